@@ -1,0 +1,62 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. `make help` lists the others.
+#
+# All targets build with --release only, so that tch's bindings to libtorch, which take minutes, are compiled once.
+
+# Where libtorch and tools are kept, for all checkouts.
+ifeq ($(BYOL_CACHE),)
+override BYOL_CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/byol
+endif
+export BYOL_CACHE
+
+# The run directory of `make demo`.
+OUT ?= demo-run
+# Where `make install` puts the program (PREFIX/bin) and libtorch (PREFIX/lib/byol).
+PREFIX ?= $(HOME)/.local
+# 1 or 0 fetches and installs libtorch's CUDA libraries, or not; by default only where there is an NVIDIA GPU.
+CUDA ?=
+CUDA_OPTION = $(if $(CUDA),$(if $(filter 0,$(CUDA)),--no-cuda,--cuda))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help libtorch build demo test format clippy docs audit check bench install clean-cache
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+libtorch: ## bring libtorch into the cache and point this checkout at it (also CUDA=1, CUDA=0, BYOL_LIBTORCH=DIR)
+	@sh scripts/prerequisites.sh
+	@python3 scripts/libtorch.py $(CUDA_OPTION)
+
+build: libtorch ## build the program
+	cargo build --release --workspace
+
+demo: build ## everything on the embedded set, in minutes (OUT=DIR, by default demo-run)
+	cargo run --release --quiet --bin byol -- demo --out $(OUT) $(if $(wildcard $(OUT)),--resume)
+
+test: libtorch ## all tests, those in the documentation included
+	cargo test --release --workspace
+
+format:
+	cargo fmt --all --check
+
+clippy: libtorch
+	cargo clippy --release --workspace --all-targets -- -D warnings
+
+# The program's crate has nothing to document, and its pages would have the library's name.
+docs: libtorch
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --package byol
+
+audit:
+	@sh scripts/audit.sh
+
+check: format clippy test docs audit ## what CI runs: format, clippy, tests, documentation, dependencies
+
+bench: build ## throughput of byol and of the programs it is measured against
+	bash bench/run.sh
+
+install: build ## program and libraries into PREFIX (by default ~/.local), to run without this checkout
+	python3 scripts/install.py $(CUDA_OPTION) $(DESTDIR)$(PREFIX)
+
+clean-cache: ## delete what `make libtorch`, `make audit` and CI keep in the cache
+	rm -rf "$(BYOL_CACHE)"/libtorch-* "$(BYOL_CACHE)/libtorch.lock" "$(BYOL_CACHE)/tools" "$(BYOL_CACHE)/target"

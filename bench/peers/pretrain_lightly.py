@@ -1,0 +1,119 @@
+"""BYOL as lightly's documentation writes it, in plain PyTorch: what its users get without tuning.
+
+    python pretrain_lightly.py --data STL10
+
+lightly's transform, heads, loss and moving average; PIL pictures of STL-10, ResNet-18, heads 4096-256, SGD, fp32.
+The last line is one JSON object; an image is two views.
+"""
+
+import argparse
+import copy
+import json
+import time
+
+import torch
+import torchvision
+from lightly.loss import NegativeCosineSimilarity
+from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.transforms.byol_transform import BYOLTransform, BYOLView1Transform, BYOLView2Transform
+from lightly.utils.scheduler import cosine_schedule
+from PIL import Image
+from torch import nn
+
+from stl10 import Pictures
+
+
+class ViewsOfPictures(torch.utils.data.Dataset):
+    def __init__(self, data, transform):
+        self.pictures, self.transform = Pictures(data), transform
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitem__(self, index):
+        return self.transform(Image.fromarray(self.pictures[index].permute(1, 2, 0).numpy()))
+
+
+class BYOL(nn.Module):
+    def __init__(self, hidden, projection):
+        super().__init__()
+        self.backbone = nn.Sequential(*list(torchvision.models.resnet18().children())[:-1])
+        self.projection_head = BYOLProjectionHead(512, hidden, projection)
+        self.prediction_head = BYOLPredictionHead(projection, hidden, projection)
+        self.backbone_momentum = copy.deepcopy(self.backbone)
+        self.projection_head_momentum = copy.deepcopy(self.projection_head)
+        deactivate_requires_grad(self.backbone_momentum)
+        deactivate_requires_grad(self.projection_head_momentum)
+
+    def forward(self, images):
+        return self.prediction_head(self.projection_head(self.backbone(images).flatten(start_dim=1)))
+
+    def forward_momentum(self, images):
+        return self.projection_head_momentum(self.backbone_momentum(images).flatten(start_dim=1)).detach()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--image-size", type=int, default=96)
+    parser.add_argument("--hidden", type=int, default=4096)
+    parser.add_argument("--projection", type=int, default=256)
+    parser.add_argument("--warmup-steps", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+
+    model = BYOL(options.hidden, options.projection)
+    transform = BYOLTransform(
+        view_1_transform=BYOLView1Transform(input_size=options.image_size),
+        view_2_transform=BYOLView2Transform(input_size=options.image_size),
+    )
+    loader = torch.utils.data.DataLoader(
+        ViewsOfPictures(options.data, transform),
+        batch_size=options.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=options.workers,
+        persistent_workers=options.workers > 0,
+    )
+    criterion = NegativeCosineSimilarity()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.06)
+
+    total, step, begun = options.warmup_steps + options.steps, 0, 0.0
+    while step < total:
+        for first, second in loader:
+            if step == options.warmup_steps:
+                # The wait for this step's batch is not counted, in lightly's favour: one wait of all.
+                begun = time.perf_counter()
+            momentum = cosine_schedule(step, total, 0.996, 1)
+            update_momentum(model.backbone, model.backbone_momentum, m=momentum)
+            update_momentum(model.projection_head, model.projection_head_momentum, m=momentum)
+            predictions = model(first), model(second)
+            aims = model.forward_momentum(first), model.forward_momentum(second)
+            loss = 0.5 * (criterion(predictions[0], aims[1]) + criterion(predictions[1], aims[0]))
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+            if step == total:
+                break
+    elapsed = time.perf_counter() - begun
+
+    print(json.dumps({
+        "program": "pretrain_lightly",
+        "images_per_second": round(options.steps * options.batch_size / elapsed, 2),
+        "breakdown": {"step_ms": round(1000 * elapsed / options.steps, 2)},
+        "loss": round(loss.item(), 4),
+        "torch": torch.__version__,
+        "settings": {name: value for name, value in vars(options).items() if name != "data"},
+    }))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,337 @@
+//! What was typed: the commands and their options, as text, numbers and paths. What they mean together is in `request`.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use byol::device::{DeviceChoice, PrecisionChoice};
+use byol::run::record::LabelBudget;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+static VERSION: LazyLock<String> = LazyLock::new(byol::version);
+
+const EXIT_CODES: &str = "Exit codes:
+  0    done
+  1    the work failed
+  2    the command line or the configuration is wrong
+  130  interrupted; a run directory then holds a checkpoint to --resume from";
+
+/// Reads the command line.
+pub fn parse() -> Result<Arguments, clap::Error> {
+    Arguments::try_parse()
+}
+
+/// Train the best image classifier that many images and few labels give, and show what the unlabelled images were worth.
+#[derive(Parser)]
+#[command(name = "byol", version = VERSION.as_str(), after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub output: Output,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Clone, Copy)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Write one JSON object per line to standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing on the way: only results, warnings and errors
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Do everything on an embedded set of drawn pictures, in minutes
+    Demo(Demo),
+    /// Fetch and look at image data
+    #[command(subcommand)]
+    Data(Data),
+    /// Write pictures of t and t' views, with the sampled parameters as JSON
+    Views(Views),
+    /// Train the baseline: encoder and classifier on the labelled images alone
+    Supervised(Supervised),
+    /// Pre-train an encoder with BYOL on images without labels
+    Pretrain(Pretrain),
+    /// Train a pre-trained encoder and a new classifier on the labelled images
+    Finetune(Finetune),
+    /// Evaluate a frozen pre-trained encoder
+    Evaluate(Evaluate),
+    /// Compare: baseline, pre-training, fine-tuning, evaluations and report
+    Run(Run),
+    /// Make the table and the report page of finished or interrupted runs
+    Report(Report),
+    /// Measure throughput on this machine
+    Bench(Bench),
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// Run directory
+    #[arg(long, value_name = "RUN", default_value = "byol-demo")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+    #[command(flatten)]
+    pub labels: Labels,
+}
+
+#[derive(Subcommand)]
+pub enum Data {
+    /// Download, verify and unpack a data set; done once
+    Fetch(Fetch),
+    /// Say what a folder holds, per split and class, and what is missing or damaged
+    Info(Info),
+}
+
+#[derive(Args)]
+pub struct Fetch {
+    pub set: FetchSet,
+    /// Where to put its folder, stl10_binary
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub dir: PathBuf,
+    /// A mirror of the archive
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum FetchSet {
+    /// STL-10: 5,000 labelled, 8,000 test and 100,000 unlabelled pictures, 2.6 GB
+    Stl10,
+}
+
+#[derive(Args)]
+pub struct Info {
+    /// A folder, or `patterns` for the embedded set
+    #[arg(value_name = "DIR")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub strictness: Strictness,
+}
+
+#[derive(Args)]
+pub struct Views {
+    #[command(flatten)]
+    pub source: Source,
+    /// Folder for the pictures
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How many pictures to show views of
+    #[arg(long, value_name = "N", default_value = "8", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub count: usize,
+    #[command(flatten)]
+    pub config: Config,
+}
+
+#[derive(Args)]
+pub struct Supervised {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub labels: Labels,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+}
+
+#[derive(Args)]
+pub struct Pretrain {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub pool: Pool,
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+}
+
+#[derive(Args)]
+pub struct Finetune {
+    /// Run directory of the pre-training; its configuration is the default here
+    #[arg(long, value_name = "RUN")]
+    pub from: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub labels: Labels,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+}
+
+#[derive(Args)]
+pub struct Evaluate {
+    pub protocol: ProtocolName,
+    /// Run directory of the pre-training; its configuration is the default here
+    #[arg(long, value_name = "RUN")]
+    pub from: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub labels: Labels,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ProtocolName {
+    /// Regularised logistic regression
+    Linear,
+    /// Votes of the nearest labelled images
+    Knn,
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub pool: Pool,
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub labels: Labels,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+}
+
+#[derive(Args)]
+pub struct Report {
+    /// Run directories; each one's report.html is written anew
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Write one page that compares them all, instead
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Bench {
+    pub what: BenchName,
+    /// A folder, or `patterns` for the embedded set
+    #[arg(long, value_name = "DIR", default_value = "patterns")]
+    pub data: PathBuf,
+    /// Steps to measure, after a few that are not counted
+    #[arg(long, value_name = "N", default_value = "30", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub steps: usize,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BenchName {
+    /// Rendering of views alone
+    Augment,
+    /// Steps of BYOL, data and views included; an image is two views
+    Pretrain,
+    /// Steps of the baseline, data and augmentation included
+    Supervised,
+}
+
+#[derive(Args)]
+pub struct Source {
+    /// A folder with STL-10's binary files, or `patterns` for the embedded set
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub strictness: Strictness,
+}
+
+#[derive(Args)]
+pub struct Strictness {
+    /// Refuse unreadable pictures instead of skipping them
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Args)]
+pub struct Pool {
+    /// Another folder of pictures to pre-train on; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub unlabeled: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Target {
+    /// Run directory: new, or with --resume the one to continue
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+    /// Continue the run in --out from its last checkpoint
+    #[arg(long)]
+    pub resume: bool,
+}
+
+#[derive(Args)]
+pub struct Labels {
+    /// Labels per class to compare at, a list such as 10,100,all
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    pub labels_per_class: Vec<LabelBudget>,
+    /// Repeat each label budget with this many different draws of labels
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub draws: Option<usize>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct Config {
+    /// Settings to begin with: demo, hour, lab, stl10, paper-40, paper-100, paper-300, paper-1000
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// TOML file whose keys replace the preset's
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Replace one key, as in --set pretrain.epochs=3; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
+    pub seed: Option<u64>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Hardware")]
+pub struct Hardware {
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// auto, fp32 or bf16
+    #[arg(long, value_name = "PRECISION", default_value = "auto")]
+    pub precision: PrecisionChoice,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub threads: Option<usize>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or("must be a whole number, 1 or more")
+}
+
+/// TOML, in which the configuration is saved, has whole numbers up to this.
+fn seed(text: &str) -> Result<u64, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|seed| *seed <= i64::MAX as u64)
+        .ok_or("must be a whole number from 0 to 2^63 - 1")
+}

@@ -1,0 +1,64 @@
+//! `byol data`.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use byol::data::OpenOptions;
+use byol::data::fetch::{FetchOptions, FetchOutcome, fetch_stl10};
+use byol::data::info::DataInfo;
+use byol::run::event::{Event, Reporter};
+
+use crate::args::{self, FetchSet, Output};
+use crate::exit::Ending;
+use crate::output;
+use crate::transfer::Transfer;
+
+pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    let transfer = Transfer::new(output);
+    let fetch = FetchOptions {
+        url: options.url.clone(),
+        on_progress: Some(Arc::new(move |progress| transfer.tell(&progress))),
+        ..FetchOptions::new(&options.dir)
+    };
+    let outcome = match options.set {
+        FetchSet::Stl10 => fetch_stl10(&fetch)?,
+    };
+    let (folder, fetched) = match outcome {
+        FetchOutcome::AlreadyComplete { folder } => (folder, false),
+        FetchOutcome::Fetched { folder, warnings } => {
+            for text in warnings {
+                reporter.event(&Event::Warning { text });
+            }
+            (folder, true)
+        }
+    };
+    if output.json {
+        output::json(&serde_json::json!({ "event": "ended", "folder": folder, "fetched": fetched }));
+    } else {
+        let what = if fetched {
+            "fetched and verified"
+        } else {
+            "complete already; nothing was downloaded"
+        };
+        output::text(&format!("{}: {what}", folder.display()));
+    }
+    Ok(Ending::Done)
+}
+
+pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
+    let open = OpenOptions {
+        strict: options.strictness.strict,
+        ..OpenOptions::default()
+    };
+    let info = DataInfo::inspect(&options.data, &open)?;
+    if output.json {
+        output::json(&info);
+    } else {
+        output::text(&info.to_string());
+    }
+    match info.damaged.as_slice() {
+        [] => Ok(Ending::Done),
+        [one] => bail!("{} is damaged: {}", one.path.display(), one.problem),
+        many => bail!("{} files in {} are damaged", many.len(), options.data.display()),
+    }
+}

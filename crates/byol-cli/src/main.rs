@@ -1,0 +1,22 @@
+//! The `byol` program. Everything that it does is in the library `byol`; here are arguments, printing and exit codes.
+
+mod args;
+mod commands;
+mod exit;
+mod interrupt;
+mod memory;
+mod output;
+mod progress;
+mod request;
+mod transfer;
+mod wording;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    memory::keep_large_blocks();
+    match args::parse() {
+        Ok(arguments) => exit::code(commands::run(&arguments)),
+        Err(error) => exit::arguments(&error),
+    }
+}

@@ -1,0 +1,130 @@
+//! Progress: events as bars on a terminal, as plain lines elsewhere, or as JSON lines.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use byol::run::event::{Event, Reporter, StepReport};
+use byol::run::record::EpochRecord;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::Output;
+use crate::{output, wording};
+
+/// Epoch lines are at least this far apart, the last one of a stage excepted.
+const BETWEEN_EPOCHS: Duration = Duration::from_secs(3);
+/// Within a long epoch, plain lines tell of a step this often.
+const BETWEEN_STEPS: Duration = Duration::from_secs(30);
+
+/// The reporter that the options ask for.
+pub fn reporter(options: Output) -> Box<dyn Reporter> {
+    match options {
+        Output { json: true, .. } => Box::new(Json),
+        Output { quiet: true, .. } => Box::new(Quiet),
+        _ => Box::new(People::new(std::io::stderr().is_terminal())),
+    }
+}
+
+/// One JSON object per event on standard output.
+struct Json;
+
+impl Reporter for Json {
+    fn event(&mut self, event: &Event<'_>) {
+        output::json(event);
+    }
+}
+
+/// Warnings on standard error, and nothing else.
+struct Quiet;
+
+impl Reporter for Quiet {
+    fn event(&mut self, event: &Event<'_>) {
+        if let (Event::Warning { .. }, Some(line)) = (event, wording::line(event)) {
+            eprintln!("byol: {line}");
+        }
+    }
+}
+
+/// Lines on standard error; on a terminal, with a bar below them.
+struct People {
+    terminal: bool,
+    bar: Option<ProgressBar>,
+    last_epoch: Option<Instant>,
+    last_line: Instant,
+}
+
+impl People {
+    fn new(terminal: bool) -> Self {
+        Self {
+            terminal,
+            bar: None,
+            last_epoch: None,
+            last_line: Instant::now(),
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.last_line = Instant::now();
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        let place = format!(
+            "{}, epoch {}/{}",
+            wording::stage(report.stage),
+            report.epoch,
+            report.epochs
+        );
+        if self.terminal {
+            let bar = self
+                .bar
+                .get_or_insert_with(|| ProgressBar::new(report.steps as u64).with_style(style()));
+            bar.set_prefix(place);
+            bar.set_message(wording::step(report));
+            bar.set_position(report.step as u64);
+        } else if self.last_line.elapsed() >= BETWEEN_STEPS {
+            self.say(&format!(
+                "{place}, step {}/{}: {}",
+                report.step,
+                report.steps,
+                wording::step(report)
+            ));
+        }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        let last = record.epoch == record.epochs;
+        if last || self.last_epoch.is_none_or(|last| last.elapsed() >= BETWEEN_EPOCHS) {
+            self.last_epoch = Some(Instant::now());
+            self.say(&wording::epoch(record));
+        }
+    }
+}
+
+impl Reporter for People {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Step(report) => self.step(report),
+            Event::EpochEnded(record) => self.epoch(record),
+            Event::Estimate { .. } | Event::Warning { .. } | Event::CheckpointSaved { .. } => {}
+            // Something else begins; the next step draws a new bar.
+            Event::StageStarted { .. } | Event::Evaluated { .. } | Event::Note { .. } => {
+                self.bar = None;
+                self.last_epoch = None;
+            }
+        }
+        if let Some(line) = wording::line(event) {
+            self.say(&line);
+        }
+    }
+}
+
+/// A bar vanishes when it is dropped, so that the lines above it are what stays.
+fn style() -> ProgressStyle {
+    let template = "{prefix} [{bar:24}] {percent:>3}%\n  {wide_msg}";
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}

@@ -1,0 +1,107 @@
+//! What is meant: from the options of a command to a resolved experiment, hardware and data.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use byol::config::Experiment;
+use byol::config::resolve::{Request, resolve};
+use byol::data::{Dataset, OpenOptions};
+use byol::device::Hardware;
+use byol::run::event::{Event, Reporter};
+use byol::run::record::{LabelBudget, Stage};
+
+use crate::args;
+
+/// What a configuration rests on where the options name no preset.
+#[derive(Clone, Copy, Default)]
+pub struct Basis<'a> {
+    pub preset: Option<&'a str>,
+    /// A run directory whose saved configuration is continued with.
+    pub run: Option<&'a Path>,
+    /// The only stage there is.
+    pub stage: Option<Stage>,
+}
+
+/// The experiment that the options mean.
+pub fn experiment(
+    options: &args::Config,
+    labels: Option<&args::Labels>,
+    basis: Basis<'_>,
+) -> anyhow::Result<Experiment> {
+    let mut set = options.set.clone();
+    set.extend(options.seed.map(|seed| format!("seed={seed}")));
+    if let Some(labels) = labels {
+        set.extend(labels.draws.map(|draws| format!("draws={draws}")));
+        set.extend(label_budgets(&labels.labels_per_class));
+    }
+    let saved = match basis.run {
+        Some(run) if options.preset.is_none() && options.config.is_none() => Some(saved_configuration(run)?),
+        _ => None,
+    };
+    let file = options.config.as_deref().or(saved.as_deref());
+    // A file may name the preset that it changes.
+    let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none()));
+    Ok(resolve(Request {
+        preset,
+        file,
+        set: &set,
+        stage: basis.stage,
+    })?)
+}
+
+fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
+    let path = run.join("config.toml");
+    if !path.is_file() {
+        bail!("{} is not a run directory: it holds no config.toml", run.display());
+    }
+    Ok(path)
+}
+
+/// The hardware that the options mean; reports it.
+pub fn hardware(options: &args::Hardware, reporter: &mut dyn Reporter) -> anyhow::Result<Hardware> {
+    let hardware = Hardware::choose(options.device, options.precision, options.threads)?;
+    reporter.event(&Event::Note {
+        text: format!("hardware: {hardware}"),
+    });
+    Ok(hardware)
+}
+
+/// The data that the options mean; reports what is odd about it.
+pub fn dataset(
+    data: &Path,
+    unlabeled: &[PathBuf],
+    strictness: &args::Strictness,
+    reporter: &mut dyn Reporter,
+) -> anyhow::Result<Dataset> {
+    let options = OpenOptions {
+        strict: strictness.strict,
+        ..OpenOptions::default()
+    };
+    let mut dataset = Dataset::open(data, &options)?;
+    for folder in unlabeled {
+        // Every picture is decoded once, which takes minutes in a large folder.
+        reporter.event(&Event::Note {
+            text: format!("looking through {}", folder.display()),
+        });
+        dataset.add_unlabeled(folder, &options)?;
+    }
+    for text in &dataset.warnings {
+        reporter.event(&Event::Warning { text: text.clone() });
+    }
+    Ok(dataset)
+}
+
+/// The pair that sets these label budgets, each of them once; none where none were typed.
+fn label_budgets(typed: &[LabelBudget]) -> Option<String> {
+    let mut listed: Vec<String> = Vec::with_capacity(typed.len());
+    for budget in typed {
+        let budget = match budget {
+            LabelBudget::PerClass(labels) => labels.to_string(),
+            LabelBudget::All => "\"all\"".to_owned(),
+        };
+        if !listed.contains(&budget) {
+            listed.push(budget);
+        }
+    }
+    (!listed.is_empty()).then(|| format!("labels_per_class=[{}]", listed.join(", ")))
+}

@@ -1,0 +1,210 @@
+//! What an experiment is made of: the resolved configuration, saved as `config.toml` before the first step.
+//!
+//! [`resolve`] builds it from an embedded preset, a file and `key=value` pairs; nothing else reads configuration text.
+
+pub mod error;
+mod keys;
+pub mod preset;
+pub mod resolve;
+mod validate;
+
+pub use error::{ConfigError, Origin};
+
+use serde::{Deserialize, Serialize};
+
+use crate::augment::Recipe;
+use crate::run::record::LabelBudget;
+
+/// One experiment: every stage of it, resolved and validated.
+///
+/// Every key is always present here; the embedded presets are complete, files and `--set` change single keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// The preset that this began as, for people; changing it has no effect.
+    pub preset: String,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Label budgets to compare at: labels per class, or `"all"`.
+    pub labels_per_class: Vec<LabelBudget>,
+    /// Label draws of each budget; with all labels, trainings that differ in their random numbers alone.
+    pub draws: usize,
+    /// Side of the square pictures that the encoder sees, in pixels.
+    pub image_size: usize,
+    pub encoder: EncoderKind,
+    pub stem: StemKind,
+    /// Factor on the number of channels of every stage; 1 is torchvision's.
+    pub width: f64,
+    /// Per-channel mean of the pictures in 0-1 (red, green, blue), subtracted last.
+    pub mean: [f64; 3],
+    /// Per-channel standard deviation in 0-1, divided by last.
+    pub deviation: [f64; 3],
+    /// Share of the training images (of the label budget, when one is set) held out for validation: 0 up to, not
+    /// including, 1. Zero validates nothing.
+    pub validation_share: f64,
+    /// Images per batch when a network only evaluates.
+    pub evaluation_batch_size: usize,
+    pub pretrain: Pretrain,
+    pub supervised: Supervised,
+    pub finetune: Supervised,
+    pub evaluate: Evaluate,
+}
+
+/// The pre-training stage: BYOL (arXiv 2006.07733, section 3.1 and appendix J).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pretrain {
+    /// Passes over the pool of unlabelled images.
+    pub epochs: usize,
+    pub batch_size: usize,
+    pub optimizer: OptimizerKind,
+    /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
+    pub learning_rate: f64,
+    pub weight_decay: f64,
+    /// Epochs of linear warm-up from 0 to the peak.
+    pub warmup_epochs: f64,
+    /// What the learning rate does after warm-up.
+    pub schedule: ScheduleKind,
+    /// Base decay rate of the target network's moving average, 0-1.
+    pub tau: f64,
+    /// Cosine: from `tau` to 1 over training (paper, section 3.3). Constant: `tau` throughout.
+    pub tau_schedule: ScheduleKind,
+    /// Width of the hidden layer of projector and predictor.
+    pub projector_hidden: usize,
+    /// Size of projections and predictions.
+    pub projection_size: usize,
+    /// What the online prediction is compared with.
+    pub loss_target: LossTarget,
+    /// Which named recipes the two views are drawn with.
+    pub views: ViewSet,
+    /// The recipe of the first view, t. Follows `views` where no key of it is set.
+    pub t: Recipe,
+    /// The recipe of the second view, t'. Follows `views` where no key of it is set.
+    pub t_prime: Recipe,
+    /// Epochs without improvement after which training stops; 0 never stops early.
+    pub patience: usize,
+    /// What counts as improvement.
+    pub patience_metric: PatienceMetric,
+    /// Epochs between k-NN checks on held-out training images; 0 makes none.
+    pub monitor_every: usize,
+    /// Epochs between checkpoints. One is always written at the end.
+    pub checkpoint_every: usize,
+}
+
+/// A supervised stage: the baseline, or fine-tuning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supervised {
+    /// Passes over the labelled images.
+    pub epochs: usize,
+    /// Optimiser steps at least: with few labels, `epochs` grows until there are as many.
+    pub minimum_steps: usize,
+    /// Images per step; a label budget smaller than this is one batch.
+    pub batch_size: usize,
+    pub optimizer: OptimizerKind,
+    pub learning_rate: f64,
+    pub weight_decay: f64,
+    pub warmup_epochs: f64,
+    pub schedule: ScheduleKind,
+    /// What happens to a training picture before the encoder sees it.
+    pub augmentation: Augmentation,
+    /// Epochs without improvement of the validation loss after which training stops; 0 never stops early.
+    pub patience: usize,
+}
+
+/// The evaluations of a frozen encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluate {
+    /// Neighbours that vote in k-NN evaluation.
+    pub knn_neighbors: usize,
+    /// Temperature of the votes' weights, exp(similarity / temperature).
+    pub knn_temperature: f64,
+    /// L2 penalties that logistic regression chooses from, by cross-validation inside the label budget.
+    pub linear_l2: Vec<f64>,
+    /// Folds of that cross-validation.
+    pub linear_folds: usize,
+}
+
+/// Residual networks (He et al. 2015). ResNet-10 has one basic block per stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EncoderKind {
+    Resnet10,
+    Resnet18,
+    Resnet34,
+    Resnet50,
+}
+
+/// How a residual network begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StemKind {
+    /// 7x7 convolution of stride 2, then 3x3 max-pooling of stride 2 (torchvision's).
+    Imagenet,
+    /// 3x3 convolution of stride 1, no pooling (for pictures of about 32 px).
+    Small,
+    /// 3x3 convolution of stride 2, no pooling: four times cheaper than `small`.
+    SmallStride2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam (Kingma and Ba 2014), betas 0.9 and 0.999, epsilon 1e-8, PyTorch's coupled weight decay.
+    Adam,
+    /// Stochastic gradient descent with momentum 0.9 (PyTorch's form).
+    Sgd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    Constant,
+    Cosine,
+}
+
+/// What the online prediction is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossTarget {
+    /// The target network's projection (paper, equation 2).
+    Projection,
+    /// The target's projection passed through the online predictor without gradient (the lab's step 6).
+    Prediction,
+}
+
+/// Named recipes for the two views.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ViewSet {
+    /// Table 6 of the paper: t blurs always, t' solarises sometimes.
+    Paper,
+    /// Table 6's t for both views.
+    Symmetric,
+    /// The lab's: the same recipe twice, weaker crop and jitter.
+    Lab,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PatienceMetric {
+    /// The mean training loss of an epoch, lower is better.
+    Loss,
+    /// k-NN accuracy over held-out training images, higher is better; looked at every `monitor_every` epochs.
+    Knn,
+}
+
+/// What happens to a labelled training picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Augmentation {
+    /// Resized to `image_size` and normalised, nothing more.
+    None,
+    /// Random resized crop (area 0.3-1) and flip.
+    Crop,
+    /// Random resized crop (area 0.3-1), flip, colour jitter and grayscale.
+    Color,
+    /// The pre-training recipe t.
+    Views,
+}

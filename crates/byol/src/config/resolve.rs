@@ -1,0 +1,373 @@
+//! From an embedded preset, a file and `key=value` pairs to one validated [`Experiment`]. The ranges of values are in
+//! `validate`, the keys in `keys`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
+
+use super::error::{ConfigError, Origin};
+use super::keys::{self, Meaning};
+use super::validate::BUDGETS;
+use super::{Experiment, ViewSet, preset};
+use crate::augment::Recipe;
+use crate::run::record::Stage;
+
+/// What was asked for. Later parts win over earlier ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// An embedded preset; without one, the preset that the file names, else [`preset::DEFAULT`].
+    pub preset: Option<&'a str>,
+    /// A TOML file with some or all keys of [`Experiment`].
+    pub file: Option<&'a Path>,
+    /// `key=value` pairs. A value that is not TOML is taken as text: `pretrain.optimizer=sgd`.
+    pub set: &'a [String],
+    /// The only stage there is, whose keys then need no prefix: `epochs=3`.
+    pub stage: Option<Stage>,
+}
+
+/// Resolves and validates a configuration.
+///
+/// The recipes `pretrain.t` and `pretrain.t_prime` follow `pretrain.views`, except for keys of them that the file or a
+/// pair sets. A preset's own changes to a recipe hold as long as `views` is the preset's. A recipe key in a file that
+/// only repeats what the file's `views` stands for (as in the saved configuration of a run) counts as not set.
+///
+/// # Errors
+/// The preset does not exist, the file cannot be read, a key is unknown, a value has the wrong type or range.
+pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
+    let typed = request.file.map(read_file).transpose()?.unwrap_or_default();
+    let mut user = follow_views(meant(typed, request.stage)?);
+    let named = user
+        .iter()
+        .find(|entry| entry.key == "preset")
+        .and_then(|entry| entry.value.as_str());
+    let name = request.preset.or(named).unwrap_or(preset::DEFAULT).to_owned();
+    user.retain(|entry| entry.key != "preset");
+    let pairs = request
+        .set
+        .iter()
+        .map(|text| parse_pair(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    for entry in meant(pairs.into_iter().flatten().collect(), request.stage)? {
+        if entry.key == "preset" {
+            let hint = "; choose a preset with --preset".to_owned();
+            return Err(ConfigError::UnknownKey {
+                key: entry.key,
+                origin: entry.origin,
+                hint,
+            });
+        }
+        user.push(entry);
+    }
+
+    let Some(text) = preset::text(&name) else {
+        return Err(ConfigError::UnknownPreset { name });
+    };
+    let origin = Origin::Preset(name.clone());
+    let preset = parse_table(text, |_| origin.clone())?;
+    let preset = keys::flatten(&preset)
+        .into_iter()
+        .map(|(key, value)| (key, (value, origin.clone())));
+    let mut settings: BTreeMap<String, (Value, Origin)> = preset.collect();
+    let views_of_preset = settings.get(VIEWS).map(|(value, _)| value.clone());
+    for Entry { key, value, origin } in user {
+        settings.insert(key, (value, origin));
+    }
+    if settings.get(VIEWS).map(|(value, _)| value) != views_of_preset.as_ref() {
+        settings.retain(|key, (_, from)| !is_recipe_key(key) || *from != origin);
+    }
+    // An unknown name of views is reported with every other wrong value, below.
+    let views = settings
+        .get(VIEWS)
+        .and_then(|(value, _)| view_set(value))
+        .unwrap_or(ViewSet::Paper);
+    for (key, value) in recipe_values(views) {
+        settings.entry(key).or_insert_with(|| (value, origin.clone()));
+    }
+    build(&settings)
+}
+
+const VIEWS: &str = "pretrain.views";
+
+/// A key with its value as somebody stated it.
+#[derive(Clone, Debug)]
+struct Entry {
+    key: String,
+    value: Value,
+    origin: Origin,
+}
+
+fn is_recipe_key(key: &str) -> bool {
+    key.starts_with("pretrain.t.") || key.starts_with("pretrain.t_prime.")
+}
+
+fn view_set(value: &Value) -> Option<ViewSet> {
+    ViewSet::deserialize(value.clone()).ok()
+}
+
+/// The keys of `pretrain.t` and `pretrain.t_prime` with the values that `views` stands for.
+pub(super) fn recipe_values(views: ViewSet) -> BTreeMap<String, Value> {
+    let (t, t_prime) = views.recipes();
+    let mut values = BTreeMap::new();
+    for (name, recipe) in [("t", t), ("t_prime", t_prime)] {
+        // A recipe holds numbers and arrays of numbers, which TOML can always express.
+        for (key, value) in keys::flatten(&Table::try_from(recipe).unwrap_or_default()) {
+            values.insert(format!("pretrain.{name}.{key}"), value);
+        }
+    }
+    values
+}
+
+impl ViewSet {
+    /// The recipes of the two views, t and t'.
+    pub fn recipes(self) -> (Recipe, Recipe) {
+        match self {
+            ViewSet::Paper => (Recipe::paper_t(), Recipe::paper_t_prime()),
+            ViewSet::Symmetric => (Recipe::paper_t(), Recipe::paper_t()),
+            ViewSet::Lab => (Recipe::lab(), Recipe::lab()),
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn parse_table(text: &str, origin_at: impl Fn(usize) -> Origin) -> Result<Table, ConfigError> {
+    text.parse::<Table>().map_err(|error| ConfigError::Syntax {
+        origin: origin_at(line_of(text, error.span().map_or(0, |span| span.start))),
+        message: error.message().replace('\n', ", "),
+    })
+}
+
+fn read_file(path: &Path) -> Result<Vec<Entry>, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let origin_at = |line| Origin::File {
+        path: path.to_owned(),
+        line,
+    };
+    let table = parse_table(&text, origin_at)?;
+    let mut lines = BTreeMap::new();
+    if let Ok(spanned) = DeTable::parse(&text) {
+        collect_lines(&text, "", spanned.get_ref(), &mut lines);
+    }
+    let entries = keys::flatten(&table).into_iter().map(|(key, value)| {
+        let origin = origin_at(lines.get(&key).copied().unwrap_or(1));
+        Entry { key, value, origin }
+    });
+    Ok(entries.collect())
+}
+
+fn collect_lines(text: &str, prefix: &str, table: &DeTable<'_>, lines: &mut BTreeMap<String, usize>) {
+    for (name, value) in table {
+        let key = format!("{prefix}{}", name.get_ref());
+        if let DeValue::Table(inner) = value.get_ref() {
+            collect_lines(text, &format!("{key}."), inner, lines);
+        }
+        lines.insert(key, line_of(text, name.span().start));
+    }
+}
+
+fn parse_pair(text: &str) -> Result<Vec<Entry>, ConfigError> {
+    let not_a_pair = || ConfigError::NotAnAssignment { text: text.to_owned() };
+    let (key, value) = text.split_once('=').ok_or_else(not_a_pair)?;
+    let (key, value) = (key.trim(), value.trim());
+    if key.is_empty() {
+        return Err(not_a_pair());
+    }
+    let parsed = value.parse::<Value>().ok();
+    // TOML wants a digit before the point.
+    let parsed = parsed.or_else(|| value.parse::<f64>().ok().map(Value::Float));
+    let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+    let values = keys::flatten(&keys::nest([(key, value)]));
+    Ok(values
+        .into_iter()
+        .map(|(key, value)| Entry {
+            key,
+            value,
+            origin: Origin::Set,
+        })
+        .collect())
+}
+
+/// Replaces every key as typed by the key that it stands for.
+fn meant(entries: Vec<Entry>, stage: Option<Stage>) -> Result<Vec<Entry>, ConfigError> {
+    let mut meant = Vec::with_capacity(entries.len());
+    for Entry { key, value, origin } in entries {
+        match keys::meaning(&key, stage) {
+            Meaning::Key(key) => meant.push(Entry { key, value, origin }),
+            Meaning::Table if matches!(&value, Value::Table(table) if table.is_empty()) => {}
+            Meaning::Table => {
+                let allowed = format!("a table of keys, as in {key}.KEY=VALUE");
+                return Err(ConfigError::WrongValue {
+                    key,
+                    value: value.to_string(),
+                    origin,
+                    allowed,
+                });
+            }
+            Meaning::Unknown(hint) => return Err(ConfigError::UnknownKey { key, origin, hint }),
+        }
+    }
+    Ok(meant)
+}
+
+/// Leaves out the recipe keys of a file that only repeat what its `views` stands for.
+fn follow_views(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let views = entries
+        .iter()
+        .find(|entry| entry.key == VIEWS)
+        .and_then(|entry| view_set(&entry.value));
+    if let Some(views) = views {
+        let base = recipe_values(views);
+        entries.retain(|entry| base.get(&entry.key) != Some(&entry.value));
+    }
+    entries
+}
+
+/// Deserialises and validates settings by dotted key.
+fn build(settings: &BTreeMap<String, (Value, Origin)>) -> Result<Experiment, ConfigError> {
+    // An element of a list, `mean[1]`, stands where its list does.
+    let list = |key: &str| key.split('[').next().unwrap_or_default().to_owned();
+    let origin = |key: &str| {
+        settings
+            .get(&list(key))
+            .map_or(Origin::Complete, |(_, origin)| origin.clone())
+    };
+    let table = keys::nest(settings.iter().map(|(key, (value, _))| (key.as_str(), value.clone())));
+    let experiment: Experiment = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        let key = list(&error.path().to_string());
+        let value = settings
+            .get(&key)
+            .map(|(value, _)| value.to_string())
+            .unwrap_or_default();
+        let allowed = allowed(settings, &key, error.inner().message());
+        ConfigError::WrongValue {
+            value,
+            origin: origin(&key),
+            allowed,
+            key,
+        }
+    })?;
+    experiment.validate().map_err(|error| match error {
+        ConfigError::WrongValue {
+            key, value, allowed, ..
+        } => ConfigError::WrongValue {
+            origin: origin(&key),
+            key,
+            value,
+            allowed,
+        },
+        other => other,
+    })?;
+    Ok(experiment)
+}
+
+/// What a value of the wrong type should have been, from the deserialiser's message.
+fn allowed(settings: &BTreeMap<String, (Value, Origin)>, key: &str, message: &str) -> String {
+    let expected = message
+        .rsplit_once("expected ")
+        .map_or(message, |(_, expected)| expected);
+    match expected {
+        "u8" => "a whole number from 0 to 255".to_owned(),
+        "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
+        "f64" => "a number".to_owned(),
+        _ if key == "labels_per_class" => BUDGETS.to_owned(),
+        _ if message.contains("unknown variant") => expected.to_owned(),
+        // A name was expected, but the value is not text: a text that is no name makes the deserialiser list the names.
+        _ if !matches!(settings.get(key), Some((Value::String(_), _))) => {
+            let probe = settings.iter().map(|(at, (value, _))| {
+                let value = if at == key {
+                    Value::String(String::new())
+                } else {
+                    value.clone()
+                };
+                (at.as_str(), value)
+            });
+            match Value::Table(keys::nest(probe)).try_into::<Experiment>() {
+                Err(error) if error.message().contains("unknown variant") => error
+                    .message()
+                    .rsplit_once("expected ")
+                    .map_or(message, |(_, names)| names)
+                    .to_owned(),
+                _ => expected.to_owned(),
+            }
+        }
+        _ => expected.to_owned(),
+    }
+}
+
+impl Experiment {
+    /// Reads a complete configuration, as [`Experiment::to_toml`] writes it. Nothing is filled in.
+    ///
+    /// # Errors
+    /// Not TOML, a key is missing or unknown, a value has the wrong type or range.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let table = parse_table(text, |line| Origin::File {
+            path: "config.toml".into(),
+            line,
+        })?;
+        let entries = keys::flatten(&table).into_iter();
+        let entries = entries
+            .map(|(key, value)| Entry {
+                key,
+                value,
+                origin: Origin::Complete,
+            })
+            .collect();
+        let settings: BTreeMap<String, (Value, Origin)> = meant(entries, None)?
+            .into_iter()
+            .map(|entry| (entry.key, (entry.value, entry.origin)))
+            .collect();
+        if let Some(key) = keys::known().find(|key| !settings.contains_key(*key)) {
+            return Err(ConfigError::MissingKey {
+                key: key.to_owned(),
+                origin: Origin::Complete,
+            });
+        }
+        build(&settings)
+    }
+
+    /// The complete configuration; [`Experiment::from_toml`] reads exactly the same one back.
+    ///
+    /// # Errors
+    /// A whole number is too large for TOML (2^63 or more), which [`Experiment::validate`] forbids.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        Ok(toml::to_string(self)?)
+    }
+}
+
+/// A key that two configurations disagree on, with both values as TOML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub key: String,
+    pub a: String,
+    pub b: String,
+}
+
+/// Every key whose value differs between two configurations, in alphabetical order; `preset` is only a name and is left
+/// out.
+///
+/// # Errors
+/// As [`Experiment::to_toml`].
+pub fn differences(a: &Experiment, b: &Experiment) -> Result<Vec<Difference>, ConfigError> {
+    let a = keys::flatten(&Table::try_from(a)?);
+    let mut b = keys::flatten(&Table::try_from(b)?);
+    let pairs = a.into_iter().filter_map(|(key, a)| b.remove(&key).map(|b| (key, a, b)));
+    let differing = pairs.filter(|(key, a, b)| key != "preset" && a != b);
+    Ok(differing
+        .map(|(key, a, b)| Difference {
+            key,
+            a: a.to_string(),
+            b: b.to_string(),
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! Downloading STL-10: the official archive, its checksums, and the steps from address to verified files. The
+//! connection is kept in `download`, the archive's content in `unpack`.
+//!
+//! Nothing is written outside the folder that is named, and nothing stays there that was not verified, except the
+//! `.part` file that a later call resumes.
+
+mod download;
+mod unpack;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// An archive (`.tar.gz`) with a data set in it.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    pub url: String,
+    /// What the archive is called on disk.
+    pub file_name: String,
+    /// MD5 of the archive, in lower-case hexadecimal digits.
+    pub md5: String,
+    /// The folder that the files lie in, in the archive and on disk.
+    pub folder: String,
+    /// The files that are unpacked. Others are passed over.
+    pub files: Vec<ArchiveFile>,
+}
+
+/// One file of an [`Archive`].
+#[derive(Clone, Debug)]
+pub struct ArchiveFile {
+    pub name: String,
+    /// MD5 of the file, in lower-case hexadecimal digits.
+    pub md5: String,
+    pub mismatch: Mismatch,
+    /// An entry that claims to be larger is refused before it is written.
+    pub max_bytes: u64,
+}
+
+/// What a missing file, or one with another checksum, means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    Error,
+    /// The data can be used without it.
+    Warning,
+}
+
+impl Archive {
+    /// The official archive. Address and MD5s are those of torchvision's `datasets/stl10.py`, which has none for the
+    /// class names and the folds: those only warn.
+    pub fn stl10() -> Self {
+        const IMAGE: u64 = super::stl10::IMAGE_BYTES as u64;
+        let file = |(name, md5, max_bytes, mismatch): (&str, &str, u64, Mismatch)| ArchiveFile {
+            name: name.into(),
+            md5: md5.into(),
+            mismatch,
+            max_bytes,
+        };
+        let files = [
+            ("train_X.bin", "918c2871b30a85fa023e0c44e0bee87f", 5_000 * IMAGE, Mismatch::Error),
+            ("train_y.bin", "5a34089d4802c674881badbb80307741", 5_000, Mismatch::Error),
+            ("unlabeled_X.bin", "5242ba1fed5e4be9e1e742405eb56ca4", 100_000 * IMAGE, Mismatch::Error),
+            ("test_X.bin", "7f263ba9f9e0b06b93213547f721ac82", 8_000 * IMAGE, Mismatch::Error),
+            ("test_y.bin", "36f9794fa4beb8a2c72628de14fa638e", 8_000, Mismatch::Error),
+            ("class_names.txt", "6de44d022411c4d5cda4673b7f147c3f", 1 << 20, Mismatch::Warning),
+            ("fold_indices.txt", "4bbf8cd098ab9f87fe03fbcb37c06b28", 1 << 20, Mismatch::Warning),
+        ];
+        Archive {
+            url: "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz".into(),
+            file_name: "stl10_binary.tar.gz".into(),
+            md5: "91f7769df0f17e558f3565bffb0c7dfb".into(),
+            folder: super::stl10::FOLDER.into(),
+            files: files.map(file).to_vec(),
+        }
+    }
+}
+
+/// Where to download to, and from where.
+#[derive(Clone)]
+pub struct FetchOptions {
+    /// The files are put into `stl10_binary/` in this folder, which is made if need be.
+    pub dir: PathBuf,
+    /// Another address of the same archive.
+    pub url: Option<String>,
+    /// The pause before the first new try after a cut connection; each further one is twice as long.
+    pub pause: Duration,
+    pub on_progress: Option<Arc<dyn Fn(FetchProgress) + Send + Sync>>,
+}
+
+impl FetchOptions {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        FetchOptions { dir: dir.into(), url: None, pause: Duration::from_secs(1), on_progress: None }
+    }
+
+    fn report(&self, progress: FetchProgress) {
+        if let Some(on_progress) = &self.on_progress {
+            on_progress(progress);
+        }
+    }
+}
+
+/// How far a fetch is. Numbers are bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchProgress {
+    Downloading {
+        done: u64,
+        /// Unknown if the server does not say.
+        total: Option<u64>,
+    },
+    /// The connection was cut; the next try goes on where it ended.
+    Retrying {
+        attempt: u32,
+        of: u32,
+        reason: String,
+    },
+    Verifying {
+        done: u64,
+        total: u64,
+    },
+    /// Of the packed archive.
+    Unpacking {
+        done: u64,
+        total: u64,
+    },
+}
+
+/// What [`fetch_stl10`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchOutcome {
+    /// Everything was there and verified already; nothing was downloaded.
+    AlreadyComplete { folder: PathBuf },
+    Fetched {
+        folder: PathBuf,
+        /// What was odd but not fatal, one sentence each.
+        warnings: Vec<String>,
+    },
+}
+
+/// Why a data set could not be fetched.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    #[error("could not {action} {path}: {source}")]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+
+    #[error("could not reach {url}: {reason}; check the address and the network, or name a mirror with --url")]
+    Unreachable { url: String, reason: String },
+
+    #[error("{url} was refused: the server answers {status}; check the address or name a mirror with --url")]
+    Refused { url: String, status: String },
+
+    #[error(
+        "the connection to {url} was lost {tries} times in a row ({reason}); {part} keeps the {bytes} bytes that came, \
+         run the same command again to go on from there"
+    )]
+    Interrupted { url: String, tries: u32, reason: String, part: PathBuf, bytes: u64 },
+
+    #[error("the archive from {url} has MD5 {found}, expected {expected}; it was deleted, fetch again or name another mirror with --url")]
+    ArchiveChecksum { url: String, expected: String, found: String },
+
+    #[error("{name} in the archive has MD5 {found}, expected {expected}; nothing of the archive was kept, fetch again")]
+    FileChecksum { name: String, expected: String, found: String },
+
+    #[error("the archive holds no {name}; nothing of it was kept, name another mirror with --url")]
+    MissingFile { name: String },
+
+    #[error("the archive is hostile: its entry `{entry}` {problem}; nothing of it was kept, name another mirror with --url")]
+    Hostile { entry: String, problem: &'static str },
+
+    #[error("the archive cannot be unpacked: {source}; nothing of it was kept, name another mirror with --url")]
+    Unpack { source: io::Error },
+}
+
+impl FetchError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| FetchError::Io { action, path, source }
+    }
+}
+
+/// Downloads STL-10 (2.6 GB) into `stl10_binary/` in the folder of the options, unless it is there. The disk needs
+/// room for the archive and the files, 6 GB; the archive is deleted at the end.
+///
+/// # Errors
+/// See [`FetchError`]. Files that were there before are as they were, and a download that was cut off is resumed by the
+/// next call.
+pub fn fetch_stl10(options: &FetchOptions) -> Result<FetchOutcome, FetchError> {
+    fetch(&Archive::stl10(), options)
+}
+
+/// Downloads any archive in the way of [`fetch_stl10`].
+///
+/// # Errors
+/// As [`fetch_stl10`].
+pub fn fetch(archive: &Archive, options: &FetchOptions) -> Result<FetchOutcome, FetchError> {
+    let folder = options.dir.join(&archive.folder);
+    if is_complete(archive, &folder, options)? {
+        return Ok(FetchOutcome::AlreadyComplete { folder });
+    }
+    fs::create_dir_all(&options.dir).map_err(FetchError::io("create the folder", &options.dir))?;
+    let packed = verified_archive(archive, options)?;
+    let warnings = match unpack::unpack(archive, &packed, &folder, options) {
+        // The disk may be full; the archive is sound.
+        Err(error @ FetchError::Io { .. }) => return Err(error),
+        Err(error) => {
+            remove(&packed)?;
+            return Err(error);
+        }
+        Ok(warnings) => warnings,
+    };
+    Receipt::of(archive, &folder)?.write(&folder)?;
+    remove(&packed)?;
+    Ok(FetchOutcome::Fetched { folder, warnings })
+}
+
+/// The path of the archive on disk, downloaded if need be, its MD5 found right.
+fn verified_archive(archive: &Archive, options: &FetchOptions) -> Result<PathBuf, FetchError> {
+    let path = options.dir.join(&archive.file_name);
+    if path.is_file() && file_md5(&path, options)? == archive.md5 {
+        return Ok(path);
+    }
+    let part = options.dir.join(format!("{}.part", archive.file_name));
+    let url = options.url.as_deref().unwrap_or(&archive.url);
+    loop {
+        let resumes = part.exists();
+        download::download(url, &part, options)?;
+        let found = file_md5(&part, options)?;
+        if found == archive.md5 {
+            fs::rename(&part, &path).map_err(FetchError::io("put in place", &path))?;
+            return Ok(path);
+        }
+        remove(&part)?;
+        // The beginning may have come from another server, or from a version since replaced.
+        if !resumes {
+            return Err(FetchError::ArchiveChecksum { url: url.into(), expected: archive.md5.clone(), found });
+        }
+    }
+}
+
+/// Whether all files are there: as the receipt of an earlier fetch has them or, without a receipt (another program
+/// may have fetched them), by their checksums.
+fn is_complete(archive: &Archive, folder: &Path, options: &FetchOptions) -> Result<bool, FetchError> {
+    if let Some(receipt) = Receipt::read(folder) {
+        return Ok(receipt.archive_md5 == archive.md5 && receipt.files.iter().all(|file| file.is_in(folder)));
+    }
+    let required: Vec<_> = archive.files.iter().filter(|file| file.mismatch == Mismatch::Error).collect();
+    if !required.iter().all(|file| folder.join(&file.name).is_file()) {
+        return Ok(false);
+    }
+    for file in required {
+        if file_md5(&folder.join(&file.name), options)? != file.md5 {
+            return Ok(false);
+        }
+    }
+    Receipt::of(archive, folder)?.write(folder)?;
+    Ok(true)
+}
+
+/// Notes which verified files lie in a folder, so that gigabytes need not be verified again.
+#[derive(Debug, Serialize, Deserialize)]
+struct Receipt {
+    archive_md5: String,
+    files: Vec<ReceiptFile>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ReceiptFile {
+    name: String,
+    bytes: u64,
+}
+
+impl ReceiptFile {
+    fn is_in(&self, folder: &Path) -> bool {
+        fs::metadata(folder.join(&self.name)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == self.bytes)
+    }
+}
+
+impl Receipt {
+    const FILE: &str = ".fetched.json";
+
+    fn of(archive: &Archive, folder: &Path) -> Result<Self, FetchError> {
+        let mut files = Vec::new();
+        for file in &archive.files {
+            let path = folder.join(&file.name);
+            if path.is_file() {
+                let bytes = fs::metadata(&path).map_err(FetchError::io("read", &path))?.len();
+                files.push(ReceiptFile { name: file.name.clone(), bytes });
+            }
+        }
+        Ok(Receipt { archive_md5: archive.md5.clone(), files })
+    }
+
+    fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join(Self::FILE)).ok()?).ok()
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), FetchError> {
+        let path = folder.join(Self::FILE);
+        let text = serde_json::to_string_pretty(self).map_err(io::Error::from);
+        text.and_then(|text| fs::write(&path, text)).map_err(FetchError::io("write", &path))
+    }
+}
+
+/// MD5 of a file, in lower-case hexadecimal digits.
+fn file_md5(path: &Path, options: &FetchOptions) -> Result<String, FetchError> {
+    let error = |source| FetchError::Io { action: "read", path: path.to_path_buf(), source };
+    let mut file = File::open(path).map_err(error)?;
+    let total = file.metadata().map_err(error)?.len();
+    let (mut md5, mut buffer, mut done) = (Md5::new(), vec![0; 1 << 20], 0);
+    loop {
+        let count = file.read(&mut buffer).map_err(error)?;
+        if count == 0 {
+            return Ok(hexadecimal(md5));
+        }
+        md5.update(&buffer[..count]);
+        done += count as u64;
+        options.report(FetchProgress::Verifying { done, total });
+    }
+}
+
+fn hexadecimal(md5: Md5) -> String {
+    md5.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn remove(path: &Path) -> Result<(), FetchError> {
+    fs::remove_file(path).map_err(FetchError::io("remove", path))
+}
+
+#[cfg(test)]
+mod tests;

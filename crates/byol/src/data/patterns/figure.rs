@@ -1,0 +1,113 @@
+//! The ten classes: each an endless figure over the plane. No nuisance and no pixels.
+
+use super::wave::{angle, cosine, sine, triangle};
+
+/// What a picture shows. The discriminant is the class index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Figure {
+    Stripes,
+    Checks,
+    Dots,
+    Rings,
+    Spokes,
+    Waves,
+    Bricks,
+    Spirals,
+    Grids,
+    Zigzag,
+}
+
+impl Figure {
+    /// In the order of the class indices.
+    pub(super) const ALL: [Figure; 10] = [
+        Figure::Stripes,
+        Figure::Checks,
+        Figure::Dots,
+        Figure::Rings,
+        Figure::Spokes,
+        Figure::Waves,
+        Figure::Bricks,
+        Figure::Spirals,
+        Figure::Grids,
+        Figure::Zigzag,
+    ];
+
+    /// The class name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Figure::Stripes => "stripes",
+            Figure::Checks => "checks",
+            Figure::Dots => "dots",
+            Figure::Rings => "rings",
+            Figure::Spokes => "spokes",
+            Figure::Waves => "waves",
+            Figure::Bricks => "bricks",
+            Figure::Spirals => "spirals",
+            Figure::Grids => "grids",
+            Figure::Zigzag => "zigzag",
+        }
+    }
+
+    /// The length of one period, as a multiple of the picture's common one: figures whose period holds much detail
+    /// need more room.
+    pub(super) fn period(self) -> f32 {
+        match self {
+            Figure::Stripes | Figure::Waves | Figure::Zigzag => 1.0,
+            Figure::Grids => 1.35,
+            Figure::Bricks => 1.2,
+            Figure::Dots => 1.35,
+            Figure::Checks => 1.8,
+            Figure::Rings | Figure::Spokes | Figure::Spirals => 2.9,
+        }
+    }
+
+    /// The signed height of the figure at a point, in periods: above 0 is figure, below 0 is ground; about -1 to 1,
+    /// linear across an edge.
+    pub(super) fn height(self, x: f32, y: f32) -> f32 {
+        match self {
+            Figure::Stripes => triangle(x),
+            Figure::Checks => {
+                let (a, b) = (triangle(x), triangle(y));
+                1.6 * a.abs().min(b.abs()).copysign(a * b)
+            }
+            Figure::Dots => {
+                let (x, y, _) = cell(x, y);
+                1.0 - 3.2 * (x * x + y * y).sqrt()
+            }
+            Figure::Rings => {
+                let (x, y, _) = cell(x, y);
+                triangle((x * x + y * y).sqrt() * 2.9)
+            }
+            Figure::Spokes => {
+                let (x, y, turn) = cell(x, y);
+                triangle(angle(y, x) * 6.0 + turn)
+            }
+            Figure::Waves => triangle(x + 0.42 * sine(y * 0.30)),
+            Figure::Bricks => {
+                let row = y.floor();
+                let along = x * 0.5 + 0.5 * (row - 2.0 * (row * 0.5).floor());
+                let bed = 1.0 - triangle(y);
+                let joint = 2.0 * (1.0 - triangle(along));
+                0.75 * bed.min(joint) - 0.45
+            }
+            Figure::Spirals => {
+                let (x, y, turn) = cell(x, y);
+                triangle((x * x + y * y).sqrt() * 2.9 + angle(y, x) + turn)
+            }
+            Figure::Grids => {
+                let (across, along) = (1.0 - triangle(x), 1.0 - triangle(y));
+                0.9 * across.min(along) - 0.5
+            }
+            Figure::Zigzag => triangle(x + 0.5 * triangle(y * 0.42)),
+        }
+    }
+}
+
+/// The position within the unit cell of a brick-wise lattice, from its centre, and a number of turns that differs from
+/// cell to cell.
+fn cell(x: f32, y: f32) -> (f32, f32, f32) {
+    let row = y.floor();
+    let x = x + 0.5 * (row - 2.0 * (row * 0.5).floor());
+    let column = x.floor();
+    (x - column - 0.5, y - row - 0.5, cosine(row * 0.37 + column * 0.23))
+}

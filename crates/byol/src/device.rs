@@ -1,0 +1,205 @@
+//! Which device, precision and threads the work uses, and loading the GPU half of libtorch when there is a GPU.
+
+use std::fmt;
+use std::str::FromStr;
+
+use tch::{Cuda, Device};
+
+use crate::model::Precision;
+
+/// The device that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first GPU where one works, else the CPU.
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+/// The precision that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrecisionChoice {
+    /// bfloat16 where the hardware multiplies it faster than float32, else float32.
+    Auto,
+    Fp32,
+    Bf16,
+}
+
+/// A device that is not there, or a name that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    #[error("device must be 'auto', 'cpu', 'cuda' or 'cuda:N', not '{0}'")]
+    UnknownDevice(String),
+    #[error("precision must be 'auto', 'fp32' or 'bf16', not '{0}'")]
+    UnknownPrecision(String),
+    #[error("device 'cuda:{index}' is not there: {reason}; use '--device cpu' or '--device auto'")]
+    NoCuda { index: usize, reason: String },
+    #[error("threads must be at least 1, not 0")]
+    NoThreads,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "cuda" => Ok(DeviceChoice::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(DeviceChoice::Cuda)
+                .ok_or_else(|| DeviceError::UnknownDevice(text.to_owned())),
+        }
+    }
+}
+
+impl FromStr for PrecisionChoice {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(PrecisionChoice::Auto),
+            "fp32" => Ok(PrecisionChoice::Fp32),
+            "bf16" => Ok(PrecisionChoice::Bf16),
+            _ => Err(DeviceError::UnknownPrecision(text.to_owned())),
+        }
+    }
+}
+
+/// What the work runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    pub device: Device,
+    pub precision: Precision,
+    /// Threads of libtorch's operations on the CPU, and of rendering.
+    pub threads: usize,
+}
+
+impl Hardware {
+    /// Settles device, precision and threads, and sets libtorch up for them. Call it before any tensor is made: once
+    /// libtorch has run a backward pass on the CPU, it does not take up a GPU any more.
+    ///
+    /// # Errors
+    /// The GPU that was asked for is not there, or `threads` is 0.
+    pub fn choose(
+        device: DeviceChoice,
+        precision: PrecisionChoice,
+        threads: Option<usize>,
+    ) -> Result<Hardware, DeviceError> {
+        if threads == Some(0) {
+            return Err(DeviceError::NoThreads);
+        }
+        let device = match device {
+            DeviceChoice::Cpu => Device::Cpu,
+            DeviceChoice::Cuda(index) => {
+                let available = cuda_devices().map_err(|reason| DeviceError::NoCuda { index, reason })?;
+                if index >= available {
+                    return Err(DeviceError::NoCuda { index, reason: format!("this machine has {available} GPUs") });
+                }
+                Device::Cuda(index)
+            }
+            DeviceChoice::Auto => match cuda_devices() {
+                Ok(available) if available > 0 => Device::Cuda(0),
+                _ => Device::Cpu,
+            },
+        };
+        let threads =
+            threads.or_else(|| std::thread::available_parallelism().ok().map(|cores| cores.get())).unwrap_or(1);
+        tch::set_num_threads(threads as i32);
+        if device.is_cuda() {
+            Cuda::cudnn_set_benchmark(true);
+        }
+        let precision = match precision {
+            PrecisionChoice::Fp32 => Precision::Full,
+            PrecisionChoice::Bf16 => Precision::Bf16,
+            PrecisionChoice::Auto => fastest_precision(device),
+        };
+        Ok(Hardware { device, precision, threads })
+    }
+}
+
+impl fmt::Display for Hardware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.device {
+            Device::Cuda(index) => write!(f, "cuda:{index}")?,
+            _ => write!(f, "cpu, {} threads", self.threads)?,
+        }
+        match self.precision {
+            Precision::Full => write!(f, ", fp32"),
+            Precision::Bf16 => write!(f, ", bf16"),
+        }
+    }
+}
+
+/// bfloat16 pays where there are instructions for it. The choice looks at the machine alone, not at the clock, so that
+/// a resumed run computes as before.
+fn fastest_precision(device: Device) -> Precision {
+    if device.is_cuda() {
+        return Precision::Bf16;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512bf16") {
+        return Precision::Bf16;
+    }
+    Precision::Full
+}
+
+/// How many GPUs libtorch can use; the reason where it cannot use any.
+fn cuda_devices() -> Result<usize, String> {
+    load_cuda()?;
+    match Cuda::device_count() {
+        count if count > 0 && Cuda::is_available() => Ok(count as usize),
+        _ => Err("libtorch finds no working NVIDIA GPU".to_owned()),
+    }
+}
+
+/// Loads libtorch's GPU half, which the program is not linked with so that it starts without a GPU too.
+#[cfg(target_os = "linux")]
+fn load_cuda() -> Result<(), String> {
+    use std::ffi::CStr;
+    use std::sync::OnceLock;
+
+    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+    LOADED
+        .get_or_init(|| {
+            // The driver's device file; without it the half-gigabyte library would be loaded for nothing.
+            if !std::path::Path::new("/dev/nvidiactl").exists() {
+                return Err("this machine has no NVIDIA driver".to_owned());
+            }
+            // SAFETY: the name is a constant C string; libtorch's own initialisers are the only code that runs.
+            let handle = unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+            if !handle.is_null() {
+                return Ok(());
+            }
+            // SAFETY: dlerror returns null or a C string that lives until the next dl call of this thread.
+            let reason = unsafe {
+                let message = libc::dlerror();
+                if message.is_null() {
+                    "unknown reason".to_owned()
+                } else {
+                    CStr::from_ptr(message).to_string_lossy().into_owned()
+                }
+            };
+            Err(format!("libtorch's GPU library cannot be loaded ({reason}); run `make libtorch` on this machine"))
+        })
+        .clone()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn load_cuda() -> Result<(), String> {
+    Err("GPUs are supported on Linux only".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_devices() {
+        assert_eq!("cuda:1".parse(), Ok(DeviceChoice::Cuda(1)));
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+        assert_eq!("gpu".parse::<DeviceChoice>(), Err(DeviceError::UnknownDevice("gpu".to_owned())));
+    }
+}

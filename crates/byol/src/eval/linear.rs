@@ -1,0 +1,234 @@
+//! Linear evaluation: L2-regularised multinomial logistic regression on the representations of a frozen encoder, its
+//! penalty chosen by cross-validation inside the given labels. No test vector is seen here before the model is fitted.
+
+mod objective;
+
+use tch::{Device, Kind, Tensor};
+
+use super::{EvalError, Features, finite_matrix, metrics};
+use crate::data::splits::stratified_folds;
+use objective::{Effort, Rotated, Solution};
+
+/// Rows that are scored at a time.
+const ROWS_AT_ONCE: i64 = 8192;
+
+/// Gradient at which a fit counts as converged, in coordinates in which the curvature is at most about one.
+const FIT: Effort = Effort { gradient: 1e-8, iterations: 2000 };
+/// For choosing a penalty, which needs no more than the held-out accuracy.
+const CHOICE: Effort = Effort { gradient: 1e-4, iterations: 300 };
+/// A final fit whose gradient stays above this is an error.
+const CONVERGED: f64 = 1e-5;
+
+/// How the penalty is chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearOptions {
+    /// Penalties to choose from, each above zero, in any order. The objective is the mean cross-entropy over images plus
+    /// `l2 / 2` times the sum of squared weights: scikit-learn's `LogisticRegression(C = 1 / (l2 * images))`.
+    pub l2: Vec<f64>,
+    /// Folds of the cross-validation, at least 2. The most frequent class's number of images where that is less.
+    pub folds: usize,
+    /// Seed of the folds.
+    pub seed: u64,
+}
+
+/// A fitted logistic regression.
+#[derive(Debug)]
+pub struct LinearModel {
+    /// Mean and deviation of the training vectors, `[1, features]`.
+    mean: Tensor,
+    deviation: Tensor,
+    weights: Tensor,
+    bias: Tensor,
+    l2: f64,
+}
+
+/// Fits a logistic regression to labelled representations.
+///
+/// Features are standardised with the mean and deviation of the training vectors (a constant one stays constant). The
+/// bias is not penalised. The penalty with the most held-out images right over all folds is chosen, of equal ones the
+/// strongest; folds are stratified, and the only image of a class is never held out. Where every class has one image
+/// only, there is nothing to hold out, and the middle penalty is taken (of two, the stronger). A class without images
+/// gets the score minus infinity.
+///
+/// The fit is L-BFGS to convergence in float64, on the device of the vectors.
+///
+/// # Errors
+/// There are no vectors, they hold NaN or infinity, their number is not that of the labels, a label is not below
+/// `classes`, all images are of one class, an option is out of its range, or the fit does not converge.
+pub fn fit_linear(train: &Features, classes: usize, options: &LinearOptions) -> Result<LinearModel, EvalError> {
+    let penalties = options.check()?;
+    train.check(classes)?;
+    let present = present_classes(&train.labels, classes)?;
+    let _guard = tch::no_grad_guard();
+
+    let vectors = train.vectors.to_kind(Kind::Double);
+    let mean = vectors.mean_dim([0i64].as_slice(), true, Kind::Double);
+    let deviation = deviation(&vectors, &mean);
+    // Every class that occurs gets a place; there is no optimum for a bias of one that does not.
+    let places: Vec<u16> = train
+        .labels
+        .iter()
+        .map(|label| present.partition_point(|class| class < label) as u16)
+        .collect();
+    let rotated = Rotated::new(&((vectors - &mean) / &deviation), &places, present.len())?;
+    let l2 = choose(&rotated, &places, &penalties, options)?;
+    let fitted = rotated.minimize(l2, None, FIT)?;
+    if fitted.gradient > CONVERGED {
+        return Err(EvalError::NotConverged { l2, gradient: fitted.gradient, reason: fitted.reason });
+    }
+
+    let device = mean.device();
+    let columns: Vec<i64> = present.iter().map(|&class| i64::from(class)).collect();
+    let columns = Tensor::from_slice(&columns).to_device(device);
+    let weights = rotated.weights(&fitted);
+    let all = |value: f64, rows: i64| Tensor::full([rows, classes as i64], value, (Kind::Double, device));
+    Ok(LinearModel {
+        weights: all(0.0, weights.size()[0]).index_copy(1, &columns, &weights),
+        bias: all(f64::NEG_INFINITY, 1).index_copy(1, &columns, &fitted.bias),
+        mean,
+        deviation,
+        l2,
+    })
+}
+
+impl LinearOptions {
+    /// The penalties, strongest first.
+    fn check(&self) -> Result<Vec<f64>, EvalError> {
+        if self.l2.is_empty() {
+            return Err(EvalError::Empty { what: "penalties to choose from" });
+        }
+        if let Some(penalty) = self.l2.iter().find(|penalty| !(penalty.is_finite() && **penalty > 0.0)) {
+            let value = penalty.to_string();
+            return Err(EvalError::Setting { name: "l2", value, expected: "a finite number above zero" });
+        }
+        if self.folds < 2 {
+            let value = self.folds.to_string();
+            return Err(EvalError::Setting { name: "folds", value, expected: "at least 2" });
+        }
+        let mut penalties = self.l2.clone();
+        penalties.sort_by(|a, b| b.total_cmp(a));
+        Ok(penalties)
+    }
+}
+
+impl LinearModel {
+    /// The class with the highest score of each vector; of equal ones the lowest index.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores).
+    pub fn predict(&self, vectors: &Tensor) -> Result<Vec<u16>, EvalError> {
+        metrics::argmax(&self.scores(vectors)?)
+    }
+
+    /// Logits.
+    ///
+    /// # Shapes
+    /// `vectors` is `[images, features]` on any device; the result is float64 `[images, classes]` on the model's.
+    ///
+    /// # Errors
+    /// There are no vectors, they hold NaN or infinity, or have another number of features than the training vectors.
+    pub fn scores(&self, vectors: &Tensor) -> Result<Tensor, EvalError> {
+        let (_, found) = finite_matrix("vectors", vectors)?;
+        let expected = self.weights.size()[0] as usize;
+        if found != expected {
+            return Err(EvalError::Width { what: "vectors", found, against: "the training vectors", expected });
+        }
+        let _guard = tch::no_grad_guard();
+        let scores = vectors.split(ROWS_AT_ONCE, 0).into_iter().map(|rows| {
+            let rows = rows.to_device(self.device()).to_kind(Kind::Double);
+            ((rows - &self.mean) / &self.deviation).mm(&self.weights) + &self.bias
+        });
+        Ok(Tensor::cat(&scores.collect::<Vec<_>>(), 0))
+    }
+
+    /// The penalty that cross-validation chose.
+    pub fn chosen_l2(&self) -> f64 {
+        self.l2
+    }
+
+    /// Weights of the standardised features, float64 `[features, classes]`.
+    pub fn weights(&self) -> &Tensor {
+        &self.weights
+    }
+
+    /// Biases, float64 `[1, classes]`.
+    pub fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
+    fn device(&self) -> Device {
+        self.weights.device()
+    }
+}
+
+/// The classes that occur, sorted.
+fn present_classes(labels: &[u16], classes: usize) -> Result<Vec<u16>, EvalError> {
+    let mut seen = vec![false; classes];
+    labels.iter().for_each(|&label| seen[usize::from(label)] = true);
+    let present: Vec<u16> = (0..=u16::MAX).zip(seen).filter(|&(_, seen)| seen).map(|(class, _)| class).collect();
+    match present[..] {
+        [class] => Err(EvalError::OneClass { images: labels.len(), class }),
+        _ => Ok(present),
+    }
+}
+
+/// The population deviation of each column, `[1, features]`; one for a column that is constant but for rounding.
+fn deviation(vectors: &Tensor, mean: &Tensor) -> Tensor {
+    const ROUNDING: f64 = 1e-10;
+    let deviation = (vectors - mean).square().mean_dim([0i64].as_slice(), true, Kind::Double).sqrt();
+    let constant = deviation.le_tensor(&(mean.abs() * ROUNDING));
+    deviation.masked_fill(&constant, 1.0)
+}
+
+/// The penalty with the most held-out images right; `penalties` come strongest first.
+fn choose(
+    rotated: &Rotated,
+    labels: &[u16],
+    penalties: &[f64],
+    options: &LinearOptions,
+) -> Result<f64, EvalError> {
+    let Some(folds) = folds(labels, options)? else {
+        return Ok(penalties[(penalties.len() - 1) / 2]);
+    };
+    if let [penalty] = penalties {
+        return Ok(*penalty);
+    }
+    let mut right = vec![0; penalties.len()];
+    for held_out in folds {
+        let mut kept = vec![true; labels.len()];
+        held_out.iter().for_each(|&row| kept[row] = false);
+        let kept: Vec<usize> = (0..labels.len()).filter(|&row| kept[row]).collect();
+        let (kept, held_out_rows) = (rotated.select(&kept), rotated.select(&held_out));
+        let mut solution: Option<Solution> = None;
+        for (&l2, right) in penalties.iter().zip(&mut right) {
+            let next = kept.minimize(l2, solution.as_ref(), CHOICE)?;
+            let predicted = metrics::argmax(&held_out_rows.logits(&next))?;
+            *right += predicted.iter().zip(&held_out).filter(|&(predicted, &row)| *predicted == labels[row]).count();
+            solution = Some(next);
+        }
+    }
+    let mut best = 0;
+    for candidate in 1..right.len() {
+        if right[candidate] > right[best] {
+            best = candidate;
+        }
+    }
+    Ok(penalties[best])
+}
+
+/// Rows to hold out, fold by fold; none where every class has a single row.
+fn folds(labels: &[u16], options: &LinearOptions) -> Result<Option<Vec<Vec<usize>>>, EvalError> {
+    let mut counts = vec![0; usize::from(u16::MAX) + 1];
+    labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+    let most = counts.iter().copied().max().unwrap_or(0);
+    if most < 2 {
+        return Ok(None);
+    }
+    let rows: Vec<usize> = (0..labels.len()).filter(|&row| counts[usize::from(labels[row])] > 1).collect();
+    let of_rows: Vec<u16> = rows.iter().map(|&row| labels[row]).collect();
+    let folds = stratified_folds(&of_rows, options.folds.min(most), options.seed)?;
+    Ok(Some(folds.into_iter().map(|fold| fold.into_iter().map(|place| rows[place]).collect()).collect()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The objective of regularised multinomial logistic regression and its minimum. Which penalty and which rows are used
+//! is decided in [`linear`](super).
+//!
+//! L-BFGS needs hundreds of steps where features differ in scale or depend on each other, as representations do. Both
+//! are removed without changing the optimum: rows are rotated onto their principal axes, which leaves the penalty as it
+//! is, and each axis is scaled such that the curvature where all classes are equally likely is one.
+
+use std::cell::RefCell;
+
+use argmin::core::{CostFunction, Executor, Gradient, State, TerminationStatus};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+use tch::{Kind, Tensor};
+
+use crate::eval::EvalError;
+
+/// Step and gradient pairs from which L-BFGS estimates the curvature.
+const MEMORY: usize = 10;
+
+/// When a fit ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// The norm of the scaled gradient at which it has converged.
+    pub gradient: f64,
+    pub iterations: u64,
+}
+
+/// Labelled rows on the principal axes of standardised features.
+///
+/// # Shapes
+/// All float64: `rows` `[images, axes]`, `targets` `[images, classes]` (one-hot), `axes` `[features, axes]`
+/// (orthonormal), `variances` `[axes, 1]`.
+pub(super) struct Rotated {
+    rows: Tensor,
+    targets: Tensor,
+    axes: Tensor,
+    variances: Tensor,
+}
+
+/// Where a fit ended.
+///
+/// # Shapes
+/// All float64: `weights` `[axes, classes]`, `bias` `[1, classes]`.
+pub(super) struct Solution {
+    weights: Tensor,
+    pub bias: Tensor,
+    /// Norm of the scaled gradient.
+    pub gradient: f64,
+    /// Why it ended, for people.
+    pub reason: String,
+}
+
+impl Rotated {
+    /// `vectors` is a float64 `[images, features]` with columns of mean zero; `labels` are below `classes`.
+    pub fn new(vectors: &Tensor, labels: &[u16], classes: usize) -> Result<Rotated, EvalError> {
+        let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+        let targets = Tensor::from_slice(&labels).one_hot(classes as i64).to_kind(Kind::Double);
+        let targets = targets.to_device(vectors.device());
+        let images = vectors.size()[0];
+        // Fewer rows than features span a space of that many dimensions, outside which weights are zero.
+        let (vectors, span) = if images < vectors.size()[1] {
+            let (span, coordinates) = Tensor::f_linalg_qr(&vectors.transpose(0, 1), "reduced")?;
+            (coordinates.transpose(0, 1).contiguous(), Some(span))
+        } else {
+            (vectors.shallow_clone(), None)
+        };
+        let covariance = vectors.transpose(0, 1).f_mm(&vectors)? / images as f64;
+        let (variances, axes) = covariance.f_linalg_eigh("L")?;
+        let rows = vectors.mm(&axes);
+        let axes = span.map_or_else(|| axes.shallow_clone(), |span| span.mm(&axes));
+        Ok(Rotated { rows, targets, axes, variances: variances.clamp_min(0.0).unsqueeze(1) })
+    }
+
+    /// Some of the rows, with the axes of all.
+    pub fn select(&self, rows: &[usize]) -> Rotated {
+        let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let rows = Tensor::from_slice(&rows).to_device(self.rows.device());
+        Rotated {
+            rows: self.rows.index_select(0, &rows),
+            targets: self.targets.index_select(0, &rows),
+            axes: self.axes.shallow_clone(),
+            variances: self.variances.shallow_clone(),
+        }
+    }
+
+    /// `[images, classes]`.
+    pub fn logits(&self, at: &Solution) -> Tensor {
+        self.rows.mm(&at.weights) + &at.bias
+    }
+
+    /// The weights of the features themselves, `[features, classes]`.
+    pub fn weights(&self, solution: &Solution) -> Tensor {
+        self.axes.mm(&solution.weights)
+    }
+
+    /// Minimises the mean cross-entropy plus `l2 / 2` times the sum of squared weights, from `start` or from zero.
+    pub fn minimize(&self, l2: f64, start: Option<&Solution>, effort: Effort) -> Result<Solution, EvalError> {
+        let objective = Objective::new(self, l2);
+        let failed =
+            |problem: argmin::core::Error| EvalError::NotConverged { l2, gradient: f64::NAN, reason: problem.to_string() };
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
+            .with_tolerance_grad(effort.gradient)
+            .map_err(failed)?;
+        let start = objective.scaled(start)?;
+        let ended = Executor::new(&objective, solver)
+            .configure(|state| state.param(start).max_iters(effort.iterations))
+            .timer(false)
+            .run()
+            .map_err(failed)?;
+        let state = ended.state(); if std::env::var("DBG").is_ok() { println!("l2 {l2:.0e} iters {} cost evals {:?} {}", state.get_iter(), state.get_func_counts(), state.get_cost()); }
+        let reason = match state.get_termination_status() {
+            TerminationStatus::Terminated(reason) => reason.to_string(),
+            TerminationStatus::NotTerminated => "not terminated".to_owned(),
+        };
+        let best: &Vec<f64> = state.get_best_param().ok_or_else(|| EvalError::NotConverged {
+            l2,
+            gradient: f64::NAN,
+            reason: reason.clone(),
+        })?;
+        let gradient = objective.at(best, |point| norm(&point.gradient))?;
+        let (weights, bias) = objective.unscaled(best);
+        Ok(Solution { weights, bias, gradient, reason })
+    }
+}
+
+/// The objective as a function of scaled weights: row by row as `[axes + 1, classes]`, the last row being the bias.
+struct Objective<'a> {
+    data: &'a Rotated,
+    l2: f64,
+    /// What scaled weights are multiplied by, `[axes + 1, 1]`.
+    scale: Tensor,
+    /// L-BFGS asks for the cost and the gradient of a point one after the other; both come from one pass.
+    last: RefCell<Option<Point>>,
+}
+
+struct Point {
+    at: Vec<f64>,
+    cost: f64,
+    gradient: Vec<f64>,
+}
+
+impl Objective<'_> {
+    fn new(data: &Rotated, l2: f64) -> Objective<'_> {
+        let classes = data.targets.size()[1] as f64;
+        // With p = 1 / classes everywhere, the cross-entropy's curvature along an axis is its variance / classes.
+        let axes = (&data.variances / classes + l2).rsqrt();
+        let bias = axes.new_full([1, 1], classes.sqrt(), (axes.kind(), axes.device()));
+        Objective { data, l2, scale: Tensor::cat(&[axes, bias], 0), last: RefCell::new(None) }
+    }
+
+    fn scaled(&self, solution: Option<&Solution>) -> Result<Vec<f64>, EvalError> {
+        match solution {
+            Some(Solution { weights, bias, .. }) => flat(&(Tensor::cat(&[weights, bias], 0) / &self.scale)),
+            None => Ok(vec![0.0; (self.scale.size()[0] * self.data.targets.size()[1]) as usize]),
+        }
+    }
+
+    fn unscaled(&self, scaled: &[f64]) -> (Tensor, Tensor) {
+        let scaled = Tensor::from_slice(scaled).to_device(self.scale.device());
+        let weights = scaled.view([-1, self.data.targets.size()[1]]) * &self.scale;
+        let axes = weights.size()[0] - 1;
+        (weights.narrow(0, 0, axes), weights.narrow(0, axes, 1))
+    }
+
+    /// Reads something off the point `at`, which is evaluated unless it was the last one.
+    fn at<T>(&self, at: &[f64], read: impl FnOnce(&Point) -> T) -> Result<T, EvalError> {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some(point) if point.at == at => Ok(read(point)),
+            _ => Ok(read(last.insert(self.evaluate(at)?))),
+        }
+    }
+
+    fn evaluate(&self, at: &[f64]) -> Result<Point, EvalError> {
+        let Rotated { rows, targets, .. } = self.data;
+        let images = rows.size()[0] as f64;
+        let (weights, bias) = self.unscaled(at);
+        let logs = (rows.mm(&weights) + bias).log_softmax(1, Kind::Double);
+        let cross_entropy = -(&logs * targets).sum(Kind::Double) / images;
+        let cost = cross_entropy + weights.square().sum(Kind::Double) * (self.l2 / 2.0);
+        let surplus = (logs.exp() - targets) / images;
+        let of_weights = rows.transpose(0, 1).mm(&surplus) + weights * self.l2;
+        let of_bias = surplus.sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
+        let gradient = Tensor::cat(&[of_weights, of_bias], 0) * &self.scale;
+        Ok(Point { at: at.to_vec(), cost: cost.double_value(&[]), gradient: flat(&gradient)? })
+    }
+}
+
+impl CostFunction for &Objective<'_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, param: &Vec<f64>) -> Result<f64, argmin::core::Error> {
+        Ok(self.at(param, |point| point.cost)?)
+    }
+}
+
+impl Gradient for &Objective<'_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, param: &Vec<f64>) -> Result<Vec<f64>, argmin::core::Error> {
+        Ok(self.at(param, |point| point.gradient.clone())?)
+    }
+}
+
+fn flat(values: &Tensor) -> Result<Vec<f64>, EvalError> {
+    Ok(Vec::try_from(values.flatten(0, -1))?)
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}

@@ -1,0 +1,281 @@
+//! What predictions on labelled images are worth: accuracy, top-k, calibration, confusion. How two classifiers compare
+//! is in [`significance`](super::significance).
+
+use tch::{Kind, Tensor};
+
+use super::{EvalError, known_classes, matrix, same_count};
+
+/// The 97.5% quantile of the standard normal distribution.
+const NORMAL_97_5: f64 = 1.959_963_984_540_054;
+
+/// The share of images whose prediction equals their label, 0-1.
+///
+/// # Errors
+/// There are no labels, or another number of predictions.
+pub fn accuracy(labels: &[u16], predicted: &[u16]) -> Result<f64, EvalError> {
+    if labels.is_empty() {
+        return Err(EvalError::Empty { what: "labels" });
+    }
+    same_count("predictions", predicted.len(), "labels", labels.len())?;
+    let right = labels.iter().zip(predicted).filter(|(label, predicted)| label == predicted).count();
+    Ok(right as f64 / labels.len() as f64)
+}
+
+/// The class with the highest score in each row; of equal ones the lowest index.
+///
+/// # Shapes
+/// `scores` is a floating-point `[images, classes]` on any device. Minus infinity excludes a class.
+///
+/// # Errors
+/// `scores` is not a matrix, is empty, or a row holds NaN or plus infinity, or nothing but minus infinity.
+pub fn argmax(scores: &Tensor) -> Result<Vec<u16>, EvalError> {
+    let scores = Scores::read(scores)?;
+    Ok(scores.rows().map(best).collect())
+}
+
+/// Wilson's 95% score interval of an accuracy from `right` rightly classified images of `total` (Wilson 1927).
+///
+/// # Errors
+/// `total` is zero or less than `right`.
+pub fn wilson(right: u64, total: u64) -> Result<(f64, f64), EvalError> {
+    if total == 0 {
+        return Err(EvalError::Empty { what: "labels" });
+    }
+    if right > total {
+        let expected = "at most the number of images";
+        return Err(EvalError::Setting { name: "number of right predictions", value: right.to_string(), expected });
+    }
+    let (images, share) = (total as f64, right as f64 / total as f64);
+    let z2 = NORMAL_97_5 * NORMAL_97_5;
+    let center = (share + z2 / (2.0 * images)) / (1.0 + z2 / images);
+    let half = NORMAL_97_5 / (1.0 + z2 / images)
+        * (share * (1.0 - share) / images + z2 / (4.0 * images * images)).sqrt();
+    Ok(((center - half).max(0.0), (center + half).min(1.0)))
+}
+
+/// A classifier's scores for labelled images.
+#[derive(Clone, Debug)]
+pub struct Predictions {
+    scores: Scores,
+    labels: Vec<u16>,
+}
+
+impl Predictions {
+    /// # Shapes
+    /// `scores` is a floating-point `[images, classes]` on any device; `labels` has one class index per row. For
+    /// [`calibration_error`](Self::calibration_error) the scores must be logits.
+    ///
+    /// # Errors
+    /// As [`argmax`]; or the number of labels differs from that of rows, or a label is not below the number of classes.
+    pub fn new(scores: &Tensor, labels: &[u16]) -> Result<Predictions, EvalError> {
+        let scores = Scores::read(scores)?;
+        same_count("labels", labels.len(), "scores", scores.rows().len())?;
+        known_classes("label", labels, scores.classes)?;
+        Ok(Predictions { scores, labels: labels.to_vec() })
+    }
+
+    /// The class with the highest score of each image; of equal ones the lowest index.
+    pub fn predicted(&self) -> Vec<u16> {
+        self.scores.rows().map(best).collect()
+    }
+
+    /// The share of images whose highest score is that of their label, 0-1.
+    pub fn accuracy(&self) -> f64 {
+        self.top(1)
+    }
+
+    /// The share of images whose label is among the `count` highest scores, 0-1. Equal scores rank by class index.
+    pub fn top(&self, count: usize) -> f64 {
+        let within = |(row, &label): (&[f64], &u16)| {
+            let label = usize::from(label);
+            let ahead = |(class, &score): (usize, &f64)| score > row[label] || (score == row[label] && class < label);
+            row.iter().enumerate().filter(|&scored| ahead(scored)).count() < count
+        };
+        let right = self.scores.rows().zip(&self.labels).filter(|&pair| within(pair)).count();
+        right as f64 / self.labels.len() as f64
+    }
+
+    pub fn confusion(&self) -> Confusion {
+        let mut counts = vec![vec![0; self.scores.classes]; self.scores.classes];
+        for (row, &label) in self.scores.rows().zip(&self.labels) {
+            counts[usize::from(label)][usize::from(best(row))] += 1;
+        }
+        Confusion { counts }
+    }
+
+    /// Expected calibration error, 0-1: images are sorted by the softmax of their highest score into `bins` bins of
+    /// equal width, closed above; the distances between mean confidence and accuracy of the bins are averaged, weighted
+    /// by images (Guo et al. 2017, arXiv 1706.04599, equation 3).
+    ///
+    /// # Errors
+    /// `bins` is zero.
+    pub fn calibration_error(&self, bins: usize) -> Result<f64, EvalError> {
+        if bins == 0 {
+            return Err(EvalError::Setting { name: "bins", value: "0".into(), expected: "at least 1" });
+        }
+        let mut surplus = vec![0.0; bins];
+        for (row, &label) in self.scores.rows().zip(&self.labels) {
+            let predicted = best(row);
+            let highest = row[usize::from(predicted)];
+            let confidence = 1.0 / row.iter().map(|score| (score - highest).exp()).sum::<f64>();
+            let bin = ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1;
+            surplus[bin] += confidence - f64::from(u8::from(predicted == label));
+        }
+        Ok(surplus.iter().map(|surplus| surplus.abs()).sum::<f64>() / self.labels.len() as f64)
+    }
+}
+
+/// How often images of each true class (row) were taken for each class (column).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confusion {
+    pub counts: Vec<Vec<u64>>,
+}
+
+impl Confusion {
+    /// Counts predictions of `classes` classes.
+    ///
+    /// # Errors
+    /// There are no labels, another number of predictions, or a class index is not below `classes`.
+    pub fn new(labels: &[u16], predicted: &[u16], classes: usize) -> Result<Confusion, EvalError> {
+        if labels.is_empty() {
+            return Err(EvalError::Empty { what: "labels" });
+        }
+        same_count("predictions", predicted.len(), "labels", labels.len())?;
+        known_classes("label", labels, classes)?;
+        known_classes("prediction", predicted, classes)?;
+        let mut counts = vec![vec![0; classes]; classes];
+        for (&label, &predicted) in labels.iter().zip(predicted) {
+            counts[usize::from(label)][usize::from(predicted)] += 1;
+        }
+        Ok(Confusion { counts })
+    }
+
+    /// The share of all images on the diagonal, 0-1.
+    pub fn accuracy(&self) -> f64 {
+        let right: u64 = self.counts.iter().enumerate().map(|(class, row)| row[class]).sum();
+        right as f64 / self.counts.iter().flatten().sum::<u64>() as f64
+    }
+
+    /// The share of each class's images that is classified rightly, 0-1; absent for a class without images.
+    pub fn class_accuracies(&self) -> Vec<Option<f64>> {
+        let share = |(class, row): (usize, &Vec<u64>)| {
+            let images: u64 = row.iter().sum();
+            (images > 0).then(|| row[class] as f64 / images as f64)
+        };
+        self.counts.iter().enumerate().map(share).collect()
+    }
+}
+
+/// Scores row by row, each row with a finite highest one.
+#[derive(Clone, Debug)]
+struct Scores {
+    values: Vec<f64>,
+    classes: usize,
+}
+
+impl Scores {
+    fn read(scores: &Tensor) -> Result<Scores, EvalError> {
+        const MOST_CLASSES: usize = u16::MAX as usize + 1;
+        let (_, classes) = matrix("scores", scores)?;
+        if classes > MOST_CLASSES {
+            let expected = "at most 65536";
+            return Err(EvalError::Setting { name: "number of classes", value: classes.to_string(), expected });
+        }
+        let values = Vec::try_from(scores.to_kind(Kind::Double).flatten(0, -1))?;
+        let scores = Scores { values, classes };
+        let unusable = |row: &[f64]| {
+            let highest = row.iter().fold(f64::NEG_INFINITY, |highest, &score| highest.max(score));
+            !highest.is_finite() || row.iter().any(|score| score.is_nan())
+        };
+        if let Some(row) = scores.rows().position(unusable) {
+            return Err(EvalError::NotFinite { what: "scores", row });
+        }
+        Ok(scores)
+    }
+
+    fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.values.chunks_exact(self.classes)
+    }
+}
+
+fn best(row: &[f64]) -> u16 {
+    let mut best = 0;
+    for (class, score) in row.iter().enumerate() {
+        if *score > row[best] {
+            best = class;
+        }
+    }
+    best as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predictions() -> Predictions {
+        let scores = Tensor::from_slice2(&[[2.0f32, 1.0, 0.0], [0.0, 3.0, 3.0], [1.0, 0.0, 2.0], [0.5, 0.5, 0.5]]);
+        Predictions::new(&scores, &[0, 2, 0, 1]).unwrap()
+    }
+
+    #[test]
+    fn hand_values() {
+        let predictions = predictions();
+        assert_eq!(predictions.predicted(), [0, 1, 2, 0]);
+        assert_eq!([1, 2, 3, 9].map(|count| predictions.top(count)), [0.25, 1.0, 1.0, 1.0]);
+        let confusion = predictions.confusion();
+        assert_eq!(confusion.counts, [[1, 0, 1], [1, 0, 0], [0, 1, 0]]);
+        assert_eq!(confusion, Confusion::new(&[0, 2, 0, 1], &[0, 1, 2, 0], 3).unwrap());
+        assert_eq!(confusion.accuracy(), predictions.accuracy());
+        assert_eq!(confusion.class_accuracies(), [Some(0.5), Some(0.0), Some(0.0)]);
+        assert_eq!(Confusion::new(&[0], &[1], 2).unwrap().class_accuracies(), [Some(0.0), None]);
+    }
+
+    #[test]
+    fn a_constant_classifier_is_not_right_by_ties() {
+        let predictions = Predictions::new(&Tensor::zeros([10, 10], (Kind::Float, tch::Device::Cpu)), &[
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+        ]);
+        let predictions = predictions.unwrap();
+        assert_eq!(predictions.accuracy(), 0.1);
+        assert_eq!(predictions.top(5), 0.5);
+    }
+
+    #[test]
+    fn calibration_error_by_hand() {
+        // Confidences 0.8 (right), 0.8 (wrong), 0.6 (right): |1.6 - 1| / 3 + |0.6 - 1| / 3 with five bins.
+        let logit = |confidence: f64| (confidence / (1.0 - confidence)).ln();
+        let scores = Tensor::from_slice2(&[[logit(0.79), 0.0], [logit(0.81), 0.0], [0.0, logit(0.61)]]);
+        let predictions = Predictions::new(&scores, &[0, 1, 1]).unwrap();
+        let by_hand = ((0.79f64 - 1.0).abs() + 0.81 + (0.61f64 - 1.0).abs()) / 3.0;
+        assert!((predictions.calibration_error(5).unwrap() - by_hand).abs() < 1e-12);
+        let by_hand = ((0.79f64 + 0.81 - 1.0).abs() + (0.61f64 - 1.0).abs()) / 3.0;
+        assert!((predictions.calibration_error(4).unwrap() - by_hand).abs() > 0.01);
+        let one_bin = (0.79f64 + 0.81 + 0.61 - 2.0).abs() / 3.0;
+        assert!((predictions.calibration_error(1).unwrap() - one_bin).abs() < 1e-12);
+        assert!(predictions.calibration_error(0).is_err());
+    }
+
+    #[test]
+    fn an_excluded_class_is_never_best() {
+        let scores = Tensor::from_slice2(&[[f64::NEG_INFINITY, -5.0]]);
+        assert_eq!(argmax(&scores).unwrap(), [1]);
+        assert!(Predictions::new(&scores, &[1]).unwrap().calibration_error(10).unwrap() < 1e-12);
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        let text = |result: Result<f64, EvalError>| result.unwrap_err().to_string();
+        assert_eq!(text(accuracy(&[], &[])), "there are no labels; at least one is needed");
+        assert!(text(accuracy(&[0, 1], &[0])).starts_with("there are 1 predictions but 2 labels"));
+        for bad in [f64::NAN, f64::INFINITY] {
+            let message = argmax(&Tensor::from_slice2(&[[0.0, 1.0], [1.0, bad]])).unwrap_err().to_string();
+            assert!(message.starts_with("row 1 of the scores holds NaN or infinity"), "{message}");
+        }
+        assert!(matches!(argmax(&Tensor::from_slice(&[1.0])), Err(EvalError::NotAMatrix { .. })));
+        let none = Tensor::zeros([0, 3], (Kind::Float, tch::Device::Cpu));
+        assert!(matches!(argmax(&none), Err(EvalError::Empty { .. })));
+        let message = Confusion::new(&[0, 2], &[0, 1], 2).unwrap_err().to_string();
+        assert_eq!(message, "label 1 is class 2, but there are 2 classes (0 to 1)");
+        assert!(wilson(3, 2).is_err() && wilson(0, 0).is_err());
+    }
+}

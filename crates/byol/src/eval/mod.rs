@@ -1,0 +1,95 @@
+//! Evaluation: what a classifier or a frozen encoder is worth. Nothing here trains an encoder, and nothing here chooses
+//! by test labels.
+
+pub mod features;
+pub mod knn;
+pub mod linear;
+pub mod metrics;
+pub mod significance;
+
+use tch::{Kind, Tensor};
+
+use crate::data::DataError;
+
+/// Representations of labelled images.
+///
+/// # Shapes
+/// `vectors` is float32 `[images, features]` on any device; `labels` has one class index per row.
+pub struct Features {
+    pub vectors: Tensor,
+    pub labels: Vec<u16>,
+}
+
+/// An evaluation that cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    #[error("there are no {what}; at least one is needed")]
+    Empty { what: &'static str },
+    #[error("{what} must have the shape [images, columns], not {shape:?}")]
+    NotAMatrix { what: &'static str, shape: Vec<i64> },
+    #[error("there are {found} {what} but {expected} {against}; both must belong to the same images")]
+    Count { what: &'static str, found: usize, against: &'static str, expected: usize },
+    #[error("{what} have {found} columns but {against} have {expected}; both must come from the same encoder")]
+    Width { what: &'static str, found: usize, against: &'static str, expected: usize },
+    #[error("row {row} of the {what} holds NaN or infinity; the network that made it has diverged or its weights are \
+             damaged")]
+    NotFinite { what: &'static str, row: usize },
+    #[error("{what} {row} is class {class}, but there are {classes} classes (0 to {})", classes.saturating_sub(1))]
+    UnknownClass { what: &'static str, row: usize, class: u16, classes: usize },
+    #[error("all {images} labelled images are of class {class}; a classifier needs at least two classes")]
+    OneClass { images: usize, class: u16 },
+    #[error("{name} cannot be {value}: it must be {expected}")]
+    Setting { name: &'static str, value: String, expected: &'static str },
+    #[error("logistic regression with l2={l2} stopped at a gradient of {gradient:.1e} ({reason}); use a larger l2")]
+    NotConverged { l2: f64, gradient: f64, reason: String },
+    #[error("the labelled images cannot be split into folds")]
+    Folds(#[from] DataError),
+    #[error("a tensor operation failed")]
+    Tensor(#[from] tch::TchError),
+}
+
+impl Features {
+    /// Checks that there is one finite vector for each label and that labels are below `classes`.
+    fn check(&self, classes: usize) -> Result<(), EvalError> {
+        let (rows, _) = finite_matrix("training vectors", &self.vectors)?;
+        same_count("training labels", self.labels.len(), "training vectors", rows)?;
+        known_classes("training label", &self.labels, classes)
+    }
+}
+
+/// The size of a matrix `[rows, columns]`.
+fn matrix(what: &'static str, values: &Tensor) -> Result<(usize, usize), EvalError> {
+    match values.size()[..] {
+        [0, _] => Err(EvalError::Empty { what }),
+        [rows, columns] if columns > 0 => Ok((rows as usize, columns as usize)),
+        _ => Err(EvalError::NotAMatrix { what, shape: values.size() }),
+    }
+}
+
+/// The size of a matrix without NaN and infinities.
+fn finite_matrix(what: &'static str, values: &Tensor) -> Result<(usize, usize), EvalError> {
+    let size = matrix(what, values)?;
+    let finite = values.isfinite().all_dim(1, false);
+    match finite.all().int64_value(&[]) {
+        0 => {
+            let row = finite.to_kind(Kind::Int64).argmin(0, false).int64_value(&[]) as usize;
+            Err(EvalError::NotFinite { what, row })
+        }
+        _ => Ok(size),
+    }
+}
+
+fn same_count(what: &'static str, found: usize, against: &'static str, expected: usize) -> Result<(), EvalError> {
+    if found != expected {
+        return Err(EvalError::Count { what, found, against, expected });
+    }
+    Ok(())
+}
+
+fn known_classes(what: &'static str, labels: &[u16], classes: usize) -> Result<(), EvalError> {
+    match labels.iter().position(|&label| usize::from(label) >= classes) {
+        Some(row) => Err(EvalError::UnknownClass { what, row, class: labels[row], classes }),
+        None => Ok(()),
+    }
+}

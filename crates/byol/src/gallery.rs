@@ -1,0 +1,333 @@
+//! Pictures for people, as PNG files: originals with views of them, and test pictures with their nearest neighbours.
+//! Which pictures are shown is the caller's choice; how views are sampled and rendered is in [`augment`](crate::augment).
+
+use std::path::{Path, PathBuf};
+
+use image::{ImageBuffer, Rgb, RgbImage, imageops};
+use serde::Serialize;
+
+use crate::augment::{Recipe, RenderError, Renderer, ViewParams};
+use crate::data::{DataError, Image, ImageSource, LabeledImages};
+use crate::random::{Coordinates, Stream, rng};
+use crate::run::record::{Neighbor, NeighborExample, ViewExample};
+
+/// Longest side of a written original, in pixels; larger pictures are made smaller.
+const LONGEST_SIDE: u32 = 192;
+
+/// Pictures could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum GalleryError {
+    #[error("picture {index} does not exist: there are {len}")]
+    NoSuchPicture { index: usize, len: usize },
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("a view of {name} cannot be rendered")]
+    Render {
+        name: String,
+        #[source]
+        source: RenderError,
+    },
+    #[error("folder {} cannot be made", path.display())]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("picture {} cannot be written", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: image::ImageError,
+    },
+    #[error("{} cannot be written", path.display())]
+    WriteJson {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Which views to write of which pictures.
+#[derive(Clone, Copy)]
+pub struct ViewSheet<'a> {
+    pub source: &'a dyn ImageSource,
+    pub indices: &'a [usize],
+    pub t: &'a Recipe,
+    pub t_prime: &'a Recipe,
+    /// Views of each picture with each recipe.
+    pub views: usize,
+    /// Side of a view in pixels.
+    pub side: usize,
+    pub seed: u64,
+}
+
+/// How one written view was sampled; `views.json` is a list of these.
+#[derive(Serialize)]
+struct SampledView<'a> {
+    picture: &'a str,
+    /// The picture's index in its source.
+    index: usize,
+    file: &'a str,
+    /// `t` or `t_prime`.
+    recipe: &'static str,
+    parameters: &'a ViewParams,
+}
+
+/// Writes each picture and views of it as PNG files into `out` (made where it does not exist), and the sampled
+/// parameters as `views.json`. The names in the result are relative to `out`.
+///
+/// # Errors
+/// A picture does not exist or cannot be read, or a file cannot be written; the error names it.
+pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>, GalleryError> {
+    make_folder(out)?;
+    let mut renderer = Renderer::new(sheet.side);
+    let mut pixels = vec![0; 3 * sheet.side * sheet.side];
+    let mut examples = Vec::with_capacity(sheet.indices.len());
+    let mut sampled = Vec::new();
+    for (number, &index) in sheet.indices.iter().enumerate() {
+        let image = read(sheet.source, index)?;
+        let original = format!("view-{number:02}-original.png");
+        write_original(&image, &out.join(&original))?;
+        let mut files = [Vec::new(), Vec::new()];
+        for draw in 0..sheet.views {
+            for (view, (name, recipe)) in [("t", sheet.t), ("t_prime", sheet.t_prime)].into_iter().enumerate() {
+                let at = Coordinates {
+                    epoch: draw as u64,
+                    index: index as u64,
+                    view: view as u64,
+                };
+                let parameters = recipe.sample(image.width, image.height, &mut rng(sheet.seed, Stream::View, at));
+                let rendered = renderer.render_levels(&image, &parameters, &mut pixels);
+                rendered.map_err(|source| GalleryError::Render {
+                    name: sheet.source.name(index),
+                    source,
+                })?;
+                let file = format!("view-{number:02}-{name}-{draw}.png");
+                write_planes(&pixels, sheet.side, sheet.side, &out.join(&file))?;
+                sampled.push((number, index, file.clone(), name, parameters));
+                files[view].push(file);
+            }
+        }
+        let [t, t_prime] = files;
+        examples.push(ViewExample {
+            name: sheet.source.name(index),
+            original,
+            t,
+            t_prime,
+        });
+    }
+    let list = sampled
+        .iter()
+        .map(|(number, index, file, recipe, parameters)| SampledView {
+            picture: &examples[*number].name,
+            index: *index,
+            file,
+            recipe,
+            parameters,
+        });
+    let path = out.join("views.json");
+    let json = serde_json::to_string_pretty(&list.collect::<Vec<_>>()).map_err(std::io::Error::from);
+    json.and_then(|json| std::fs::write(&path, json + "\n"))
+        .map_err(|source| GalleryError::WriteJson { path, source })?;
+    Ok(examples)
+}
+
+/// A test picture and the training pictures nearest to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbors {
+    /// Index of the test picture.
+    pub query: usize,
+    /// Indices of training pictures with their cosine similarity, nearest first.
+    pub nearest: Vec<(usize, f64)>,
+}
+
+/// Writes test pictures and their nearest training pictures as PNG files into `out` (made where it does not exist).
+/// The names in the result are relative to `out`.
+///
+/// # Errors
+/// As [`write_views`].
+pub fn write_neighbors(
+    test: &LabeledImages,
+    train: &LabeledImages,
+    found: &[Neighbors],
+    out: &Path,
+) -> Result<Vec<NeighborExample>, GalleryError> {
+    make_folder(out)?;
+    let mut examples = Vec::with_capacity(found.len());
+    for (number, found) in found.iter().enumerate() {
+        let query = format!("neighbor-{number:02}-query.png");
+        let label = write_labeled(test, found.query, &out.join(&query))?;
+        let mut neighbors = Vec::with_capacity(found.nearest.len());
+        for (place, &(index, similarity)) in found.nearest.iter().enumerate() {
+            let picture = format!("neighbor-{number:02}-{place}.png");
+            let label = write_labeled(train, index, &out.join(&picture))?;
+            neighbors.push(Neighbor {
+                picture,
+                label,
+                similarity,
+            });
+        }
+        examples.push(NeighborExample {
+            query,
+            label,
+            neighbors,
+        });
+    }
+    Ok(examples)
+}
+
+fn write_labeled(from: &LabeledImages, index: usize, path: &Path) -> Result<u16, GalleryError> {
+    let len = from.labels.len();
+    let label = *from
+        .labels
+        .get(index)
+        .ok_or(GalleryError::NoSuchPicture { index, len })?;
+    write_original(&read(from.images.as_ref(), index)?, path)?;
+    Ok(label)
+}
+
+fn read(source: &dyn ImageSource, index: usize) -> Result<Image, GalleryError> {
+    if index >= source.len() {
+        return Err(GalleryError::NoSuchPicture {
+            index,
+            len: source.len(),
+        });
+    }
+    let mut image = Image::default();
+    source.read(index, &mut image)?;
+    Ok(image)
+}
+
+fn make_folder(path: &Path) -> Result<(), GalleryError> {
+    std::fs::create_dir_all(path).map_err(|source| GalleryError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn write_original(image: &Image, path: &Path) -> Result<(), GalleryError> {
+    let picture = interleaved(&image.pixels, image.width, image.height);
+    let longest = picture.width().max(picture.height());
+    if longest <= LONGEST_SIDE {
+        return save(&picture, path);
+    }
+    let scaled = |side: u32| (u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest)).max(1) as u32;
+    save(
+        &imageops::thumbnail(&picture, scaled(picture.width()), scaled(picture.height())),
+        path,
+    )
+}
+
+fn write_planes(pixels: &[u8], width: usize, height: usize, path: &Path) -> Result<(), GalleryError> {
+    save(&interleaved(pixels, width, height), path)
+}
+
+/// A picture from its planes `[3, height, width]`.
+fn interleaved(pixels: &[u8], width: usize, height: usize) -> RgbImage {
+    ImageBuffer::from_fn(width as u32, height as u32, |x, y| {
+        let at = y as usize * width + x as usize;
+        Rgb([0, 1, 2].map(|channel| pixels[channel * width * height + at]))
+    })
+}
+
+fn save(picture: &RgbImage, path: &Path) -> Result<(), GalleryError> {
+    let write = || picture.save_with_format(path, image::ImageFormat::Png);
+    write().map_err(|source| GalleryError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Pictures of one colour whose width grows with their index.
+    struct Plain(usize);
+
+    impl ImageSource for Plain {
+        fn len(&self) -> usize {
+            self.0
+        }
+
+        fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
+            (image.width, image.height) = (40 + 200 * index, 30);
+            let plane = image.width * image.height;
+            image.pixels = [200, 100, 50].iter().flat_map(|level| vec![*level; plane]).collect();
+            Ok(())
+        }
+
+        fn name(&self, index: usize) -> String {
+            format!("plain/{index}")
+        }
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("byol-gallery-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn views_and_their_parameters_are_written() {
+        let (out, source, recipe) = (folder("views"), Plain(2), Recipe::paper_t());
+        let sheet = ViewSheet {
+            source: &source,
+            indices: &[1, 0],
+            t: &recipe,
+            t_prime: &recipe,
+            views: 2,
+            side: 24,
+            seed: 0,
+        };
+        let examples = write_views(&sheet, &out).unwrap();
+        assert_eq!(
+            examples.iter().map(|example| example.name.as_str()).collect::<Vec<_>>(),
+            ["plain/1", "plain/0"]
+        );
+        assert_eq!((examples[0].t.len(), examples[0].t_prime.len()), (2, 2));
+        let original = image::open(out.join(&examples[0].original)).unwrap().to_rgb8();
+        assert_eq!(
+            (original.dimensions(), original.get_pixel(5, 5).0),
+            ((192, 24), [200, 100, 50])
+        );
+        let view = image::open(out.join(&examples[1].t_prime[1])).unwrap();
+        assert_eq!((view.width(), view.height()), (24, 24));
+
+        let json = std::fs::read_to_string(out.join("views.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json.as_array().map(Vec::len), Some(8));
+        assert_eq!(json[3]["file"], "view-00-t_prime-1.png");
+        assert!(json[3]["parameters"].is_object());
+
+        let missing = ViewSheet { indices: &[2], ..sheet };
+        let error = write_views(&missing, &out).unwrap_err();
+        assert_eq!(error.to_string(), "picture 2 does not exist: there are 2");
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+
+    #[test]
+    fn neighbors_are_written_with_their_labels() {
+        let out = folder("neighbors");
+        let labeled = |labels: Vec<u16>| LabeledImages {
+            images: Arc::new(Plain(labels.len())),
+            labels,
+        };
+        let found = [Neighbors {
+            query: 1,
+            nearest: vec![(0, 0.9), (2, 0.5)],
+        }];
+        let examples = write_neighbors(&labeled(vec![3, 4]), &labeled(vec![5, 6, 7]), &found, &out).unwrap();
+        let [example] = examples.as_slice() else {
+            panic!("one query makes one example")
+        };
+        assert_eq!(
+            (example.label, example.neighbors[0].label, example.neighbors[1].label),
+            (4, 5, 7)
+        );
+        assert!(out.join(&example.query).is_file() && out.join(&example.neighbors[1].picture).is_file());
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+}

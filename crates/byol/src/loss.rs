@@ -1,0 +1,56 @@
+//! BYOL's loss (paper, section 3.1, equation 2 and Algorithm 1) and the classifier's.
+
+use tch::{Kind, Tensor};
+
+/// Mean squared distance of l2-normalised predictions and targets: `mean(2 - 2 cos(prediction, target))`, 0 to 4.
+///
+/// The target is taken as it is: the caller computes it without gradient. The loss of a step is the sum of this value over
+/// both directions (paper, section 3.1: the loss is symmetrised).
+///
+/// # Shapes
+/// Both `[batch, projection]`; a scalar in float32, or float64 where the inputs are.
+pub fn regression(predictions: &Tensor, targets: &Tensor) -> Tensor {
+    let cosine = (normalize(predictions) * normalize(targets)).sum_dim_intlist([-1i64].as_slice(), false, None);
+    2.0 - 2.0 * cosine.mean(None)
+}
+
+/// Rows divided by their Euclidean length (at least 1e-12), in float32 or wider.
+///
+/// # Shapes
+/// `[batch, size]` to the same.
+pub fn normalize(rows: &Tensor) -> Tensor {
+    let rows = if rows.kind() == Kind::Double { rows.shallow_clone() } else { rows.to_kind(Kind::Float) };
+    // `norm` has the subgradient 0 at a zero row, where the square root of a sum has none.
+    let length = rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true);
+    &rows / length.clamp_min(1e-12)
+}
+
+/// libtorch leaves rows of this label out; no class has it.
+const NO_IGNORED_LABEL: i64 = -100;
+
+/// Mean cross-entropy of logits `[batch, classes]` and class indices `[batch]` (int64), a scalar.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
+    let logits = if logits.kind() == Kind::Double { logits.shallow_clone() } else { logits.to_kind(Kind::Float) };
+    logits.cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, NO_IGNORED_LABEL, 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_by_hand() {
+        // Same direction: 0. Opposite: 4. Orthogonal: 2.
+        let predictions = Tensor::from_slice(&[1f32, 0.0, 0.0, 2.0, 3.0, 0.0]).view([3, 2]);
+        let targets = Tensor::from_slice(&[5f32, 0.0, 0.0, -1.0, 0.0, 7.0]).view([3, 2]);
+        let loss = regression(&predictions, &targets).double_value(&[]);
+        assert!((loss - 2.0).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn regression_ignores_length_and_survives_zeros() {
+        let predictions = Tensor::from_slice(&[0f32, 0.0]).view([1, 2]);
+        let loss = regression(&predictions, &predictions).double_value(&[]);
+        assert!((loss - 2.0).abs() < 1e-6, "{loss}");
+    }
+}

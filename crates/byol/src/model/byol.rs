@@ -1,0 +1,111 @@
+//! The pair of networks of BYOL (paper, section 3.1): an online network of encoder, projector and predictor, and a target
+//! network of encoder and projector that follows it as a moving average.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tch::{Device, Tensor};
+
+use super::heads::{Mlp, MlpConfig};
+use super::layers::Pass;
+use super::parameters::{Layout, LayoutBuilder, Weights};
+use super::resnet::{ResNet, ResNetConfig};
+
+const ENCODER: &str = "encoder";
+const PROJECTOR: &str = "projector";
+const PREDICTOR: &str = "predictor";
+
+/// The sizes of the networks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ByolConfig {
+    pub encoder: ResNetConfig,
+    /// Width of the hidden layer of projector and predictor.
+    pub hidden: i64,
+    /// Size of projections and predictions.
+    pub projection: i64,
+}
+
+/// The structure of both networks. The target's parameters are the beginning of the online network's.
+#[derive(Clone, Debug)]
+pub struct Byol {
+    encoder: ResNet,
+    projector: Mlp,
+    predictor: Mlp,
+    online_layout: Arc<Layout>,
+    target_layout: Arc<Layout>,
+}
+
+impl Byol {
+    pub fn new(config: ByolConfig) -> Byol {
+        let mut builder = LayoutBuilder::default();
+        let encoder = builder.scope(ENCODER, |builder| ResNet::new(builder, config.encoder));
+        let features = config.encoder.features();
+        let projector = Mlp::new(
+            &mut builder,
+            PROJECTOR,
+            MlpConfig { inputs: features, hidden: config.hidden, outputs: config.projection },
+        );
+        let predictor = Mlp::new(
+            &mut builder,
+            PREDICTOR,
+            MlpConfig { inputs: config.projection, hidden: config.hidden, outputs: config.projection },
+        );
+        let online_layout = builder.finish();
+        let target_layout = Arc::new(online_layout.leading(&[ENCODER, PROJECTOR]));
+        Byol { encoder, projector, predictor, online_layout, target_layout }
+    }
+
+    pub fn online_layout(&self) -> &Arc<Layout> {
+        &self.online_layout
+    }
+
+    pub fn target_layout(&self) -> &Arc<Layout> {
+        &self.target_layout
+    }
+
+    /// Fresh weights of the online network; see [`Weights::initialize`].
+    pub fn initialize(&self, seed: u64, device: Device) -> Weights {
+        Weights::initialize(&self.online_layout, seed, 0, device)
+    }
+
+    /// A target network that equals the online network, running statistics included.
+    pub fn target_of(&self, online: &Weights) -> Weights {
+        online.leading(&self.target_layout)
+    }
+
+    /// `[batch, 3, height, width]` to representations, `[batch, features]`.
+    pub fn represent(&self, pass: &Pass, images: &Tensor) -> Tensor {
+        self.encoder.forward(pass, images)
+    }
+
+    /// `[batch, 3, height, width]` to projections, `[batch, projection]`, by either network.
+    pub fn project(&self, pass: &Pass, images: &Tensor) -> Tensor {
+        self.projector.forward(pass, &self.represent(pass, images))
+    }
+
+    /// Projections to predictions, `[batch, projection]`, by the online network.
+    pub fn predict(&self, pass: &Pass, projections: &Tensor) -> Tensor {
+        self.predictor.forward(pass, projections)
+    }
+}
+
+/// Moves the target's parameters a share `1 - tau` towards the online network's: paper, equation 1,
+/// `xi <- tau xi + (1 - tau) theta`.
+///
+/// Running statistics of batch norm are not averaged: the target's own forward passes keep them, as in DeepMind's code,
+/// so that they describe the target's activations.
+pub fn update_target(target: &mut Weights, online: &Weights, tau: f64) {
+    let count = target.layout().parameter_count();
+    let _ = tch::no_grad(|| target.flat_mut().lerp_(&online.flat().narrow(0, 0, count), 1.0 - tau));
+}
+
+/// The encoder's part of a network's tensors by name, without the `encoder.` in front: torchvision's names.
+pub fn encoder_part(named: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    named
+        .iter()
+        .filter_map(|(name, tensor)| {
+            let name = name.strip_prefix(ENCODER)?.strip_prefix('.')?;
+            Some((name.to_owned(), tensor.shallow_clone()))
+        })
+        .collect()
+}

@@ -1,0 +1,35 @@
+//! Networks: residual encoders, BYOL's heads, the pair of online and target network, and the classifier.
+//!
+//! A network is split in two. Its *structure* ([`resnet::ResNet`], [`heads::Mlp`], [`classifier::Classifier`],
+//! [`byol::Byol`]) knows how to compute; its [`parameters::Weights`] hold the numbers, all parameters in one flat
+//! tensor, so that an optimiser step or a moving average is a handful of large operations.
+
+pub mod byol;
+pub mod classifier;
+pub mod heads;
+pub mod layers;
+pub mod parameters;
+pub mod resnet;
+
+pub use byol::Byol;
+pub use classifier::Classifier;
+pub use heads::Mlp;
+pub use parameters::{Layout, LayoutBuilder, Leaves, ModelError, Weights};
+pub use resnet::{ResNet, ResNetConfig};
+
+/// Whether batch norm uses the batch's statistics (and updates its running ones) or the running statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Train,
+    Evaluate,
+}
+
+/// The type that a forward pass computes in. Parameters are kept as they are in [`Weights`]; the loss is float32 or
+/// wider in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// The type of the weights: float32 (float64 in tests).
+    Full,
+    /// bfloat16 activations and matrix products; batch-norm parameters and statistics stay float32.
+    Bf16,
+}

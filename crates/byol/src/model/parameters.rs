@@ -1,0 +1,359 @@
+//! Flat storage of a network's parameters and buffers, their names and shapes, and their initial values.
+//!
+//! What layers compute does not live here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
+use tch::{Device, Kind, Tensor};
+
+use super::Precision;
+use crate::random::{self, Coordinates, Stream};
+
+/// What a parameter does in its layer. It decides the initial value (and, in LARS, who is excluded).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Convolution,
+    Linear,
+    /// The bias of a linear layer with so many inputs.
+    Bias {
+        inputs: i64,
+    },
+    NormScale,
+    NormShift,
+}
+
+/// One parameter: its name in torchvision's manner, its shape, and where it begins in the flat tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    pub name: String,
+    pub shape: Vec<i64>,
+    pub role: Role,
+    pub offset: i64,
+}
+
+impl Parameter {
+    /// Number of values.
+    pub fn count(&self) -> i64 {
+        self.shape.iter().product()
+    }
+}
+
+/// What a batch-norm statistic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistic {
+    Mean,
+    Variance,
+}
+
+/// One batch-norm statistic, `[size]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    pub name: String,
+    pub size: i64,
+    pub statistic: Statistic,
+    pub offset: i64,
+}
+
+/// The names, shapes and places of all parameters and buffers of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    pub parameters: Vec<Parameter>,
+    pub buffers: Vec<Buffer>,
+}
+
+impl Layout {
+    /// Number of values of all parameters.
+    pub fn parameter_count(&self) -> i64 {
+        self.parameters.last().map_or(0, |last| last.offset + last.count())
+    }
+
+    fn buffer_count(&self) -> i64 {
+        self.buffers.last().map_or(0, |last| last.offset + last.size)
+    }
+
+    /// The layout of the parameters and buffers whose names begin with one of `prefixes`.
+    ///
+    /// They must come first: the target network is the beginning of the online network.
+    pub(super) fn leading(&self, prefixes: &[&str]) -> Layout {
+        let belongs = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let leading = Layout {
+            parameters: self.parameters.iter().take_while(|p| belongs(&p.name)).cloned().collect(),
+            buffers: self.buffers.iter().take_while(|b| belongs(&b.name)).cloned().collect(),
+        };
+        debug_assert_eq!(leading.parameters.len(), self.parameters.iter().filter(|p| belongs(&p.name)).count());
+        leading
+    }
+}
+
+/// Collects parameters and buffers while a network's structure is built.
+#[derive(Debug, Default)]
+pub struct LayoutBuilder {
+    layout: Layout,
+    prefix: Vec<String>,
+}
+
+/// Where a parameter stands in its layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParameterId(pub(super) usize);
+
+/// Where a buffer stands in its layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferId(pub(super) usize);
+
+impl LayoutBuilder {
+    /// Runs `build` with `name.` in front of every name it adds.
+    pub fn scope<T>(&mut self, name: &str, build: impl FnOnce(&mut LayoutBuilder) -> T) -> T {
+        self.prefix.push(name.to_owned());
+        let built = build(self);
+        self.prefix.pop();
+        built
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
+    }
+
+    pub(super) fn parameter(&mut self, name: &str, shape: &[i64], role: Role) -> ParameterId {
+        let offset = self.layout.parameter_count();
+        self.layout.parameters.push(Parameter { name: self.full_name(name), shape: shape.to_vec(), role, offset });
+        ParameterId(self.layout.parameters.len() - 1)
+    }
+
+    pub(super) fn buffer(&mut self, name: &str, size: i64, statistic: Statistic) -> BufferId {
+        let offset = self.layout.buffer_count();
+        self.layout.buffers.push(Buffer { name: self.full_name(name), size, statistic, offset });
+        BufferId(self.layout.buffers.len() - 1)
+    }
+
+    pub fn finish(self) -> Arc<Layout> {
+        Arc::new(self.layout)
+    }
+}
+
+/// Weights that do not fit the network they are meant for.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("'{name}' is missing from the weights: they belong to another architecture than the configuration names")]
+    Missing { name: String },
+    #[error(
+        "'{name}' has shape {found:?} in the weights where the configured network has {expected:?}: they belong to \
+         another architecture"
+    )]
+    Shape { name: String, found: Vec<i64>, expected: Vec<i64> },
+    #[error("'{name}' in the weights is not part of the configured network: they belong to another architecture")]
+    Unexpected { name: String },
+}
+
+/// The numbers of a network.
+///
+/// # Shapes
+/// `flat` holds every parameter one after the other, in the order of the layout, float32 (float64 in tests).
+/// Buffers likewise.
+#[derive(Debug)]
+pub struct Weights {
+    layout: Arc<Layout>,
+    flat: Tensor,
+    buffers: Tensor,
+    buffer_views: Vec<Tensor>,
+}
+
+impl Weights {
+    /// Fresh weights by torchvision's rules: convolutions normal with variance 2 / fan-out (He et al. 2015), linear
+    /// layers and their biases uniform within 1 / sqrt(inputs), batch norm 1 and 0. `coordinates` tells networks of one
+    /// seed apart.
+    pub fn initialize(layout: &Arc<Layout>, seed: u64, network: u64, device: Device) -> Weights {
+        let mut values = vec![0f32; layout.parameter_count() as usize];
+        for (index, parameter) in layout.parameters.iter().enumerate() {
+            let at = Coordinates { epoch: network, index: index as u64, view: 0 };
+            let mut rng = random::rng(seed, Stream::Weights, at);
+            let begin = parameter.offset as usize;
+            let slice = &mut values[begin..begin + parameter.count() as usize];
+            let fan_in = |shape: &[i64]| shape[1..].iter().product::<i64>() as f32;
+            match parameter.role {
+                Role::Convolution => {
+                    let fan_out = parameter.shape[0] * parameter.shape[2..].iter().product::<i64>();
+                    let deviation = (2.0 / fan_out as f32).sqrt();
+                    slice.iter_mut().for_each(|value| {
+                        let normal: f32 = StandardNormal.sample(&mut rng);
+                        *value = deviation * normal;
+                    });
+                }
+                Role::Linear => {
+                    let bound = fan_in(&parameter.shape).sqrt().recip();
+                    slice.iter_mut().for_each(|value| *value = rng.random_range(-bound..bound));
+                }
+                Role::Bias { inputs } => {
+                    let bound = (inputs as f32).sqrt().recip();
+                    slice.iter_mut().for_each(|value| *value = rng.random_range(-bound..bound));
+                }
+                Role::NormScale => slice.fill(1.0),
+                Role::NormShift => slice.fill(0.0),
+            }
+        }
+        let buffers: Vec<f32> = layout
+            .buffers
+            .iter()
+            .flat_map(|buffer| {
+                let initial = match buffer.statistic {
+                    Statistic::Mean => 0.0,
+                    Statistic::Variance => 1.0,
+                };
+                std::iter::repeat_n(initial, buffer.size as usize)
+            })
+            .collect();
+        Weights::assemble(
+            layout,
+            Tensor::from_slice(&values).to_device(device),
+            Tensor::from_slice(&buffers).to_device(device),
+        )
+    }
+
+    fn assemble(layout: &Arc<Layout>, flat: Tensor, buffers: Tensor) -> Weights {
+        let buffer_views = layout.buffers.iter().map(|buffer| buffers.narrow(0, buffer.offset, buffer.size)).collect();
+        Weights { layout: Arc::clone(layout), flat, buffers, buffer_views }
+    }
+
+    /// A copy of the beginning of these weights, as far as `layout` goes.
+    pub(super) fn leading(&self, layout: &Arc<Layout>) -> Weights {
+        Weights::assemble(
+            layout,
+            self.flat.narrow(0, 0, layout.parameter_count()).copy(),
+            self.buffers.narrow(0, 0, layout.buffer_count()).copy(),
+        )
+    }
+
+    /// The same weights in another type; float64 is for tests.
+    pub fn to_kind(&self, kind: Kind) -> Weights {
+        Weights::assemble(&self.layout, self.flat.to_kind(kind).copy(), self.buffers.to_kind(kind).copy())
+    }
+
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// Every parameter, one after the other.
+    pub fn flat(&self) -> &Tensor {
+        &self.flat
+    }
+
+    /// Every parameter, to be changed in place by an optimiser or a moving average.
+    pub fn flat_mut(&mut self) -> &mut Tensor {
+        &mut self.flat
+    }
+
+    /// Every batch-norm statistic, one after the other.
+    pub fn buffers(&self) -> &Tensor {
+        &self.buffers
+    }
+
+    pub fn device(&self) -> Device {
+        self.flat.device()
+    }
+
+    /// Copies of all parameters and buffers by name.
+    pub fn named(&self) -> BTreeMap<String, Tensor> {
+        let parameters = self.layout.parameters.iter().map(|parameter| {
+            let values = self.flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
+            (parameter.name.clone(), values.copy())
+        });
+        let buffers =
+            self.layout.buffers.iter().zip(&self.buffer_views).map(|(buffer, view)| (buffer.name.clone(), view.copy()));
+        parameters.chain(buffers).collect()
+    }
+
+    /// Overwrites all parameters and buffers.
+    ///
+    /// # Errors
+    /// A name is missing, has another shape, or is not part of this network. Nothing is changed then.
+    pub fn load(&mut self, named: &BTreeMap<String, Tensor>) -> Result<(), ModelError> {
+        let parameters = self.layout.parameters.iter().map(|p| (&p.name, p.shape.clone()));
+        let buffers = self.layout.buffers.iter().map(|b| (&b.name, vec![b.size]));
+        let expected: BTreeMap<&String, Vec<i64>> = parameters.chain(buffers).collect();
+        for (name, shape) in &expected {
+            let found = named.get(*name).ok_or_else(|| ModelError::Missing { name: (*name).clone() })?;
+            if found.size() != *shape {
+                return Err(ModelError::Shape {
+                    name: (*name).clone(),
+                    found: found.size(),
+                    expected: shape.clone(),
+                });
+            }
+        }
+        // PyTorch counts batches in every batch norm; with a fixed momentum nothing depends on it.
+        let known = |name: &String| expected.contains_key(name) || name.ends_with(".num_batches_tracked");
+        if let Some(name) = named.keys().find(|name| !known(name)) {
+            return Err(ModelError::Unexpected { name: name.clone() });
+        }
+        tch::no_grad(|| {
+            for parameter in &self.layout.parameters {
+                let mut place =
+                    self.flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
+                place.copy_(&named[&parameter.name]);
+            }
+            for (buffer, view) in self.layout.buffers.iter().zip(&mut self.buffer_views) {
+                view.copy_(&named[&buffer.name]);
+            }
+        });
+        Ok(())
+    }
+
+    /// The tensors that a forward pass reads, in the precision it computes in.
+    pub fn leaves(&self, precision: Precision) -> Leaves {
+        let narrow = match precision {
+            Precision::Full => None,
+            Precision::Bf16 => Some(self.flat.to_kind(Kind::BFloat16)),
+        };
+        let tensors = self.layout.parameters.iter().map(|parameter| {
+            let from = match (&narrow, parameter.role) {
+                (Some(narrow), Role::Convolution | Role::Linear | Role::Bias { .. }) => narrow,
+                _ => &self.flat,
+            };
+            from.narrow(0, parameter.offset, parameter.count())
+                .view(parameter.shape.as_slice())
+                .detach()
+                .set_requires_grad(true)
+        });
+        Leaves { tensors: tensors.collect(), narrow }
+    }
+
+    pub(super) fn buffer(&self, id: BufferId) -> &Tensor {
+        &self.buffer_views[id.0]
+    }
+
+    /// Copies the current weights into `leaves`, where those do not share their storage already.
+    pub fn refresh(&self, leaves: &mut Leaves) {
+        if let Some(narrow) = &mut leaves.narrow {
+            tch::no_grad(|| narrow.copy_(&self.flat));
+        }
+    }
+}
+
+/// A network's parameters as autograd sees them: one leaf for each, sharing the flat storage.
+#[derive(Debug)]
+pub struct Leaves {
+    tensors: Vec<Tensor>,
+    /// The flat bfloat16 copy that most leaves are views of; absent in full precision.
+    narrow: Option<Tensor>,
+}
+
+impl Leaves {
+    pub(super) fn get(&self, id: ParameterId) -> &Tensor {
+        &self.tensors[id.0]
+    }
+
+    /// The gradient of a scalar loss, one after the other in the order of the layout, in `kind`.
+    ///
+    /// # Shapes
+    /// `[parameters]`, on the device of the leaves.
+    pub fn gradient(&self, loss: &Tensor, kind: Kind) -> Tensor {
+        let gradients = Tensor::run_backward(&[loss], &self.tensors, false, false);
+        tch::no_grad(|| {
+            let flattened: Vec<Tensor> =
+                gradients.into_iter().map(|gradient| gradient.contiguous().view(-1).to_kind(kind)).collect();
+            Tensor::cat(&flattened, 0)
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Optimisers over flat parameters, and the schedules of learning rate and tau.
+
+pub mod schedule;
+
+use std::collections::BTreeMap;
+
+use tch::{Kind, Tensor};
+
+use crate::config::OptimizerKind;
+
+/// Momentum of SGD.
+const MOMENTUM: f64 = 0.9;
+/// Adam's decay rates of the first and second moment, and its epsilon: PyTorch's defaults, and the paper's
+/// (Kingma and Ba 2014, arXiv 1412.6980, Algorithm 1).
+const BETAS: (f64, f64) = (0.9, 0.999);
+const EPSILON: f64 = 1e-8;
+
+/// An optimiser with its state, as large as the parameters and on their device.
+#[derive(Debug)]
+pub enum Optimizer {
+    /// `d = g + decay * p; m = 0.9 m + d; p -= rate * m` (PyTorch's SGD).
+    Sgd { weight_decay: f64, momentum: Tensor },
+    /// Adam with PyTorch's coupled weight decay, `g + decay * p`.
+    Adam { weight_decay: f64, first: Tensor, second: Tensor, steps: i64 },
+}
+
+/// Optimiser state that does not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("the checkpoint's optimiser state '{0}' is missing or does not fit the configured optimiser")]
+pub struct StateError(String);
+
+impl Optimizer {
+    /// A fresh optimiser of `parameters`, which are `[parameters]`, float32 or float64.
+    pub fn new(kind: OptimizerKind, weight_decay: f64, parameters: &Tensor) -> Optimizer {
+        match kind {
+            OptimizerKind::Sgd => Optimizer::Sgd { weight_decay, momentum: parameters.zeros_like() },
+            OptimizerKind::Adam => Optimizer::Adam {
+                weight_decay,
+                first: parameters.zeros_like(),
+                second: parameters.zeros_like(),
+                steps: 0,
+            },
+        }
+    }
+
+    /// Moves `parameters` in place along `gradient`, which is used up. Both `[parameters]`, of one type.
+    pub fn step(&mut self, parameters: &mut Tensor, mut gradient: Tensor, learning_rate: f64) {
+        let _guard = tch::no_grad_guard();
+        let scalar = |value: f64| Tensor::from(value).to_kind(parameters.kind()).to_device(parameters.device());
+        match self {
+            Optimizer::Sgd { weight_decay, momentum } => {
+                if *weight_decay != 0.0 {
+                    let _ = gradient.addcmul_(parameters, &scalar(*weight_decay));
+                }
+                let _ = momentum.g_mul_scalar_(MOMENTUM).g_add_(&gradient);
+                let _ = parameters.addcmul_(momentum, &scalar(-learning_rate));
+            }
+            Optimizer::Adam { weight_decay, first, second, steps } => {
+                if *weight_decay != 0.0 {
+                    let _ = gradient.addcmul_(parameters, &scalar(*weight_decay));
+                }
+                *steps += 1;
+                let _ = first.lerp_(&gradient, 1.0 - BETAS.0);
+                let _ = second.lerp_(&gradient.square_(), 1.0 - BETAS.1);
+                let correction = |beta: f64| 1.0 - beta.powi(*steps as i32);
+                // The gradient is done with: its storage becomes the denominator.
+                let _ = gradient.copy_(second);
+                let denominator =
+                    gradient.sqrt_().g_mul_scalar_(correction(BETAS.1).sqrt().recip()).g_add_scalar_(EPSILON);
+                let step = &*first * (-learning_rate / correction(BETAS.0));
+                let _ = parameters.addcdiv_(&step, &denominator);
+            }
+        }
+    }
+
+    /// The state by name, for a checkpoint.
+    pub fn state(&self) -> BTreeMap<String, Tensor> {
+        match self {
+            Optimizer::Sgd { momentum, .. } => [("momentum".to_owned(), momentum.copy())].into(),
+            Optimizer::Adam { first, second, steps, .. } => [
+                ("first".to_owned(), first.copy()),
+                ("second".to_owned(), second.copy()),
+                ("steps".to_owned(), Tensor::from_slice(&[*steps])),
+            ]
+            .into(),
+        }
+    }
+
+    /// Takes over a state that [`Optimizer::state`] gave.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another size.
+    pub fn load(&mut self, state: &BTreeMap<String, Tensor>) -> Result<(), StateError> {
+        let take = |name: &str, place: &mut Tensor| match state.get(name) {
+            Some(tensor) if tensor.size() == place.size() => {
+                place.copy_(tensor);
+                Ok(())
+            }
+            _ => Err(StateError(name.to_owned())),
+        };
+        match self {
+            Optimizer::Sgd { momentum, .. } => take("momentum", momentum),
+            Optimizer::Adam { first, second, steps, .. } => {
+                let mut count = Tensor::zeros([1], (Kind::Int64, tch::Device::Cpu));
+                take("steps", &mut count)?;
+                *steps = count.int64_value(&[0]);
+                take("first", first)?;
+                take("second", second)
+            }
+        }
+    }
+}

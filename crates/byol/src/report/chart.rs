@@ -1,0 +1,436 @@
+//! Line charts as inline SVG that follows the page's colours. A series is told apart by colour, by marker and by
+//! whether its line is dashed. Nothing here knows what is drawn.
+
+use maud::{Markup, html};
+
+const RIGHT: f64 = 14.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = 46.0;
+/// A longer series gets a marker at about this many of its points.
+const MARKERS: usize = 12;
+
+/// A chart: axes and what is drawn between them.
+pub(super) struct Chart {
+    /// For readers who do not see it: what the chart shows.
+    pub title: String,
+    pub x: Axis,
+    pub y: Axis,
+    pub series: Vec<Series>,
+    /// A horizontal line, in units of y.
+    pub reference: Option<f64>,
+    pub size: Size,
+    /// How far the series are moved apart sideways, so that error bars at the same x do not cover each other.
+    pub dodge: f64,
+}
+
+/// How many charts stand side by side on a wide page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    Half,
+    Third,
+}
+
+impl Size {
+    /// Width and height in the page's pixels, so that text has its own size.
+    fn pixels(self) -> (f64, f64) {
+        match self {
+            Size::Half => (520.0, 300.0),
+            Size::Third => (350.0, 230.0),
+        }
+    }
+}
+
+/// What an axis measures.
+pub(super) struct Axis {
+    pub label: String,
+    pub scale: Scale,
+    /// Marked values with their text; chosen from the data where empty.
+    pub ticks: Vec<(f64, String)>,
+    /// Values that must lie on the axis.
+    pub include: Vec<f64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    Linear,
+    /// Values must be above 0.
+    Log,
+}
+
+/// A line with markers.
+pub(super) struct Series {
+    pub label: String,
+    /// Which of the six colours and markers, from 0.
+    pub style: usize,
+    pub line: Line,
+    pub points: Vec<Point>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    Solid,
+    Dashed,
+    /// Markers alone.
+    None,
+}
+
+pub(super) struct Point {
+    pub x: f64,
+    pub y: f64,
+    /// Ends of the error bar.
+    pub bar: Option<(f64, f64)>,
+    /// Shown when pointed at.
+    pub text: String,
+}
+
+impl Axis {
+    pub fn linear(label: &str) -> Axis {
+        Axis {
+            label: label.to_owned(),
+            scale: Scale::Linear,
+            ticks: Vec::new(),
+            include: Vec::new(),
+        }
+    }
+
+    pub fn including(self, values: &[f64]) -> Axis {
+        Axis {
+            include: values.to_vec(),
+            ..self
+        }
+    }
+}
+
+impl Chart {
+    /// The chart and its legend. Without a finite point there is nothing to draw.
+    pub fn render(&self) -> Option<Markup> {
+        let points = || {
+            self.series
+                .iter()
+                .flat_map(|series| &series.points)
+                .filter(|point| point.drawable())
+        };
+        points().next()?;
+        let x = Range::new(&self.x, points().map(|point| point.x));
+        let bars = points()
+            .filter_map(|point| point.bar)
+            .flat_map(|(low, high)| [low, high]);
+        let y = Range::new(&self.y, points().map(|point| point.y).chain(bars).chain(self.reference));
+        let (width, height) = self.size.pixels();
+        let longest = y.ticks.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
+        // The label's height, the ticks' digits, and air between them.
+        let left = 30.0 + 7.0 * longest as f64;
+        let across = |value: f64| left + x.share(value) * (width - left - RIGHT);
+        let down = |value: f64| height - BOTTOM - y.share(value) * (height - TOP - BOTTOM);
+        Some(html! {
+            svg viewBox={ "0 0 " (width) " " (height) } role="img" {
+                title { (self.title) }
+                desc { (self.description()) }
+                @for (value, text) in &y.ticks {
+                    line.grid x1=(left) x2=(width - RIGHT) y1=(n(down(*value))) y2=(n(down(*value))) {}
+                    text.tick x=(left - 7.0) y=(n(down(*value) + 4.0)) text-anchor="end" { (text) }
+                }
+                @for (value, text) in &x.ticks {
+                    line.axis x1=(n(across(*value))) x2=(n(across(*value))) y1=(height - BOTTOM) y2=(height - BOTTOM + 4.0) {}
+                    text.tick x=(n(across(*value))) y=(height - BOTTOM + 18.0) text-anchor="middle" { (text) }
+                }
+                line.axis x1=(left) x2=(width - RIGHT) y1=(height - BOTTOM) y2=(height - BOTTOM) {}
+                text.label x=(n((left + width - RIGHT) / 2.0)) y=(height - 6.0) text-anchor="middle" { (self.x.label) }
+                text.label transform={ "translate(13 " (n((TOP + height - BOTTOM) / 2.0)) ") rotate(-90)" }
+                    text-anchor="middle" { (self.y.label) }
+                @if let Some(value) = self.reference {
+                    line.reference x1=(left) x2=(width - RIGHT) y1=(n(down(value))) y2=(n(down(value))) {}
+                }
+                @for (place, series) in self.series.iter().enumerate() {
+                    (self.draw(series, place, &across, &down))
+                }
+            }
+            @if self.series.len() > 1 { (legend(&self.series)) }
+        })
+    }
+
+    fn draw(&self, series: &Series, place: usize, across: &dyn Fn(f64) -> f64, down: &dyn Fn(f64) -> f64) -> Markup {
+        let aside = (place as f64 - (self.series.len() - 1) as f64 / 2.0) * self.dodge;
+        let points: Vec<&Point> = series.points.iter().filter(|point| point.drawable()).collect();
+        let at = |point: &Point| (across(point.x) + aside, down(point.y));
+        let path = points
+            .iter()
+            .map(|point| at(point))
+            .map(|(x, y)| format!("{},{}", n(x), n(y)));
+        let every = points.len().div_ceil(MARKERS).max(1);
+        let last = points.len().saturating_sub(1);
+        html! {
+            g class={ "s" (series.style % 6) } {
+                @if series.line != Line::None {
+                    polyline.line.dashed[series.line == Line::Dashed] points=(path.collect::<Vec<_>>().join(" ")) {}
+                }
+                @for (nth, point) in points.iter().enumerate() {
+                    @let (x, y) = at(point);
+                    @if let Some((low, high)) = point.bar {
+                        path.bar d=(bar(x, down(low), down(high))) {}
+                    }
+                    @if nth % every == 0 || nth == last {
+                        path.mark.hollow[series.line == Line::Dashed] d=(marker(series.style, x, y)) {
+                            title { (series.label) ": " (point.text) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn description(&self) -> String {
+        let one = |series: &Series| {
+            let points: Vec<&Point> = series.points.iter().filter(|point| point.drawable()).collect();
+            match points.as_slice() {
+                [] => None,
+                [only] => Some(format!("{}: {}.", series.label, only.text)),
+                [first, .., last] => Some(format!("{}: from {} to {}.", series.label, first.text, last.text)),
+            }
+        };
+        let series: Vec<String> = self.series.iter().filter_map(one).collect();
+        format!("{} over {}. {}", self.y.label, self.x.label, series.join(" "))
+    }
+}
+
+impl Point {
+    fn drawable(&self) -> bool {
+        let bar = self.bar.is_none_or(|(low, high)| low.is_finite() && high.is_finite());
+        self.x.is_finite() && self.y.is_finite() && bar
+    }
+}
+
+fn legend(series: &[Series]) -> Markup {
+    html! {
+        ul.legend {
+            @for series in series {
+                li {
+                    svg viewBox="0 0 30 12" aria-hidden="true" {
+                        g class={ "s" (series.style % 6) } {
+                            @if series.line != Line::None {
+                                polyline.line.dashed[series.line == Line::Dashed] points="1,6 29,6" {}
+                            }
+                            path.mark.hollow[series.line == Line::Dashed] d=(marker(series.style, 15.0, 6.0)) {}
+                        }
+                    }
+                    (series.label)
+                }
+            }
+        }
+    }
+}
+
+/// The part of an axis that is drawn.
+struct Range {
+    low: f64,
+    high: f64,
+    scale: Scale,
+    ticks: Vec<(f64, String)>,
+}
+
+impl Range {
+    fn new(axis: &Axis, values: impl Iterator<Item = f64>) -> Range {
+        let ticks = axis.ticks.iter().map(|(value, _)| *value);
+        let (low, high) = values
+            .chain(axis.include.iter().copied())
+            .chain(ticks)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+                (low.min(value), high.max(value))
+            });
+        if axis.ticks.is_empty() {
+            let step = step(high - low, low.abs().max(high.abs()));
+            let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
+            let high = if high > low { high } else { low + step };
+            let count = ((high - low) / step).round() as usize;
+            let ticks = (0..=count)
+                .map(|nth| low + nth as f64 * step)
+                .map(|value| (value, tick(value, step)));
+            return Range {
+                low,
+                high,
+                scale: axis.scale,
+                ticks: ticks.collect(),
+            };
+        }
+        // Marked values are single places (label budgets): they keep a distance from the edges.
+        let (low, high) = match axis.scale {
+            Scale::Linear => (low - 0.08 * (high - low).max(1.0), high + 0.08 * (high - low).max(1.0)),
+            Scale::Log => {
+                let pad = (high / low).powf(0.12).max(1.3);
+                (low / pad, high * pad)
+            }
+        };
+        Range {
+            low,
+            high,
+            scale: axis.scale,
+            ticks: axis.ticks.clone(),
+        }
+    }
+
+    /// Where a value lies between both ends, 0-1.
+    fn share(&self, value: f64) -> f64 {
+        match self.scale {
+            Scale::Linear => (value - self.low) / (self.high - self.low),
+            Scale::Log => (value / self.low).ln() / (self.high / self.low).ln(),
+        }
+    }
+}
+
+/// A distance of 1, 2 or 5 times a power of ten that divides `span` into four to ten parts.
+fn step(span: f64, size: f64) -> f64 {
+    let span = if span > 1e-9 * size.max(1e-9) {
+        span
+    } else {
+        0.1 * size.max(1e-9)
+    };
+    let power = 10f64.powf((span / 5.0).log10().floor());
+    let times = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|times| span / (times * power) <= 7.0)
+        .unwrap_or(10.0);
+    times * power
+}
+
+fn tick(value: f64, step: f64) -> String {
+    let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
+    if !(1e-4..1e7).contains(&step) {
+        return if value == 0.0 {
+            "0".to_owned()
+        } else {
+            format!("{value:.0e}")
+        };
+    }
+    let decimals = (-step.log10()).ceil().max(0.0) as usize;
+    format!("{value:.decimals$}").replace('-', "\u{2212}")
+}
+
+/// A vertical bar with caps.
+fn bar(x: f64, low: f64, high: f64) -> String {
+    let (left, right, x, low, high) = (n(x - 3.0), n(x + 3.0), n(x), n(low), n(high));
+    format!("M{x},{low}V{high}M{left},{low}H{right}M{left},{high}H{right}")
+}
+
+/// The outline of a marker: circle, square, triangle, diamond, triangle on its tip, cross.
+fn marker(style: usize, x: f64, y: f64) -> String {
+    let polygon = |corners: &[(f64, f64)]| {
+        let at: Vec<String> = corners
+            .iter()
+            .map(|(dx, dy)| format!("{},{}", n(x + dx), n(y + dy)))
+            .collect();
+        format!("M{}Z", at.join("L"))
+    };
+    match style % 6 {
+        0 => format!("M{},{}a4,4 0 1,0 8,0a4,4 0 1,0 -8,0Z", n(x - 4.0), n(y)),
+        1 => polygon(&[(-3.7, -3.7), (3.7, -3.7), (3.7, 3.7), (-3.7, 3.7)]),
+        2 => polygon(&[(0.0, -4.8), (4.5, 3.4), (-4.5, 3.4)]),
+        3 => polygon(&[(0.0, -5.0), (5.0, 0.0), (0.0, 5.0), (-5.0, 0.0)]),
+        4 => polygon(&[(0.0, 4.8), (4.5, -3.4), (-4.5, -3.4)]),
+        _ => polygon(&[
+            (-1.4, -4.6),
+            (1.4, -4.6),
+            (1.4, -1.4),
+            (4.6, -1.4),
+            (4.6, 1.4),
+            (1.4, 1.4),
+            (1.4, 4.6),
+            (-1.4, 4.6),
+            (-1.4, 1.4),
+            (-4.6, 1.4),
+            (-4.6, -1.4),
+            (-1.4, -1.4),
+        ]),
+    }
+}
+
+/// A coordinate with a tenth of a unit.
+fn n(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(points: &[(f64, f64)]) -> Chart {
+        let points = points
+            .iter()
+            .map(|&(x, y)| Point {
+                x,
+                y,
+                bar: None,
+                text: format!("{y}"),
+            })
+            .collect();
+        Chart {
+            title: "loss".to_owned(),
+            x: Axis::linear("epoch"),
+            y: Axis::linear("loss"),
+            series: vec![Series {
+                label: "a < b".to_owned(),
+                style: 0,
+                line: Line::Solid,
+                points,
+            }],
+            reference: None,
+            size: Size::Half,
+            dodge: 0.0,
+        }
+    }
+
+    #[test]
+    fn points_land_where_they_belong() {
+        let text = chart(&[(0.0, 0.0), (10.0, 1.0)])
+            .render()
+            .expect("two points")
+            .into_string();
+        assert!(text.contains(r#"points="51.0,254.0 506.0,14.0""#), "{text}");
+        assert!(text.contains("a &lt; b: 1"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_drawn() {
+        assert!(chart(&[]).render().is_none());
+        assert!(chart(&[(0.0, f64::NAN)]).render().is_none());
+        let text = chart(&[(0.0, 1.0), (1.0, f64::INFINITY), (2.0, 1.0)])
+            .render()
+            .expect("two are left")
+            .into_string();
+        assert!(!text.contains("inf") && !text.contains("NaN"), "{text}");
+    }
+
+    #[test]
+    fn ticks_are_round_and_cover_the_data() {
+        for (low, high) in [
+            (0.0, 1.0),
+            (0.31, 0.62),
+            (-0.07, 0.2),
+            (3.0, 3.0),
+            (0.0, 0.0),
+            (1e-9, 2e-9),
+            (0.0, 4e7),
+        ] {
+            let range = Range::new(&Axis::linear(""), [low, high].into_iter());
+            assert!(range.low <= low + 1e-12 && range.high >= high, "{low} {high}");
+            assert!((2..=9).contains(&range.ticks.len()), "{low} {high}: {:?}", range.ticks);
+        }
+        let texts: Vec<String> = Range::new(&Axis::linear(""), [0.31, 0.62].into_iter())
+            .ticks
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(texts, ["0.30", "0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"]);
+    }
+
+    #[test]
+    fn a_logarithmic_axis_is_logarithmic() {
+        let axis = Axis {
+            scale: Scale::Log,
+            ticks: [1.0, 10.0, 100.0].map(|value| (value, String::new())).to_vec(),
+            ..Axis::linear("")
+        };
+        let range = Range::new(&axis, [1.0, 100.0].into_iter());
+        assert!((range.share(10.0) - 0.5).abs() < 1e-12);
+        assert!(range.share(1.0) > 0.0 && range.share(100.0) < 1.0);
+    }
+}

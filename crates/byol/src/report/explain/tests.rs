@@ -1,0 +1,243 @@
+//! What is said of constructed runs: ahead, behind, undecided, collapsed, incomplete.
+
+use super::super::testing::{CLASSES, Run};
+use super::*;
+use crate::run::record::Stage;
+
+fn text(run: &Run, topic: Topic) -> String {
+    let found = explain(&run.data());
+    let texts: Vec<String> = found
+        .paragraphs
+        .into_iter()
+        .filter(|paragraph| paragraph.topic == topic)
+        .map(|paragraph| paragraph.text)
+        .collect();
+    texts.join("\n")
+}
+
+/// A run whose classifiers have these accuracies at both budgets.
+fn with(baseline: f64, fine_tuned: f64, knn: f64) -> Run {
+    Run::with_accuracies(&[
+        (ResultName::Supervised, baseline, baseline),
+        (ResultName::ByolFinetuned, fine_tuned, fine_tuned),
+        (ResultName::ByolLinear, 0.5, 0.5),
+        (ResultName::ByolKnn, knn, knn),
+        (ResultName::RandomLinear, 0.35, 0.35),
+        (ResultName::RandomKnn, 0.33, 0.33),
+    ])
+}
+
+#[test]
+fn a_lead_is_worded_as_one() {
+    let run = with(0.4, 0.7, 0.5);
+    let verdict = explain(&run.data()).verdict;
+    assert_eq!(
+        verdict,
+        "Fine-tuned BYOL against the supervised baseline: ahead with 10 labels per class (+30.0 points) and all labels \
+         (+30.0 points)."
+    );
+    let gain = text(&run, Topic::Gain);
+    assert!(
+        gain.starts_with(
+            "With 10 labels per class, fine-tuned BYOL is ahead of the supervised baseline by 30.0 points: 70.0% \
+             against 40.0% (95% interval +"
+        ),
+        "{gain}"
+    );
+    assert!(gain.contains("3 label draws, 200 test images"), "{gain}");
+    assert!(gain.contains("Exact McNemar test, draw 1: p "), "{gain}");
+}
+
+#[test]
+fn falling_behind_is_worded_as_that() {
+    let run = with(0.7, 0.4, 0.5);
+    assert!(
+        explain(&run.data())
+            .verdict
+            .contains("behind with 10 labels per class (\u{2212}30.0 points)")
+    );
+    assert!(text(&run, Topic::Gain).contains("is behind the supervised baseline by 30.0 points"));
+    assert!(text(&run, Topic::Reach).contains("80,000 image passes are few"));
+}
+
+#[test]
+fn what_cannot_be_decided_is_not() {
+    let run = with(0.5, 0.51, 0.5);
+    let explained = explain(&run.data());
+    assert!(
+        explained
+            .verdict
+            .contains("no difference to be shown with 10 labels per class (+1.0 points)")
+    );
+    assert!(text(&run, Topic::Gain).contains("shows no difference from the supervised baseline that this many test"));
+    assert_eq!(explained.comparisons[0].outcome(), Some(Outcome::Undecided));
+}
+
+#[test]
+fn one_budget_gives_a_verdict_with_its_interval() {
+    let mut run = with(0.4, 0.7, 0.5);
+    run.predictions
+        .retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
+    run.metrics
+        .retain(|record| record.labels_per_class != Some(LabelBudget::All));
+    if let Some(summary) = &mut run.summary {
+        summary
+            .results
+            .retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
+    }
+    let verdict = explain(&run.data()).verdict;
+    assert!(
+        verdict.starts_with(
+            "With 10 labels per class, fine-tuned BYOL is ahead of the supervised baseline by 30.0 points of test \
+             accuracy (70.0% against 40.0%; 95% interval +"
+        ),
+        "{verdict}"
+    );
+}
+
+#[test]
+fn the_control_is_stated_for_both_evaluations() {
+    let control = text(&with(0.4, 0.7, 0.6), Topic::Control);
+    assert!(
+        control.contains("Linear evaluation of BYOL against linear evaluation of a random encoder: ahead with 10 labels per class (+15.0 points, 95% interval +")
+    );
+    assert!(control.contains(
+        "k-NN evaluation of BYOL against k-NN evaluation of a random encoder: ahead with 10 labels per class (+27.0"
+    ));
+}
+
+#[test]
+fn collapse_is_seen_in_each_of_its_signs() {
+    let healthy = text(&with(0.4, 0.7, 0.6), Topic::Collapse);
+    assert!(
+        healthy.starts_with("No sign of collapse in what was measured: projection deviation 0.80"),
+        "{healthy}"
+    );
+    let mut run = with(0.4, 0.4, 0.3);
+    for record in run.metrics.iter_mut().filter(|record| record.stage == Stage::Pretrain) {
+        record.projection_deviation = Some(0.01);
+        record.loss = 0.003;
+    }
+    let collapsed = text(&run, Topic::Collapse);
+    assert!(
+        collapsed.starts_with("Signs of collapse: projection deviation 0.01 at the end"),
+        "{collapsed}"
+    );
+    assert!(
+        collapsed.contains("the loss was already 0.00300 after epoch 1 of 20"),
+        "{collapsed}"
+    );
+    assert!(
+        collapsed.contains("k-NN 30.0% against 33.0% of a random encoder with 10 labels per class"),
+        "{collapsed}"
+    );
+    assert!(!collapsed.contains("Against collapse"), "{collapsed}");
+}
+
+#[test]
+fn nothing_is_said_of_what_was_not_measured() {
+    let mut run = with(0.4, 0.7, 0.6);
+    for record in &mut run.metrics {
+        record.knn_accuracy = None;
+        record.projection_deviation = None;
+    }
+    assert_eq!(text(&run, Topic::Reach), "");
+    assert!(!text(&run, Topic::Collapse).contains("deviation"));
+}
+
+#[test]
+fn rising_k_nn_accuracy_is_told_from_a_level_one() {
+    let mut run = with(0.4, 0.7, 0.6);
+    let mut level = |rise: f64| {
+        for record in run.metrics.iter_mut().filter(|record| record.stage == Stage::Pretrain) {
+            record.knn_accuracy = Some(0.3 + rise * record.epoch as f64);
+        }
+        text(&run, Topic::Reach)
+    };
+    assert!(
+        level(0.01).contains("was still rising at the last recorded epochs: 48.0% on average over the last quarter")
+    );
+    assert!(level(0.0).contains("was not rising at the last recorded epochs: 30.0%"));
+}
+
+#[test]
+fn a_missing_arm_is_named() {
+    let mut run = Run::ahead();
+    run.drop_arm(ResultName::Supervised);
+    run.drop_arm(ResultName::RandomKnn);
+    let found = explain(&run.data());
+    assert_eq!(
+        found.verdict,
+        "Nothing to compare: no test result of the supervised baseline."
+    );
+    assert_eq!(
+        text(&run, Topic::Missing),
+        "With 10 labels per class there is no result of the supervised baseline and k-NN evaluation of a random \
+         encoder.\nWith all labels there is no result of the supervised baseline and k-NN evaluation of a random encoder."
+    );
+    assert_eq!(text(&run, Topic::Gain), "");
+}
+
+#[test]
+fn limits_of_the_numbers_are_stated() {
+    let caveat = text(&Run::ahead(), Topic::Caveat);
+    assert!(
+        caveat.contains("There is one label draw only with all labels: "),
+        "{caveat}"
+    );
+    assert!(
+        caveat.contains("3 label draws (with 10 labels per class) tell little"),
+        "{caveat}"
+    );
+    assert!(
+        caveat.contains("The p-values of the 4 McNemar tests are not corrected"),
+        "{caveat}"
+    );
+    assert!(!caveat.contains("not trained alike"), "{caveat}");
+    let mut run = Run::ahead();
+    run.config = run.config.replacen("epochs = 60", "epochs = 30", 1);
+    let caveat = text(&run, Topic::Caveat);
+    assert!(
+        caveat.contains("not trained alike; they differ in epochs (30 and 60)."),
+        "{caveat}"
+    );
+}
+
+#[test]
+fn effort_is_a_mean_over_draws() {
+    let effort = text(&Run::ahead(), Topic::Effort);
+    assert!(
+        effort.starts_with("Pre-training: 20 epochs, 80,000 image passes, 9 min 11 s (145.3 images/s)."),
+        "{effort}"
+    );
+    assert!(
+        effort.contains(
+            "With 10 labels per class (means over label draws): baseline 60 epochs, 2,400 image passes, \
+             6.0 s; fine-tuning 60 epochs, 2,400 image passes, 6.0 s; linear evaluation 12 s"
+        ),
+        "{effort}"
+    );
+}
+
+#[test]
+fn classes_that_gained_and_lost_are_named() {
+    let mut run = Run::ahead();
+    run.predictions
+        .retain(|record| record.labels_per_class == LabelBudget::All);
+    let labels: Vec<u16> = (0..200).map(|image| image as u16 % CLASSES).collect();
+    for record in &mut run.predictions {
+        record.predicted = labels.clone();
+        // The baseline takes every airplane for a car; fine-tuned BYOL takes every second deer for one.
+        for (image, predicted) in record.predicted.iter_mut().enumerate() {
+            match record.name {
+                ResultName::Supervised if labels[image] == 0 => *predicted = 2,
+                ResultName::ByolFinetuned if labels[image] == 3 && image % 8 == 3 => *predicted = 2,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(
+        text(&run, Topic::Classes),
+        "With all labels: airplane gains most (0.0% to 100.0%), deer loses most (100.0% to 50.0%)."
+    );
+}

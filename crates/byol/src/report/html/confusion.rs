@@ -1,0 +1,111 @@
+//! Confusion matrices, the baseline's beside fine-tuned BYOL's.
+
+use maud::{Markup, html};
+
+use super::super::compare::confusion;
+use super::super::load::RunData;
+use super::super::words;
+use super::nothing;
+use crate::run::record::{LabelBudget, ResultName};
+
+/// More classes than this do not fit side by side; only the sentence remains.
+const MOST_CLASSES: usize = 24;
+
+pub(super) fn section(run: &RunData) -> Markup {
+    let both = |budget: LabelBudget| {
+        let baseline = confusion(run, ResultName::Supervised, budget).map(|found| found.counts);
+        let fine_tuned = confusion(run, ResultName::ByolFinetuned, budget).map(|found| found.counts);
+        (baseline.is_some() || fine_tuned.is_some()).then_some((budget, baseline, fine_tuned))
+    };
+    let found: Vec<_> = run.budgets().into_iter().filter_map(both).collect();
+    if found.is_empty() {
+        return nothing("No single predictions of the baseline or of fine-tuned BYOL are recorded.");
+    }
+    html! {
+        p {
+            "Each row is a true class; its cells say in percent what its test images were taken for, summed over label \
+             draws. The framed diagonal is right, everything else is wrong."
+        }
+        @for (place, (budget, baseline, fine_tuned)) in found.iter().enumerate() {
+            details open[place == 0] {
+                summary { h3 { (words::capital(&words::budget(*budget))) } }
+                @if let (Some(baseline), Some(fine_tuned)) = (baseline, fine_tuned) {
+                    @if let Some(text) = disagreement(run, baseline, fine_tuned) { p { (text) } }
+                }
+                div.matrices {
+                    @for (counts, name) in
+                        [(baseline, ResultName::Supervised), (fine_tuned, ResultName::ByolFinetuned)]
+                    {
+                        @match counts {
+                            Some(counts) if counts.len() <= MOST_CLASSES => (matrix(run, counts, name)),
+                            Some(counts) => (nothing(&format!("{} classes are too many for a matrix.", counts.len()))),
+                            None => (nothing(&format!("No predictions of {}.", words::classifier(name)))),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
+    let class = |class: usize| u16::try_from(class).map_or_else(|_| class.to_string(), |class| run.class_name(class));
+    html! {
+        div.wide {
+            table.matrix {
+                caption { (words::capital(words::label(name))) }
+                thead {
+                    tr {
+                        td { "true \\ predicted" }
+                        @for column in 0..counts.len() { th scope="col" { span { (class(column)) } } }
+                    }
+                }
+                tbody {
+                    @for (row, cells) in counts.iter().enumerate() {
+                        tr {
+                            th scope="row" { (class(row)) }
+                            @for (column, &count) in cells.iter().enumerate() {
+                                @let share = share(count, cells);
+                                td.right[row == column] style={ "--share:" (format!("{share:.0}")) "%" }
+                                    title={ (class(row)) " taken for " (class(column)) ": " (words::count(count)) } {
+                                    @if count > 0 { (format!("{share:.0}")) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A count as percent of its row.
+fn share(count: u64, row: &[u64]) -> f64 {
+    let total: u64 = row.iter().sum();
+    if total == 0 {
+        0.0
+    } else {
+        100.0 * count as f64 / total as f64
+    }
+}
+
+/// The confusion that changed most between both matrices.
+fn disagreement(run: &RunData, baseline: &[Vec<u64>], fine_tuned: &[Vec<u64>]) -> Option<String> {
+    let mut most: Option<(usize, usize, f64, f64)> = None;
+    for (row, (before, after)) in baseline.iter().zip(fine_tuned).enumerate() {
+        for (column, (&old, &new)) in before.iter().zip(after).enumerate() {
+            let (old, new) = (share(old, before), share(new, after));
+            if row != column && most.is_none_or(|(_, _, a, b)| (new - old).abs() > (b - a).abs()) {
+                most = Some((row, column, old, new));
+            }
+        }
+    }
+    let (row, column, old, new) = most.filter(|(_, _, old, new)| old != new)?;
+    let name = |class: usize| u16::try_from(class).map(|class| run.class_name(class)).ok();
+    Some(format!(
+        "Largest disagreement: {} taken for {}, {old:.1}% of its test images in the baseline and {new:.1}% after \
+         fine-tuning BYOL.",
+        name(row)?,
+        name(column)?
+    ))
+}

@@ -1,0 +1,118 @@
+//! What the run used: data, machine, settings; and the command that repeats it.
+
+use maud::{Markup, html};
+
+use super::super::load::RunData;
+use super::super::words;
+use super::nothing;
+use crate::run::record::{LabelBudget, ResultName, Summary};
+
+pub(super) fn section(run: &RunData) -> Markup {
+    html! {
+        @match &run.summary {
+            Some(summary) => (summary_facts(summary)),
+            None => (nothing("Data and machine are not recorded: the run has no summary.json.")),
+        }
+        (chosen(run))
+        h3 { "How to repeat it" }
+        p { "With the same data in place of " code { "DATA" } ", the same version and the run's own configuration:" }
+        pre { code { (command(run)) } }
+        @if let Some(config) = &run.config {
+            details {
+                summary { h3 { "Configuration" } }
+                pre { code { (toml::to_string(config).unwrap_or_else(|error| error.to_string())) } }
+            }
+        }
+    }
+}
+
+fn summary_facts(summary: &Summary) -> Markup {
+    let data = &summary.data;
+    let pools: Vec<String> = data
+        .unlabeled
+        .iter()
+        .map(|pool| format!("{} ({})", pool.name, words::count(pool.images as u64)))
+        .collect();
+    let facts = [
+        ("data", data.name.clone()),
+        ("fingerprint", data.fingerprint.clone()),
+        (
+            "classes",
+            format!("{}: {}", data.class_names.len(), data.class_names.join(", ")),
+        ),
+        ("labelled training images", words::count(data.train_images as u64)),
+        ("test images", words::count(data.test_images as u64)),
+        (
+            "images for pre-training",
+            if pools.is_empty() {
+                "none".to_owned()
+            } else {
+                words::list(&pools)
+            },
+        ),
+        ("unreadable files left out", words::count(data.skipped as u64)),
+        ("seed", summary.seed.to_string()),
+        ("version", summary.version.clone()),
+        ("hardware", summary.hardware.clone()),
+        ("time, over all sittings", words::duration(summary.seconds)),
+    ];
+    html! {
+        dl.facts {
+            @for (name, value) in facts { div { dt { (words::capital(name)) } dd { (value) } } }
+        }
+    }
+}
+
+/// What was chosen inside the label budgets.
+fn chosen(run: &RunData) -> Markup {
+    let records: Vec<_> = run
+        .predictions
+        .iter()
+        .filter(|record| record.chosen.is_some())
+        .collect();
+    html! {
+        @if !records.is_empty() {
+            details {
+                summary { h3 { "Chosen inside each label budget" } }
+                div.wide {
+                    table.plain {
+                        thead { tr {
+                            @for name in ["classifier", "labels", "draw", "labelled images", "chosen"] {
+                                th scope="col" { (name) }
+                            }
+                        } }
+                        tbody {
+                            @for record in records {
+                                tr {
+                                    th scope="row" { (words::label(record.name)) }
+                                    td { (words::budget(record.labels_per_class)) }
+                                    td { (record.draw + 1) }
+                                    td { (words::count(record.labels_used as u64)) }
+                                    td { (record.chosen.as_deref().unwrap_or_default()) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The command that repeats the run.
+fn command(run: &RunData) -> String {
+    let mut text = format!("byol run --data DATA --config {}/config.toml", run.name);
+    let budgets: Vec<String> = run.budgets().iter().map(LabelBudget::to_string).collect();
+    if !budgets.is_empty() {
+        text.push_str(&format!(" --labels-per-class {}", budgets.join(",")));
+    }
+    let draws = run
+        .predictions
+        .iter()
+        .filter(|record| ResultName::ALL.contains(&record.name));
+    if let Some(last) = draws.map(|record| record.draw).max().filter(|&last| last > 0) {
+        text.push_str(&format!(" --draws {}", last + 1));
+    }
+    text.push_str(&format!(" --out {}-again", run.name));
+    text
+}

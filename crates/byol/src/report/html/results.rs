@@ -1,0 +1,289 @@
+//! The comparison table, accuracy against label budget, and the explanation.
+
+use maud::{Markup, html};
+
+use super::super::chart::{Axis, Chart, Line, Point, Scale, Series, Size};
+use super::super::compare::{Comparison, Outcome, PAIRS};
+use super::super::explain::Explanation;
+use super::super::load::RunData;
+use super::super::{table, words};
+use super::{figure, nothing};
+use crate::run::record::{Accuracy, LabelBudget, ResultName};
+
+pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
+    let budgets = run.budgets();
+    html! {
+        @if budgets.is_empty() {
+            (nothing("No classifier has been evaluated on the test images."))
+        } @else {
+            (comparison_table(run, &budgets))
+        }
+        p { (table::pretraining(run)) }
+        div.charts {
+            (figure(against_budget(run, &budgets).render(), &budget_caption(run)))
+            (figure(
+                differences(run, &explanation.comparisons).render(),
+                "Differences of test accuracy at the same label budget, with 95% bootstrap intervals over label draws \
+                 and test images. An interval that crosses the line at 0 decides nothing.",
+            ))
+        }
+        @if !explanation.comparisons.is_empty() { (differences_table(&explanation.comparisons)) }
+    }
+}
+
+/// Every difference with its interval and tests.
+fn differences_table(comparisons: &[Comparison]) -> Markup {
+    let outcome = |found: &Comparison| match found.outcome() {
+        Some(Outcome::Ahead) => "ahead",
+        Some(Outcome::Behind) => "behind",
+        Some(Outcome::Undecided) => "undecided",
+        None => table::MISSING,
+    };
+    html! {
+        details {
+            summary { h3 { "Every difference, with its interval and tests" } }
+            div.wide {
+                table.plain {
+                    caption {
+                        "Differences in percentage points. The last column gives for every label draw how many test \
+                         images only the first and only the second classifier got right, and the p-value of the exact \
+                         McNemar test."
+                    }
+                    thead { tr {
+                        @for name in ["classifiers", "labels", "difference", "95% interval", "", "McNemar, by draw"] {
+                            th scope="col" { (name) }
+                        }
+                    } }
+                    tbody {
+                        @for found in comparisons {
+                            tr {
+                                th scope="row" {
+                                    (words::capital(words::label(found.name))) " − " (words::label(found.against))
+                                }
+                                td { (words::budget(found.budget)) }
+                                td { (words::points(found.difference())) }
+                                @if let Some(paired) = &found.paired {
+                                    td {
+                                        (words::points(paired.difference.low)) " to "
+                                        (words::points(paired.difference.high))
+                                    }
+                                    td { (outcome(found)) }
+                                    td {
+                                        @for (draw, test) in &paired.tests {
+                                            span.test title={ "draw " (draw + 1) } {
+                                                (test.only_a) " : " (test.only_b) ", " (words::p_value(test.p_value))
+                                            }
+                                        }
+                                    }
+                                } @else {
+                                    td colspan="3" { "single predictions are not recorded" }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
+    let rows = table::rows(run, budgets);
+    let (head, body) = rows.split_at(1);
+    html! {
+        div.wide {
+            table.results {
+                caption {
+                    "Test accuracy in percent: mean ± sample standard deviation over label draws. Every classifier of a \
+                     column uses the same labels."
+                }
+                thead { tr {
+                    @for (column, cell) in head.iter().flatten().enumerate() {
+                        th.word[column == 1] scope="col" { (cell) }
+                    }
+                } }
+                tbody {
+                    @for (place, row) in body.iter().enumerate() {
+                        tr.main[ResultName::ALL.get(place) == Some(&ResultName::ByolFinetuned)]
+                            .draws[place == ResultName::ALL.len()] {
+                            @for (column, cell) in row.iter().enumerate() {
+                                @match (column, ResultName::ALL.get(place)) {
+                                    (0, Some(&name)) => th scope="row" { (words::capital(words::label(name))) },
+                                    (0, None) => th scope="row" { (words::capital(cell)) },
+                                    (1, _) => td.word { (cell) },
+                                    _ => td { (cell) },
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn budget_caption(run: &RunData) -> String {
+    let chance = match run.classes() {
+        Some(classes) => {
+            format!(
+                " Guessing among {classes} equally frequent classes gives {}.",
+                words::percent(1.0 / classes as f64)
+            )
+        }
+        None => String::new(),
+    };
+    format!(
+        "Test accuracy against label budget (logarithmic). Bars: one sample standard deviation over label draws to \
+         either side; single draws have none.{chance}"
+    )
+}
+
+/// Accuracy against label budget, every classifier.
+fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
+    let of = |(style, name): (usize, ResultName)| {
+        let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name, budget)?));
+        Series {
+            label: words::label(name).to_owned(),
+            style,
+            line: match name {
+                ResultName::RandomLinear | ResultName::RandomKnn => Line::Dashed,
+                _ => Line::Solid,
+            },
+            points: budgets.iter().filter_map(point).collect(),
+        }
+    };
+    let series: Vec<Series> = ResultName::ALL.into_iter().enumerate().map(of).collect();
+    Chart {
+        title: "Test accuracy against label budget".to_owned(),
+        x: budget_axis(&[run], budgets),
+        y: Axis::linear("test accuracy, %"),
+        series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
+        reference: None,
+        size: Size::Half,
+        dodge: 6.0,
+    }
+}
+
+/// One accuracy at one label budget.
+pub(super) fn accuracy_point(run: &RunData, budget: LabelBudget, found: Accuracy) -> Point {
+    let mean = 100.0 * found.mean;
+    let std = found.std.map(|std| 100.0 * std);
+    let spread = std.map_or(String::new(), |std| format!(" ± {std:.1}"));
+    Point {
+        x: place(run, budget),
+        y: mean,
+        bar: std.map(|std| (mean - std, mean + std)),
+        text: format!("{mean:.1}%{spread} with {}", words::budget(budget)),
+    }
+}
+
+/// A logarithmic axis that marks the label budgets.
+pub(super) fn budget_axis(runs: &[&RunData], budgets: &[LabelBudget]) -> Axis {
+    let mut ticks: Vec<(f64, String)> = Vec::new();
+    for run in runs {
+        for &budget in budgets {
+            let value = place(run, budget);
+            if !ticks.iter().any(|(other, _)| (other - value).abs() < 1e-9 * value) {
+                ticks.push((value, budget.to_string()));
+            }
+        }
+    }
+    Axis {
+        scale: Scale::Log,
+        ticks,
+        ..Axis::linear("labels per class")
+    }
+}
+
+/// Where a label budget stands: labels per class, for all labels their mean number.
+fn place(run: &RunData, budget: LabelBudget) -> f64 {
+    let all = || {
+        let used = run
+            .predictions
+            .iter()
+            .filter(|record| record.labels_per_class == LabelBudget::All);
+        let used = used.map(|record| record.labels_used).max();
+        let used = used
+            .or_else(|| Some(run.summary.as_ref()?.data.train_images))
+            .filter(|&used| used > 0)?;
+        Some(used as f64 / run.classes()? as f64)
+    };
+    match budget {
+        LabelBudget::PerClass(labels) => labels as f64,
+        // Nothing tells how many labels there are: to the right of every other budget.
+        LabelBudget::All => all().unwrap_or_else(|| {
+            let per_class = run.budgets().into_iter().filter_map(|budget| match budget {
+                LabelBudget::PerClass(labels) => Some(labels),
+                LabelBudget::All => None,
+            });
+            4.0 * per_class.max().unwrap_or(1) as f64
+        }),
+    }
+}
+
+/// Differences with their intervals, every pair.
+fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
+    let budgets: Vec<LabelBudget> = comparisons.iter().map(|found| found.budget).collect();
+    let labels = [
+        "fine-tuned BYOL − baseline",
+        "linear: BYOL − random encoder",
+        "k-NN: BYOL − random encoder",
+    ];
+    let of = |((name, _), label): ((ResultName, ResultName), &str)| {
+        let point = |found: &Comparison| {
+            let interval = found
+                .paired
+                .as_ref()
+                .map(|paired| (paired.difference.low, paired.difference.high));
+            let between = interval.map_or(String::new(), |(low, high)| {
+                format!(" (95% interval {} to {})", words::points(low), words::points(high))
+            });
+            Point {
+                x: place(run, found.budget),
+                y: 100.0 * found.difference(),
+                bar: interval.map(|(low, high)| (100.0 * low, 100.0 * high)),
+                text: format!(
+                    "{} points{between} with {}",
+                    words::points(found.difference()),
+                    words::budget(found.budget)
+                ),
+            }
+        };
+        Series {
+            label: label.to_owned(),
+            // The colour of the classifier that the pair is about.
+            style: ResultName::ALL.iter().position(|&other| other == name).unwrap_or(0),
+            line: Line::None,
+            points: comparisons
+                .iter()
+                .filter(|found| found.name == name)
+                .map(point)
+                .collect(),
+        }
+    };
+    let series: Vec<Series> = PAIRS.into_iter().zip(labels).map(of).collect();
+    Chart {
+        title: "Differences of test accuracy against label budget".to_owned(),
+        x: budget_axis(&[run], &budgets),
+        y: Axis::linear("difference, percentage points"),
+        series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
+        reference: Some(0.0),
+        size: Size::Half,
+        dodge: 12.0,
+    }
+}
+
+pub(super) fn explanation(explanation: &Explanation) -> Markup {
+    let groups = explanation.paragraphs.chunk_by(|a, b| a.topic == b.topic);
+    html! {
+        div.explanation {
+            @for group in groups {
+                div {
+                    h3 { (group[0].topic.heading()) }
+                    // With a hyphen at which lines do not break.
+                    @for paragraph in group { p { (paragraph.text.replace("k-NN", "k\u{2011}NN")) } }
+                }
+            }
+        }
+    }
+}

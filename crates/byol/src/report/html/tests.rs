@@ -1,0 +1,157 @@
+//! The page is well-formed, whole, and asks nothing of the network.
+
+use super::super::testing::{Run, Scratch};
+use super::super::{load, write, write_comparison};
+use super::*;
+use crate::run::record::ResultName;
+
+/// Elements that HTML closes by itself.
+const VOID: [&str; 5] = ["meta", "br", "img", "link", "input"];
+
+/// Fails unless every element is closed in turn and every attribute quoted.
+fn assert_well_formed(page: &str) {
+    let mut open = Vec::new();
+    let mut rest = page.strip_prefix("<!DOCTYPE html>").expect("a doctype comes first");
+    while let Some(start) = rest.find('<') {
+        let end = start + rest[start..].find('>').expect("every tag ends");
+        let tag = &rest[start + 1..end];
+        assert_eq!(tag.matches('"').count() % 2, 0, "unbalanced quotes in <{tag}>");
+        rest = &rest[end + 1..];
+        match tag.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name), "</{name}> closes another element"),
+            None => {
+                let name = tag.split_whitespace().next().expect("a tag has a name");
+                if !VOID.contains(&name) {
+                    open.push(name);
+                }
+            }
+        }
+    }
+    assert!(open.is_empty(), "never closed: {open:?}");
+}
+
+fn assert_self_contained(page: &str) {
+    let shown = without_pictures(page);
+    for outside in [
+        "http:", "https:", "//", "url(", "@import", "<script", "<link", "<iframe",
+    ] {
+        assert!(!shown.contains(outside), "{outside} in the page");
+    }
+    for source in page.split("src=\"").skip(1) {
+        assert!(source.starts_with("data:image/png;base64,"), "a picture from outside");
+    }
+}
+
+/// The page without its encoded pictures, which may spell anything.
+fn without_pictures(page: &str) -> String {
+    let mut parts = page.split("base64,");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + &part[part.find('"').unwrap_or(part.len())..])
+}
+
+#[test]
+fn the_page_of_a_whole_run() {
+    let scratch = Scratch::new();
+    let folder = Run::ahead().write(scratch.path());
+    let written = write(&folder).expect("a whole run gives a page");
+    assert_eq!(written, folder.join("report.html"));
+    let page = std::fs::read_to_string(&written).expect("written above");
+    assert_well_formed(&page);
+    assert_self_contained(&page);
+    for (id, _) in SECTIONS {
+        assert!(page.contains(&format!("<section id=\"{id}\"")), "no section {id}");
+    }
+    assert!(!page.contains("class=\"nothing\""), "a whole run leaves nothing out");
+    for text in [
+        "60.0 ± 1.0",
+        "bird &lt;small&gt;",
+        "Largest disagreement: ",
+        "0123456789abcdef",
+        "Unreadable files left out</dt><dd>2<",
+        "--labels-per-class 10,all --draws 3",
+        "1 of these 2 neighbours are of the same class",
+        "preset = &quot;made-up&quot;",
+        "Guessing among 4 equally frequent classes gives 25.0%",
+        "20 min 34 s",
+    ] {
+        assert!(page.contains(text), "no '{text}' in the page");
+    }
+    assert_eq!(page.matches("data:image/png;base64,").count(), 7);
+    let left: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the run directory")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.contains(".part"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn equal_runs_give_equal_pages() {
+    let run = Run::ahead().data();
+    assert_eq!(
+        render(std::slice::from_ref(&run)).ok(),
+        render(std::slice::from_ref(&run)).ok()
+    );
+}
+
+#[test]
+fn an_interrupted_run_gives_a_page_that_says_what_is_missing() {
+    let scratch = Scratch::new();
+    let mut run = Run::ahead();
+    run.summary = None;
+    run.gallery = Default::default();
+    run.predictions.clear();
+    run.metrics.truncate(5);
+    let page = std::fs::read_to_string(write(&run.write(scratch.path())).expect("a page")).expect("written above");
+    assert_well_formed(&page);
+    assert!(page.contains("Unfinished run"));
+    assert!(page.contains("Interrupted run, so far: nothing to compare"));
+    assert_eq!(page.matches("class=\"nothing\"").count(), 6);
+}
+
+#[test]
+fn a_run_without_summary_but_with_results_gives_a_page() {
+    let mut run = Run::ahead();
+    run.summary = None;
+    run.drop_arm(ResultName::ByolKnn);
+    let page = render(&[run.data()]).expect("a page");
+    assert_well_formed(&page);
+    assert!(page.contains("60.0 ± 1.0") && page.contains("no interval"));
+}
+
+#[test]
+fn several_runs_share_a_page() {
+    let scratch = Scratch::new();
+    let folder = Run::ahead().write(scratch.path());
+    let page = scratch.path().join("both.html");
+    write_comparison(&[&folder, &folder], &page).expect("a page");
+    let page = std::fs::read_to_string(page).expect("written above");
+    assert_well_formed(&page);
+    assert_self_contained(&page);
+    assert!(page.contains("2 runs compared") && page.contains("40.0 → 60.0"));
+    let mut ids: Vec<&str> = page
+        .split(" id=\"")
+        .skip(1)
+        .map(|rest| &rest[..rest.find('"').unwrap_or(0)])
+        .collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "an id stands twice");
+    assert!(matches!(render(&[]), Err(ReportError::NoRuns)));
+}
+
+#[test]
+fn an_unwritable_page_is_an_error_that_names_it() {
+    let scratch = Scratch::new();
+    let folder = Run::ahead().write(scratch.path());
+    let page = scratch.path().join("absent/report.html");
+    let message = write_comparison(&[&folder], &page)
+        .expect_err("there is no such folder")
+        .to_string();
+    assert!(
+        message.contains("failed to write") && message.contains("absent"),
+        "{message}"
+    );
+    assert!(load(&folder).is_ok());
+}

@@ -1,0 +1,394 @@
+//! Reading a run directory, finished or interrupted. Nothing here computes what the report says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use serde::de::DeserializeOwned;
+
+use super::ReportError;
+use crate::run::record::{Accuracy, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
+
+/// Larger pictures are left out of the page: it holds every picture inside itself.
+const LARGEST_PICTURE_BYTES: usize = 2 << 20;
+const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// Everything the report knows about a run.
+#[derive(Clone, Debug, Default)]
+pub struct RunData {
+    /// The run directory's own name, for people.
+    pub name: String,
+    /// `config.toml` as a table, so that the report does not depend on which keys a version has.
+    pub config: Option<toml::Table>,
+    /// One record per stage, label budget, draw and epoch; in that order.
+    pub metrics: Vec<EpochRecord>,
+    /// One record per classifier, label budget and draw; in that order.
+    pub predictions: Vec<PredictionRecord>,
+    pub summary: Option<Summary>,
+    pub gallery: Gallery,
+    /// PNG files of the gallery by the names that it uses.
+    pub pictures: BTreeMap<String, Vec<u8>>,
+    /// What was odd about the directory, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// How far pre-training went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pretraining {
+    pub epochs: usize,
+    /// Image passes; an image is two views.
+    pub images: u64,
+    pub images_per_second: f64,
+    pub final_loss: f64,
+    /// Absent when no epoch was recorded.
+    pub seconds: Option<f64>,
+    /// Absent in a run without a summary.
+    pub ended_by: Option<String>,
+}
+
+/// Reads the run directory `run`. A run that was interrupted is read as far as it went; what is missing or was skipped
+/// stands in [`RunData::notes`].
+///
+/// # Errors
+/// [`ReportError::NotARun`] if nothing of a run is there, [`ReportError::Read`] if a file cannot be read, and
+/// [`ReportError::Line`] or [`ReportError::File`] if one is damaged other than by a torn last line.
+pub fn load(run: &Path) -> Result<RunData, ReportError> {
+    std::fs::read_dir(run).map_err(|source| ReportError::Read {
+        path: run.to_owned(),
+        source,
+    })?;
+    let mut data = RunData {
+        name: name_of(run),
+        ..RunData::default()
+    };
+    let config = read(&run.join("config.toml"))?;
+    let metrics = read_lines(&run.join("metrics.jsonl"), &mut data.notes)?;
+    let predictions = read_lines(&run.join("predictions.jsonl"), &mut data.notes)?;
+    let summary = read(&run.join("summary.json"))?;
+    if config.is_none() && metrics.is_none() && predictions.is_none() && summary.is_none() {
+        return Err(ReportError::NotARun(run.to_owned()));
+    }
+    data.config = parse_config(config, &mut data.notes);
+    data.summary = summary
+        .map(|bytes| parse_json(&run.join("summary.json"), &bytes))
+        .transpose()?;
+    data.metrics = last_of_each(metrics.unwrap_or_default(), |record: &EpochRecord| {
+        (record.stage, record.labels_per_class, record.draw, record.epoch)
+    });
+    data.predictions = last_of_each(predictions.unwrap_or_default(), |record: &PredictionRecord| {
+        (order(record.name), record.labels_per_class, record.draw)
+    });
+    data.check_predictions();
+    data.read_gallery(&run.join("gallery"))?;
+    if !data.finished() {
+        data.notes
+            .push("the run has not finished; this is what it had recorded so far".to_owned());
+    }
+    Ok(data)
+}
+
+impl RunData {
+    /// Whether the run says of itself that it finished.
+    pub fn finished(&self) -> bool {
+        self.summary.as_ref().is_some_and(|summary| summary.finished)
+    }
+
+    /// Every label budget that has a result or a training curve, smallest first.
+    pub fn budgets(&self) -> Vec<LabelBudget> {
+        let mut budgets: BTreeSet<_> = self.predictions.iter().map(|record| record.labels_per_class).collect();
+        budgets.extend(self.metrics.iter().filter_map(|record| record.labels_per_class));
+        if let Some(summary) = &self.summary {
+            budgets.extend(summary.results.iter().map(|result| result.labels_per_class));
+        }
+        budgets.into_iter().collect()
+    }
+
+    /// The predictions of one classifier at one label budget, by draw.
+    pub fn predictions_of(&self, name: ResultName, budget: LabelBudget) -> Vec<&PredictionRecord> {
+        self.predictions
+            .iter()
+            .filter(|record| record.name == name && record.labels_per_class == budget)
+            .collect()
+    }
+
+    /// Test accuracy over label draws: from the predictions where there are any, else from the summary.
+    pub fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<Accuracy> {
+        let runs: Vec<f64> = self
+            .predictions_of(name, budget)
+            .iter()
+            .map(|record| record.test_accuracy)
+            .collect();
+        if !runs.is_empty() {
+            return Some(over_draws(runs));
+        }
+        let results = &self.summary.as_ref()?.results;
+        let found = results
+            .iter()
+            .find(|result| result.name == name && result.labels_per_class == budget)?;
+        (!found.test_accuracy.runs.is_empty()).then(|| over_draws(found.test_accuracy.runs.clone()))
+    }
+
+    /// The true classes of the test images; absent in a run without a summary.
+    pub fn test_labels(&self) -> Option<&[u16]> {
+        self.summary
+            .as_ref()
+            .map(|summary| summary.data.test_labels.as_slice())
+            .filter(|labels| !labels.is_empty())
+    }
+
+    /// How many classes there are, as far as the run tells.
+    pub fn classes(&self) -> Option<usize> {
+        let summary = self.summary.as_ref()?;
+        let from_labels = summary
+            .data
+            .test_labels
+            .iter()
+            .max()
+            .map_or(0, |&label| usize::from(label) + 1);
+        Some(summary.data.class_names.len().max(from_labels)).filter(|&classes| classes > 0)
+    }
+
+    /// The name of a class, or its number where it has no name.
+    pub fn class_name(&self, label: u16) -> String {
+        let names = self
+            .summary
+            .as_ref()
+            .map(|summary| summary.data.class_names.as_slice())
+            .unwrap_or_default();
+        names
+            .get(usize::from(label))
+            .cloned()
+            .unwrap_or_else(|| format!("class {label}"))
+    }
+
+    /// The epochs of one training, in order. `budget` is absent for pre-training.
+    pub fn epochs(&self, stage: Stage, budget: Option<LabelBudget>, draw: usize) -> Vec<&EpochRecord> {
+        let of_training =
+            |record: &&EpochRecord| record.stage == stage && record.labels_per_class == budget && record.draw == draw;
+        self.metrics.iter().filter(of_training).collect()
+    }
+
+    /// The last epoch of every draw of a stage.
+    pub fn last_epochs(&self, stage: Stage, budget: Option<LabelBudget>) -> Vec<&EpochRecord> {
+        let mut last = BTreeMap::new();
+        for record in self
+            .metrics
+            .iter()
+            .filter(|record| record.stage == stage && record.labels_per_class == budget)
+        {
+            last.insert(record.draw, record);
+        }
+        last.into_values().collect()
+    }
+
+    /// How far pre-training went: from the summary where it says so, else from the last recorded epoch.
+    pub fn pretraining(&self) -> Option<Pretraining> {
+        let epochs = self.epochs(Stage::Pretrain, None, 0);
+        let seconds = epochs.last().map(|record| record.seconds);
+        if let Some(record) = self.summary.as_ref().and_then(|summary| summary.pretrain.as_ref()) {
+            return Some(Pretraining {
+                epochs: record.epochs,
+                images: record.images,
+                images_per_second: record.images_per_second,
+                final_loss: record.final_loss,
+                seconds,
+                ended_by: Some(record.ended_by.clone()),
+            });
+        }
+        let last = epochs.last()?;
+        Some(Pretraining {
+            epochs: last.epoch,
+            images: last.images,
+            images_per_second: last.images as f64 / last.seconds.max(f64::MIN_POSITIVE),
+            final_loss: last.loss,
+            seconds,
+            ended_by: None,
+        })
+    }
+
+    /// Drops predictions that cannot belong to the test images, and says so.
+    fn check_predictions(&mut self) {
+        let Some(labels) = self.summary.as_ref().map(|summary| summary.data.test_labels.clone()) else {
+            return;
+        };
+        if labels.is_empty() {
+            return;
+        }
+        let notes = &mut self.notes;
+        self.predictions.retain(|record| {
+            let what = format!(
+                "predictions.jsonl: {} with {} labels per class, draw {}",
+                super::words::key(record.name),
+                record.labels_per_class,
+                record.draw + 1
+            );
+            if record.predicted.len() != labels.len() {
+                let (got, expected) = (record.predicted.len(), labels.len());
+                notes.push(format!(
+                    "{what}: {got} predictions for {expected} test images; left out"
+                ));
+                return false;
+            }
+            let right = record
+                .predicted
+                .iter()
+                .zip(&labels)
+                .filter(|(predicted, label)| predicted == label)
+                .count();
+            let accuracy = right as f64 / labels.len() as f64;
+            if (accuracy - record.test_accuracy).abs() > 1e-6 {
+                notes.push(format!(
+                    "{what}: records an accuracy of {:.4}, but its predictions give {accuracy:.4}; the recorded one is \
+                     shown, comparisons use the predictions",
+                    record.test_accuracy
+                ));
+            }
+            true
+        });
+    }
+
+    fn read_gallery(&mut self, folder: &Path) -> Result<(), ReportError> {
+        let path = folder.join("gallery.json");
+        let Some(bytes) = read(&path)? else { return Ok(()) };
+        self.gallery = parse_json(&path, &bytes)?;
+        let views = self.gallery.views.iter();
+        let mut names: BTreeSet<&String> = views
+            .flat_map(|view| std::iter::once(&view.original).chain(&view.t).chain(&view.t_prime))
+            .collect();
+        for example in &self.gallery.neighbors {
+            names.insert(&example.query);
+            names.extend(example.neighbors.iter().map(|neighbor| &neighbor.picture));
+        }
+        for name in names {
+            match read_picture(folder, name) {
+                Ok(bytes) => {
+                    self.pictures.insert(name.clone(), bytes);
+                }
+                Err(reason) => self
+                    .notes
+                    .push(format!("gallery picture '{name}' is not shown: {reason}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Mean and sample standard deviation over draws.
+fn over_draws(runs: Vec<f64>) -> Accuracy {
+    let mean = runs.iter().sum::<f64>() / runs.len() as f64;
+    let squares: f64 = runs.iter().map(|run| (run - mean).powi(2)).sum();
+    let std = (runs.len() > 1).then(|| (squares / (runs.len() - 1) as f64).sqrt());
+    Accuracy { mean, std, runs }
+}
+
+/// Where a classifier stands in tables.
+fn order(name: ResultName) -> usize {
+    ResultName::ALL
+        .iter()
+        .position(|&other| other == name)
+        .unwrap_or(ResultName::ALL.len())
+}
+
+fn name_of(run: &Path) -> String {
+    // `.` and `..` have no name of their own.
+    let named = match run.file_name() {
+        Some(_) => run.to_owned(),
+        None => run.canonicalize().unwrap_or_else(|_| run.to_owned()),
+    };
+    named
+        .file_name()
+        .map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, ReportError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ReportError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn read_lines<T: DeserializeOwned>(path: &Path, notes: &mut Vec<String>) -> Result<Option<Vec<T>>, ReportError> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    let lines: Vec<(usize, &[u8])> = bytes
+        .split(|&byte| byte == b'\n')
+        .enumerate()
+        .filter(|(_, line)| !line.trim_ascii().is_empty())
+        .collect();
+    let mut records = Vec::with_capacity(lines.len());
+    for (nth, &(number, line)) in lines.iter().enumerate() {
+        match serde_json::from_slice(line) {
+            Ok(record) => records.push(record),
+            Err(_) if nth + 1 == lines.len() => {
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                notes.push(format!(
+                    "{file}: its last line ({}) is incomplete and was skipped",
+                    number + 1
+                ));
+            }
+            Err(error) => {
+                return Err(ReportError::Line {
+                    path: path.to_owned(),
+                    line: number + 1,
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+    Ok(Some(records))
+}
+
+fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ReportError> {
+    serde_json::from_slice(bytes).map_err(|error| ReportError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn parse_config(bytes: Option<Vec<u8>>, notes: &mut Vec<String>) -> Option<toml::Table> {
+    let Some(bytes) = bytes else {
+        notes.push("config.toml is missing; the configuration is not shown".to_owned());
+        return None;
+    };
+    match String::from_utf8_lossy(&bytes).parse() {
+        Ok(table) => Some(table),
+        Err(error) => {
+            notes.push(format!(
+                "config.toml cannot be read ({}); the configuration is not shown",
+                error.message()
+            ));
+            None
+        }
+    }
+}
+
+/// Sorts by `key` and keeps the last record of each: a resumed run may repeat an epoch.
+fn last_of_each<T, K: Ord>(records: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let by_key: BTreeMap<K, T> = records.into_iter().map(|record| (key(&record), record)).collect();
+    by_key.into_values().collect()
+}
+
+fn read_picture(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+    let inside = Path::new(name)
+        .components()
+        .all(|component| matches!(component, Component::Normal(_)));
+    if name.is_empty() || !inside {
+        return Err("its name does not stay inside the gallery".to_owned());
+    }
+    let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
+    if !bytes.starts_with(PNG_SIGNATURE) {
+        return Err("it is not a PNG file".to_owned());
+    }
+    if bytes.len() > LARGEST_PICTURE_BYTES {
+        return Err(format!(
+            "it has {} bytes, more than {LARGEST_PICTURE_BYTES}",
+            bytes.len()
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

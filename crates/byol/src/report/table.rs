@@ -1,0 +1,201 @@
+//! The comparison table as Markdown that also reads well in a terminal.
+
+use super::load::RunData;
+use super::words;
+use crate::run::record::{Init, LabelBudget, ResultName};
+
+/// What stands where a classifier was not evaluated.
+pub(super) const MISSING: &str = "–";
+
+/// The comparison table and a line on pre-training, for every run.
+pub fn markdown(runs: &[RunData]) -> String {
+    let one = |run: &RunData| match runs.len() {
+        1 => of_run(run),
+        _ => format!("## {}\n\n{}", run.name, of_run(run)),
+    };
+    runs.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+fn of_run(run: &RunData) -> String {
+    let budgets = run.budgets();
+    let mut text = String::new();
+    if budgets.is_empty() {
+        text.push_str("No classifier has been evaluated on the test images.\n");
+    } else {
+        text.push_str(&aligned(&rows(run, &budgets)));
+        text.push_str("\nTest accuracy in percent: mean ± sample standard deviation over label draws.\n");
+    }
+    text.push('\n');
+    text.push_str(&pretraining(run));
+    text.push('\n');
+    for note in &run.notes {
+        text.push_str(&format!("\nNote: {note}.\n"));
+    }
+    text
+}
+
+/// The table's cells, its head first.
+pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
+    let mut head = vec!["classifier".to_owned(), "encoder began as".to_owned()];
+    head.extend(budgets.iter().map(|&budget| words::budget(budget)));
+    let mut rows = vec![head];
+    for name in ResultName::ALL {
+        let began = match name.init() {
+            Init::Random => "random",
+            Init::Byol => "BYOL",
+        };
+        let mut row = vec![words::key(name).to_owned(), began.to_owned()];
+        row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));
+        rows.push(row);
+    }
+    let mut draws = vec!["label draws".to_owned(), String::new()];
+    draws.extend(budgets.iter().map(|&budget| draws_of(run, budget)));
+    rows.push(draws);
+    rows
+}
+
+fn cell(run: &RunData, name: ResultName, budget: LabelBudget) -> String {
+    match run.accuracy(name, budget) {
+        None => MISSING.to_owned(),
+        Some(accuracy) => match accuracy.std {
+            Some(std) => format!("{:.1} ± {:.1}", 100.0 * accuracy.mean, 100.0 * std),
+            None => format!("{:.1}", 100.0 * accuracy.mean),
+        },
+    }
+}
+
+/// How many label draws stand behind a column: `3`, or `1 to 3` where its classifiers differ.
+fn draws_of(run: &RunData, budget: LabelBudget) -> String {
+    let counts = ResultName::ALL
+        .iter()
+        .filter_map(|&name| run.accuracy(name, budget))
+        .map(|found| found.runs.len());
+    let counts: Vec<usize> = counts.collect();
+    match (counts.iter().min(), counts.iter().max()) {
+        (Some(least), Some(most)) if least == most => least.to_string(),
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        _ => MISSING.to_owned(),
+    }
+}
+
+/// One line on pre-training.
+pub(super) fn pretraining(run: &RunData) -> String {
+    let Some(pretraining) = run.pretraining() else {
+        return "Pre-training: none recorded.".to_owned();
+    };
+    let mut text = format!(
+        "Pre-training: {}, {} image passes at {:.1} images/s, final loss {}",
+        words::plural(pretraining.epochs as u64, "epoch"),
+        words::count(pretraining.images),
+        pretraining.images_per_second,
+        words::figure(pretraining.final_loss),
+    );
+    match pretraining.ended_by.as_deref() {
+        Some("epochs") => {}
+        Some("patience") => text.push_str(", stopped early by patience"),
+        Some("interrupted") => text.push_str(", interrupted"),
+        Some(other) => text.push_str(&format!(", ended by {other}")),
+        None => text.push_str(" so far"),
+    }
+    text.push('.');
+    text
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(4)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (place, row) in rows.iter().enumerate() {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| match column {
+                0 | 1 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+        text.push_str(&format!("| {} |\n", cells.collect::<Vec<_>>().join(" | ")));
+        if place == 0 {
+            let rules = widths.iter().enumerate().map(|(column, &width)| match column {
+                0 | 1 => "-".repeat(width),
+                _ => format!("{}:", "-".repeat(width - 1)),
+            });
+            text.push_str(&format!("| {} |\n", rules.collect::<Vec<_>>().join(" | ")));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Run;
+    use super::*;
+
+    #[test]
+    fn a_whole_run_gives_this_table() {
+        let expected = "\
+| classifier     | encoder began as | 10 labels per class | all labels |
+| -------------- | ---------------- | ------------------: | ---------: |
+| supervised     | random           |          40.0 ± 1.0 |       60.0 |
+| byol_finetuned | BYOL             |          60.0 ± 1.0 |       70.0 |
+| byol_linear    | BYOL             |          55.0 ± 1.0 |       65.0 |
+| byol_knn       | BYOL             |          52.0 ± 1.0 |       62.0 |
+| random_linear  | random           |          35.0 ± 1.0 |       45.0 |
+| random_knn     | random           |          33.0 ± 1.0 |       40.0 |
+| label draws    |                  |                   3 |          1 |
+
+Test accuracy in percent: mean ± sample standard deviation over label draws.
+
+Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420.
+";
+        assert_eq!(markdown(&[Run::ahead().data()]), expected);
+    }
+
+    #[test]
+    fn a_missing_arm_and_unequal_draws_show() {
+        let mut run = Run::ahead();
+        run.drop_arm(ResultName::ByolKnn);
+        run.predictions
+            .retain(|record| record.name != ResultName::ByolFinetuned || record.draw == 0);
+        let text = markdown(&[run.data()]);
+        assert!(
+            text.contains("| byol_knn       | BYOL             |                   – |          – |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| label draws    |                  |              1 to 3 |          1 |"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so() {
+        let mut run = Run::ahead();
+        run.predictions.clear();
+        run.summary = None;
+        run.metrics
+            .retain(|record| record.labels_per_class.is_none() && record.epoch <= 7);
+        let data = RunData {
+            notes: vec!["the run has not finished".to_owned()],
+            ..run.data()
+        };
+        assert_eq!(
+            markdown(&[data]),
+            "No classifier has been evaluated on the test images.\n\nPre-training: 7 epochs, 28,000 image passes at \
+             145.3 images/s, final loss 0.888 so far.\n\nNote: the run has not finished.\n"
+        );
+    }
+
+    #[test]
+    fn several_runs_stand_under_their_names() {
+        let text = markdown(&[Run::ahead().data(), Run::ahead().data()]);
+        assert_eq!(text.matches("## made-up\n\n| classifier").count(), 2);
+    }
+}

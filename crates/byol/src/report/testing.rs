@@ -1,0 +1,351 @@
+//! A made-up run for the report's tests: four classes, 200 test images, label budgets of 10 per class (three draws) and
+//! all (one draw).
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::load::RunData;
+use crate::run::record::{
+    DataRecord, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, PoolRecord, PredictionRecord,
+    PretrainRecord, ResultName, ResultRecord, Stage, Summary, ViewExample,
+};
+
+pub(super) const CLASSES: u16 = 4;
+pub(super) const TEST_IMAGES: usize = 200;
+const CONFIG: &str = "\
+preset = \"made-up\"
+seed = 7
+image_size = 32
+encoder = \"resnet10\"
+
+[pretrain]
+epochs = 20
+batch_size = 128
+
+[supervised]
+epochs = 60
+learning_rate = 0.001
+augmentation = \"color\"
+
+[finetune]
+epochs = 60
+learning_rate = 0.001
+augmentation = \"color\"
+";
+
+/// What is written into the run directory.
+pub(super) struct Run {
+    pub config: String,
+    pub metrics: Vec<EpochRecord>,
+    pub predictions: Vec<PredictionRecord>,
+    pub summary: Option<Summary>,
+    pub gallery: Gallery,
+}
+
+impl Run {
+    /// Fine-tuned BYOL leads by 20 points with 10 labels per class and by 10 with all; the controls lie far behind.
+    pub fn ahead() -> Run {
+        Run::with_accuracies(&[
+            (ResultName::Supervised, 0.40, 0.60),
+            (ResultName::ByolFinetuned, 0.60, 0.70),
+            (ResultName::ByolLinear, 0.55, 0.65),
+            (ResultName::ByolKnn, 0.52, 0.62),
+            (ResultName::RandomLinear, 0.35, 0.45),
+            (ResultName::RandomKnn, 0.33, 0.40),
+        ])
+    }
+
+    /// Accuracies with 10 labels per class (its draws 1 point apart) and with all labels.
+    pub fn with_accuracies(accuracies: &[(ResultName, f64, f64)]) -> Run {
+        let labels: Vec<u16> = (0..TEST_IMAGES).map(|image| image as u16 % CLASSES).collect();
+        let mut predictions = Vec::new();
+        for (place, &(name, few, all)) in accuracies.iter().enumerate() {
+            for draw in 0..3 {
+                let accuracy = few + 0.01 * (draw as f64 - 1.0);
+                let budget = LabelBudget::PerClass(10);
+                predictions.push(prediction(
+                    name,
+                    budget,
+                    draw,
+                    &predict(&labels, accuracy, place),
+                    &labels,
+                ));
+            }
+            predictions.push(prediction(
+                name,
+                LabelBudget::All,
+                0,
+                &predict(&labels, all, place),
+                &labels,
+            ));
+        }
+        let mut run = Run {
+            config: CONFIG.to_owned(),
+            metrics: metrics(),
+            predictions,
+            summary: Some(summary(labels)),
+            gallery: gallery(),
+        };
+        run.summarise();
+        run
+    }
+
+    /// Removes a classifier altogether.
+    pub fn drop_arm(&mut self, name: ResultName) {
+        self.predictions.retain(|record| record.name != name);
+        self.summarise();
+    }
+
+    pub fn set_labels(&mut self, labels: Vec<u16>) {
+        if let Some(summary) = &mut self.summary {
+            summary.data.test_labels = labels;
+        }
+    }
+
+    fn summarise(&mut self) {
+        let data = self.data();
+        let mut results = Vec::new();
+        for budget in [LabelBudget::PerClass(10), LabelBudget::All] {
+            for name in ResultName::ALL {
+                let found = data.predictions_of(name, budget);
+                if !found.is_empty() {
+                    let test_accuracy = data.accuracy(name, budget).expect("there are predictions");
+                    results.push(ResultRecord {
+                        name,
+                        init: name.init(),
+                        labels_per_class: budget,
+                        test_accuracy,
+                    });
+                }
+            }
+        }
+        if let Some(summary) = &mut self.summary {
+            summary.results = results;
+        }
+    }
+
+    /// The run as if it had been read, without the pictures.
+    pub fn data(&self) -> RunData {
+        RunData {
+            name: "made-up".to_owned(),
+            config: self.config.parse().ok(),
+            metrics: self.metrics.clone(),
+            predictions: self.predictions.clone(),
+            summary: self.summary.clone(),
+            gallery: Gallery::default(),
+            ..RunData::default()
+        }
+    }
+
+    /// Writes the run directory `made-up` into `folder`.
+    pub fn write(&self, folder: &Path) -> PathBuf {
+        let run = folder.join("made-up");
+        std::fs::create_dir_all(run.join("gallery")).expect("a writable scratch folder");
+        let write = |name: &str, bytes: &[u8]| std::fs::write(run.join(name), bytes).expect("a writable folder");
+        write("config.toml", self.config.as_bytes());
+        write("metrics.jsonl", lines(&self.metrics).as_bytes());
+        write("predictions.jsonl", lines(&self.predictions).as_bytes());
+        if let Some(summary) = &self.summary {
+            write("summary.json", &serde_json::to_vec(summary).expect("a plain record"));
+        }
+        write(
+            "gallery/gallery.json",
+            &serde_json::to_vec(&self.gallery).expect("a plain record"),
+        );
+        for (place, name) in ["a", "t0", "t1", "p0", "q", "n0", "n1"].iter().enumerate() {
+            let shade = 30 * place as u8;
+            let picture = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([shade, 8 * x as u8, 8 * y as u8]));
+            picture
+                .save(run.join(format!("gallery/{name}.png")))
+                .expect("a writable folder");
+        }
+        run
+    }
+}
+
+fn lines<T: serde::Serialize>(records: &[T]) -> String {
+    records
+        .iter()
+        .map(|record| serde_json::to_string(record).expect("a plain record") + "\n")
+        .collect()
+}
+
+/// The first `accuracy` of the images (in an order that `seed` turns) are right, the others one class too high.
+fn predict(labels: &[u16], accuracy: f64, seed: usize) -> Vec<u16> {
+    let right = (accuracy * labels.len() as f64).round() as usize;
+    let turned = |image: usize| (image * 37 + seed * 11) % labels.len();
+    let one = |(image, &label): (usize, &u16)| {
+        if turned(image) < right {
+            label
+        } else {
+            (label + 1) % CLASSES
+        }
+    };
+    labels.iter().enumerate().map(one).collect()
+}
+
+fn prediction(
+    name: ResultName,
+    budget: LabelBudget,
+    draw: usize,
+    predicted: &[u16],
+    labels: &[u16],
+) -> PredictionRecord {
+    let right = predicted.iter().zip(labels).filter(|(a, b)| a == b).count();
+    PredictionRecord {
+        name,
+        labels_per_class: budget,
+        draw,
+        labels_used: if budget == LabelBudget::All { 2000 } else { 40 },
+        test_accuracy: right as f64 / labels.len() as f64,
+        predicted: predicted.to_vec(),
+        seconds: 12.0,
+        chosen: None,
+    }
+}
+
+fn metrics() -> Vec<EpochRecord> {
+    let mut records: Vec<EpochRecord> = (1..=20).map(pretrain_epoch).collect();
+    for stage in [Stage::Supervised, Stage::Finetune] {
+        for (budget, draws) in [(LabelBudget::PerClass(10), 3), (LabelBudget::All, 1)] {
+            for draw in 0..draws {
+                records.extend((1..=60).map(|epoch| supervised_epoch(stage, budget, draw, epoch)));
+            }
+        }
+    }
+    records
+}
+
+/// Few decimals, so that writing and reading as JSON gives the same number.
+fn short(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn pretrain_epoch(epoch: usize) -> EpochRecord {
+    let images = 4000 * epoch as u64;
+    EpochRecord {
+        stage: Stage::Pretrain,
+        labels_per_class: None,
+        draw: 0,
+        epoch,
+        epochs: 20,
+        step: 32 * epoch,
+        images,
+        loss: short(0.42 + 0.036 * (20 - epoch) as f64),
+        train_accuracy: None,
+        validation_loss: None,
+        validation_accuracy: None,
+        knn_accuracy: Some(short(0.52 - 0.2 / epoch as f64)),
+        projection_deviation: Some(0.8),
+        learning_rate: short(0.001 * (1.0 - epoch as f64 / 20.0)),
+        tau: Some(short(0.99 + 0.0005 * epoch as f64)),
+        images_per_second: 145.3,
+        seconds: short(images as f64 / 145.3),
+    }
+}
+
+fn supervised_epoch(stage: Stage, budget: LabelBudget, draw: usize, epoch: usize) -> EpochRecord {
+    let fine_tuned = if stage == Stage::Finetune { 0.2 } else { 0.0 };
+    let done = epoch as f64 / 60.0;
+    let labels = if budget == LabelBudget::All { 2000 } else { 40 };
+    EpochRecord {
+        stage,
+        labels_per_class: Some(budget),
+        draw,
+        epoch,
+        epochs: 60,
+        step: epoch,
+        images: labels * epoch as u64,
+        loss: short(1.4 * (1.0 - 0.8 * done) - fine_tuned),
+        train_accuracy: Some(short(0.25 + 0.5 * done + fine_tuned)),
+        validation_loss: Some(short(1.4 * (1.0 - 0.4 * done) - fine_tuned)),
+        validation_accuracy: Some(short(0.25 + 0.25 * done + fine_tuned)),
+        knn_accuracy: None,
+        projection_deviation: None,
+        learning_rate: short(0.001 * (1.0 - done)),
+        tau: None,
+        images_per_second: 400.0,
+        seconds: short((labels * epoch as u64) as f64 / 400.0),
+    }
+}
+
+fn summary(test_labels: Vec<u16>) -> Summary {
+    Summary {
+        data: DataRecord {
+            name: "patterns".to_owned(),
+            fingerprint: "0123456789abcdef".to_owned(),
+            class_names: ["airplane", "bird <small>", "car", "deer"].map(str::to_owned).to_vec(),
+            train_images: 2000,
+            test_images: TEST_IMAGES,
+            unlabeled: vec![PoolRecord {
+                name: "unlabeled".to_owned(),
+                images: 4000,
+            }],
+            skipped: 2,
+            test_labels,
+        },
+        seed: 7,
+        results: Vec::new(),
+        pretrain: Some(PretrainRecord {
+            epochs: 20,
+            images: 80_000,
+            images_per_second: 145.3,
+            final_loss: 0.42,
+            ended_by: "epochs".to_owned(),
+        }),
+        version: "byol 0.1.0 (0123abc)".to_owned(),
+        hardware: "CPU, 2 threads, fp32".to_owned(),
+        seconds: 1234.0,
+        finished: true,
+    }
+}
+
+fn gallery() -> Gallery {
+    Gallery {
+        views: vec![ViewExample {
+            name: "train 17".to_owned(),
+            original: "a.png".to_owned(),
+            t: vec!["t0.png".to_owned(), "t1.png".to_owned()],
+            t_prime: vec!["p0.png".to_owned()],
+        }],
+        neighbors: vec![NeighborExample {
+            query: "q.png".to_owned(),
+            label: 1,
+            neighbors: vec![
+                Neighbor {
+                    picture: "n0.png".to_owned(),
+                    label: 1,
+                    similarity: 0.91,
+                },
+                Neighbor {
+                    picture: "n1.png".to_owned(),
+                    label: 2,
+                    similarity: 0.84,
+                },
+            ],
+        }],
+    }
+}
+
+/// A folder that is removed when it goes out of scope.
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let nth = MADE.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("byol-report-{}-{nth}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a writable temporary folder");
+        Scratch(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,300 @@
+//! The run directory's files, and how each is written so that a crash leaves a readable run.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::checkpoint::CheckpointFolder;
+use super::record::{EpochRecord, Gallery, LabelBudget, PredictionRecord, Stage, Summary};
+use crate::config::Experiment;
+use crate::config::ConfigError;
+use crate::config::resolve::{Difference, differences};
+
+/// A run directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("failed to write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("failed to read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error(
+        "{} holds another run already; continue it with --resume, or choose another --out",
+        path.display()
+    )]
+    Occupied { path: PathBuf },
+    #[error("{} is not empty and holds no run; choose another --out", path.display())]
+    NotARun { path: PathBuf },
+    #[error(
+        "{} was started with another configuration ({}); resume with the same settings, or choose another --out",
+        path.display(), list(differences)
+    )]
+    Changed { path: PathBuf, differences: Vec<Difference> },
+    #[error(
+        "{} was started on other data (fingerprint {then}, now {now}); resume with the same data, or choose another \
+         --out",
+        path.display()
+    )]
+    OtherData { path: PathBuf, then: String, now: String },
+    #[error("{}: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
+    #[error("failed to read {}", path.display())]
+    Config { path: PathBuf, source: Box<ConfigError> },
+}
+
+fn list(differences: &[Difference]) -> String {
+    let each = differences.iter().map(|change| format!("{} was {}, is {}", change.key, change.a, change.b));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// Writes `bytes` to a temporary sibling of `path`, then renames it: the file is there whole or not at all.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("partial");
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    if let Err(error) = written.and_then(|()| std::fs::rename(&temporary, path)) {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// An open run directory.
+#[derive(Clone, Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+}
+
+/// Whether a run directory may already hold the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// It must be empty or absent.
+    Fresh,
+    /// It may hold a run of the same configuration and data, which goes on.
+    Resume,
+}
+
+impl RunDirectory {
+    /// Makes or reopens the directory of a run and writes `config.toml` before anything else.
+    ///
+    /// # Errors
+    /// The folder cannot be written, holds another run, or holds this run with another configuration.
+    pub fn open(path: &Path, mode: OpenMode, experiment: &Experiment) -> Result<RunDirectory, RunError> {
+        let directory = RunDirectory { path: path.to_owned() };
+        let config = directory.config_path();
+        if config.exists() {
+            if mode == OpenMode::Fresh {
+                return Err(RunError::Occupied { path: path.to_owned() });
+            }
+            let then = directory.experiment()?;
+            let differences = differences(&then, experiment)
+                .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
+            if !differences.is_empty() {
+                return Err(RunError::Changed { path: path.to_owned(), differences });
+            }
+        } else {
+            let write = |source| RunError::Write { path: path.to_owned(), source };
+            std::fs::create_dir_all(path).map_err(write)?;
+            let mut entries = std::fs::read_dir(path).map_err(write)?;
+            if entries.next().is_some() {
+                return Err(RunError::NotARun { path: path.to_owned() });
+            }
+            let text = experiment
+                .to_toml()
+                .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
+            write_atomically(&config, text.as_bytes())
+                .map_err(|source| RunError::Write { path: config, source })?;
+        }
+        Ok(directory)
+    }
+
+    /// The directory of a run that another command made.
+    ///
+    /// # Errors
+    /// It is not there or holds no run.
+    pub fn existing(path: &Path) -> Result<RunDirectory, RunError> {
+        let directory = RunDirectory { path: path.to_owned() };
+        match std::fs::metadata(directory.config_path()) {
+            Ok(_) => Ok(directory),
+            Err(source) => Err(RunError::Read { path: directory.config_path(), source }),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    fn metrics_path(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    fn predictions_path(&self) -> PathBuf {
+        self.path.join("predictions.jsonl")
+    }
+
+    fn summary_path(&self) -> PathBuf {
+        self.path.join("summary.json")
+    }
+
+    /// Where the report's pictures go.
+    pub fn gallery_path(&self) -> PathBuf {
+        self.path.join("gallery")
+    }
+
+    /// The configuration that the run was started with.
+    ///
+    /// # Errors
+    /// `config.toml` is missing or not a configuration of this program.
+    pub fn experiment(&self) -> Result<Experiment, RunError> {
+        let path = self.config_path();
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+        Experiment::from_toml(&text).map_err(|source| RunError::Config { path, source: Box::new(source) })
+    }
+
+    /// The checkpoints of pre-training.
+    pub fn pretrain_checkpoints(&self) -> CheckpointFolder {
+        CheckpointFolder::new(self.path.join("checkpoints"))
+    }
+
+    /// The checkpoints of one supervised training.
+    pub fn supervised_checkpoints(&self, stage: Stage, budget: LabelBudget, draw: usize) -> CheckpointFolder {
+        let stage = match stage {
+            Stage::Finetune => "finetune",
+            Stage::Supervised | Stage::Pretrain => "supervised",
+        };
+        CheckpointFolder::new(self.path.join("checkpoints").join(format!("{stage}-{budget}-draw{draw}")))
+    }
+
+    /// # Errors
+    /// The line cannot be written.
+    pub fn append_metrics(&self, record: &EpochRecord) -> Result<(), RunError> {
+        append(&self.metrics_path(), record)
+    }
+
+    /// # Errors
+    /// A line other than a torn last one is not a record.
+    pub fn metrics(&self) -> Result<Vec<EpochRecord>, RunError> {
+        read_lines(&self.metrics_path())
+    }
+
+    /// Drops the metrics that a resumed stage will write again.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn retain_metrics(&self, keep: impl FnMut(&EpochRecord) -> bool) -> Result<(), RunError> {
+        let path = self.metrics_path();
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut records = self.metrics()?;
+        records.retain(keep);
+        let mut text = Vec::new();
+        for record in &records {
+            text.extend(line(&path, record)?);
+        }
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// The line cannot be written.
+    pub fn append_predictions(&self, record: &PredictionRecord) -> Result<(), RunError> {
+        // A torn last line of an earlier crash must not swallow this one.
+        let path = self.predictions_path();
+        let records: Vec<PredictionRecord> = read_lines(&path)?;
+        let mut text = Vec::new();
+        for record in records.iter().chain([record]) {
+            text.extend(line(&path, record)?);
+        }
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// A line other than a torn last one is not a record.
+    pub fn predictions(&self) -> Result<Vec<PredictionRecord>, RunError> {
+        read_lines(&self.predictions_path())
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_gallery(&self, gallery: &Gallery) -> Result<(), RunError> {
+        let path = self.gallery_path().join("gallery.json");
+        let text = serde_json::to_vec_pretty(gallery)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
+        let path = self.summary_path();
+        let mut text = serde_json::to_vec_pretty(summary)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        text.push(b'\n');
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// The summary, where one was written.
+    ///
+    /// # Errors
+    /// It is there but cannot be read.
+    pub fn summary(&self) -> Result<Option<Summary>, RunError> {
+        let path = self.summary_path();
+        match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(RunError::Read { path, source }),
+        }
+    }
+}
+
+fn line(path: &Path, record: &impl Serialize) -> Result<Vec<u8>, RunError> {
+    let mut text = serde_json::to_vec(record)
+        .map_err(|error| RunError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn append(path: &Path, record: &impl Serialize) -> Result<(), RunError> {
+    let text = line(path, record)?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(&text))
+        .map_err(|source| RunError::Write { path: path.to_owned(), source })
+}
+
+/// The records of a file of JSON lines; a last line without its newline was torn by a crash and is left out.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(RunError::Read { path: path.to_owned(), source }),
+    };
+    let mut reader = BufReader::new(file);
+    let mut records = Vec::new();
+    let mut text = String::new();
+    loop {
+        text.clear();
+        reader.read_line(&mut text).map_err(|source| RunError::Read { path: path.to_owned(), source })?;
+        if !text.ends_with('\n') {
+            return Ok(records);
+        }
+        let record = serde_json::from_str(&text).map_err(|error| RunError::Malformed {
+            path: path.to_owned(),
+            reason: format!("line {}: {error}", records.len() + 1),
+        })?;
+        records.push(record);
+    }
+}

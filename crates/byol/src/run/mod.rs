@@ -1,0 +1,8 @@
+//! The run directory: what it holds, how it is written and read back.
+
+pub mod checkpoint;
+pub mod directory;
+pub mod event;
+pub mod record;
+
+pub use directory::{RunDirectory, RunError};

@@ -1,0 +1,290 @@
+//! What a run directory records, line by line and at the end: the types behind `metrics.jsonl`, `predictions.jsonl`,
+//! `gallery/gallery.json` and `summary.json`. The report reads these and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+/// Which part of an experiment a record belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Pretrain,
+    Supervised,
+    Finetune,
+}
+
+/// Labels per class that a stage may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LabelBudget {
+    PerClass(usize),
+    All,
+}
+
+/// One line of `metrics.jsonl`: the end of an epoch of one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    pub stage: Stage,
+    /// Absent for pre-training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_per_class: Option<LabelBudget>,
+    /// Which label draw, from 0. Zero for pre-training.
+    pub draw: usize,
+    /// Epochs finished, from 1.
+    pub epoch: usize,
+    pub epochs: usize,
+    /// Optimiser steps finished.
+    pub step: usize,
+    /// Images seen since the stage began (an image of pre-training is two views).
+    pub images: u64,
+    /// Mean training loss of the epoch.
+    pub loss: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_accuracy: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// k-NN accuracy over held-out training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knn_accuracy: Option<f64>,
+    /// Mean over dimensions of the standard deviation of l2-normalised projections over a batch, times the square root
+    /// of their size: 1 for evenly spread ones, 0 for collapsed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection_deviation: Option<f64>,
+    /// At the end of the epoch.
+    pub learning_rate: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tau: Option<f64>,
+    pub images_per_second: f64,
+    /// Wall-clock seconds since the stage began (over all its sittings).
+    pub seconds: f64,
+}
+
+/// Which classifier made a set of predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultName {
+    /// The baseline: encoder and classifier trained on the labelled images alone.
+    Supervised,
+    /// The pre-trained encoder, fine-tuned with the same labels.
+    ByolFinetuned,
+    /// Logistic regression on the frozen pre-trained encoder.
+    ByolLinear,
+    /// k-NN on the frozen pre-trained encoder.
+    ByolKnn,
+    /// Logistic regression on a randomly initialised encoder: the control.
+    RandomLinear,
+    /// k-NN on a randomly initialised encoder: the control.
+    RandomKnn,
+}
+
+/// Where an encoder's weights began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    Random,
+    Byol,
+}
+
+/// One line of `predictions.jsonl`: one classifier's answers for every test image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictionRecord {
+    pub name: ResultName,
+    pub labels_per_class: LabelBudget,
+    pub draw: usize,
+    /// Labelled images used, over all classes.
+    pub labels_used: usize,
+    pub test_accuracy: f64,
+    /// Predicted class index of each test image, in the test split's order.
+    pub predicted: Vec<u16>,
+    /// Seconds that training (or fitting) and predicting took.
+    pub seconds: f64,
+    /// What was chosen on the way inside the label budget, for people: `l2=0.01`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+}
+
+/// `summary.json`: what a finished run found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub data: DataRecord,
+    pub seed: u64,
+    pub results: Vec<ResultRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrain: Option<PretrainRecord>,
+    /// The program that made the run: its version, and the commit where one was known.
+    pub version: String,
+    /// CPU or GPU, threads and precision, for people.
+    pub hardware: String,
+    /// Wall-clock seconds over all sittings.
+    pub seconds: f64,
+    pub finished: bool,
+}
+
+/// What data a run used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    pub name: String,
+    pub fingerprint: String,
+    pub class_names: Vec<String>,
+    pub train_images: usize,
+    pub test_images: usize,
+    /// Every pool that pre-training drew from, with its number of images.
+    pub unlabeled: Vec<PoolRecord>,
+    /// Files left out because they could not be read.
+    pub skipped: usize,
+    /// Class index of each test image; what the predictions are held against.
+    pub test_labels: Vec<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolRecord {
+    pub name: String,
+    pub images: usize,
+}
+
+/// The accuracy of one classifier at one label budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultRecord {
+    pub name: ResultName,
+    pub init: Init,
+    pub labels_per_class: LabelBudget,
+    pub test_accuracy: Accuracy,
+}
+
+/// Test accuracy in 0-1 over label draws.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    pub mean: f64,
+    /// Sample standard deviation (n - 1); absent with a single draw.
+    pub std: Option<f64>,
+    pub runs: Vec<f64>,
+}
+
+impl Accuracy {
+    /// Mean and sample standard deviation; absent where there are no runs.
+    pub fn over(runs: Vec<f64>) -> Option<Accuracy> {
+        let count = runs.len() as f64;
+        let mean = runs.iter().sum::<f64>() / count;
+        let std =
+            (runs.len() > 1).then(|| (runs.iter().map(|run| (run - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt());
+        (!runs.is_empty()).then_some(Accuracy { mean, std, runs })
+    }
+}
+
+/// How long and how far pre-training went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PretrainRecord {
+    pub epochs: usize,
+    /// Image passes (one image is two views).
+    pub images: u64,
+    pub images_per_second: f64,
+    pub final_loss: f64,
+    /// Why it ended: `epochs`, `patience` or `interrupted`.
+    pub ended_by: String,
+}
+
+/// `gallery/gallery.json`: pictures that the report shows. Files are PNG, beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gallery {
+    pub views: Vec<ViewExample>,
+    pub neighbors: Vec<NeighborExample>,
+}
+
+/// One picture with views of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ViewExample {
+    pub name: String,
+    pub original: String,
+    /// Views drawn with t.
+    pub t: Vec<String>,
+    /// Views drawn with t'.
+    pub t_prime: Vec<String>,
+}
+
+/// One test picture and the training pictures nearest to it in the pre-trained encoder's representation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeighborExample {
+    pub query: String,
+    /// Class index of the query.
+    pub label: u16,
+    pub neighbors: Vec<Neighbor>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbor {
+    pub picture: String,
+    pub label: u16,
+    /// Cosine similarity, -1 to 1.
+    pub similarity: f64,
+}
+
+impl ResultName {
+    pub const ALL: [ResultName; 6] = [
+        ResultName::Supervised,
+        ResultName::ByolFinetuned,
+        ResultName::ByolLinear,
+        ResultName::ByolKnn,
+        ResultName::RandomLinear,
+        ResultName::RandomKnn,
+    ];
+
+    /// Where this classifier's encoder began.
+    pub fn init(self) -> Init {
+        match self {
+            ResultName::ByolFinetuned | ResultName::ByolLinear | ResultName::ByolKnn => Init::Byol,
+            ResultName::Supervised | ResultName::RandomLinear | ResultName::RandomKnn => Init::Random,
+        }
+    }
+}
+
+impl Serialize for LabelBudget {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            LabelBudget::PerClass(labels) => serializer.serialize_u64(*labels as u64),
+            LabelBudget::All => serializer.serialize_str("all"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LabelBudget {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(usize),
+            Text(String),
+        }
+        match Raw::deserialize(deserializer)? {
+            Raw::Number(labels) => Ok(LabelBudget::PerClass(labels)),
+            Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl std::fmt::Display for LabelBudget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LabelBudget::PerClass(labels) => write!(f, "{labels}"),
+            LabelBudget::All => write!(f, "all"),
+        }
+    }
+}
+
+/// A label budget that is neither a positive number nor `all`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("labels per class must be a positive number or 'all', not '{0}'")]
+pub struct ParseLabelBudgetError(String);
+
+impl std::str::FromStr for LabelBudget {
+    type Err = ParseLabelBudgetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(LabelBudget::All),
+            _ => match text.parse() {
+                Ok(labels) if labels > 0 => Ok(LabelBudget::PerClass(labels)),
+                _ => Err(ParseLabelBudgetError(text.to_owned())),
+            },
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Training: BYOL without labels ([`pretrain`]) and with labels ([`supervised`]: the baseline and fine-tuning). Each is
+//! one visible loop.
+
+mod pace;
+pub mod pretrain;
+pub mod supervised;
+
+use tch::Device;
+
+use crate::augment::Normalization;
+use crate::config::Experiment;
+use crate::device::Hardware;
+use crate::eval::EvalError;
+use crate::loader::LoadError;
+use crate::model::{ModelError, ResNetConfig};
+use crate::optim::StateError;
+use crate::run::RunError;
+use crate::run::checkpoint::CheckpointError;
+use crate::run::event::{Interrupt, Reporter};
+use crate::run::record::Stage;
+
+/// What every training needs around it.
+pub struct Setting<'a> {
+    pub experiment: &'a Experiment,
+    pub hardware: &'a Hardware,
+    pub interrupt: &'a Interrupt,
+    pub reporter: &'a mut dyn Reporter,
+}
+
+impl Setting<'_> {
+    pub(crate) fn device(&self) -> Device {
+        self.hardware.device
+    }
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It ran all its epochs.
+    Epochs,
+    /// Nothing improved for as long as `patience` allows.
+    Patience,
+    /// It was asked to stop, and has left a checkpoint.
+    Interrupted,
+}
+
+impl Ended {
+    pub fn name(self) -> &'static str {
+        match self {
+            Ended::Epochs => "epochs",
+            Ended::Patience => "patience",
+            Ended::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A training that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    #[error(
+        "{key} is {batch_size} but there are only {images} images; set it to at most {images}, or give more images"
+    )]
+    BatchTooLarge { key: &'static str, batch_size: usize, images: usize },
+    #[error("{stage:?} needs at least 2 images because of batch norm, and has {images}")]
+    TooFewImages { stage: Stage, images: usize },
+    #[error(
+        "the loss of {stage:?} became {loss} at step {step}; lower {key}, or lengthen its warm-up (the last checkpoint \
+         is kept)"
+    )]
+    Diverged { stage: Stage, loss: f64, step: usize, key: &'static str },
+}
+
+pub(crate) fn resnet_config(experiment: &Experiment) -> ResNetConfig {
+    ResNetConfig { kind: experiment.encoder, stem: experiment.stem, width: experiment.width }
+}
+
+pub(crate) fn normalization(experiment: &Experiment) -> Normalization {
+    Normalization {
+        mean: experiment.mean.map(|value| value as f32),
+        deviation: experiment.deviation.map(|value| value as f32),
+    }
+}

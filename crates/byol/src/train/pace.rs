@@ -1,0 +1,73 @@
+//! How fast a training goes and how long it will take.
+
+use std::time::{Duration, Instant};
+
+/// Events are sent this often at most.
+const REPORT_EVERY: Duration = Duration::from_millis(300);
+/// Steps left out of the pace: the first ones warm up caches and kernels.
+const WARM_UP_STEPS: usize = 2;
+
+/// A stopwatch over one sitting of a training.
+pub(super) struct Pace {
+    begun: Instant,
+    /// When the warm-up steps were over.
+    warm: Option<Instant>,
+    steps: usize,
+    images: u64,
+    reported: Instant,
+    estimated: bool,
+}
+
+impl Pace {
+    pub(super) fn start() -> Pace {
+        let now = Instant::now();
+        Pace { begun: now, warm: None, steps: 0, images: 0, reported: now, estimated: false }
+    }
+
+    /// Counts one step of so many images.
+    pub(super) fn step(&mut self, images: usize) {
+        self.steps += 1;
+        if self.steps > WARM_UP_STEPS {
+            self.images += images as u64;
+        } else if self.steps == WARM_UP_STEPS {
+            self.warm = Some(Instant::now());
+        }
+    }
+
+    pub(super) fn images_per_second(&self) -> f64 {
+        match self.warm {
+            Some(warm) if self.images > 0 => self.images as f64 / warm.elapsed().as_secs_f64().max(1e-9),
+            _ => 0.0,
+        }
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
+    /// Seconds that so many further steps will take.
+    pub(super) fn seconds_for(&self, steps: usize) -> f64 {
+        match self.warm {
+            Some(warm) if self.steps > WARM_UP_STEPS => {
+                warm.elapsed().as_secs_f64() / (self.steps - WARM_UP_STEPS) as f64 * steps as f64
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// Whether it is time to report a step.
+    pub(super) fn due(&mut self) -> bool {
+        let due = self.reported.elapsed() >= REPORT_EVERY;
+        if due {
+            self.reported = Instant::now();
+        }
+        due
+    }
+
+    /// True once, as soon as an estimate of the whole stage is worth telling.
+    pub(super) fn estimate_due(&mut self) -> bool {
+        let due = !self.estimated && self.steps >= WARM_UP_STEPS + 8;
+        self.estimated |= due;
+        due
+    }
+}

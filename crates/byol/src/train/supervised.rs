@@ -1,0 +1,377 @@
+//! Training with labels: the baseline from random weights, and fine-tuning from a pre-trained encoder. One visible loop
+//! serves both; they differ in where the encoder's weights come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tch::{Kind, Tensor};
+
+use super::pace::Pace;
+use super::{Ended, Setting, TrainError, normalization, resnet_config};
+use crate::augment::Recipe;
+use crate::config::{Augmentation, Experiment, Supervised};
+use crate::data::LabeledImages;
+use crate::device::Hardware;
+use crate::loader::{self, LastBatch, Pictures, Schedule, ViewKind};
+use crate::loss;
+use crate::model::layers::Pass;
+use crate::model::{Classifier, Leaves, Mode, Precision, Weights};
+use crate::optim::Optimizer;
+use crate::optim::schedule::LearningRate;
+use crate::run::RunDirectory;
+use crate::run::checkpoint::{Checkpoint, FORMAT, Header, Progress};
+use crate::run::event::{Event, StepReport};
+use crate::run::record::{EpochRecord, LabelBudget, Stage};
+
+/// The view number of labelled pictures; pre-training has 0 and 1.
+const VIEW: u64 = 2;
+
+/// One supervised training.
+pub struct Task<'a> {
+    /// Supervised or fine-tuning; it names the settings too.
+    pub stage: Stage,
+    pub budget: LabelBudget,
+    pub draw: usize,
+    pub labeled: &'a LabeledImages,
+    pub classes: usize,
+    /// Pictures to train on.
+    pub train: Vec<usize>,
+    /// Pictures to validate on after each epoch; may be empty.
+    pub validation: Vec<usize>,
+    /// A pre-trained encoder to begin with, by torchvision's names.
+    pub encoder: Option<&'a BTreeMap<String, Tensor>>,
+}
+
+impl Task<'_> {
+    fn settings<'e>(&self, experiment: &'e Experiment) -> &'e Supervised {
+        match self.stage {
+            Stage::Finetune => &experiment.finetune,
+            Stage::Supervised | Stage::Pretrain => &experiment.supervised,
+        }
+    }
+}
+
+/// What a supervised training ended with.
+pub struct Trained {
+    pub classifier: Classifier,
+    pub weights: Weights,
+    pub ended: Ended,
+    pub seconds: f64,
+}
+
+/// A classifier, its optimiser, and one step of training.
+pub struct SupervisedLearner {
+    pub classifier: Classifier,
+    pub weights: Weights,
+    pub optimizer: Optimizer,
+    leaves: Leaves,
+    precision: Precision,
+}
+
+impl SupervisedLearner {
+    pub fn new(
+        classifier: Classifier,
+        weights: Weights,
+        optimizer: Optimizer,
+        precision: Precision,
+    ) -> SupervisedLearner {
+        let leaves = weights.leaves(precision);
+        SupervisedLearner { classifier, weights, optimizer, leaves, precision }
+    }
+
+    /// Loss and logits of a batch in training mode.
+    ///
+    /// # Shapes
+    /// Images `[batch, 3, side, side]`, labels int64 `[batch]`; a scalar and `[batch, classes]`.
+    pub fn loss(&self, images: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
+        let pass =
+            Pass { weights: &self.weights, leaves: &self.leaves, mode: Mode::Train, precision: self.precision };
+        let logits = self.classifier.forward(&pass, images);
+        (loss::cross_entropy(&logits, labels), logits)
+    }
+
+    /// The gradient of a loss, `[parameters]`.
+    pub fn gradient(&self, loss: &Tensor) -> Tensor {
+        self.leaves.gradient(loss, self.weights.flat().kind())
+    }
+
+    /// One step; returns what [`SupervisedLearner::loss`] returns, without the graph.
+    pub fn step(&mut self, images: &Tensor, labels: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
+        let (loss, logits) = self.loss(images, labels);
+        let gradient = self.gradient(&loss);
+        self.optimizer.step(self.weights.flat_mut(), gradient, learning_rate);
+        self.weights.refresh(&mut self.leaves);
+        (loss.detach(), logits.detach())
+    }
+
+    fn checkpoint(
+        &self,
+        experiment: &Experiment,
+        task: &Task,
+        progress: &Progress,
+        optimizer: bool,
+    ) -> Result<Checkpoint, TrainError> {
+        let config = experiment.to_toml().map_err(|source| crate::run::RunError::Config {
+            path: "config.toml".into(),
+            source: Box::new(source),
+        })?;
+        let header =
+            Header { format: FORMAT, stage: task.stage, classes: task.classes, config, progress: progress.clone() };
+        let mut checkpoint = Checkpoint { header, tensors: BTreeMap::new() };
+        checkpoint.insert_part("classifier", self.weights.named());
+        if optimizer {
+            checkpoint.insert_part("optimizer", self.optimizer.state());
+        }
+        Ok(checkpoint)
+    }
+}
+
+/// Trains a classifier, from the newest checkpoint of this task in `directory` where it was interrupted.
+///
+/// # Errors
+/// There are fewer than two pictures, one of them cannot be read, the loss is no number, the encoder does not fit, or
+/// the run directory cannot be written.
+pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
+    let experiment = setting.experiment;
+    let settings = task.settings(experiment);
+    let device = setting.device();
+    if task.train.len() < 2 {
+        return Err(TrainError::TooFewImages { stage: task.stage, images: task.train.len() });
+    }
+    let schedule = Schedule {
+        indices: Arc::new(task.train.clone()),
+        batch_size: settings.batch_size.min(task.train.len()),
+        last: LastBatch::Keep,
+        seed: experiment.seed,
+        order: 1 + task.draw as u64,
+    };
+    let per_epoch = schedule.steps_per_epoch();
+    let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(per_epoch));
+    let steps = epochs * per_epoch;
+    let learning_rate = LearningRate {
+        peak: settings.learning_rate,
+        warmup_steps: (settings.warmup_epochs * per_epoch as f64).round() as usize,
+        steps,
+        kind: settings.schedule,
+    };
+
+    let classifier = Classifier::new(resnet_config(experiment), task.classes);
+    // Network 0 is the one that pre-training begins with.
+    let mut weights = classifier.initialize(experiment.seed, 1 + task.draw as u64, device);
+    if let Some(encoder) = task.encoder {
+        let mut named = weights.named();
+        named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
+        weights.load(&named)?;
+    }
+    let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, weights.flat());
+    let mut learner = SupervisedLearner::new(classifier, weights, optimizer, setting.hardware.precision);
+    let checkpoints = directory.supervised_checkpoints(task.stage, task.budget, task.draw);
+    let (found, passed_over) = checkpoints.latest();
+    for error in passed_over {
+        setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
+    }
+    let mut progress = Progress::default();
+    if let Some(checkpoint) = found {
+        learner.weights.load(&checkpoint.part("classifier"))?;
+        learner.weights.refresh(&mut learner.leaves);
+        progress = checkpoint.header.progress.clone();
+        let finished = progress.stopped || progress.step >= steps;
+        if !finished {
+            learner.optimizer.load(&checkpoint.part("optimizer"))?;
+        }
+    }
+    let own = |record: &EpochRecord| {
+        record.stage == task.stage && record.labels_per_class == Some(task.budget) && record.draw == task.draw
+    };
+    directory.retain_metrics(|record| !own(record) || record.step <= progress.step)?;
+    let earlier_seconds = directory.metrics()?.iter().rev().find(|record| own(record)).map_or(0.0, |r| r.seconds);
+
+    setting.reporter.event(&Event::StageStarted {
+        stage: task.stage,
+        labels_per_class: Some(task.budget),
+        draw: task.draw,
+        epochs,
+        steps,
+        done: progress.step,
+    });
+    let finished = |progress: &Progress| progress.stopped || progress.step >= steps;
+    let view = view_kind(settings.augmentation, experiment);
+    let pictures = Pictures {
+        source: task.labeled.images.clone(),
+        side: experiment.image_size,
+        normalization: normalization(experiment),
+        seed: experiment.seed,
+    };
+    let first_step = if finished(&progress) { steps } else { progress.step };
+    let batches = loader::scheduled(pictures, vec![view], schedule, first_step..steps, setting.hardware.threads);
+    // The sum of losses and the number of right answers of the epoch so far, read back once an epoch.
+    let mut sums = Tensor::from_slice(&[progress.loss_sum, progress.correct as f64]).to_device(device);
+    let mut pace = Pace::start();
+    let mut interrupted = false;
+
+    for batch in batches {
+        let batch = batch?;
+        let images = batch.indices.len();
+        let rate = learning_rate.at(progress.step);
+        let labels: Vec<i64> = batch.indices.iter().map(|&index| i64::from(task.labeled.labels[index])).collect();
+        let labels = Tensor::from_slice(&labels).to_device(device);
+        let (loss, logits) = learner.step(&batch.views[0].to_device(device), &labels, rate);
+        progress.step += 1;
+        progress.seen += images as u64;
+        tch::no_grad(|| {
+            let right = logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Double);
+            let _ = sums.g_add_(&Tensor::stack(&[loss.to_kind(Kind::Double) * images as f64, right], 0));
+        });
+        pace.step(images);
+
+        let epoch_over = progress.step % per_epoch == 0;
+        if pace.due() {
+            let loss = loss.double_value(&[]);
+            setting.reporter.event(&Event::Step(StepReport {
+                stage: task.stage,
+                epoch: (progress.step - 1) / per_epoch + 1,
+                epochs,
+                step: progress.step,
+                steps,
+                loss,
+                learning_rate: rate,
+                tau: None,
+                images_per_second: pace.images_per_second(),
+                seconds_left: pace.seconds_for(steps - progress.step),
+            }));
+        }
+        if pace.estimate_due() {
+            let seconds = pace.seconds_for(steps - first_step);
+            setting.reporter.event(&Event::Estimate { stage: task.stage, seconds });
+        }
+        if epoch_over {
+            let loss = sums.double_value(&[0]) / progress.seen as f64;
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged {
+                    stage: task.stage,
+                    loss,
+                    step: progress.step,
+                    key: if task.stage == Stage::Finetune { "finetune.learning_rate" } else { "supervised.learning_rate" },
+                });
+            }
+            let validation = match task.validation.is_empty() {
+                true => None,
+                false => Some(validate(experiment, setting.hardware, &learner, task)?),
+            };
+            let record = EpochRecord {
+                stage: task.stage,
+                labels_per_class: Some(task.budget),
+                draw: task.draw,
+                epoch: progress.step / per_epoch,
+                epochs,
+                step: progress.step,
+                images: ((progress.step / per_epoch) * task.train.len()) as u64,
+                loss,
+                train_accuracy: Some(sums.double_value(&[1]) / progress.seen as f64),
+                validation_loss: validation.map(|(loss, _)| loss),
+                validation_accuracy: validation.map(|(_, accuracy)| accuracy),
+                knn_accuracy: None,
+                projection_deviation: None,
+                learning_rate: rate,
+                tau: None,
+                images_per_second: pace.images_per_second(),
+                seconds: earlier_seconds + pace.seconds(),
+            };
+            directory.append_metrics(&record)?;
+            setting.reporter.event(&Event::EpochEnded(&record));
+            progress.last_loss = Some(loss);
+            (progress.loss_sum, progress.correct, progress.seen) = (0.0, 0, 0);
+            let _ = sums.zero_();
+            let watched = validation.map_or(loss, |(loss, _)| loss);
+            if settings.patience > 0 {
+                if progress.best.is_none_or(|best| watched < best) {
+                    (progress.best, progress.waited) = (Some(watched), 0);
+                } else {
+                    progress.waited += 1;
+                    progress.stopped = progress.waited >= settings.patience;
+                }
+            }
+        }
+        interrupted = setting.interrupt.requested() && !finished(&progress);
+        if interrupted {
+            (progress.loss_sum, progress.correct) = (sums.double_value(&[0]), sums.double_value(&[1]) as u64);
+            let path = checkpoints.save(&learner.checkpoint(experiment, task, &progress, true)?)?;
+            setting.reporter.event(&Event::CheckpointSaved { path: &path });
+        }
+        if interrupted || finished(&progress) {
+            break;
+        }
+    }
+    if !interrupted && first_step < steps {
+        // The optimiser is not needed any more.
+        let path = checkpoints.save(&learner.checkpoint(experiment, task, &progress, false)?)?;
+        setting.reporter.event(&Event::CheckpointSaved { path: &path });
+    }
+    let ended = match (interrupted, progress.stopped) {
+        (true, _) => Ended::Interrupted,
+        (false, true) => Ended::Patience,
+        (false, false) => Ended::Epochs,
+    };
+    let SupervisedLearner { classifier, weights, .. } = learner;
+    Ok(Trained { classifier, weights, ended, seconds: earlier_seconds + pace.seconds() })
+}
+
+/// How labelled training pictures are drawn.
+pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> ViewKind {
+    let recipe = match augmentation {
+        Augmentation::None => return ViewKind::Whole,
+        Augmentation::Crop => Recipe::crop(),
+        Augmentation::Color => Recipe::color(),
+        Augmentation::Views => experiment.pretrain.t.clone(),
+    };
+    ViewKind::Random { recipe, view: VIEW }
+}
+
+/// Mean loss and accuracy over the validation pictures.
+fn validate(
+    experiment: &Experiment,
+    hardware: &Hardware,
+    learner: &SupervisedLearner,
+    task: &Task,
+) -> Result<(f64, f64), TrainError> {
+    let logits = logits(experiment, hardware, &learner.classifier, &learner.weights, task.labeled, &task.validation)?;
+    let labels: Vec<i64> = task.validation.iter().map(|&index| i64::from(task.labeled.labels[index])).collect();
+    let labels = Tensor::from_slice(&labels).to_device(hardware.device);
+    let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
+    Ok((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[])))
+}
+
+/// The classifier's answers for the pictures `indices`, resized whole, with the running statistics of batch norm.
+///
+/// # Shapes
+/// float32 `[pictures, classes]` on the hardware's device.
+///
+/// # Errors
+/// A picture cannot be read.
+pub fn logits(
+    experiment: &Experiment,
+    hardware: &Hardware,
+    classifier: &Classifier,
+    weights: &Weights,
+    labeled: &LabeledImages,
+    indices: &[usize],
+) -> Result<Tensor, TrainError> {
+    let leaves = weights.leaves(hardware.precision);
+    let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision };
+    let pictures = Pictures {
+        source: labeled.images.clone(),
+        side: experiment.image_size,
+        normalization: normalization(experiment),
+        seed: experiment.seed,
+    };
+    let batches =
+        loader::whole(pictures, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
+    let mut rows = Vec::new();
+    for batch in batches {
+        let batch = batch?;
+        rows.push(tch::no_grad(|| {
+            classifier.forward(&pass, &batch.views[0].to_device(hardware.device)).to_kind(Kind::Float)
+        }));
+    }
+    Ok(Tensor::cat(&rows, 0))
+}
