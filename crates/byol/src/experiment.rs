@@ -25,8 +25,8 @@ use crate::run::checkpoint::CheckpointError;
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::record::{
-    Accuracy, DataRecord, Gallery, LabelBudget, PoolRecord, PredictionRecord, PretrainRecord, ResultName,
-    ResultRecord, Stage, Summary,
+    Accuracy, DataRecord, Gallery, LabelBudget, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord,
+    Stage, Summary,
 };
 use crate::run::{RunDirectory, RunError};
 use crate::train::pretrain::{self as pretraining, Monitor, Pretrained};
@@ -89,7 +89,11 @@ pub enum ExperimentError {
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error("data set '{data}' has no {split} split, which this command needs; {remedy}")]
-    MissingSplit { data: String, split: &'static str, remedy: &'static str },
+    MissingSplit {
+        data: String,
+        split: &'static str,
+        remedy: &'static str,
+    },
     #[error(
         "pretrain.patience_metric = \"knn\" would choose by labels outside the label budget; use \"loss\", or \
          labels_per_class = [\"all\"]"
@@ -127,9 +131,20 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     }
     let random = random_encoder(experiment);
     let byol = encoder_part(&pretrained.online.named());
-    session.judge_frozen([ResultName::RandomLinear, ResultName::RandomKnn], &random, &plan, &labeled, &test)?;
-    let features =
-        session.judge_frozen([ResultName::ByolLinear, ResultName::ByolKnn], &byol, &plan, &labeled, &test)?;
+    session.judge_frozen(
+        [ResultName::RandomLinear, ResultName::RandomKnn],
+        &random,
+        &plan,
+        &labeled,
+        &test,
+    )?;
+    let features = session.judge_frozen(
+        [ResultName::ByolLinear, ResultName::ByolKnn],
+        &byol,
+        &plan,
+        &labeled,
+        &test,
+    )?;
     session.write_gallery(&labeled, &test, features)?;
     for part in &plan {
         if session.arm(Stage::Finetune, part, &labeled, Some(&test), Some(&byol))? == Ended::Interrupted {
@@ -251,7 +266,8 @@ fn plan(experiment: &Experiment, labeled: &LabeledImages, classes: usize) -> Res
 
 /// Draws of all labels differ in the training's randomness alone, of which a frozen encoder's judge has none.
 fn frozen_parts(plan: &[Part]) -> impl Iterator<Item = &Part> {
-    plan.iter().filter(|part| part.budget != LabelBudget::All || part.draw == 0)
+    plan.iter()
+        .filter(|part| part.budget != LabelBudget::All || part.draw == 0)
 }
 
 fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> Result<LabeledImages, ExperimentError> {
@@ -291,7 +307,11 @@ impl FrozenFeatures {
         labeled: &LabeledImages,
         test: &LabeledImages,
     ) -> Result<FrozenFeatures, TrainError> {
-        let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder };
+        let request = FeatureRequest {
+            experiment: context.experiment,
+            hardware: context.hardware,
+            encoder,
+        };
         let all = |images: &LabeledImages| (0..images.labels.len()).collect::<Vec<_>>();
         Ok(FrozenFeatures {
             train: extract(&request, labeled, &all(labeled))?,
@@ -477,8 +497,7 @@ impl<'s, 'a> Session<'s, 'a> {
         if let Some(test) = test {
             let all: Vec<usize> = (0..test.labels.len()).collect();
             let hardware = self.context.hardware;
-            let logits =
-                training::logits(experiment, hardware, &trained.classifier, &trained.weights, test, &all)?;
+            let logits = training::logits(experiment, hardware, &trained.classifier, &trained.weights, test, &all)?;
             let predicted = metrics::argmax(&logits)?;
             self.record(PredictionRecord {
                 name,
@@ -492,7 +511,9 @@ impl<'s, 'a> Session<'s, 'a> {
             })?;
             if part.draw > 0 {
                 // The answers are recorded; of every budget, the first draw's classifier is kept.
-                self.directory.supervised_checkpoints(stage, part.budget, part.draw).remove();
+                self.directory
+                    .supervised_checkpoints(stage, part.budget, part.draw)
+                    .remove();
             }
         }
         Ok(trained.ended)
@@ -500,8 +521,10 @@ impl<'s, 'a> Session<'s, 'a> {
 
     fn pretrain(&mut self) -> Result<Pretrained, ExperimentError> {
         let pools = self.context.data.pretraining_pool();
-        let sizes: Vec<String> =
-            pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
+        let sizes: Vec<String> = pools
+            .iter()
+            .map(|pool| format!("{} images of {}", pool.images.len(), pool.name))
+            .collect();
         if pools.iter().all(|pool| pool.images.is_empty()) {
             return Err(ExperimentError::MissingSplit {
                 data: self.context.data.name.clone(),
@@ -529,21 +552,32 @@ impl<'s, 'a> Session<'s, 'a> {
     /// Labelled training images that watch pre-training, where there are any.
     fn monitor(&self) -> Result<Option<Monitor>, ExperimentError> {
         let experiment = self.context.experiment;
-        let Some(labeled) = self.context.data.train.clone() else { return Ok(None) };
+        let Some(labeled) = self.context.data.train.clone() else {
+            return Ok(None);
+        };
         if experiment.pretrain.monitor_every == 0 || labeled.labels.len() < 2 * self.classes() {
             return Ok(None);
         }
         let all: Vec<usize> = (0..labeled.labels.len()).collect();
         let share = |wanted: usize, of: usize| (wanted as f64 / of as f64).min(0.2);
-        let (rest, held_out) =
-            hold_out(&labeled.labels, &all, share(MONITOR_HELD_OUT, all.len()), experiment.seed)?;
+        let (rest, held_out) = hold_out(
+            &labeled.labels,
+            &all,
+            share(MONITOR_HELD_OUT, all.len()),
+            experiment.seed,
+        )?;
         let bank = if rest.len() > MONITOR_BANK {
             let kept = MONITOR_BANK as f64 / rest.len() as f64;
             hold_out(&labeled.labels, &rest, kept, experiment.seed)?.1
         } else {
             rest
         };
-        Ok(Some(Monitor { labeled, classes: self.classes(), bank, held_out }))
+        Ok(Some(Monitor {
+            labeled,
+            classes: self.classes(),
+            bank,
+            held_out,
+        }))
     }
 
     /// Judges one frozen encoder at every budget and draw that is not recorded yet.
@@ -621,7 +655,12 @@ impl<'s, 'a> Session<'s, 'a> {
                 of_draw.sort_by_key(|&(draw, _)| draw);
                 let runs: Vec<f64> = of_draw.into_iter().map(|(_, accuracy)| accuracy).collect();
                 if let Some(test_accuracy) = Accuracy::over(runs) {
-                    results.push(ResultRecord { name, init: name.init(), labels_per_class, test_accuracy });
+                    results.push(ResultRecord {
+                        name,
+                        init: name.init(),
+                        labels_per_class,
+                        test_accuracy,
+                    });
                 }
             }
         }
@@ -635,7 +674,10 @@ impl<'s, 'a> Session<'s, 'a> {
                 unlabeled: data
                     .pretraining_pool()
                     .iter()
-                    .map(|pool| PoolRecord { name: pool.name.clone(), images: pool.images.len() })
+                    .map(|pool| PoolRecord {
+                        name: pool.name.clone(),
+                        images: pool.images.len(),
+                    })
                     .collect(),
                 skipped: data.skipped,
                 test_labels: data.test.as_ref().map_or_else(Vec::new, |test| test.labels.clone()),

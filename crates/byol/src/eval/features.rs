@@ -27,33 +27,50 @@ pub struct FeatureRequest<'a> {
 ///
 /// # Errors
 /// A picture cannot be read, or the weights do not fit the experiment's encoder.
-pub fn extract(
-    request: &FeatureRequest,
-    labeled: &LabeledImages,
-    indices: &[usize],
-) -> Result<Features, TrainError> {
-    let FeatureRequest { experiment, hardware, encoder } = *request;
+pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usize]) -> Result<Features, TrainError> {
+    let FeatureRequest {
+        experiment,
+        hardware,
+        encoder,
+    } = *request;
     let mut builder = LayoutBuilder::default();
     let network = ResNet::new(&mut builder, resnet_config(experiment));
     let mut weights = Weights::initialize(&builder.finish(), experiment.seed, 0, hardware.device);
     weights.load(encoder)?;
     let leaves = weights.leaves(hardware.precision);
-    let pass = Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision };
+    let pass = Pass {
+        weights: &weights,
+        leaves: &leaves,
+        mode: Mode::Evaluate,
+        precision: hardware.precision,
+    };
     let pictures = Pictures {
         source: labeled.images.clone(),
         side: experiment.image_size,
         normalization: normalization(experiment),
         seed: experiment.seed,
     };
-    let batches =
-        loader::whole(pictures, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
-    let mut rows = vec![Tensor::zeros([0, network.config().features()], (Kind::Float, hardware.device))];
+    let batches = loader::whole(
+        pictures,
+        indices.to_vec(),
+        experiment.evaluation_batch_size,
+        hardware.threads,
+    );
+    let mut rows = vec![Tensor::zeros(
+        [0, network.config().features()],
+        (Kind::Float, hardware.device),
+    )];
     for batch in batches {
         let batch = batch?;
         rows.push(tch::no_grad(|| {
-            network.forward(&pass, &batch.views[0].to_device(hardware.device)).to_kind(Kind::Float)
+            network
+                .forward(&pass, &batch.views[0].to_device(hardware.device))
+                .to_kind(Kind::Float)
         }));
     }
     let labels = indices.iter().map(|&index| labeled.labels[index]).collect();
-    Ok(Features { vectors: Tensor::cat(&rows, 0), labels })
+    Ok(Features {
+        vectors: Tensor::cat(&rows, 0),
+        labels,
+    })
 }

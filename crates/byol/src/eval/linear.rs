@@ -1,7 +1,7 @@
 //! Linear evaluation: L2-regularised multinomial logistic regression on the representations of a frozen encoder, its
 //! penalty chosen by cross-validation inside the given labels. No test vector is seen here before the model is fitted.
 
-mod objective;
+pub mod objective;
 
 use tch::{Device, Kind, Tensor};
 
@@ -13,9 +13,15 @@ use objective::{Effort, Rotated, Solution};
 const ROWS_AT_ONCE: i64 = 8192;
 
 /// Gradient at which a fit counts as converged, in coordinates in which the curvature is at most about one.
-const FIT: Effort = Effort { gradient: 1e-8, iterations: 2000 };
+const FIT: Effort = Effort {
+    gradient: 1e-7,
+    rounds: 50,
+};
 /// For choosing a penalty, which needs no more than the held-out accuracy.
-const CHOICE: Effort = Effort { gradient: 1e-4, iterations: 300 };
+const CHOICE: Effort = Effort {
+    gradient: 1e-4,
+    rounds: 5,
+};
 /// A final fit whose gradient stays above this is an error.
 const CONVERGED: f64 = 1e-5;
 
@@ -72,9 +78,15 @@ pub fn fit_linear(train: &Features, classes: usize, options: &LinearOptions) -> 
         .collect();
     let rotated = Rotated::new(&((vectors - &mean) / &deviation), &places, present.len())?;
     let l2 = choose(&rotated, &places, &penalties, options)?;
-    let fitted = rotated.minimize(l2, None, FIT)?;
+    // Weak penalties are approached from strong ones.
+    let mut start = None;
+    for &penalty in penalties.iter().take_while(|&&penalty| penalty > l2) {
+        start = Some(rotated.minimize(penalty, start.as_ref(), CHOICE)?);
+    }
+    let fitted = rotated.minimize(l2, start.as_ref(), FIT)?;
     if fitted.gradient > CONVERGED {
-        return Err(EvalError::NotConverged { l2, gradient: fitted.gradient, reason: fitted.reason });
+        let reason = format!("its gradient is still {:.1e}", fitted.gradient);
+        return Err(EvalError::NotConverged { l2, reason });
     }
 
     let device = mean.device();
@@ -95,15 +107,25 @@ impl LinearOptions {
     /// The penalties, strongest first.
     fn check(&self) -> Result<Vec<f64>, EvalError> {
         if self.l2.is_empty() {
-            return Err(EvalError::Empty { what: "penalties to choose from" });
+            return Err(EvalError::Empty {
+                what: "penalties to choose from",
+            });
         }
         if let Some(penalty) = self.l2.iter().find(|penalty| !(penalty.is_finite() && **penalty > 0.0)) {
             let value = penalty.to_string();
-            return Err(EvalError::Setting { name: "l2", value, expected: "a finite number above zero" });
+            return Err(EvalError::Setting {
+                name: "l2",
+                value,
+                expected: "a finite number above zero",
+            });
         }
         if self.folds < 2 {
             let value = self.folds.to_string();
-            return Err(EvalError::Setting { name: "folds", value, expected: "at least 2" });
+            return Err(EvalError::Setting {
+                name: "folds",
+                value,
+                expected: "at least 2",
+            });
         }
         let mut penalties = self.l2.clone();
         penalties.sort_by(|a, b| b.total_cmp(a));
@@ -131,7 +153,12 @@ impl LinearModel {
         let (_, found) = finite_matrix("vectors", vectors)?;
         let expected = self.weights.size()[0] as usize;
         if found != expected {
-            return Err(EvalError::Width { what: "vectors", found, against: "the training vectors", expected });
+            return Err(EvalError::Width {
+                what: "vectors",
+                found,
+                against: "the training vectors",
+                expected,
+            });
         }
         let _guard = tch::no_grad_guard();
         let scores = vectors.split(ROWS_AT_ONCE, 0).into_iter().map(|rows| {
@@ -165,9 +192,16 @@ impl LinearModel {
 fn present_classes(labels: &[u16], classes: usize) -> Result<Vec<u16>, EvalError> {
     let mut seen = vec![false; classes];
     labels.iter().for_each(|&label| seen[usize::from(label)] = true);
-    let present: Vec<u16> = (0..=u16::MAX).zip(seen).filter(|&(_, seen)| seen).map(|(class, _)| class).collect();
+    let present: Vec<u16> = (0..=u16::MAX)
+        .zip(seen)
+        .filter(|&(_, seen)| seen)
+        .map(|(class, _)| class)
+        .collect();
     match present[..] {
-        [class] => Err(EvalError::OneClass { images: labels.len(), class }),
+        [class] => Err(EvalError::OneClass {
+            images: labels.len(),
+            class,
+        }),
         _ => Ok(present),
     }
 }
@@ -175,18 +209,16 @@ fn present_classes(labels: &[u16], classes: usize) -> Result<Vec<u16>, EvalError
 /// The population deviation of each column, `[1, features]`; one for a column that is constant but for rounding.
 fn deviation(vectors: &Tensor, mean: &Tensor) -> Tensor {
     const ROUNDING: f64 = 1e-10;
-    let deviation = (vectors - mean).square().mean_dim([0i64].as_slice(), true, Kind::Double).sqrt();
+    let deviation = (vectors - mean)
+        .square()
+        .mean_dim([0i64].as_slice(), true, Kind::Double)
+        .sqrt();
     let constant = deviation.le_tensor(&(mean.abs() * ROUNDING));
     deviation.masked_fill(&constant, 1.0)
 }
 
 /// The penalty with the most held-out images right; `penalties` come strongest first.
-fn choose(
-    rotated: &Rotated,
-    labels: &[u16],
-    penalties: &[f64],
-    options: &LinearOptions,
-) -> Result<f64, EvalError> {
+fn choose(rotated: &Rotated, labels: &[u16], penalties: &[f64], options: &LinearOptions) -> Result<f64, EvalError> {
     let Some(folds) = folds(labels, options)? else {
         return Ok(penalties[(penalties.len() - 1) / 2]);
     };
@@ -203,7 +235,11 @@ fn choose(
         for (&l2, right) in penalties.iter().zip(&mut right) {
             let next = kept.minimize(l2, solution.as_ref(), CHOICE)?;
             let predicted = metrics::argmax(&held_out_rows.logits(&next))?;
-            *right += predicted.iter().zip(&held_out).filter(|&(predicted, &row)| *predicted == labels[row]).count();
+            *right += predicted
+                .iter()
+                .zip(&held_out)
+                .filter(|&(predicted, &row)| *predicted == labels[row])
+                .count();
             solution = Some(next);
         }
     }
@@ -224,10 +260,17 @@ fn folds(labels: &[u16], options: &LinearOptions) -> Result<Option<Vec<Vec<usize
     if most < 2 {
         return Ok(None);
     }
-    let rows: Vec<usize> = (0..labels.len()).filter(|&row| counts[usize::from(labels[row])] > 1).collect();
+    let rows: Vec<usize> = (0..labels.len())
+        .filter(|&row| counts[usize::from(labels[row])] > 1)
+        .collect();
     let of_rows: Vec<u16> = rows.iter().map(|&row| labels[row]).collect();
     let folds = stratified_folds(&of_rows, options.folds.min(most), options.seed)?;
-    Ok(Some(folds.into_iter().map(|fold| fold.into_iter().map(|place| rows[place]).collect()).collect()))
+    Ok(Some(
+        folds
+            .into_iter()
+            .map(|fold| fold.into_iter().map(|place| rows[place]).collect())
+            .collect(),
+    ))
 }
 
 #[cfg(test)]

@@ -250,11 +250,11 @@ mod tests {
             "there are no test images; at least one is needed"
         );
         let (one, two) = (vec![true], vec![true, false]);
-        assert!(message(&[one.clone(), one.clone()], &[one.clone()]).starts_with("there are 2 label draws but 1"));
-        assert!(message(&[two], &[one.clone()]).starts_with("there are 1 predictions but 2 test images"));
+        assert!(message(&[one.clone(), one.clone()], std::slice::from_ref(&one)).starts_with("there are 2 label draws but 1"));
+        assert!(message(&[two], std::slice::from_ref(&one)).starts_with("there are 1 predictions but 2 test images"));
         assert!(
             difference(
-                &[one.clone()],
+                std::slice::from_ref(&one),
                 &[one],
                 &BootstrapOptions {
                     resamples: 0,

@@ -111,7 +111,12 @@ impl ResNet {
                 }
             });
         }
-        ResNet { config, stem, stem_norm, blocks }
+        ResNet {
+            config,
+            stem,
+            stem_norm,
+            blocks,
+        }
     }
 
     pub fn config(&self) -> ResNetConfig {
@@ -150,8 +155,7 @@ impl Block {
             .enumerate()
             .map(|(index, (side, inputs, outputs, stride))| {
                 let number = index + 1;
-                let convolution =
-                    Convolution::new(builder, &format!("conv{number}"), [inputs, outputs], side, stride);
+                let convolution = Convolution::new(builder, &format!("conv{number}"), [inputs, outputs], side, stride);
                 (convolution, BatchNorm::new(builder, &format!("bn{number}"), outputs))
             })
             .collect();

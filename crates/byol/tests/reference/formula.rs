@@ -21,7 +21,9 @@ pub fn values(tensor: &Tensor) -> Vec<f64> {
 }
 
 fn key(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |key, byte| {
+        (key ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 /// The tensor called `name`: `scale * (2u - 1) + offset`, rounded to float32, as float64.
@@ -60,7 +62,10 @@ pub fn fill(layout: &Layout, prefix: &str, bias_offset: f64) -> BTreeMap<String,
             Statistic::Mean => (0.1, 0.0),
             Statistic::Variance => (0.25, 1.0),
         };
-        (buffer.name.clone(), formula(&format!("{prefix}{}", buffer.name), &[buffer.size], scale, offset))
+        (
+            buffer.name.clone(),
+            formula(&format!("{prefix}{}", buffer.name), &[buffer.size], scale, offset),
+        )
     });
     parameters.chain(buffers).collect()
 }
@@ -76,7 +81,9 @@ pub fn filled(weights: Weights, prefix: &str, bias_offset: f64, kind: Kind) -> W
 /// One flat gradient as a tensor per parameter.
 pub fn by_parameter<'a>(layout: &'a Layout, flat: &Tensor) -> Vec<(&'a str, Tensor)> {
     let parts = layout.parameters.iter().map(|parameter| {
-        let part = flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
+        let part = flat
+            .narrow(0, parameter.offset, parameter.count())
+            .view(parameter.shape.as_slice());
         (parameter.name.as_str(), part)
     });
     parts.collect()
@@ -87,7 +94,10 @@ pub fn summary<'a>(named: impl IntoIterator<Item = (&'a str, Tensor)>) -> (Vec<f
     let figures = named.into_iter().map(|(name, tensor)| {
         let tensor = tensor.to_kind(Kind::Double);
         let probe = formula(&format!("probe.{name}"), &tensor.size(), 1.0, 0.0);
-        (tensor.square().sum(Kind::Double).sqrt().double_value(&[]), (tensor * probe).sum(Kind::Double).double_value(&[]))
+        (
+            tensor.square().sum(Kind::Double).sqrt().double_value(&[]),
+            (tensor * probe).sum(Kind::Double).double_value(&[]),
+        )
     });
     figures.unzip()
 }

@@ -12,8 +12,8 @@ use super::planes::Planes;
 pub struct Blurrer {
     /// Weight of the central pixel, 15 bits after the point.
     centre: u16,
-    /// Weights of the two pixels at distance 1, 2, …, 16 bits after the point.
-    pairs: Vec<u16>,
+    /// Weights of the two pixels at distance 1, 2, …, 16 bits after the point, repeated for every lane.
+    pairs: Vec<[u16; LANES]>,
     exact: Vec<f64>,
     /// One row, blurred along columns, with mirrored margins.
     row: Vec<u16>,
@@ -54,7 +54,8 @@ impl Blurrer {
 
     fn set_weights(&mut self, sigma: f64, radius: usize) {
         self.exact.clear();
-        self.exact.extend((0..=radius).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()));
+        self.exact
+            .extend((0..=radius).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()));
         let total: f64 = 2.0 * self.exact.iter().sum::<f64>() - self.exact[0];
         let mut tails = 0.0;
         while let [_, .., last] = self.exact[..] {
@@ -66,14 +67,18 @@ impl Blurrer {
         }
         let total: f64 = 2.0 * self.exact.iter().sum::<f64>() - self.exact[0];
         self.pairs.clear();
-        self.pairs.extend(self.exact[1..].iter().map(|weight| (weight / total * 65536.0).round() as u16));
+        self.pairs.extend(
+            self.exact[1..]
+                .iter()
+                .map(|weight| [(weight / total * 65536.0).round() as u16; LANES]),
+        );
         // All weights add up to exactly 1, so that a plain area keeps its level.
-        self.centre = (32768 - self.pairs.iter().map(|&weight| u32::from(weight)).sum::<u32>()) as u16;
+        self.centre = (32768 - self.pairs.iter().map(|weight| u32::from(weight[0])).sum::<u32>()) as u16;
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn blur_plane(source: &[u8], side: usize, centre: u16, pairs: &[u16], row: &mut [u16], target: &mut [u8]) {
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn blur_plane(source: &[u8], side: usize, centre: u16, pairs: &[[u16; LANES]], row: &mut [u16], target: &mut [u8]) {
     let margin = pairs.len();
     // Each product is cut to an integer: half a unit is lost on average.
     let lost = (pairs.len() as u16).div_ceil(2);
@@ -82,7 +87,7 @@ fn blur_plane(source: &[u8], side: usize, centre: u16, pairs: &[u16], row: &mut 
             let mut sum = [lost; LANES];
             let levels = |row: usize| lanes(source, row * side + x);
             add_centre(&mut sum, levels(y), centre);
-            for (index, &weight) in pairs.iter().enumerate() {
+            for (index, weight) in pairs.iter().enumerate() {
                 let distance = index + 1;
                 let above = y.abs_diff(distance);
                 let below = mirror(y + distance, side);
@@ -102,8 +107,13 @@ fn blur_plane(source: &[u8], side: usize, centre: u16, pairs: &[u16], row: &mut 
                 lanes
             };
             add_centre(&mut sum, blurred(margin), centre);
-            for (index, &weight) in pairs.iter().enumerate() {
-                add_pair(&mut sum, blurred(margin - index - 1), blurred(margin + index + 1), weight);
+            for (index, weight) in pairs.iter().enumerate() {
+                add_pair(
+                    &mut sum,
+                    blurred(margin - index - 1),
+                    blurred(margin + index + 1),
+                    weight,
+                );
             }
             for (level, sum) in target[y * side + x..][..LANES].iter_mut().zip(sum) {
                 *level = ((sum + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS).min(255) as u8;
@@ -136,9 +146,9 @@ fn add_centre(sum: &mut [u16; LANES], levels: [u16; LANES], weight: u16) {
 }
 
 #[inline(always)]
-fn add_pair(sum: &mut [u16; LANES], one: [u16; LANES], other: [u16; LANES], weight: u16) {
+fn add_pair(sum: &mut [u16; LANES], one: [u16; LANES], other: [u16; LANES], weight: &[u16; LANES]) {
     for lane in 0..LANES {
-        sum[lane] += high_half(one[lane] + other[lane], weight);
+        sum[lane] += high_half(one[lane] + other[lane], weight[lane]);
     }
 }
 

@@ -24,7 +24,7 @@ pub enum ColorStep {
 }
 
 /// Does the steps in order, on every pixel.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 pub fn apply(planes: &mut Planes, steps: &[ColorStep]) {
     let [red, green, blue] = planes.padded_mut();
     let red = red.chunks_exact_mut(Planes::BLOCK);
@@ -40,24 +40,33 @@ pub fn apply(planes: &mut Planes, steps: &[ColorStep]) {
 }
 
 /// The mean over all pixels of their gray level, each cut to an integer.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 pub fn mean_gray(planes: &Planes) -> f32 {
     let pixels = planes.side() * planes.side();
     let [red, green, blue] = planes.padded();
     let red = red.chunks_exact(Planes::BLOCK);
     let green = green.chunks_exact(Planes::BLOCK);
     let blue = blue.chunks_exact(Planes::BLOCK);
-    let mut sum = 0;
+    // Sums of integers: exact up to 2^24 per lane.
+    let mut sums = [0.0; Planes::BLOCK];
     for (index, ((red, green), blue)) in red.zip(green).zip(blue).enumerate() {
         let gray = Block::load(red, green, blue).gray();
-        let inside = (pixels - index * Planes::BLOCK).min(Planes::BLOCK);
-        sum += gray[..inside].iter().map(|&level| level as u64).sum::<u64>();
+        let inside = pixels - index * Planes::BLOCK;
+        if inside >= Planes::BLOCK {
+            for (sum, gray) in sums.iter_mut().zip(gray) {
+                *sum += gray;
+            }
+        } else {
+            for (sum, gray) in sums.iter_mut().zip(gray).take(inside) {
+                *sum += gray;
+            }
+        }
     }
-    (sum as f64 / pixels as f64) as f32
+    (sums.iter().copied().map(f64::from).sum::<f64>() / pixels as f64) as f32
 }
 
 /// Inverts levels at or above `threshold`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 pub fn solarize(planes: &mut Planes, threshold: u8) {
     for plane in planes.padded_mut() {
         for level in plane {
@@ -84,7 +93,11 @@ impl Block {
             }
             lanes
         };
-        Block { red: lanes(red), green: lanes(green), blue: lanes(blue) }
+        Block {
+            red: lanes(red),
+            green: lanes(green),
+            blue: lanes(blue),
+        }
     }
 
     #[inline(always)]
@@ -141,7 +154,8 @@ impl Block {
             let channel = |n: f32| {
                 let k = wrap(n + hue);
                 let share = larger(smaller(smaller(k, 4.0 - k), 1.0), 0.0);
-                cut((most - range * share) * TO_LEVELS)
+                // Within 0-255 up to rounding, because the share is within 0-1.
+                integer((most - range * share) * TO_LEVELS) as f32
             };
             self.red[lane] = channel(5.0);
             self.green[lane] = channel(3.0);
@@ -174,9 +188,10 @@ fn cut(level: f32) -> f32 {
 /// The integer part of a level that is in 0-255.
 #[inline(always)]
 fn integer(level: f32) -> i32 {
-    debug_assert!((0.0..=255.0).contains(&level));
-    // SAFETY: every level in a block comes from a uint8 or from `cut`, which clamps to 0-255 and maps NaN to 0, so it
-    // fits an i32. The checked conversion would cost several instructions per lane.
+    debug_assert!((-1.0..256.0).contains(&level));
+    // SAFETY: the number is finite and within -1..256, so it fits an i32. Every level in a block comes from a uint8, from
+    // `cut`, which clamps to 0-255 and maps NaN to 0, or from `turn_hue`, which subtracts from a level a share (clamped
+    // to 0-1, NaN mapped to 1) of the range below it. The checked conversion would cost several instructions per lane.
     unsafe { level.to_int_unchecked() }
 }
 

@@ -40,8 +40,8 @@ impl Filter {
     /// a = -0.5, widened by the scale when shrinking, cut off at the edges and normalised.
     pub fn set(&mut self, input: usize, output: usize, direction: Direction) {
         let scale = input as f64 / output as f64;
-        let widening = scale.max(1.0);
-        let support = 2.0 * widening;
+        let narrowing = scale.max(1.0).recip();
+        let support = 2.0 * scale.max(1.0);
         self.taps = input.min((2.0 * support).ceil() as usize);
         self.starts.clear();
         self.fixed.clear();
@@ -53,31 +53,32 @@ impl Filter {
             };
             let centre = scale * (position as f64 + 0.5);
             let first = (centre - support + 0.5).max(0.0) as usize;
-            let last = ((centre + support + 0.5) as usize).min(input);
             let start = first.min(input - self.taps);
             self.exact.clear();
-            self.exact.extend((start..start + self.taps).map(|at| {
-                let inside = (first..last).contains(&at);
-                if inside { cubic((at as f64 + 0.5 - centre) / widening) } else { 0.0 }
-            }));
+            self.exact
+                .extend((start..start + self.taps).map(|at| cubic((at as f64 + 0.5 - centre) * narrowing)));
             self.starts.push(start);
             let norm = 1.0 / self.exact.iter().sum::<f64>();
             if self.taps <= Self::MOST_FIXED_TAPS {
                 self.push_fixed(norm);
             } else {
-                self.float.extend(self.exact.iter().map(|weight| (weight * norm) as f32));
+                self.float
+                    .extend(self.exact.iter().map(|weight| (weight * norm) as f32));
             }
         }
     }
 
     /// Rounds the weights so that they add up to exactly 1: a plain area keeps its level.
     fn push_fixed(&mut self, norm: f64) {
+        const OFFSET: f64 = 32768.5;
         let one = 1 << Self::WEIGHT_BITS;
+        let scale = norm * f64::from(one);
         let begin = self.fixed.len();
         let mut sum = 0;
         let mut largest = begin;
         for (index, weight) in self.exact.iter().enumerate() {
-            let rounded = (weight * norm * f64::from(one)).round_ties_even() as i16;
+            // Rounding by a cut, because `round` is a function call on the oldest processors.
+            let rounded = ((weight * scale + OFFSET) as i32 - OFFSET as i32) as i16;
             sum += rounded;
             self.fixed.push(rounded);
             if rounded > self.fixed[largest] {
@@ -98,7 +99,11 @@ impl Filter {
     }
 
     pub fn weights(&self) -> Weights<'_> {
-        if self.taps <= Self::MOST_FIXED_TAPS { Weights::Fixed(&self.fixed) } else { Weights::Float(&self.float) }
+        if self.taps <= Self::MOST_FIXED_TAPS {
+            Weights::Fixed(&self.fixed)
+        } else {
+            Weights::Float(&self.float)
+        }
     }
 }
 
@@ -127,7 +132,12 @@ mod tests {
             Weights::Fixed(weights) => weights.iter().map(|&weight| f64::from(weight) / 16384.0).collect(),
             Weights::Float(weights) => weights.iter().map(|&weight| f64::from(weight)).collect(),
         };
-        filter.starts().iter().copied().zip(weights.chunks(filter.taps()).map(<[_]>::to_vec)).collect()
+        filter
+            .starts()
+            .iter()
+            .copied()
+            .zip(weights.chunks(filter.taps()).map(<[_]>::to_vec))
+            .collect()
     }
 
     #[test]
@@ -141,7 +151,16 @@ mod tests {
 
     #[test]
     fn weights_add_up_to_one_inside_the_input() {
-        for (input, output) in [(1, 7), (2, 96), (3, 5), (96, 95), (500, 96), (37, 1), (5000, 3), (20, 96)] {
+        for (input, output) in [
+            (1, 7),
+            (2, 96),
+            (3, 5),
+            (96, 95),
+            (500, 96),
+            (37, 1),
+            (5000, 3),
+            (20, 96),
+        ] {
             for (start, weights) in weights(input, output) {
                 assert!(start + weights.len() <= input);
                 assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-6);

@@ -7,25 +7,31 @@
 use multiversion::multiversion;
 
 use super::filter::{Direction, Filter, Weights};
-use super::layout::{Matrix, transpose};
+use super::layout::{LEVEL_BITS, Matrix, transpose, widen};
 use super::planes::Planes;
 use crate::augment::view::Crop;
 
-/// Scratch memory of the resize; grows to the largest crop seen.
+/// Scratch memory of the resize; grows to the widest and the tallest crop seen.
 #[derive(Clone, Debug, Default)]
 pub struct Resizer {
     along_rows: Filter,
     along_columns: Filter,
-    /// The crop, column by column: `[width, 3 * height]`.
+    /// A strip of the crop, column by column: `[width, 3 * strip]`.
     columns: Vec<u8>,
-    /// The crop after the filter along rows, column by column: `[side, 3 * height]`.
+    /// The strip after the filter along rows, column by column: `[side, 3 * strip]`.
     narrowed: Vec<u8>,
-    /// The same row by row: `[3 * height, side]`.
+    /// The whole crop after that filter, row by row: `[3 * height, side]`.
     rows: Vec<u8>,
+    /// What a filter works on: `columns`, then `rows`.
+    widened: Vec<i16>,
+    /// The weights of an output row, repeated for every lane.
+    repeated: Vec<[i16; LANES]>,
 }
 
 /// Levels that the filter makes at a time; the rows of scratch matrices are multiples of it.
 const LANES: usize = 32;
+/// Rows of a picture that go through the filter along rows at a time, so that large photographs need little memory.
+const STRIP: usize = 256;
 
 impl Resizer {
     /// Fills `planes` with a crop of a planar picture (`pixels`, `[3, height, width]`), resized and flipped.
@@ -52,22 +58,54 @@ impl Resizer {
         self.along_rows.set(crop.width, side, direction);
         self.along_columns.set(crop.height, side, Direction::Forward);
 
-        let tall = 3 * crop.height;
-        let stride = tall.next_multiple_of(LANES);
-        grow(&mut self.columns, crop.width * stride);
-        let shape = Matrix { rows: crop.height, columns: crop.width, stride: width };
-        for channel in 0..3 {
-            transpose(plane(channel), shape, &mut self.columns[channel * crop.height..], stride);
-        }
-        grow(&mut self.narrowed, side * stride);
-        add_weighted_rows(&self.columns, stride, &self.along_rows, &mut self.narrowed, stride, stride);
-
         let wide = side.next_multiple_of(LANES);
-        grow(&mut self.rows, tall * wide);
-        transpose(&self.narrowed, Matrix { rows: side, columns: tall, stride }, &mut self.rows, wide);
+        grow(&mut self.rows, 3 * crop.height * wide);
+        for top in (0..crop.height).step_by(STRIP) {
+            let strip = STRIP.min(crop.height - top);
+            let stride = (3 * strip).next_multiple_of(LANES);
+            grow(&mut self.columns, crop.width * stride);
+            for channel in 0..3 {
+                let shape = Matrix {
+                    rows: strip,
+                    columns: crop.width,
+                    stride: width,
+                };
+                transpose(
+                    &plane(channel)[top * width..],
+                    shape,
+                    &mut self.columns[channel * strip..],
+                    stride,
+                );
+            }
+            grow(&mut self.widened, crop.width * stride);
+            widen(&self.columns[..crop.width * stride], &mut self.widened);
+            grow(&mut self.narrowed, side * stride);
+            let filter = &self.along_rows;
+            add_weighted_rows(
+                &self.widened,
+                stride,
+                filter,
+                &mut self.repeated,
+                &mut self.narrowed,
+                stride,
+            );
+            for channel in 0..3 {
+                let shape = Matrix {
+                    rows: side,
+                    columns: strip,
+                    stride,
+                };
+                let target = &mut self.rows[(channel * crop.height + top) * wide..];
+                transpose(&self.narrowed[channel * strip..], shape, target, wide);
+            }
+        }
+
+        grow(&mut self.widened, 3 * crop.height * wide);
+        widen(&self.rows[..3 * crop.height * wide], &mut self.widened);
         for channel in 0..3 {
-            let source = &self.rows[channel * crop.height * wide..];
-            add_weighted_rows(source, wide, &self.along_columns, planes.plane_and_beyond_mut(channel), side, wide);
+            let source = &self.widened[channel * crop.height * wide..];
+            let target = planes.plane_and_beyond_mut(channel);
+            add_weighted_rows(source, wide, &self.along_columns, &mut self.repeated, target, side);
         }
     }
 }
@@ -81,84 +119,73 @@ fn copy_rows(source: &[u8], stride: usize, side: usize, flip: bool, target: &mut
     }
 }
 
-fn grow(memory: &mut Vec<u8>, length: usize) {
+fn grow<T: Clone + Default>(memory: &mut Vec<T>, length: usize) {
     if memory.len() < length {
-        memory.resize(length, 0);
+        memory.resize(length, T::default());
     }
 }
 
-/// Makes each output row of the filter from the input rows under its taps: `length` levels of it, a multiple of
+/// Makes each output row of the filter from the input rows under its taps: `stride` levels of it, a multiple of
 /// [`LANES`]. Where that is more than `target_stride`, the excess is overwritten by the next row.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn add_weighted_rows(
-    source: &[u8],
-    source_stride: usize,
+    source: &[i16],
+    stride: usize,
     filter: &Filter,
+    repeated: &mut Vec<[i16; LANES]>,
     target: &mut [u8],
     target_stride: usize,
-    length: usize,
 ) {
     for (row, &start) in filter.starts().iter().enumerate() {
-        let source = &source[start * source_stride..];
-        let target = &mut target[row * target_stride..][..length];
+        let source = &source[start * stride..];
+        let target = &mut target[row * target_stride..][..stride];
         let taps = row * filter.taps()..(row + 1) * filter.taps();
         match filter.weights() {
-            Weights::Fixed(weights) => add_fixed(source, source_stride, &weights[taps], target),
-            Weights::Float(weights) => add_float(source, source_stride, &weights[taps], target),
+            Weights::Fixed(weights) => {
+                // A weight per lane: the compiler then sees that a 16-bit multiplication will do.
+                repeated.clear();
+                repeated.extend(weights[taps].iter().map(|&weight| [weight; LANES]));
+                add_fixed(source, stride, repeated, target);
+            }
+            Weights::Float(weights) => add_float(source, stride, &weights[taps], target),
         }
     }
 }
 
+/// Bits after the point of a fixed-point sum of products, of each of which the upper 16 bits are kept.
+const FRACTION_BITS: u32 = LEVEL_BITS + Filter::WEIGHT_BITS - 16;
+
 #[inline(always)]
-fn add_fixed(source: &[u8], source_stride: usize, weights: &[i16], target: &mut [u8]) {
+fn add_fixed(source: &[i16], stride: usize, weights: &[[i16; LANES]], target: &mut [u8]) {
+    // Each product is cut, which loses half a unit on average; half a level more rounds the sum.
+    let lost = (weights.len() as i16 + (1 << FRACTION_BITS)) / 2;
     for (block, target) in target.chunks_exact_mut(LANES).enumerate() {
-        let mut sum = [0; LANES];
-        match weights {
-            // Enlarging has four taps; a fixed number lets the compiler unroll.
-            &[a, b, c, d] => {
-                for (tap, weight) in [a, b, c, d].into_iter().enumerate() {
-                    add_weighted(&mut sum, &source[tap * source_stride + block * LANES..], weight);
-                }
-            }
-            _ => {
-                for (tap, &weight) in weights.iter().enumerate() {
-                    add_weighted(&mut sum, &source[tap * source_stride + block * LANES..], weight);
-                }
+        let mut sum = [lost; LANES];
+        for (tap, weight) in weights.iter().enumerate() {
+            let levels = &source[tap * stride + block * LANES..][..LANES];
+            for lane in 0..LANES {
+                sum[lane] += ((i32::from(levels[lane]) * i32::from(weight[lane])) >> 16) as i16;
             }
         }
         for (level, sum) in target.iter_mut().zip(sum) {
-            *level = ((sum + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS).clamp(0, 255) as u8;
+            *level = (sum >> FRACTION_BITS).clamp(0, 255) as u8;
         }
     }
 }
 
-/// Bits after the point of a fixed-point sum: what 16 bits leave beside 255 levels, a sign and the cubic's overshoot.
-const FRACTION_BITS: u32 = 6;
-
-/// Adds `weight` times the first [`LANES`] levels, rounded to [`FRACTION_BITS`].
 #[inline(always)]
-fn add_weighted(sum: &mut [i16; LANES], levels: &[u8], weight: i16) {
-    const LEVEL_BITS: u32 = 15 + FRACTION_BITS - Filter::WEIGHT_BITS;
-    let levels = &levels[..LANES];
-    for lane in 0..LANES {
-        let product = (i32::from(levels[lane]) << LEVEL_BITS) * i32::from(weight);
-        // Written as the rounding 16-bit multiplication that vector units have.
-        sum[lane] = sum[lane].wrapping_add((((product >> 14) + 1) >> 1) as i16);
-    }
-}
-
-#[inline(always)]
-fn add_float(source: &[u8], source_stride: usize, weights: &[f32], target: &mut [u8]) {
+fn add_float(source: &[i16], stride: usize, weights: &[f32], target: &mut [u8]) {
+    const UNIT: f32 = 1.0 / (1 << LEVEL_BITS) as f32;
     for (block, target) in target.chunks_exact_mut(LANES).enumerate() {
         let mut sum = [0.5; LANES];
         for (tap, &weight) in weights.iter().enumerate() {
-            let levels = &source[tap * source_stride + block * LANES..][..LANES];
+            let levels = &source[tap * stride + block * LANES..][..LANES];
             for (sum, &level) in sum.iter_mut().zip(levels) {
-                *sum += f32::from(level) * weight;
+                *sum += f32::from(level) * (weight * UNIT);
             }
         }
         for (level, sum) in target.iter_mut().zip(sum) {
-            *level = sum as u8;
+            *level = sum.clamp(0.0, 255.0) as i32 as u8;
         }
     }
 }
