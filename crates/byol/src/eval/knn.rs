@@ -234,7 +234,10 @@ mod tests {
         assert!(message(&unlabelled, &query, NEAR).starts_with("there are 1 training labels but 2 training vectors"));
         let unknown = features(&[[1.0, 0.0], [0.0, 1.0]], &[0, 7]);
         assert!(message(&unknown, &query, NEAR).starts_with("training label 1 is class 7"));
-        let empty = features(&[], &[]);
+        let empty = Features {
+            vectors: train.vectors.narrow(0, 0, 0),
+            labels: Vec::new(),
+        };
         assert!(knn(&empty, &query, 2, &NEAR).is_err());
         assert!(nearest(&train.vectors, &query, 0).is_err());
     }

@@ -1,7 +1,7 @@
 //! Linear evaluation: L2-regularised multinomial logistic regression on the representations of a frozen encoder, its
 //! penalty chosen by cross-validation inside the given labels. No test vector is seen here before the model is fitted.
 
-pub mod objective;
+mod objective;
 
 use tch::{Device, Kind, Tensor};
 
@@ -14,12 +14,12 @@ const ROWS_AT_ONCE: i64 = 8192;
 
 /// Gradient at which a fit counts as converged, in coordinates in which the curvature is at most about one.
 const FIT: Effort = Effort {
-    gradient: 1e-7,
+    gradient: 1e-9,
     rounds: 50,
 };
 /// For choosing a penalty, which needs no more than the held-out accuracy.
 const CHOICE: Effort = Effort {
-    gradient: 1e-4,
+    gradient: 1e-3,
     rounds: 5,
 };
 /// A final fit whose gradient stays above this is an error.
@@ -29,7 +29,8 @@ const CONVERGED: f64 = 1e-5;
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearOptions {
     /// Penalties to choose from, each above zero, in any order. The objective is the mean cross-entropy over images plus
-    /// `l2 / 2` times the sum of squared weights: scikit-learn's `LogisticRegression(C = 1 / (l2 * images))`.
+    /// `l2 / 2` times the sum of squared weights: scikit-learn's `LogisticRegression(C = 1 / (l2 * images))`. Of two
+    /// classes scikit-learn fits one logit, which corresponds to two with `C = 2 / (l2 * images)`.
     pub l2: Vec<f64>,
     /// Folds of the cross-validation, at least 2. The most frequent class's number of images where that is less.
     pub folds: usize,

@@ -250,19 +250,16 @@ mod tests {
             "there are no test images; at least one is needed"
         );
         let (one, two) = (vec![true], vec![true, false]);
-        assert!(message(&[one.clone(), one.clone()], std::slice::from_ref(&one)).starts_with("there are 2 label draws but 1"));
-        assert!(message(&[two], std::slice::from_ref(&one)).starts_with("there are 1 predictions but 2 test images"));
         assert!(
-            difference(
-                std::slice::from_ref(&one),
-                &[one],
-                &BootstrapOptions {
-                    resamples: 0,
-                    ..options
-                }
-            )
-            .is_err()
+            message(&[one.clone(), one.clone()], std::slice::from_ref(&one))
+                .starts_with("there are 2 label draws but 1")
         );
+        assert!(message(&[two], std::slice::from_ref(&one)).starts_with("there are 1 predictions but 2 test images"));
+        let none = BootstrapOptions {
+            resamples: 0,
+            ..options
+        };
+        assert!(difference(std::slice::from_ref(&one), std::slice::from_ref(&one), &none).is_err());
         assert!(mcnemar(&[], &[], &[]).is_err());
         assert!(mcnemar(&[0, 1], &[0, 1], &[0]).is_err());
     }

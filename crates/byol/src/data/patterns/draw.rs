@@ -1,9 +1,8 @@
 //! Drawing one picture: what differs within a class (position, slant, scale, bends, light, tint, blur, noise, small
 //! occluders), and the pixels. The figures themselves are in [`super::figure`].
 //!
-//! Everything drawn once for the whole picture is either something that the augmented views change as well (scale,
-//! position, brightness, contrast, tint, blur) or changes from place to place in the picture (slant, contrast, light),
-//! so that two crops of one picture have the class in common and little else.
+//! Most of it is what augmented views change as well (position, scale, brightness, contrast, tint, blur) or is weak.
+//! The slant is not: it takes the full circle, and the bends change it only a little from place to place.
 
 use rand::Rng;
 
@@ -14,7 +13,7 @@ use super::wave::{cosine, sine};
 const REFERENCE_SIDE: f32 = 32.0;
 
 /// Occluders in a picture, at most.
-const OCCLUDERS: usize = 3;
+const OCCLUDERS: usize = 2;
 
 /// A slow wave over the picture.
 struct Swell {
@@ -74,28 +73,28 @@ struct Look {
 
 impl Look {
     fn draw(figure: Figure, draws: &mut Draws<impl Rng>) -> Self {
-        let period = draws.between([4.2, 6.8]) * figure.period();
+        let period = draws.between([4.4, 6.4]) * figure.period();
         let slant = draws.between([0.0, 1.0]);
         let hue = draws.between([0.0, 1.0]);
         let nearby = hue + draws.between([-0.1, 0.1]);
-        let saturation = draws.between([0.0, 0.04]);
-        let sign = if draws.between([0.0, 1.0]) < 0.5 { -1.0 } else { 1.0 };
+        let saturation = draws.between([0.0, 0.03]);
+        let contrast = draws.between([0.14, 0.28]);
         let mut look = Look {
             figure,
             across: [cosine(slant) / period, sine(slant) / period],
             offset: [draws.between([0.0, 8.0]), draws.between([0.0, 8.0])],
             bends: [
-                Swell::draw([26.0, 46.0], [1.0, 3.0], draws),
-                Swell::draw([26.0, 46.0], [1.0, 3.0], draws),
+                Swell::draw([26.0, 46.0], [0.5, 2.0], draws),
+                Swell::draw([26.0, 46.0], [0.5, 2.0], draws),
             ],
-            edge: draws.between([0.8, 2.6]),
-            weight: draws.between([-0.2, 0.2]),
-            base: draws.between([0.36, 0.64]),
-            contrast: sign * draws.between([0.05, 0.22]),
-            fading: Swell::draw([24.0, 48.0], [0.0, 0.6], draws),
-            light: Swell::draw([30.0, 70.0], [0.0, 0.22], draws),
+            edge: draws.between([1.2, 2.6]),
+            weight: draws.between([-0.1, 0.1]),
+            base: draws.between([0.44, 0.56]),
+            contrast,
+            fading: Swell::draw([24.0, 48.0], [0.0, 0.4], draws),
+            light: Swell::draw([30.0, 70.0], [0.0, 0.06], draws),
             tint: [tint(hue, saturation), tint(nearby, saturation)],
-            noise: draws.between([0.02, 0.12]),
+            noise: contrast * draws.between([0.05, 0.3]),
             occluders: [Occluder::default(); OCCLUDERS],
         };
         let count = draws.between([0.0, OCCLUDERS as f32 + 1.0]) as usize;
@@ -104,32 +103,62 @@ impl Look {
             *occluder = Occluder {
                 x: draws.between([-half, half]),
                 y: draws.between([-half, half]),
-                radius: draws.between([1.5, 4.0]),
-                level: draws.between([0.2, 0.8]),
+                radius: draws.between([1.5, 3.5]),
+                level: draws.between([0.3, 0.7]),
             };
         }
         look
     }
 
-    /// Red, green and blue, 0-1, at a point in pixels of the reference side from the centre.
-    fn color(&self, x: f32, y: f32) -> [f32; 3] {
+    /// Fills `line` with the points of one row: `y` and the columns' `xs` in pixels of the reference side.
+    fn line(&self, xs: &[f32], y: f32, line: &mut Line) {
+        for (&x, (u, v)) in xs.iter().zip(line.u.iter_mut().zip(&mut line.v)) {
+            let bent = [x + self.bends[0].at(x, y), y + self.bends[1].at(x, y)];
+            *u = bent[0] * self.across[0] - bent[1] * self.across[1] + self.offset[0];
+            *v = bent[0] * self.across[1] + bent[1] * self.across[0] + self.offset[1];
+        }
+        self.figure.heights(&line.u, &line.v, &mut line.ink);
+        for (&x, (ink, grey)) in xs.iter().zip(line.ink.iter_mut().zip(&mut line.grey)) {
+            *ink = ((*ink + self.weight) * self.edge).clamp(-1.0, 1.0);
+            *grey = self.base + self.light.at(x, y) + self.contrast * (1.0 + self.fading.at(x, y)) * *ink;
+        }
+    }
+
+    /// Puts the occluders in front; there the tint is midway between that of the ground and that of the figure.
+    fn occlude(&self, xs: &[f32], y: f32, line: &mut Line) {
         for occluder in &self.occluders {
-            let (dx, dy) = (x - occluder.x, y - occluder.y);
-            if dx * dx + dy * dy < occluder.radius * occluder.radius {
-                return [occluder.level; 3];
+            let reach = occluder.radius * occluder.radius - (y - occluder.y) * (y - occluder.y);
+            for (&x, (ink, grey)) in xs.iter().zip(line.ink.iter_mut().zip(&mut line.grey)) {
+                if (x - occluder.x) * (x - occluder.x) < reach {
+                    (*ink, *grey) = (0.0, occluder.level);
+                }
             }
         }
-        let bent = [x + self.bends[0].at(x, y), y + self.bends[1].at(x, y)];
-        let u = bent[0] * self.across[0] - bent[1] * self.across[1] + self.offset[0];
-        let v = bent[0] * self.across[1] + bent[1] * self.across[0] + self.offset[1];
-        let height = (self.figure.height(u, v) + self.weight) * self.edge;
-        let ink = height.clamp(-1.0, 1.0);
-        let level = self.base + self.light.at(x, y) + self.contrast * (1.0 + self.fading.at(x, y)) * ink;
-        let share = 0.5 + 0.5 * ink;
-        [0, 1, 2].map(|channel| {
-            let [ground, figure] = [self.tint[0][channel], self.tint[1][channel]];
-            level + ground + (figure - ground) * share
-        })
+    }
+}
+
+/// One row of a picture on its way: one value per column.
+struct Line {
+    /// Position in periods of the figure.
+    u: Vec<f32>,
+    v: Vec<f32>,
+    /// -1 ground, 1 figure.
+    ink: Vec<f32>,
+    /// The level without tint and noise, 0-1.
+    grey: Vec<f32>,
+    noise: Vec<f32>,
+}
+
+impl Line {
+    fn new(side: usize) -> Self {
+        let zeros = || vec![0.0; side];
+        Line {
+            u: zeros(),
+            v: zeros(),
+            ink: zeros(),
+            grey: zeros(),
+            noise: zeros(),
+        }
     }
 }
 
@@ -137,16 +166,21 @@ impl Look {
 pub(super) fn draw(figure: Figure, side: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
     let mut draws = Draws { rng };
     let look = Look::draw(figure, &mut draws);
-    let plane = side * side;
-    let step = REFERENCE_SIDE / side as f32;
-    let middle = REFERENCE_SIDE / 2.0;
+    let position = |place: usize| (place as f32 + 0.5) * (REFERENCE_SIDE / side as f32) - REFERENCE_SIDE / 2.0;
+    let xs: Vec<f32> = (0..side).map(position).collect();
+    let mut line = Line::new(side);
     for row in 0..side {
-        let y = (row as f32 + 0.5) * step - middle;
-        for column in 0..side {
-            let x = (column as f32 + 0.5) * step - middle;
-            let noise = look.noise * draws.noise();
-            for (channel, value) in look.color(x, y).into_iter().enumerate() {
-                pixels[channel * plane + row * side + column] = level(value + noise);
+        let y = position(row);
+        look.line(&xs, y, &mut line);
+        look.occlude(&xs, y, &mut line);
+        line.noise.fill_with(|| look.noise * draws.noise());
+        for channel in 0..3 {
+            let [ground, figure] = look.tint.map(|tint| tint[channel]);
+            let (middle, swing) = (0.5 * (figure + ground), 0.5 * (figure - ground));
+            let out = &mut pixels[(channel * side + row) * side..][..side];
+            for (column, out) in out.iter_mut().enumerate() {
+                let value = line.grey[column] + line.noise[column];
+                *out = level(value + middle + swing * line.ink[column]);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The ten classes: each an endless figure over the plane. No nuisance and no pixels.
 
-use super::wave::{angle, cosine, sine, triangle};
+use super::wave::{angle, nearest, sine, triangle};
 
 /// What a picture shows. The discriminant is the class index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,53 +61,61 @@ impl Figure {
         }
     }
 
-    /// The signed height of the figure at a point, in periods: above 0 is figure, below 0 is ground; about -1 to 1,
-    /// linear across an edge.
-    pub(super) fn height(self, x: f32, y: f32) -> f32 {
+    /// The signed height of the figure at points that are given in periods: above 0 is figure, below 0 is ground; about
+    /// -1 to 1, linear across an edge.
+    ///
+    /// # Shapes
+    /// `x`, `y` and `heights` are of one length.
+    pub(super) fn heights(self, x: &[f32], y: &[f32], heights: &mut [f32]) {
+        // One loop per figure: the compiler vectorises each.
         match self {
-            Figure::Stripes => triangle(x),
-            Figure::Checks => {
+            Figure::Stripes => fill(x, y, heights, |x, _| triangle(x)),
+            Figure::Checks => fill(x, y, heights, |x, y| {
                 let (a, b) = (triangle(x), triangle(y));
                 1.6 * a.abs().min(b.abs()).copysign(a * b)
-            }
-            Figure::Dots => {
+            }),
+            Figure::Dots => fill(x, y, heights, |x, y| {
                 let (x, y, _) = cell(x, y);
                 1.0 - 3.2 * (x * x + y * y).sqrt()
-            }
-            Figure::Rings => {
+            }),
+            Figure::Rings => fill(x, y, heights, |x, y| {
                 let (x, y, _) = cell(x, y);
-                triangle((x * x + y * y).sqrt() * 2.9)
-            }
-            Figure::Spokes => {
+                triangle(2.9 * (x * x + y * y).sqrt())
+            }),
+            Figure::Spokes => fill(x, y, heights, |x, y| {
                 let (x, y, turn) = cell(x, y);
-                triangle(angle(y, x) * 6.0 + turn)
-            }
-            Figure::Waves => triangle(x + 0.42 * sine(y * 0.30)),
-            Figure::Bricks => {
-                let row = y.floor();
-                let along = x * 0.5 + 0.5 * (row - 2.0 * (row * 0.5).floor());
-                let bed = 1.0 - triangle(y);
-                let joint = 2.0 * (1.0 - triangle(along));
+                triangle(5.0 * angle(y, x) + turn)
+            }),
+            Figure::Waves => fill(x, y, heights, |x, y| triangle(x + 0.42 * sine(0.3 * y))),
+            Figure::Bricks => fill(x, y, heights, |x, y| {
+                let bed = 1.0 - triangle(y + 0.5);
+                let joint = 2.0 * (1.0 - triangle(0.5 * (x + nearest(y))));
                 0.75 * bed.min(joint) - 0.45
-            }
-            Figure::Spirals => {
+            }),
+            Figure::Spirals => fill(x, y, heights, |x, y| {
                 let (x, y, turn) = cell(x, y);
-                triangle((x * x + y * y).sqrt() * 2.9 + angle(y, x) + turn)
-            }
-            Figure::Grids => {
+                triangle(1.6 * (x * x + y * y).sqrt() + 3.0 * angle(y, x) + turn)
+            }),
+            Figure::Grids => fill(x, y, heights, |x, y| {
                 let (across, along) = (1.0 - triangle(x), 1.0 - triangle(y));
                 0.9 * across.min(along) - 0.5
-            }
-            Figure::Zigzag => triangle(x + 0.5 * triangle(y * 0.42)),
+            }),
+            Figure::Zigzag => fill(x, y, heights, |x, y| triangle(x + 0.5 * triangle(0.42 * y))),
         }
+    }
+}
+
+fn fill(x: &[f32], y: &[f32], heights: &mut [f32], height: impl Fn(f32, f32) -> f32) {
+    for (out, (&x, &y)) in heights.iter_mut().zip(x.iter().zip(y)) {
+        *out = height(x, y);
     }
 }
 
 /// The position within the unit cell of a brick-wise lattice, from its centre, and a number of turns that differs from
 /// cell to cell.
 fn cell(x: f32, y: f32) -> (f32, f32, f32) {
-    let row = y.floor();
-    let x = x + 0.5 * (row - 2.0 * (row * 0.5).floor());
-    let column = x.floor();
-    (x - column - 0.5, y - row - 0.5, cosine(row * 0.37 + column * 0.23))
+    let row = nearest(y);
+    let x = x + 0.5 * row;
+    let column = nearest(x);
+    (x - column, y - row, row * 0.37 + column * 0.23)
 }
