@@ -537,12 +537,15 @@ impl<'s, 'a> Session<'s, 'a> {
         let monitor = self.monitor()?;
         let directory = self.directory.clone();
         let pretrained = pretraining::pretrain(&mut self.setting(), pool, monitor.as_ref(), &directory)?;
+        let progress = &pretrained.progress;
         self.pretrain = Some(PretrainRecord {
             epochs: pretrained.epochs,
             images: pretrained.images,
             images_per_second: pretrained.images_per_second,
-            // Before the first epoch has ended there is no mean loss to tell.
-            final_loss: pretrained.progress.last_loss.unwrap_or(f64::NAN),
+            // Before the first epoch has ended: the mean so far.
+            final_loss: progress
+                .last_loss
+                .unwrap_or(progress.loss_sum / progress.seen.max(1) as f64),
             ended_by: pretrained.ended.name().to_owned(),
         });
         self.directory.write_summary(&self.summary(false))?;

@@ -13,7 +13,9 @@ pub(super) struct Pace {
     /// When the warm-up steps were over.
     warm: Option<Instant>,
     steps: usize,
+    /// Images after the warm-up steps, and in them.
     images: u64,
+    warm_up_images: u64,
     reported: Instant,
     estimated: bool,
 }
@@ -26,6 +28,7 @@ impl Pace {
             warm: None,
             steps: 0,
             images: 0,
+            warm_up_images: 0,
             reported: now,
             estimated: false,
         }
@@ -36,7 +39,10 @@ impl Pace {
         self.steps += 1;
         if self.steps > WARM_UP_STEPS {
             self.images += images as u64;
-        } else if self.steps == WARM_UP_STEPS {
+        } else {
+            self.warm_up_images += images as u64;
+        }
+        if self.steps == WARM_UP_STEPS {
             self.warm = Some(Instant::now());
         }
     }
@@ -44,7 +50,7 @@ impl Pace {
     pub(super) fn images_per_second(&self) -> f64 {
         match self.warm {
             Some(warm) if self.images > 0 => self.images as f64 / warm.elapsed().as_secs_f64().max(1e-9),
-            _ => 0.0,
+            _ => self.warm_up_images as f64 / self.seconds().max(1e-9),
         }
     }
 
