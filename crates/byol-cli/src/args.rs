@@ -322,16 +322,10 @@ pub struct Hardware {
 }
 
 fn at_least_one(text: &str) -> Result<usize, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|number| *number > 0)
-        .ok_or("must be a whole number, 1 or more")
+    text.parse().ok().filter(|number| *number > 0).ok_or("must be a whole number, 1 or more")
 }
 
 /// TOML, in which the configuration is saved, has whole numbers up to this.
 fn seed(text: &str) -> Result<u64, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|seed| *seed <= i64::MAX as u64)
-        .ok_or("must be a whole number from 0 to 2^63 - 1")
+    text.parse().ok().filter(|seed| *seed <= i64::MAX as u64).ok_or("must be a whole number from 0 to 2^63 - 1")
 }

@@ -26,11 +26,7 @@ pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
         Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             eprintln!("byol: {}", one_line(&error));
-            ExitCode::from(if error.chain().any(|cause| cause.is::<ConfigError>()) {
-                USAGE
-            } else {
-                FAILURE
-            })
+            ExitCode::from(if error.chain().any(|cause| cause.is::<ConfigError>()) { USAGE } else { FAILURE })
         }
     }
 }
@@ -98,9 +94,7 @@ mod tests {
     #[test]
     fn causes_are_joined_and_not_repeated() {
         let inner = std::io::Error::other("disk full");
-        let error = anyhow::Error::new(inner)
-            .context("failed to write a: disk full")
-            .context("saving failed");
+        let error = anyhow::Error::new(inner).context("failed to write a: disk full").context("saving failed");
         assert_eq!(one_line(&error), "saving failed: failed to write a: disk full");
     }
 
@@ -111,9 +105,6 @@ mod tests {
         let line = "the following required arguments were not provided: --data <DIR>, --out <RUN>";
         assert_eq!(first_part(text), line);
         let text = "error: unexpected argument '--ou' found\n\n  tip: a similar argument exists: '--out'\n\nUsage: x\n";
-        assert_eq!(
-            first_part(text),
-            "unexpected argument '--ou' found; a similar argument exists: '--out'"
-        );
+        assert_eq!(first_part(text), "unexpected argument '--ou' found; a similar argument exists: '--out'");
     }
 }

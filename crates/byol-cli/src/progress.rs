@@ -54,12 +54,7 @@ struct People {
 
 impl People {
     fn new(terminal: bool) -> Self {
-        Self {
-            terminal,
-            bar: None,
-            last_epoch: None,
-            last_line: Instant::now(),
-        }
+        Self { terminal, bar: None, last_epoch: None, last_line: Instant::now() }
     }
 
     fn say(&mut self, line: &str) {
@@ -71,26 +66,14 @@ impl People {
     }
 
     fn step(&mut self, report: &StepReport) {
-        let place = format!(
-            "{}, epoch {}/{}",
-            wording::stage(report.stage),
-            report.epoch,
-            report.epochs
-        );
+        let place = format!("{}, epoch {}/{}", wording::stage(report.stage), report.epoch, report.epochs);
         if self.terminal {
-            let bar = self
-                .bar
-                .get_or_insert_with(|| ProgressBar::new(report.steps as u64).with_style(style()));
+            let bar = self.bar.get_or_insert_with(|| ProgressBar::new(report.steps as u64).with_style(style()));
             bar.set_prefix(place);
             bar.set_message(wording::step(report));
             bar.set_position(report.step as u64);
         } else if self.last_line.elapsed() >= BETWEEN_STEPS {
-            self.say(&format!(
-                "{place}, step {}/{}: {}",
-                report.step,
-                report.steps,
-                wording::step(report)
-            ));
+            self.say(&format!("{place}, step {}/{}: {}", report.step, report.steps, wording::step(report)));
         }
     }
 
@@ -124,7 +107,5 @@ impl Reporter for People {
 /// A bar vanishes when it is dropped, so that the lines above it are what stays.
 fn style() -> ProgressStyle {
     let template = "{prefix} [{bar:24}] {percent:>3}%\n  {wide_msg}";
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }

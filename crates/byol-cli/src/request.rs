@@ -41,12 +41,7 @@ pub fn experiment(
     let file = options.config.as_deref().or(saved.as_deref());
     // A file may name the preset that it changes.
     let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none()));
-    Ok(resolve(Request {
-        preset,
-        file,
-        set: &set,
-        stage: basis.stage,
-    })?)
+    Ok(resolve(Request { preset, file, set: &set, stage: basis.stage })?)
 }
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
@@ -60,9 +55,7 @@ fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
 /// The hardware that the options mean; reports it.
 pub fn hardware(options: &args::Hardware, reporter: &mut dyn Reporter) -> anyhow::Result<Hardware> {
     let hardware = Hardware::choose(options.device, options.precision, options.threads)?;
-    reporter.event(&Event::Note {
-        text: format!("hardware: {hardware}"),
-    });
+    reporter.event(&Event::Note { text: format!("hardware: {hardware}") });
     Ok(hardware)
 }
 
@@ -73,16 +66,11 @@ pub fn dataset(
     strictness: &args::Strictness,
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Dataset> {
-    let options = OpenOptions {
-        strict: strictness.strict,
-        ..OpenOptions::default()
-    };
+    let options = OpenOptions { strict: strictness.strict, ..OpenOptions::default() };
     let mut dataset = Dataset::open(data, &options)?;
     for folder in unlabeled {
         // Every picture is decoded once, which takes minutes in a large folder.
-        reporter.event(&Event::Note {
-            text: format!("looking through {}", folder.display()),
-        });
+        reporter.event(&Event::Note { text: format!("looking through {}", folder.display()) });
         dataset.add_unlabeled(folder, &options)?;
     }
     for text in &dataset.warnings {

@@ -45,10 +45,7 @@ impl Transfer {
             _ if std::io::stderr().is_terminal() => Style::Bar,
             _ => Style::Lines,
         };
-        Self {
-            style,
-            state: Mutex::default(),
-        }
+        Self { style, state: Mutex::default() }
     }
 
     pub fn tell(&self, progress: &FetchProgress) {
@@ -56,11 +53,7 @@ impl Transfer {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let phase = discriminant(progress);
         let begins = state.phase.replace(phase) != Some(phase);
-        let pause = if matches!(self.style, Style::Json) {
-            BETWEEN_JSON
-        } else {
-            BETWEEN_LINES
-        };
+        let pause = if matches!(self.style, Style::Json) { BETWEEN_JSON } else { BETWEEN_LINES };
         let due = begins || state.last.is_none_or(|last| last.elapsed() >= pause);
         let (name, done, total) = match progress {
             FetchProgress::Downloading { done, total } => ("downloading", *done, *total),
@@ -114,10 +107,7 @@ fn bar(name: &'static str, total: Option<u64>) -> ProgressBar {
             ProgressBar::new(total),
             "{prefix} [{bar:24}] {percent:>3}%  {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
         ),
-        None => (
-            ProgressBar::no_length(),
-            "{prefix} {decimal_bytes}, {decimal_bytes_per_sec}",
-        ),
+        None => (ProgressBar::no_length(), "{prefix} {decimal_bytes}, {decimal_bytes_per_sec}"),
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style.progress_chars("=> ")).with_prefix(name)

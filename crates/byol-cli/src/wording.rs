@@ -56,11 +56,7 @@ pub fn step(report: &StepReport) -> String {
     if let Some(tau) = report.tau {
         text += &format!(", tau {tau:.4}");
     }
-    text + &format!(
-        ", {}, {} left",
-        rate(report.images_per_second),
-        duration(report.seconds_left)
-    )
+    text + &format!(", {}, {} left", rate(report.images_per_second), duration(report.seconds_left))
 }
 
 /// The end of an epoch.
@@ -89,36 +85,15 @@ pub fn epoch(record: &EpochRecord) -> String {
 /// Every other event; nothing for those that need no line of their own.
 pub fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
-        Event::StageStarted {
-            stage: name,
-            labels_per_class,
-            draw,
-            epochs,
-            steps,
-            done,
-        } => {
+        Event::StageStarted { stage: name, labels_per_class, draw, epochs, steps, done } => {
             let labels = labels_per_class.map(|budget| labels(budget, *draw)).unwrap_or_default();
-            let resumed = if *done > 0 {
-                format!(", resumed after {done}")
-            } else {
-                String::new()
-            };
+            let resumed = if *done > 0 { format!(", resumed after {done}") } else { String::new() };
             format!("{}{labels}: {epochs} epochs, {steps} steps{resumed}", stage(*name))
         }
         Event::Estimate { stage: name, seconds } => format!("{} will take about {}", stage(*name), duration(*seconds)),
-        Event::Evaluated {
-            name,
-            labels_per_class,
-            draw,
-            test_accuracy,
-            seconds,
-        } => {
+        Event::Evaluated { name, labels_per_class, draw, test_accuracy, seconds } => {
             let labels = labels(*labels_per_class, *draw);
-            format!(
-                "{}{labels}: test accuracy {test_accuracy:.4} ({})",
-                result(*name),
-                duration(*seconds)
-            )
+            format!("{}{labels}: test accuracy {test_accuracy:.4} ({})", result(*name), duration(*seconds))
         }
         Event::Note { text } => text.clone(),
         Event::Warning { text } => format!("warning: {text}"),
@@ -132,13 +107,8 @@ mod tests {
 
     #[test]
     fn durations_have_two_units() {
-        let cases = [
-            (0.4, "0 s"),
-            (59.6, "1 min 00 s"),
-            (200.0, "3 min 20 s"),
-            (7500.0, "2 h 05 min"),
-            (f64::NAN, "0 s"),
-        ];
+        let cases =
+            [(0.4, "0 s"), (59.6, "1 min 00 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 05 min"), (f64::NAN, "0 s")];
         for (seconds, text) in cases {
             assert_eq!(duration(seconds), text);
         }

@@ -5,10 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn byol(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_byol"))
-        .args(arguments)
-        .output()
-        .expect("the program can be started")
+    Command::new(env!("CARGO_BIN_EXE_byol")).args(arguments).output().expect("the program can be started")
 }
 
 fn stdout(output: &Output) -> String {
@@ -25,9 +22,7 @@ fn views_are_pictures_with_their_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("views");
     let out = out.to_str().unwrap();
-    let output = byol(&[
-        "views", "--data", "patterns", "--out", out, "--count", "2", "--preset", "demo", "--json",
-    ]);
+    let output = byol(&["views", "--data", "patterns", "--out", out, "--count", "2", "--preset", "demo", "--json"]);
     assert!(output.status.success(), "{output:?}");
     let line: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let examples = line["views"].as_array().unwrap();
@@ -63,18 +58,8 @@ fn an_interrupted_run_ends_with_a_checkpoint_and_can_be_reported() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let out = out.to_str().unwrap();
-    let arguments = [
-        "pretrain",
-        "--data",
-        "patterns",
-        "--out",
-        out,
-        "--preset",
-        "demo",
-        "--set",
-        "epochs=1000",
-        "--json",
-    ];
+    let arguments =
+        ["pretrain", "--data", "patterns", "--out", out, "--preset", "demo", "--set", "epochs=1000", "--json"];
     let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
         .args(arguments)
         .stdout(Stdio::piped())
@@ -82,10 +67,7 @@ fn an_interrupted_run_ends_with_a_checkpoint_and_can_be_reported() {
         .spawn()
         .expect("the program can be started");
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    assert!(
-        lines.any(|line| line.unwrap().contains("\"event\":\"step\"")),
-        "training never began"
-    );
+    assert!(lines.any(|line| line.unwrap().contains("\"event\":\"step\"")), "training never began");
     let interrupt = Command::new("kill").args(["-INT", &program.id().to_string()]).status();
     assert!(interrupt.unwrap().success());
     let last = lines.map(Result::unwrap).last().unwrap();

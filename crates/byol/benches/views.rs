@@ -21,19 +21,12 @@ fn picture(side: usize) -> Image {
             }
         }
     }
-    Image {
-        width: side,
-        height: side,
-        pixels,
-    }
+    Image { width: side, height: side, pixels }
 }
 
 fn views(criterion: &mut Criterion) {
     let recipes = [Recipe::paper_t(), Recipe::paper_t_prime()];
-    let normalization = Normalization {
-        mean: [0.485, 0.456, 0.406],
-        deviation: [0.229, 0.224, 0.225],
-    };
+    let normalization = Normalization { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
     let mut group = criterion.benchmark_group("views");
     for side in [96, 224] {
         let image = picture(side);
@@ -42,20 +35,10 @@ fn views(criterion: &mut Criterion) {
         group.bench_with_input(BenchmarkId::from_parameter(side), &side, |bencher, &side| {
             let mut drawn = 0;
             bencher.iter(|| {
-                let mut rng = rng(
-                    0,
-                    Stream::View,
-                    Coordinates {
-                        index: drawn / 2,
-                        view: drawn % 2,
-                        epoch: 0,
-                    },
-                );
+                let mut rng = rng(0, Stream::View, Coordinates { index: drawn / 2, view: drawn % 2, epoch: 0 });
                 let params = recipes[drawn as usize % 2].sample(side, side, &mut rng);
                 drawn += 1;
-                renderer
-                    .render(&image, &params, normalization, &mut out)
-                    .expect("drawn parameters fit");
+                renderer.render(&image, &params, normalization, &mut out).expect("drawn parameters fit");
                 black_box(&out);
             });
         });

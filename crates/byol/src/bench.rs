@@ -38,10 +38,7 @@ pub struct BenchOptions {
 
 impl Default for BenchOptions {
     fn default() -> BenchOptions {
-        BenchOptions {
-            warmup_steps: 5,
-            steps: 30,
-        }
+        BenchOptions { warmup_steps: 5, steps: 30 }
     }
 }
 
@@ -101,26 +98,13 @@ fn augment(
         for row in 0..batch_size {
             let index = (step * batch_size + row) % pool.len();
             pool.read(index, &mut image).map_err(LoadError::from)?;
-            for (view, recipe) in [&experiment.pretrain.t, &experiment.pretrain.t_prime]
-                .into_iter()
-                .enumerate()
-            {
-                let at = Coordinates {
-                    epoch: step as u64,
-                    index: index as u64,
-                    view: view as u64,
-                };
-                let params = recipe.sample(
-                    image.width,
-                    image.height,
-                    &mut random::rng(experiment.seed, Stream::View, at),
-                );
+            for (view, recipe) in [&experiment.pretrain.t, &experiment.pretrain.t_prime].into_iter().enumerate() {
+                let at = Coordinates { epoch: step as u64, index: index as u64, view: view as u64 };
+                let params =
+                    recipe.sample(image.width, image.height, &mut random::rng(experiment.seed, Stream::View, at));
                 renderer
                     .render(&image, &params, normalization(experiment), &mut pixels)
-                    .map_err(|source| LoadError::View {
-                        name: pool.name(index),
-                        source,
-                    })?;
+                    .map_err(|source| LoadError::View { name: pool.name(index), source })?;
             }
         }
     }
@@ -139,25 +123,12 @@ fn pretrain(
     let online = model.initialize(experiment.seed, hardware.device);
     let mut learner = Learner::new(model, online, settings, hardware.precision);
     let views = vec![
-        ViewKind::Random {
-            recipe: settings.t.clone(),
-            view: 0,
-        },
-        ViewKind::Random {
-            recipe: settings.t_prime.clone(),
-            view: 1,
-        },
+        ViewKind::Random { recipe: settings.t.clone(), view: 0 },
+        ViewKind::Random { recipe: settings.t_prime.clone(), view: 1 },
     ];
-    let input = Input {
-        images: pool(data),
-        views,
-        batch_size: settings.batch_size,
-        key: "pretrain.batch_size",
-    };
+    let input = Input { images: pool(data), views, batch_size: settings.batch_size, key: "pretrain.batch_size" };
     run(experiment, hardware, options, input, |views, _| {
-        learner
-            .step(&views[0], &views[1], settings.learning_rate, settings.tau)
-            .loss
+        learner.step(&views[0], &views[1], settings.learning_rate, settings.tau).loss
     })
 }
 
@@ -179,12 +150,7 @@ fn supervised(
         None => Arc::new(ConcatSource::new(Vec::new())),
     };
     let views = vec![view_kind(settings.augmentation, experiment)];
-    let input = Input {
-        images,
-        views,
-        batch_size: settings.batch_size,
-        key: "supervised.batch_size",
-    };
+    let input = Input { images, views, batch_size: settings.batch_size, key: "supervised.batch_size" };
     run(experiment, hardware, options, input, |views, indices| {
         let labels: Vec<i64> = indices.iter().map(|&index| i64::from(labels[index])).collect();
         let labels = Tensor::from_slice(&labels).to_device(hardware.device);
@@ -207,18 +173,9 @@ fn run(
     input: Input,
     mut step: impl FnMut(&[Tensor], &[usize]) -> Tensor,
 ) -> Result<BenchResult, TrainError> {
-    let Input {
-        images,
-        views,
-        batch_size,
-        key,
-    } = input;
+    let Input { images, views, batch_size, key } = input;
     if images.len() < batch_size {
-        return Err(TrainError::BatchTooLarge {
-            key,
-            batch_size,
-            images: images.len(),
-        });
+        return Err(TrainError::BatchTooLarge { key, batch_size, images: images.len() });
     }
     let schedule = Schedule {
         indices: Arc::new((0..images.len()).collect()),
@@ -253,14 +210,7 @@ fn run(
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    Ok(result(
-        experiment,
-        hardware,
-        batch_size,
-        options.steps,
-        seconds,
-        waiting,
-    ))
+    Ok(result(experiment, hardware, batch_size, options.steps, seconds, waiting))
 }
 
 fn result(

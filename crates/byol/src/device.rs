@@ -96,10 +96,7 @@ impl Hardware {
             DeviceChoice::Cuda(index) => {
                 let available = cuda_devices().map_err(|reason| DeviceError::NoCuda { index, reason })?;
                 if index >= available {
-                    return Err(DeviceError::NoCuda {
-                        index,
-                        reason: format!("this machine has {available} GPUs"),
-                    });
+                    return Err(DeviceError::NoCuda { index, reason: format!("this machine has {available} GPUs") });
                 }
                 Device::Cuda(index)
             }
@@ -108,9 +105,8 @@ impl Hardware {
                 _ => Device::Cpu,
             },
         };
-        let threads = threads
-            .or_else(|| std::thread::available_parallelism().ok().map(|cores| cores.get()))
-            .unwrap_or(1);
+        let threads =
+            threads.or_else(|| std::thread::available_parallelism().ok().map(|cores| cores.get())).unwrap_or(1);
         tch::set_num_threads(threads as i32);
         if device.is_cuda() {
             Cuda::cudnn_set_benchmark(true);
@@ -120,11 +116,7 @@ impl Hardware {
             PrecisionChoice::Bf16 => Precision::Bf16,
             PrecisionChoice::Auto => fastest_precision(device),
         };
-        Ok(Hardware {
-            device,
-            precision,
-            threads,
-        })
+        Ok(Hardware { device, precision, threads })
     }
 }
 
@@ -190,9 +182,7 @@ fn load_cuda() -> Result<(), String> {
                     CStr::from_ptr(message).to_string_lossy().into_owned()
                 }
             };
-            Err(format!(
-                "libtorch's GPU library cannot be loaded ({reason}); run `make libtorch` on this machine"
-            ))
+            Err(format!("libtorch's GPU library cannot be loaded ({reason}); run `make libtorch` on this machine"))
         })
         .clone()
 }
@@ -210,9 +200,6 @@ mod tests {
     fn names_of_devices() {
         assert_eq!("cuda:1".parse(), Ok(DeviceChoice::Cuda(1)));
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
-        assert_eq!(
-            "gpu".parse::<DeviceChoice>(),
-            Err(DeviceError::UnknownDevice("gpu".to_owned()))
-        );
+        assert_eq!("gpu".parse::<DeviceChoice>(), Err(DeviceError::UnknownDevice("gpu".to_owned())));
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{Experiment, PatienceMetric};
 use crate::data::splits::{hold_out, label_draw};
 use crate::data::{ConcatSource, DataError, Dataset, ImageSource, LabeledImages};
 use crate::device::Hardware;
-use crate::eval::features::{FeatureRequest, extract};
+use crate::eval::features::{self, FeatureRequest, extract};
 use crate::eval::knn::{KnnOptions, knn, nearest};
 use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::eval::{EvalError, Features, metrics};
@@ -89,11 +89,7 @@ pub enum ExperimentError {
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error("data set '{data}' has no {split} split, which this command needs; {remedy}")]
-    MissingSplit {
-        data: String,
-        split: &'static str,
-        remedy: &'static str,
-    },
+    MissingSplit { data: String, split: &'static str, remedy: &'static str },
     #[error(
         "pretrain.patience_metric = \"knn\" would choose by labels outside the label budget; use \"loss\", or \
          labels_per_class = [\"all\"]"
@@ -106,45 +102,33 @@ pub enum ExperimentError {
 /// # Errors
 /// A split is missing, a label budget is larger than a class, or a stage fails. What was recorded before stays.
 pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
-    let (mut session, labeled, test) = match Session::open(context)? {
-        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
-        Opened::Session(session) => {
-            let labeled = session.train_split()?;
-            let test = session.test_split()?;
-            (session, labeled, test)
-        }
-    };
-    let experiment = session.context.experiment;
+    let experiment = context.experiment;
     let knn_patience = experiment.pretrain.patience > 0 && experiment.pretrain.patience_metric == PatienceMetric::Knn;
     if knn_patience && experiment.labels_per_class != [LabelBudget::All] {
         return Err(ExperimentError::PatienceBeyondBudget);
     }
-    let plan = session.plan(&labeled)?;
+    let labeled = split(context.data, context.data.train.as_ref(), "train")?;
+    let test = split(context.data, context.data.test.as_ref(), "test")?;
+    let plan = plan(experiment, &labeled, context.data.class_names.len())?;
+    let pool = pool(context.data, experiment)?;
+    let mut session = match Session::open(context)? {
+        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
+        Opened::Session(session) => session,
+    };
     for part in &plan {
         if session.arm(Stage::Supervised, part, &labeled, Some(&test), None)? == Ended::Interrupted {
             return session.interrupted();
         }
     }
-    let pretrained = session.pretrain()?;
+    let pretrained = session.pretrain(pool)?;
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }
     let random = random_encoder(experiment);
     let byol = encoder_part(&pretrained.online.named());
-    session.judge_frozen(
-        [ResultName::RandomLinear, ResultName::RandomKnn],
-        &random,
-        &plan,
-        &labeled,
-        &test,
-    )?;
-    let features = session.judge_frozen(
-        [ResultName::ByolLinear, ResultName::ByolKnn],
-        &byol,
-        &plan,
-        &labeled,
-        &test,
-    )?;
+    session.judge_frozen([ResultName::RandomLinear, ResultName::RandomKnn], &random, &plan, &labeled, &test)?;
+    let features =
+        session.judge_frozen([ResultName::ByolLinear, ResultName::ByolKnn], &byol, &plan, &labeled, &test)?;
     session.write_gallery(&labeled, &test, features)?;
     for part in &plan {
         if session.arm(Stage::Finetune, part, &labeled, Some(&test), Some(&byol))? == Ended::Interrupted {
@@ -168,7 +152,11 @@ pub fn supervised(context: &mut Context) -> Result<Outcome, ExperimentError> {
 /// As [`run`]; or `from` holds no pre-training checkpoint, or one of another architecture.
 pub fn finetune(context: &mut Context, from: &Path) -> Result<Outcome, ExperimentError> {
     let checkpoint = RunDirectory::existing(from)?.pretrain_checkpoints().require()?;
-    arms(context, Stage::Finetune, Some(&pretraining::encoder_of(&checkpoint)))
+    let encoder = pretraining::encoder_of(&checkpoint);
+    // An encoder that does not fit is refused before a run directory is made.
+    let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder: &encoder };
+    features::network(&request).map_err(TrainError::from)?;
+    arms(context, Stage::Finetune, Some(&encoder))
 }
 
 fn arms(
@@ -176,16 +164,17 @@ fn arms(
     stage: Stage,
     encoder: Option<&BTreeMap<String, Tensor>>,
 ) -> Result<Outcome, ExperimentError> {
+    let labeled = split(context.data, context.data.train.as_ref(), "train")?;
+    let test = context.data.test.clone();
+    let plan = plan(context.experiment, &labeled, context.data.class_names.len())?;
     let mut session = match Session::open(context)? {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
         Opened::Session(session) => session,
     };
-    let labeled = session.train_split()?;
-    let test = session.context.data.test.clone();
     if test.is_none() {
         session.warn("the data has no test split, so the classifier is trained but not judged".to_owned());
     }
-    for part in &session.plan(&labeled)? {
+    for part in &plan {
         if session.arm(stage, part, &labeled, test.as_ref(), encoder)? == Ended::Interrupted {
             return session.interrupted();
         }
@@ -198,11 +187,12 @@ fn arms(
 /// # Errors
 /// There are no images at all, or training fails.
 pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
+    let pool = pool(context.data, context.experiment)?;
     let mut session = match Session::open(context)? {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
         Opened::Session(session) => session,
     };
-    match session.pretrain()?.ended {
+    match session.pretrain(pool)?.ended {
         Ended::Interrupted => session.interrupted(),
         Ended::Epochs | Ended::Patience => session.finish(),
     }
@@ -266,8 +256,7 @@ fn plan(experiment: &Experiment, labeled: &LabeledImages, classes: usize) -> Res
 
 /// Draws of all labels differ in the training's randomness alone, of which a frozen encoder's judge has none.
 fn frozen_parts(plan: &[Part]) -> impl Iterator<Item = &Part> {
-    plan.iter()
-        .filter(|part| part.budget != LabelBudget::All || part.draw == 0)
+    plan.iter().filter(|part| part.budget != LabelBudget::All || part.draw == 0)
 }
 
 fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> Result<LabeledImages, ExperimentError> {
@@ -276,6 +265,20 @@ fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> 
         split,
         remedy: "add its files, or name another data set with --data",
     })
+}
+
+/// Everything that pre-training may draw from, as one source.
+fn pool(data: &Dataset, experiment: &Experiment) -> Result<Arc<dyn ImageSource>, ExperimentError> {
+    let pool = ConcatSource::from(data.pretraining_pool());
+    if pool.is_empty() {
+        return Err(ExperimentError::MissingSplit {
+            data: data.name.clone(),
+            split: "unlabeled or train",
+            remedy: "name a folder of pictures with --unlabeled",
+        });
+    }
+    pretraining::require_images(&experiment.pretrain, pool.len())?;
+    Ok(Arc::new(pool))
 }
 
 /// The encoder that pre-training begins with: the control of every judgement of a frozen encoder.
@@ -307,11 +310,7 @@ impl FrozenFeatures {
         labeled: &LabeledImages,
         test: &LabeledImages,
     ) -> Result<FrozenFeatures, TrainError> {
-        let request = FeatureRequest {
-            experiment: context.experiment,
-            hardware: context.hardware,
-            encoder,
-        };
+        let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder };
         let all = |images: &LabeledImages| (0..images.labels.len()).collect::<Vec<_>>();
         Ok(FrozenFeatures {
             train: extract(&request, labeled, &all(labeled))?,
@@ -419,20 +418,8 @@ impl<'s, 'a> Session<'s, 'a> {
         self.context.reporter.event(&Event::Note { text });
     }
 
-    fn train_split(&self) -> Result<LabeledImages, ExperimentError> {
-        split(self.context.data, self.context.data.train.as_ref(), "train")
-    }
-
-    fn test_split(&self) -> Result<LabeledImages, ExperimentError> {
-        split(self.context.data, self.context.data.test.as_ref(), "test")
-    }
-
     fn classes(&self) -> usize {
         self.context.data.class_names.len()
-    }
-
-    fn plan(&self, labeled: &LabeledImages) -> Result<Vec<Part>, ExperimentError> {
-        Ok(plan(self.context.experiment, labeled, self.classes())?)
     }
 
     fn recorded(&self, name: ResultName, part: &Part) -> bool {
@@ -511,29 +498,17 @@ impl<'s, 'a> Session<'s, 'a> {
             })?;
             if part.draw > 0 {
                 // The answers are recorded; of every budget, the first draw's classifier is kept.
-                self.directory
-                    .supervised_checkpoints(stage, part.budget, part.draw)
-                    .remove();
+                self.directory.supervised_checkpoints(stage, part.budget, part.draw).remove();
             }
         }
         Ok(trained.ended)
     }
 
-    fn pretrain(&mut self) -> Result<Pretrained, ExperimentError> {
+    fn pretrain(&mut self, pool: Arc<dyn ImageSource>) -> Result<Pretrained, ExperimentError> {
         let pools = self.context.data.pretraining_pool();
-        let sizes: Vec<String> = pools
-            .iter()
-            .map(|pool| format!("{} images of {}", pool.images.len(), pool.name))
-            .collect();
-        if pools.iter().all(|pool| pool.images.is_empty()) {
-            return Err(ExperimentError::MissingSplit {
-                data: self.context.data.name.clone(),
-                split: "unlabeled or train",
-                remedy: "name a folder of pictures with --unlabeled",
-            });
-        }
+        let sizes: Vec<String> =
+            pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
         self.note(format!("pre-training on {}", sizes.join(", ")));
-        let pool: Arc<dyn ImageSource> = Arc::new(ConcatSource::from(pools));
         let monitor = self.monitor()?;
         let directory = self.directory.clone();
         let pretrained = pretraining::pretrain(&mut self.setting(), pool, monitor.as_ref(), &directory)?;
@@ -543,9 +518,7 @@ impl<'s, 'a> Session<'s, 'a> {
             images: pretrained.images,
             images_per_second: pretrained.images_per_second,
             // Before the first epoch has ended: the mean so far.
-            final_loss: progress
-                .last_loss
-                .unwrap_or(progress.loss_sum / progress.seen.max(1) as f64),
+            final_loss: progress.last_loss.unwrap_or(progress.loss_sum / progress.seen.max(1) as f64),
             ended_by: pretrained.ended.name().to_owned(),
         });
         self.directory.write_summary(&self.summary(false))?;
@@ -563,24 +536,14 @@ impl<'s, 'a> Session<'s, 'a> {
         }
         let all: Vec<usize> = (0..labeled.labels.len()).collect();
         let share = |wanted: usize, of: usize| (wanted as f64 / of as f64).min(0.2);
-        let (rest, held_out) = hold_out(
-            &labeled.labels,
-            &all,
-            share(MONITOR_HELD_OUT, all.len()),
-            experiment.seed,
-        )?;
+        let (rest, held_out) = hold_out(&labeled.labels, &all, share(MONITOR_HELD_OUT, all.len()), experiment.seed)?;
         let bank = if rest.len() > MONITOR_BANK {
             let kept = MONITOR_BANK as f64 / rest.len() as f64;
             hold_out(&labeled.labels, &rest, kept, experiment.seed)?.1
         } else {
             rest
         };
-        Ok(Some(Monitor {
-            labeled,
-            classes: self.classes(),
-            bank,
-            held_out,
-        }))
+        Ok(Some(Monitor { labeled, classes: self.classes(), bank, held_out }))
     }
 
     /// Judges one frozen encoder at every budget and draw that is not recorded yet.
@@ -658,12 +621,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 of_draw.sort_by_key(|&(draw, _)| draw);
                 let runs: Vec<f64> = of_draw.into_iter().map(|(_, accuracy)| accuracy).collect();
                 if let Some(test_accuracy) = Accuracy::over(runs) {
-                    results.push(ResultRecord {
-                        name,
-                        init: name.init(),
-                        labels_per_class,
-                        test_accuracy,
-                    });
+                    results.push(ResultRecord { name, init: name.init(), labels_per_class, test_accuracy });
                 }
             }
         }
@@ -677,10 +635,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 unlabeled: data
                     .pretraining_pool()
                     .iter()
-                    .map(|pool| PoolRecord {
-                        name: pool.name.clone(),
-                        images: pool.images.len(),
-                    })
+                    .map(|pool| PoolRecord { name: pool.name.clone(), images: pool.images.len() })
                     .collect(),
                 skipped: data.skipped,
                 test_labels: data.test.as_ref().map_or_else(Vec::new, |test| test.labels.clone()),

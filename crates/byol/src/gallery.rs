@@ -91,17 +91,10 @@ pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>
         let mut files = [Vec::new(), Vec::new()];
         for draw in 0..sheet.views {
             for (view, (name, recipe)) in [("t", sheet.t), ("t_prime", sheet.t_prime)].into_iter().enumerate() {
-                let at = Coordinates {
-                    epoch: draw as u64,
-                    index: index as u64,
-                    view: view as u64,
-                };
+                let at = Coordinates { epoch: draw as u64, index: index as u64, view: view as u64 };
                 let parameters = recipe.sample(image.width, image.height, &mut rng(sheet.seed, Stream::View, at));
                 let rendered = renderer.render_levels(&image, &parameters, &mut pixels);
-                rendered.map_err(|source| GalleryError::Render {
-                    name: sheet.source.name(index),
-                    source,
-                })?;
+                rendered.map_err(|source| GalleryError::Render { name: sheet.source.name(index), source })?;
                 let file = format!("view-{number:02}-{name}-{draw}.png");
                 write_planes(&pixels, sheet.side, sheet.side, &out.join(&file))?;
                 sampled.push((number, index, file.clone(), name, parameters));
@@ -109,22 +102,15 @@ pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>
             }
         }
         let [t, t_prime] = files;
-        examples.push(ViewExample {
-            name: sheet.source.name(index),
-            original,
-            t,
-            t_prime,
-        });
+        examples.push(ViewExample { name: sheet.source.name(index), original, t, t_prime });
     }
-    let list = sampled
-        .iter()
-        .map(|(number, index, file, recipe, parameters)| SampledView {
-            picture: &examples[*number].name,
-            index: *index,
-            file,
-            recipe,
-            parameters,
-        });
+    let list = sampled.iter().map(|(number, index, file, recipe, parameters)| SampledView {
+        picture: &examples[*number].name,
+        index: *index,
+        file,
+        recipe,
+        parameters,
+    });
     let path = out.join("views.json");
     let json = serde_json::to_string_pretty(&list.collect::<Vec<_>>()).map_err(std::io::Error::from);
     json.and_then(|json| std::fs::write(&path, json + "\n"))
@@ -161,37 +147,23 @@ pub fn write_neighbors(
         for (place, &(index, similarity)) in found.nearest.iter().enumerate() {
             let picture = format!("neighbor-{number:02}-{place}.png");
             let label = write_labeled(train, index, &out.join(&picture))?;
-            neighbors.push(Neighbor {
-                picture,
-                label,
-                similarity,
-            });
+            neighbors.push(Neighbor { picture, label, similarity });
         }
-        examples.push(NeighborExample {
-            query,
-            label,
-            neighbors,
-        });
+        examples.push(NeighborExample { query, label, neighbors });
     }
     Ok(examples)
 }
 
 fn write_labeled(from: &LabeledImages, index: usize, path: &Path) -> Result<u16, GalleryError> {
     let len = from.labels.len();
-    let label = *from
-        .labels
-        .get(index)
-        .ok_or(GalleryError::NoSuchPicture { index, len })?;
+    let label = *from.labels.get(index).ok_or(GalleryError::NoSuchPicture { index, len })?;
     write_original(&read(from.images.as_ref(), index)?, path)?;
     Ok(label)
 }
 
 fn read(source: &dyn ImageSource, index: usize) -> Result<Image, GalleryError> {
     if index >= source.len() {
-        return Err(GalleryError::NoSuchPicture {
-            index,
-            len: source.len(),
-        });
+        return Err(GalleryError::NoSuchPicture { index, len: source.len() });
     }
     let mut image = Image::default();
     source.read(index, &mut image)?;
@@ -199,10 +171,7 @@ fn read(source: &dyn ImageSource, index: usize) -> Result<Image, GalleryError> {
 }
 
 fn make_folder(path: &Path) -> Result<(), GalleryError> {
-    std::fs::create_dir_all(path).map_err(|source| GalleryError::Folder {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::create_dir_all(path).map_err(|source| GalleryError::Folder { path: path.to_owned(), source })
 }
 
 fn write_original(image: &Image, path: &Path) -> Result<(), GalleryError> {
@@ -212,10 +181,7 @@ fn write_original(image: &Image, path: &Path) -> Result<(), GalleryError> {
         return save(&picture, path);
     }
     let scaled = |side: u32| (u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest)).max(1) as u32;
-    save(
-        &imageops::thumbnail(&picture, scaled(picture.width()), scaled(picture.height())),
-        path,
-    )
+    save(&imageops::thumbnail(&picture, scaled(picture.width()), scaled(picture.height())), path)
 }
 
 fn write_planes(pixels: &[u8], width: usize, height: usize, path: &Path) -> Result<(), GalleryError> {
@@ -232,10 +198,7 @@ fn interleaved(pixels: &[u8], width: usize, height: usize) -> RgbImage {
 
 fn save(picture: &RgbImage, path: &Path) -> Result<(), GalleryError> {
     let write = || picture.save_with_format(path, image::ImageFormat::Png);
-    write().map_err(|source| GalleryError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    write().map_err(|source| GalleryError::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -273,26 +236,13 @@ mod tests {
     #[test]
     fn views_and_their_parameters_are_written() {
         let (out, source, recipe) = (folder("views"), Plain(2), Recipe::paper_t());
-        let sheet = ViewSheet {
-            source: &source,
-            indices: &[1, 0],
-            t: &recipe,
-            t_prime: &recipe,
-            views: 2,
-            side: 24,
-            seed: 0,
-        };
+        let sheet =
+            ViewSheet { source: &source, indices: &[1, 0], t: &recipe, t_prime: &recipe, views: 2, side: 24, seed: 0 };
         let examples = write_views(&sheet, &out).unwrap();
-        assert_eq!(
-            examples.iter().map(|example| example.name.as_str()).collect::<Vec<_>>(),
-            ["plain/1", "plain/0"]
-        );
+        assert_eq!(examples.iter().map(|example| example.name.as_str()).collect::<Vec<_>>(), ["plain/1", "plain/0"]);
         assert_eq!((examples[0].t.len(), examples[0].t_prime.len()), (2, 2));
         let original = image::open(out.join(&examples[0].original)).unwrap().to_rgb8();
-        assert_eq!(
-            (original.dimensions(), original.get_pixel(5, 5).0),
-            ((192, 24), [200, 100, 50])
-        );
+        assert_eq!((original.dimensions(), original.get_pixel(5, 5).0), ((192, 24), [200, 100, 50]));
         let view = image::open(out.join(&examples[1].t_prime[1])).unwrap();
         assert_eq!((view.width(), view.height()), (24, 24));
 
@@ -311,22 +261,11 @@ mod tests {
     #[test]
     fn neighbors_are_written_with_their_labels() {
         let out = folder("neighbors");
-        let labeled = |labels: Vec<u16>| LabeledImages {
-            images: Arc::new(Plain(labels.len())),
-            labels,
-        };
-        let found = [Neighbors {
-            query: 1,
-            nearest: vec![(0, 0.9), (2, 0.5)],
-        }];
+        let labeled = |labels: Vec<u16>| LabeledImages { images: Arc::new(Plain(labels.len())), labels };
+        let found = [Neighbors { query: 1, nearest: vec![(0, 0.9), (2, 0.5)] }];
         let examples = write_neighbors(&labeled(vec![3, 4]), &labeled(vec![5, 6, 7]), &found, &out).unwrap();
-        let [example] = examples.as_slice() else {
-            panic!("one query makes one example")
-        };
-        assert_eq!(
-            (example.label, example.neighbors[0].label, example.neighbors[1].label),
-            (4, 5, 7)
-        );
+        let [example] = examples.as_slice() else { panic!("one query makes one example") };
+        assert_eq!((example.label, example.neighbors[0].label, example.neighbors[1].label), (4, 5, 7));
         assert!(out.join(&example.query).is_file() && out.join(&example.neighbors[1].picture).is_file());
         std::fs::remove_dir_all(&out).unwrap();
     }

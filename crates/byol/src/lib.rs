@@ -31,3 +31,7 @@ pub fn version() -> String {
         _ => env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

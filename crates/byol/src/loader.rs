@@ -87,11 +87,7 @@ impl Schedule {
     /// The pictures in the order of `epoch`.
     pub fn order_of(&self, epoch: usize) -> Vec<usize> {
         let mut order = self.indices.as_ref().clone();
-        let at = Coordinates {
-            epoch: epoch as u64,
-            index: self.order,
-            view: 0,
-        };
+        let at = Coordinates { epoch: epoch as u64, index: self.order, view: 0 };
         order.shuffle(&mut random::rng(self.seed, Stream::Shuffle, at));
         order
     }
@@ -101,10 +97,7 @@ impl Schedule {
         let within = step % self.steps_per_epoch();
         let begin = within * self.batch_size;
         let end = (begin + self.batch_size).min(order.len());
-        BatchPlan {
-            epoch: step / self.steps_per_epoch(),
-            indices: order[begin..end].to_vec(),
-        }
+        BatchPlan { epoch: step / self.steps_per_epoch(), indices: order[begin..end].to_vec() }
     }
 }
 
@@ -159,10 +152,7 @@ pub fn whole(pictures: Pictures, indices: Vec<usize>, batch_size: usize, workers
         move |step: usize| {
             let begin = step * batch_size;
             let end = (begin + batch_size).min(indices.len());
-            BatchPlan {
-                epoch: 0,
-                indices: indices[begin..end].to_vec(),
-            }
+            BatchPlan { epoch: 0, indices: indices[begin..end].to_vec() }
         }
     })
 }
@@ -185,14 +175,7 @@ fn start<P: FnMut(usize) -> BatchPlan + Send + 'static>(
         threads.push(std::thread::spawn(move || work(pictures, &views, own, plan, &sender)));
         ready.push(receiver);
     }
-    Batches {
-        ready,
-        workers: threads,
-        steps: Range {
-            start: 0,
-            end: steps.len(),
-        },
-    }
+    Batches { ready, workers: threads, steps: Range { start: 0, end: steps.len() } }
 }
 
 fn work(
@@ -223,10 +206,7 @@ fn render(
 ) -> Result<Batch, LoadError> {
     let side = pictures.side as i64;
     let shape = [plan.indices.len() as i64, side, side, 3];
-    let mut tensors: Vec<Tensor> = views
-        .iter()
-        .map(|_| Tensor::empty(shape, (Kind::Float, Device::Cpu)))
-        .collect();
+    let mut tensors: Vec<Tensor> = views.iter().map(|_| Tensor::empty(shape, (Kind::Float, Device::Cpu))).collect();
     let per_view = pictures.side * pictures.side * 3;
     for (row, &index) in plan.indices.iter().enumerate() {
         pictures.source.read(index, image)?;
@@ -234,16 +214,8 @@ fn render(
             let params = match kind {
                 ViewKind::Whole => ViewParams::whole(image.width, image.height),
                 ViewKind::Random { recipe, view } => {
-                    let at = Coordinates {
-                        epoch: plan.epoch as u64,
-                        index: index as u64,
-                        view: *view,
-                    };
-                    recipe.sample(
-                        image.width,
-                        image.height,
-                        &mut random::rng(pictures.seed, Stream::View, at),
-                    )
+                    let at = Coordinates { epoch: plan.epoch as u64, index: index as u64, view: *view };
+                    recipe.sample(image.width, image.height, &mut random::rng(pictures.seed, Stream::View, at))
                 }
             };
             // SAFETY: the tensor is contiguous float32 with `per_view` values a row, `row` is within it, and nobody
@@ -253,17 +225,11 @@ fn render(
             };
             renderer
                 .render(image, &params, pictures.normalization, pixels)
-                .map_err(|source| LoadError::View {
-                    name: pictures.source.name(index),
-                    source,
-                })?;
+                .map_err(|source| LoadError::View { name: pictures.source.name(index), source })?;
         }
     }
     let views = tensors.into_iter().map(|tensor| tensor.permute([0, 3, 1, 2])).collect();
-    Ok(Batch {
-        indices: plan.indices,
-        views,
-    })
+    Ok(Batch { indices: plan.indices, views })
 }
 
 impl Iterator for Batches {
@@ -295,13 +261,7 @@ mod tests {
     use super::*;
 
     fn schedule(pictures: usize, batch_size: usize, last: LastBatch) -> Schedule {
-        Schedule {
-            indices: Arc::new((0..pictures).collect()),
-            batch_size,
-            last,
-            seed: 3,
-            order: 0,
-        }
+        Schedule { indices: Arc::new((0..pictures).collect()), batch_size, last, seed: 3, order: 0 }
     }
 
     #[test]
@@ -311,9 +271,7 @@ mod tests {
         let mut orders = Vec::new();
         for epoch in 0..2 {
             let order = schedule.order_of(epoch);
-            let seen: Vec<usize> = (0..3)
-                .flat_map(|step| schedule.plan(epoch * 3 + step, &order).indices)
-                .collect();
+            let seen: Vec<usize> = (0..3).flat_map(|step| schedule.plan(epoch * 3 + step, &order).indices).collect();
             let mut sorted = seen.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, (0..10).collect::<Vec<_>>());

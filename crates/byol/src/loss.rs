@@ -19,11 +19,7 @@ pub fn regression(predictions: &Tensor, targets: &Tensor) -> Tensor {
 /// # Shapes
 /// `[batch, size]` to the same.
 pub fn normalize(rows: &Tensor) -> Tensor {
-    let rows = if rows.kind() == Kind::Double {
-        rows.shallow_clone()
-    } else {
-        rows.to_kind(Kind::Float)
-    };
+    let rows = if rows.kind() == Kind::Double { rows.shallow_clone() } else { rows.to_kind(Kind::Float) };
     // `norm` has the subgradient 0 at a zero row, where the square root of a sum has none.
     let length = rows.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true);
     &rows / length.clamp_min(1e-12)
@@ -34,11 +30,7 @@ const NO_IGNORED_LABEL: i64 = -100;
 
 /// Mean cross-entropy of logits `[batch, classes]` and class indices `[batch]` (int64), a scalar.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
-    let logits = if logits.kind() == Kind::Double {
-        logits.shallow_clone()
-    } else {
-        logits.to_kind(Kind::Float)
-    };
+    let logits = if logits.kind() == Kind::Double { logits.shallow_clone() } else { logits.to_kind(Kind::Float) };
     logits.cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, NO_IGNORED_LABEL, 0.0)
 }
 

@@ -15,20 +15,10 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
         BenchName::Pretrain => (Subject::Pretrain, Stage::Pretrain),
         BenchName::Supervised => (Subject::Supervised, Stage::Supervised),
     };
-    let experiment = request::experiment(
-        &options.config,
-        None,
-        Basis {
-            stage: Some(stage),
-            ..Basis::default()
-        },
-    )?;
+    let experiment = request::experiment(&options.config, None, Basis { stage: Some(stage), ..Basis::default() })?;
     let hardware = request::hardware(&options.hardware, reporter)?;
     let data = request::dataset(&options.data, &[], &args::Strictness { strict: false }, reporter)?;
-    let length = BenchOptions {
-        steps: options.steps,
-        ..BenchOptions::default()
-    };
+    let length = BenchOptions { steps: options.steps, ..BenchOptions::default() };
     let measured = bench::measure(subject, &experiment, &data, &hardware, length)?;
     if output.json {
         output::json(&measured);
@@ -39,15 +29,7 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
 }
 
 fn breakdown(measured: &BenchResult) -> String {
-    let BenchResult {
-        images_per_second,
-        batch_size,
-        image_size,
-        steps,
-        hardware,
-        waiting_ms,
-        computing_ms,
-    } = measured;
+    let BenchResult { images_per_second, batch_size, image_size, steps, hardware, waiting_ms, computing_ms } = measured;
     let per_step = waiting_ms + computing_ms;
     format!(
         "{images_per_second:.1} images/s: {steps} steps of {batch_size} images at {image_size} px on {hardware}\n\

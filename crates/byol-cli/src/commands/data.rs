@@ -35,21 +35,14 @@ pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter)
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "folder": folder, "fetched": fetched }));
     } else {
-        let what = if fetched {
-            "fetched and verified"
-        } else {
-            "complete already; nothing was downloaded"
-        };
+        let what = if fetched { "fetched and verified" } else { "complete already; nothing was downloaded" };
         output::text(&format!("{}: {what}", folder.display()));
     }
     Ok(Ending::Done)
 }
 
 pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
-    let open = OpenOptions {
-        strict: options.strictness.strict,
-        ..OpenOptions::default()
-    };
+    let open = OpenOptions { strict: options.strictness.strict, ..OpenOptions::default() };
     let info = DataInfo::inspect(&options.data, &open)?;
     if output.json {
         output::json(&info);

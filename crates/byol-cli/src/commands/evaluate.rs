@@ -11,10 +11,7 @@ use crate::request::{self, Basis};
 use crate::{interrupt, output, wording};
 
 pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let basis = Basis {
-        run: Some(&options.from),
-        ..Basis::default()
-    };
+    let basis = Basis { run: Some(&options.from), ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
     let hardware = request::hardware(&options.hardware, reporter)?;
     let data = request::dataset(&options.source.data, &[], &options.source.strictness, reporter)?;
@@ -45,24 +42,17 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
 fn table(records: &[PredictionRecord]) -> String {
     let mut groups: Vec<(ResultName, LabelBudget, Vec<f64>)> = Vec::new();
     for record in records {
-        match groups
-            .iter_mut()
-            .find(|(name, budget, _)| (*name, *budget) == (record.name, record.labels_per_class))
-        {
+        match groups.iter_mut().find(|(name, budget, _)| (*name, *budget) == (record.name, record.labels_per_class)) {
             Some((_, _, accuracies)) => accuracies.push(record.test_accuracy),
             None => groups.push((record.name, record.labels_per_class, vec![record.test_accuracy])),
         }
     }
-    let mut text = format!(
-        "{:<24}{:>17}{:>7}{:>15}   range\n",
-        "classifier", "labels per class", "draws", "test accuracy"
-    );
+    let mut text =
+        format!("{:<24}{:>17}{:>7}{:>15}   range\n", "classifier", "labels per class", "draws", "test accuracy");
     for (name, budget, accuracies) in groups {
         let draws = accuracies.len();
         let mean = accuracies.iter().sum::<f64>() / draws as f64;
-        let (low, high) = accuracies
-            .iter()
-            .fold((mean, mean), |(low, high), one| (low.min(*one), high.max(*one)));
+        let (low, high) = accuracies.iter().fold((mean, mean), |(low, high), one| (low.min(*one), high.max(*one)));
         let (name, budget) = (wording::result(name), budget.to_string());
         text += &format!("{name:<24}{budget:>17}{draws:>7}{mean:>15.4}   {low:.4}-{high:.4}\n");
     }

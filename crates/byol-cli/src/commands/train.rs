@@ -38,10 +38,7 @@ pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> a
         mode: OpenMode::Resume,
         labels: Some(&demo.labels),
         config: &demo.config,
-        basis: Basis {
-            preset: Some("demo"),
-            ..Basis::default()
-        },
+        basis: Basis { preset: Some("demo"), ..Basis::default() },
         hardware: &demo.hardware,
     };
     job.work(output, reporter, experiment::run)
@@ -75,10 +72,7 @@ pub fn supervised(
         mode: mode(&supervised.target),
         labels: Some(&supervised.labels),
         config: &supervised.config,
-        basis: Basis {
-            stage: Some(Stage::Supervised),
-            ..Basis::default()
-        },
+        basis: Basis { stage: Some(Stage::Supervised), ..Basis::default() },
         hardware: &supervised.hardware,
     };
     job.work(output, reporter, experiment::supervised)
@@ -93,10 +87,7 @@ pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Re
         mode: mode(&pretrain.target),
         labels: None,
         config: &pretrain.config,
-        basis: Basis {
-            stage: Some(Stage::Pretrain),
-            ..Basis::default()
-        },
+        basis: Basis { stage: Some(Stage::Pretrain), ..Basis::default() },
         hardware: &pretrain.hardware,
     };
     job.work(output, reporter, experiment::pretrain)
@@ -111,24 +102,14 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
         mode: mode(&finetune.target),
         labels: Some(&finetune.labels),
         config: &finetune.config,
-        basis: Basis {
-            run: Some(&finetune.from),
-            stage: Some(Stage::Finetune),
-            ..Basis::default()
-        },
+        basis: Basis { run: Some(&finetune.from), stage: Some(Stage::Finetune), ..Basis::default() },
         hardware: &finetune.hardware,
     };
-    job.work(output, reporter, |context| {
-        experiment::finetune(context, &finetune.from)
-    })
+    job.work(output, reporter, |context| experiment::finetune(context, &finetune.from))
 }
 
 fn mode(target: &args::Target) -> OpenMode {
-    if target.resume {
-        OpenMode::Resume
-    } else {
-        OpenMode::Fresh
-    }
+    if target.resume { OpenMode::Resume } else { OpenMode::Fresh }
 }
 
 impl Job<'_> {
@@ -159,25 +140,18 @@ impl Job<'_> {
     fn tell(&self, outcome: &Outcome, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
         let (summary, note) = match outcome {
             Outcome::Finished(summary) => (summary, format!("finished: {}", self.out.display())),
-            Outcome::AlreadyFinished(summary) => (
-                summary,
-                format!("{} was finished before; nothing was left to do", self.out.display()),
-            ),
+            Outcome::AlreadyFinished(summary) => {
+                (summary, format!("{} was finished before; nothing was left to do", self.out.display()))
+            }
             Outcome::Interrupted(summary) => {
-                let how = if self.mode == OpenMode::Resume {
-                    "the same command"
-                } else {
-                    "the same command with --resume"
-                };
+                let how =
+                    if self.mode == OpenMode::Resume { "the same command" } else { "the same command with --resume" };
                 (summary, format!("interrupted; {how} continues {}", self.out.display()))
             }
         };
         reporter.event(&Event::Note { text: note });
         if output.json {
-            output::json(&End {
-                event: "ended",
-                summary,
-            });
+            output::json(&End { event: "ended", summary });
         } else {
             if !summary.results.is_empty() {
                 output::text(&report::table::markdown(&[report::load(self.out)?]));

@@ -15,22 +15,12 @@ use crate::request::{self, Basis};
 const VIEWS: usize = 4;
 
 pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let basis = Basis {
-        stage: Some(Stage::Pretrain),
-        ..Basis::default()
-    };
+    let basis = Basis { stage: Some(Stage::Pretrain), ..Basis::default() };
     let experiment = request::experiment(&options.config, None, basis)?;
     let data = request::dataset(&options.source.data, &[], &options.source.strictness, reporter)?;
     let pools = data.pretraining_pool();
-    let Some(source) = pools
-        .iter()
-        .map(|pool| pool.images.as_ref())
-        .find(|images| !images.is_empty())
-    else {
-        bail!(
-            "{} holds no training or unlabelled images",
-            options.source.data.display()
-        );
+    let Some(source) = pools.iter().map(|pool| pool.images.as_ref()).find(|images| !images.is_empty()) else {
+        bail!("{} holds no training or unlabelled images", options.source.data.display());
     };
     let sheet = ViewSheet {
         source,
@@ -46,9 +36,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
         output::json(&serde_json::json!({ "event": "ended", "views": examples }));
     } else {
         let (pictures, out) = (examples.len(), options.out.display());
-        output::text(&format!(
-            "views of {pictures} pictures, and views.json with their parameters, are in {out}"
-        ));
+        output::text(&format!("views of {pictures} pictures, and views.json with their parameters, are in {out}"));
     }
     Ok(Ending::Done)
 }

@@ -67,39 +67,22 @@ impl Recipe {
 
     /// The paper's t' (Table 6): seldom blurred, sometimes solarised.
     pub fn paper_t_prime() -> Self {
-        Recipe {
-            blur_probability: 0.1,
-            solarize_probability: 0.2,
-            ..Self::paper_t()
-        }
+        Recipe { blur_probability: 0.1, solarize_probability: 0.2, ..Self::paper_t() }
     }
 
     /// The lab's recipe, used for both views: larger crops, stronger saturation, blurred half the time.
     pub fn lab() -> Self {
-        Recipe {
-            crop_area: [0.2, 1.0],
-            saturation: 0.4,
-            blur_probability: 0.5,
-            ..Self::paper_t()
-        }
+        Recipe { crop_area: [0.2, 1.0], saturation: 0.4, blur_probability: 0.5, ..Self::paper_t() }
     }
 
     /// Random resized crop (area 0.3-1) and flip, nothing more: for labelled training pictures.
     pub fn crop() -> Self {
-        Recipe {
-            jitter_probability: 0.0,
-            grayscale_probability: 0.0,
-            ..Self::color()
-        }
+        Recipe { jitter_probability: 0.0, grayscale_probability: 0.0, ..Self::color() }
     }
 
     /// [`Recipe::crop`] with colour jitter and grayscale as in t: for labelled training pictures.
     pub fn color() -> Self {
-        Recipe {
-            crop_area: [0.3, 1.0],
-            blur_probability: 0.0,
-            ..Self::paper_t()
-        }
+        Recipe { crop_area: [0.3, 1.0], blur_probability: 0.0, ..Self::paper_t() }
     }
 
     /// Checks every range.
@@ -108,28 +91,13 @@ impl Recipe {
     /// The first key whose value is out of range, with the value and the range.
     pub fn validate(&self) -> Result<(), RecipeError> {
         let pair = |key, [low, high]: [f64; 2], limit: f64, expected| {
-            check(
-                low > 0.0 && low <= high && high <= limit,
-                key,
-                format!("[{low}, {high}]"),
-                expected,
-            )
+            check(low > 0.0 && low <= high && high <= limit, key, format!("[{low}, {high}]"), expected)
         };
         let number = |key, value: f64, limit: f64, expected| {
             check((0.0..=limit).contains(&value), key, value.to_string(), expected)
         };
-        pair(
-            "crop_area",
-            self.crop_area,
-            1.0,
-            "two shares above 0 and up to 1, the smaller first",
-        )?;
-        pair(
-            "crop_ratio",
-            self.crop_ratio,
-            f64::MAX,
-            "two positive numbers, the smaller first",
-        )?;
+        pair("crop_area", self.crop_area, 1.0, "two shares above 0 and up to 1, the smaller first")?;
+        pair("crop_ratio", self.crop_ratio, f64::MAX, "two positive numbers, the smaller first")?;
         for (key, probability) in [
             ("flip_probability", self.flip_probability),
             ("jitter_probability", self.jitter_probability),
@@ -139,27 +107,15 @@ impl Recipe {
         ] {
             number(key, probability, 1.0, "a probability, 0 to 1")?;
         }
-        for (key, strength) in [
-            ("brightness", self.brightness),
-            ("contrast", self.contrast),
-            ("saturation", self.saturation),
-        ] {
+        for (key, strength) in
+            [("brightness", self.brightness), ("contrast", self.contrast), ("saturation", self.saturation)]
+        {
             number(key, strength, 100.0, "0 to 100")?;
         }
         number("hue", self.hue, 0.5, "a share of the colour circle, 0 to 0.5")?;
-        pair(
-            "blur_sigma",
-            self.blur_sigma,
-            1e4,
-            "two positive numbers of pixels, the smaller first",
-        )?;
+        pair("blur_sigma", self.blur_sigma, 1e4, "two positive numbers of pixels, the smaller first")?;
         let kernel = self.blur_kernel;
-        check(
-            kernel > 0.0 && kernel <= 1.0,
-            "blur_kernel",
-            kernel.to_string(),
-            "a share above 0 and up to 1",
-        )
+        check(kernel > 0.0 && kernel <= 1.0, "blur_kernel", kernel.to_string(), "a share above 0 and up to 1")
     }
 
     /// Draws the parameters of one view of a picture of `width` by `height` pixels.
@@ -171,19 +127,10 @@ impl Recipe {
         let flip = happens(self.flip_probability, rng);
         let jitter = happens(self.jitter_probability, rng).then(|| self.sample_jitter(rng));
         let grayscale = happens(self.grayscale_probability, rng);
-        let blur = happens(self.blur_probability, rng).then(|| Blur {
-            sigma: uniform(self.blur_sigma, rng) as f32,
-            kernel: self.blur_kernel,
-        });
+        let blur = happens(self.blur_probability, rng)
+            .then(|| Blur { sigma: uniform(self.blur_sigma, rng) as f32, kernel: self.blur_kernel });
         let solarize = happens(self.solarize_probability, rng).then_some(self.solarize_threshold);
-        ViewParams {
-            crop,
-            flip,
-            jitter,
-            grayscale,
-            blur,
-            solarize,
-        }
+        ViewParams { crop, flip, jitter, grayscale, blur, solarize }
     }
 
     fn sample_crop(&self, width: usize, height: usize, rng: &mut impl Rng) -> Crop {
@@ -198,12 +145,7 @@ impl Recipe {
             if (1..=width).contains(&w) && (1..=height).contains(&h) {
                 let top = rng.random_range(0..=height - h);
                 let left = rng.random_range(0..=width - w);
-                return Crop {
-                    top,
-                    left,
-                    height: h,
-                    width: w,
-                };
+                return Crop { top, left, height: h, width: w };
             }
         }
         self.centre_crop(width, height)
@@ -220,12 +162,7 @@ impl Recipe {
             (width, height)
         };
         let (w, h) = (w.max(1).min(width), h.max(1).min(height));
-        Crop {
-            top: (height - h) / 2,
-            left: (width - w) / 2,
-            height: h,
-            width: w,
-        }
+        Crop { top: (height - h) / 2, left: (width - w) / 2, height: h, width: w }
     }
 
     fn sample_jitter(&self, rng: &mut impl Rng) -> Jitter {
@@ -254,9 +191,5 @@ fn happens(probability: f64, rng: &mut impl Rng) -> bool {
 }
 
 fn check(holds: bool, key: &'static str, value: String, expected: &'static str) -> Result<(), RecipeError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(RecipeError { key, value, expected })
-    }
+    if holds { Ok(()) } else { Err(RecipeError { key, value, expected }) }
 }

@@ -30,11 +30,7 @@ pub enum RenderError {
     #[error("output holds {found} values instead of 3 x {side} x {side}")]
     Output { side: usize, found: usize },
     #[error("{key} = {value} cannot be applied: it must be {expected}")]
-    Parameter {
-        key: &'static str,
-        value: f64,
-        expected: &'static str,
-    },
+    Parameter { key: &'static str, value: f64, expected: &'static str },
 }
 
 /// Renders views of one size.
@@ -125,17 +121,10 @@ impl Renderer {
     fn check(&self, image: &Image, params: &ViewParams, out: usize) -> Result<(), RenderError> {
         let &Image { width, height, .. } = image;
         if out != 3 * self.side * self.side {
-            return Err(RenderError::Output {
-                side: self.side,
-                found: out,
-            });
+            return Err(RenderError::Output { side: self.side, found: out });
         }
         if width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)) != Some(image.pixels.len()) {
-            return Err(RenderError::Picture {
-                width,
-                height,
-                found: image.pixels.len(),
-            });
+            return Err(RenderError::Picture { width, height, found: image.pixels.len() });
         }
         let crop = params.crop;
         let fits = |start: usize, length: usize, limit| {
@@ -148,18 +137,8 @@ impl Renderer {
             check_jitter(jitter)?;
         }
         if let Some(Blur { sigma, kernel }) = params.blur {
-            check(
-                sigma > 0.0 && sigma.is_finite(),
-                "sigma",
-                sigma.into(),
-                "a positive number of pixels",
-            )?;
-            check(
-                kernel > 0.0 && kernel <= 1.0,
-                "kernel",
-                kernel,
-                "a share above 0 and up to 1",
-            )?;
+            check(sigma > 0.0 && sigma.is_finite(), "sigma", sigma.into(), "a positive number of pixels")?;
+            check(kernel > 0.0 && kernel <= 1.0, "kernel", kernel, "a share above 0 and up to 1")?;
         }
         Ok(())
     }
@@ -170,17 +149,13 @@ impl Renderer {
             return;
         }
         let size = [image.height, image.width];
-        self.resizer
-            .resized_crop(&image.pixels, size, params.crop, params.flip, &mut self.planes);
+        self.resizer.resized_crop(&image.pixels, size, params.crop, params.flip, &mut self.planes);
         self.change_colors(params);
         if let Some(blur) = params.blur {
             // A mirrored edge has no more than side - 1 pixels; only views of 1 or 2 pixels are that small.
             let size = blur.kernel_size(self.side).min(2 * self.side - 1);
             let channels = if params.grayscale { 1 } else { 3 };
-            if self
-                .blurrer
-                .blur(&self.planes, blur.sigma, size, channels, &mut self.spare)
-            {
+            if self.blurrer.blur(&self.planes, blur.sigma, size, channels, &mut self.spare) {
                 std::mem::swap(&mut self.planes, &mut self.spare);
                 if params.grayscale {
                     self.planes.repeat_first();
@@ -204,10 +179,7 @@ impl Renderer {
                     Adjustment::Contrast if jitter.contrast != 1.0 => {
                         self.sweep();
                         let mean = color::mean_gray(&self.planes);
-                        self.steps.push(ColorStep::Contrast {
-                            factor: jitter.contrast,
-                            mean,
-                        });
+                        self.steps.push(ColorStep::Contrast { factor: jitter.contrast, mean });
                     }
                     Adjustment::Saturation if jitter.saturation != 1.0 => {
                         self.steps.push(ColorStep::Saturation(jitter.saturation));
@@ -232,30 +204,14 @@ impl Renderer {
 }
 
 fn check_jitter(jitter: &Jitter) -> Result<(), RenderError> {
-    for (key, factor) in [
-        ("brightness", jitter.brightness),
-        ("contrast", jitter.contrast),
-        ("saturation", jitter.saturation),
-    ] {
-        check(
-            factor >= 0.0 && factor.is_finite(),
-            key,
-            factor.into(),
-            "a factor, 0 or more",
-        )?;
+    for (key, factor) in
+        [("brightness", jitter.brightness), ("contrast", jitter.contrast), ("saturation", jitter.saturation)]
+    {
+        check(factor >= 0.0 && factor.is_finite(), key, factor.into(), "a factor, 0 or more")?;
     }
-    check(
-        (-0.5..=0.5).contains(&jitter.hue),
-        "hue",
-        jitter.hue.into(),
-        "a share of the colour circle, -0.5 to 0.5",
-    )
+    check((-0.5..=0.5).contains(&jitter.hue), "hue", jitter.hue.into(), "a share of the colour circle, -0.5 to 0.5")
 }
 
 fn check(holds: bool, key: &'static str, value: f64, expected: &'static str) -> Result<(), RenderError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(RenderError::Parameter { key, value, expected })
-    }
+    if holds { Ok(()) } else { Err(RenderError::Parameter { key, value, expected }) }
 }

@@ -69,30 +69,14 @@ impl ViewParams {
     /// one), resized, nothing else.
     pub fn whole(width: usize, height: usize) -> Self {
         let side = width.min(height);
-        let crop = Crop {
-            top: (height - side) / 2,
-            left: (width - side) / 2,
-            height: side,
-            width: side,
-        };
-        ViewParams {
-            crop,
-            flip: false,
-            jitter: None,
-            grayscale: false,
-            blur: None,
-            solarize: None,
-        }
+        let crop = Crop { top: (height - side) / 2, left: (width - side) / 2, height: side, width: side };
+        ViewParams { crop, flip: false, jitter: None, grayscale: false, blur: None, solarize: None }
     }
 }
 
 impl Adjustment {
-    pub const ALL: [Adjustment; 4] = [
-        Adjustment::Brightness,
-        Adjustment::Contrast,
-        Adjustment::Saturation,
-        Adjustment::Hue,
-    ];
+    pub const ALL: [Adjustment; 4] =
+        [Adjustment::Brightness, Adjustment::Contrast, Adjustment::Saturation, Adjustment::Hue];
 }
 
 impl Blur {

@@ -22,12 +22,7 @@ pub enum ConfigError {
     #[error("unknown key '{key}' ({origin}){hint}")]
     UnknownKey { key: String, origin: Origin, hint: String },
     #[error("key '{key}' cannot be {value} ({origin}): allowed is {allowed}")]
-    WrongValue {
-        key: String,
-        value: String,
-        origin: Origin,
-        allowed: String,
-    },
+    WrongValue { key: String, value: String, origin: Origin, allowed: String },
     #[error("key '{key}' is missing ({origin})")]
     MissingKey { key: String, origin: Origin },
     #[error("the configuration cannot be written as TOML")]

@@ -100,10 +100,8 @@ const PLAUSIBLE: f64 = 0.6;
 
 fn hint(typed: &str, stage: Option<Stage>) -> String {
     let suffix = format!(".{typed}");
-    let of_stages: Vec<String> = known()
-        .filter(|known| known.ends_with(&suffix))
-        .map(|known| format!("'{known}'"))
-        .collect();
+    let of_stages: Vec<String> =
+        known().filter(|known| known.ends_with(&suffix)).map(|known| format!("'{known}'")).collect();
     match of_stages.as_slice() {
         [] => {}
         [one] => return format!("; did you mean {one}?"),

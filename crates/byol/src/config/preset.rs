@@ -1,16 +1,7 @@
 //! The presets that the library carries: whole experiments as TOML, without the recipes that follow `pretrain.views`.
 
 /// Every preset, in the order in which people are told of them.
-pub const NAMES: [&str; 8] = [
-    "demo",
-    "hour",
-    "lab",
-    "stl10",
-    "paper-40",
-    "paper-100",
-    "paper-300",
-    "paper-1000",
-];
+pub const NAMES: [&str; 8] = ["demo", "hour", "lab", "stl10", "paper-40", "paper-100", "paper-300", "paper-1000"];
 
 /// The preset of whoever names none.
 pub const DEFAULT: &str = "hour";

@@ -39,25 +39,14 @@ pub struct Request<'a> {
 pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
     let typed = request.file.map(read_file).transpose()?.unwrap_or_default();
     let mut user = follow_views(meant(typed, request.stage)?);
-    let named = user
-        .iter()
-        .find(|entry| entry.key == "preset")
-        .and_then(|entry| entry.value.as_str());
+    let named = user.iter().find(|entry| entry.key == "preset").and_then(|entry| entry.value.as_str());
     let name = request.preset.or(named).unwrap_or(preset::DEFAULT).to_owned();
     user.retain(|entry| entry.key != "preset");
-    let pairs = request
-        .set
-        .iter()
-        .map(|text| parse_pair(text))
-        .collect::<Result<Vec<_>, _>>()?;
+    let pairs = request.set.iter().map(|text| parse_pair(text)).collect::<Result<Vec<_>, _>>()?;
     for entry in meant(pairs.into_iter().flatten().collect(), request.stage)? {
         if entry.key == "preset" {
             let hint = "; choose a preset with --preset".to_owned();
-            return Err(ConfigError::UnknownKey {
-                key: entry.key,
-                origin: entry.origin,
-                hint,
-            });
+            return Err(ConfigError::UnknownKey { key: entry.key, origin: entry.origin, hint });
         }
         user.push(entry);
     }
@@ -67,9 +56,7 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
     };
     let origin = Origin::Preset(name.clone());
     let preset = parse_table(text, |_| origin.clone())?;
-    let preset = keys::flatten(&preset)
-        .into_iter()
-        .map(|(key, value)| (key, (value, origin.clone())));
+    let preset = keys::flatten(&preset).into_iter().map(|(key, value)| (key, (value, origin.clone())));
     let mut settings: BTreeMap<String, (Value, Origin)> = preset.collect();
     let views_of_preset = settings.get(VIEWS).map(|(value, _)| value.clone());
     for Entry { key, value, origin } in user {
@@ -79,10 +66,7 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
         settings.retain(|key, (_, from)| !is_recipe_key(key) || *from != origin);
     }
     // An unknown name of views is reported with every other wrong value, below.
-    let views = settings
-        .get(VIEWS)
-        .and_then(|(value, _)| view_set(value))
-        .unwrap_or(ViewSet::Paper);
+    let views = settings.get(VIEWS).and_then(|(value, _)| view_set(value)).unwrap_or(ViewSet::Paper);
     for (key, value) in recipe_values(views) {
         settings.entry(key).or_insert_with(|| (value, origin.clone()));
     }
@@ -143,14 +127,8 @@ fn parse_table(text: &str, origin_at: impl Fn(usize) -> Origin) -> Result<Table,
 }
 
 fn read_file(path: &Path) -> Result<Vec<Entry>, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let origin_at = |line| Origin::File {
-        path: path.to_owned(),
-        line,
-    };
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let origin_at = |line| Origin::File { path: path.to_owned(), line };
     let table = parse_table(&text, origin_at)?;
     let mut lines = BTreeMap::new();
     if let Ok(spanned) = DeTable::parse(&text) {
@@ -185,14 +163,7 @@ fn parse_pair(text: &str) -> Result<Vec<Entry>, ConfigError> {
     let parsed = parsed.or_else(|| value.parse::<f64>().ok().map(Value::Float));
     let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
     let values = keys::flatten(&keys::nest([(key, value)]));
-    Ok(values
-        .into_iter()
-        .map(|(key, value)| Entry {
-            key,
-            value,
-            origin: Origin::Set,
-        })
-        .collect())
+    Ok(values.into_iter().map(|(key, value)| Entry { key, value, origin: Origin::Set }).collect())
 }
 
 /// Replaces every key as typed by the key that it stands for.
@@ -204,12 +175,7 @@ fn meant(entries: Vec<Entry>, stage: Option<Stage>) -> Result<Vec<Entry>, Config
             Meaning::Table if matches!(&value, Value::Table(table) if table.is_empty()) => {}
             Meaning::Table => {
                 let allowed = format!("a table of keys, as in {key}.KEY=VALUE");
-                return Err(ConfigError::WrongValue {
-                    key,
-                    value: value.to_string(),
-                    origin,
-                    allowed,
-                });
+                return Err(ConfigError::WrongValue { key, value: value.to_string(), origin, allowed });
             }
             Meaning::Unknown(hint) => return Err(ConfigError::UnknownKey { key, origin, hint }),
         }
@@ -219,10 +185,7 @@ fn meant(entries: Vec<Entry>, stage: Option<Stage>) -> Result<Vec<Entry>, Config
 
 /// Leaves out the recipe keys of a file that only repeat what its `views` stands for.
 fn follow_views(mut entries: Vec<Entry>) -> Vec<Entry> {
-    let views = entries
-        .iter()
-        .find(|entry| entry.key == VIEWS)
-        .and_then(|entry| view_set(&entry.value));
+    let views = entries.iter().find(|entry| entry.key == VIEWS).and_then(|entry| view_set(&entry.value));
     if let Some(views) = views {
         let base = recipe_values(views);
         entries.retain(|entry| base.get(&entry.key) != Some(&entry.value));
@@ -234,35 +197,18 @@ fn follow_views(mut entries: Vec<Entry>) -> Vec<Entry> {
 fn build(settings: &BTreeMap<String, (Value, Origin)>) -> Result<Experiment, ConfigError> {
     // An element of a list, `mean[1]`, stands where its list does.
     let list = |key: &str| key.split('[').next().unwrap_or_default().to_owned();
-    let origin = |key: &str| {
-        settings
-            .get(&list(key))
-            .map_or(Origin::Complete, |(_, origin)| origin.clone())
-    };
+    let origin = |key: &str| settings.get(&list(key)).map_or(Origin::Complete, |(_, origin)| origin.clone());
     let table = keys::nest(settings.iter().map(|(key, (value, _))| (key.as_str(), value.clone())));
     let experiment: Experiment = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let key = list(&error.path().to_string());
-        let value = settings
-            .get(&key)
-            .map(|(value, _)| value.to_string())
-            .unwrap_or_default();
+        let value = settings.get(&key).map(|(value, _)| value.to_string()).unwrap_or_default();
         let allowed = allowed(settings, &key, error.inner().message());
-        ConfigError::WrongValue {
-            value,
-            origin: origin(&key),
-            allowed,
-            key,
-        }
+        ConfigError::WrongValue { value, origin: origin(&key), allowed, key }
     })?;
     experiment.validate().map_err(|error| match error {
-        ConfigError::WrongValue {
-            key, value, allowed, ..
-        } => ConfigError::WrongValue {
-            origin: origin(&key),
-            key,
-            value,
-            allowed,
-        },
+        ConfigError::WrongValue { key, value, allowed, .. } => {
+            ConfigError::WrongValue { origin: origin(&key), key, value, allowed }
+        }
         other => other,
     })?;
     Ok(experiment)
@@ -270,9 +216,7 @@ fn build(settings: &BTreeMap<String, (Value, Origin)>) -> Result<Experiment, Con
 
 /// What a value of the wrong type should have been, from the deserialiser's message.
 fn allowed(settings: &BTreeMap<String, (Value, Origin)>, key: &str, message: &str) -> String {
-    let expected = message
-        .rsplit_once("expected ")
-        .map_or(message, |(_, expected)| expected);
+    let expected = message.rsplit_once("expected ").map_or(message, |(_, expected)| expected);
     match expected {
         "u8" => "a whole number from 0 to 255".to_owned(),
         "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
@@ -282,19 +226,13 @@ fn allowed(settings: &BTreeMap<String, (Value, Origin)>, key: &str, message: &st
         // A name was expected, but the value is not text: a text that is no name makes the deserialiser list the names.
         _ if !matches!(settings.get(key), Some((Value::String(_), _))) => {
             let probe = settings.iter().map(|(at, (value, _))| {
-                let value = if at == key {
-                    Value::String(String::new())
-                } else {
-                    value.clone()
-                };
+                let value = if at == key { Value::String(String::new()) } else { value.clone() };
                 (at.as_str(), value)
             });
             match Value::Table(keys::nest(probe)).try_into::<Experiment>() {
-                Err(error) if error.message().contains("unknown variant") => error
-                    .message()
-                    .rsplit_once("expected ")
-                    .map_or(message, |(_, names)| names)
-                    .to_owned(),
+                Err(error) if error.message().contains("unknown variant") => {
+                    error.message().rsplit_once("expected ").map_or(message, |(_, names)| names).to_owned()
+                }
                 _ => expected.to_owned(),
             }
         }
@@ -308,27 +246,13 @@ impl Experiment {
     /// # Errors
     /// Not TOML, a key is missing or unknown, a value has the wrong type or range.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let table = parse_table(text, |line| Origin::File {
-            path: "config.toml".into(),
-            line,
-        })?;
+        let table = parse_table(text, |line| Origin::File { path: "config.toml".into(), line })?;
         let entries = keys::flatten(&table).into_iter();
-        let entries = entries
-            .map(|(key, value)| Entry {
-                key,
-                value,
-                origin: Origin::Complete,
-            })
-            .collect();
-        let settings: BTreeMap<String, (Value, Origin)> = meant(entries, None)?
-            .into_iter()
-            .map(|entry| (entry.key, (entry.value, entry.origin)))
-            .collect();
+        let entries = entries.map(|(key, value)| Entry { key, value, origin: Origin::Complete }).collect();
+        let settings: BTreeMap<String, (Value, Origin)> =
+            meant(entries, None)?.into_iter().map(|entry| (entry.key, (entry.value, entry.origin))).collect();
         if let Some(key) = keys::known().find(|key| !settings.contains_key(*key)) {
-            return Err(ConfigError::MissingKey {
-                key: key.to_owned(),
-                origin: Origin::Complete,
-            });
+            return Err(ConfigError::MissingKey { key: key.to_owned(), origin: Origin::Complete });
         }
         build(&settings)
     }
@@ -360,13 +284,7 @@ pub fn differences(a: &Experiment, b: &Experiment) -> Result<Vec<Difference>, Co
     let mut b = keys::flatten(&Table::try_from(b)?);
     let pairs = a.into_iter().filter_map(|(key, a)| b.remove(&key).map(|b| (key, a, b)));
     let differing = pairs.filter(|(key, a, b)| key != "preset" && a != b);
-    Ok(differing
-        .map(|(key, a, b)| Difference {
-            key,
-            a: a.to_string(),
-            b: b.to_string(),
-        })
-        .collect())
+    Ok(differing.map(|(key, a, b)| Difference { key, a: a.to_string(), b: b.to_string() }).collect())
 }
 
 #[cfg(test)]

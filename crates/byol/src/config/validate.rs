@@ -20,10 +20,7 @@ impl Experiment {
         let (budgets, listed) = (&self.labels_per_class, self.listed_budgets());
         let positive = !budgets.is_empty() && !budgets.contains(&LabelBudget::PerClass(0));
         check("labels_per_class", &listed, positive, BUDGETS)?;
-        let once = budgets
-            .iter()
-            .enumerate()
-            .all(|(index, budget)| !budgets[..index].contains(budget));
+        let once = budgets.iter().enumerate().all(|(index, budget)| !budgets[..index].contains(budget));
         check("labels_per_class", &listed, once, "each label budget once")?;
         within("draws", self.draws, 1, 1000)?;
         within("image_size", self.image_size, 8, 1024)?;
@@ -32,32 +29,17 @@ impl Experiment {
             within(&format!("mean[{channel}]"), *value, 0.0, 1.0)?;
         }
         for (channel, value) in self.deviation.iter().enumerate() {
-            check(
-                &format!("deviation[{channel}]"),
-                value,
-                *value > 0.0 && *value <= 1.0,
-                "above 0, up to 1",
-            )?;
+            check(&format!("deviation[{channel}]"), value, *value > 0.0 && *value <= 1.0, "above 0, up to 1")?;
         }
         let share = self.validation_share;
-        check(
-            "validation_share",
-            share,
-            (0.0..1.0).contains(&share),
-            "from 0 up to, not including, 1",
-        )?;
+        check("validation_share", share, (0.0..1.0).contains(&share), "from 0 up to, not including, 1")?;
         within("evaluation_batch_size", self.evaluation_batch_size, 1, 65_536)?;
         self.pretrain.validate()?;
         for (stage, settings) in [("supervised", &self.supervised), ("finetune", &self.finetune)] {
             settings.validate(stage)?;
             let patience = settings.patience;
             let held_out = patience == 0 || share > 0.0;
-            check(
-                &format!("{stage}.patience"),
-                patience,
-                held_out,
-                "0, because validation_share is 0",
-            )?;
+            check(&format!("{stage}.patience"), patience, held_out, "0, because validation_share is 0")?;
         }
         self.validate_evaluation()
     }
@@ -71,12 +53,7 @@ impl Experiment {
         let evaluate = &self.evaluate;
         within("evaluate.knn_neighbors", evaluate.knn_neighbors, 1, 100_000)?;
         positive("evaluate.knn_temperature", evaluate.knn_temperature)?;
-        check(
-            "evaluate.linear_l2",
-            "[]",
-            !evaluate.linear_l2.is_empty(),
-            "at least one penalty above 0",
-        )?;
+        check("evaluate.linear_l2", "[]", !evaluate.linear_l2.is_empty(), "at least one penalty above 0")?;
         for (index, penalty) in evaluate.linear_l2.iter().enumerate() {
             positive(&format!("evaluate.linear_l2[{index}]"), *penalty)?;
         }
@@ -97,22 +74,15 @@ impl Pretrain {
         within("pretrain.checkpoint_every", self.checkpoint_every, 1, 1_000_000)?;
         if self.patience > 0 && self.patience_metric == PatienceMetric::Knn {
             let every = self.monitor_every;
-            check(
-                "pretrain.monitor_every",
-                every,
-                every > 0,
-                "1 or more, because patience_metric is \"knn\"",
-            )?;
+            check("pretrain.monitor_every", every, every > 0, "1 or more, because patience_metric is \"knn\"")?;
         }
         for (view, recipe) in [("t", &self.t), ("t_prime", &self.t_prime)] {
-            recipe
-                .validate()
-                .map_err(|RecipeError { key, value, expected }| ConfigError::WrongValue {
-                    key: format!("pretrain.{view}.{key}"),
-                    value,
-                    origin: Origin::Complete,
-                    allowed: expected.to_owned(),
-                })?;
+            recipe.validate().map_err(|RecipeError { key, value, expected }| ConfigError::WrongValue {
+                key: format!("pretrain.{view}.{key}"),
+                value,
+                origin: Origin::Complete,
+                allowed: expected.to_owned(),
+            })?;
         }
         Ok(())
     }
@@ -135,12 +105,7 @@ fn check(key: &str, value: impl Display, allowed: bool, what: &str) -> Result<()
         return Ok(());
     }
     let (key, value, allowed) = (key.to_owned(), value.to_string(), what.to_owned());
-    Err(ConfigError::WrongValue {
-        key,
-        value,
-        origin: Origin::Complete,
-        allowed,
-    })
+    Err(ConfigError::WrongValue { key, value, origin: Origin::Complete, allowed })
 }
 
 fn within<T: PartialOrd + Display + Copy>(key: &str, value: T, low: T, high: T) -> Result<(), ConfigError> {
@@ -157,10 +122,5 @@ fn not_negative(key: &str, value: f64) -> Result<(), ConfigError> {
 
 fn warmup(stage: &str, value: f64, epochs: usize) -> Result<(), ConfigError> {
     let what = format!("0 to {epochs}, the number of epochs");
-    check(
-        &format!("{stage}.warmup_epochs"),
-        value,
-        (0.0..=epochs as f64).contains(&value),
-        &what,
-    )
+    check(&format!("{stage}.warmup_epochs"), value, (0.0..=epochs as f64).contains(&value), &what)
 }

@@ -17,10 +17,7 @@ impl ConcatSource {
             *end += part.len();
             Some(*end)
         });
-        ConcatSource {
-            ends: ends.collect(),
-            parts,
-        }
+        ConcatSource { ends: ends.collect(), parts }
     }
 
     /// The part that holds picture `index`, and the index within it.
@@ -45,16 +42,11 @@ impl ImageSource for ConcatSource {
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
         match self.locate(index) {
             Some((source, index)) => source.read(index, image),
-            None => Err(DataError::IndexOutOfRange {
-                source_name: "the pool".into(),
-                index,
-                len: self.len(),
-            }),
+            None => Err(DataError::IndexOutOfRange { source_name: "the pool".into(), index, len: self.len() }),
         }
     }
 
     fn name(&self, index: usize) -> String {
-        self.locate(index)
-            .map_or_else(String::new, |(source, index)| source.name(index))
+        self.locate(index).map_or_else(String::new, |(source, index)| source.name(index))
     }
 }

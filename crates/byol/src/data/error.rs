@@ -13,11 +13,7 @@ use super::stl10::IMAGE_BYTES;
 #[non_exhaustive]
 pub enum DataError {
     #[error("could not {action} {path}: {source}")]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
 
     #[error("{path} does not exist; give the folder that holds the data")]
     NotFound { path: PathBuf },
@@ -61,48 +57,26 @@ pub enum DataError {
         "{images_path} holds {images} images, but {labels_path} holds {labels} labels; one of the two is cut off or \
          belongs to another set"
     )]
-    LengthMismatch {
-        images_path: PathBuf,
-        images: usize,
-        labels_path: PathBuf,
-        labels: usize,
-    },
+    LengthMismatch { images_path: PathBuf, images: usize, labels_path: PathBuf, labels: usize },
 
     #[error(
         "{path}: {found} class names, expected {expected}, one per line; repair the file or remove it to use STL-10's names"
     )]
-    ClassNames {
-        path: PathBuf,
-        found: usize,
-        expected: usize,
-    },
+    ClassNames { path: PathBuf, found: usize, expected: usize },
 
     #[error(
         "{path}: {found} folds, expected {expected}, one per line; repair the file or remove it to go without folds"
     )]
-    FoldCount {
-        path: PathBuf,
-        found: usize,
-        expected: usize,
-    },
+    FoldCount { path: PathBuf, found: usize, expected: usize },
 
     #[error("{path}, line {line}: {problem}; repair the file or remove it to go without predefined folds")]
-    FoldLine {
-        path: PathBuf,
-        line: usize,
-        problem: FoldProblem,
-    },
+    FoldLine { path: PathBuf, line: usize, problem: FoldProblem },
 
     #[error("no pictures in {path}; the folder and the folders in it hold no .jpg, .jpeg, .png or .webp file")]
     NoPictures { path: PathBuf },
 
     #[error("none of the {count} pictures in {path} can be read; the first is {first}: {problem}")]
-    NoReadablePicture {
-        path: PathBuf,
-        count: usize,
-        first: PathBuf,
-        problem: PictureProblem,
-    },
+    NoReadablePicture { path: PathBuf, count: usize, first: PathBuf, problem: PictureProblem },
 
     #[error("{path}: {problem}; replace or remove the file, or leave out --strict to skip such files")]
     StrictPicture { path: PathBuf, problem: PictureProblem },
@@ -111,20 +85,12 @@ pub enum DataError {
     Picture { path: PathBuf, problem: PictureProblem },
 
     #[error("picture {index} was asked for, but {source_name} holds {len}")]
-    IndexOutOfRange {
-        source_name: String,
-        index: usize,
-        len: usize,
-    },
+    IndexOutOfRange { source_name: String, index: usize, len: usize },
 
     #[error(
         "class {class} has {available} labelled images, but {wanted} per class were asked for; lower the label budget"
     )]
-    TooFewLabels {
-        class: usize,
-        available: usize,
-        wanted: usize,
-    },
+    TooFewLabels { class: usize, available: usize, wanted: usize },
 
     #[error("label {label} of image {index} is not among the {classes} classes")]
     UnknownClass { index: usize, label: u16, classes: usize },
@@ -133,11 +99,7 @@ pub enum DataError {
     UnknownIndex { index: usize, len: usize },
 
     #[error("{what} is {value}, expected {expected}")]
-    SplitSetting {
-        what: &'static str,
-        value: String,
-        expected: String,
-    },
+    SplitSetting { what: &'static str, value: String, expected: String },
 }
 
 impl DataError {

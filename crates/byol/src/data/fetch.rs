@@ -62,43 +62,13 @@ impl Archive {
             max_bytes,
         };
         let files = [
-            (
-                "train_X.bin",
-                "918c2871b30a85fa023e0c44e0bee87f",
-                5_000 * IMAGE,
-                Mismatch::Error,
-            ),
-            (
-                "train_y.bin",
-                "5a34089d4802c674881badbb80307741",
-                5_000,
-                Mismatch::Error,
-            ),
-            (
-                "unlabeled_X.bin",
-                "5242ba1fed5e4be9e1e742405eb56ca4",
-                100_000 * IMAGE,
-                Mismatch::Error,
-            ),
-            (
-                "test_X.bin",
-                "7f263ba9f9e0b06b93213547f721ac82",
-                8_000 * IMAGE,
-                Mismatch::Error,
-            ),
+            ("train_X.bin", "918c2871b30a85fa023e0c44e0bee87f", 5_000 * IMAGE, Mismatch::Error),
+            ("train_y.bin", "5a34089d4802c674881badbb80307741", 5_000, Mismatch::Error),
+            ("unlabeled_X.bin", "5242ba1fed5e4be9e1e742405eb56ca4", 100_000 * IMAGE, Mismatch::Error),
+            ("test_X.bin", "7f263ba9f9e0b06b93213547f721ac82", 8_000 * IMAGE, Mismatch::Error),
             ("test_y.bin", "36f9794fa4beb8a2c72628de14fa638e", 8_000, Mismatch::Error),
-            (
-                "class_names.txt",
-                "6de44d022411c4d5cda4673b7f147c3f",
-                1 << 20,
-                Mismatch::Warning,
-            ),
-            (
-                "fold_indices.txt",
-                "4bbf8cd098ab9f87fe03fbcb37c06b28",
-                1 << 20,
-                Mismatch::Warning,
-            ),
+            ("class_names.txt", "6de44d022411c4d5cda4673b7f147c3f", 1 << 20, Mismatch::Warning),
+            ("fold_indices.txt", "4bbf8cd098ab9f87fe03fbcb37c06b28", 1 << 20, Mismatch::Warning),
         ];
         Archive {
             url: "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz".into(),
@@ -124,12 +94,7 @@ pub struct FetchOptions {
 
 impl FetchOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        FetchOptions {
-            dir: dir.into(),
-            url: None,
-            pause: Duration::from_secs(1),
-            on_progress: None,
-        }
+        FetchOptions { dir: dir.into(), url: None, pause: Duration::from_secs(1), on_progress: None }
     }
 
     fn report(&self, progress: FetchProgress) {
@@ -181,11 +146,7 @@ pub enum FetchOutcome {
 #[non_exhaustive]
 pub enum FetchError {
     #[error("could not {action} {path}: {source}")]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
 
     #[error("could not reach {url}: {reason}; check the address and the network, or name a mirror with --url")]
     Unreachable { url: String, reason: String },
@@ -197,29 +158,15 @@ pub enum FetchError {
         "the connection to {url} was lost {tries} times in a row ({reason}); {part} keeps the {bytes} bytes that came, \
          run the same command again to go on from there"
     )]
-    Interrupted {
-        url: String,
-        tries: u32,
-        reason: String,
-        part: PathBuf,
-        bytes: u64,
-    },
+    Interrupted { url: String, tries: u32, reason: String, part: PathBuf, bytes: u64 },
 
     #[error(
         "the archive from {url} has MD5 {found}, expected {expected}; it was deleted, fetch again or name another mirror with --url"
     )]
-    ArchiveChecksum {
-        url: String,
-        expected: String,
-        found: String,
-    },
+    ArchiveChecksum { url: String, expected: String, found: String },
 
     #[error("{name} in the archive has MD5 {found}, expected {expected}; nothing of the archive was kept, fetch again")]
-    FileChecksum {
-        name: String,
-        expected: String,
-        found: String,
-    },
+    FileChecksum { name: String, expected: String, found: String },
 
     #[error("the archive holds no {name}; nothing of it was kept, name another mirror with --url")]
     MissingFile { name: String },
@@ -294,11 +241,7 @@ fn verified_archive(archive: &Archive, options: &FetchOptions) -> Result<PathBuf
         remove(&part)?;
         // The beginning may have come from another server, or from a version since replaced.
         if !resumes {
-            return Err(FetchError::ArchiveChecksum {
-                url: url.into(),
-                expected: archive.md5.clone(),
-                found,
-            });
+            return Err(FetchError::ArchiveChecksum { url: url.into(), expected: archive.md5.clone(), found });
         }
     }
 }
@@ -309,11 +252,7 @@ fn is_complete(archive: &Archive, folder: &Path, options: &FetchOptions) -> Resu
     if let Some(receipt) = Receipt::read(folder) {
         return Ok(receipt.archive_md5 == archive.md5 && receipt.files.iter().all(|file| file.is_in(folder)));
     }
-    let required: Vec<_> = archive
-        .files
-        .iter()
-        .filter(|file| file.mismatch == Mismatch::Error)
-        .collect();
+    let required: Vec<_> = archive.files.iter().filter(|file| file.mismatch == Mismatch::Error).collect();
     if !required.iter().all(|file| folder.join(&file.name).is_file()) {
         return Ok(false);
     }
@@ -354,16 +293,10 @@ impl Receipt {
             let path = folder.join(&file.name);
             if path.is_file() {
                 let bytes = fs::metadata(&path).map_err(FetchError::io("read", &path))?.len();
-                files.push(ReceiptFile {
-                    name: file.name.clone(),
-                    bytes,
-                });
+                files.push(ReceiptFile { name: file.name.clone(), bytes });
             }
         }
-        Ok(Receipt {
-            archive_md5: archive.md5.clone(),
-            files,
-        })
+        Ok(Receipt { archive_md5: archive.md5.clone(), files })
     }
 
     fn read(folder: &Path) -> Option<Self> {
@@ -373,18 +306,13 @@ impl Receipt {
     fn write(&self, folder: &Path) -> Result<(), FetchError> {
         let path = folder.join(Self::FILE);
         let text = serde_json::to_string_pretty(self).map_err(io::Error::from);
-        text.and_then(|text| fs::write(&path, text))
-            .map_err(FetchError::io("write", &path))
+        text.and_then(|text| fs::write(&path, text)).map_err(FetchError::io("write", &path))
     }
 }
 
 /// MD5 of a file, in lower-case hexadecimal digits.
 fn file_md5(path: &Path, options: &FetchOptions) -> Result<String, FetchError> {
-    let error = |source| FetchError::Io {
-        action: "read",
-        path: path.to_path_buf(),
-        source,
-    };
+    let error = |source| FetchError::Io { action: "read", path: path.to_path_buf(), source };
     let mut file = File::open(path).map_err(error)?;
     let total = file.metadata().map_err(error)?.len();
     let (mut md5, mut buffer, mut done) = (Md5::new(), vec![0; 1 << 20], 0);
@@ -400,9 +328,7 @@ fn file_md5(path: &Path, options: &FetchOptions) -> Result<String, FetchError> {
 }
 
 fn hexadecimal(md5: Md5) -> String {
-    md5.finalize()
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    md5.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn remove(path: &Path) -> Result<(), FetchError> {

@@ -34,11 +34,7 @@ impl Fingerprint {
     /// Adds a file's size, first MiB and last MiB. A change in between that keeps the size goes unseen: STL-10's
     /// unlabelled file has gigabytes, and opening a data set must not read them.
     pub(crate) fn file_ends(&mut self, path: &Path) -> Result<(), DataError> {
-        let error = |source| DataError::Io {
-            action: "read",
-            path: path.to_path_buf(),
-            source,
-        };
+        let error = |source| DataError::Io { action: "read", path: path.to_path_buf(), source };
         let mut file = File::open(path).map_err(error)?;
         let size = file.metadata().map_err(error)?.len();
         self.number(size);
@@ -47,8 +43,7 @@ impl Fingerprint {
         self.0.update(&end);
         if size > END {
             end.clear();
-            file.seek(SeekFrom::Start(size.saturating_sub(END).max(END)))
-                .map_err(error)?;
+            file.seek(SeekFrom::Start(size.saturating_sub(END).max(END))).map_err(error)?;
             file.take(END).read_to_end(&mut end).map_err(error)?;
             self.0.update(&end);
         }
@@ -58,8 +53,6 @@ impl Fingerprint {
     /// `sha256:` and 32 hexadecimal digits.
     pub(crate) fn finish(self) -> String {
         let digest = self.0.finalize();
-        digest[..16]
-            .iter()
-            .fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
+        digest[..16].iter().fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
     }
 }

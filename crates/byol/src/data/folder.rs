@@ -28,11 +28,7 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     /// Skips bad pictures, keeps up to 1 GiB per folder, reports no progress.
     fn default() -> Self {
-        OpenOptions {
-            strict: false,
-            memory_budget_bytes: 1 << 30,
-            on_progress: None,
-        }
+        OpenOptions { strict: false, memory_budget_bytes: 1 << 30, on_progress: None }
     }
 }
 
@@ -76,9 +72,7 @@ impl FolderSource {
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
         let Search { files, mut skipped } = search(folder)?;
         if files.is_empty() && skipped.is_empty() {
-            return Err(DataError::NoPictures {
-                path: folder.to_path_buf(),
-            });
+            return Err(DataError::NoPictures { path: folder.to_path_buf() });
         }
         let looked_at = decode_all(&files, options);
         let all_kept = looked_at.iter().flatten().all(|picture| picture.pixels.is_some());
@@ -98,18 +92,11 @@ impl FolderSource {
                     fingerprint.number(file.bytes);
                     source.sizes.push((picture.width, picture.height));
                     if let (Some(decoded), Some(pixels)) = (&mut source.decoded, picture.pixels) {
-                        decoded.push(Image {
-                            width: picture.width,
-                            height: picture.height,
-                            pixels,
-                        });
+                        decoded.push(Image { width: picture.width, height: picture.height, pixels });
                     }
                     source.files.push(file);
                 }
-                Err(problem) => skipped.push(Skipped {
-                    path: file.path,
-                    problem,
-                }),
+                Err(problem) => skipped.push(Skipped { path: file.path, problem }),
             }
         }
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
@@ -126,12 +113,7 @@ impl FolderSource {
         let Skipped { path, problem } = self.skipped.swap_remove(0);
         Err(match options.strict {
             true => DataError::StrictPicture { path, problem },
-            false => DataError::NoReadablePicture {
-                path: folder.to_path_buf(),
-                count,
-                first: path,
-                problem,
-            },
+            false => DataError::NoReadablePicture { path: folder.to_path_buf(), count, first: path, problem },
         })
     }
 
@@ -184,9 +166,7 @@ impl ImageSource for FolderSource {
 
 /// Whether `folder` holds anything that looks like a picture. Nothing is decoded.
 pub(crate) fn holds_pictures(folder: &Path) -> bool {
-    walk(folder)
-        .flatten()
-        .any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
+    walk(folder).flatten().any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
 }
 
 struct Search {
@@ -196,19 +176,12 @@ struct Search {
 
 fn search(folder: &Path) -> Result<Search, DataError> {
     if !folder.exists() {
-        return Err(DataError::NotFound {
-            path: folder.to_path_buf(),
-        });
+        return Err(DataError::NotFound { path: folder.to_path_buf() });
     }
     if !folder.is_dir() {
-        return Err(DataError::NotAFolder {
-            path: folder.to_path_buf(),
-        });
+        return Err(DataError::NotAFolder { path: folder.to_path_buf() });
     }
-    let mut found = Search {
-        files: Vec::new(),
-        skipped: Vec::new(),
-    };
+    let mut found = Search { files: Vec::new(), skipped: Vec::new() };
     for entry in walk(folder) {
         let (path, size) = match entry {
             Ok(entry) if entry.file_type().is_dir() || !is_picture(entry.path()) => continue,
@@ -226,11 +199,7 @@ fn search(folder: &Path) -> Result<Search, DataError> {
             }
         };
         match size {
-            Ok(bytes) => found.files.push(FileImage {
-                name: name_within(folder, &path),
-                path,
-                bytes,
-            }),
+            Ok(bytes) => found.files.push(FileImage { name: name_within(folder, &path), path, bytes }),
             Err(problem) => found.skipped.push(Skipped { path, problem }),
         }
     }
@@ -240,10 +209,7 @@ fn search(folder: &Path) -> Result<Search, DataError> {
 
 fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
     let visible = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
-    WalkDir::new(folder)
-        .follow_links(true)
-        .into_iter()
-        .filter_entry(visible)
+    WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible)
 }
 
 fn is_picture(path: &Path) -> bool {
@@ -254,11 +220,7 @@ fn is_picture(path: &Path) -> bool {
 /// The path within the folder, with `/` between its parts on every system.
 fn name_within(folder: &Path, path: &Path) -> String {
     let within = path.strip_prefix(folder).unwrap_or(path);
-    within
-        .iter()
-        .map(|part| part.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join("/")
+    within.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 struct LookedAt {
@@ -274,11 +236,7 @@ fn decode_all(files: &[FileImage], options: &OpenOptions) -> Vec<Result<LookedAt
         let outcome = picture::decode(&file.path, image).map(|()| {
             let bytes = image.pixels.len() as u64;
             let fits = kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= options.memory_budget_bytes;
-            LookedAt {
-                width: image.width,
-                height: image.height,
-                pixels: fits.then(|| image.pixels.clone()),
-            }
+            LookedAt { width: image.width, height: image.height, pixels: fits.then(|| image.pixels.clone()) }
         });
         if let Some(on_progress) = &options.on_progress {
             on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
@@ -296,9 +254,7 @@ mod tests {
 
     fn write(path: &Path, value: u8) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        image::RgbImage::from_pixel(4, 3, image::Rgb([value; 3]))
-            .save(path)
-            .unwrap();
+        image::RgbImage::from_pixel(4, 3, image::Rgb([value; 3])).save(path).unwrap();
     }
 
     fn lenient() -> OpenOptions {
@@ -309,10 +265,7 @@ mod tests {
     fn pictures_are_found_in_the_order_of_their_paths() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for (value, name) in ["z.jpeg", "b/c.png", "a.WEBP", "b.png", ".hidden/x.png", "b/.y.png"]
-            .iter()
-            .enumerate()
-        {
+        for (value, name) in ["z.jpeg", "b/c.png", "a.WEBP", "b.png", ".hidden/x.png", "b/.y.png"].iter().enumerate() {
             write(&at(name), value as u8 * 40);
         }
         fs::write(at("notes.txt"), "not a picture").unwrap();
@@ -321,11 +274,7 @@ mod tests {
             let log = Arc::clone(&seen);
             let on_progress: Arc<dyn Fn(usize, usize) + Send + Sync> =
                 Arc::new(move |done, all| log.lock().unwrap().push((done, all)));
-            let options = OpenOptions {
-                memory_budget_bytes,
-                on_progress: Some(on_progress),
-                ..lenient()
-            };
+            let options = OpenOptions { memory_budget_bytes, on_progress: Some(on_progress), ..lenient() };
             let source = FolderSource::open(folder.path(), &options).unwrap();
             let names: Vec<String> = (0..source.len()).map(|index| source.name(index)).collect();
             assert_eq!(names, ["a.WEBP", "b/c.png", "b.png", "z.jpeg"]);
@@ -333,14 +282,7 @@ mod tests {
             assert_eq!(source.sizes(), [(4, 3); 4]);
             let mut image = Image::default();
             source.read(1, &mut image).unwrap();
-            assert_eq!(
-                image,
-                Image {
-                    width: 4,
-                    height: 3,
-                    pixels: vec![40; 36]
-                }
-            );
+            assert_eq!(image, Image { width: 4, height: 3, pixels: vec![40; 36] });
             assert!(source.read(4, &mut image).is_err());
             let mut seen = seen.lock().unwrap().clone();
             seen.sort_unstable();
@@ -358,18 +300,9 @@ mod tests {
         let source = FolderSource::open(folder.path(), &lenient()).unwrap();
         let skipped: Vec<String> = source.skipped().iter().map(|skip| skip.problem.to_string()).collect();
         assert_eq!(source.len(), 1);
-        assert_eq!(
-            skipped,
-            [
-                "the file is empty (0 bytes)",
-                "the content is neither JPEG, PNG nor WebP"
-            ]
-        );
+        assert_eq!(skipped, ["the file is empty (0 bytes)", "the content is neither JPEG, PNG nor WebP"]);
 
-        let strict = OpenOptions {
-            strict: true,
-            ..lenient()
-        };
+        let strict = OpenOptions { strict: true, ..lenient() };
         let message = FolderSource::open(folder.path(), &strict).err().unwrap().to_string();
         assert!(message.contains("empty.jpg: the file is empty"), "{message}");
 
@@ -392,10 +325,7 @@ mod tests {
     fn a_picture_that_vanishes_later_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         write(&folder.path().join("a.png"), 1);
-        let options = OpenOptions {
-            memory_budget_bytes: 0,
-            ..lenient()
-        };
+        let options = OpenOptions { memory_budget_bytes: 0, ..lenient() };
         let source = FolderSource::open(folder.path(), &options).unwrap();
         fs::remove_file(folder.path().join("a.png")).unwrap();
         let message = source.read(0, &mut Image::default()).unwrap_err().to_string();
@@ -406,10 +336,7 @@ mod tests {
     fn the_fingerprint_is_of_paths_within_the_folder_and_sizes() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let fingerprint = |folder: &tempfile::TempDir| {
-            FolderSource::open(folder.path(), &lenient())
-                .unwrap()
-                .fingerprint()
-                .to_owned()
+            FolderSource::open(folder.path(), &lenient()).unwrap().fingerprint().to_owned()
         };
         write(&one.path().join("a/b.png"), 1);
         write(&other.path().join("a/b.png"), 1);
@@ -433,11 +360,7 @@ mod tests {
         let source = FolderSource::open(folder.path(), &lenient()).unwrap();
         let names: Vec<String> = (0..source.len()).map(|index| source.name(index)).collect();
         assert_eq!(names, ["in/a.png", "in/linked/b.png"]);
-        let skipped: Vec<_> = source
-            .skipped()
-            .iter()
-            .map(|skip| skip.path.file_name().unwrap())
-            .collect();
+        let skipped: Vec<_> = source.skipped().iter().map(|skip| skip.path.file_name().unwrap()).collect();
         assert_eq!(skipped, ["broken.png"]);
     }
 }

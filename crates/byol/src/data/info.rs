@@ -74,21 +74,15 @@ impl DataInfo {
             return Self::of_patterns(&patterns::dataset());
         }
         if !path.exists() {
-            return Err(DataError::NotFound {
-                path: path.to_path_buf(),
-            });
+            return Err(DataError::NotFound { path: path.to_path_buf() });
         }
         if !path.is_dir() {
-            return Err(DataError::NotAFolder {
-                path: path.to_path_buf(),
-            });
+            return Err(DataError::NotAFolder { path: path.to_path_buf() });
         }
         match stl10::locate(path) {
             Some(folder) => Ok(Self::of_stl10(folder)),
             None if holds_pictures(path) => Self::of_folder(path, options),
-            None => Err(DataError::UnknownDataset {
-                path: path.to_path_buf(),
-            }),
+            None => Err(DataError::UnknownDataset { path: path.to_path_buf() }),
         }
     }
 
@@ -121,11 +115,7 @@ impl DataInfo {
         for split in ["train", "test"] {
             if let Some(Some(labeled)) = info.sound(stl10::open_labeled(&folder, split), &format!("{split}_X.bin")) {
                 let classes = info.class_names.len();
-                info.splits.push(SplitInfo::stl10(
-                    split,
-                    labeled.labels.len(),
-                    Some(count(&labeled, classes)),
-                ));
+                info.splits.push(SplitInfo::stl10(split, labeled.labels.len(), Some(count(&labeled, classes))));
                 training_images = training_images.or((split == "train").then_some(labeled.labels.len()));
             }
         }
@@ -136,9 +126,7 @@ impl DataInfo {
             }
         }
         if let Some(images) = training_images {
-            let folds = info
-                .sound(stl10::read_folds(&folder, images), stl10::FOLDS_FILE)
-                .flatten();
+            let folds = info.sound(stl10::read_folds(&folder, images), stl10::FOLDS_FILE).flatten();
             info.fold_sizes = folds.map(|folds| folds.iter().map(Vec::len).collect());
         }
         if training_images.is_none() && !info.splits.iter().any(|split| split.name == "unlabeled") && !info.is_damaged()
@@ -162,10 +150,7 @@ impl DataInfo {
                     | DataError::Io { path, .. } => path.clone(),
                     _ => self.path.join(file),
                 };
-                self.damaged.push(Damage {
-                    path,
-                    problem: error.to_string(),
-                });
+                self.damaged.push(Damage { path, problem: error.to_string() });
                 None
             }
         }
@@ -173,11 +158,7 @@ impl DataInfo {
 
     fn of_folder(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
         let mut info = Self::new(DataKind::Folder, folder);
-        let options = OpenOptions {
-            strict: false,
-            memory_budget_bytes: 0,
-            ..options.clone()
-        };
+        let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
         match FolderSource::open(folder, &options) {
             Ok(source) => {
                 let sizes = Sizes::of(source.sizes().iter().copied());
@@ -186,19 +167,11 @@ impl DataInfo {
                     problem: skip.problem.to_string(),
                 };
                 info.damaged.extend(source.skipped().iter().map(damage));
-                info.splits.push(SplitInfo {
-                    name: "unlabeled".into(),
-                    images: source.len(),
-                    sizes,
-                    per_class: None,
-                });
+                info.splits.push(SplitInfo { name: "unlabeled".into(), images: source.len(), sizes, per_class: None });
                 Ok(info)
             }
             Err(error @ DataError::NoReadablePicture { .. }) => {
-                info.damaged.push(Damage {
-                    path: folder.to_path_buf(),
-                    problem: error.to_string(),
-                });
+                info.damaged.push(Damage { path: folder.to_path_buf(), problem: error.to_string() });
                 Ok(info)
             }
             Err(error) => Err(error),
@@ -210,17 +183,12 @@ impl DataInfo {
         info.class_names = dataset.class_names.clone();
         info.fold_sizes = dataset.folds.as_ref().map(|folds| folds.iter().map(Vec::len).collect());
         let labeled = [("train", &dataset.train), ("test", &dataset.test)];
-        for (name, labeled) in labeled
-            .into_iter()
-            .filter_map(|(name, split)| Some((name, split.as_ref()?)))
-        {
+        for (name, labeled) in labeled.into_iter().filter_map(|(name, split)| Some((name, split.as_ref()?))) {
             let per_class = Some(count(labeled, dataset.class_names.len()));
-            info.splits
-                .push(SplitInfo::read(name, labeled.images.as_ref(), per_class)?);
+            info.splits.push(SplitInfo::read(name, labeled.images.as_ref(), per_class)?);
         }
         for pool in &dataset.unlabeled {
-            info.splits
-                .push(SplitInfo::read(&pool.name, pool.images.as_ref(), None)?);
+            info.splits.push(SplitInfo::read(&pool.name, pool.images.as_ref(), None)?);
         }
         Ok(info)
     }
@@ -229,12 +197,7 @@ impl DataInfo {
 impl SplitInfo {
     fn stl10(name: &str, images: usize, per_class: Option<Vec<usize>>) -> Self {
         let side = stl10::SIDE;
-        SplitInfo {
-            name: name.into(),
-            images,
-            sizes: Sizes::of([(side, side)]),
-            per_class,
-        }
+        SplitInfo { name: name.into(), images, sizes: Sizes::of([(side, side)]), per_class }
     }
 
     /// Takes the size of the first picture for all, as the drawn ones of a split are of one size.
@@ -244,23 +207,14 @@ impl SplitInfo {
             source.read(0, &mut image)?;
         }
         let sizes = Sizes::of([(image.width, image.height)]);
-        Ok(SplitInfo {
-            name: name.into(),
-            images: source.len(),
-            sizes,
-            per_class,
-        })
+        Ok(SplitInfo { name: name.into(), images: source.len(), sizes, per_class })
     }
 }
 
 impl Sizes {
     fn of(sizes: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let one = |(width, height)| Sizes {
-            min_width: width,
-            max_width: width,
-            min_height: height,
-            max_height: height,
-        };
+        let one =
+            |(width, height)| Sizes { min_width: width, max_width: width, min_height: height, max_height: height };
         let join = |a: Sizes, b: Sizes| Sizes {
             min_width: a.min_width.min(b.min_width),
             max_width: a.max_width.max(b.max_width),
@@ -275,11 +229,7 @@ impl fmt::Display for Sizes {
     /// `96 x 96`, or `64-4000 x 48-3000`.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let range = |min: usize, max: usize| {
-            if min == max {
-                min.to_string()
-            } else {
-                format!("{min}-{max}")
-            }
+            if min == max { min.to_string() } else { format!("{min}-{max}") }
         };
         let width = range(self.min_width, self.max_width);
         write!(formatter, "{width} x {}", range(self.min_height, self.max_height))
@@ -313,11 +263,7 @@ impl fmt::Display for DataInfo {
         self.fmt_classes(out)?;
         if let Some(folds) = &self.fold_sizes {
             let (least, most) = (folds.iter().min().unwrap_or(&0), folds.iter().max().unwrap_or(&0));
-            let size = if least == most {
-                least.to_string()
-            } else {
-                format!("{least}-{most}")
-            };
+            let size = if least == most { least.to_string() } else { format!("{least}-{most}") };
             writeln!(out, "\n{} folds of {size} training images", folds.len())?;
         }
         if !self.missing.is_empty() {
@@ -340,11 +286,7 @@ impl fmt::Display for DataInfo {
 
 impl DataInfo {
     fn fmt_classes(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        let labeled: Vec<_> = self
-            .splits
-            .iter()
-            .filter_map(|split| Some((split, split.per_class.as_ref()?)))
-            .collect();
+        let labeled: Vec<_> = self.splits.iter().filter_map(|split| Some((split, split.per_class.as_ref()?))).collect();
         if labeled.is_empty() {
             return Ok(());
         }

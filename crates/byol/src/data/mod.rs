@@ -104,23 +104,15 @@ impl Dataset {
             return Ok(patterns::dataset());
         }
         if !path.exists() {
-            return Err(DataError::NotFound {
-                path: path.to_path_buf(),
-            });
+            return Err(DataError::NotFound { path: path.to_path_buf() });
         }
         if !path.is_dir() {
-            return Err(DataError::NotAFolder {
-                path: path.to_path_buf(),
-            });
+            return Err(DataError::NotAFolder { path: path.to_path_buf() });
         }
         match stl10::locate(path) {
             Some(folder) => stl10::open(&folder),
-            None if folder::holds_pictures(path) => Err(DataError::FolderOfPictures {
-                path: path.to_path_buf(),
-            }),
-            None => Err(DataError::UnknownDataset {
-                path: path.to_path_buf(),
-            }),
+            None if folder::holds_pictures(path) => Err(DataError::FolderOfPictures { path: path.to_path_buf() }),
+            None => Err(DataError::UnknownDataset { path: path.to_path_buf() }),
         }
     }
 
@@ -134,22 +126,17 @@ impl Dataset {
         let source = FolderSource::open(path, options)?;
         let skipped = source.skipped();
         let named = skipped.iter().take(NAMED_SKIPS);
-        self.warnings
-            .extend(named.map(|skip| format!("skipped {}: {}", skip.path.display(), skip.problem)));
+        self.warnings.extend(named.map(|skip| format!("skipped {}: {}", skip.path.display(), skip.problem)));
         if skipped.len() > NAMED_SKIPS {
             let more = skipped.len() - NAMED_SKIPS;
-            self.warnings
-                .push(format!("skipped {more} more files in {}", path.display()));
+            self.warnings.push(format!("skipped {more} more files in {}", path.display()));
         }
         self.skipped += skipped.len();
         let mut fingerprint = Fingerprint::new("with unlabelled folder");
         fingerprint.bytes(self.fingerprint.as_bytes());
         fingerprint.bytes(source.fingerprint().as_bytes());
         self.fingerprint = fingerprint.finish();
-        self.unlabeled.push(UnlabeledImages {
-            name: path.display().to_string(),
-            images: Arc::new(source),
-        });
+        self.unlabeled.push(UnlabeledImages { name: path.display().to_string(), images: Arc::new(source) });
         Ok(())
     }
 
@@ -157,10 +144,7 @@ impl Dataset {
     /// images without their labels (`train`). [`ConcatSource`] makes one source of them.
     pub fn pretraining_pool(&self) -> Vec<UnlabeledImages> {
         let train = self.train.as_ref();
-        let train = train.map(|train| UnlabeledImages {
-            name: "train".into(),
-            images: Arc::clone(&train.images),
-        });
+        let train = train.map(|train| UnlabeledImages { name: "train".into(), images: Arc::clone(&train.images) });
         self.unlabeled.iter().cloned().chain(train).collect()
     }
 }

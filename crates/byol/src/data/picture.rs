@@ -41,9 +41,7 @@ impl FileImage {
     /// It does not exist, is not a regular file, is empty, or is larger than [`MAX_FILE_BYTES`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, DataError> {
         let path = path.into();
-        let name = path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         match file_size(&path) {
             Ok(bytes) => Ok(FileImage { path, name, bytes }),
             Err(problem) => Err(DataError::Picture { path, problem }),
@@ -57,10 +55,7 @@ impl FileImage {
     /// # Errors
     /// The file cannot be read or decoded, or has more than [`MAX_PIXELS`].
     pub fn decode(&self, image: &mut Image) -> Result<(), DataError> {
-        decode(&self.path, image).map_err(|problem| DataError::Picture {
-            path: self.path.clone(),
-            problem,
-        })
+        decode(&self.path, image).map_err(|problem| DataError::Picture { path: self.path.clone(), problem })
     }
 }
 
@@ -72,11 +67,7 @@ impl ImageSource for FileImage {
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
         match index {
             0 => self.decode(image),
-            _ => Err(DataError::IndexOutOfRange {
-                source_name: self.name.clone(),
-                index,
-                len: 1,
-            }),
+            _ => Err(DataError::IndexOutOfRange { source_name: self.name.clone(), index, len: 1 }),
         }
     }
 
@@ -154,9 +145,7 @@ fn jpeg_ends(bytes: &[u8]) -> bool {
             },
         }
     }
-    bytes
-        .get(at..)
-        .is_some_and(|rest| rest.windows(2).rev().any(|pair| pair == [0xff, 0xd9]))
+    bytes.get(at..).is_some_and(|rest| rest.windows(2).rev().any(|pair| pair == [0xff, 0xd9]))
 }
 
 fn to_planes(picture: DynamicImage, image: &mut Image) {
@@ -196,11 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        let mut image = Image {
-            width: 1,
-            height: 1,
-            pixels: vec![9; 1000],
-        };
+        let mut image = Image { width: 1, height: 1, pixels: vec![9; 1000] };
         FileImage::open(path)?.decode(&mut image).map(|()| image)
     }
 
@@ -225,19 +210,8 @@ mod tests {
 
     /// A PNG file; `depth` and `color` as in its header.
     fn png(width: u32, height: u32, depth: u8, color: u8, chunks: &[Vec<u8>]) -> Vec<u8> {
-        let header = [
-            &width.to_be_bytes()[..],
-            &height.to_be_bytes(),
-            &[depth, color, 0, 0, 0],
-        ]
-        .concat();
-        [
-            b"\x89PNG\r\n\x1a\n".to_vec(),
-            chunk(b"IHDR", &header),
-            chunks.concat(),
-            chunk(b"IEND", &[]),
-        ]
-        .concat()
+        let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, color, 0, 0, 0]].concat();
+        [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunks.concat(), chunk(b"IEND", &[])].concat()
     }
 
     fn packed(rows: &[u8]) -> Vec<u8> {
@@ -255,43 +229,28 @@ mod tests {
             height: 2,
             pixels: vec![0, 1, 2, 0, 1, 2, 10, 10, 10, 11, 11, 11, 20, 21, 22, 23, 24, 25],
         };
-        assert_eq!(
-            decoded("a.png", &encoded(picture.clone(), ImageFormat::Png)).unwrap(),
-            expected
-        );
-        assert_eq!(
-            decoded("a.webp", &encoded(picture, ImageFormat::WebP)).unwrap(),
-            expected
-        );
+        assert_eq!(decoded("a.png", &encoded(picture.clone(), ImageFormat::Png)).unwrap(), expected);
+        assert_eq!(decoded("a.webp", &encoded(picture, ImageFormat::WebP)).unwrap(), expected);
     }
 
     #[test]
     fn the_content_decides_not_the_extension() {
         let picture = RgbImage::from_pixel(2, 2, Rgb([1, 2, 3]));
-        assert_eq!(
-            decoded("a.jpg", &encoded(picture, ImageFormat::Png)).unwrap().pixels[4],
-            2
-        );
+        assert_eq!(decoded("a.jpg", &encoded(picture, ImageFormat::Png)).unwrap().pixels[4], 2);
     }
 
     #[test]
     fn gray_is_repeated() {
         let picture = GrayImage::from_pixel(8, 8, image::Luma([77]));
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
-            assert_eq!(
-                decoded("a", &encoded(picture.clone(), format)).unwrap().pixels,
-                [77; 192]
-            );
+            assert_eq!(decoded("a", &encoded(picture.clone(), format)).unwrap().pixels, [77; 192]);
         }
     }
 
     #[test]
     fn sixteen_bits_are_rounded() {
         let picture: ImageBuffer<Rgb<u16>, _> = ImageBuffer::from_pixel(1, 1, Rgb([0, 257 * 100 + 129, 65_535]));
-        assert_eq!(
-            decoded("a.png", &encoded(picture, ImageFormat::Png)).unwrap().pixels,
-            [0, 101, 255]
-        );
+        assert_eq!(decoded("a.png", &encoded(picture, ImageFormat::Png)).unwrap().pixels, [0, 101, 255]);
     }
 
     #[test]
@@ -299,21 +258,10 @@ mod tests {
         let picture = RgbaImage::from_pixel(1, 1, Rgba([0, 100, 255, 51]));
         // 51 / 255 is a fifth: 0.2 * value + 0.8 * 255.
         let expected = [204, 224, 255];
-        assert_eq!(
-            decoded("a.png", &encoded(picture.clone(), ImageFormat::Png))
-                .unwrap()
-                .pixels,
-            expected
-        );
-        assert_eq!(
-            decoded("a.webp", &encoded(picture, ImageFormat::WebP)).unwrap().pixels,
-            expected
-        );
+        assert_eq!(decoded("a.png", &encoded(picture.clone(), ImageFormat::Png)).unwrap().pixels, expected);
+        assert_eq!(decoded("a.webp", &encoded(picture, ImageFormat::WebP)).unwrap().pixels, expected);
         let gray: ImageBuffer<LumaA<u8>, _> = ImageBuffer::from_pixel(1, 1, LumaA([100, 0]));
-        assert_eq!(
-            decoded("a.png", &encoded(gray, ImageFormat::Png)).unwrap().pixels,
-            [255; 3]
-        );
+        assert_eq!(decoded("a.png", &encoded(gray, ImageFormat::Png)).unwrap().pixels, [255; 3]);
     }
 
     #[test]
@@ -339,25 +287,14 @@ mod tests {
     #[test]
     fn pictures_are_turned_upright() {
         // (orientation, upright width, where the dark half lies: a point in it)
-        for (orientation, width, (x, y)) in [
-            (1, 32, (3, 8)),
-            (2, 32, (28, 8)),
-            (3, 32, (28, 8)),
-            (6, 16, (8, 3)),
-            (8, 16, (8, 28)),
-        ] {
+        for (orientation, width, (x, y)) in
+            [(1, 32, (3, 8)), (2, 32, (28, 8)), (3, 32, (28, 8)), (6, 16, (8, 3)), (8, 16, (8, 28))]
+        {
             let image = decoded("a.jpg", &turned_jpeg(orientation)).unwrap();
-            assert_eq!(
-                (image.width, image.height),
-                (width, 512 / width),
-                "orientation {orientation}"
-            );
+            assert_eq!((image.width, image.height), (width, 512 / width), "orientation {orientation}");
             let bright = (image.width - 1 - x, image.height - 1 - y);
             assert!(image.pixels[y * width + x] < 60, "orientation {orientation}");
-            assert!(
-                image.pixels[bright.1 * width + bright.0] > 180,
-                "orientation {orientation}"
-            );
+            assert!(image.pixels[bright.1 * width + bright.0] > 180, "orientation {orientation}");
         }
     }
 
@@ -375,21 +312,14 @@ mod tests {
             let bytes = encoded(picture.clone(), format);
             for length in [30, bytes.len() / 2, bytes.len() - 20] {
                 let message = problem("a", &bytes[..length]);
-                assert!(
-                    message.contains(expected),
-                    "{format:?} cut to {length} bytes: {message}"
-                );
+                assert!(message.contains(expected), "{format:?} cut to {length} bytes: {message}");
             }
         }
     }
 
     #[test]
     fn bytes_after_the_end_of_a_jpeg_do_no_harm() {
-        let bytes = [
-            encoded(RgbImage::from_pixel(8, 8, Rgb([50; 3])), ImageFormat::Jpeg),
-            vec![0; 100],
-        ]
-        .concat();
+        let bytes = [encoded(RgbImage::from_pixel(8, 8, Rgb([50; 3])), ImageFormat::Jpeg), vec![0; 100]].concat();
         assert_eq!(decoded("a.jpg", &bytes).unwrap().width, 8);
     }
 
@@ -397,10 +327,7 @@ mod tests {
     fn enormous_pictures_are_refused_from_their_header() {
         let bomb = png(100_000, 100_000, 8, 2, &[packed(&[0; 1000])]);
         let message = problem("bomb.png", &bomb);
-        assert!(
-            message.contains("100000 x 100000 pixels") && message.contains("100 megapixels"),
-            "{message}"
-        );
+        assert!(message.contains("100000 x 100000 pixels") && message.contains("100 megapixels"), "{message}");
         let mut jpeg = encoded(RgbImage::from_pixel(8, 8, Rgb([50; 3])), ImageFormat::Jpeg);
         let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
         jpeg[frame + 5..frame + 9].copy_from_slice(&[0x3f, 0xff, 0x3f, 0xff]);
@@ -421,12 +348,7 @@ mod tests {
         let mut image = Image::default();
         source.read(0, &mut image).unwrap();
         assert!(source.read(1, &mut image).is_err());
-        assert!(
-            FileImage::open(folder.path())
-                .unwrap_err()
-                .to_string()
-                .contains("not a regular file")
-        );
+        assert!(FileImage::open(folder.path()).unwrap_err().to_string().contains("not a regular file"));
         assert!(FileImage::open(folder.path().join("b")).is_err());
     }
 }

@@ -22,10 +22,7 @@ pub struct FoldPlan {
 
 impl FoldPlan {
     /// Ten folds of 1,000: 100 images of each of the ten classes.
-    pub const STL10: FoldPlan = FoldPlan {
-        folds: STL10_FOLDS,
-        per_class: 100,
-    };
+    pub const STL10: FoldPlan = FoldPlan { folds: STL10_FOLDS, per_class: 100 };
 }
 
 /// Coordinates of the draws of [`Stream::Split`], one kind per value of `view`.
@@ -55,15 +52,7 @@ pub fn label_draw(
     draw: u64,
 ) -> Result<Vec<usize>, DataError> {
     draw_per_class(labels, classes, per_class, |class| {
-        rng(
-            seed,
-            Stream::LabelDraw,
-            Coordinates {
-                epoch: draw,
-                index: class,
-                view: 0,
-            },
-        )
+        rng(seed, Stream::LabelDraw, Coordinates { epoch: draw, index: class, view: 0 })
     })
 }
 
@@ -89,25 +78,14 @@ pub fn hold_out(
     }
     let mut by_class = Vec::new();
     for &index in indices {
-        let &label = labels.get(index).ok_or(DataError::UnknownIndex {
-            index,
-            len: labels.len(),
-        })?;
+        let &label = labels.get(index).ok_or(DataError::UnknownIndex { index, len: labels.len() })?;
         push(&mut by_class, label, index);
     }
     let quotas = quotas(&by_class, share, indices.len(), seed);
     let (mut kept, mut held_out) = (Vec::new(), Vec::new());
     for (class, (mut members, quota)) in by_class.into_iter().zip(quotas).enumerate() {
         members.sort_unstable();
-        members.shuffle(&mut rng(
-            seed,
-            Stream::Split,
-            Coordinates {
-                epoch: 0,
-                index: class as u64,
-                view: HOLD_OUT,
-            },
-        ));
+        members.shuffle(&mut rng(seed, Stream::Split, Coordinates { epoch: 0, index: class as u64, view: HOLD_OUT }));
         kept.extend_from_slice(&members[quota..]);
         held_out.extend_from_slice(&members[..quota]);
     }
@@ -121,15 +99,7 @@ fn quotas(by_class: &[Vec<usize>], share: f64, total: usize, seed: u64) -> Vec<u
     let exact = |class: usize| by_class[class].len() as f64 * share;
     let mut quotas: Vec<usize> = (0..by_class.len()).map(|class| exact(class) as usize).collect();
     let mut order: Vec<usize> = (0..by_class.len()).collect();
-    order.shuffle(&mut rng(
-        seed,
-        Stream::Split,
-        Coordinates {
-            epoch: 1,
-            index: 0,
-            view: HOLD_OUT,
-        },
-    ));
+    order.shuffle(&mut rng(seed, Stream::Split, Coordinates { epoch: 1, index: 0, view: HOLD_OUT }));
     order.sort_by(|&a, &b| exact(b).fract().total_cmp(&exact(a).fract()));
     let wanted = (total as f64 * share).round() as usize;
     let mut missing = wanted.saturating_sub(quotas.iter().sum());
@@ -162,15 +132,7 @@ pub fn stratified_folds(labels: &[u16], folds: usize, seed: u64) -> Result<Vec<V
     let mut parts = vec![Vec::new(); folds];
     let mut dealt = 0;
     for (class, mut members) in by_class.into_iter().enumerate() {
-        members.shuffle(&mut rng(
-            seed,
-            Stream::Split,
-            Coordinates {
-                epoch: 0,
-                index: class as u64,
-                view: PARTITION,
-            },
-        ));
+        members.shuffle(&mut rng(seed, Stream::Split, Coordinates { epoch: 0, index: class as u64, view: PARTITION }));
         for index in members {
             parts[dealt % folds].push(index);
             dealt += 1;
@@ -197,15 +159,7 @@ pub fn draw_folds(labels: &[u16], classes: usize, plan: FoldPlan, seed: u64) -> 
     (0..plan.folds as u64)
         .map(|fold| {
             draw_per_class(labels, classes, plan.per_class, |class| {
-                rng(
-                    seed,
-                    Stream::Split,
-                    Coordinates {
-                        epoch: fold,
-                        index: class,
-                        view: DRAWN_FOLDS,
-                    },
-                )
+                rng(seed, Stream::Split, Coordinates { epoch: fold, index: class, view: DRAWN_FOLDS })
             })
         })
         .collect()
@@ -220,11 +174,7 @@ pub fn draw_folds(labels: &[u16], classes: usize, plan: FoldPlan, seed: u64) -> 
 pub fn parse_folds(text: &str, images: usize, path: &Path) -> Result<Vec<Vec<usize>>, DataError> {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     if lines.len() != STL10_FOLDS {
-        return Err(DataError::FoldCount {
-            path: path.to_path_buf(),
-            found: lines.len(),
-            expected: STL10_FOLDS,
-        });
+        return Err(DataError::FoldCount { path: path.to_path_buf(), found: lines.len(), expected: STL10_FOLDS });
     }
     let parse = |(number, line): (usize, &str)| {
         parse_fold(line, images).map_err(|problem| DataError::FoldLine {
@@ -240,20 +190,14 @@ fn parse_fold(line: &str, images: usize) -> Result<Vec<usize>, FoldProblem> {
     let mut seen = vec![false; images];
     let mut fold = Vec::new();
     for word in line.split_whitespace() {
-        let index: usize = word
-            .parse()
-            .map_err(|_| FoldProblem::NotANumber(word.chars().take(24).collect()))?;
+        let index: usize = word.parse().map_err(|_| FoldProblem::NotANumber(word.chars().take(24).collect()))?;
         let mark = seen.get_mut(index).ok_or(FoldProblem::OutOfRange { index, images })?;
         if std::mem::replace(mark, true) {
             return Err(FoldProblem::Repeated(index));
         }
         fold.push(index);
     }
-    if fold.is_empty() {
-        Err(FoldProblem::Empty)
-    } else {
-        Ok(fold)
-    }
+    if fold.is_empty() { Err(FoldProblem::Empty) } else { Ok(fold) }
 }
 
 fn draw_per_class<R: rand::Rng>(
@@ -265,18 +209,12 @@ fn draw_per_class<R: rand::Rng>(
     let mut by_class = vec![Vec::new(); classes];
     for (index, &label) in labels.iter().enumerate() {
         let members = by_class.get_mut(usize::from(label));
-        members
-            .ok_or(DataError::UnknownClass { index, label, classes })?
-            .push(index);
+        members.ok_or(DataError::UnknownClass { index, label, classes })?.push(index);
     }
     let mut drawn = Vec::with_capacity(classes * per_class.min(labels.len()));
     for (class, mut members) in by_class.into_iter().enumerate() {
         if members.len() < per_class {
-            return Err(DataError::TooFewLabels {
-                class,
-                available: members.len(),
-                wanted: per_class,
-            });
+            return Err(DataError::TooFewLabels { class, available: members.len(), wanted: per_class });
         }
         members.shuffle(&mut generator(class as u64));
         drawn.extend_from_slice(&members[..per_class]);
@@ -383,9 +321,8 @@ mod tests {
     #[test]
     fn draws_depend_on_seed_and_number() {
         let labels = vec![0u16; 100];
-        let draws: HashSet<Vec<usize>> = (0..20)
-            .map(|draw| label_draw(&labels, 1, 10, draw / 10, draw % 10).unwrap())
-            .collect();
+        let draws: HashSet<Vec<usize>> =
+            (0..20).map(|draw| label_draw(&labels, 1, 10, draw / 10, draw % 10).unwrap()).collect();
         assert_eq!(draws.len(), 20);
     }
 
@@ -400,10 +337,7 @@ mod tests {
     #[test]
     fn impossible_settings_are_named() {
         let message = label_draw(&[0, 0, 1], 2, 2, 0, 0).unwrap_err().to_string();
-        assert!(
-            message.contains("class 1 has 1 labelled images, but 2 per class"),
-            "{message}"
-        );
+        assert!(message.contains("class 1 has 1 labelled images, but 2 per class"), "{message}");
         let message = label_draw(&[0, 7], 2, 1, 0, 0).unwrap_err().to_string();
         assert!(message.contains("label 7 of image 1"), "{message}");
         for share in [0.0, 1.0, f64::NAN, -0.5] {

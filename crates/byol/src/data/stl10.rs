@@ -22,9 +22,8 @@ pub const SIDE: usize = 96;
 pub const IMAGE_BYTES: usize = 3 * SIDE * SIDE;
 
 /// The classes, in the order of their labels.
-pub const CLASS_NAMES: [&str; 10] = [
-    "airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck",
-];
+pub const CLASS_NAMES: [&str; 10] =
+    ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"];
 
 /// The folder in the official archive, and in torchvision's `root`.
 pub(crate) const FOLDER: &str = "stl10_binary";
@@ -34,23 +33,12 @@ pub(crate) const CLASS_NAMES_FILE: &str = "class_names.txt";
 pub(crate) const FOLDS_FILE: &str = "fold_indices.txt";
 
 /// Every file of the data set, in the order in which they are fingerprinted.
-pub(crate) const FILES: [&str; 7] = [
-    "train_X.bin",
-    "train_y.bin",
-    "test_X.bin",
-    "test_y.bin",
-    UNLABELED_FILE,
-    CLASS_NAMES_FILE,
-    FOLDS_FILE,
-];
+pub(crate) const FILES: [&str; 7] =
+    ["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", UNLABELED_FILE, CLASS_NAMES_FILE, FOLDS_FILE];
 
 /// The folder with the binary files: `path` itself, or the `stl10_binary` in it. `None` if neither holds any.
 pub fn locate(path: &Path) -> Option<PathBuf> {
-    let holds_any = |folder: &PathBuf| {
-        FILES
-            .iter()
-            .any(|file| file.ends_with(".bin") && folder.join(file).is_file())
-    };
+    let holds_any = |folder: &PathBuf| FILES.iter().any(|file| file.ends_with(".bin") && folder.join(file).is_file());
     [path.to_path_buf(), path.join(FOLDER)].into_iter().find(holds_any)
 }
 
@@ -66,15 +54,10 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
     let mut unlabeled = Vec::new();
     if unlabeled_path.exists() {
         let images = Arc::new(Stl10Images::open(&unlabeled_path, "unlabeled")?);
-        unlabeled.push(UnlabeledImages {
-            name: "unlabeled".into(),
-            images,
-        });
+        unlabeled.push(UnlabeledImages { name: "unlabeled".into(), images });
     }
     if train.is_none() && unlabeled.is_empty() {
-        return Err(DataError::MissingSplit {
-            folder: folder.to_path_buf(),
-        });
+        return Err(DataError::MissingSplit { folder: folder.to_path_buf() });
     }
     let folds = match &train {
         Some(train) => read_folds(folder, train.labels.len())?,
@@ -84,11 +67,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
     for (absent, file, consequence) in [
         (train.is_none(), "train_X.bin", "there are no labelled training images"),
         (test.is_none(), "test_X.bin", "there are no test images"),
-        (
-            train.is_some() && folds.is_none(),
-            FOLDS_FILE,
-            "the predefined folds are not available",
-        ),
+        (train.is_some() && folds.is_none(), FOLDS_FILE, "the predefined folds are not available"),
     ] {
         if absent {
             warnings.push(format!("{} is missing: {consequence}", folder.join(file).display()));
@@ -117,33 +96,19 @@ pub fn open_labeled(folder: &Path, split: &str) -> Result<Option<LabeledImages>,
     match (images_path.exists(), labels_path.exists()) {
         (false, false) => return Ok(None),
         (true, false) => {
-            return Err(DataError::MissingPartner {
-                present: images_path,
-                missing: labels_path,
-            });
+            return Err(DataError::MissingPartner { present: images_path, missing: labels_path });
         }
         (false, true) => {
-            return Err(DataError::MissingPartner {
-                present: labels_path,
-                missing: images_path,
-            });
+            return Err(DataError::MissingPartner { present: labels_path, missing: images_path });
         }
         (true, true) => {}
     }
     let images = Stl10Images::open(&images_path, split)?;
     let labels = read_labels(&labels_path)?;
     if images.len() != labels.len() {
-        return Err(DataError::LengthMismatch {
-            images_path,
-            images: images.len(),
-            labels_path,
-            labels: labels.len(),
-        });
+        return Err(DataError::LengthMismatch { images_path, images: images.len(), labels_path, labels: labels.len() });
     }
-    Ok(Some(LabeledImages {
-        images: Arc::new(images),
-        labels,
-    }))
+    Ok(Some(LabeledImages { images: Arc::new(images), labels }))
 }
 
 /// Reads a label file; label 1 becomes class 0.
@@ -153,17 +118,11 @@ pub fn open_labeled(folder: &Path, split: &str) -> Result<Option<LabeledImages>,
 pub fn read_labels(path: &Path) -> Result<Vec<u16>, DataError> {
     let bytes = fs::read(path).map_err(DataError::io("read", path))?;
     if bytes.is_empty() {
-        return Err(DataError::EmptyFile {
-            path: path.to_path_buf(),
-        });
+        return Err(DataError::EmptyFile { path: path.to_path_buf() });
     }
     let class = |(index, value)| match value {
         1..=10 => Ok(u16::from(value) - 1),
-        _ => Err(DataError::LabelRange {
-            path: path.to_path_buf(),
-            index,
-            value,
-        }),
+        _ => Err(DataError::LabelRange { path: path.to_path_buf(), index, value }),
     };
     bytes.into_iter().enumerate().map(class).collect()
 }
@@ -178,18 +137,10 @@ pub fn read_class_names(folder: &Path) -> Result<Vec<String>, DataError> {
         return Ok(CLASS_NAMES.map(String::from).to_vec());
     }
     let text = read_text(&path)?;
-    let names: Vec<String> = text
-        .lines()
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
-        .collect();
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     match names.len() == CLASS_NAMES.len() {
         true => Ok(names),
-        false => Err(DataError::ClassNames {
-            path,
-            found: names.len(),
-            expected: CLASS_NAMES.len(),
-        }),
+        false => Err(DataError::ClassNames { path, found: names.len(), expected: CLASS_NAMES.len() }),
     }
 }
 
@@ -241,25 +192,16 @@ impl Stl10Images {
         let file = File::open(path).map_err(DataError::io("open", path))?;
         let bytes = file.metadata().map_err(DataError::io("read", path))?.len();
         if bytes == 0 {
-            return Err(DataError::EmptyFile {
-                path: path.to_path_buf(),
-            });
+            return Err(DataError::EmptyFile { path: path.to_path_buf() });
         }
         if bytes % IMAGE_BYTES as u64 != 0 {
             let whole = bytes / IMAGE_BYTES as u64;
-            return Err(DataError::FileSize {
-                path: path.to_path_buf(),
-                bytes,
-                whole,
-            });
+            return Err(DataError::FileSize { path: path.to_path_buf(), bytes, whole });
         }
         // SAFETY: the map is read-only and read through `&[u8]` of the length found at mapping. Another process that
         // changes the file changes pixel values; one that cuts it off is excluded in the type's documentation.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io("map into memory", path))?;
-        Ok(Stl10Images {
-            map,
-            split: split.to_owned(),
-        })
+        Ok(Stl10Images { map, split: split.to_owned() })
     }
 }
 
@@ -269,21 +211,14 @@ impl ImageSource for Stl10Images {
     }
 
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
-        let stored = self
-            .map
-            .chunks_exact(IMAGE_BYTES)
-            .nth(index)
-            .ok_or_else(|| DataError::IndexOutOfRange {
-                source_name: self.split.clone(),
-                index,
-                len: self.len(),
-            })?;
+        let stored = self.map.chunks_exact(IMAGE_BYTES).nth(index).ok_or_else(|| DataError::IndexOutOfRange {
+            source_name: self.split.clone(),
+            index,
+            len: self.len(),
+        })?;
         (image.width, image.height) = (SIDE, SIDE);
         image.pixels.resize(IMAGE_BYTES, 0);
-        for (columns, rows) in stored
-            .chunks_exact(SIDE * SIDE)
-            .zip(image.pixels.chunks_exact_mut(SIDE * SIDE))
-        {
+        for (columns, rows) in stored.chunks_exact(SIDE * SIDE).zip(image.pixels.chunks_exact_mut(SIDE * SIDE)) {
             transpose(columns, rows);
         }
         Ok(())

@@ -42,9 +42,7 @@ fn write_stl10(folder: &Path) {
 
 fn write_picture(path: &Path, width: u32, height: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7]))
-        .save(path)
-        .unwrap();
+    image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7])).save(path).unwrap();
 }
 
 fn open(path: &Path) -> Result<Dataset, DataError> {
@@ -64,25 +62,12 @@ fn stl10_images_are_turned_row_by_row() {
     assert_eq!((images.len(), images.name(2).as_str()), (3, "train/2"));
     let mut image = Image::default();
     images.read(2, &mut image).unwrap();
-    assert_eq!(
-        (image.width, image.height, image.pixels.len()),
-        (SIDE, SIDE, IMAGE_BYTES)
-    );
+    assert_eq!((image.width, image.height, image.pixels.len()), (SIDE, SIDE, IMAGE_BYTES));
     for (place, &found) in image.pixels.iter().enumerate() {
         let (channel, row, column) = (place / (SIDE * SIDE), place / SIDE % SIDE, place % SIDE);
-        assert_eq!(
-            found,
-            value(2, channel, row, column),
-            "channel {channel}, row {row}, column {column}"
-        );
+        assert_eq!(found, value(2, channel, row, column), "channel {channel}, row {row}, column {column}");
     }
-    assert!(
-        images
-            .read(3, &mut image)
-            .unwrap_err()
-            .to_string()
-            .contains("picture 3")
-    );
+    assert!(images.read(3, &mut image).unwrap_err().to_string().contains("picture 3"));
 }
 
 #[test]
@@ -103,10 +88,7 @@ fn a_whole_set_opens_from_either_folder() {
         let names: Vec<_> = pool.iter().map(|part| part.name.as_str()).collect();
         assert_eq!(names, ["unlabeled", "train"]);
         let pool = ConcatSource::from(pool);
-        assert_eq!(
-            (pool.len(), pool.name(4), pool.name(5)),
-            (25, "unlabeled/4".into(), "train/0".into())
-        );
+        assert_eq!((pool.len(), pool.name(4), pool.name(5)), (25, "unlabeled/4".into(), "train/0".into()));
         assert_eq!(dataset.fingerprint, open(root.path()).unwrap().fingerprint);
     }
 }
@@ -115,13 +97,7 @@ fn a_whole_set_opens_from_either_folder() {
 fn a_partial_set_opens_and_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     write_stl10(folder.path());
-    for file in [
-        "test_X.bin",
-        "test_y.bin",
-        "unlabeled_X.bin",
-        "class_names.txt",
-        "fold_indices.txt",
-    ] {
+    for file in ["test_X.bin", "test_y.bin", "unlabeled_X.bin", "class_names.txt", "fold_indices.txt"] {
         fs::remove_file(folder.path().join(file)).unwrap();
     }
     let dataset = open(folder.path()).unwrap();
@@ -138,11 +114,7 @@ fn a_partial_set_opens_and_says_what_is_missing() {
 
     fs::remove_file(folder.path().join("unlabeled_X.bin")).unwrap();
     assert!(open_error(folder.path()).starts_with("missing split"));
-    assert!(
-        DataInfo::inspect(folder.path(), &OpenOptions::default())
-            .unwrap()
-            .is_damaged()
-    );
+    assert!(DataInfo::inspect(folder.path(), &OpenOptions::default()).unwrap().is_damaged());
 }
 
 #[test]
@@ -156,23 +128,10 @@ fn damaged_files_are_named_with_value_and_remedy() {
             assert!(message.contains(part), "`{message}` lacks `{part}`");
         }
         let info = DataInfo::inspect(folder.path(), &OpenOptions::default()).unwrap();
-        assert!(
-            info.damaged.iter().any(|damage| damage.problem == message),
-            "{:?}",
-            info.damaged
-        );
+        assert!(info.damaged.iter().any(|damage| damage.problem == message), "{:?}", info.damaged);
     };
     let cut = &stl10_images(2)[..30_000];
-    check(
-        "train_X.bin",
-        cut,
-        &[
-            "30000 bytes",
-            "1 of them would be 27648",
-            "2 would be 55296",
-            "get it again",
-        ],
-    );
+    check("train_X.bin", cut, &["30000 bytes", "1 of them would be 27648", "2 would be 55296", "get it again"]);
     check("unlabeled_X.bin", &cut[..5], &["5 bytes", "1 would be 27648"]);
     check("test_X.bin", &[], &["is empty"]);
     check("test_X.bin", &stl10_images(9), &["9 images", "10 labels", "test_y.bin"]);
@@ -180,11 +139,7 @@ fn damaged_files_are_named_with_value_and_remedy() {
     check("train_y.bin", &[0], &["label 0 of image 0"]);
     check("class_names.txt", b"cat\ndog\n", &["2 class names, expected 10"]);
     check("fold_indices.txt", b"1\n", &["1 folds, expected 10"]);
-    check(
-        "fold_indices.txt",
-        "20\n".repeat(10).as_bytes(),
-        &["line 1", "index 20 is out of range", "20 images"],
-    );
+    check("fold_indices.txt", "20\n".repeat(10).as_bytes(), &["line 1", "index 20 is out of range", "20 images"]);
 }
 
 #[test]
@@ -222,10 +177,7 @@ fn unlabelled_folders_are_added() {
     let mut dataset = open(root.path()).unwrap();
     let before = dataset.fingerprint.clone();
     dataset.add_unlabeled(&pictures, &OpenOptions::default()).unwrap();
-    assert_eq!(
-        (dataset.unlabeled.len(), dataset.skipped, dataset.warnings.len()),
-        (2, 1, 1)
-    );
+    assert_eq!((dataset.unlabeled.len(), dataset.skipped, dataset.warnings.len()), (2, 1, 1));
     assert!(dataset.warnings[0].contains("bad.png"), "{:?}", dataset.warnings);
     assert_ne!(dataset.fingerprint, before);
     let pool = ConcatSource::from(dataset.pretraining_pool());
@@ -236,10 +188,7 @@ fn unlabelled_folders_are_added() {
     assert_eq!((image.width, image.height), (5, 4));
     assert!(pool.read(27, &mut image).is_err());
 
-    let strict = OpenOptions {
-        strict: true,
-        ..OpenOptions::default()
-    };
+    let strict = OpenOptions { strict: true, ..OpenOptions::default() };
     let (skipped, fingerprint) = (dataset.skipped, dataset.fingerprint.clone());
     let message = dataset.add_unlabeled(&pictures, &strict).unwrap_err().to_string();
     assert!(message.contains("bad.png") && message.contains("--strict"), "{message}");
@@ -283,10 +232,7 @@ fn an_inventory_of_stl10() {
     assert_eq!(info.splits[0].per_class, Some(vec![2; 10]));
     assert_eq!(info.fold_sizes, Some(vec![2; 10]));
     let text = info.to_string();
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
+    let lines: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for line in [
         "train 20 96 x 96",
         "test 10 96 x 96",
@@ -298,10 +244,7 @@ fn an_inventory_of_stl10() {
         assert!(lines.iter().any(|found| found == line), "`{line}` in\n{text}");
     }
     let json = serde_json::to_value(&info).unwrap();
-    assert_eq!(
-        (json["kind"].as_str(), json["splits"][1]["images"].as_u64()),
-        (Some("stl10"), Some(10))
-    );
+    assert_eq!((json["kind"].as_str(), json["splits"][1]["images"].as_u64()), (Some("stl10"), Some(10)));
 }
 
 #[test]
@@ -315,10 +258,7 @@ fn an_inventory_goes_on_after_damage() {
     let names: Vec<_> = info.splits.iter().map(|split| split.name.as_str()).collect();
     assert_eq!(names, ["test", "unlabeled"]);
     let text = info.to_string();
-    assert!(
-        text.contains("damaged: 2") && text.contains("train_X.bin has 3 bytes"),
-        "{text}"
-    );
+    assert!(text.contains("damaged: 2") && text.contains("train_X.bin has 3 bytes"), "{text}");
 }
 
 #[test]
@@ -328,10 +268,7 @@ fn an_inventory_of_a_folder() {
     write_picture(&folder.path().join("b.png"), 3, 9);
     fs::write(folder.path().join("c.png"), b"").unwrap();
     let info = DataInfo::inspect(folder.path(), &OpenOptions::default()).unwrap();
-    assert_eq!(
-        (info.kind, info.splits[0].images, info.damaged.len()),
-        (DataKind::Folder, 2, 1)
-    );
+    assert_eq!((info.kind, info.splits[0].images, info.damaged.len()), (DataKind::Folder, 2, 1));
     assert_eq!(info.splits[0].sizes.to_string(), "3-5 x 4-9");
     assert!(info.to_string().contains("c.png: the file is empty"), "{info}");
     for file in ["a.png", "b.png"] {

@@ -11,7 +11,7 @@ use crate::device::Hardware;
 use crate::loader::{self, Pictures};
 use crate::model::layers::Pass;
 use crate::model::parameters::{LayoutBuilder, Weights};
-use crate::model::{Mode, ResNet};
+use crate::model::{Mode, ModelError, ResNet};
 use crate::train::{TrainError, normalization, resnet_config};
 
 /// Whose representations are wanted.
@@ -28,49 +28,37 @@ pub struct FeatureRequest<'a> {
 /// # Errors
 /// A picture cannot be read, or the weights do not fit the experiment's encoder.
 pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usize]) -> Result<Features, TrainError> {
-    let FeatureRequest {
-        experiment,
-        hardware,
-        encoder,
-    } = *request;
-    let mut builder = LayoutBuilder::default();
-    let network = ResNet::new(&mut builder, resnet_config(experiment));
-    let mut weights = Weights::initialize(&builder.finish(), experiment.seed, 0, hardware.device);
-    weights.load(encoder)?;
+    let FeatureRequest { experiment, hardware, .. } = *request;
+    let (network, weights) = network(request)?;
     let leaves = weights.leaves(hardware.precision);
-    let pass = Pass {
-        weights: &weights,
-        leaves: &leaves,
-        mode: Mode::Evaluate,
-        precision: hardware.precision,
-    };
+    let pass = Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision };
     let pictures = Pictures {
         source: labeled.images.clone(),
         side: experiment.image_size,
         normalization: normalization(experiment),
         seed: experiment.seed,
     };
-    let batches = loader::whole(
-        pictures,
-        indices.to_vec(),
-        experiment.evaluation_batch_size,
-        hardware.threads,
-    );
-    let mut rows = vec![Tensor::zeros(
-        [0, network.config().features()],
-        (Kind::Float, hardware.device),
-    )];
+    let batches = loader::whole(pictures, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
+    let mut rows = vec![Tensor::zeros([0, network.config().features()], (Kind::Float, hardware.device))];
     for batch in batches {
         let batch = batch?;
         rows.push(tch::no_grad(|| {
-            network
-                .forward(&pass, &batch.views[0].to_device(hardware.device))
-                .to_kind(Kind::Float)
+            network.forward(&pass, &batch.views[0].to_device(hardware.device)).to_kind(Kind::Float)
         }));
     }
     let labels = indices.iter().map(|&index| labeled.labels[index]).collect();
-    Ok(Features {
-        vectors: Tensor::cat(&rows, 0),
-        labels,
-    })
+    Ok(Features { vectors: Tensor::cat(&rows, 0), labels })
+}
+
+/// The encoder's structure with its weights.
+///
+/// # Errors
+/// The weights do not fit the experiment's encoder.
+pub(crate) fn network(request: &FeatureRequest) -> Result<(ResNet, Weights), ModelError> {
+    let FeatureRequest { experiment, hardware, encoder } = *request;
+    let mut builder = LayoutBuilder::default();
+    let network = ResNet::new(&mut builder, resnet_config(experiment));
+    let mut weights = Weights::initialize(&builder.finish(), experiment.seed, 0, hardware.device);
+    weights.load(encoder)?;
+    Ok((network, weights))
 }

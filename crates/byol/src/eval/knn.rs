@@ -51,19 +51,11 @@ pub fn knn_votes(
 ) -> Result<Tensor, EvalError> {
     let KnnOptions { neighbors, temperature } = *options;
     if neighbors == 0 {
-        return Err(EvalError::Setting {
-            name: "neighbors",
-            value: "0".into(),
-            expected: "at least 1",
-        });
+        return Err(EvalError::Setting { name: "neighbors", value: "0".into(), expected: "at least 1" });
     }
     if !(temperature > 0.0 && temperature.is_finite()) {
         let value = temperature.to_string();
-        return Err(EvalError::Setting {
-            name: "temperature",
-            value,
-            expected: "a finite number above zero",
-        });
+        return Err(EvalError::Setting { name: "temperature", value, expected: "a finite number above zero" });
     }
     train.check(classes)?;
     let device = train.vectors.device();
@@ -90,11 +82,7 @@ pub fn knn_votes(
 /// A set is empty or not a matrix, holds NaN or infinity, both have different numbers of features, or `count` is zero.
 pub fn nearest(vectors: &Tensor, queries: &Tensor, count: usize) -> Result<Vec<Vec<(usize, f64)>>, EvalError> {
     if count == 0 {
-        return Err(EvalError::Setting {
-            name: "number of neighbours",
-            value: "0".into(),
-            expected: "at least 1",
-        });
+        return Err(EvalError::Setting { name: "number of neighbours", value: "0".into(), expected: "at least 1" });
     }
     finite_matrix("training vectors", vectors)?;
     let mut found = Vec::new();
@@ -124,12 +112,7 @@ fn for_each_chunk(
     let (_, found) = finite_matrix("test vectors", queries)?;
     if found != width {
         let (what, against) = ("test vectors", "training vectors");
-        return Err(EvalError::Width {
-            what,
-            found,
-            against,
-            expected: width,
-        });
+        return Err(EvalError::Width { what, found, against, expected: width });
     }
     let _guard = tch::no_grad_guard();
     let bank = unit(vectors).transpose(0, 1);
@@ -145,15 +128,9 @@ fn for_each_chunk(
 /// vanishes.
 fn unit(vectors: &Tensor) -> Tensor {
     let vectors = vectors.to_kind(Kind::Float);
-    let largest = vectors
-        .abs()
-        .amax([1i64].as_slice(), true)
-        .clamp_min(f64::from(f32::MIN_POSITIVE));
+    let largest = vectors.abs().amax([1i64].as_slice(), true).clamp_min(f64::from(f32::MIN_POSITIVE));
     let vectors = vectors / largest;
-    let norm = vectors
-        .square()
-        .sum_dim_intlist([1i64].as_slice(), true, Kind::Float)
-        .sqrt();
+    let norm = vectors.square().sum_dim_intlist([1i64].as_slice(), true, Kind::Float).sqrt();
     &vectors / norm.clamp_min(f64::from(f32::MIN_POSITIVE))
 }
 
@@ -161,16 +138,10 @@ fn unit(vectors: &Tensor) -> Tensor {
 mod tests {
     use super::*;
 
-    const NEAR: KnnOptions = KnnOptions {
-        neighbors: 2,
-        temperature: 0.07,
-    };
+    const NEAR: KnnOptions = KnnOptions { neighbors: 2, temperature: 0.07 };
 
     fn features(rows: &[[f32; 2]], labels: &[u16]) -> Features {
-        Features {
-            vectors: Tensor::from_slice2(rows),
-            labels: labels.to_vec(),
-        }
+        Features { vectors: Tensor::from_slice2(rows), labels: labels.to_vec() }
     }
 
     #[test]
@@ -190,10 +161,7 @@ mod tests {
     fn a_near_neighbour_outvotes_far_ones() {
         let train = features(&[[1.0, 0.0], [0.6, 0.8], [0.6, -0.8]], &[1, 0, 0]);
         let query = Tensor::from_slice2(&[[1.0f32, 0.05]]);
-        let all = |temperature| KnnOptions {
-            neighbors: 100,
-            temperature,
-        };
+        let all = |temperature| KnnOptions { neighbors: 100, temperature };
         assert_eq!(knn(&train, &query, 2, &all(0.07)).unwrap(), [1]);
         assert_eq!(knn(&train, &query, 2, &all(100.0)).unwrap(), [0]);
         let votes = knn_votes(&train, &query, 3, &all(1e-6)).unwrap();
@@ -234,10 +202,7 @@ mod tests {
         assert!(message(&unlabelled, &query, NEAR).starts_with("there are 1 training labels but 2 training vectors"));
         let unknown = features(&[[1.0, 0.0], [0.0, 1.0]], &[0, 7]);
         assert!(message(&unknown, &query, NEAR).starts_with("training label 1 is class 7"));
-        let empty = Features {
-            vectors: train.vectors.narrow(0, 0, 0),
-            labels: Vec::new(),
-        };
+        let empty = Features { vectors: train.vectors.narrow(0, 0, 0), labels: Vec::new() };
         assert!(knn(&empty, &query, 2, &NEAR).is_err());
         assert!(nearest(&train.vectors, &query, 0).is_err());
     }

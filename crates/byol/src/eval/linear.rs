@@ -13,15 +13,9 @@ use objective::{Effort, Rotated, Solution};
 const ROWS_AT_ONCE: i64 = 8192;
 
 /// Gradient at which a fit counts as converged, in coordinates in which the curvature is at most about one.
-const FIT: Effort = Effort {
-    gradient: 1e-9,
-    rounds: 50,
-};
+const FIT: Effort = Effort { gradient: 1e-9, rounds: 50 };
 /// For choosing a penalty, which needs no more than the held-out accuracy.
-const CHOICE: Effort = Effort {
-    gradient: 1e-3,
-    rounds: 5,
-};
+const CHOICE: Effort = Effort { gradient: 1e-3, rounds: 5 };
 /// A final fit whose gradient stays above this is an error.
 const CONVERGED: f64 = 1e-5;
 
@@ -72,11 +66,8 @@ pub fn fit_linear(train: &Features, classes: usize, options: &LinearOptions) -> 
     let mean = vectors.mean_dim([0i64].as_slice(), true, Kind::Double);
     let deviation = deviation(&vectors, &mean);
     // Every class that occurs gets a place; there is no optimum for a bias of one that does not.
-    let places: Vec<u16> = train
-        .labels
-        .iter()
-        .map(|label| present.partition_point(|class| class < label) as u16)
-        .collect();
+    let places: Vec<u16> =
+        train.labels.iter().map(|label| present.partition_point(|class| class < label) as u16).collect();
     let rotated = Rotated::new(&((vectors - &mean) / &deviation), &places, present.len())?;
     let l2 = choose(&rotated, &places, &penalties, options)?;
     // Weak penalties are approached from strong ones.
@@ -108,25 +99,15 @@ impl LinearOptions {
     /// The penalties, strongest first.
     fn check(&self) -> Result<Vec<f64>, EvalError> {
         if self.l2.is_empty() {
-            return Err(EvalError::Empty {
-                what: "penalties to choose from",
-            });
+            return Err(EvalError::Empty { what: "penalties to choose from" });
         }
         if let Some(penalty) = self.l2.iter().find(|penalty| !(penalty.is_finite() && **penalty > 0.0)) {
             let value = penalty.to_string();
-            return Err(EvalError::Setting {
-                name: "l2",
-                value,
-                expected: "a finite number above zero",
-            });
+            return Err(EvalError::Setting { name: "l2", value, expected: "a finite number above zero" });
         }
         if self.folds < 2 {
             let value = self.folds.to_string();
-            return Err(EvalError::Setting {
-                name: "folds",
-                value,
-                expected: "at least 2",
-            });
+            return Err(EvalError::Setting { name: "folds", value, expected: "at least 2" });
         }
         let mut penalties = self.l2.clone();
         penalties.sort_by(|a, b| b.total_cmp(a));
@@ -154,12 +135,7 @@ impl LinearModel {
         let (_, found) = finite_matrix("vectors", vectors)?;
         let expected = self.weights.size()[0] as usize;
         if found != expected {
-            return Err(EvalError::Width {
-                what: "vectors",
-                found,
-                against: "the training vectors",
-                expected,
-            });
+            return Err(EvalError::Width { what: "vectors", found, against: "the training vectors", expected });
         }
         let _guard = tch::no_grad_guard();
         let scores = vectors.split(ROWS_AT_ONCE, 0).into_iter().map(|rows| {
@@ -193,16 +169,9 @@ impl LinearModel {
 fn present_classes(labels: &[u16], classes: usize) -> Result<Vec<u16>, EvalError> {
     let mut seen = vec![false; classes];
     labels.iter().for_each(|&label| seen[usize::from(label)] = true);
-    let present: Vec<u16> = (0..=u16::MAX)
-        .zip(seen)
-        .filter(|&(_, seen)| seen)
-        .map(|(class, _)| class)
-        .collect();
+    let present: Vec<u16> = (0..=u16::MAX).zip(seen).filter(|&(_, seen)| seen).map(|(class, _)| class).collect();
     match present[..] {
-        [class] => Err(EvalError::OneClass {
-            images: labels.len(),
-            class,
-        }),
+        [class] => Err(EvalError::OneClass { images: labels.len(), class }),
         _ => Ok(present),
     }
 }
@@ -210,10 +179,7 @@ fn present_classes(labels: &[u16], classes: usize) -> Result<Vec<u16>, EvalError
 /// The population deviation of each column, `[1, features]`; one for a column that is constant but for rounding.
 fn deviation(vectors: &Tensor, mean: &Tensor) -> Tensor {
     const ROUNDING: f64 = 1e-10;
-    let deviation = (vectors - mean)
-        .square()
-        .mean_dim([0i64].as_slice(), true, Kind::Double)
-        .sqrt();
+    let deviation = (vectors - mean).square().mean_dim([0i64].as_slice(), true, Kind::Double).sqrt();
     let constant = deviation.le_tensor(&(mean.abs() * ROUNDING));
     deviation.masked_fill(&constant, 1.0)
 }
@@ -236,11 +202,7 @@ fn choose(rotated: &Rotated, labels: &[u16], penalties: &[f64], options: &Linear
         for (&l2, right) in penalties.iter().zip(&mut right) {
             let next = kept.minimize(l2, solution.as_ref(), CHOICE)?;
             let predicted = metrics::argmax(&held_out_rows.logits(&next))?;
-            *right += predicted
-                .iter()
-                .zip(&held_out)
-                .filter(|&(predicted, &row)| *predicted == labels[row])
-                .count();
+            *right += predicted.iter().zip(&held_out).filter(|&(predicted, &row)| *predicted == labels[row]).count();
             solution = Some(next);
         }
     }
@@ -261,17 +223,10 @@ fn folds(labels: &[u16], options: &LinearOptions) -> Result<Option<Vec<Vec<usize
     if most < 2 {
         return Ok(None);
     }
-    let rows: Vec<usize> = (0..labels.len())
-        .filter(|&row| counts[usize::from(labels[row])] > 1)
-        .collect();
+    let rows: Vec<usize> = (0..labels.len()).filter(|&row| counts[usize::from(labels[row])] > 1).collect();
     let of_rows: Vec<u16> = rows.iter().map(|&row| labels[row]).collect();
     let folds = stratified_folds(&of_rows, options.folds.min(most), options.seed)?;
-    Ok(Some(
-        folds
-            .into_iter()
-            .map(|fold| fold.into_iter().map(|place| rows[place]).collect())
-            .collect(),
-    ))
+    Ok(Some(folds.into_iter().map(|fold| fold.into_iter().map(|place| rows[place]).collect()).collect()))
 }
 
 #[cfg(test)]

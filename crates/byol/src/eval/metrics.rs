@@ -17,11 +17,7 @@ pub fn accuracy(labels: &[u16], predicted: &[u16]) -> Result<f64, EvalError> {
         return Err(EvalError::Empty { what: "labels" });
     }
     same_count("predictions", predicted.len(), "labels", labels.len())?;
-    let right = labels
-        .iter()
-        .zip(predicted)
-        .filter(|(label, predicted)| label == predicted)
-        .count();
+    let right = labels.iter().zip(predicted).filter(|(label, predicted)| label == predicted).count();
     Ok(right as f64 / labels.len() as f64)
 }
 
@@ -47,11 +43,7 @@ pub fn wilson(right: u64, total: u64) -> Result<(f64, f64), EvalError> {
     }
     if right > total {
         let expected = "at most the number of images";
-        return Err(EvalError::Setting {
-            name: "number of right predictions",
-            value: right.to_string(),
-            expected,
-        });
+        return Err(EvalError::Setting { name: "number of right predictions", value: right.to_string(), expected });
     }
     let (images, share) = (total as f64, right as f64 / total as f64);
     let z2 = NORMAL_97_5 * NORMAL_97_5;
@@ -79,10 +71,7 @@ impl Predictions {
         let scores = Scores::read(scores)?;
         same_count("labels", labels.len(), "scores", scores.rows().len())?;
         known_classes("label", labels, scores.classes)?;
-        Ok(Predictions {
-            scores,
-            labels: labels.to_vec(),
-        })
+        Ok(Predictions { scores, labels: labels.to_vec() })
     }
 
     /// The class with the highest score of each image; of equal ones the lowest index.
@@ -102,12 +91,7 @@ impl Predictions {
             let ahead = |(class, &score): (usize, &f64)| score > row[label] || (score == row[label] && class < label);
             row.iter().enumerate().filter(|&scored| ahead(scored)).count() < count
         };
-        let right = self
-            .scores
-            .rows()
-            .zip(&self.labels)
-            .filter(|&pair| within(pair))
-            .count();
+        let right = self.scores.rows().zip(&self.labels).filter(|&pair| within(pair)).count();
         right as f64 / self.labels.len() as f64
     }
 
@@ -127,11 +111,7 @@ impl Predictions {
     /// `bins` is zero.
     pub fn calibration_error(&self, bins: usize) -> Result<f64, EvalError> {
         if bins == 0 {
-            return Err(EvalError::Setting {
-                name: "bins",
-                value: "0".into(),
-                expected: "at least 1",
-            });
+            return Err(EvalError::Setting { name: "bins", value: "0".into(), expected: "at least 1" });
         }
         let mut surplus = vec![0.0; bins];
         for (row, &label) in self.scores.rows().zip(&self.labels) {
@@ -199,11 +179,7 @@ impl Scores {
         let (_, classes) = matrix("scores", scores)?;
         if classes > MOST_CLASSES {
             let expected = "at most 65536";
-            return Err(EvalError::Setting {
-                name: "number of classes",
-                value: classes.to_string(),
-                expected,
-            });
+            return Err(EvalError::Setting { name: "number of classes", value: classes.to_string(), expected });
         }
         let values = Vec::try_from(scores.to_kind(Kind::Double).flatten(0, -1))?;
         let scores = Scores { values, classes };
@@ -251,10 +227,7 @@ mod tests {
         assert_eq!(confusion, Confusion::new(&[0, 2, 0, 1], &[0, 1, 2, 0], 3).unwrap());
         assert_eq!(confusion.accuracy(), predictions.accuracy());
         assert_eq!(confusion.class_accuracies(), [Some(0.5), Some(0.0), Some(0.0)]);
-        assert_eq!(
-            Confusion::new(&[0], &[1], 2).unwrap().class_accuracies(),
-            [Some(0.0), None]
-        );
+        assert_eq!(Confusion::new(&[0], &[1], 2).unwrap().class_accuracies(), [Some(0.0), None]);
     }
 
     #[test]
@@ -296,18 +269,10 @@ mod tests {
         assert_eq!(text(accuracy(&[], &[])), "there are no labels; at least one is needed");
         assert!(text(accuracy(&[0, 1], &[0])).starts_with("there are 1 predictions but 2 labels"));
         for bad in [f64::NAN, f64::INFINITY] {
-            let message = argmax(&Tensor::from_slice2(&[[0.0, 1.0], [1.0, bad]]))
-                .unwrap_err()
-                .to_string();
-            assert!(
-                message.starts_with("row 1 of the scores holds NaN or infinity"),
-                "{message}"
-            );
+            let message = argmax(&Tensor::from_slice2(&[[0.0, 1.0], [1.0, bad]])).unwrap_err().to_string();
+            assert!(message.starts_with("row 1 of the scores holds NaN or infinity"), "{message}");
         }
-        assert!(matches!(
-            argmax(&Tensor::from_slice(&[1.0])),
-            Err(EvalError::NotAMatrix { .. })
-        ));
+        assert!(matches!(argmax(&Tensor::from_slice(&[1.0])), Err(EvalError::NotAMatrix { .. })));
         let none = Tensor::zeros([0, 3], (Kind::Float, tch::Device::Cpu));
         assert!(matches!(argmax(&none), Err(EvalError::Empty { .. })));
         let message = Confusion::new(&[0, 2], &[0, 1], 2).unwrap_err().to_string();

@@ -29,39 +29,20 @@ pub enum EvalError {
     #[error("{what} must have the shape [images, columns], not {shape:?}")]
     NotAMatrix { what: &'static str, shape: Vec<i64> },
     #[error("there are {found} {what} but {expected} {against}; both must belong to the same images")]
-    Count {
-        what: &'static str,
-        found: usize,
-        against: &'static str,
-        expected: usize,
-    },
+    Count { what: &'static str, found: usize, against: &'static str, expected: usize },
     #[error("{what} have {found} columns but {against} have {expected}; both must come from the same encoder")]
-    Width {
-        what: &'static str,
-        found: usize,
-        against: &'static str,
-        expected: usize,
-    },
+    Width { what: &'static str, found: usize, against: &'static str, expected: usize },
     #[error(
         "row {row} of the {what} holds NaN or infinity; the network that made it has diverged or its weights are \
              damaged"
     )]
     NotFinite { what: &'static str, row: usize },
     #[error("{what} {row} is class {class}, but there are {classes} classes (0 to {})", classes.saturating_sub(1))]
-    UnknownClass {
-        what: &'static str,
-        row: usize,
-        class: u16,
-        classes: usize,
-    },
+    UnknownClass { what: &'static str, row: usize, class: u16, classes: usize },
     #[error("all {images} labelled images are of class {class}; a classifier needs at least two classes")]
     OneClass { images: usize, class: u16 },
     #[error("{name} cannot be {value}: it must be {expected}")]
-    Setting {
-        name: &'static str,
-        value: String,
-        expected: &'static str,
-    },
+    Setting { name: &'static str, value: String, expected: &'static str },
     #[error("logistic regression with l2={l2} does not converge: {reason}; use a larger l2")]
     NotConverged { l2: f64, reason: String },
     #[error("the labelled images cannot be split into folds")]
@@ -84,10 +65,7 @@ fn matrix(what: &'static str, values: &Tensor) -> Result<(usize, usize), EvalErr
     match values.size()[..] {
         [0, _] => Err(EvalError::Empty { what }),
         [rows, columns] if columns > 0 => Ok((rows as usize, columns as usize)),
-        _ => Err(EvalError::NotAMatrix {
-            what,
-            shape: values.size(),
-        }),
+        _ => Err(EvalError::NotAMatrix { what, shape: values.size() }),
     }
 }
 
@@ -106,24 +84,14 @@ fn finite_matrix(what: &'static str, values: &Tensor) -> Result<(usize, usize), 
 
 fn same_count(what: &'static str, found: usize, against: &'static str, expected: usize) -> Result<(), EvalError> {
     if found != expected {
-        return Err(EvalError::Count {
-            what,
-            found,
-            against,
-            expected,
-        });
+        return Err(EvalError::Count { what, found, against, expected });
     }
     Ok(())
 }
 
 fn known_classes(what: &'static str, labels: &[u16], classes: usize) -> Result<(), EvalError> {
     match labels.iter().position(|&label| usize::from(label) >= classes) {
-        Some(row) => Err(EvalError::UnknownClass {
-            what,
-            row,
-            class: labels[row],
-            classes,
-        }),
+        Some(row) => Err(EvalError::UnknownClass { what, row, class: labels[row], classes }),
         None => Ok(()),
     }
 }

@@ -16,10 +16,7 @@ pub struct BootstrapOptions {
 
 impl Default for BootstrapOptions {
     fn default() -> Self {
-        BootstrapOptions {
-            seed: 0,
-            resamples: 10_000,
-        }
+        BootstrapOptions { seed: 0, resamples: 10_000 }
     }
 }
 
@@ -56,11 +53,7 @@ pub struct McNemar {
 pub fn difference(a: &[Vec<bool>], b: &[Vec<bool>], options: &BootstrapOptions) -> Result<Difference, EvalError> {
     let BootstrapOptions { seed, resamples } = *options;
     if resamples == 0 {
-        return Err(EvalError::Setting {
-            name: "resamples",
-            value: "0".into(),
-            expected: "at least 1",
-        });
+        return Err(EvalError::Setting { name: "resamples", value: "0".into(), expected: "at least 1" });
     }
     same_count("label draws", a.len(), "label draws of the other classifier", b.len())?;
     let draws = a.len();
@@ -73,11 +66,7 @@ pub fn difference(a: &[Vec<bool>], b: &[Vec<bool>], options: &BootstrapOptions) 
     }
     // gains[draw][image]: 1 where only `a` is right, -1 where only `b` is.
     let gain = |(a, b): (&bool, &bool)| i32::from(*a) - i32::from(*b);
-    let gains: Vec<Vec<i32>> = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| a.iter().zip(b).map(gain).collect())
-        .collect();
+    let gains: Vec<Vec<i32>> = a.iter().zip(b).map(|(a, b)| a.iter().zip(b).map(gain).collect()).collect();
     let cells = (draws * images) as f64;
     let total: i64 = gains.iter().flatten().map(|&gain| i64::from(gain)).sum();
 
@@ -85,22 +74,13 @@ pub fn difference(a: &[Vec<bool>], b: &[Vec<bool>], options: &BootstrapOptions) 
     let mut of_image = vec![0; images];
     let mut differences: Vec<f64> = (0..resamples as u64)
         .map(|index| {
-            let mut random = rng(
-                seed,
-                Stream::Bootstrap,
-                Coordinates {
-                    index,
-                    ..Coordinates::default()
-                },
-            );
+            let mut random = rng(seed, Stream::Bootstrap, Coordinates { index, ..Coordinates::default() });
             of_image.fill(0);
             for _ in 0..draws {
                 let gains = &gains[some_draw.sample(&mut random)];
                 of_image.iter_mut().zip(gains).for_each(|(sum, gain)| *sum += gain);
             }
-            let sum: i64 = (0..images)
-                .map(|_| i64::from(of_image[some_image.sample(&mut random)]))
-                .sum();
+            let sum: i64 = (0..images).map(|_| i64::from(of_image[some_image.sample(&mut random)])).sum();
             sum as f64 / cells
         })
         .collect();
@@ -113,9 +93,7 @@ pub fn difference(a: &[Vec<bool>], b: &[Vec<bool>], options: &BootstrapOptions) 
 }
 
 fn uniform(count: usize) -> Result<Uniform<usize>, EvalError> {
-    Uniform::new(0, count).map_err(|_| EvalError::Empty {
-        what: "things to draw from",
-    })
+    Uniform::new(0, count).map_err(|_| EvalError::Empty { what: "things to draw from" })
 }
 
 /// The quantile of sorted values, interpolated linearly between neighbours, as numpy's default.
@@ -144,11 +122,7 @@ pub fn mcnemar(labels: &[u16], a: &[u16], b: &[u16]) -> Result<McNemar, EvalErro
             _ => {}
         }
     }
-    Ok(McNemar {
-        only_a,
-        only_b,
-        p_value: two_sided(only_a, only_b),
-    })
+    Ok(McNemar { only_a, only_b, p_value: two_sided(only_a, only_b) })
 }
 
 /// The two-sided binomial test of `first` against `second` at one half: twice the lower tail, at most 1.
@@ -175,12 +149,9 @@ mod tests {
     fn binomial_by_hand() {
         assert_eq!(two_sided(0, 0), 1.0);
         assert_eq!(two_sided(3, 3), 1.0);
-        for ((first, second), expected) in [
-            ((0, 1), 1.0),
-            ((0, 5), 2.0 / 32.0),
-            ((1, 4), 12.0 / 32.0),
-            ((8, 2), 112.0 / 1024.0),
-        ] {
+        for ((first, second), expected) in
+            [((0, 1), 1.0), ((0, 5), 2.0 / 32.0), ((1, 4), 12.0 / 32.0), ((8, 2), 112.0 / 1024.0)]
+        {
             assert!((two_sided(first, second) - expected).abs() < 1e-14, "{first} {second}");
         }
     }
@@ -196,14 +167,7 @@ mod tests {
     fn equal_classifiers_have_no_difference() {
         let right = vec![vec![true, false, true]; 2];
         let found = difference(&right, &right, &BootstrapOptions::default()).unwrap();
-        assert_eq!(
-            found,
-            Difference {
-                mean: 0.0,
-                low: 0.0,
-                high: 0.0
-            }
-        );
+        assert_eq!(found, Difference { mean: 0.0, low: 0.0, high: 0.0 });
     }
 
     #[test]
@@ -214,10 +178,7 @@ mod tests {
         let found = difference(&a, &b, &BootstrapOptions::default()).unwrap();
         let half = 1.96 * (0.36f64 / 1000.0).sqrt();
         assert!((found.mean - 0.2).abs() < 1e-12);
-        assert!(
-            (found.low - 0.2 + half).abs() < 0.003 && (found.high - 0.2 - half).abs() < 0.003,
-            "{found:?}"
-        );
+        assert!((found.low - 0.2 + half).abs() < 0.003 && (found.high - 0.2 - half).abs() < 0.003, "{found:?}");
     }
 
     #[test]
@@ -245,20 +206,14 @@ mod tests {
         let options = BootstrapOptions::default();
         let message = |a: &[Vec<bool>], b: &[Vec<bool>]| difference(a, b, &options).unwrap_err().to_string();
         assert_eq!(message(&[], &[]), "there are no label draws; at least one is needed");
-        assert_eq!(
-            message(&[vec![]], &[vec![]]),
-            "there are no test images; at least one is needed"
-        );
+        assert_eq!(message(&[vec![]], &[vec![]]), "there are no test images; at least one is needed");
         let (one, two) = (vec![true], vec![true, false]);
         assert!(
             message(&[one.clone(), one.clone()], std::slice::from_ref(&one))
                 .starts_with("there are 2 label draws but 1")
         );
         assert!(message(&[two], std::slice::from_ref(&one)).starts_with("there are 1 predictions but 2 test images"));
-        let none = BootstrapOptions {
-            resamples: 0,
-            ..options
-        };
+        let none = BootstrapOptions { resamples: 0, ..options };
         assert!(difference(std::slice::from_ref(&one), std::slice::from_ref(&one), &none).is_err());
         assert!(mcnemar(&[], &[], &[]).is_err());
         assert!(mcnemar(&[0, 1], &[0, 1], &[0]).is_err());

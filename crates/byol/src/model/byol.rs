@@ -43,30 +43,16 @@ impl Byol {
         let projector = Mlp::new(
             &mut builder,
             PROJECTOR,
-            MlpConfig {
-                inputs: features,
-                hidden: config.hidden,
-                outputs: config.projection,
-            },
+            MlpConfig { inputs: features, hidden: config.hidden, outputs: config.projection },
         );
         let predictor = Mlp::new(
             &mut builder,
             PREDICTOR,
-            MlpConfig {
-                inputs: config.projection,
-                hidden: config.hidden,
-                outputs: config.projection,
-            },
+            MlpConfig { inputs: config.projection, hidden: config.hidden, outputs: config.projection },
         );
         let online_layout = builder.finish();
         let target_layout = Arc::new(online_layout.leading(&[ENCODER, PROJECTOR]));
-        Byol {
-            encoder,
-            projector,
-            predictor,
-            online_layout,
-            target_layout,
-        }
+        Byol { encoder, projector, predictor, online_layout, target_layout }
     }
 
     pub fn online_layout(&self) -> &Arc<Layout> {

@@ -21,11 +21,7 @@ impl Classifier {
         let mut builder = LayoutBuilder::default();
         let encoder = ResNet::new(&mut builder, config);
         let output = Linear::new(&mut builder, "fc", [config.features(), classes as i64]);
-        Classifier {
-            encoder,
-            output,
-            layout: builder.finish(),
-        }
+        Classifier { encoder, output, layout: builder.finish() }
     }
 
     pub fn layout(&self) -> &Arc<Layout> {

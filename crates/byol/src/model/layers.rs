@@ -40,14 +40,9 @@ impl Convolution {
         side: i64,
         stride: i64,
     ) -> Convolution {
-        let weight = builder.scope(name, |builder| {
-            builder.parameter("weight", &[outputs, inputs, side, side], Role::Convolution)
-        });
-        Convolution {
-            weight,
-            stride,
-            padding: side / 2,
-        }
+        let weight = builder
+            .scope(name, |builder| builder.parameter("weight", &[outputs, inputs, side, side], Role::Convolution));
+        Convolution { weight, stride, padding: side / 2 }
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ceil(height / stride), ceil(width / stride)]`.

@@ -80,18 +80,10 @@ impl Layout {
     pub(super) fn leading(&self, prefixes: &[&str]) -> Layout {
         let belongs = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
         let leading = Layout {
-            parameters: self
-                .parameters
-                .iter()
-                .take_while(|p| belongs(&p.name))
-                .cloned()
-                .collect(),
+            parameters: self.parameters.iter().take_while(|p| belongs(&p.name)).cloned().collect(),
             buffers: self.buffers.iter().take_while(|b| belongs(&b.name)).cloned().collect(),
         };
-        debug_assert_eq!(
-            leading.parameters.len(),
-            self.parameters.iter().filter(|p| belongs(&p.name)).count()
-        );
+        debug_assert_eq!(leading.parameters.len(), self.parameters.iter().filter(|p| belongs(&p.name)).count());
         leading
     }
 }
@@ -121,33 +113,18 @@ impl LayoutBuilder {
     }
 
     fn full_name(&self, name: &str) -> String {
-        self.prefix
-            .iter()
-            .map(String::as_str)
-            .chain([name])
-            .collect::<Vec<_>>()
-            .join(".")
+        self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
     }
 
     pub(super) fn parameter(&mut self, name: &str, shape: &[i64], role: Role) -> ParameterId {
         let offset = self.layout.parameter_count();
-        self.layout.parameters.push(Parameter {
-            name: self.full_name(name),
-            shape: shape.to_vec(),
-            role,
-            offset,
-        });
+        self.layout.parameters.push(Parameter { name: self.full_name(name), shape: shape.to_vec(), role, offset });
         ParameterId(self.layout.parameters.len() - 1)
     }
 
     pub(super) fn buffer(&mut self, name: &str, size: i64, statistic: Statistic) -> BufferId {
         let offset = self.layout.buffer_count();
-        self.layout.buffers.push(Buffer {
-            name: self.full_name(name),
-            size,
-            statistic,
-            offset,
-        });
+        self.layout.buffers.push(Buffer { name: self.full_name(name), size, statistic, offset });
         BufferId(self.layout.buffers.len() - 1)
     }
 
@@ -165,11 +142,7 @@ pub enum ModelError {
         "'{name}' has shape {found:?} in the weights where the configured network has {expected:?}: they belong to \
          another architecture"
     )]
-    Shape {
-        name: String,
-        found: Vec<i64>,
-        expected: Vec<i64>,
-    },
+    Shape { name: String, found: Vec<i64>, expected: Vec<i64> },
     #[error("'{name}' in the weights is not part of the configured network: they belong to another architecture")]
     Unexpected { name: String },
 }
@@ -194,11 +167,7 @@ impl Weights {
     pub fn initialize(layout: &Arc<Layout>, seed: u64, network: u64, device: Device) -> Weights {
         let mut values = vec![0f32; layout.parameter_count() as usize];
         for (index, parameter) in layout.parameters.iter().enumerate() {
-            let at = Coordinates {
-                epoch: network,
-                index: index as u64,
-                view: 0,
-            };
+            let at = Coordinates { epoch: network, index: index as u64, view: 0 };
             let mut rng = random::rng(seed, Stream::Weights, at);
             let begin = parameter.offset as usize;
             let slice = &mut values[begin..begin + parameter.count() as usize];
@@ -214,15 +183,11 @@ impl Weights {
                 }
                 Role::Linear => {
                     let bound = fan_in(&parameter.shape).sqrt().recip();
-                    slice
-                        .iter_mut()
-                        .for_each(|value| *value = rng.random_range(-bound..bound));
+                    slice.iter_mut().for_each(|value| *value = rng.random_range(-bound..bound));
                 }
                 Role::Bias { inputs } => {
                     let bound = (inputs as f32).sqrt().recip();
-                    slice
-                        .iter_mut()
-                        .for_each(|value| *value = rng.random_range(-bound..bound));
+                    slice.iter_mut().for_each(|value| *value = rng.random_range(-bound..bound));
                 }
                 Role::NormScale => slice.fill(1.0),
                 Role::NormShift => slice.fill(0.0),
@@ -247,17 +212,8 @@ impl Weights {
     }
 
     fn assemble(layout: &Arc<Layout>, flat: Tensor, buffers: Tensor) -> Weights {
-        let buffer_views = layout
-            .buffers
-            .iter()
-            .map(|buffer| buffers.narrow(0, buffer.offset, buffer.size))
-            .collect();
-        Weights {
-            layout: Arc::clone(layout),
-            flat,
-            buffers,
-            buffer_views,
-        }
+        let buffer_views = layout.buffers.iter().map(|buffer| buffers.narrow(0, buffer.offset, buffer.size)).collect();
+        Weights { layout: Arc::clone(layout), flat, buffers, buffer_views }
     }
 
     /// A copy of the beginning of these weights, as far as `layout` goes.
@@ -271,11 +227,7 @@ impl Weights {
 
     /// The same weights in another type; float64 is for tests.
     pub fn to_kind(&self, kind: Kind) -> Weights {
-        Weights::assemble(
-            &self.layout,
-            self.flat.to_kind(kind).copy(),
-            self.buffers.to_kind(kind).copy(),
-        )
+        Weights::assemble(&self.layout, self.flat.to_kind(kind).copy(), self.buffers.to_kind(kind).copy())
     }
 
     pub fn layout(&self) -> &Arc<Layout> {
@@ -304,18 +256,11 @@ impl Weights {
     /// Copies of all parameters and buffers by name.
     pub fn named(&self) -> BTreeMap<String, Tensor> {
         let parameters = self.layout.parameters.iter().map(|parameter| {
-            let values = self
-                .flat
-                .narrow(0, parameter.offset, parameter.count())
-                .view(parameter.shape.as_slice());
+            let values = self.flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
             (parameter.name.clone(), values.copy())
         });
-        let buffers = self
-            .layout
-            .buffers
-            .iter()
-            .zip(&self.buffer_views)
-            .map(|(buffer, view)| (buffer.name.clone(), view.copy()));
+        let buffers =
+            self.layout.buffers.iter().zip(&self.buffer_views).map(|(buffer, view)| (buffer.name.clone(), view.copy()));
         parameters.chain(buffers).collect()
     }
 
@@ -328,15 +273,9 @@ impl Weights {
         let buffers = self.layout.buffers.iter().map(|b| (&b.name, vec![b.size]));
         let expected: BTreeMap<&String, Vec<i64>> = parameters.chain(buffers).collect();
         for (name, shape) in &expected {
-            let found = named
-                .get(*name)
-                .ok_or_else(|| ModelError::Missing { name: (*name).clone() })?;
+            let found = named.get(*name).ok_or_else(|| ModelError::Missing { name: (*name).clone() })?;
             if found.size() != *shape {
-                return Err(ModelError::Shape {
-                    name: (*name).clone(),
-                    found: found.size(),
-                    expected: shape.clone(),
-                });
+                return Err(ModelError::Shape { name: (*name).clone(), found: found.size(), expected: shape.clone() });
             }
         }
         // PyTorch counts batches in every batch norm; with a fixed momentum nothing depends on it.
@@ -346,10 +285,8 @@ impl Weights {
         }
         tch::no_grad(|| {
             for parameter in &self.layout.parameters {
-                let mut place = self
-                    .flat
-                    .narrow(0, parameter.offset, parameter.count())
-                    .view(parameter.shape.as_slice());
+                let mut place =
+                    self.flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
                 place.copy_(&named[&parameter.name]);
             }
             for (buffer, view) in self.layout.buffers.iter().zip(&mut self.buffer_views) {
@@ -375,10 +312,7 @@ impl Weights {
                 .detach()
                 .set_requires_grad(true)
         });
-        Leaves {
-            tensors: tensors.collect(),
-            narrow,
-        }
+        Leaves { tensors: tensors.collect(), narrow }
     }
 
     pub(super) fn buffer(&self, id: BufferId) -> &Tensor {
@@ -413,10 +347,8 @@ impl Leaves {
     pub fn gradient(&self, loss: &Tensor, kind: Kind) -> Tensor {
         let gradients = Tensor::run_backward(&[loss], &self.tensors, false, false);
         tch::no_grad(|| {
-            let flattened: Vec<Tensor> = gradients
-                .into_iter()
-                .map(|gradient| gradient.contiguous().view(-1).to_kind(kind))
-                .collect();
+            let flattened: Vec<Tensor> =
+                gradients.into_iter().map(|gradient| gradient.contiguous().view(-1).to_kind(kind)).collect();
             Tensor::cat(&flattened, 0)
         })
     }

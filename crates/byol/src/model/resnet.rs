@@ -111,12 +111,7 @@ impl ResNet {
                 }
             });
         }
-        ResNet {
-            config,
-            stem,
-            stem_norm,
-            blocks,
-        }
+        ResNet { config, stem, stem_norm, blocks }
     }
 
     pub fn config(&self) -> ResNetConfig {

@@ -21,12 +21,7 @@ pub enum Optimizer {
     /// `d = g + decay * p; m = 0.9 m + d; p -= rate * m` (PyTorch's SGD).
     Sgd { weight_decay: f64, momentum: Tensor },
     /// Adam with PyTorch's coupled weight decay, `g + decay * p`.
-    Adam {
-        weight_decay: f64,
-        first: Tensor,
-        second: Tensor,
-        steps: i64,
-    },
+    Adam { weight_decay: f64, first: Tensor, second: Tensor, steps: i64 },
 }
 
 /// Optimiser state that does not fit.
@@ -38,10 +33,7 @@ impl Optimizer {
     /// A fresh optimiser of `parameters`, which are `[parameters]`, float32 or float64.
     pub fn new(kind: OptimizerKind, weight_decay: f64, parameters: &Tensor) -> Optimizer {
         match kind {
-            OptimizerKind::Sgd => Optimizer::Sgd {
-                weight_decay,
-                momentum: parameters.zeros_like(),
-            },
+            OptimizerKind::Sgd => Optimizer::Sgd { weight_decay, momentum: parameters.zeros_like() },
             OptimizerKind::Adam => Optimizer::Adam {
                 weight_decay,
                 first: parameters.zeros_like(),
@@ -54,11 +46,7 @@ impl Optimizer {
     /// Moves `parameters` in place along `gradient`, which is used up. Both `[parameters]`, of one type.
     pub fn step(&mut self, parameters: &mut Tensor, mut gradient: Tensor, learning_rate: f64) {
         let _guard = tch::no_grad_guard();
-        let scalar = |value: f64| {
-            Tensor::from(value)
-                .to_kind(parameters.kind())
-                .to_device(parameters.device())
-        };
+        let scalar = |value: f64| Tensor::from(value).to_kind(parameters.kind()).to_device(parameters.device());
         match self {
             Optimizer::Sgd { weight_decay, momentum } => {
                 if *weight_decay != 0.0 {
@@ -67,12 +55,7 @@ impl Optimizer {
                 let _ = momentum.g_mul_scalar_(MOMENTUM).g_add_(&gradient);
                 let _ = parameters.addcmul_(momentum, &scalar(-learning_rate));
             }
-            Optimizer::Adam {
-                weight_decay,
-                first,
-                second,
-                steps,
-            } => {
+            Optimizer::Adam { weight_decay, first, second, steps } => {
                 if *weight_decay != 0.0 {
                     let _ = gradient.addcmul_(parameters, &scalar(*weight_decay));
                 }
@@ -82,10 +65,8 @@ impl Optimizer {
                 let correction = |beta: f64| 1.0 - beta.powi(*steps as i32);
                 // The gradient is done with: its storage becomes the denominator.
                 gradient.copy_(second);
-                let denominator = gradient
-                    .sqrt_()
-                    .g_mul_scalar_(correction(BETAS.1).sqrt().recip())
-                    .g_add_scalar_(EPSILON);
+                let denominator =
+                    gradient.sqrt_().g_mul_scalar_(correction(BETAS.1).sqrt().recip()).g_add_scalar_(EPSILON);
                 let step = &*first * (-learning_rate / correction(BETAS.0));
                 let _ = parameters.addcdiv_(&step, &denominator);
             }
@@ -96,9 +77,7 @@ impl Optimizer {
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         match self {
             Optimizer::Sgd { momentum, .. } => [("momentum".to_owned(), momentum.copy())].into(),
-            Optimizer::Adam {
-                first, second, steps, ..
-            } => [
+            Optimizer::Adam { first, second, steps, .. } => [
                 ("first".to_owned(), first.copy()),
                 ("second".to_owned(), second.copy()),
                 ("steps".to_owned(), Tensor::from_slice(&[*steps])),
@@ -121,9 +100,7 @@ impl Optimizer {
         };
         match self {
             Optimizer::Sgd { momentum, .. } => take("momentum", momentum),
-            Optimizer::Adam {
-                first, second, steps, ..
-            } => {
+            Optimizer::Adam { first, second, steps, .. } => {
                 let mut count = Tensor::zeros([1], (Kind::Int64, tch::Device::Cpu));
                 take("steps", &mut count)?;
                 *steps = count.int64_value(&[0]);

@@ -66,41 +66,22 @@ mod tests {
 
     #[test]
     fn tau_goes_from_base_to_one() {
-        let tau = Tau {
-            base: 0.996,
-            steps: 1000,
-            kind: ScheduleKind::Cosine,
-        };
+        let tau = Tau { base: 0.996, steps: 1000, kind: ScheduleKind::Cosine };
         close(tau.at(0), 0.996);
         close(tau.at(500), 0.998);
         close(tau.at(1000), 1.0);
-        close(
-            Tau {
-                kind: ScheduleKind::Constant,
-                ..tau
-            }
-            .at(1000),
-            0.996,
-        );
+        close(Tau { kind: ScheduleKind::Constant, ..tau }.at(1000), 0.996);
     }
 
     #[test]
     fn learning_rate_warms_up_and_falls() {
-        let rate = LearningRate {
-            peak: 0.4,
-            warmup_steps: 10,
-            steps: 110,
-            kind: ScheduleKind::Cosine,
-        };
+        let rate = LearningRate { peak: 0.4, warmup_steps: 10, steps: 110, kind: ScheduleKind::Cosine };
         close(rate.at(0), 0.04);
         close(rate.at(9), 0.4);
         close(rate.at(10), 0.4);
         close(rate.at(60), 0.2);
         close(rate.at(110), 0.0);
-        let constant = LearningRate {
-            kind: ScheduleKind::Constant,
-            ..rate
-        };
+        let constant = LearningRate { kind: ScheduleKind::Constant, ..rate };
         close(constant.at(109), 0.4);
     }
 }

@@ -85,36 +85,21 @@ pub(super) struct Point {
 
 impl Axis {
     pub fn linear(label: &str) -> Axis {
-        Axis {
-            label: label.to_owned(),
-            scale: Scale::Linear,
-            ticks: Vec::new(),
-            include: Vec::new(),
-        }
+        Axis { label: label.to_owned(), scale: Scale::Linear, ticks: Vec::new(), include: Vec::new() }
     }
 
     pub fn including(self, values: &[f64]) -> Axis {
-        Axis {
-            include: values.to_vec(),
-            ..self
-        }
+        Axis { include: values.to_vec(), ..self }
     }
 }
 
 impl Chart {
     /// The chart and its legend. Without a finite point there is nothing to draw.
     pub fn render(&self) -> Option<Markup> {
-        let points = || {
-            self.series
-                .iter()
-                .flat_map(|series| &series.points)
-                .filter(|point| point.drawable())
-        };
+        let points = || self.series.iter().flat_map(|series| &series.points).filter(|point| point.drawable());
         points().next()?;
         let x = Range::new(&self.x, points().map(|point| point.x));
-        let bars = points()
-            .filter_map(|point| point.bar)
-            .flat_map(|(low, high)| [low, high]);
+        let bars = points().filter_map(|point| point.bar).flat_map(|(low, high)| [low, high]);
         let y = Range::new(&self.y, points().map(|point| point.y).chain(bars).chain(self.reference));
         let (width, height) = self.size.pixels();
         let longest = y.ticks.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
@@ -153,10 +138,7 @@ impl Chart {
         let aside = (place as f64 - (self.series.len() - 1) as f64 / 2.0) * self.dodge;
         let points: Vec<&Point> = series.points.iter().filter(|point| point.drawable()).collect();
         let at = |point: &Point| (across(point.x) + aside, down(point.y));
-        let path = points
-            .iter()
-            .map(|point| at(point))
-            .map(|(x, y)| format!("{},{}", n(x), n(y)));
+        let path = points.iter().map(|point| at(point)).map(|(x, y)| format!("{},{}", n(x), n(y)));
         let every = points.len().div_ceil(MARKERS).max(1);
         let last = points.len().saturating_sub(1);
         html! {
@@ -234,23 +216,14 @@ impl Range {
         let (low, high) = values
             .chain(axis.include.iter().copied())
             .chain(ticks)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-                (low.min(value), high.max(value))
-            });
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if axis.ticks.is_empty() {
             let step = step(high - low, low.abs().max(high.abs()));
             let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
             let high = if high > low { high } else { low + step };
             let count = ((high - low) / step).round() as usize;
-            let ticks = (0..=count)
-                .map(|nth| low + nth as f64 * step)
-                .map(|value| (value, tick(value, step)));
-            return Range {
-                low,
-                high,
-                scale: axis.scale,
-                ticks: ticks.collect(),
-            };
+            let ticks = (0..=count).map(|nth| low + nth as f64 * step).map(|value| (value, tick(value, step)));
+            return Range { low, high, scale: axis.scale, ticks: ticks.collect() };
         }
         // Marked values are single places (label budgets): they keep a distance from the edges.
         let (low, high) = match axis.scale {
@@ -260,12 +233,7 @@ impl Range {
                 (low / pad, high * pad)
             }
         };
-        Range {
-            low,
-            high,
-            scale: axis.scale,
-            ticks: axis.ticks.clone(),
-        }
+        Range { low, high, scale: axis.scale, ticks: axis.ticks.clone() }
     }
 
     /// Where a value lies between both ends, 0-1.
@@ -279,27 +247,16 @@ impl Range {
 
 /// A distance of 1, 2 or 5 times a power of ten that divides `span` into four to ten parts.
 fn step(span: f64, size: f64) -> f64 {
-    let span = if span > 1e-9 * size.max(1e-9) {
-        span
-    } else {
-        0.1 * size.max(1e-9)
-    };
+    let span = if span > 1e-9 * size.max(1e-9) { span } else { 0.1 * size.max(1e-9) };
     let power = 10f64.powf((span / 5.0).log10().floor());
-    let times = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .find(|times| span / (times * power) <= 7.0)
-        .unwrap_or(10.0);
+    let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| span / (times * power) <= 7.0).unwrap_or(10.0);
     times * power
 }
 
 fn tick(value: f64, step: f64) -> String {
     let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
     if !(1e-4..1e7).contains(&step) {
-        return if value == 0.0 {
-            "0".to_owned()
-        } else {
-            format!("{value:.0e}")
-        };
+        return if value == 0.0 { "0".to_owned() } else { format!("{value:.0e}") };
     }
     let decimals = (-step.log10()).ceil().max(0.0) as usize;
     format!("{value:.decimals$}").replace('-', "\u{2212}")
@@ -314,10 +271,7 @@ fn bar(x: f64, low: f64, high: f64) -> String {
 /// The outline of a marker: circle, square, triangle, diamond, triangle on its tip, cross.
 fn marker(style: usize, x: f64, y: f64) -> String {
     let polygon = |corners: &[(f64, f64)]| {
-        let at: Vec<String> = corners
-            .iter()
-            .map(|(dx, dy)| format!("{},{}", n(x + dx), n(y + dy)))
-            .collect();
+        let at: Vec<String> = corners.iter().map(|(dx, dy)| format!("{},{}", n(x + dx), n(y + dy))).collect();
         format!("M{}Z", at.join("L"))
     };
     match style % 6 {
@@ -353,25 +307,12 @@ mod tests {
     use super::*;
 
     fn chart(points: &[(f64, f64)]) -> Chart {
-        let points = points
-            .iter()
-            .map(|&(x, y)| Point {
-                x,
-                y,
-                bar: None,
-                text: format!("{y}"),
-            })
-            .collect();
+        let points = points.iter().map(|&(x, y)| Point { x, y, bar: None, text: format!("{y}") }).collect();
         Chart {
             title: "loss".to_owned(),
             x: Axis::linear("epoch"),
             y: Axis::linear("loss"),
-            series: vec![Series {
-                label: "a < b".to_owned(),
-                style: 0,
-                line: Line::Solid,
-                points,
-            }],
+            series: vec![Series { label: "a < b".to_owned(), style: 0, line: Line::Solid, points }],
             reference: None,
             size: Size::Half,
             dodge: 0.0,
@@ -380,10 +321,7 @@ mod tests {
 
     #[test]
     fn points_land_where_they_belong() {
-        let text = chart(&[(0.0, 0.0), (10.0, 1.0)])
-            .render()
-            .expect("two points")
-            .into_string();
+        let text = chart(&[(0.0, 0.0), (10.0, 1.0)]).render().expect("two points").into_string();
         assert!(text.contains(r#"points="51.0,254.0 506.0,14.0""#), "{text}");
         assert!(text.contains("a &lt; b: 1"), "{text}");
     }
@@ -392,33 +330,19 @@ mod tests {
     fn what_is_not_finite_is_not_drawn() {
         assert!(chart(&[]).render().is_none());
         assert!(chart(&[(0.0, f64::NAN)]).render().is_none());
-        let text = chart(&[(0.0, 1.0), (1.0, f64::INFINITY), (2.0, 1.0)])
-            .render()
-            .expect("two are left")
-            .into_string();
+        let text = chart(&[(0.0, 1.0), (1.0, f64::INFINITY), (2.0, 1.0)]).render().expect("two are left").into_string();
         assert!(!text.contains("inf") && !text.contains("NaN"), "{text}");
     }
 
     #[test]
     fn ticks_are_round_and_cover_the_data() {
-        for (low, high) in [
-            (0.0, 1.0),
-            (0.31, 0.62),
-            (-0.07, 0.2),
-            (3.0, 3.0),
-            (0.0, 0.0),
-            (1e-9, 2e-9),
-            (0.0, 4e7),
-        ] {
+        for (low, high) in [(0.0, 1.0), (0.31, 0.62), (-0.07, 0.2), (3.0, 3.0), (0.0, 0.0), (1e-9, 2e-9), (0.0, 4e7)] {
             let range = Range::new(&Axis::linear(""), [low, high].into_iter());
             assert!(range.low <= low + 1e-12 && range.high >= high, "{low} {high}");
             assert!((2..=9).contains(&range.ticks.len()), "{low} {high}: {:?}", range.ticks);
         }
-        let texts: Vec<String> = Range::new(&Axis::linear(""), [0.31, 0.62].into_iter())
-            .ticks
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect();
+        let texts: Vec<String> =
+            Range::new(&Axis::linear(""), [0.31, 0.62].into_iter()).ticks.into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["0.30", "0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"]);
     }
 

@@ -73,10 +73,8 @@ impl Comparison {
 /// Holds `name` against `against` over the draws that both have; nothing if there is none.
 pub fn compare(run: &RunData, name: ResultName, against: ResultName, budget: LabelBudget) -> Option<Comparison> {
     let (ours, theirs) = (run.predictions_of(name, budget), run.predictions_of(against, budget));
-    let pairs: Vec<_> = ours
-        .iter()
-        .filter_map(|&a| theirs.iter().find(|b| b.draw == a.draw).map(|&b| (a, b)))
-        .collect();
+    let pairs: Vec<_> =
+        ours.iter().filter_map(|&a| theirs.iter().find(|b| b.draw == a.draw).map(|&b| (a, b))).collect();
     if pairs.is_empty() {
         return without_predictions(run, name, against, budget);
     }
@@ -132,10 +130,7 @@ fn without_predictions(
 pub fn confusion(run: &RunData, name: ResultName, budget: LabelBudget) -> Option<Confusion> {
     let labels = run.test_labels()?;
     let records = run.predictions_of(name, budget);
-    let predicted: Vec<u16> = records
-        .iter()
-        .flat_map(|record| record.predicted.iter().copied())
-        .collect();
+    let predicted: Vec<u16> = records.iter().flat_map(|record| record.predicted.iter().copied()).collect();
     let classes = run.classes()?.max(usize::from(*predicted.iter().max()?) + 1);
     if classes > MOST_CLASSES {
         return None;
@@ -151,8 +146,7 @@ mod tests {
     #[test]
     fn only_draws_that_both_have_are_compared() {
         let mut run = Run::ahead();
-        run.predictions
-            .retain(|record| record.name != ResultName::Supervised || record.draw != 1);
+        run.predictions.retain(|record| record.name != ResultName::Supervised || record.draw != 1);
         let budget = LabelBudget::PerClass(10);
         let found = compare(&run.data(), ResultName::ByolFinetuned, ResultName::Supervised, budget)
             .expect("two draws are common");
@@ -166,13 +160,8 @@ mod tests {
     fn accuracies_alone_give_a_difference_without_an_interval() {
         let mut run = Run::ahead();
         run.predictions.clear();
-        let found = compare(
-            &run.data(),
-            ResultName::ByolFinetuned,
-            ResultName::Supervised,
-            LabelBudget::All,
-        )
-        .expect("the summary has both");
+        let found = compare(&run.data(), ResultName::ByolFinetuned, ResultName::Supervised, LabelBudget::All)
+            .expect("the summary has both");
         assert!((found.difference() - 0.1).abs() < 1e-12);
         assert_eq!(found.outcome(), None);
     }
@@ -181,10 +170,8 @@ mod tests {
     fn confusion_sums_over_draws() {
         let mut run = Run::ahead();
         run.set_labels(vec![0, 0, 1, 2]);
-        run.predictions
-            .retain(|record| record.name == ResultName::Supervised && record.draw < 2);
-        run.predictions
-            .retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
+        run.predictions.retain(|record| record.name == ResultName::Supervised && record.draw < 2);
+        run.predictions.retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
         run.predictions[0].predicted = vec![0, 1, 1, 0];
         run.predictions[1].predicted = vec![0, 0, 1, 1];
         let run = run.data();

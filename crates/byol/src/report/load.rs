@@ -52,14 +52,8 @@ pub struct Pretraining {
 /// [`ReportError::NotARun`] if nothing of a run is there, [`ReportError::Read`] if a file cannot be read, and
 /// [`ReportError::Line`] or [`ReportError::File`] if one is damaged other than by a torn last line.
 pub fn load(run: &Path) -> Result<RunData, ReportError> {
-    std::fs::read_dir(run).map_err(|source| ReportError::Read {
-        path: run.to_owned(),
-        source,
-    })?;
-    let mut data = RunData {
-        name: name_of(run),
-        ..RunData::default()
-    };
+    std::fs::read_dir(run).map_err(|source| ReportError::Read { path: run.to_owned(), source })?;
+    let mut data = RunData { name: name_of(run), ..RunData::default() };
     let config = read(&run.join("config.toml"))?;
     let metrics = read_lines(&run.join("metrics.jsonl"), &mut data.notes)?;
     let predictions = read_lines(&run.join("predictions.jsonl"), &mut data.notes)?;
@@ -68,9 +62,7 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
         return Err(ReportError::NotARun(run.to_owned()));
     }
     data.config = parse_config(config, &mut data.notes);
-    data.summary = summary
-        .map(|bytes| parse_json(&run.join("summary.json"), &bytes))
-        .transpose()?;
+    data.summary = summary.map(|bytes| parse_json(&run.join("summary.json"), &bytes)).transpose()?;
     data.metrics = last_of_each(metrics.unwrap_or_default(), |record: &EpochRecord| {
         (record.stage, record.labels_per_class, record.draw, record.epoch)
     });
@@ -80,8 +72,7 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     data.check_predictions();
     data.read_gallery(&run.join("gallery"))?;
     if !data.finished() {
-        data.notes
-            .push("the run has not finished; this is what it had recorded so far".to_owned());
+        data.notes.push("the run has not finished; this is what it had recorded so far".to_owned());
     }
     Ok(data)
 }
@@ -104,60 +95,36 @@ impl RunData {
 
     /// The predictions of one classifier at one label budget, by draw.
     pub fn predictions_of(&self, name: ResultName, budget: LabelBudget) -> Vec<&PredictionRecord> {
-        self.predictions
-            .iter()
-            .filter(|record| record.name == name && record.labels_per_class == budget)
-            .collect()
+        self.predictions.iter().filter(|record| record.name == name && record.labels_per_class == budget).collect()
     }
 
     /// Test accuracy over label draws: from the predictions where there are any, else from the summary.
     pub fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<Accuracy> {
-        let runs: Vec<f64> = self
-            .predictions_of(name, budget)
-            .iter()
-            .map(|record| record.test_accuracy)
-            .collect();
+        let runs: Vec<f64> = self.predictions_of(name, budget).iter().map(|record| record.test_accuracy).collect();
         if !runs.is_empty() {
             return Some(over_draws(runs));
         }
         let results = &self.summary.as_ref()?.results;
-        let found = results
-            .iter()
-            .find(|result| result.name == name && result.labels_per_class == budget)?;
+        let found = results.iter().find(|result| result.name == name && result.labels_per_class == budget)?;
         (!found.test_accuracy.runs.is_empty()).then(|| over_draws(found.test_accuracy.runs.clone()))
     }
 
     /// The true classes of the test images; absent in a run without a summary.
     pub fn test_labels(&self) -> Option<&[u16]> {
-        self.summary
-            .as_ref()
-            .map(|summary| summary.data.test_labels.as_slice())
-            .filter(|labels| !labels.is_empty())
+        self.summary.as_ref().map(|summary| summary.data.test_labels.as_slice()).filter(|labels| !labels.is_empty())
     }
 
     /// How many classes there are, as far as the run tells.
     pub fn classes(&self) -> Option<usize> {
         let summary = self.summary.as_ref()?;
-        let from_labels = summary
-            .data
-            .test_labels
-            .iter()
-            .max()
-            .map_or(0, |&label| usize::from(label) + 1);
+        let from_labels = summary.data.test_labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
         Some(summary.data.class_names.len().max(from_labels)).filter(|&classes| classes > 0)
     }
 
     /// The name of a class, or its number where it has no name.
     pub fn class_name(&self, label: u16) -> String {
-        let names = self
-            .summary
-            .as_ref()
-            .map(|summary| summary.data.class_names.as_slice())
-            .unwrap_or_default();
-        names
-            .get(usize::from(label))
-            .cloned()
-            .unwrap_or_else(|| format!("class {label}"))
+        let names = self.summary.as_ref().map(|summary| summary.data.class_names.as_slice()).unwrap_or_default();
+        names.get(usize::from(label)).cloned().unwrap_or_else(|| format!("class {label}"))
     }
 
     /// The epochs of one training, in order. `budget` is absent for pre-training.
@@ -170,11 +137,7 @@ impl RunData {
     /// The last epoch of every draw of a stage.
     pub fn last_epochs(&self, stage: Stage, budget: Option<LabelBudget>) -> Vec<&EpochRecord> {
         let mut last = BTreeMap::new();
-        for record in self
-            .metrics
-            .iter()
-            .filter(|record| record.stage == stage && record.labels_per_class == budget)
-        {
+        for record in self.metrics.iter().filter(|record| record.stage == stage && record.labels_per_class == budget) {
             last.insert(record.draw, record);
         }
         last.into_values().collect()
@@ -223,17 +186,10 @@ impl RunData {
             );
             if record.predicted.len() != labels.len() {
                 let (got, expected) = (record.predicted.len(), labels.len());
-                notes.push(format!(
-                    "{what}: {got} predictions for {expected} test images; left out"
-                ));
+                notes.push(format!("{what}: {got} predictions for {expected} test images; left out"));
                 return false;
             }
-            let right = record
-                .predicted
-                .iter()
-                .zip(&labels)
-                .filter(|(predicted, label)| predicted == label)
-                .count();
+            let right = record.predicted.iter().zip(&labels).filter(|(predicted, label)| predicted == label).count();
             let accuracy = right as f64 / labels.len() as f64;
             if (accuracy - record.test_accuracy).abs() > 1e-6 {
                 notes.push(format!(
@@ -251,9 +207,8 @@ impl RunData {
         let Some(bytes) = read(&path)? else { return Ok(()) };
         self.gallery = parse_json(&path, &bytes)?;
         let views = self.gallery.views.iter();
-        let mut names: BTreeSet<&String> = views
-            .flat_map(|view| std::iter::once(&view.original).chain(&view.t).chain(&view.t_prime))
-            .collect();
+        let mut names: BTreeSet<&String> =
+            views.flat_map(|view| std::iter::once(&view.original).chain(&view.t).chain(&view.t_prime)).collect();
         for example in &self.gallery.neighbors {
             names.insert(&example.query);
             names.extend(example.neighbors.iter().map(|neighbor| &neighbor.picture));
@@ -263,9 +218,7 @@ impl RunData {
                 Ok(bytes) => {
                     self.pictures.insert(name.clone(), bytes);
                 }
-                Err(reason) => self
-                    .notes
-                    .push(format!("gallery picture '{name}' is not shown: {reason}")),
+                Err(reason) => self.notes.push(format!("gallery picture '{name}' is not shown: {reason}")),
             }
         }
         Ok(())
@@ -282,10 +235,7 @@ fn over_draws(runs: Vec<f64>) -> Accuracy {
 
 /// Where a classifier stands in tables.
 fn order(name: ResultName) -> usize {
-    ResultName::ALL
-        .iter()
-        .position(|&other| other == name)
-        .unwrap_or(ResultName::ALL.len())
+    ResultName::ALL.iter().position(|&other| other == name).unwrap_or(ResultName::ALL.len())
 }
 
 fn name_of(run: &Path) -> String {
@@ -294,46 +244,31 @@ fn name_of(run: &Path) -> String {
         Some(_) => run.to_owned(),
         None => run.canonicalize().unwrap_or_else(|_| run.to_owned()),
     };
-    named
-        .file_name()
-        .map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
+    named.file_name().map_or_else(|| run.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, ReportError> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ReportError::Read {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(ReportError::Read { path: path.to_owned(), source }),
     }
 }
 
 fn read_lines<T: DeserializeOwned>(path: &Path, notes: &mut Vec<String>) -> Result<Option<Vec<T>>, ReportError> {
     let Some(bytes) = read(path)? else { return Ok(None) };
-    let lines: Vec<(usize, &[u8])> = bytes
-        .split(|&byte| byte == b'\n')
-        .enumerate()
-        .filter(|(_, line)| !line.trim_ascii().is_empty())
-        .collect();
+    let lines: Vec<(usize, &[u8])> =
+        bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
     let mut records = Vec::with_capacity(lines.len());
     for (nth, &(number, line)) in lines.iter().enumerate() {
         match serde_json::from_slice(line) {
             Ok(record) => records.push(record),
             Err(_) if nth + 1 == lines.len() => {
                 let file = path.file_name().unwrap_or_default().to_string_lossy();
-                notes.push(format!(
-                    "{file}: its last line ({}) is incomplete and was skipped",
-                    number + 1
-                ));
+                notes.push(format!("{file}: its last line ({}) is incomplete and was skipped", number + 1));
             }
             Err(error) => {
-                return Err(ReportError::Line {
-                    path: path.to_owned(),
-                    line: number + 1,
-                    reason: error.to_string(),
-                });
+                return Err(ReportError::Line { path: path.to_owned(), line: number + 1, reason: error.to_string() });
             }
         }
     }
@@ -341,10 +276,8 @@ fn read_lines<T: DeserializeOwned>(path: &Path, notes: &mut Vec<String>) -> Resu
 }
 
 fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ReportError> {
-    serde_json::from_slice(bytes).map_err(|error| ReportError::File {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
+    serde_json::from_slice(bytes)
+        .map_err(|error| ReportError::File { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn parse_config(bytes: Option<Vec<u8>>, notes: &mut Vec<String>) -> Option<toml::Table> {
@@ -355,10 +288,7 @@ fn parse_config(bytes: Option<Vec<u8>>, notes: &mut Vec<String>) -> Option<toml:
     match String::from_utf8_lossy(&bytes).parse() {
         Ok(table) => Some(table),
         Err(error) => {
-            notes.push(format!(
-                "config.toml cannot be read ({}); the configuration is not shown",
-                error.message()
-            ));
+            notes.push(format!("config.toml cannot be read ({}); the configuration is not shown", error.message()));
             None
         }
     }
@@ -371,9 +301,7 @@ fn last_of_each<T, K: Ord>(records: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
 }
 
 fn read_picture(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
-    let inside = Path::new(name)
-        .components()
-        .all(|component| matches!(component, Component::Normal(_)));
+    let inside = Path::new(name).components().all(|component| matches!(component, Component::Normal(_)));
     if name.is_empty() || !inside {
         return Err("its name does not stay inside the gallery".to_owned());
     }
@@ -382,10 +310,7 @@ fn read_picture(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
         return Err("it is not a PNG file".to_owned());
     }
     if bytes.len() > LARGEST_PICTURE_BYTES {
-        return Err(format!(
-            "it has {} bytes, more than {LARGEST_PICTURE_BYTES}",
-            bytes.len()
-        ));
+        return Err(format!("it has {} bytes, more than {LARGEST_PICTURE_BYTES}", bytes.len()));
     }
     Ok(bytes)
 }

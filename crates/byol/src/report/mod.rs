@@ -53,10 +53,7 @@ pub fn write(run: &Path) -> Result<PathBuf, ReportError> {
 pub fn write_comparison(runs: &[&Path], page: &Path) -> Result<PathBuf, ReportError> {
     let runs = runs.iter().map(|run| load(run)).collect::<Result<Vec<_>, _>>()?;
     let text = html::render(&runs)?;
-    let failed = |path: &Path, source| ReportError::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |path: &Path, source| ReportError::Write { path: path.to_owned(), source };
     let mut name = std::ffi::OsString::from(".");
     name.push(page.file_name().unwrap_or_default());
     name.push(format!(".{}.part", std::process::id()));

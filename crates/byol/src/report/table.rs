@@ -66,10 +66,7 @@ fn cell(run: &RunData, name: ResultName, budget: LabelBudget) -> String {
 
 /// How many label draws stand behind a column: `3`, or `1 to 3` where its classifiers differ.
 fn draws_of(run: &RunData, budget: LabelBudget) -> String {
-    let counts = ResultName::ALL
-        .iter()
-        .filter_map(|&name| run.accuracy(name, budget))
-        .map(|found| found.runs.len());
+    let counts = ResultName::ALL.iter().filter_map(|&name| run.accuracy(name, budget)).map(|found| found.runs.len());
     let counts: Vec<usize> = counts.collect();
     match (counts.iter().min(), counts.iter().max()) {
         (Some(least), Some(most)) if least == most => least.to_string(),
@@ -103,24 +100,14 @@ pub(super) fn pretraining(run: &RunData) -> String {
 
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(4)
-    };
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(4);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (place, row) in rows.iter().enumerate() {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, &width))| match column {
-                0 | 1 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
+            0 | 1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
         text.push_str(&format!("| {} |\n", cells.collect::<Vec<_>>().join(" | ")));
         if place == 0 {
             let rules = widths.iter().enumerate().map(|(column, &width)| match column {
@@ -162,17 +149,10 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
     fn a_missing_arm_and_unequal_draws_show() {
         let mut run = Run::ahead();
         run.drop_arm(ResultName::ByolKnn);
-        run.predictions
-            .retain(|record| record.name != ResultName::ByolFinetuned || record.draw == 0);
+        run.predictions.retain(|record| record.name != ResultName::ByolFinetuned || record.draw == 0);
         let text = markdown(&[run.data()]);
-        assert!(
-            text.contains("| byol_knn       | BYOL             |                   – |          – |"),
-            "{text}"
-        );
-        assert!(
-            text.contains("| label draws    |                  |              1 to 3 |          1 |"),
-            "{text}"
-        );
+        assert!(text.contains("| byol_knn       | BYOL             |                   – |          – |"), "{text}");
+        assert!(text.contains("| label draws    |                  |              1 to 3 |          1 |"), "{text}");
     }
 
     #[test]
@@ -180,12 +160,8 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
         let mut run = Run::ahead();
         run.predictions.clear();
         run.summary = None;
-        run.metrics
-            .retain(|record| record.labels_per_class.is_none() && record.epoch <= 7);
-        let data = RunData {
-            notes: vec!["the run has not finished".to_owned()],
-            ..run.data()
-        };
+        run.metrics.retain(|record| record.labels_per_class.is_none() && record.epoch <= 7);
+        let data = RunData { notes: vec!["the run has not finished".to_owned()], ..run.data() };
         assert_eq!(
             markdown(&[data]),
             "No classifier has been evaluated on the test images.\n\nPre-training: 7 epochs, 28,000 image passes at \

@@ -63,21 +63,9 @@ impl Run {
             for draw in 0..3 {
                 let accuracy = few + 0.01 * (draw as f64 - 1.0);
                 let budget = LabelBudget::PerClass(10);
-                predictions.push(prediction(
-                    name,
-                    budget,
-                    draw,
-                    &predict(&labels, accuracy, place),
-                    &labels,
-                ));
+                predictions.push(prediction(name, budget, draw, &predict(&labels, accuracy, place), &labels));
             }
-            predictions.push(prediction(
-                name,
-                LabelBudget::All,
-                0,
-                &predict(&labels, all, place),
-                &labels,
-            ));
+            predictions.push(prediction(name, LabelBudget::All, 0, &predict(&labels, all, place), &labels));
         }
         let mut run = Run {
             config: CONFIG.to_owned(),
@@ -110,12 +98,7 @@ impl Run {
                 let found = data.predictions_of(name, budget);
                 if !found.is_empty() {
                     let test_accuracy = data.accuracy(name, budget).expect("there are predictions");
-                    results.push(ResultRecord {
-                        name,
-                        init: name.init(),
-                        labels_per_class: budget,
-                        test_accuracy,
-                    });
+                    results.push(ResultRecord { name, init: name.init(), labels_per_class: budget, test_accuracy });
                 }
             }
         }
@@ -148,26 +131,18 @@ impl Run {
         if let Some(summary) = &self.summary {
             write("summary.json", &serde_json::to_vec(summary).expect("a plain record"));
         }
-        write(
-            "gallery/gallery.json",
-            &serde_json::to_vec(&self.gallery).expect("a plain record"),
-        );
+        write("gallery/gallery.json", &serde_json::to_vec(&self.gallery).expect("a plain record"));
         for (place, name) in ["a", "t0", "t1", "p0", "q", "n0", "n1"].iter().enumerate() {
             let shade = 30 * place as u8;
             let picture = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([shade, 8 * x as u8, 8 * y as u8]));
-            picture
-                .save(run.join(format!("gallery/{name}.png")))
-                .expect("a writable folder");
+            picture.save(run.join(format!("gallery/{name}.png"))).expect("a writable folder");
         }
         run
     }
 }
 
 fn lines<T: serde::Serialize>(records: &[T]) -> String {
-    records
-        .iter()
-        .map(|record| serde_json::to_string(record).expect("a plain record") + "\n")
-        .collect()
+    records.iter().map(|record| serde_json::to_string(record).expect("a plain record") + "\n").collect()
 }
 
 /// The first `accuracy` of the images (in an order that `seed` turns) are right, the others one class too high.
@@ -175,11 +150,7 @@ fn predict(labels: &[u16], accuracy: f64, seed: usize) -> Vec<u16> {
     let right = (accuracy * labels.len() as f64).round() as usize;
     let turned = |image: usize| (image * 37 + seed * 11) % labels.len();
     let one = |(image, &label): (usize, &u16)| {
-        if turned(image) < right {
-            label
-        } else {
-            (label + 1) % CLASSES
-        }
+        if turned(image) < right { label } else { (label + 1) % CLASSES }
     };
     labels.iter().enumerate().map(one).collect()
 }
@@ -277,10 +248,7 @@ fn summary(test_labels: Vec<u16>) -> Summary {
             class_names: ["airplane", "bird <small>", "car", "deer"].map(str::to_owned).to_vec(),
             train_images: 2000,
             test_images: TEST_IMAGES,
-            unlabeled: vec![PoolRecord {
-                name: "unlabeled".to_owned(),
-                images: 4000,
-            }],
+            unlabeled: vec![PoolRecord { name: "unlabeled".to_owned(), images: 4000 }],
             skipped: 2,
             test_labels,
         },
@@ -312,16 +280,8 @@ fn gallery() -> Gallery {
             query: "q.png".to_owned(),
             label: 1,
             neighbors: vec![
-                Neighbor {
-                    picture: "n0.png".to_owned(),
-                    label: 1,
-                    similarity: 0.91,
-                },
-                Neighbor {
-                    picture: "n1.png".to_owned(),
-                    label: 2,
-                    similarity: 0.84,
-                },
+                Neighbor { picture: "n0.png".to_owned(), label: 1, similarity: 0.91 },
+                Neighbor { picture: "n1.png".to_owned(), label: 2, similarity: 0.84 },
             ],
         }],
     }

@@ -62,11 +62,7 @@ pub(super) fn count(number: u64) -> String {
 
 /// `1 epoch`, `2,000 epochs`
 pub(super) fn plural(number: u64, one: &str) -> String {
-    if number == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{} {one}s", count(number))
-    }
+    if number == 1 { format!("1 {one}") } else { format!("{} {one}s", count(number)) }
 }
 
 /// A share of 1 as `61.2%`.
@@ -78,11 +74,7 @@ pub(super) fn percent(share: f64) -> String {
 /// so that an end of an interval does not seem to touch 0.
 pub(super) fn points(difference: f64) -> String {
     let size = 100.0 * difference.abs();
-    let text = if size < 0.1 {
-        format!("{size:.2}")
-    } else {
-        format!("{size:.1}")
-    };
+    let text = if size < 0.1 { format!("{size:.2}") } else { format!("{size:.1}") };
     match text.as_str() {
         "0.00" => "0.0".to_owned(),
         _ if difference < 0.0 => format!("\u{2212}{text}"),
@@ -100,11 +92,7 @@ pub(super) fn size(difference: f64) -> String {
 
 /// `p = 0.031`, `p < 0.001`.
 pub(super) fn p_value(p: f64) -> String {
-    if p < 0.001 {
-        "p < 0.001".to_owned()
-    } else {
-        format!("p = {p:.3}")
-    }
+    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
 }
 
 /// `42 s`, `3 min 05 s`, `2 h 07 min`.
@@ -152,9 +140,7 @@ pub(super) fn capital(sentence: &str) -> String {
         return sentence.to_owned();
     }
     let mut letters = sentence.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]
@@ -163,32 +149,14 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(
-            [count(0), count(999), count(1000), count(1_234_567)],
-            ["0", "999", "1,000", "1,234,567"]
-        );
-        assert_eq!(
-            [points(0.0731), points(-0.004), points(-0.00001)],
-            ["+7.3", "\u{2212}0.4", "0.0"]
-        );
+        assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([points(0.0731), points(-0.004), points(-0.00001)], ["+7.3", "\u{2212}0.4", "0.0"]);
         assert_eq!(points(0.0004), "+0.04");
-        assert_eq!(
-            [size(-0.01), size(0.0), size(0.123)],
-            ["1.0 point", "0.0 points", "12.3 points"]
-        );
+        assert_eq!([size(-0.01), size(0.0), size(0.123)], ["1.0 point", "0.0 points", "12.3 points"]);
         assert_eq!([p_value(0.0004), p_value(1.0)], ["p < 0.001", "p = 1.000"]);
-        assert_eq!(
-            [duration(0.42), duration(59.6), duration(3599.0)],
-            ["0.4 s", "1 min 00 s", "59 min 59 s"]
-        );
-        assert_eq!(
-            [duration(42.0), duration(7650.0), duration(f64::NAN)],
-            ["42 s", "2 h 07 min", "unknown"]
-        );
-        assert_eq!(
-            [figure(0.0), figure(0.001), figure(145.27), figure(20_000.0)],
-            ["0", "0.00100", "145", "20000"]
-        );
+        assert_eq!([duration(0.42), duration(59.6), duration(3599.0)], ["0.4 s", "1 min 00 s", "59 min 59 s"]);
+        assert_eq!([duration(42.0), duration(7650.0), duration(f64::NAN)], ["42 s", "2 h 07 min", "unknown"]);
+        assert_eq!([figure(0.0), figure(0.001), figure(145.27), figure(20_000.0)], ["0", "0.00100", "145", "20000"]);
         assert_eq!([figure(1e-5), figure(-0.5)], ["1.00e-5", "-0.500"]);
         assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
         assert_eq!([plural(1, "epoch"), plural(2000, "epoch")], ["1 epoch", "2,000 epochs"]);

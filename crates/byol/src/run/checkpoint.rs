@@ -90,10 +90,7 @@ impl Checkpoint {
 
     /// Adds tensors under `prefix.`.
     pub fn insert_part(&mut self, prefix: &str, part: BTreeMap<String, Tensor>) {
-        self.tensors.extend(
-            part.into_iter()
-                .map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)),
-        );
+        self.tensors.extend(part.into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)));
     }
 
     /// Writes the checkpoint to `path`, whole or not at all.
@@ -101,10 +98,7 @@ impl Checkpoint {
     /// # Errors
     /// The file cannot be written (full disk, read-only folder). An older file of that name stays.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
-        let damaged = |reason: String| CheckpointError::Damaged {
-            path: path.to_owned(),
-            reason,
-        };
+        let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
         let mut blobs = Vec::with_capacity(self.tensors.len());
         for (name, tensor) in &self.tensors {
             blobs.push((name, bytes_of(tensor).map_err(damaged)?, tensor.size()));
@@ -119,10 +113,7 @@ impl Checkpoint {
         // A map of one key has one order.
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), header)]);
         let bytes = serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))?;
-        write_atomically(path, &bytes).map_err(|source| CheckpointError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        write_atomically(path, &bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
     }
 
     /// Reads a checkpoint; its tensors are on the CPU.
@@ -130,14 +121,8 @@ impl Checkpoint {
     /// # Errors
     /// The file is missing, torn, not a checkpoint of ours, or of another format version.
     pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
-        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let damaged = |reason: String| CheckpointError::Damaged {
-            path: path.to_owned(),
-            reason,
-        };
+        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+        let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
         let header = metadata
             .metadata()
@@ -150,10 +135,7 @@ impl Checkpoint {
         }
         let version: Version = serde_json::from_str(header).map_err(|error| damaged(error.to_string()))?;
         if version.format != FORMAT {
-            return Err(CheckpointError::Format {
-                path: path.to_owned(),
-                found: version.format,
-            });
+            return Err(CheckpointError::Format { path: path.to_owned(), found: version.format });
         }
         let header: Header = serde_json::from_str(header).map_err(|error| damaged(error.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
@@ -170,18 +152,10 @@ impl Checkpoint {
 /// # Errors
 /// The file is missing, torn, or holds a type that networks here do not use.
 pub fn read_weights(path: &Path) -> Result<BTreeMap<String, Tensor>, CheckpointError> {
-    let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let damaged = |reason: String| CheckpointError::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
+    let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    file.iter()
-        .map(|(name, view)| Ok((name.to_owned(), tensor_of(&view).map_err(damaged)?)))
-        .collect()
+    file.iter().map(|(name, view)| Ok((name.to_owned(), tensor_of(&view).map_err(damaged)?))).collect()
 }
 
 fn bytes_of(tensor: &Tensor) -> Result<(Dtype, Vec<u8>), String> {
@@ -194,9 +168,7 @@ fn bytes_of(tensor: &Tensor) -> Result<(Dtype, Vec<u8>), String> {
     };
     let count = tensor.numel();
     let mut bytes = vec![0; count * size];
-    tensor
-        .f_copy_data_u8(&mut bytes, count)
-        .map_err(|error| error.to_string())?;
+    tensor.f_copy_data_u8(&mut bytes, count).map_err(|error| error.to_string())?;
     Ok((dtype, bytes))
 }
 
@@ -229,13 +201,8 @@ impl CheckpointFolder {
     /// # Errors
     /// The folder or the file cannot be written; older checkpoints stay.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf, CheckpointError> {
-        let path = self
-            .path
-            .join(format!("step-{:08}.safetensors", checkpoint.header.progress.step));
-        std::fs::create_dir_all(&self.path).map_err(|source| CheckpointError::Write {
-            path: path.clone(),
-            source,
-        })?;
+        let path = self.path.join(format!("step-{:08}.safetensors", checkpoint.header.progress.step));
+        std::fs::create_dir_all(&self.path).map_err(|source| CheckpointError::Write { path: path.clone(), source })?;
         checkpoint.write(&path)?;
         let mut files = self.files();
         files.reverse();
@@ -272,9 +239,7 @@ impl CheckpointFolder {
         match self.latest() {
             (Some(checkpoint), _) => Ok(checkpoint),
             (None, mut errors) if !errors.is_empty() => Err(errors.remove(0)),
-            (None, _) => Err(CheckpointError::None {
-                path: self.path.clone(),
-            }),
+            (None, _) => Err(CheckpointError::None { path: self.path.clone() }),
         }
     }
 
@@ -305,10 +270,7 @@ mod tests {
                 stage: Stage::Pretrain,
                 classes: 0,
                 config: "seed = 0".to_owned(),
-                progress: Progress {
-                    step,
-                    ..Progress::default()
-                },
+                progress: Progress { step, ..Progress::default() },
             },
             tensors: [("online.a".to_owned(), Tensor::from_slice(&[1f32, 2.0, step as f32]))].into(),
         }
@@ -327,10 +289,7 @@ mod tests {
         assert_eq!(latest.part("online")["a"], Tensor::from_slice(&[1f32, 2.0, 4.0]));
         let again = folder.path().join("again.safetensors");
         checkpoint(4).write(&again).unwrap();
-        assert_eq!(
-            std::fs::read(again).unwrap(),
-            std::fs::read(&checkpoints.files()[1]).unwrap()
-        );
+        assert_eq!(std::fs::read(again).unwrap(), std::fs::read(&checkpoints.files()[1]).unwrap());
     }
 
     #[test]

@@ -31,10 +31,7 @@ pub enum RunError {
         "{} was started with another configuration ({}); resume with the same settings, or choose another --out",
         path.display(), list(differences)
     )]
-    Changed {
-        path: PathBuf,
-        differences: Vec<Difference>,
-    },
+    Changed { path: PathBuf, differences: Vec<Difference> },
     #[error(
         "{} was started on other data (fingerprint {then}, now {now}); resume with the same data, or choose another \
          --out",
@@ -48,9 +45,7 @@ pub enum RunError {
 }
 
 fn list(differences: &[Difference]) -> String {
-    let each = differences
-        .iter()
-        .map(|change| format!("{} was {}, is {}", change.key, change.a, change.b));
+    let each = differences.iter().map(|change| format!("{} was {}, is {}", change.key, change.a, change.b));
     each.collect::<Vec<_>>().join("; ")
 }
 
@@ -96,30 +91,21 @@ impl RunDirectory {
                 return Err(RunError::Occupied { path: path.to_owned() });
             }
             let then = directory.experiment()?;
-            let differences = differences(&then, experiment).map_err(|source| RunError::Config {
-                path: config.clone(),
-                source: Box::new(source),
-            })?;
+            let differences = differences(&then, experiment)
+                .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
             if !differences.is_empty() {
-                return Err(RunError::Changed {
-                    path: path.to_owned(),
-                    differences,
-                });
+                return Err(RunError::Changed { path: path.to_owned(), differences });
             }
         } else {
-            let write = |source| RunError::Write {
-                path: path.to_owned(),
-                source,
-            };
+            let write = |source| RunError::Write { path: path.to_owned(), source };
             std::fs::create_dir_all(path).map_err(write)?;
             let mut entries = std::fs::read_dir(path).map_err(write)?;
             if entries.next().is_some() {
                 return Err(RunError::NotARun { path: path.to_owned() });
             }
-            let text = experiment.to_toml().map_err(|source| RunError::Config {
-                path: config.clone(),
-                source: Box::new(source),
-            })?;
+            let text = experiment
+                .to_toml()
+                .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
             write_atomically(&config, text.as_bytes()).map_err(|source| RunError::Write { path: config, source })?;
         }
         Ok(directory)
@@ -133,10 +119,7 @@ impl RunDirectory {
         let directory = RunDirectory { path: path.to_owned() };
         match std::fs::metadata(directory.config_path()) {
             Ok(_) => Ok(directory),
-            Err(source) => Err(RunError::Read {
-                path: directory.config_path(),
-                source,
-            }),
+            Err(source) => Err(RunError::Read { path: directory.config_path(), source }),
         }
     }
 
@@ -171,14 +154,8 @@ impl RunDirectory {
     /// `config.toml` is missing or not a configuration of this program.
     pub fn experiment(&self) -> Result<Experiment, RunError> {
         let path = self.config_path();
-        let text = std::fs::read_to_string(&path).map_err(|source| RunError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        Experiment::from_toml(&text).map_err(|source| RunError::Config {
-            path,
-            source: Box::new(source),
-        })
+        let text = std::fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+        Experiment::from_toml(&text).map_err(|source| RunError::Config { path, source: Box::new(source) })
     }
 
     /// The checkpoints of pre-training.
@@ -192,11 +169,7 @@ impl RunDirectory {
             Stage::Finetune => "finetune",
             Stage::Supervised | Stage::Pretrain => "supervised",
         };
-        CheckpointFolder::new(
-            self.path
-                .join("checkpoints")
-                .join(format!("{stage}-{budget}-draw{draw}")),
-        )
+        CheckpointFolder::new(self.path.join("checkpoints").join(format!("{stage}-{budget}-draw{draw}")))
     }
 
     /// # Errors
@@ -252,10 +225,8 @@ impl RunDirectory {
     /// The file cannot be written.
     pub fn write_gallery(&self, gallery: &Gallery) -> Result<(), RunError> {
         let path = self.gallery_path().join("gallery.json");
-        let text = serde_json::to_vec_pretty(gallery).map_err(|error| RunError::Malformed {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
+        let text = serde_json::to_vec_pretty(gallery)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
     }
 
@@ -263,10 +234,8 @@ impl RunDirectory {
     /// The file cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
         let path = self.summary_path();
-        let mut text = serde_json::to_vec_pretty(summary).map_err(|error| RunError::Malformed {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
+        let mut text = serde_json::to_vec_pretty(summary)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         text.push(b'\n');
         write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
     }
@@ -280,10 +249,7 @@ impl RunDirectory {
         match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
                 .map(Some)
-                .map_err(|error| RunError::Malformed {
-                    path,
-                    reason: error.to_string(),
-                }),
+                .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(RunError::Read { path, source }),
         }
@@ -291,10 +257,8 @@ impl RunDirectory {
 }
 
 fn line(path: &Path, record: &impl Serialize) -> Result<Vec<u8>, RunError> {
-    let mut text = serde_json::to_vec(record).map_err(|error| RunError::Malformed {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let mut text = serde_json::to_vec(record)
+        .map_err(|error| RunError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
     text.push(b'\n');
     Ok(text)
 }
@@ -306,10 +270,7 @@ fn append(path: &Path, record: &impl Serialize) -> Result<(), RunError> {
         .append(true)
         .open(path)
         .and_then(|mut file| file.write_all(&text))
-        .map_err(|source| RunError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| RunError::Write { path: path.to_owned(), source })
 }
 
 /// The records of a file of JSON lines; a last line without its newline was torn by a crash and is left out.
@@ -318,10 +279,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => {
-            return Err(RunError::Read {
-                path: path.to_owned(),
-                source,
-            });
+            return Err(RunError::Read { path: path.to_owned(), source });
         }
     };
     let mut reader = BufReader::new(file);
@@ -329,10 +287,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
     let mut text = String::new();
     loop {
         text.clear();
-        reader.read_line(&mut text).map_err(|source| RunError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        reader.read_line(&mut text).map_err(|source| RunError::Read { path: path.to_owned(), source })?;
         if !text.ends_with('\n') {
             return Ok(records);
         }

@@ -72,31 +72,18 @@ pub enum TrainError {
     #[error(
         "{key} is {batch_size} but there are only {images} images; set it to at most {images}, or give more images"
     )]
-    BatchTooLarge {
-        key: &'static str,
-        batch_size: usize,
-        images: usize,
-    },
+    BatchTooLarge { key: &'static str, batch_size: usize, images: usize },
     #[error("{stage:?} needs at least 2 images because of batch norm, and has {images}")]
     TooFewImages { stage: Stage, images: usize },
     #[error(
         "the loss of {stage:?} became {loss} at step {step}; lower {key}, or lengthen its warm-up (the last checkpoint \
          is kept)"
     )]
-    Diverged {
-        stage: Stage,
-        loss: f64,
-        step: usize,
-        key: &'static str,
-    },
+    Diverged { stage: Stage, loss: f64, step: usize, key: &'static str },
 }
 
 pub(crate) fn resnet_config(experiment: &Experiment) -> ResNetConfig {
-    ResNetConfig {
-        kind: experiment.encoder,
-        stem: experiment.stem,
-        width: experiment.width,
-    }
+    ResNetConfig { kind: experiment.encoder, stem: experiment.stem, width: experiment.width }
 }
 
 pub(crate) fn normalization(experiment: &Experiment) -> Normalization {

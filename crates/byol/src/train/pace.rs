@@ -23,15 +23,7 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn start() -> Pace {
         let now = Instant::now();
-        Pace {
-            begun: now,
-            warm: None,
-            steps: 0,
-            images: 0,
-            warm_up_images: 0,
-            reported: now,
-            estimated: false,
-        }
+        Pace { begun: now, warm: None, steps: 0, images: 0, warm_up_images: 0, reported: now, estimated: false }
     }
 
     /// Counts one step of so many images.

@@ -83,16 +83,7 @@ impl Learner {
         precision: Precision,
     ) -> Learner {
         let (online_leaves, target_leaves) = (online.leaves(precision), target.leaves(precision));
-        Learner {
-            model,
-            online,
-            target,
-            optimizer,
-            online_leaves,
-            target_leaves,
-            precision,
-            loss_target,
-        }
+        Learner { model, online, target, optimizer, online_leaves, target_leaves, precision, loss_target }
     }
 
     /// The loss of one pair of batches, with the graph for its gradient.
@@ -114,10 +105,7 @@ impl Learner {
         let (first_aim, second_aim) = tch::no_grad(|| (aim(first), aim(second)));
         let predict = |view: &Tensor| self.model.predict(&online, &self.model.project(&online, view));
         let loss = loss::regression(&predict(first), &second_aim) + loss::regression(&predict(second), &first_aim);
-        StepOutput {
-            loss,
-            projections: first_aim,
-        }
+        StepOutput { loss, projections: first_aim }
     }
 
     /// Algorithm 1, lines 7 to 11: loss, gradient of the online network, optimiser, moving average of the target.
@@ -128,10 +116,7 @@ impl Learner {
         update_target(&mut self.target, &self.online, tau);
         self.online.refresh(&mut self.online_leaves);
         self.target.refresh(&mut self.target_leaves);
-        StepOutput {
-            loss: output.loss.detach(),
-            ..output
-        }
+        StepOutput { loss: output.loss.detach(), ..output }
     }
 
     /// The gradient of a loss with respect to the online network, `[parameters]`.
@@ -140,12 +125,7 @@ impl Learner {
     }
 
     fn pass<'a>(&self, weights: &'a Weights, leaves: &'a Leaves) -> Pass<'a> {
-        Pass {
-            weights,
-            leaves,
-            mode: Mode::Train,
-            precision: self.precision,
-        }
+        Pass { weights, leaves, mode: Mode::Train, precision: self.precision }
     }
 
     fn checkpoint(&self, experiment: &Experiment, progress: &Progress) -> Result<Checkpoint, TrainError> {
@@ -159,10 +139,7 @@ impl Learner {
             })?,
             progress: progress.clone(),
         };
-        let mut checkpoint = Checkpoint {
-            header,
-            tensors: Default::default(),
-        };
+        let mut checkpoint = Checkpoint { header, tensors: Default::default() };
         checkpoint.insert_part("online", self.online.named());
         checkpoint.insert_part("target", self.target.named());
         checkpoint.insert_part("optimizer", self.optimizer.state());
@@ -188,6 +165,16 @@ pub fn networks(experiment: &Experiment) -> Byol {
     })
 }
 
+/// # Errors
+/// There are fewer images than a batch takes.
+pub fn require_images(settings: &Pretrain, images: usize) -> Result<(), TrainError> {
+    let batch_size = settings.batch_size;
+    match batch_size > images {
+        true => Err(TrainError::BatchTooLarge { key: "pretrain.batch_size", batch_size, images }),
+        false => Ok(()),
+    }
+}
+
 /// Trains on `pool` from the newest checkpoint of `directory`, or from the beginning where there is none.
 ///
 /// # Errors
@@ -202,14 +189,7 @@ pub fn pretrain(
     let experiment = setting.experiment;
     let settings = &experiment.pretrain;
     let device = setting.device();
-    if settings.batch_size > pool.len() {
-        let (batch_size, images) = (settings.batch_size, pool.len());
-        return Err(TrainError::BatchTooLarge {
-            key: "pretrain.batch_size",
-            batch_size,
-            images,
-        });
-    }
+    require_images(settings, pool.len())?;
     let schedule = Schedule {
         indices: Arc::new((0..pool.len()).collect()),
         batch_size: settings.batch_size,
@@ -225,11 +205,7 @@ pub fn pretrain(
         steps,
         kind: settings.schedule,
     };
-    let tau = Tau {
-        base: settings.tau,
-        steps,
-        kind: settings.tau_schedule,
-    };
+    let tau = Tau { base: settings.tau, steps, kind: settings.tau_schedule };
 
     let model = networks(experiment);
     let online = model.initialize(experiment.seed, device);
@@ -237,9 +213,7 @@ pub fn pretrain(
     let checkpoints = directory.pretrain_checkpoints();
     let (found, passed_over) = checkpoints.latest();
     for error in passed_over {
-        setting.reporter.event(&Event::Warning {
-            text: format!("passing over a checkpoint: {error}"),
-        });
+        setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
     }
     let mut progress = match &found {
         Some(checkpoint) => {
@@ -249,12 +223,8 @@ pub fn pretrain(
         None => Progress::default(),
     };
     directory.retain_metrics(|record| record.stage != Stage::Pretrain || record.step <= progress.step)?;
-    let earlier_seconds = directory
-        .metrics()?
-        .iter()
-        .rev()
-        .find(|record| record.stage == Stage::Pretrain)
-        .map_or(0.0, |r| r.seconds);
+    let earlier_seconds =
+        directory.metrics()?.iter().rev().find(|record| record.stage == Stage::Pretrain).map_or(0.0, |r| r.seconds);
 
     setting.reporter.event(&Event::StageStarted {
         stage: Stage::Pretrain,
@@ -266,14 +236,8 @@ pub fn pretrain(
     });
     let finished = |progress: &Progress| progress.stopped || progress.step >= steps;
     let views = vec![
-        ViewKind::Random {
-            recipe: settings.t.clone(),
-            view: 0,
-        },
-        ViewKind::Random {
-            recipe: settings.t_prime.clone(),
-            view: 1,
-        },
+        ViewKind::Random { recipe: settings.t.clone(), view: 0 },
+        ViewKind::Random { recipe: settings.t_prime.clone(), view: 1 },
     ];
     let pictures = Pictures {
         source: pool,
@@ -325,10 +289,7 @@ pub fn pretrain(
         }
         if pace.estimate_due() {
             let seconds = pace.seconds_for(steps - first_step);
-            setting.reporter.event(&Event::Estimate {
-                stage: Stage::Pretrain,
-                seconds,
-            });
+            setting.reporter.event(&Event::Estimate { stage: Stage::Pretrain, seconds });
         }
         if epoch_over {
             let epoch = progress.step / per_epoch;
@@ -393,19 +354,13 @@ pub fn pretrain(
         (false, true) => Ended::Patience,
         (false, false) => Ended::Epochs,
     };
-    let last = directory
-        .metrics()?
-        .into_iter()
-        .rev()
-        .find(|record| record.stage == Stage::Pretrain);
+    let last = directory.metrics()?.into_iter().rev().find(|record| record.stage == Stage::Pretrain);
     Ok(Pretrained {
         online: learner.online,
         ended,
         epochs: progress.step / per_epoch,
         images: (progress.step * settings.batch_size) as u64,
-        images_per_second: last
-            .as_ref()
-            .map_or(pace.images_per_second(), |record| record.images_per_second),
+        images_per_second: last.as_ref().map_or(pace.images_per_second(), |record| record.images_per_second),
         seconds: last.map_or(pace.seconds(), |record| record.seconds),
         progress,
     })
@@ -419,9 +374,7 @@ pub fn pretrain(
 /// `[batch, projection]`.
 pub fn projection_deviation(projections: &Tensor) -> f64 {
     let size = projections.size()[1] as f64;
-    let deviation = loss::normalize(projections)
-        .std_dim([0i64].as_slice(), true, false)
-        .mean(None);
+    let deviation = loss::normalize(projections).std_dim([0i64].as_slice(), true, false).mean(None);
     deviation.double_value(&[]) * size.sqrt()
 }
 
@@ -429,24 +382,14 @@ fn knn_accuracy(setting: &Setting, learner: &Learner, monitor: &Monitor) -> Resu
     let experiment = setting.experiment;
     let encoder = encoder_part(&learner.online.named());
     let features = |indices: &[usize]| {
-        let request = FeatureRequest {
-            experiment,
-            hardware: setting.hardware,
-            encoder: &encoder,
-        };
+        let request = FeatureRequest { experiment, hardware: setting.hardware, encoder: &encoder };
         extract(&request, &monitor.labeled, indices)
     };
     let (bank, held_out) = (features(&monitor.bank)?, features(&monitor.held_out)?);
-    let options = KnnOptions {
-        neighbors: experiment.evaluate.knn_neighbors,
-        temperature: experiment.evaluate.knn_temperature,
-    };
+    let options =
+        KnnOptions { neighbors: experiment.evaluate.knn_neighbors, temperature: experiment.evaluate.knn_temperature };
     let predicted = knn(&bank, &held_out.vectors, monitor.classes, &options)?;
-    let right = predicted
-        .iter()
-        .zip(&held_out.labels)
-        .filter(|(predicted, label)| predicted == label)
-        .count();
+    let right = predicted.iter().zip(&held_out.labels).filter(|(predicted, label)| predicted == label).count();
     Ok(right as f64 / predicted.len().max(1) as f64)
 }
 

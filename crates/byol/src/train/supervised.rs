@@ -76,13 +76,7 @@ impl SupervisedLearner {
         precision: Precision,
     ) -> SupervisedLearner {
         let leaves = weights.leaves(precision);
-        SupervisedLearner {
-            classifier,
-            weights,
-            optimizer,
-            leaves,
-            precision,
-        }
+        SupervisedLearner { classifier, weights, optimizer, leaves, precision }
     }
 
     /// Loss and logits of a batch in training mode.
@@ -90,12 +84,7 @@ impl SupervisedLearner {
     /// # Shapes
     /// Images `[batch, 3, side, side]`, labels int64 `[batch]`; a scalar and `[batch, classes]`.
     pub fn loss(&self, images: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
-        let pass = Pass {
-            weights: &self.weights,
-            leaves: &self.leaves,
-            mode: Mode::Train,
-            precision: self.precision,
-        };
+        let pass = Pass { weights: &self.weights, leaves: &self.leaves, mode: Mode::Train, precision: self.precision };
         let logits = self.classifier.forward(&pass, images);
         (loss::cross_entropy(&logits, labels), logits)
     }
@@ -121,21 +110,12 @@ impl SupervisedLearner {
         progress: &Progress,
         optimizer: bool,
     ) -> Result<Checkpoint, TrainError> {
-        let config = experiment.to_toml().map_err(|source| crate::run::RunError::Config {
-            path: "config.toml".into(),
-            source: Box::new(source),
-        })?;
-        let header = Header {
-            format: FORMAT,
-            stage: task.stage,
-            classes: task.classes,
-            config,
-            progress: progress.clone(),
-        };
-        let mut checkpoint = Checkpoint {
-            header,
-            tensors: BTreeMap::new(),
-        };
+        let config = experiment
+            .to_toml()
+            .map_err(|source| crate::run::RunError::Config { path: "config.toml".into(), source: Box::new(source) })?;
+        let header =
+            Header { format: FORMAT, stage: task.stage, classes: task.classes, config, progress: progress.clone() };
+        let mut checkpoint = Checkpoint { header, tensors: BTreeMap::new() };
         checkpoint.insert_part("classifier", self.weights.named());
         if optimizer {
             checkpoint.insert_part("optimizer", self.optimizer.state());
@@ -154,10 +134,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let settings = task.settings(experiment);
     let device = setting.device();
     if task.train.len() < 2 {
-        return Err(TrainError::TooFewImages {
-            stage: task.stage,
-            images: task.train.len(),
-        });
+        return Err(TrainError::TooFewImages { stage: task.stage, images: task.train.len() });
     }
     let schedule = Schedule {
         indices: Arc::new(task.train.clone()),
@@ -181,11 +158,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let mut weights = classifier.initialize(experiment.seed, 1 + task.draw as u64, device);
     if let Some(encoder) = task.encoder {
         let mut named = weights.named();
-        named.extend(
-            encoder
-                .iter()
-                .map(|(name, tensor)| (name.clone(), tensor.shallow_clone())),
-        );
+        named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
         weights.load(&named)?;
     }
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, weights.flat());
@@ -193,9 +166,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let checkpoints = directory.supervised_checkpoints(task.stage, task.budget, task.draw);
     let (found, passed_over) = checkpoints.latest();
     for error in passed_over {
-        setting.reporter.event(&Event::Warning {
-            text: format!("passing over a checkpoint: {error}"),
-        });
+        setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
     }
     let mut progress = Progress::default();
     if let Some(checkpoint) = found {
@@ -211,12 +182,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         record.stage == task.stage && record.labels_per_class == Some(task.budget) && record.draw == task.draw
     };
     directory.retain_metrics(|record| !own(record) || record.step <= progress.step)?;
-    let earlier_seconds = directory
-        .metrics()?
-        .iter()
-        .rev()
-        .find(|record| own(record))
-        .map_or(0.0, |r| r.seconds);
+    let earlier_seconds = directory.metrics()?.iter().rev().find(|record| own(record)).map_or(0.0, |r| r.seconds);
 
     setting.reporter.event(&Event::StageStarted {
         stage: task.stage,
@@ -235,13 +201,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         seed: experiment.seed,
     };
     let first_step = if finished(&progress) { steps } else { progress.step };
-    let batches = loader::scheduled(
-        pictures,
-        vec![view],
-        schedule,
-        first_step..steps,
-        setting.hardware.threads,
-    );
+    let batches = loader::scheduled(pictures, vec![view], schedule, first_step..steps, setting.hardware.threads);
     // The sum of losses and the number of right answers of the epoch so far, read back once an epoch.
     let mut sums = Tensor::from_slice(&[progress.loss_sum, progress.correct as f64]).to_device(device);
     let mut pace = Pace::start();
@@ -251,11 +211,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         let batch = batch?;
         let images = batch.indices.len();
         let rate = learning_rate.at(progress.step);
-        let labels: Vec<i64> = batch
-            .indices
-            .iter()
-            .map(|&index| i64::from(task.labeled.labels[index]))
-            .collect();
+        let labels: Vec<i64> = batch.indices.iter().map(|&index| i64::from(task.labeled.labels[index])).collect();
         let labels = Tensor::from_slice(&labels).to_device(device);
         let (loss, logits) = learner.step(&batch.views[0].to_device(device), &labels, rate);
         progress.step += 1;
@@ -284,10 +240,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         }
         if pace.estimate_due() {
             let seconds = pace.seconds_for(steps - first_step);
-            setting.reporter.event(&Event::Estimate {
-                stage: task.stage,
-                seconds,
-            });
+            setting.reporter.event(&Event::Estimate { stage: task.stage, seconds });
         }
         if epoch_over {
             let loss = sums.double_value(&[0]) / progress.seen as f64;
@@ -361,15 +314,8 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         (false, true) => Ended::Patience,
         (false, false) => Ended::Epochs,
     };
-    let SupervisedLearner {
-        classifier, weights, ..
-    } = learner;
-    Ok(Trained {
-        classifier,
-        weights,
-        ended,
-        seconds: earlier_seconds + pace.seconds(),
-    })
+    let SupervisedLearner { classifier, weights, .. } = learner;
+    Ok(Trained { classifier, weights, ended, seconds: earlier_seconds + pace.seconds() })
 }
 
 /// How labelled training pictures are drawn.
@@ -390,29 +336,11 @@ fn validate(
     learner: &SupervisedLearner,
     task: &Task,
 ) -> Result<(f64, f64), TrainError> {
-    let logits = logits(
-        experiment,
-        hardware,
-        &learner.classifier,
-        &learner.weights,
-        task.labeled,
-        &task.validation,
-    )?;
-    let labels: Vec<i64> = task
-        .validation
-        .iter()
-        .map(|&index| i64::from(task.labeled.labels[index]))
-        .collect();
+    let logits = logits(experiment, hardware, &learner.classifier, &learner.weights, task.labeled, &task.validation)?;
+    let labels: Vec<i64> = task.validation.iter().map(|&index| i64::from(task.labeled.labels[index])).collect();
     let labels = Tensor::from_slice(&labels).to_device(hardware.device);
-    let right = logits
-        .argmax(1, false)
-        .eq_tensor(&labels)
-        .to_kind(Kind::Float)
-        .mean(None);
-    Ok((
-        loss::cross_entropy(&logits, &labels).double_value(&[]),
-        right.double_value(&[]),
-    ))
+    let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
+    Ok((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[])))
 }
 
 /// The classifier's answers for the pictures `indices`, resized whole, with the running statistics of batch norm.
@@ -431,31 +359,19 @@ pub fn logits(
     indices: &[usize],
 ) -> Result<Tensor, TrainError> {
     let leaves = weights.leaves(hardware.precision);
-    let pass = Pass {
-        weights,
-        leaves: &leaves,
-        mode: Mode::Evaluate,
-        precision: hardware.precision,
-    };
+    let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision };
     let pictures = Pictures {
         source: labeled.images.clone(),
         side: experiment.image_size,
         normalization: normalization(experiment),
         seed: experiment.seed,
     };
-    let batches = loader::whole(
-        pictures,
-        indices.to_vec(),
-        experiment.evaluation_batch_size,
-        hardware.threads,
-    );
+    let batches = loader::whole(pictures, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
     let mut rows = Vec::new();
     for batch in batches {
         let batch = batch?;
         rows.push(tch::no_grad(|| {
-            classifier
-                .forward(&pass, &batch.views[0].to_device(hardware.device))
-                .to_kind(Kind::Float)
+            classifier.forward(&pass, &batch.views[0].to_device(hardware.device)).to_kind(Kind::Float)
         }));
     }
     Ok(Tensor::cat(&rows, 0))

@@ -51,11 +51,7 @@ impl Fixture {
     }
 
     fn labels(&self, name: &str) -> Vec<u16> {
-        Vec::<f64>::try_from(self.tensor(name))
-            .unwrap()
-            .into_iter()
-            .map(|label| label as u16)
-            .collect()
+        Vec::<f64>::try_from(self.tensor(name)).unwrap().into_iter().map(|label| label as u16).collect()
     }
 
     fn train(&self, name: &str) -> Features {
@@ -99,38 +95,16 @@ fn logistic_regression_is_scikit_learns() {
         let train = fixture.train(name);
         for penalty in ["1e-4", "1e-2", "1"] {
             let what = format!("{name}/{penalty}");
-            let options = LinearOptions {
-                l2: vec![penalty.parse().unwrap()],
-                folds: 5,
-                seed: 0,
-            };
+            let options = LinearOptions { l2: vec![penalty.parse().unwrap()], folds: 5, seed: 0 };
             let model = fit_linear(&train, classes, &options).unwrap();
             let part = |name: &str| fixture.tensor(&format!("{what}/{name}"));
-            assert_close(
-                &present(model.weights(), &train.labels),
-                &part("weights"),
-                COEFFICIENTS,
-                &what,
-            );
-            assert_close(
-                &present(model.bias(), &train.labels),
-                &part("bias").unsqueeze(0),
-                COEFFICIENTS,
-                &what,
-            );
+            assert_close(&present(model.weights(), &train.labels), &part("weights"), COEFFICIENTS, &what);
+            assert_close(&present(model.bias(), &train.labels), &part("bias").unsqueeze(0), COEFFICIENTS, &what);
             let probabilities = model.scores(&fixture.test(name)).unwrap().softmax(1, Kind::Double);
-            assert_close(
-                &present(&probabilities, &train.labels),
-                &part("probabilities"),
-                1e-5,
-                &what,
-            );
+            assert_close(&present(&probabilities, &train.labels), &part("probabilities"), 1e-5, &what);
             let known = present(&probabilities, &train.labels);
             let rest: Tensor = 1.0 - known.sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
-            assert!(
-                rest.abs().max().double_value(&[]) < 1e-12,
-                "{what}: a class without images has probability"
-            );
+            assert!(rest.abs().max().double_value(&[]) < 1e-12, "{what}: a class without images has probability");
         }
     }
 }
@@ -143,9 +117,7 @@ fn votes_are_scikit_learns() {
         for (neighbors, temperature) in [(1, 0.07), (20, 0.07), (20, 0.5), (1000, 0.2)] {
             let what = format!("{name}/knn/{neighbors}/{temperature}");
             let options = KnnOptions { neighbors, temperature };
-            let votes = knn_votes(&train, &test, classes, &options)
-                .unwrap()
-                .to_kind(Kind::Double);
+            let votes = knn_votes(&train, &test, classes, &options).unwrap().to_kind(Kind::Double);
             let expected = fixture.tensor(&what);
             assert_close(&present(&votes, &train.labels), &expected, 1e-5, &what);
             let mut classes = train.labels.clone();
@@ -153,10 +125,7 @@ fn votes_are_scikit_learns() {
             classes.dedup();
             let expected: Vec<i64> = Vec::try_from(expected.argmax(1, false)).unwrap();
             let expected: Vec<u16> = expected.into_iter().map(|place| classes[place as usize]).collect();
-            assert_eq!(
-                knn(&train, &test, usize::from(classes[classes.len() - 1]) + 1, &options).unwrap(),
-                expected
-            );
+            assert_eq!(knn(&train, &test, usize::from(classes[classes.len() - 1]) + 1, &options).unwrap(), expected);
         }
     }
 }
@@ -167,42 +136,19 @@ fn the_nearest_neighbour_votes_alone() {
     let (train, test) = (fixture.train("tall"), fixture.test("tall"));
     let found = nearest(&train.vectors, &test, 3).unwrap();
     let first: Vec<u16> = found.iter().map(|found| train.labels[found[0].0]).collect();
-    assert_eq!(
-        knn(
-            &train,
-            &test,
-            5,
-            &KnnOptions {
-                neighbors: 1,
-                temperature: 0.07
-            }
-        )
-        .unwrap(),
-        first
-    );
-    assert!(
-        found
-            .iter()
-            .all(|found| found.len() == 3 && found.is_sorted_by(|a, b| a.1 >= b.1))
-    );
+    assert_eq!(knn(&train, &test, 5, &KnnOptions { neighbors: 1, temperature: 0.07 }).unwrap(), first);
+    assert!(found.iter().all(|found| found.len() == 3 && found.is_sorted_by(|a, b| a.1 >= b.1)));
 }
 
 #[test]
 fn mcnemar_is_the_binomial_test() {
     for (only_a, only_b, p_value) in values().binomial {
-        let a: Vec<u16> = (0..only_a + only_b + 5)
-            .map(|image| u16::from(image < only_a))
-            .collect();
-        let b: Vec<u16> = (0..only_a + only_b + 5)
-            .map(|image| u16::from((only_a..only_a + only_b).contains(&image)))
-            .collect();
+        let a: Vec<u16> = (0..only_a + only_b + 5).map(|image| u16::from(image < only_a)).collect();
+        let b: Vec<u16> =
+            (0..only_a + only_b + 5).map(|image| u16::from((only_a..only_a + only_b).contains(&image))).collect();
         let found = mcnemar(&vec![1; a.len()], &a, &b).unwrap();
         assert_eq!((found.only_a, found.only_b), (only_a, only_b));
-        assert!(
-            (found.p_value / p_value - 1.0).abs() < 1e-9,
-            "{only_a} against {only_b}: {}",
-            found.p_value
-        );
+        assert!((found.p_value / p_value - 1.0).abs() < 1e-9, "{only_a} against {only_b}: {}", found.p_value);
     }
 }
 
@@ -210,10 +156,7 @@ fn mcnemar_is_the_binomial_test() {
 fn wilson_intervals_are_scipys() {
     for (right, total, low, high) in values().wilson {
         let found = wilson(right, total).unwrap();
-        assert!(
-            (found.0 - low).abs() < 1e-12 && (found.1 - high).abs() < 1e-12,
-            "{right} of {total}: {found:?}"
-        );
+        assert!((found.0 - low).abs() < 1e-12 && (found.1 - high).abs() < 1e-12, "{right} of {total}: {found:?}");
     }
 }
 
@@ -225,9 +168,7 @@ fn metrics_are_scikit_learns() {
     for (count, share) in values.top {
         assert!((predictions.top(count) - share).abs() < 1e-12, "top {count}");
     }
-    let confusion = Confusion {
-        counts: values.confusion,
-    };
+    let confusion = Confusion { counts: values.confusion };
     assert_eq!(predictions.confusion(), confusion);
     assert_eq!(Confusion::new(&labels, &predictions.predicted(), 7).unwrap(), confusion);
     assert!((predictions.calibration_error(15).unwrap() - values.calibration_error).abs() < 1e-7);
@@ -239,21 +180,12 @@ fn the_bootstrap_agrees_with_numpys() {
     let arm = |name: &str| -> Vec<Vec<bool>> {
         let rights = fixture.tensor(&format!("bootstrap/{name}"));
         let draws = rights.size()[0];
-        let row = |draw| {
-            Vec::<f64>::try_from(rights.get(draw))
-                .unwrap()
-                .into_iter()
-                .map(|right| right > 0.5)
-                .collect()
-        };
+        let row = |draw| Vec::<f64>::try_from(rights.get(draw)).unwrap().into_iter().map(|right| right > 0.5).collect();
         (0..draws).map(row).collect()
     };
     let found = difference(&arm("a"), &arm("b"), &BootstrapOptions::default()).unwrap();
     let (mean, low, high) = values().bootstrap;
     assert!((found.mean - mean).abs() < 1e-12);
     // Twice the spread of such an end from 10,000 resamples.
-    assert!(
-        (found.low - low).abs() < 0.003 && (found.high - high).abs() < 0.003,
-        "{found:?}"
-    );
+    assert!((found.low - low).abs() < 0.003 && (found.high - high).abs() < 0.003, "{found:?}");
 }

@@ -21,9 +21,7 @@ pub fn values(tensor: &Tensor) -> Vec<f64> {
 }
 
 fn key(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |key, byte| {
-        (key ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |key, byte| (key ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// The tensor called `name`: `scale * (2u - 1) + offset`, rounded to float32, as float64.
@@ -62,10 +60,7 @@ pub fn fill(layout: &Layout, prefix: &str, bias_offset: f64) -> BTreeMap<String,
             Statistic::Mean => (0.1, 0.0),
             Statistic::Variance => (0.25, 1.0),
         };
-        (
-            buffer.name.clone(),
-            formula(&format!("{prefix}{}", buffer.name), &[buffer.size], scale, offset),
-        )
+        (buffer.name.clone(), formula(&format!("{prefix}{}", buffer.name), &[buffer.size], scale, offset))
     });
     parameters.chain(buffers).collect()
 }
@@ -81,9 +76,7 @@ pub fn filled(weights: Weights, prefix: &str, bias_offset: f64, kind: Kind) -> W
 /// One flat gradient as a tensor per parameter.
 pub fn by_parameter<'a>(layout: &'a Layout, flat: &Tensor) -> Vec<(&'a str, Tensor)> {
     let parts = layout.parameters.iter().map(|parameter| {
-        let part = flat
-            .narrow(0, parameter.offset, parameter.count())
-            .view(parameter.shape.as_slice());
+        let part = flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
         (parameter.name.as_str(), part)
     });
     parts.collect()

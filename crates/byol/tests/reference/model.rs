@@ -26,11 +26,7 @@ fn references() -> std::collections::BTreeMap<String, Reference> {
 }
 
 fn classifier(reference: &Reference) -> Classifier {
-    let config = ResNetConfig {
-        kind: reference.kind,
-        stem: reference.stem,
-        width: reference.width,
-    };
+    let config = ResNetConfig { kind: reference.kind, stem: reference.stem, width: reference.width };
     Classifier::new(config, 10)
 }
 
@@ -39,19 +35,11 @@ fn names_shapes_and_counts_are_torchvisions() {
     for (name, reference) in references() {
         let classifier = classifier(&reference);
         let layout = classifier.layout();
-        let parameters: Vec<_> = layout
-            .parameters
-            .iter()
-            .map(|p| (p.name.clone(), p.shape.clone()))
-            .collect();
+        let parameters: Vec<_> = layout.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect();
         assert_eq!(parameters, reference.parameters, "{name}");
         assert_eq!(layout.parameter_count(), reference.parameter_count, "{name}");
         let statistics: Vec<_> = layout.buffers.iter().map(|b| (b.name.clone(), vec![b.size])).collect();
-        let expected: Vec<_> = reference
-            .state_dict
-            .into_iter()
-            .filter(|(name, _)| name.contains("running_"))
-            .collect();
+        let expected: Vec<_> = reference.state_dict.into_iter().filter(|(name, _)| name.contains("running_")).collect();
         assert_eq!(statistics, expected, "{name}");
     }
 }
@@ -67,52 +55,20 @@ fn compare(name: &str, reference: &Reference, kind: Kind, tolerance: f64, gradie
 
     let evaluate = pass(&weights, &leaves, Mode::Evaluate);
     let features = tch::no_grad(|| classifier.represent(&evaluate, &images));
-    assert_close(
-        &format!("{name} features_evaluate"),
-        &features,
-        &expected["features_evaluate"],
-        tolerance,
-        0.0,
-    );
+    assert_close(&format!("{name} features_evaluate"), &features, &expected["features_evaluate"], tolerance, 0.0);
     let logits = tch::no_grad(|| classifier.forward(&evaluate, &images));
-    assert_close(
-        &format!("{name} logits_evaluate"),
-        &logits,
-        &expected["logits_evaluate"],
-        tolerance,
-        0.0,
-    );
+    assert_close(&format!("{name} logits_evaluate"), &logits, &expected["logits_evaluate"], tolerance, 0.0);
 
     let train = pass(&weights, &leaves, Mode::Train);
     let logits = classifier.forward(&train, &images);
-    assert_close(
-        &format!("{name} logits_train"),
-        &logits,
-        &expected["logits_train"],
-        tolerance,
-        0.0,
-    );
+    assert_close(&format!("{name} logits_train"), &logits, &expected["logits_train"], tolerance, 0.0);
     let loss = byol::loss::cross_entropy(&logits, &Tensor::from_slice(&[0i64, 3, 7, 9]));
-    assert_close(
-        &format!("{name} loss"),
-        &loss.view(1),
-        &expected["loss"],
-        tolerance,
-        0.0,
-    );
+    assert_close(&format!("{name} loss"), &loss.view(1), &expected["loss"], tolerance, 0.0);
     let layout = weights.layout().clone();
     let named = weights.named();
-    let statistics = layout
-        .buffers
-        .iter()
-        .map(|buffer| (buffer.name.as_str(), named[&buffer.name].shallow_clone()));
+    let statistics = layout.buffers.iter().map(|buffer| (buffer.name.as_str(), named[&buffer.name].shallow_clone()));
     let expected_statistics = [&expected["statistic_norm"], &expected["statistic_probe"]];
-    assert_summary(
-        &format!("{name} statistics"),
-        summary(statistics),
-        expected_statistics,
-        tolerance,
-    );
+    assert_summary(&format!("{name} statistics"), summary(statistics), expected_statistics, tolerance);
     if gradients {
         let gradient = leaves.gradient(&loss, kind);
         let expected_gradients = [&expected["gradient_norm"], &expected["gradient_probe"]];
@@ -122,12 +78,7 @@ fn compare(name: &str, reference: &Reference, kind: Kind, tolerance: f64, gradie
 }
 
 fn pass<'a>(weights: &'a Weights, leaves: &'a Leaves, mode: Mode) -> Pass<'a> {
-    Pass {
-        weights,
-        leaves,
-        mode,
-        precision: Precision::Full,
-    }
+    Pass { weights, leaves, mode, precision: Precision::Full }
 }
 
 #[test]
@@ -153,36 +104,22 @@ fn weights_of_a_torchvision_file_load_and_others_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("resnet18.safetensors");
     let mut named = fill(classifier.layout(), "", 0.0);
-    named.insert(
-        "bn1.num_batches_tracked".to_owned(),
-        Tensor::from_slice(&[7i64]).view([] as [i64; 0]),
-    );
+    named.insert("bn1.num_batches_tracked".to_owned(), Tensor::from_slice(&[7i64]).view([] as [i64; 0]));
     let pairs: Vec<(&str, &Tensor)> = named.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
     Tensor::write_safetensors(&pairs, &path).unwrap();
     let mut weights = classifier.initialize(0, 0, Device::Cpu);
     weights.load(&read_weights(&path).unwrap()).unwrap();
     assert_close("fc", &weights.named()["fc.weight"], &named["fc.weight"], 1e-7, 0.0);
 
-    let config = ResNetConfig {
-        kind: EncoderKind::Resnet34,
-        stem: StemKind::Imagenet,
-        width: 1.0,
-    };
+    let config = ResNetConfig { kind: EncoderKind::Resnet34, stem: StemKind::Imagenet, width: 1.0 };
     let mut deeper = Classifier::new(config, 10).initialize(0, 0, Device::Cpu);
     let error = deeper.load(&named).unwrap_err().to_string();
-    assert!(
-        error.contains("layer1.2.") && error.contains("another architecture"),
-        "{error}"
+    assert!(error.contains("layer1.2.") && error.contains("another architecture"), "{error}");
+    let mut wider = Classifier::new(ResNetConfig { kind: EncoderKind::Resnet18, width: 2.0, ..config }, 10).initialize(
+        0,
+        0,
+        Device::Cpu,
     );
-    let mut wider = Classifier::new(
-        ResNetConfig {
-            kind: EncoderKind::Resnet18,
-            width: 2.0,
-            ..config
-        },
-        10,
-    )
-    .initialize(0, 0, Device::Cpu);
     let error = wider.load(&named).unwrap_err().to_string();
     assert!(error.contains("has shape"), "{error}");
 }

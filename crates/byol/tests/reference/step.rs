@@ -16,11 +16,7 @@ const DECAY: f64 = 1e-4;
 const TAU: f64 = 0.99;
 
 fn encoder() -> ResNetConfig {
-    ResNetConfig {
-        kind: EncoderKind::Resnet10,
-        stem: StemKind::SmallStride2,
-        width: 1.0 / 16.0,
-    }
+    ResNetConfig { kind: EncoderKind::Resnet10, stem: StemKind::SmallStride2, width: 1.0 / 16.0 }
 }
 
 fn rate(optimizer: OptimizerKind) -> f64 {
@@ -35,11 +31,7 @@ fn images(view: usize, step: usize) -> Tensor {
 }
 
 fn learner(optimizer: OptimizerKind, loss_target: LossTarget, kind: Kind) -> Learner {
-    let model = Byol::new(ByolConfig {
-        encoder: encoder(),
-        hidden: 64,
-        projection: 16,
-    });
+    let model = Byol::new(ByolConfig { encoder: encoder(), hidden: 64, projection: 16 });
     let online = model.initialize(0, Device::Cpu);
     let target = filled(model.target_of(&online), "target.", 0.0, kind);
     let online = filled(online, "", 0.0, kind);
@@ -50,41 +42,22 @@ fn learner(optimizer: OptimizerKind, loss_target: LossTarget, kind: Kind) -> Lea
 /// Tensors under `prefix/`.
 fn under(all: &BTreeMap<String, Tensor>, prefix: &str) -> BTreeMap<String, Tensor> {
     let part = all.iter().filter_map(|(name, tensor)| {
-        Some((
-            name.strip_prefix(prefix)?.strip_prefix('/')?.to_owned(),
-            tensor.shallow_clone(),
-        ))
+        Some((name.strip_prefix(prefix)?.strip_prefix('/')?.to_owned(), tensor.shallow_clone()))
     });
     part.collect()
 }
 
 /// Asserts every tensor, relative to its largest value or a thousandth of the set's largest.
 fn assert_all(what: &str, found: &BTreeMap<String, Tensor>, expected: &BTreeMap<String, Tensor>, tolerance: f64) {
-    assert_eq!(
-        found.keys().collect::<Vec<_>>(),
-        expected.keys().collect::<Vec<_>>(),
-        "{what}"
-    );
-    let largest = expected
-        .values()
-        .map(|tensor| tensor.abs().max().double_value(&[]))
-        .fold(0.0, f64::max);
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{what}");
+    let largest = expected.values().map(|tensor| tensor.abs().max().double_value(&[])).fold(0.0, f64::max);
     for (name, expected) in expected {
-        assert_close(
-            &format!("{what} {name}"),
-            &found[name],
-            expected,
-            tolerance,
-            1e-3 * largest,
-        );
+        assert_close(&format!("{what} {name}"), &found[name], expected, tolerance, 1e-3 * largest);
     }
 }
 
 fn gradients(weights: &Weights, flat: &Tensor) -> BTreeMap<String, Tensor> {
-    by_parameter(weights.layout(), flat)
-        .into_iter()
-        .map(|(name, tensor)| (name.to_owned(), tensor))
-        .collect()
+    by_parameter(weights.layout(), flat).into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect()
 }
 
 /// Norms and probes of a network's state in `state_dict` order: parameters and statistics, layer by layer.
@@ -96,9 +69,7 @@ fn state_summary(weights: &Weights, order: &[String]) -> (Vec<f64>, Vec<f64>) {
 fn orders() -> BTreeMap<String, Vec<String>> {
     let text = std::fs::read(crate::formula::fixture("step/steps.json")).unwrap();
     let all: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).unwrap();
-    let lists = all
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, serde_json::from_value(value).ok()?)));
+    let lists = all.into_iter().filter_map(|(name, value)| Some((name, serde_json::from_value(value).ok()?)));
     lists.collect()
 }
 
@@ -128,12 +99,7 @@ fn compare_sgd(kind: Kind, tolerance: f64) {
     let (expected, step1) = (tensors("step/byol.safetensors"), tensors("step/byol-sgd.safetensors"));
     let subject = learner(OptimizerKind::Sgd, LossTarget::Projection, kind);
     let gradient = subject.gradient(&subject.loss(&images(1, 1), &images(2, 1)).loss);
-    assert_all(
-        "gradient",
-        &gradients(&subject.online, &gradient),
-        &under(&expected, "gradient"),
-        tolerance,
-    );
+    assert_all("gradient", &gradients(&subject.online, &gradient), &under(&expected, "gradient"), tolerance);
 
     let mut subject = learner(OptimizerKind::Sgd, LossTarget::Projection, kind);
     let (losses, online, target) = three_steps(&mut subject, OptimizerKind::Sgd);
@@ -141,17 +107,11 @@ fn compare_sgd(kind: Kind, tolerance: f64) {
     assert_all("online", &online, &under(&step1, "sgd.online.step1"), tolerance);
     assert_all("target", &target, &under(&step1, "sgd.target.step1"), tolerance);
     let orders = orders();
-    for (name, weights, order) in [
-        ("online", &subject.online, &orders["online_state"]),
-        ("target", &subject.target, &orders["target_state"]),
-    ] {
+    for (name, weights, order) in
+        [("online", &subject.online, &orders["online_state"]), ("target", &subject.target, &orders["target_state"])]
+    {
         let key = |figure: &str| &expected[&format!("sgd.{name}.step3.{figure}")];
-        assert_summary(
-            name,
-            state_summary(weights, order),
-            [key("norm"), key("probe")],
-            tolerance,
-        );
+        assert_summary(name, state_summary(weights, order), [key("norm"), key("probe")], tolerance);
     }
 }
 
@@ -208,35 +168,20 @@ fn compare_supervised(kind: OptimizerKind, name: &str, precision: Kind, toleranc
     };
     let learner = subject();
     let gradient = learner.gradient(&learner.loss(&images(1, 1), &labels).0);
-    assert_all(
-        "gradient",
-        &gradients(&learner.weights, &gradient),
-        &under(&expected, "gradient"),
-        tolerance,
-    );
+    assert_all("gradient", &gradients(&learner.weights, &gradient), &under(&expected, "gradient"), tolerance);
     let mut learner = subject();
     let mut losses = Vec::new();
     for step in 1..=3 {
         losses.push(learner.step(&images(1, step), &labels, rate(kind)).0.double_value(&[]));
         if step == 1 {
             let prefix = format!("{name}.online.step1");
-            assert_all(
-                "weights",
-                &learner.weights.named(),
-                &under(&expected, &prefix),
-                tolerance,
-            );
+            assert_all("weights", &learner.weights.named(), &under(&expected, &prefix), tolerance);
         }
     }
     assert_losses("loss", &losses, &expected[&format!("{name}.losses")], tolerance);
     let found = state_summary(&learner.weights, &orders()["supervised_state"]);
     let key = |figure: &str| &expected[&format!("{name}.online.step3.{figure}")];
-    assert_summary(
-        "weights after three steps",
-        found,
-        [key("norm"), key("probe")],
-        tolerance,
-    );
+    assert_summary("weights after three steps", found, [key("norm"), key("probe")], tolerance);
 }
 
 #[test]
@@ -258,10 +203,7 @@ fn bf16_is_near_float32() {
         let (model, online, target) = (full.model, full.online, full.target);
         let optimizer = Optimizer::new(OptimizerKind::Sgd, 0.0, online.flat());
         let mut learner = Learner::assemble(model, online, target, optimizer, LossTarget::Projection, precision);
-        let loss = learner
-            .step(&images(1, 1), &images(2, 1), 1e-3, TAU)
-            .loss
-            .double_value(&[]);
+        let loss = learner.step(&images(1, 1), &images(2, 1), 1e-3, TAU).loss.double_value(&[]);
         (loss, learner.online.flat().copy())
     };
     let ((full, full_weights), (narrow, narrow_weights)) = (step(Precision::Full), step(Precision::Bf16));

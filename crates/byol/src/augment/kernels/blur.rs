@@ -54,8 +54,7 @@ impl Blurrer {
 
     fn set_weights(&mut self, sigma: f64, radius: usize) {
         self.exact.clear();
-        self.exact
-            .extend((0..=radius).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()));
+        self.exact.extend((0..=radius).map(|distance| (-0.5 * (distance as f64 / sigma).powi(2)).exp()));
         let total: f64 = 2.0 * self.exact.iter().sum::<f64>() - self.exact[0];
         let mut tails = 0.0;
         while let [_, .., last] = self.exact[..] {
@@ -67,11 +66,7 @@ impl Blurrer {
         }
         let total: f64 = 2.0 * self.exact.iter().sum::<f64>() - self.exact[0];
         self.pairs.clear();
-        self.pairs.extend(
-            self.exact[1..]
-                .iter()
-                .map(|weight| [(weight / total * 65536.0).round() as u16; LANES]),
-        );
+        self.pairs.extend(self.exact[1..].iter().map(|weight| [(weight / total * 65536.0).round() as u16; LANES]));
         // All weights add up to exactly 1, so that a plain area keeps its level.
         self.centre = (32768 - self.pairs.iter().map(|weight| u32::from(weight[0])).sum::<u32>()) as u16;
     }
@@ -108,12 +103,7 @@ fn blur_plane(source: &[u8], side: usize, centre: u16, pairs: &[[u16; LANES]], r
             };
             add_centre(&mut sum, blurred(margin), centre);
             for (index, weight) in pairs.iter().enumerate() {
-                add_pair(
-                    &mut sum,
-                    blurred(margin - index - 1),
-                    blurred(margin + index + 1),
-                    weight,
-                );
+                add_pair(&mut sum, blurred(margin - index - 1), blurred(margin + index + 1), weight);
             }
             for (level, sum) in target[y * side + x..][..LANES].iter_mut().zip(sum) {
                 *level = ((sum + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS).min(255) as u8;

@@ -93,11 +93,7 @@ impl Block {
             }
             lanes
         };
-        Block {
-            red: lanes(red),
-            green: lanes(green),
-            blue: lanes(blue),
-        }
+        Block { red: lanes(red), green: lanes(green), blue: lanes(blue) }
     }
 
     #[inline(always)]

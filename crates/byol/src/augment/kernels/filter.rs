@@ -55,15 +55,13 @@ impl Filter {
             let first = (centre - support + 0.5).max(0.0) as usize;
             let start = first.min(input - self.taps);
             self.exact.clear();
-            self.exact
-                .extend((start..start + self.taps).map(|at| cubic((at as f64 + 0.5 - centre) * narrowing)));
+            self.exact.extend((start..start + self.taps).map(|at| cubic((at as f64 + 0.5 - centre) * narrowing)));
             self.starts.push(start);
             let norm = 1.0 / self.exact.iter().sum::<f64>();
             if self.taps <= Self::MOST_FIXED_TAPS {
                 self.push_fixed(norm);
             } else {
-                self.float
-                    .extend(self.exact.iter().map(|weight| (weight * norm) as f32));
+                self.float.extend(self.exact.iter().map(|weight| (weight * norm) as f32));
             }
         }
     }
@@ -99,11 +97,7 @@ impl Filter {
     }
 
     pub fn weights(&self) -> Weights<'_> {
-        if self.taps <= Self::MOST_FIXED_TAPS {
-            Weights::Fixed(&self.fixed)
-        } else {
-            Weights::Float(&self.float)
-        }
+        if self.taps <= Self::MOST_FIXED_TAPS { Weights::Fixed(&self.fixed) } else { Weights::Float(&self.float) }
     }
 }
 
@@ -132,12 +126,7 @@ mod tests {
             Weights::Fixed(weights) => weights.iter().map(|&weight| f64::from(weight) / 16384.0).collect(),
             Weights::Float(weights) => weights.iter().map(|&weight| f64::from(weight)).collect(),
         };
-        filter
-            .starts()
-            .iter()
-            .copied()
-            .zip(weights.chunks(filter.taps()).map(<[_]>::to_vec))
-            .collect()
+        filter.starts().iter().copied().zip(weights.chunks(filter.taps()).map(<[_]>::to_vec)).collect()
     }
 
     #[test]
@@ -151,16 +140,7 @@ mod tests {
 
     #[test]
     fn weights_add_up_to_one_inside_the_input() {
-        for (input, output) in [
-            (1, 7),
-            (2, 96),
-            (3, 5),
-            (96, 95),
-            (500, 96),
-            (37, 1),
-            (5000, 3),
-            (20, 96),
-        ] {
+        for (input, output) in [(1, 7), (2, 96), (3, 5), (96, 95), (500, 96), (37, 1), (5000, 3), (20, 96)] {
             for (start, weights) in weights(input, output) {
                 assert!(start + weights.len() <= input);
                 assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-6);

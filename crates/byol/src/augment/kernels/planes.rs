@@ -18,11 +18,7 @@ impl Planes {
     /// Black planes of `side` by `side` pixels.
     pub fn new(side: usize) -> Self {
         let stride = (side * side).next_multiple_of(Self::BLOCK);
-        Planes {
-            side,
-            stride,
-            levels: vec![0; 3 * stride + Self::BLOCK],
-        }
+        Planes { side, stride, levels: vec![0; 3 * stride + Self::BLOCK] }
     }
 
     pub fn side(&self) -> usize {

@@ -65,36 +65,16 @@ impl Resizer {
             let stride = (3 * strip).next_multiple_of(LANES);
             grow(&mut self.columns, crop.width * stride);
             for channel in 0..3 {
-                let shape = Matrix {
-                    rows: strip,
-                    columns: crop.width,
-                    stride: width,
-                };
-                transpose(
-                    &plane(channel)[top * width..],
-                    shape,
-                    &mut self.columns[channel * strip..],
-                    stride,
-                );
+                let shape = Matrix { rows: strip, columns: crop.width, stride: width };
+                transpose(&plane(channel)[top * width..], shape, &mut self.columns[channel * strip..], stride);
             }
             grow(&mut self.widened, crop.width * stride);
             widen(&self.columns[..crop.width * stride], &mut self.widened);
             grow(&mut self.narrowed, side * stride);
             let filter = &self.along_rows;
-            add_weighted_rows(
-                &self.widened,
-                stride,
-                filter,
-                &mut self.repeated,
-                &mut self.narrowed,
-                stride,
-            );
+            add_weighted_rows(&self.widened, stride, filter, &mut self.repeated, &mut self.narrowed, stride);
             for channel in 0..3 {
-                let shape = Matrix {
-                    rows: side,
-                    columns: strip,
-                    stride,
-                };
+                let shape = Matrix { rows: side, columns: strip, stride };
                 let target = &mut self.rows[(channel * crop.height + top) * wide..];
                 transpose(&self.narrowed[channel * strip..], shape, target, wide);
             }

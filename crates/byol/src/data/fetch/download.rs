@@ -44,23 +44,14 @@ pub(super) fn download(url: &str, part: &Path, options: &FetchOptions) -> Result
         .timeout_recv_response(Some(SILENCE_TIMEOUT))
         .timeout_per_read(Some(SILENCE_TIMEOUT))
         .build();
-    let mut attempt = Attempt {
-        agent: Agent::new_with_config(config),
-        url,
-        part,
-        options,
-        received: 0,
-    };
+    let mut attempt = Attempt { agent: Agent::new_with_config(config), url, part, options, received: 0 };
     let (mut failures, mut received_before) = (0, 0);
     loop {
         let reason = match attempt.run() {
             Ok(()) => return Ok(()),
             Err(End::Fatal(error)) => return Err(error),
             Err(End::Unreachable(reason)) if attempt.received == 0 => {
-                return Err(FetchError::Unreachable {
-                    url: url.into(),
-                    reason,
-                });
+                return Err(FetchError::Unreachable { url: url.into(), reason });
             }
             Err(End::Unreachable(reason) | End::Cut(reason)) => reason,
         };
@@ -71,19 +62,9 @@ pub(super) fn download(url: &str, part: &Path, options: &FetchOptions) -> Result
         failures += 1;
         if failures > RETRIES {
             let bytes = part.metadata().map_or(0, |metadata| metadata.len());
-            return Err(FetchError::Interrupted {
-                url: url.into(),
-                tries: failures,
-                reason,
-                part: part.into(),
-                bytes,
-            });
+            return Err(FetchError::Interrupted { url: url.into(), tries: failures, reason, part: part.into(), bytes });
         }
-        options.report(FetchProgress::Retrying {
-            attempt: failures,
-            of: RETRIES,
-            reason,
-        });
+        options.report(FetchProgress::Retrying { attempt: failures, of: RETRIES, reason });
         thread::sleep(options.pause * 2u32.pow(failures - 1));
     }
 }
@@ -110,18 +91,8 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn run(&mut self) -> Result<(), End> {
-        let error = |source| {
-            End::Fatal(FetchError::Io {
-                action: "write",
-                path: self.part.to_path_buf(),
-                source,
-            })
-        };
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.part)
-            .map_err(error)?;
+        let error = |source| End::Fatal(FetchError::Io { action: "write", path: self.part.to_path_buf(), source });
+        let file = OpenOptions::new().append(true).create(true).open(self.part).map_err(error)?;
         let have = file.metadata().map_err(error)?.len();
         // A packed transfer would change the meaning of byte offsets.
         let mut request = self.agent.get(self.url).header(header::ACCEPT_ENCODING, "identity");
@@ -142,18 +113,13 @@ impl Attempt<'_> {
             StatusCode::RANGE_NOT_SATISFIABLE if have > 0 && range.total == Some(have) => Ok(()),
             status @ (StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE) => {
                 file.set_len(0).map_err(error)?;
-                Err(End::Cut(format!(
-                    "the server answered {status} with another range, starting afresh"
-                )))
+                Err(End::Cut(format!("the server answered {status} with another range, starting afresh")))
             }
             status @ (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => {
                 Err(End::Cut(format!("the server answered {status}")))
             }
             status if status.is_server_error() => Err(End::Cut(format!("the server answered {status}"))),
-            status => Err(End::Fatal(FetchError::Refused {
-                url: self.url.into(),
-                status: status.to_string(),
-            })),
+            status => Err(End::Fatal(FetchError::Refused { url: self.url.into(), status: status.to_string() })),
         }
     }
 
@@ -171,8 +137,7 @@ impl Attempt<'_> {
             if count == 0 {
                 break;
             }
-            file.write_all(&buffer[..count])
-                .map_err(|error| End::Fatal(FetchError::io("write", self.part)(error)))?;
+            file.write_all(&buffer[..count]).map_err(|error| End::Fatal(FetchError::io("write", self.part)(error)))?;
             done += count as u64;
             self.received += count as u64;
         }
@@ -194,10 +159,7 @@ impl Attempt<'_> {
                 End::Unreachable(reason)
             }
             ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => End::Cut(reason),
-            _ => End::Fatal(FetchError::Unreachable {
-                url: self.url.into(),
-                reason,
-            }),
+            _ => End::Fatal(FetchError::Unreachable { url: self.url.into(), reason }),
         }
     }
 }
@@ -215,8 +177,5 @@ fn content_range(headers: &HeaderMap) -> ContentRange {
         return ContentRange::default();
     };
     let start = range.split_once('-').and_then(|(start, _)| start.trim().parse().ok());
-    ContentRange {
-        start,
-        total: total.trim().parse().ok(),
-    }
+    ContentRange { start, total: total.trim().parse().ok() }
 }

@@ -37,15 +37,10 @@ fn header(kind: tar::EntryType, path: &str, size: u64) -> tar::Header {
 
 fn packed(add: impl FnOnce(&mut tar::Builder<GzEncoder<Vec<u8>>>)) -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    tar.append(&header(tar::EntryType::Directory, "small/", 0), io::empty())
-        .unwrap();
+    tar.append(&header(tar::EntryType::Directory, "small/", 0), io::empty()).unwrap();
     for (name, content) in contents() {
         let path = format!("small/{name}");
-        tar.append(
-            &header(tar::EntryType::Regular, &path, content.len() as u64),
-            content.as_slice(),
-        )
-        .unwrap();
+        tar.append(&header(tar::EntryType::Regular, &path, content.len() as u64), content.as_slice()).unwrap();
     }
     add(&mut tar);
     tar.into_inner().unwrap().finish().unwrap()
@@ -67,11 +62,7 @@ fn archive(body: &[u8], url: &str) -> Archive {
         file_name: "small.tar.gz".into(),
         md5: md5_of(body),
         folder: "small".into(),
-        files: contents()
-            .into_iter()
-            .zip([Mismatch::Error, Mismatch::Warning])
-            .map(file)
-            .collect(),
+        files: contents().into_iter().zip([Mismatch::Error, Mismatch::Warning]).map(file).collect(),
     }
 }
 
@@ -88,59 +79,27 @@ impl Scene {
         let root = tempfile::tempdir().unwrap();
         let archive = archive(&body, "");
         let server = Server::start(body, conduct);
-        let archive = Archive {
-            url: server.url.clone(),
-            ..archive
-        };
-        let options = FetchOptions {
-            pause: Duration::from_millis(1),
-            ..FetchOptions::new(root.path().join("in"))
-        };
-        Scene {
-            server,
-            archive,
-            options,
-            root,
-        }
+        let archive = Archive { url: server.url.clone(), ..archive };
+        let options = FetchOptions { pause: Duration::from_millis(1), ..FetchOptions::new(root.path().join("in")) };
+        Scene { server, archive, options, root }
     }
 
     fn fetch(&self) -> Result<FetchOutcome, FetchError> {
         let outcome = fetch(&self.archive, &self.options);
-        let beside: Vec<_> = fs::read_dir(self.root.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        assert!(
-            beside.iter().all(|name| name == "in"),
-            "written outside the folder: {beside:?}"
-        );
+        let beside: Vec<_> = fs::read_dir(self.root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(beside.iter().all(|name| name == "in"), "written outside the folder: {beside:?}");
         outcome
     }
 
     /// Everything in the folder, sorted.
     fn files(&self) -> Vec<String> {
-        let walk = walkdir::WalkDir::new(&self.options.dir)
-            .sort_by_file_name()
-            .into_iter()
-            .flatten();
+        let walk = walkdir::WalkDir::new(&self.options.dir).sort_by_file_name().into_iter().flatten();
         let files = walk.filter(|entry| !entry.file_type().is_dir());
-        files
-            .map(|entry| {
-                entry
-                    .path()
-                    .strip_prefix(&self.options.dir)
-                    .unwrap()
-                    .display()
-                    .to_string()
-            })
-            .collect()
+        files.map(|entry| entry.path().strip_prefix(&self.options.dir).unwrap().display().to_string()).collect()
     }
 
     fn assert_complete(&self) {
-        assert_eq!(
-            self.files(),
-            ["small/.fetched.json", "small/data.bin", "small/names.txt"]
-        );
+        assert_eq!(self.files(), ["small/.fetched.json", "small/data.bin", "small/names.txt"]);
         for (name, content) in contents() {
             assert_eq!(fs::read(self.options.dir.join("small").join(name)).unwrap(), content);
         }
@@ -160,36 +119,21 @@ fn fetches_once() {
     let heard = Arc::clone(&progress);
     scene.options.on_progress = Some(Arc::new(move |step| heard.lock().unwrap().push(step)));
     let folder = scene.options.dir.join("small");
-    assert_eq!(
-        scene.fetch().unwrap(),
-        FetchOutcome::Fetched {
-            folder: folder.clone(),
-            warnings: vec![]
-        }
-    );
+    assert_eq!(scene.fetch().unwrap(), FetchOutcome::Fetched { folder: folder.clone(), warnings: vec![] });
     scene.assert_complete();
     let total = packed(|_| {}).len() as u64;
     for last in [
-        FetchProgress::Downloading {
-            done: total,
-            total: Some(total),
-        },
+        FetchProgress::Downloading { done: total, total: Some(total) },
         FetchProgress::Verifying { done: total, total },
         FetchProgress::Unpacking { done: total, total },
     ] {
         assert!(progress.lock().unwrap().contains(&last), "{last:?}");
     }
 
-    assert_eq!(
-        scene.fetch().unwrap(),
-        FetchOutcome::AlreadyComplete { folder: folder.clone() }
-    );
+    assert_eq!(scene.fetch().unwrap(), FetchOutcome::AlreadyComplete { folder: folder.clone() });
     // Files that another program fetched have no receipt.
     fs::remove_file(folder.join(Receipt::FILE)).unwrap();
-    assert_eq!(
-        scene.fetch().unwrap(),
-        FetchOutcome::AlreadyComplete { folder: folder.clone() }
-    );
+    assert_eq!(scene.fetch().unwrap(), FetchOutcome::AlreadyComplete { folder: folder.clone() });
     assert_eq!(scene.server.ranges().len(), 1);
 
     fs::write(folder.join("data.bin"), b"cut").unwrap();
@@ -199,13 +143,7 @@ fn fetches_once() {
 
 #[test]
 fn resumes_after_cuts() {
-    let scene = Scene::new(
-        packed(|_| {}),
-        Conduct {
-            cuts: 2,
-            ..Conduct::default()
-        },
-    );
+    let scene = Scene::new(packed(|_| {}), Conduct { cuts: 2, ..Conduct::default() });
     scene.fetch().unwrap();
     scene.assert_complete();
     let range = |start: usize| Some(format!("bytes={start}-"));
@@ -215,13 +153,7 @@ fn resumes_after_cuts() {
 #[test]
 fn resumes_in_a_later_call() {
     let body = packed(|_| {});
-    let scene = Scene::new(
-        body.clone(),
-        Conduct {
-            cuts: 1,
-            ..Conduct::default()
-        },
-    );
+    let scene = Scene::new(body.clone(), Conduct { cuts: 1, ..Conduct::default() });
     fs::create_dir_all(&scene.options.dir).unwrap();
     let part = scene.options.dir.join("small.tar.gz.part");
     for held in [100, body.len()] {
@@ -236,14 +168,7 @@ fn resumes_in_a_later_call() {
 
 #[test]
 fn starts_afresh_when_the_server_knows_no_ranges() {
-    let scene = Scene::new(
-        packed(|_| {}),
-        Conduct {
-            cuts: 1,
-            knows_no_ranges: true,
-            ..Conduct::default()
-        },
-    );
+    let scene = Scene::new(packed(|_| {}), Conduct { cuts: 1, knows_no_ranges: true, ..Conduct::default() });
     scene.fetch().unwrap();
     scene.assert_complete();
     assert_eq!(scene.server.ranges().len(), 2);
@@ -261,26 +186,14 @@ fn starts_afresh_when_the_beginning_was_of_something_else() {
 
 #[test]
 fn waits_for_a_busy_server() {
-    let scene = Scene::new(
-        packed(|_| {}),
-        Conduct {
-            busy: 3,
-            ..Conduct::default()
-        },
-    );
+    let scene = Scene::new(packed(|_| {}), Conduct { busy: 3, ..Conduct::default() });
     scene.fetch().unwrap();
     scene.assert_complete();
 }
 
 #[test]
 fn a_server_need_not_say_the_length() {
-    let scene = Scene::new(
-        packed(|_| {}),
-        Conduct {
-            says_no_length: true,
-            ..Conduct::default()
-        },
-    );
+    let scene = Scene::new(packed(|_| {}), Conduct { says_no_length: true, ..Conduct::default() });
     scene.fetch().unwrap();
     scene.assert_complete();
 }
@@ -289,27 +202,12 @@ fn a_server_need_not_say_the_length() {
 fn gives_up_after_many_cuts_and_keeps_what_came() {
     let body = packed(|tar| {
         let content = noise(100_000);
-        tar.append(
-            &header(tar::EntryType::Regular, "small/more.bin", 100_000),
-            content.as_slice(),
-        )
-        .unwrap();
+        tar.append(&header(tar::EntryType::Regular, "small/more.bin", 100_000), content.as_slice()).unwrap();
     });
-    let scene = Scene::new(
-        body,
-        Conduct {
-            cuts: 6,
-            ..Conduct::default()
-        },
-    );
+    let scene = Scene::new(body, Conduct { cuts: 6, ..Conduct::default() });
     scene.assert_fails_leaving("was lost 6 times in a row", &["small.tar.gz.part"]);
-    assert_eq!(
-        fs::metadata(scene.options.dir.join("small.tar.gz.part")).unwrap().len(),
-        6 * CUT as u64
-    );
-    let FetchOutcome::Fetched { warnings, .. } = scene.fetch().unwrap() else {
-        panic!("nothing was fetched")
-    };
+    assert_eq!(fs::metadata(scene.options.dir.join("small.tar.gz.part")).unwrap().len(), 6 * CUT as u64);
+    let FetchOutcome::Fetched { warnings, .. } = scene.fetch().unwrap() else { panic!("nothing was fetched") };
     assert!(warnings[0].contains("small/more.bin"), "{warnings:?}");
     scene.assert_complete();
 }
@@ -332,19 +230,11 @@ fn a_forged_file_leaves_nothing() {
 fn an_unverified_side_file_only_warns() {
     let mut scene = Scene::new(packed(|_| {}), Conduct::default());
     scene.archive.files[1].md5 = md5_of(b"another");
-    let extra = ArchiveFile {
-        name: "absent.txt".into(),
-        ..scene.archive.files[1].clone()
-    };
+    let extra = ArchiveFile { name: "absent.txt".into(), ..scene.archive.files[1].clone() };
     scene.archive.files.push(extra);
-    let FetchOutcome::Fetched { warnings, .. } = scene.fetch().unwrap() else {
-        panic!("nothing was fetched")
-    };
+    let FetchOutcome::Fetched { warnings, .. } = scene.fetch().unwrap() else { panic!("nothing was fetched") };
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(
-        warnings[0].starts_with("names.txt has MD5") && warnings[1].ends_with("no absent.txt"),
-        "{warnings:?}"
-    );
+    assert!(warnings[0].starts_with("names.txt has MD5") && warnings[1].ends_with("no absent.txt"), "{warnings:?}");
     scene.assert_complete();
 }
 
@@ -393,24 +283,12 @@ fn something_else_than_an_archive_is_refused() {
 
 #[test]
 fn a_refusal_is_told_at_once() {
-    let scene = Scene::new(
-        packed(|_| {}),
-        Conduct {
-            refuses: true,
-            ..Conduct::default()
-        },
-    );
+    let scene = Scene::new(packed(|_| {}), Conduct { refuses: true, ..Conduct::default() });
     let message = scene.fetch().unwrap_err().to_string();
-    assert!(
-        message.contains("404 Not Found") && message.contains(&scene.server.url),
-        "{message}"
-    );
+    assert!(message.contains("404 Not Found") && message.contains(&scene.server.url), "{message}");
     assert!(message.contains("--url"), "{message}");
     assert_eq!(scene.server.ranges().len(), 1);
-    let mirror = FetchOptions {
-        url: Some("http://127.0.0.1:1/x".into()),
-        ..scene.options.clone()
-    };
+    let mirror = FetchOptions { url: Some("http://127.0.0.1:1/x".into()), ..scene.options.clone() };
     let message = fetch(&scene.archive, &mirror).unwrap_err().to_string();
     assert!(message.contains("could not reach http://127.0.0.1:1/x"), "{message}");
 }
@@ -424,10 +302,7 @@ fn an_interrupted_unpacking_is_cleared_away() {
     fs::write(scene.options.dir.join("small.tar.gz"), body).unwrap();
     scene.fetch().unwrap();
     scene.assert_complete();
-    assert!(
-        scene.server.ranges().is_empty(),
-        "the verified archive is there already"
-    );
+    assert!(scene.server.ranges().is_empty(), "the verified archive is there already");
 }
 
 #[test]

@@ -25,23 +25,12 @@ pub(super) fn unpack(
 
     let file = File::open(packed).map_err(FetchError::io("open", packed))?;
     let total = file.metadata().map_err(FetchError::io("read", packed))?.len();
-    let watched = Watched {
-        file,
-        done: 0,
-        total,
-        options,
-    };
+    let watched = Watched { file, done: 0, total, options };
     let mut entries = tar::Archive::new(GzDecoder::new(BufReader::with_capacity(1 << 18, watched)));
     for entry in entries.entries().map_err(|source| FetchError::Unpack { source })? {
         let mut entry = entry.map_err(|source| FetchError::Unpack { source })?;
-        let path = entry
-            .path()
-            .map_err(|source| FetchError::Unpack { source })?
-            .into_owned();
-        let hostile = |problem| FetchError::Hostile {
-            entry: path.to_string_lossy().into_owned(),
-            problem,
-        };
+        let path = entry.path().map_err(|source| FetchError::Unpack { source })?.into_owned();
+        let hostile = |problem| FetchError::Hostile { entry: path.to_string_lossy().into_owned(), problem };
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous | EntryType::Directory | EntryType::XGlobalHeader => {}
             EntryType::Symlink | EntryType::Link => return Err(hostile("is a link")),
@@ -52,10 +41,7 @@ pub(super) fn unpack(
             continue;
         }
         let Some(file) = expected(archive, &parts) else {
-            warnings.push(format!(
-                "the archive's entry {} was not expected and not unpacked",
-                path.display()
-            ));
+            warnings.push(format!("the archive's entry {} was not expected and not unpacked", path.display()));
             continue;
         };
         if !unpacked.insert(&file.name) {
@@ -82,11 +68,7 @@ pub(super) fn unpack(
     }
 
     fs::create_dir_all(folder).map_err(FetchError::io("create the folder", folder))?;
-    for file in archive
-        .files
-        .iter()
-        .filter(|file| unpacked.contains(file.name.as_str()))
-    {
+    for file in archive.files.iter().filter(|file| unpacked.contains(file.name.as_str())) {
         let place = folder.join(&file.name);
         fs::rename(staging.0.join(&file.name), &place).map_err(FetchError::io("put in place", &place))?;
     }
@@ -122,15 +104,12 @@ fn write_hashed(entry: &mut impl Read, path: &Path) -> Result<String, FetchError
     let mut file = BufWriter::with_capacity(1 << 18, file);
     let (mut md5, mut buffer) = (Md5::new(), vec![0; 1 << 16]);
     loop {
-        let count = entry
-            .read(&mut buffer)
-            .map_err(|source| FetchError::Unpack { source })?;
+        let count = entry.read(&mut buffer).map_err(|source| FetchError::Unpack { source })?;
         if count == 0 {
             break;
         }
         md5.update(&buffer[..count]);
-        file.write_all(&buffer[..count])
-            .map_err(FetchError::io("write", path))?;
+        file.write_all(&buffer[..count]).map_err(FetchError::io("write", path))?;
     }
     file.flush().map_err(FetchError::io("write", path))?;
     Ok(hexadecimal(md5))
@@ -169,10 +148,7 @@ impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.file.read(buffer)?;
         self.done += count as u64;
-        self.options.report(FetchProgress::Unpacking {
-            done: self.done,
-            total: self.total,
-        });
+        self.options.report(FetchProgress::Unpacking { done: self.done, total: self.total });
         Ok(count)
     }
 }

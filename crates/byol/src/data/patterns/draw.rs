@@ -83,10 +83,7 @@ impl Look {
             figure,
             across: [cosine(slant) / period, sine(slant) / period],
             offset: [draws.between([0.0, 8.0]), draws.between([0.0, 8.0])],
-            bends: [
-                Swell::draw([26.0, 46.0], [0.5, 2.0], draws),
-                Swell::draw([26.0, 46.0], [0.5, 2.0], draws),
-            ],
+            bends: [Swell::draw([26.0, 46.0], [0.5, 2.0], draws), Swell::draw([26.0, 46.0], [0.5, 2.0], draws)],
             edge: draws.between([1.2, 2.6]),
             weight: draws.between([-0.1, 0.1]),
             base: draws.between([0.44, 0.56]),
@@ -152,13 +149,7 @@ struct Line {
 impl Line {
     fn new(side: usize) -> Self {
         let zeros = || vec![0.0; side];
-        Line {
-            u: zeros(),
-            v: zeros(),
-            ink: zeros(),
-            grey: zeros(),
-            noise: zeros(),
-        }
+        Line { u: zeros(), v: zeros(), ink: zeros(), grey: zeros(), noise: zeros() }
     }
 }
 

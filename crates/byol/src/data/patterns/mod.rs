@@ -32,12 +32,7 @@ pub struct PatternOptions {
 impl Default for PatternOptions {
     /// 32 pixels, 2,000 training and 2,000 test pictures, 20,000 unlabelled ones.
     fn default() -> Self {
-        PatternOptions {
-            side: 32,
-            train_per_class: 200,
-            test_per_class: 200,
-            unlabeled: 20_000,
-        }
+        PatternOptions { side: 32, train_per_class: 200, test_per_class: 200, unlabeled: 20_000 }
     }
 }
 
@@ -55,26 +50,14 @@ pub fn dataset() -> Dataset {
 /// The embedded set in another size. A picture depends on its split, its index and `side` alone: more pictures per
 /// split leave the first ones as they are.
 pub fn dataset_with(options: PatternOptions) -> Dataset {
-    let PatternOptions {
-        side,
-        train_per_class,
-        test_per_class,
-        unlabeled,
-    } = options;
-    let pool = Arc::new(Drawn {
-        split: Split::Unlabeled,
-        side,
-        len: unlabeled,
-    });
+    let PatternOptions { side, train_per_class, test_per_class, unlabeled } = options;
+    let pool = Arc::new(Drawn { split: Split::Unlabeled, side, len: unlabeled });
     Dataset {
         name: PATTERNS.into(),
         class_names: Figure::ALL.map(|figure| figure.name().to_owned()).to_vec(),
         train: Some(labeled(Split::Train, side, train_per_class)),
         test: Some(labeled(Split::Test, side, test_per_class)),
-        unlabeled: vec![UnlabeledImages {
-            name: Split::Unlabeled.name().into(),
-            images: pool,
-        }],
+        unlabeled: vec![UnlabeledImages { name: Split::Unlabeled.name().into(), images: pool }],
         folds: None,
         fingerprint: fingerprint(options),
         warnings: Vec::new(),
@@ -85,19 +68,11 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
 fn labeled(split: Split, side: usize, per_class: usize) -> LabeledImages {
     let len = per_class * Figure::ALL.len();
     let labels = (0..len).map(|index| figure_of(index) as u16).collect();
-    LabeledImages {
-        images: Arc::new(Drawn { split, side, len }),
-        labels,
-    }
+    LabeledImages { images: Arc::new(Drawn { split, side, len }), labels }
 }
 
 fn fingerprint(options: PatternOptions) -> String {
-    let PatternOptions {
-        side,
-        train_per_class,
-        test_per_class,
-        unlabeled,
-    } = options;
+    let PatternOptions { side, train_per_class, test_per_class, unlabeled } = options;
     let mut fingerprint = Fingerprint::new(PATTERNS);
     for number in [side, train_per_class, test_per_class, unlabeled] {
         fingerprint.number(number as u64);
@@ -144,25 +119,12 @@ impl ImageSource for Drawn {
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
         if index >= self.len {
             let source_name = self.name_of_split();
-            return Err(DataError::IndexOutOfRange {
-                source_name,
-                index,
-                len: self.len,
-            });
+            return Err(DataError::IndexOutOfRange { source_name, index, len: self.len });
         }
         (image.width, image.height) = (self.side, self.side);
         image.pixels.resize(3 * self.side * self.side, 0);
-        let at = Coordinates {
-            epoch: self.split as u64,
-            index: index as u64,
-            view: 0,
-        };
-        draw::draw(
-            figure_of(index),
-            self.side,
-            &mut rng(SEED, Stream::Pattern, at),
-            &mut image.pixels,
-        );
+        let at = Coordinates { epoch: self.split as u64, index: index as u64, view: 0 };
+        draw::draw(figure_of(index), self.side, &mut rng(SEED, Stream::Pattern, at), &mut image.pixels);
         Ok(())
     }
 

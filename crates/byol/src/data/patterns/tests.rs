@@ -2,22 +2,12 @@ use super::*;
 use std::collections::HashSet;
 
 fn small() -> Dataset {
-    dataset_with(PatternOptions {
-        side: 32,
-        train_per_class: 20,
-        test_per_class: 20,
-        unlabeled: 200,
-    })
+    dataset_with(PatternOptions { side: 32, train_per_class: 20, test_per_class: 20, unlabeled: 200 })
 }
 
 fn sources(dataset: &Dataset) -> Vec<Arc<dyn ImageSource>> {
-    let labeled = [&dataset.train, &dataset.test]
-        .into_iter()
-        .flatten()
-        .map(|split| Arc::clone(&split.images));
-    labeled
-        .chain(dataset.unlabeled.iter().map(|pool| Arc::clone(&pool.images)))
-        .collect()
+    let labeled = [&dataset.train, &dataset.test].into_iter().flatten().map(|split| Arc::clone(&split.images));
+    labeled.chain(dataset.unlabeled.iter().map(|pool| Arc::clone(&pool.images))).collect()
 }
 
 fn read(source: &dyn ImageSource, index: usize) -> Image {
@@ -95,11 +85,7 @@ fn no_picture_occurs_twice_within_or_across_splits() {
     let mut seen = HashSet::new();
     for source in sources(&small()) {
         for index in 0..source.len() {
-            assert!(
-                seen.insert(read(source.as_ref(), index).pixels),
-                "{} occurs twice",
-                source.name(index)
-            );
+            assert!(seen.insert(read(source.as_ref(), index).pixels), "{} occurs twice", source.name(index));
         }
     }
 }
@@ -110,10 +96,7 @@ fn every_picture_shows_a_figure() {
         for index in 0..source.len() {
             let pixels = read(source.as_ref(), index).pixels;
             let mean = pixels.iter().map(|&level| f64::from(level)).sum::<f64>() / pixels.len() as f64;
-            let square = pixels
-                .iter()
-                .map(|&level| (f64::from(level) - mean).powi(2))
-                .sum::<f64>();
+            let square = pixels.iter().map(|&level| (f64::from(level) - mean).powi(2)).sum::<f64>();
             let deviation = (square / pixels.len() as f64).sqrt();
             assert!((60.0..196.0).contains(&mean), "{}: mean {mean}", source.name(index));
             assert!(deviation > 10.0, "{}: deviation {deviation}", source.name(index));
@@ -124,17 +107,9 @@ fn every_picture_shows_a_figure() {
 #[test]
 fn sides_other_than_the_usual_one_work() {
     for side in [0, 1, 7, 48, 64] {
-        let dataset = dataset_with(PatternOptions {
-            side,
-            train_per_class: 1,
-            test_per_class: 0,
-            unlabeled: 0,
-        });
+        let dataset = dataset_with(PatternOptions { side, train_per_class: 1, test_per_class: 0, unlabeled: 0 });
         let image = read(dataset.train.unwrap().images.as_ref(), 4);
-        assert_eq!(
-            (image.width, image.height, image.pixels.len()),
-            (side, side, 3 * side * side)
-        );
+        assert_eq!((image.width, image.height, image.pixels.len()), (side, side, 3 * side * side));
     }
 }
 
@@ -143,35 +118,19 @@ fn the_fingerprint_names_every_option() {
     let usual = PatternOptions::default();
     let others = [
         PatternOptions { side: 33, ..usual },
-        PatternOptions {
-            train_per_class: 201,
-            ..usual
-        },
-        PatternOptions {
-            test_per_class: 201,
-            ..usual
-        },
+        PatternOptions { train_per_class: 201, ..usual },
+        PatternOptions { test_per_class: 201, ..usual },
         PatternOptions { unlabeled: 1, ..usual },
     ];
     let mut seen = HashSet::from([dataset().fingerprint]);
-    assert!(
-        others
-            .into_iter()
-            .all(|options| seen.insert(dataset_with(options).fingerprint))
-    );
+    assert!(others.into_iter().all(|options| seen.insert(dataset_with(options).fingerprint)));
     assert!(seen.contains(&dataset_with(usual).fingerprint));
 }
 
 #[test]
 fn an_index_past_the_end_is_an_error_that_names_the_split() {
     let dataset = small();
-    let error = dataset.unlabeled[0]
-        .images
-        .read(200, &mut Image::default())
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "picture 200 was asked for, but patterns, unlabeled holds 200"
-    );
+    let error = dataset.unlabeled[0].images.read(200, &mut Image::default()).unwrap_err();
+    assert_eq!(error.to_string(), "picture 200 was asked for, but patterns, unlabeled holds 200");
     assert_eq!(dataset.unlabeled[0].images.name(7), "unlabeled/7");
 }

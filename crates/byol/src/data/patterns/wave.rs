@@ -54,23 +54,14 @@ mod tests {
             let turns = step as f32 / 700.0;
             let exact = f64::from(turns) * TAU;
             assert!((f64::from(sine(turns)) - exact.sin()).abs() < 0.0015, "sine at {turns}");
-            assert!(
-                (f64::from(cosine(turns)) - exact.cos()).abs() < 0.0015,
-                "cosine at {turns}"
-            );
+            assert!((f64::from(cosine(turns)) - exact.cos()).abs() < 0.0015, "cosine at {turns}");
             let (y, x) = (exact.sin() * 3.0, exact.cos() * 3.0);
             let error = (f64::from(angle(y as f32, x as f32)) - y.atan2(x) / TAU).abs();
             assert!(error.min((error - 1.0).abs()) < 0.0003, "angle at {turns}: {error}");
         }
         assert_eq!(angle(0.0, 0.0), 0.0);
         assert_eq!(
-            [
-                triangle(0.0),
-                triangle(0.25),
-                triangle(0.5),
-                triangle(-0.5),
-                triangle(3.0)
-            ],
+            [triangle(0.0), triangle(0.25), triangle(0.5), triangle(-0.5), triangle(3.0)],
             [1.0, 0.0, -1.0, -1.0, 1.0]
         );
     }

@@ -56,9 +56,7 @@ impl Rotated {
     /// `vectors` is a float64 `[images, features]` with columns of mean zero; `labels` are below `classes`.
     pub fn new(vectors: &Tensor, labels: &[u16], classes: usize) -> Result<Rotated, EvalError> {
         let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
-        let targets = Tensor::from_slice(&labels)
-            .one_hot(classes as i64)
-            .to_kind(Kind::Double);
+        let targets = Tensor::from_slice(&labels).one_hot(classes as i64).to_kind(Kind::Double);
         let targets = targets.to_device(vectors.device());
         let images = vectors.size()[0];
         // Fewer rows than features span a space of that many dimensions, outside which weights are zero.
@@ -72,12 +70,7 @@ impl Rotated {
         let (variances, axes) = covariance.f_linalg_eigh("L")?;
         let rows = vectors.mm(&axes);
         let axes = span.map_or_else(|| axes.shallow_clone(), |span| span.mm(&axes));
-        Ok(Rotated {
-            rows,
-            targets,
-            axes,
-            variances: variances.clamp_min(0.0).unsqueeze(1),
-        })
+        Ok(Rotated { rows, targets, axes, variances: variances.clamp_min(0.0).unsqueeze(1) })
     }
 
     /// Some of the rows, with the axes of all.
@@ -121,14 +114,9 @@ impl Rotated {
 
     /// A few dozen steps in the scale that suits the start.
     fn round(&self, l2: f64, start: Option<&Solution>, gradient: f64) -> Result<Solution, EvalError> {
-        let failed = |problem: argmin::core::Error| EvalError::NotConverged {
-            l2,
-            reason: problem.to_string(),
-        };
+        let failed = |problem: argmin::core::Error| EvalError::NotConverged { l2, reason: problem.to_string() };
         let objective = Objective::new(self, l2, start);
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
-            .with_tolerance_grad(gradient)
-            .map_err(failed)?;
+        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY).with_tolerance_grad(gradient).map_err(failed)?;
         let from = objective.scaled(start)?;
         let ended = Executor::new(&objective, solver)
             .configure(|state| state.param(from).max_iters(STEPS))
@@ -136,17 +124,9 @@ impl Rotated {
             .run()
             .map_err(failed)?;
         let best = ended.state().get_best_param();
-        let best = best.ok_or_else(|| EvalError::NotConverged {
-            l2,
-            reason: "its cost is not a number".into(),
-        })?;
+        let best = best.ok_or_else(|| EvalError::NotConverged { l2, reason: "its cost is not a number".into() })?;
         let (weights, bias) = objective.unscaled(best);
-        objective.at(best, |point| Solution {
-            weights,
-            bias,
-            cost: point.cost,
-            gradient: norm(&point.gradient),
-        })
+        objective.at(best, |point| Solution { weights, bias, cost: point.cost, gradient: norm(&point.gradient) })
     }
 }
 
@@ -178,12 +158,7 @@ impl Objective<'_> {
         });
         let axes = (&data.variances * spread + l2).rsqrt();
         let bias = axes.new_full([1, 1], spread.powf(-0.5), (axes.kind(), axes.device()));
-        Objective {
-            data,
-            l2,
-            scale: Tensor::cat(&[axes, bias], 0),
-            last: RefCell::new(None),
-        }
+        Objective { data, l2, scale: Tensor::cat(&[axes, bias], 0), last: RefCell::new(None) }
     }
 
     fn scaled(&self, solution: Option<&Solution>) -> Result<Vec<f64>, EvalError> {
@@ -221,11 +196,7 @@ impl Objective<'_> {
         let of_weights = surplus.transpose(0, 1).mm(rows).transpose(0, 1) + weights * self.l2;
         let of_bias = surplus.sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
         let gradient = Tensor::cat(&[of_weights, of_bias], 0) * &self.scale;
-        Ok(Point {
-            at: at.to_vec(),
-            cost: cost.double_value(&[]),
-            gradient: flat(&gradient)?,
-        })
+        Ok(Point { at: at.to_vec(), cost: cost.double_value(&[]), gradient: flat(&gradient)? })
     }
 }
 

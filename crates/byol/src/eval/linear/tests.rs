@@ -11,18 +11,10 @@ fn features(labels: &[u16], noise: f64) -> Features {
     let mut row = |label: u16| {
         let center = [[2.0, 0.0], [0.0, 2.0], [-2.0, -2.0]][usize::from(label)];
         let mut near = |value: f64| value + noise * (random.random::<f64>() + random.random::<f64>() - 1.0);
-        [
-            near(center[0]) as f32,
-            (1000.0 * near(center[1])) as f32,
-            near(0.0) as f32,
-            0.1,
-        ]
+        [near(center[0]) as f32, (1000.0 * near(center[1])) as f32, near(0.0) as f32, 0.1]
     };
     let rows: Vec<[f32; 4]> = labels.iter().map(|&label| row(label)).collect();
-    Features {
-        vectors: Tensor::from_slice2(&rows),
-        labels: labels.to_vec(),
-    }
+    Features { vectors: Tensor::from_slice2(&rows), labels: labels.to_vec() }
 }
 
 fn per_class(count: usize) -> Vec<u16> {
@@ -30,11 +22,7 @@ fn per_class(count: usize) -> Vec<u16> {
 }
 
 fn options(l2: &[f64]) -> LinearOptions {
-    LinearOptions {
-        l2: l2.to_vec(),
-        folds: 5,
-        seed: 0,
-    }
+    LinearOptions { l2: l2.to_vec(), folds: 5, seed: 0 }
 }
 
 #[test]
@@ -42,11 +30,7 @@ fn separable_classes_are_told_apart() {
     let train = features(&per_class(20), 0.5);
     let model = fit_linear(&train, 3, &options(&[1.0, 1e-2, 1e-6])).unwrap();
     assert_eq!(model.predict(&train.vectors).unwrap(), train.labels);
-    assert_eq!(
-        model.chosen_l2(),
-        1.0,
-        "all penalties separate the classes, and the strongest wins"
-    );
+    assert_eq!(model.chosen_l2(), 1.0, "all penalties separate the classes, and the strongest wins");
     let constant = model.weights().narrow(0, 3, 1).abs().max().double_value(&[]);
     assert!(constant < 1e-6, "a constant feature has weight {constant}");
 }
@@ -73,39 +57,21 @@ fn the_gradient_vanishes_at_the_fit() {
             - Tensor::from_slice(&labels).one_hot(3).to_kind(Kind::Double);
         let gradient = rows.transpose(0, 1).mm(&surplus) / labels.len() as f64 + model.weights() * l2;
         assert!(gradient.abs().max().double_value(&[]) < 1e-6, "l2={l2}");
-        assert!(
-            surplus
-                .sum_dim_intlist([0i64].as_slice(), false, Kind::Double)
-                .abs()
-                .max()
-                .double_value(&[])
-                < 1e-5
-        );
+        assert!(surplus.sum_dim_intlist([0i64].as_slice(), false, Kind::Double).abs().max().double_value(&[]) < 1e-5);
     }
 }
 
 #[test]
 fn one_label_per_class_takes_the_middle_penalty() {
     let train = features(&per_class(1), 0.1);
-    assert_eq!(
-        fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2])).unwrap().chosen_l2(),
-        1e-2
-    );
-    assert_eq!(
-        fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2, 1e-6]))
-            .unwrap()
-            .chosen_l2(),
-        1e-2
-    );
+    assert_eq!(fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2])).unwrap().chosen_l2(), 1e-2);
+    assert_eq!(fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2, 1e-6])).unwrap().chosen_l2(), 1e-2);
 }
 
 #[test]
 fn few_labels_make_fewer_folds_and_a_lone_image_is_kept() {
     let sizes = |labels: &[u16], folds_asked| {
-        let options = LinearOptions {
-            folds: folds_asked,
-            ..options(&[1.0])
-        };
+        let options = LinearOptions { folds: folds_asked, ..options(&[1.0]) };
         let folds = folds(labels, &options).unwrap().unwrap();
         let mut all = folds.concat();
         all.sort_unstable();
@@ -135,42 +101,18 @@ fn bad_input_is_named() {
     for penalty in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(message(&good, &options(&[1.0, penalty])).starts_with("l2 cannot be"));
     }
-    assert!(
-        message(
-            &good,
-            &LinearOptions {
-                folds: 1,
-                ..options(&[1.0])
-            }
-        )
-        .starts_with("folds cannot be 1")
-    );
-    let one_class = Features {
-        vectors: good.vectors.shallow_clone(),
-        labels: vec![1; 12],
-    };
+    assert!(message(&good, &LinearOptions { folds: 1, ..options(&[1.0]) }).starts_with("folds cannot be 1"));
+    let one_class = Features { vectors: good.vectors.shallow_clone(), labels: vec![1; 12] };
     assert!(message(&one_class, &options(&[1.0])).starts_with("all 12 labelled images are of class 1"));
-    let unequal = Features {
-        vectors: good.vectors.shallow_clone(),
-        labels: per_class(3),
-    };
+    let unequal = Features { vectors: good.vectors.shallow_clone(), labels: per_class(3) };
     assert!(message(&unequal, &options(&[1.0])).starts_with("there are 9 training labels but 12 training vectors"));
-    let damaged = Features {
-        vectors: &good.vectors / 0.0,
-        labels: good.labels.clone(),
-    };
+    let damaged = Features { vectors: &good.vectors / 0.0, labels: good.labels.clone() };
     assert!(message(&damaged, &options(&[1.0])).starts_with("row 0 of the training vectors holds NaN"));
-    let none = Features {
-        vectors: good.vectors.narrow(0, 0, 0),
-        labels: Vec::new(),
-    };
+    let none = Features { vectors: good.vectors.narrow(0, 0, 0), labels: Vec::new() };
     assert!(message(&none, &options(&[1.0])).starts_with("there are no training vectors"));
 
     let model = fit_linear(&good, 3, &options(&[1.0])).unwrap();
     let narrow = model.predict(&good.vectors.narrow(1, 0, 2)).unwrap_err().to_string();
-    assert!(
-        narrow.starts_with("vectors have 2 columns but the training vectors have 4"),
-        "{narrow}"
-    );
+    assert!(narrow.starts_with("vectors have 2 columns but the training vectors have 4"), "{narrow}");
     assert!(model.scores(&(&good.vectors * f64::NAN)).is_err());
 }

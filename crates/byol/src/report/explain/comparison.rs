@@ -13,11 +13,9 @@ const FEW_DRAWS: usize = 5;
 /// `95% interval 4.1 to 10.2`, or why there is none.
 pub(super) fn interval(found: &Comparison) -> String {
     match &found.paired {
-        Some(Paired { difference, .. }) => format!(
-            "95% interval {} to {} points",
-            words::points(difference.low),
-            words::points(difference.high)
-        ),
+        Some(Paired { difference, .. }) => {
+            format!("95% interval {} to {} points", words::points(difference.low), words::points(difference.high))
+        }
         None => "no interval: predictions and labels of the same test images are not recorded".to_owned(),
     }
 }
@@ -33,11 +31,7 @@ pub(super) fn gains(comparisons: &[Comparison]) -> Vec<String> {
 fn statement(found: &Comparison) -> String {
     let (name, against) = (words::classifier(found.name), words::classifier(found.against));
     let begun = format!("With {}, {name}", words::budget(found.budget));
-    let accuracies = format!(
-        "{} against {}",
-        words::percent(found.accuracy),
-        words::percent(found.against_accuracy)
-    );
+    let accuracies = format!("{} against {}", words::percent(found.accuracy), words::percent(found.against_accuracy));
     let draws = words::plural(found.draws as u64, "label draw");
     let seen = match &found.paired {
         Some(Paired { test_images, .. }) => format!("{draws}, {}", words::plural(*test_images as u64, "test image")),
@@ -74,27 +68,16 @@ pub(super) fn controls(comparisons: &[Comparison]) -> Vec<String> {
     let of_pair = |&(name, against): &(ResultName, ResultName)| {
         let found: Vec<&Comparison> = comparisons.iter().filter(|found| found.name == name).collect();
         let (name, against) = (words::classifier(name), words::classifier(against));
-        (!found.is_empty()).then(|| {
-            format!(
-                "{} against {against}: {}.",
-                words::capital(name),
-                by_outcome(&found, Detail::Interval)
-            )
-        })
+        (!found.is_empty())
+            .then(|| format!("{} against {against}: {}.", words::capital(name), by_outcome(&found, Detail::Interval)))
     };
     PAIRS[1..].iter().filter_map(of_pair).collect()
 }
 
 /// The class that gained most and the one that lost most, for each label budget.
 pub(super) fn classes(run: &RunData, comparisons: &[Comparison]) -> Vec<String> {
-    let sentences: Vec<String> = main_comparisons(comparisons)
-        .filter_map(|found| extremes(run, found))
-        .collect();
-    if sentences.is_empty() {
-        Vec::new()
-    } else {
-        vec![sentences.join(" ")]
-    }
+    let sentences: Vec<String> = main_comparisons(comparisons).filter_map(|found| extremes(run, found)).collect();
+    if sentences.is_empty() { Vec::new() } else { vec![sentences.join(" ")] }
 }
 
 fn extremes(run: &RunData, found: &Comparison) -> Option<String> {
@@ -110,12 +93,7 @@ fn extremes(run: &RunData, found: &Comparison) -> Option<String> {
     let gained = *changes.iter().max_by(|a, b| change(a).total_cmp(&change(b)))?;
     let lost = *changes.iter().min_by(|a, b| change(a).total_cmp(&change(b)))?;
     let one = |(class, ours, theirs): (u16, f64, f64), what: &str| {
-        format!(
-            "{} {what} most ({} to {})",
-            run.class_name(class),
-            words::percent(theirs),
-            words::percent(ours)
-        )
+        format!("{} {what} most ({} to {})", run.class_name(class), words::percent(theirs), words::percent(ours))
     };
     let (gains, loses) = (one(gained, "gains"), one(lost, "loses"));
     let text = match (change(&gained) > 0.0, change(&lost) < 0.0) {
@@ -131,11 +109,8 @@ fn extremes(run: &RunData, found: &Comparison) -> Option<String> {
 pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<String> {
     let main: Vec<&Comparison> = main_comparisons(comparisons).collect();
     let mut texts = Vec::new();
-    let single: Vec<String> = main
-        .iter()
-        .filter(|found| found.draws == 1)
-        .map(|found| words::budget(found.budget))
-        .collect();
+    let single: Vec<String> =
+        main.iter().filter(|found| found.draws == 1).map(|found| words::budget(found.budget)).collect();
     if !single.is_empty() {
         texts.push(format!(
             "There is one label draw only with {}: its interval holds the variation between test images, not that \
@@ -143,19 +118,11 @@ pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<String> 
             words::list(&single)
         ));
     }
-    let few: Vec<&&Comparison> = main
-        .iter()
-        .filter(|found| (2..FEW_DRAWS).contains(&found.draws))
-        .collect();
-    if let (Some(least), Some(most)) = (
-        few.iter().map(|found| found.draws).min(),
-        few.iter().map(|found| found.draws).max(),
-    ) {
-        let draws = if least == most {
-            format!("{least}")
-        } else {
-            format!("{least} to {most}")
-        };
+    let few: Vec<&&Comparison> = main.iter().filter(|found| (2..FEW_DRAWS).contains(&found.draws)).collect();
+    if let (Some(least), Some(most)) =
+        (few.iter().map(|found| found.draws).min(), few.iter().map(|found| found.draws).max())
+    {
+        let draws = if least == most { format!("{least}") } else { format!("{least} to {most}") };
         let budgets: Vec<String> = few.iter().map(|found| words::budget(found.budget)).collect();
         texts.push(format!(
             "{draws} label draws (with {}) tell little about how much draws differ; intervals from so few tend to be \
@@ -163,15 +130,9 @@ pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<String> 
             words::list(&budgets)
         ));
     }
-    let tests: usize = main
-        .iter()
-        .filter_map(|found| found.paired.as_ref())
-        .map(|paired| paired.tests.len())
-        .sum();
+    let tests: usize = main.iter().filter_map(|found| found.paired.as_ref()).map(|paired| paired.tests.len()).sum();
     if tests > 1 {
-        texts.push(format!(
-            "The p-values of the {tests} McNemar tests are not corrected for their number."
-        ));
+        texts.push(format!("The p-values of the {tests} McNemar tests are not corrected for their number."));
     }
     if !main.is_empty() && run.pretraining().is_some() {
         texts.push(
@@ -185,10 +146,7 @@ pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<String> 
 /// Settings in which baseline and fine-tuning differ.
 fn unequal_arms(run: &RunData) -> Option<String> {
     let config = run.config.as_ref()?;
-    let (baseline, fine_tuning) = (
-        config.get("supervised")?.as_table()?,
-        config.get("finetune")?.as_table()?,
-    );
+    let (baseline, fine_tuning) = (config.get("supervised")?.as_table()?, config.get("finetune")?.as_table()?);
     let differing: Vec<String> = baseline
         .iter()
         .filter_map(|(key, value)| {
@@ -197,9 +155,6 @@ fn unequal_arms(run: &RunData) -> Option<String> {
         })
         .collect();
     (!differing.is_empty()).then(|| {
-        format!(
-            "Baseline and fine-tuning were not trained alike; they differ in {}.",
-            words::list(&differing)
-        )
+        format!("Baseline and fine-tuning were not trained alike; they differ in {}.", words::list(&differing))
     })
 }

@@ -83,18 +83,12 @@ pub fn explain(run: &RunData) -> Explanation {
     add(Topic::Reach, training::reach(run, &comparisons));
     add(Topic::Caveat, comparison::caveats(run, &comparisons));
     add(Topic::Missing, missing(run, &budgets));
-    Explanation {
-        verdict: verdict(run, &comparisons),
-        paragraphs,
-        comparisons,
-    }
+    Explanation { verdict: verdict(run, &comparisons), paragraphs, comparisons }
 }
 
 /// The comparisons of fine-tuned BYOL with the baseline.
 fn main_comparisons(comparisons: &[Comparison]) -> impl Iterator<Item = &Comparison> {
-    comparisons
-        .iter()
-        .filter(|found| found.name == ResultName::ByolFinetuned)
+    comparisons.iter().filter(|found| found.name == ResultName::ByolFinetuned)
 }
 
 fn verdict(run: &RunData, comparisons: &[Comparison]) -> String {
@@ -112,26 +106,17 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> String {
             }
         }
         [only] => of_one(only),
-        several => format!(
-            "fine-tuned BYOL against the supervised baseline: {}",
-            by_outcome(several, Detail::Difference)
-        ),
+        several => {
+            format!("fine-tuned BYOL against the supervised baseline: {}", by_outcome(several, Detail::Difference))
+        }
     };
-    let begun = if run.finished() {
-        ""
-    } else {
-        "interrupted run, so far: "
-    };
+    let begun = if run.finished() { "" } else { "interrupted run, so far: " };
     format!("{}.", words::capital(&format!("{begun}{sentence}")))
 }
 
 fn of_one(found: &Comparison) -> String {
     let (budget, difference) = (words::budget(found.budget), found.difference());
-    let accuracies = format!(
-        "{} against {}",
-        words::percent(found.accuracy),
-        words::percent(found.against_accuracy)
-    );
+    let accuracies = format!("{} against {}", words::percent(found.accuracy), words::percent(found.against_accuracy));
     let interval = comparison::interval(found);
     match found.outcome() {
         Some(Outcome::Ahead) => format!(
@@ -183,11 +168,7 @@ fn by_outcome(found: &[&Comparison], detail: Detail) -> String {
         format!("{} ({difference} points{interval})", words::budget(comparison.budget))
     };
     let group = |(outcome, words): (Option<Outcome>, &str)| {
-        let members: Vec<String> = found
-            .iter()
-            .filter(|comparison| comparison.outcome() == outcome)
-            .map(one)
-            .collect();
+        let members: Vec<String> = found.iter().filter(|comparison| comparison.outcome() == outcome).map(one).collect();
         (!members.is_empty()).then(|| format!("{words} {}", words::list(&members)))
     };
     groups.into_iter().filter_map(group).collect::<Vec<_>>().join("; ")
@@ -196,20 +177,13 @@ fn by_outcome(found: &[&Comparison], detail: Detail) -> String {
 /// The classifiers that other label budgets, or none, have.
 fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<String> {
     let absent = |budget: LabelBudget| -> Vec<String> {
-        let names = ResultName::ALL
-            .into_iter()
-            .filter(|&name| run.accuracy(name, budget).is_none());
+        let names = ResultName::ALL.into_iter().filter(|&name| run.accuracy(name, budget).is_none());
         names.map(|name| words::classifier(name).to_owned()).collect()
     };
     let sentence = |&budget: &LabelBudget| {
         let names = absent(budget);
-        (!names.is_empty()).then(|| {
-            format!(
-                "With {} there is no result of {}.",
-                words::budget(budget),
-                words::list(&names)
-            )
-        })
+        (!names.is_empty())
+            .then(|| format!("With {} there is no result of {}.", words::budget(budget), words::list(&names)))
     };
     let mut texts: Vec<String> = budgets.iter().filter_map(sentence).collect();
     if run.pretraining().is_none() {

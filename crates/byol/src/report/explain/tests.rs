@@ -51,11 +51,7 @@ fn a_lead_is_worded_as_one() {
 #[test]
 fn falling_behind_is_worded_as_that() {
     let run = with(0.7, 0.4, 0.5);
-    assert!(
-        explain(&run.data())
-            .verdict
-            .contains("behind with 10 labels per class (\u{2212}30.0 points)")
-    );
+    assert!(explain(&run.data()).verdict.contains("behind with 10 labels per class (\u{2212}30.0 points)"));
     assert!(text(&run, Topic::Gain).contains("is behind the supervised baseline by 30.0 points"));
     assert!(text(&run, Topic::Reach).contains("80,000 image passes are few"));
 }
@@ -64,11 +60,7 @@ fn falling_behind_is_worded_as_that() {
 fn what_cannot_be_decided_is_not() {
     let run = with(0.5, 0.51, 0.5);
     let explained = explain(&run.data());
-    assert!(
-        explained
-            .verdict
-            .contains("no difference to be shown with 10 labels per class (+1.0 points)")
-    );
+    assert!(explained.verdict.contains("no difference to be shown with 10 labels per class (+1.0 points)"));
     assert!(text(&run, Topic::Gain).contains("shows no difference from the supervised baseline that this many test"));
     assert_eq!(explained.comparisons[0].outcome(), Some(Outcome::Undecided));
 }
@@ -76,14 +68,10 @@ fn what_cannot_be_decided_is_not() {
 #[test]
 fn one_budget_gives_a_verdict_with_its_interval() {
     let mut run = with(0.4, 0.7, 0.5);
-    run.predictions
-        .retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
-    run.metrics
-        .retain(|record| record.labels_per_class != Some(LabelBudget::All));
+    run.predictions.retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
+    run.metrics.retain(|record| record.labels_per_class != Some(LabelBudget::All));
     if let Some(summary) = &mut run.summary {
-        summary
-            .results
-            .retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
+        summary.results.retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
     }
     let verdict = explain(&run.data()).verdict;
     assert!(
@@ -109,28 +97,16 @@ fn the_control_is_stated_for_both_evaluations() {
 #[test]
 fn collapse_is_seen_in_each_of_its_signs() {
     let healthy = text(&with(0.4, 0.7, 0.6), Topic::Collapse);
-    assert!(
-        healthy.starts_with("No sign of collapse in what was measured: projection deviation 0.80"),
-        "{healthy}"
-    );
+    assert!(healthy.starts_with("No sign of collapse in what was measured: projection deviation 0.80"), "{healthy}");
     let mut run = with(0.4, 0.4, 0.3);
     for record in run.metrics.iter_mut().filter(|record| record.stage == Stage::Pretrain) {
         record.projection_deviation = Some(0.01);
         record.loss = 0.003;
     }
     let collapsed = text(&run, Topic::Collapse);
-    assert!(
-        collapsed.starts_with("Signs of collapse: projection deviation 0.01 at the end"),
-        "{collapsed}"
-    );
-    assert!(
-        collapsed.contains("the loss was already 0.00300 after epoch 1 of 20"),
-        "{collapsed}"
-    );
-    assert!(
-        collapsed.contains("k-NN 30.0% against 33.0% of a random encoder with 10 labels per class"),
-        "{collapsed}"
-    );
+    assert!(collapsed.starts_with("Signs of collapse: projection deviation 0.01 at the end"), "{collapsed}");
+    assert!(collapsed.contains("the loss was already 0.00300 after epoch 1 of 20"), "{collapsed}");
+    assert!(collapsed.contains("k-NN 30.0% against 33.0% of a random encoder with 10 labels per class"), "{collapsed}");
     assert!(!collapsed.contains("Against collapse"), "{collapsed}");
 }
 
@@ -166,10 +142,7 @@ fn a_missing_arm_is_named() {
     run.drop_arm(ResultName::Supervised);
     run.drop_arm(ResultName::RandomKnn);
     let found = explain(&run.data());
-    assert_eq!(
-        found.verdict,
-        "Nothing to compare: no test result of the supervised baseline."
-    );
+    assert_eq!(found.verdict, "Nothing to compare: no test result of the supervised baseline.");
     assert_eq!(
         text(&run, Topic::Missing),
         "With 10 labels per class there is no result of the supervised baseline and k-NN evaluation of a random \
@@ -181,26 +154,14 @@ fn a_missing_arm_is_named() {
 #[test]
 fn limits_of_the_numbers_are_stated() {
     let caveat = text(&Run::ahead(), Topic::Caveat);
-    assert!(
-        caveat.contains("There is one label draw only with all labels: "),
-        "{caveat}"
-    );
-    assert!(
-        caveat.contains("3 label draws (with 10 labels per class) tell little"),
-        "{caveat}"
-    );
-    assert!(
-        caveat.contains("The p-values of the 4 McNemar tests are not corrected"),
-        "{caveat}"
-    );
+    assert!(caveat.contains("There is one label draw only with all labels: "), "{caveat}");
+    assert!(caveat.contains("3 label draws (with 10 labels per class) tell little"), "{caveat}");
+    assert!(caveat.contains("The p-values of the 4 McNemar tests are not corrected"), "{caveat}");
     assert!(!caveat.contains("not trained alike"), "{caveat}");
     let mut run = Run::ahead();
     run.config = run.config.replacen("epochs = 60", "epochs = 30", 1);
     let caveat = text(&run, Topic::Caveat);
-    assert!(
-        caveat.contains("not trained alike; they differ in epochs (30 and 60)."),
-        "{caveat}"
-    );
+    assert!(caveat.contains("not trained alike; they differ in epochs (30 and 60)."), "{caveat}");
 }
 
 #[test]
@@ -222,8 +183,7 @@ fn effort_is_a_mean_over_draws() {
 #[test]
 fn classes_that_gained_and_lost_are_named() {
     let mut run = Run::ahead();
-    run.predictions
-        .retain(|record| record.labels_per_class == LabelBudget::All);
+    run.predictions.retain(|record| record.labels_per_class == LabelBudget::All);
     let labels: Vec<u16> = (0..200).map(|image| image as u16 % CLASSES).collect();
     for record in &mut run.predictions {
         record.predicted = labels.clone();

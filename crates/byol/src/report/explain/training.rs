@@ -47,11 +47,7 @@ fn effort_of(run: &RunData, budget: LabelBudget) -> Option<String> {
         (!last.is_empty()).then(|| format!("{what} {}", mean_effort(&last)))
     };
     let fit = |what: &str, name: ResultName| {
-        let seconds: Vec<f64> = run
-            .predictions_of(name, budget)
-            .iter()
-            .map(|record| record.seconds)
-            .collect();
+        let seconds: Vec<f64> = run.predictions_of(name, budget).iter().map(|record| record.seconds).collect();
         (!seconds.is_empty()).then(|| format!("{what} {}", words::duration(mean(&seconds))))
     };
     let parts: Vec<String> = [
@@ -64,26 +60,16 @@ fn effort_of(run: &RunData, budget: LabelBudget) -> Option<String> {
     .flatten()
     .collect();
     let draws = [Stage::Supervised, Stage::Finetune].map(|stage| run.last_epochs(stage, Some(budget)).len());
-    let averaged = if draws.iter().any(|&draws| draws > 1) {
-        " (means over label draws)"
-    } else {
-        ""
-    };
+    let averaged = if draws.iter().any(|&draws| draws > 1) { " (means over label draws)" } else { "" };
     (!parts.is_empty()).then(|| format!("With {}{averaged}: {}.", words::budget(budget), parts.join("; ")))
 }
 
 /// `60 epochs, 2,400 images, 6.0 s`, as means over draws.
 fn mean_effort(last: &[&EpochRecord]) -> String {
     let over = |value: &dyn Fn(&EpochRecord) -> f64| mean(&last.iter().map(|record| value(record)).collect::<Vec<_>>());
-    let (epochs, images) = (
-        over(&|record| record.epoch as f64),
-        over(&|record| record.images as f64),
-    );
-    let epochs = if epochs.fract() == 0.0 {
-        words::plural(epochs as u64, "epoch")
-    } else {
-        format!("{epochs:.1} epochs")
-    };
+    let (epochs, images) = (over(&|record| record.epoch as f64), over(&|record| record.images as f64));
+    let epochs =
+        if epochs.fract() == 0.0 { words::plural(epochs as u64, "epoch") } else { format!("{epochs:.1} epochs") };
     format!(
         "{epochs}, {} image passes, {}",
         words::count(images.round() as u64),
@@ -102,18 +88,11 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<String>
     let mut clear = Vec::new();
     if let Some(deviation) = epochs.iter().rev().find_map(|record| record.projection_deviation) {
         let value = format!("projection deviation {deviation:.2} at the end (1 is evenly spread, 0 collapsed)");
-        if deviation < COLLAPSED_DEVIATION {
-            signs.push(value)
-        } else {
-            clear.push(value)
-        }
+        if deviation < COLLAPSED_DEVIATION { signs.push(value) } else { clear.push(value) }
     }
     if let Some(last) = epochs.last() {
         let early = last.epochs.div_ceil(10);
-        match epochs
-            .iter()
-            .find(|record| record.epoch <= early && record.loss < COLLAPSED_LOSS)
-        {
+        match epochs.iter().find(|record| record.epoch <= early && record.loss < COLLAPSED_LOSS) {
             Some(record) => signs.push(format!(
                 "the loss was already {} after epoch {} of {}",
                 words::figure(record.loss),
@@ -144,20 +123,12 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<String>
     if !signs.is_empty() {
         texts.push(format!(
             "{}: {}.",
-            if signs.len() == 1 {
-                "One sign of collapse"
-            } else {
-                "Signs of collapse"
-            },
+            if signs.len() == 1 { "One sign of collapse" } else { "Signs of collapse" },
             signs.join("; ")
         ));
     }
     if !clear.is_empty() {
-        let begun = if signs.is_empty() {
-            "No sign of collapse in what was measured"
-        } else {
-            "Against collapse"
-        };
+        let begun = if signs.is_empty() { "No sign of collapse in what was measured" } else { "Against collapse" };
         texts.push(format!("{begun}: {}.", clear.join("; ")));
     }
     texts

@@ -82,11 +82,7 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
 /// A count as percent of its row.
 fn share(count: u64, row: &[u64]) -> f64 {
     let total: u64 = row.iter().sum();
-    if total == 0 {
-        0.0
-    } else {
-        100.0 * count as f64 / total as f64
-    }
+    if total == 0 { 0.0 } else { 100.0 * count as f64 / total as f64 }
 }
 
 /// The confusion that changed most between both matrices.

@@ -19,12 +19,7 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
         return nothing("No epoch of pre-training is recorded.");
     }
     let one = |title: &str, y: Axis, style: usize, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
-        over_epochs(
-            title,
-            y,
-            Size::Third,
-            vec![curve(title, style, Line::Solid, &epochs, value)],
-        )
+        over_epochs(title, y, Size::Third, vec![curve(title, style, Line::Solid, &epochs, value)])
     };
     html! {
         div.charts.thirds {
@@ -60,11 +55,7 @@ pub(super) fn training(run: &RunData) -> Markup {
     let budgets: Vec<LabelBudget> = run
         .budgets()
         .into_iter()
-        .filter(|&budget| {
-            stages()
-                .iter()
-                .any(|(stage, ..)| !run.last_epochs(*stage, Some(budget)).is_empty())
-        })
+        .filter(|&budget| stages().iter().any(|(stage, ..)| !run.last_epochs(*stage, Some(budget)).is_empty()))
         .collect();
     if budgets.is_empty() {
         return nothing("No epoch of the baseline or of fine-tuning is recorded.");
@@ -81,18 +72,13 @@ pub(super) fn training(run: &RunData) -> Markup {
 }
 
 fn stages() -> [(Stage, &'static str, usize); 2] {
-    [
-        (Stage::Supervised, "baseline", BASELINE),
-        (Stage::Finetune, "fine-tuning", FINE_TUNED),
-    ]
+    [(Stage::Supervised, "baseline", BASELINE), (Stage::Finetune, "fine-tuning", FINE_TUNED)]
 }
 
 /// The curves of the first draw that both stages have, or of the first draw of either.
 fn of_budget(run: &RunData, budget: LabelBudget) -> Markup {
     let [ours, theirs] = stages().map(|(stage, ..)| run.last_epochs(stage, Some(budget)));
-    let both = ours
-        .iter()
-        .find(|record| theirs.iter().any(|other| other.draw == record.draw));
+    let both = ours.iter().find(|record| theirs.iter().any(|other| other.draw == record.draw));
     let Some(draw) = both.or(ours.first()).or(theirs.first()).map(|record| record.draw) else {
         return html! {};
     };
@@ -101,22 +87,12 @@ fn of_budget(run: &RunData, budget: LabelBudget) -> Markup {
         for (stage, name, style) in stages() {
             let epochs = run.epochs(stage, Some(budget), draw);
             series.push(curve(&format!("{name}, training"), style, Line::Solid, &epochs, &train));
-            series.push(curve(
-                &format!("{name}, held out"),
-                style,
-                Line::Dashed,
-                &epochs,
-                &validation,
-            ));
+            series.push(curve(&format!("{name}, held out"), style, Line::Dashed, &epochs, &validation));
         }
         over_epochs(title, Axis::linear(y), Size::Half, series)
     };
     let draws = ours.len().max(theirs.len());
-    let which = if draws > 1 {
-        format!(", label draw {} of {draws}", draw + 1)
-    } else {
-        String::new()
-    };
+    let which = if draws > 1 { format!(", label draw {} of {draws}", draw + 1) } else { String::new() };
     let what = words::budget(budget);
     html! {
         summary { h3 { (words::capital(&what)) (which) } }
@@ -168,17 +144,7 @@ pub(super) fn curve(
     let point = |record: &&EpochRecord| {
         let y = value(record)?;
         let text = format!("{} at epoch {}", words::figure(y), record.epoch);
-        Some(Point {
-            x: record.epoch as f64,
-            y,
-            bar: None,
-            text,
-        })
+        Some(Point { x: record.epoch as f64, y, bar: None, text })
     };
-    Series {
-        label: label.to_owned(),
-        style,
-        line,
-        points: epochs.iter().filter_map(point).collect(),
-    }
+    Series { label: label.to_owned(), style, line, points: epochs.iter().filter_map(point).collect() }
 }

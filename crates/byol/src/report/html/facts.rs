@@ -28,28 +28,15 @@ pub(super) fn section(run: &RunData) -> Markup {
 
 fn summary_facts(summary: &Summary) -> Markup {
     let data = &summary.data;
-    let pools: Vec<String> = data
-        .unlabeled
-        .iter()
-        .map(|pool| format!("{} ({})", pool.name, words::count(pool.images as u64)))
-        .collect();
+    let pools: Vec<String> =
+        data.unlabeled.iter().map(|pool| format!("{} ({})", pool.name, words::count(pool.images as u64))).collect();
     let facts = [
         ("data", data.name.clone()),
         ("fingerprint", data.fingerprint.clone()),
-        (
-            "classes",
-            format!("{}: {}", data.class_names.len(), data.class_names.join(", ")),
-        ),
+        ("classes", format!("{}: {}", data.class_names.len(), data.class_names.join(", "))),
         ("labelled training images", words::count(data.train_images as u64)),
         ("test images", words::count(data.test_images as u64)),
-        (
-            "images for pre-training",
-            if pools.is_empty() {
-                "none".to_owned()
-            } else {
-                words::list(&pools)
-            },
-        ),
+        ("images for pre-training", if pools.is_empty() { "none".to_owned() } else { words::list(&pools) }),
         ("unreadable files left out", words::count(data.skipped as u64)),
         ("seed", summary.seed.to_string()),
         ("version", summary.version.clone()),
@@ -65,11 +52,7 @@ fn summary_facts(summary: &Summary) -> Markup {
 
 /// What was chosen inside the label budgets.
 fn chosen(run: &RunData) -> Markup {
-    let records: Vec<_> = run
-        .predictions
-        .iter()
-        .filter(|record| record.chosen.is_some())
-        .collect();
+    let records: Vec<_> = run.predictions.iter().filter(|record| record.chosen.is_some()).collect();
     html! {
         @if !records.is_empty() {
             details {
@@ -106,10 +89,7 @@ fn command(run: &RunData) -> String {
     if !budgets.is_empty() {
         text.push_str(&format!(" --labels-per-class {}", budgets.join(",")));
     }
-    let draws = run
-        .predictions
-        .iter()
-        .filter(|record| ResultName::ALL.contains(&record.name));
+    let draws = run.predictions.iter().filter(|record| ResultName::ALL.contains(&record.name));
     if let Some(last) = draws.map(|record| record.draw).max().filter(|&last| last > 0) {
         text.push_str(&format!(" --draws {}", last + 1));
     }

@@ -25,10 +25,7 @@ pub fn render(runs: &[RunData]) -> Result<String, ReportError> {
     let explained: Vec<(&RunData, Explanation)> = runs.iter().map(|run| (run, explain(run))).collect();
     let (title, body) = match explained.as_slice() {
         [] => return Err(ReportError::NoRuns),
-        [(run, explanation)] => (
-            format!("{}: what the unlabelled images were worth", run.name),
-            one(run, explanation),
-        ),
+        [(run, explanation)] => (format!("{}: what the unlabelled images were worth", run.name), one(run, explanation)),
         several => (format!("{} runs compared", several.len()), many(several)),
     };
     let page = html! {

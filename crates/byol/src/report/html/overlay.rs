@@ -17,15 +17,10 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
     budgets.sort();
     budgets.dedup();
     let pretraining = |y: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
-        let series = runs.iter().enumerate().map(|(style, run)| {
-            curve(
-                &run.name,
-                style,
-                line(style),
-                &run.epochs(Stage::Pretrain, None, 0),
-                value,
-            )
-        });
+        let series = runs
+            .iter()
+            .enumerate()
+            .map(|(style, run)| curve(&run.name, style, line(style), &run.epochs(Stage::Pretrain, None, 0), value));
         over_epochs(y, Axis::linear(y), Size::Half, series.collect())
     };
     html! {
@@ -59,20 +54,15 @@ fn line(place: usize) -> Line {
 }
 
 fn differ(runs: &[&RunData]) -> bool {
-    let prints: Vec<_> = runs
-        .iter()
-        .filter_map(|run| run.summary.as_ref())
-        .map(|summary| &summary.data.fingerprint)
-        .collect();
+    let prints: Vec<_> =
+        runs.iter().filter_map(|run| run.summary.as_ref()).map(|summary| &summary.data.fingerprint).collect();
     prints.windows(2).any(|pair| pair[0] != pair[1])
 }
 
 fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
     let cell = |run: &RunData, name: ResultName, budget: LabelBudget| {
-        run.accuracy(name, budget).map_or_else(
-            || table::MISSING.to_owned(),
-            |found| format!("{:.1}", 100.0 * found.mean),
-        )
+        run.accuracy(name, budget)
+            .map_or_else(|| table::MISSING.to_owned(), |found| format!("{:.1}", 100.0 * found.mean))
     };
     html! {
         div.wide {
@@ -105,23 +95,13 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
 fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], name: ResultName) -> Chart {
     let of = |(style, run): (usize, &&RunData)| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name, budget)?));
-        Series {
-            label: run.name.clone(),
-            style,
-            line: line(style),
-            points: budgets.iter().filter_map(point).collect(),
-        }
+        Series { label: run.name.clone(), style, line: line(style), points: budgets.iter().filter_map(point).collect() }
     };
     Chart {
         title: format!("Test accuracy of {} against label budget", words::classifier(name)),
         x: budget_axis(runs, budgets),
         y: Axis::linear("test accuracy, %"),
-        series: runs
-            .iter()
-            .enumerate()
-            .map(of)
-            .filter(|series| !series.points.is_empty())
-            .collect(),
+        series: runs.iter().enumerate().map(of).filter(|series| !series.points.is_empty()).collect(),
         reference: None,
         size: Size::Half,
         dodge: 6.0,

@@ -47,15 +47,9 @@ pub(super) fn neighbours(run: &RunData) -> Markup {
     if run.gallery.neighbors.is_empty() {
         return nothing("The gallery holds no nearest neighbours.");
     }
-    let all = || {
-        run.gallery
-            .neighbors
-            .iter()
-            .flat_map(|example| example.neighbors.iter().map(move |one| (example, one)))
-    };
-    let right = all()
-        .filter(|(example, neighbor)| example.label == neighbor.label)
-        .count();
+    let all =
+        || run.gallery.neighbors.iter().flat_map(|example| example.neighbors.iter().map(move |one| (example, one)));
+    let right = all().filter(|(example, neighbor)| example.label == neighbor.label).count();
     html! {
         p {
             "Some test pictures, each followed by the labelled training pictures nearest to it in the pre-trained \

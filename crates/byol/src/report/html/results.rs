@@ -188,24 +188,15 @@ pub(super) fn budget_axis(runs: &[&RunData], budgets: &[LabelBudget]) -> Axis {
             }
         }
     }
-    Axis {
-        scale: Scale::Log,
-        ticks,
-        ..Axis::linear("labels per class")
-    }
+    Axis { scale: Scale::Log, ticks, ..Axis::linear("labels per class") }
 }
 
 /// Where a label budget stands: labels per class, for all labels their mean number.
 fn place(run: &RunData, budget: LabelBudget) -> f64 {
     let all = || {
-        let used = run
-            .predictions
-            .iter()
-            .filter(|record| record.labels_per_class == LabelBudget::All);
+        let used = run.predictions.iter().filter(|record| record.labels_per_class == LabelBudget::All);
         let used = used.map(|record| record.labels_used).max();
-        let used = used
-            .or_else(|| Some(run.summary.as_ref()?.data.train_images))
-            .filter(|&used| used > 0)?;
+        let used = used.or_else(|| Some(run.summary.as_ref()?.data.train_images)).filter(|&used| used > 0)?;
         Some(used as f64 / run.classes()? as f64)
     };
     match budget {
@@ -224,17 +215,10 @@ fn place(run: &RunData, budget: LabelBudget) -> f64 {
 /// Differences with their intervals, every pair.
 fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
     let budgets: Vec<LabelBudget> = comparisons.iter().map(|found| found.budget).collect();
-    let labels = [
-        "fine-tuned BYOL − baseline",
-        "linear: BYOL − random encoder",
-        "k-NN: BYOL − random encoder",
-    ];
+    let labels = ["fine-tuned BYOL − baseline", "linear: BYOL − random encoder", "k-NN: BYOL − random encoder"];
     let of = |((name, _), label): ((ResultName, ResultName), &str)| {
         let point = |found: &Comparison| {
-            let interval = found
-                .paired
-                .as_ref()
-                .map(|paired| (paired.difference.low, paired.difference.high));
+            let interval = found.paired.as_ref().map(|paired| (paired.difference.low, paired.difference.high));
             let between = interval.map_or(String::new(), |(low, high)| {
                 format!(" (95% interval {} to {})", words::points(low), words::points(high))
             });
@@ -254,11 +238,7 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
             // The colour of the classifier that the pair is about.
             style: ResultName::ALL.iter().position(|&other| other == name).unwrap_or(0),
             line: Line::None,
-            points: comparisons
-                .iter()
-                .filter(|found| found.name == name)
-                .map(point)
-                .collect(),
+            points: comparisons.iter().filter(|found| found.name == name).map(point).collect(),
         }
     };
     let series: Vec<Series> = PAIRS.into_iter().zip(labels).map(of).collect();

@@ -32,9 +32,7 @@ fn assert_well_formed(page: &str) {
 
 fn assert_self_contained(page: &str) {
     let shown = without_pictures(page);
-    for outside in [
-        "http:", "https:", "//", "url(", "@import", "<script", "<link", "<iframe",
-    ] {
+    for outside in ["http:", "https:", "//", "url(", "@import", "<script", "<link", "<iframe"] {
         assert!(!shown.contains(outside), "{outside} in the page");
     }
     for source in page.split("src=\"").skip(1) {
@@ -88,10 +86,7 @@ fn the_page_of_a_whole_run() {
 #[test]
 fn equal_runs_give_equal_pages() {
     let run = Run::ahead().data();
-    assert_eq!(
-        render(std::slice::from_ref(&run)).ok(),
-        render(std::slice::from_ref(&run)).ok()
-    );
+    assert_eq!(render(std::slice::from_ref(&run)).ok(), render(std::slice::from_ref(&run)).ok());
 }
 
 #[test]
@@ -129,11 +124,7 @@ fn several_runs_share_a_page() {
     assert_well_formed(&page);
     assert_self_contained(&page);
     assert!(page.contains("2 runs compared") && page.contains("40.0 → 60.0"));
-    let mut ids: Vec<&str> = page
-        .split(" id=\"")
-        .skip(1)
-        .map(|rest| &rest[..rest.find('"').unwrap_or(0)])
-        .collect();
+    let mut ids: Vec<&str> = page.split(" id=\"").skip(1).map(|rest| &rest[..rest.find('"').unwrap_or(0)]).collect();
     let all = ids.len();
     ids.sort_unstable();
     ids.dedup();
@@ -146,12 +137,7 @@ fn an_unwritable_page_is_an_error_that_names_it() {
     let scratch = Scratch::new();
     let folder = Run::ahead().write(scratch.path());
     let page = scratch.path().join("absent/report.html");
-    let message = write_comparison(&[&folder], &page)
-        .expect_err("there is no such folder")
-        .to_string();
-    assert!(
-        message.contains("failed to write") && message.contains("absent"),
-        "{message}"
-    );
+    let message = write_comparison(&[&folder], &page).expect_err("there is no such folder").to_string();
+    assert!(message.contains("failed to write") && message.contains("absent"), "{message}");
     assert!(load(&folder).is_ok());
 }

@@ -35,14 +35,8 @@ fn a_torn_last_line_is_skipped_and_named() {
     assert_eq!(
         data.notes,
         [
-            format!(
-                "metrics.jsonl: its last line ({}) is incomplete and was skipped",
-                lines.0
-            ),
-            format!(
-                "predictions.jsonl: its last line ({}) is incomplete and was skipped",
-                lines.1
-            ),
+            format!("metrics.jsonl: its last line ({}) is incomplete and was skipped", lines.0),
+            format!("predictions.jsonl: its last line ({}) is incomplete and was skipped", lines.1),
             "the run has not finished; this is what it had recorded so far".to_owned(),
         ]
     );
@@ -64,13 +58,8 @@ fn only_a_run_directory_is_read() {
     let scratch = Scratch::new();
     let empty = load(scratch.path()).expect_err("an empty folder is no run").to_string();
     assert!(empty.contains("is not a run directory"), "{empty}");
-    let missing = load(&scratch.path().join("absent"))
-        .expect_err("there is nothing")
-        .to_string();
-    assert!(
-        missing.contains("failed to read") && missing.contains("absent"),
-        "{missing}"
-    );
+    let missing = load(&scratch.path().join("absent")).expect_err("there is nothing").to_string();
+    assert!(missing.contains("failed to read") && missing.contains("absent"), "{missing}");
 }
 
 #[test]
@@ -89,13 +78,7 @@ fn the_gallery_cannot_reach_outside_itself() {
     run.gallery.views[0].t_prime[0] = "absent.png".to_owned();
     let data = load(&run.write(scratch.path())).expect("a gallery with holes is read");
     assert!(data.notes[1].contains("'absent.png' is not shown") || data.notes[0].contains("'absent.png'"));
-    assert!(
-        data.notes
-            .iter()
-            .any(|note| note.contains("does not stay inside the gallery")),
-        "{:?}",
-        data.notes
-    );
+    assert!(data.notes.iter().any(|note| note.contains("does not stay inside the gallery")), "{:?}", data.notes);
 }
 
 #[test]
@@ -107,11 +90,7 @@ fn predictions_that_do_not_fit_the_test_images_are_left_out() {
     let data = load(&run.write(scratch.path())).expect("the rest is read");
     assert_eq!(data.predictions.len(), run.predictions.len() - 1);
     assert!(data.notes[0].contains("supervised with 10 labels per class, draw 1: 199 predictions for 200"));
-    assert!(
-        data.notes[1].contains("records an accuracy of 0.1250"),
-        "{:?}",
-        data.notes
-    );
+    assert!(data.notes[1].contains("records an accuracy of 0.1250"), "{:?}", data.notes);
 }
 
 #[test]
@@ -119,13 +98,7 @@ fn a_repeated_epoch_counts_once() {
     let scratch = Scratch::new();
     let mut run = Run::ahead();
     let whole = run.metrics.clone();
-    run.metrics.insert(
-        1,
-        EpochRecord {
-            loss: 99.0,
-            ..whole[1].clone()
-        },
-    );
+    run.metrics.insert(1, EpochRecord { loss: 99.0, ..whole[1].clone() });
     let data = load(&run.write(scratch.path())).expect("read");
     assert_eq!(data.metrics, whole);
 }

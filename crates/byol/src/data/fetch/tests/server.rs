@@ -79,10 +79,7 @@ fn answer(
     let start: Option<usize> = start.map(|range| range["bytes=".len()..range.len() - 1].parse().unwrap());
     let head = match start {
         Some(start) if start >= body.len() => {
-            let head = format!(
-                "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{}\r\n",
-                body.len()
-            );
+            let head = format!("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{}\r\n", body.len());
             return connection.write_all((head + "Content-Length: 0\r\nConnection: close\r\n\r\n").as_bytes());
         }
         Some(start) => {
@@ -95,16 +92,8 @@ fn answer(
         None => "HTTP/1.1 200 OK\r\n".into(),
     };
     let rest = &body[start.unwrap_or(0)..];
-    let length = if conduct.says_no_length {
-        String::new()
-    } else {
-        format!("Content-Length: {}\r\n", rest.len())
-    };
+    let length = if conduct.says_no_length { String::new() } else { format!("Content-Length: {}\r\n", rest.len()) };
     connection.write_all(format!("{head}{length}Connection: close\r\n\r\n").as_bytes())?;
-    let sent = if number <= conduct.cuts {
-        &rest[..CUT.min(rest.len())]
-    } else {
-        rest
-    };
+    let sent = if number <= conduct.cuts { &rest[..CUT.min(rest.len())] } else { rest };
     connection.write_all(sent)
 }

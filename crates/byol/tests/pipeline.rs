@@ -1,0 +1,161 @@
+//! The whole pipeline on a small embedded set: every stage, interruption and resumption, and what is refused.
+
+use std::path::Path;
+
+use byol::config::Experiment;
+use byol::config::resolve::{Request, resolve};
+use byol::data::Dataset;
+use byol::data::patterns::{PatternOptions, dataset_with};
+use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
+use byol::experiment::{self, Context, ExperimentError, Outcome};
+use byol::run::directory::OpenMode;
+use byol::run::event::{Event, Interrupt, Reporter, Silent};
+use byol::run::record::ResultName;
+
+fn small() -> Dataset {
+    dataset_with(PatternOptions { side: 32, train_per_class: 8, test_per_class: 4, unlabeled: 100 })
+}
+
+fn tiny(extra: &[&str]) -> Experiment {
+    let set = [
+        "image_size=16",
+        "width=0.0625",
+        "labels_per_class=[2, \"all\"]",
+        "draws=2",
+        "pretrain.epochs=4",
+        "pretrain.batch_size=16",
+        "pretrain.checkpoint_every=1",
+        "supervised.epochs=2",
+        "supervised.minimum_steps=4",
+        "finetune.epochs=2",
+        "finetune.minimum_steps=4",
+    ];
+    let set: Vec<String> = set.iter().chain(extra).map(|&pair| pair.to_owned()).collect();
+    resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap()
+}
+
+/// Asks to stop after so many epochs of pre-training.
+struct StopAfter {
+    epochs: usize,
+    interrupt: Interrupt,
+}
+
+impl Reporter for StopAfter {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::EpochEnded(record) = event
+            && record.tau.is_some()
+            && record.epoch == self.epochs
+        {
+            self.interrupt.request();
+        }
+    }
+}
+
+struct Try<'a> {
+    experiment: &'a Experiment,
+    data: &'a Dataset,
+    out: &'a Path,
+    mode: OpenMode,
+}
+
+impl Try<'_> {
+    fn run(
+        &self,
+        work: impl FnOnce(&mut Context) -> Result<Outcome, ExperimentError>,
+        reporter: &mut dyn Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<Outcome, ExperimentError> {
+        let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+        work(&mut Context {
+            experiment: self.experiment,
+            data: self.data,
+            hardware: &hardware,
+            out: self.out,
+            mode: self.mode,
+            interrupt,
+            reporter,
+        })
+    }
+
+    fn quietly(
+        &self,
+        work: impl FnOnce(&mut Context) -> Result<Outcome, ExperimentError>,
+    ) -> Result<Outcome, ExperimentError> {
+        self.run(work, &mut Silent, &Interrupt::default())
+    }
+}
+
+#[test]
+fn a_run_compares_everything_and_a_resumed_one_equals_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
+    let (experiment, data) = (tiny(&[]), small());
+    let attempt = |out, mode| Try { experiment: &experiment, data: &data, out, mode };
+
+    let Outcome::Finished(summary) = attempt(&whole, OpenMode::Fresh).quietly(experiment::run).unwrap() else {
+        panic!("the run did not finish")
+    };
+    assert!(summary.finished);
+    for name in ResultName::ALL {
+        let budgets = summary.results.iter().filter(|result| result.name == name).count();
+        assert_eq!(budgets, 2, "{name:?}");
+    }
+    let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("data:image/png;base64,"));
+
+    let interrupt = Interrupt::default();
+    let mut stop = StopAfter { epochs: 2, interrupt: interrupt.clone() };
+    let ended = attempt(&parted, OpenMode::Fresh).run(experiment::run, &mut stop, &interrupt).unwrap();
+    assert!(matches!(ended, Outcome::Interrupted(_)));
+    assert!(byol::report::load(&parted).is_ok());
+    let resumed = attempt(&parted, OpenMode::Resume).quietly(experiment::run).unwrap();
+    let Outcome::Finished(resumed) = resumed else { panic!("the resumed run did not finish") };
+    assert_eq!(resumed.results, summary.results);
+    let weights = |run: &Path| std::fs::read(run.join("checkpoints/step-00000044.safetensors")).unwrap();
+    assert!(weights(&whole) == weights(&parted), "the resumed weights differ");
+
+    let again = attempt(&whole, OpenMode::Resume).quietly(experiment::run).unwrap();
+    assert!(matches!(again, Outcome::AlreadyFinished(_)));
+}
+
+fn refusal(experiment: &Experiment, data: &Dataset, out: &Path, mode: OpenMode) -> String {
+    let attempt = Try { experiment, data, out, mode };
+    let error = attempt.quietly(experiment::run).unwrap_err();
+    error.to_string()
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let (experiment, data) = (tiny(&[]), small());
+    Try { experiment: &experiment, data: &data, out: &out, mode: OpenMode::Fresh }
+        .quietly(experiment::pretrain)
+        .unwrap();
+    assert!(refusal(&experiment, &data, &out, OpenMode::Fresh).contains("holds another run already"));
+    let changed = refusal(&tiny(&["pretrain.epochs=5"]), &data, &out, OpenMode::Resume);
+    assert!(changed.contains("pretrain.epochs was 4, is 5"), "{changed}");
+    let other = dataset_with(PatternOptions { side: 32, train_per_class: 9, test_per_class: 4, unlabeled: 100 });
+    // A finished run says so before it looks at anything else but the data.
+    assert!(refusal(&experiment, &other, &out, OpenMode::Resume).contains("other data"));
+
+    let fresh = |name: &str| folder.path().join(name);
+    let large = refusal(&tiny(&["pretrain.batch_size=1000"]), &data, &fresh("large"), OpenMode::Fresh);
+    assert!(large.contains("pretrain.batch_size is 1000 but there are only 180 images"), "{large}");
+    let labels = refusal(&tiny(&["labels_per_class=[9]"]), &data, &fresh("labels"), OpenMode::Fresh);
+    assert!(labels.contains("8 labelled images") && labels.contains('9'), "{labels}");
+    let without = Dataset { test: None, ..small() };
+    let missing = refusal(&experiment, &without, &fresh("missing"), OpenMode::Fresh);
+    assert!(missing.contains("no test split"), "{missing}");
+
+    std::fs::create_dir(fresh("photos")).unwrap();
+    std::fs::write(fresh("photos").join("cat.jpg"), b"not a run").unwrap();
+    let occupied = refusal(&experiment, &data, &fresh("photos"), OpenMode::Fresh);
+    assert!(occupied.contains("is not empty and holds no run"), "{occupied}");
+
+    let wider = tiny(&["width=0.125"]);
+    let error = Try { experiment: &wider, data: &data, out: &fresh("wider"), mode: OpenMode::Fresh }
+        .quietly(|context| experiment::finetune(context, &out))
+        .unwrap_err();
+    assert!(error.to_string().contains("another architecture"), "{error}");
+}
