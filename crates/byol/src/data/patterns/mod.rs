@@ -1,5 +1,5 @@
 //! The embedded set: ten classes of drawn pictures with train, test and unlabelled splits, drawn when they are read.
-//! It needs no download, so that the demo and the tests run anywhere. How a picture looks is in [`draw`] and [`figure`].
+//! It needs no download, so that the demo and the tests run anywhere. How a picture looks is in `draw` and `figure`.
 
 mod draw;
 mod figure;
