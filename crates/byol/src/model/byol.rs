@@ -92,8 +92,8 @@ impl Byol {
 /// Moves the target's parameters a share `1 - tau` towards the online network's: paper, equation 1,
 /// `xi <- tau xi + (1 - tau) theta`.
 ///
-/// Running statistics of batch norm are not averaged: the target's own forward passes keep them, as in DeepMind's code,
-/// so that they describe the target's activations.
+/// Running statistics of batch norm are not averaged: the target's own forward passes keep them, so
+/// that they describe the target's activations.
 pub fn update_target(target: &mut Weights, online: &Weights, tau: f64) {
     let count = target.layout().parameter_count();
     let _ = tch::no_grad(|| target.flat_mut().lerp_(&online.flat().narrow(0, 0, count), 1.0 - tau));
