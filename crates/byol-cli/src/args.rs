@@ -13,7 +13,8 @@ const EXIT_CODES: &str = "Exit codes:
   0    done
   1    the work failed
   2    the command line or the configuration is wrong
-  130  interrupted; a run directory then holds a checkpoint to --resume from";
+  130  interrupted (SIGINT, Ctrl-C); a run directory then holds a checkpoint to --resume from
+  143  asked to terminate (SIGTERM), likewise";
 
 /// Reads the command line.
 pub fn parse() -> Result<Arguments, clap::Error> {

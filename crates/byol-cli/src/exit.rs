@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use byol::config::ConfigError;
 
+use crate::interrupt;
+
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -16,14 +18,11 @@ pub enum Ending {
 const FAILURE: u8 = 1;
 /// The command line or the configuration is wrong.
 const USAGE: u8 = 2;
-/// As shells report a program that an interrupt ended.
-pub const INTERRUPTED: u8 = 130;
-
 /// The exit code of a command; reports its error.
 pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(Ending::Interrupted) => ExitCode::from(interrupt::exit_code()),
         Err(error) => {
             eprintln!("byol: {}", one_line(&error));
             ExitCode::from(if error.chain().any(|cause| cause.is::<ConfigError>()) { USAGE } else { FAILURE })

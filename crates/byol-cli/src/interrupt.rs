@@ -1,21 +1,37 @@
-//! Ctrl-C: the first time it asks for a clean end, the second time it ends the program.
+//! Ctrl-C and requests to terminate: the first asks for a clean end, the second ends the program.
+
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use anyhow::Context;
 use byol::run::event::Interrupt;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
-use crate::exit::INTERRUPTED;
+/// The first signal that came; 0 before it.
+static FIRST: AtomicI32 = AtomicI32::new(0);
 
-/// Listens for interrupts (Ctrl-C, and a request to terminate) from now on.
+/// Listens for interrupts (Ctrl-C) and requests to terminate from now on.
 pub fn listen() -> anyhow::Result<Interrupt> {
     let interrupt = Interrupt::default();
     let asked = interrupt.clone();
-    let handler = move || {
-        if asked.requested() {
-            std::process::exit(INTERRUPTED.into());
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if asked.requested() {
+                std::process::exit(exit_code().into());
+            }
+            FIRST.store(signal, Ordering::Relaxed);
+            asked.request();
+            eprintln!("byol: stopping after this step with a checkpoint; press Ctrl-C again to stop at once");
         }
-        asked.request();
-        eprintln!("byol: stopping after this step with a checkpoint; press Ctrl-C again to stop at once");
-    };
-    ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
+    });
     Ok(interrupt)
+}
+
+/// As shells report a program that the first signal ended: 130 for Ctrl-C, 143 for a request to terminate.
+pub fn exit_code() -> u8 {
+    match FIRST.load(Ordering::Relaxed) {
+        SIGTERM => 143,
+        _ => 130,
+    }
 }

@@ -71,7 +71,9 @@ pub fn epoch(record: &EpochRecord) -> String {
         ("validation loss", record.validation_loss),
         ("validation accuracy", record.validation_accuracy),
         ("k-NN accuracy", record.knn_accuracy),
+        ("linear probe", record.linear_accuracy),
         ("projection deviation", record.projection_deviation),
+        ("effective rank", record.health.map(|health| health.representation.effective_rank)),
         ("tau", record.tau),
     ];
     for (name, value) in optional {

@@ -10,11 +10,13 @@ use crate::augment::Renderer;
 use crate::config::Experiment;
 use crate::data::{ConcatSource, Dataset, Image, ImageSource};
 use crate::device::Hardware;
-use crate::loader::{self, LastBatch, LoadError, Pictures, Schedule, ViewKind};
+use crate::loader::{self, LastBatch, LoadError, Pairing, Pictures, Schedule, ViewKind};
 use crate::model::Classifier;
+use crate::model::classifier::ClassifierHead;
 use crate::optim::Optimizer;
 use crate::random::{self, Coordinates, Stream};
-use crate::train::pretrain::{Learner, networks};
+use crate::train::learner::{Learner, networks};
+use crate::train::pretrain;
 use crate::train::supervised::{SupervisedLearner, view_kind};
 use crate::train::{TrainError, normalization, resnet_config};
 
@@ -121,11 +123,8 @@ fn pretrain(
     let settings = &experiment.pretrain;
     let model = networks(experiment);
     let online = model.initialize(experiment.seed, hardware.device);
-    let mut learner = Learner::new(model, online, settings, hardware.precision);
-    let views = vec![
-        ViewKind::Random { recipe: settings.t.clone(), view: 0 },
-        ViewKind::Random { recipe: settings.t_prime.clone(), view: 1 },
-    ];
+    let mut learner = Learner::new(model, online, experiment, hardware.precision);
+    let views = pretrain::views(settings);
     let input = Input { images: pool(data), views, batch_size: settings.batch_size, key: "pretrain.batch_size" };
     run(experiment, hardware, options, input, |views, _| {
         learner.step(&views[0], &views[1], settings.learning_rate, settings.tau).loss
@@ -141,9 +140,10 @@ fn supervised(
     let settings = &experiment.supervised;
     let labeled = data.train.as_ref();
     let labels: Vec<u16> = labeled.map_or_else(Vec::new, |labeled| labeled.labels.clone());
-    let classifier = Classifier::new(resnet_config(experiment), data.class_names.len().max(2));
+    let classifier =
+        Classifier::new(resnet_config(experiment), ClassifierHead::Representation, data.class_names.len().max(2));
     let weights = classifier.initialize(experiment.seed, 1, hardware.device);
-    let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, weights.flat());
+    let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     let mut learner = SupervisedLearner::new(classifier, weights, optimizer, hardware.precision);
     let images: Arc<dyn ImageSource> = match labeled {
         Some(labeled) => labeled.images.clone(),
@@ -180,7 +180,9 @@ fn run(
     let schedule = Schedule {
         indices: Arc::new((0..images.len()).collect()),
         batch_size,
+        parts: 1,
         last: LastBatch::Drop,
+        pairing: Pairing::SamePicture,
         seed: experiment.seed,
         order: 0,
     };

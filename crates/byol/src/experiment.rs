@@ -19,7 +19,7 @@ use crate::eval::knn::{KnnOptions, knn, nearest};
 use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::eval::{EvalError, Features, metrics};
 use crate::gallery::{self, GalleryError};
-use crate::model::byol::encoder_part;
+use crate::model::byol::{encoder_part, transferred_part};
 use crate::report::{self, ReportError};
 use crate::run::checkpoint::CheckpointError;
 use crate::run::directory::OpenMode;
@@ -29,13 +29,12 @@ use crate::run::record::{
     Stage, Summary,
 };
 use crate::run::{RunDirectory, RunError};
-use crate::train::pretrain::{self as pretraining, Monitor, Pretrained};
+use crate::train::learner::networks;
+use crate::train::monitor::Monitor;
+use crate::train::pretrain::{self as pretraining, Pretrained};
 use crate::train::supervised::{self as training, Task};
 use crate::train::{Ended, Setting, TrainError};
 
-/// Training images that vote in the k-NN check during pre-training, and held-out ones that they classify, at most.
-const MONITOR_BANK: usize = 2000;
-const MONITOR_HELD_OUT: usize = 500;
 /// Pictures in the report: with views, and with nearest neighbours.
 const GALLERY_VIEWS: usize = 4;
 const GALLERY_QUERIES: usize = 8;
@@ -130,8 +129,9 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     let features =
         session.judge_frozen([ResultName::ByolLinear, ResultName::ByolKnn], &byol, &plan, &labeled, &test)?;
     session.write_gallery(&labeled, &test, features)?;
+    let transferred = transferred_part(&pretrained.online.named());
     for part in &plan {
-        if session.arm(Stage::Finetune, part, &labeled, Some(&test), Some(&byol))? == Ended::Interrupted {
+        if session.arm(Stage::Finetune, part, &labeled, Some(&test), Some(&transferred))? == Ended::Interrupted {
             return session.interrupted();
         }
     }
@@ -151,12 +151,12 @@ pub fn supervised(context: &mut Context) -> Result<Outcome, ExperimentError> {
 /// # Errors
 /// As [`run`]; or `from` holds no pre-training checkpoint, or one of another architecture.
 pub fn finetune(context: &mut Context, from: &Path) -> Result<Outcome, ExperimentError> {
-    let checkpoint = RunDirectory::existing(from)?.pretrain_checkpoints().require()?;
+    let checkpoint = RunDirectory::existing(from)?.pretrain_checkpoints(1).require()?;
     let encoder = pretraining::encoder_of(&checkpoint);
     // An encoder that does not fit is refused before a run directory is made.
     let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder: &encoder };
     features::network(&request).map_err(TrainError::from)?;
-    arms(context, Stage::Finetune, Some(&encoder))
+    arms(context, Stage::Finetune, Some(&pretraining::transferred_of(&checkpoint)))
 }
 
 fn arms(
@@ -208,7 +208,7 @@ pub fn evaluate(
     from: &Path,
     protocol: Protocol,
 ) -> Result<Vec<PredictionRecord>, ExperimentError> {
-    let checkpoint = RunDirectory::existing(from)?.pretrain_checkpoints().require()?;
+    let checkpoint = RunDirectory::existing(from)?.pretrain_checkpoints(1).require()?;
     let experiment = context.experiment;
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
     let test = split(context.data, context.data.test.as_ref(), "test")?;
@@ -283,7 +283,7 @@ fn pool(data: &Dataset, experiment: &Experiment) -> Result<Arc<dyn ImageSource>,
 
 /// The encoder that pre-training begins with: the control of every judgement of a frozen encoder.
 fn random_encoder(experiment: &Experiment) -> BTreeMap<String, Tensor> {
-    let online = pretraining::networks(experiment).initialize(experiment.seed, tch::Device::Cpu);
+    let online = networks(experiment).initialize(experiment.seed, tch::Device::Cpu);
     encoder_part(&online.named())
 }
 
@@ -509,7 +509,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let sizes: Vec<String> =
             pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
         self.note(format!("pre-training on {}", sizes.join(", ")));
-        let monitor = self.monitor()?;
+        let monitor = Monitor::choose(self.context.experiment, self.context.data)?;
         let directory = self.directory.clone();
         let pretrained = pretraining::pretrain(&mut self.setting(), pool, monitor.as_ref(), &directory)?;
         let progress = &pretrained.progress;
@@ -523,27 +523,6 @@ impl<'s, 'a> Session<'s, 'a> {
         });
         self.directory.write_summary(&self.summary(false))?;
         Ok(pretrained)
-    }
-
-    /// Labelled training images that watch pre-training, where there are any.
-    fn monitor(&self) -> Result<Option<Monitor>, ExperimentError> {
-        let experiment = self.context.experiment;
-        let Some(labeled) = self.context.data.train.clone() else {
-            return Ok(None);
-        };
-        if experiment.pretrain.monitor_every == 0 || labeled.labels.len() < 2 * self.classes() {
-            return Ok(None);
-        }
-        let all: Vec<usize> = (0..labeled.labels.len()).collect();
-        let share = |wanted: usize, of: usize| (wanted as f64 / of as f64).min(0.2);
-        let (rest, held_out) = hold_out(&labeled.labels, &all, share(MONITOR_HELD_OUT, all.len()), experiment.seed)?;
-        let bank = if rest.len() > MONITOR_BANK {
-            let kept = MONITOR_BANK as f64 / rest.len() as f64;
-            hold_out(&labeled.labels, &rest, kept, experiment.seed)?.1
-        } else {
-            rest
-        };
-        Ok(Some(Monitor { labeled, classes: self.classes(), bank, held_out }))
     }
 
     /// Judges one frozen encoder at every budget and draw that is not recorded yet.

@@ -22,6 +22,8 @@ pub enum LoadError {
     Data(#[from] DataError),
     #[error("failed to render a view of {name}")]
     View { name: String, source: RenderError },
+    #[error("a thread that renders views ended unexpectedly; the message above says why")]
+    WorkerLost,
 }
 
 /// Batches that each worker may have ready and waiting.
@@ -51,6 +53,16 @@ pub enum ViewKind {
 pub struct BatchPlan {
     pub epoch: usize,
     pub indices: Vec<usize>,
+    /// The pictures of the second view, where they are not those of the first.
+    pub unpaired: Option<Vec<usize>>,
+}
+
+/// Whether the views of a row show the same picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    SamePicture,
+    /// The second view has an order of the pictures of its own: the lab's fault.
+    Independent,
 }
 
 /// A training stage's batches: a fresh order of the pictures in each epoch.
@@ -58,8 +70,12 @@ pub struct BatchPlan {
 pub struct Schedule {
     /// Pictures that take part.
     pub indices: Arc<Vec<usize>>,
+    /// Pictures per step.
     pub batch_size: usize,
+    /// Batches that the pictures of a step are delivered in; divides `batch_size`.
+    pub parts: usize,
     pub last: LastBatch,
+    pub pairing: Pairing,
     pub seed: u64,
     /// Keeps the orders of different stages apart.
     pub order: u64,
@@ -86,19 +102,39 @@ impl Schedule {
 
     /// The pictures in the order of `epoch`.
     pub fn order_of(&self, epoch: usize) -> Vec<usize> {
+        self.shuffled(epoch, 0)
+    }
+
+    fn shuffled(&self, epoch: usize, view: u64) -> Vec<usize> {
         let mut order = self.indices.as_ref().clone();
-        let at = Coordinates { epoch: epoch as u64, index: self.order, view: 0 };
+        let at = Coordinates { epoch: epoch as u64, index: self.order, view };
         order.shuffle(&mut random::rng(self.seed, Stream::Shuffle, at));
         order
     }
 
-    /// The batch of step `step` of the whole stage, from 0; `order` is that of the step's epoch.
-    fn plan(&self, step: usize, order: &[usize]) -> BatchPlan {
-        let within = step % self.steps_per_epoch();
-        let begin = within * self.batch_size;
-        let end = (begin + self.batch_size).min(order.len());
-        BatchPlan { epoch: step / self.steps_per_epoch(), indices: order[begin..end].to_vec() }
+    fn orders_of(&self, epoch: usize) -> Orders {
+        let unpaired = (self.pairing == Pairing::Independent).then(|| self.shuffled(epoch, 1));
+        Orders { epoch, indices: self.order_of(epoch), unpaired }
     }
+
+    /// Batch number `batch` of the whole stage, from 0; `orders` are those of its epoch.
+    fn plan(&self, batch: usize, orders: &Orders) -> BatchPlan {
+        let part_size = self.batch_size / self.parts;
+        let begin = batch % (self.steps_per_epoch() * self.parts) * part_size;
+        let end = (begin + part_size).min(orders.indices.len());
+        BatchPlan {
+            epoch: orders.epoch,
+            indices: orders.indices[begin..end].to_vec(),
+            unpaired: orders.unpaired.as_ref().map(|order| order[begin..end].to_vec()),
+        }
+    }
+}
+
+/// The pictures of one epoch in order, for the first view and, where it has its own, for the second.
+struct Orders {
+    epoch: usize,
+    indices: Vec<usize>,
+    unpaired: Option<Vec<usize>>,
 }
 
 /// A batch, rendered.
@@ -116,10 +152,11 @@ pub struct Batch {
 pub struct Batches {
     ready: Vec<Receiver<Result<Batch, LoadError>>>,
     workers: Vec<JoinHandle<()>>,
-    steps: Range<usize>,
+    /// Batches that are still to come, by number.
+    left: Range<usize>,
 }
 
-/// Renders the batches of `steps` of a schedule on `workers` threads.
+/// Renders the batches of the optimiser steps `steps` of a schedule on `workers` threads.
 pub fn scheduled(
     pictures: Pictures,
     views: Vec<ViewKind>,
@@ -127,17 +164,18 @@ pub fn scheduled(
     steps: Range<usize>,
     workers: usize,
 ) -> Batches {
-    start(pictures, views, steps, workers, move || {
+    let batches = steps.start * schedule.parts..steps.end * schedule.parts;
+    start(pictures, views, batches, workers, move || {
         let schedule = schedule.clone();
-        let mut current: Option<(usize, Vec<usize>)> = None;
-        move |step: usize| {
-            let epoch = step / schedule.steps_per_epoch();
-            let order = match current.take() {
-                Some((cached, order)) if cached == epoch => order,
-                _ => schedule.order_of(epoch),
+        let mut current: Option<Orders> = None;
+        move |batch: usize| {
+            let epoch = batch / (schedule.steps_per_epoch() * schedule.parts);
+            let orders = match current.take() {
+                Some(orders) if orders.epoch == epoch => orders,
+                _ => schedule.orders_of(epoch),
             };
-            let plan = schedule.plan(step, &order);
-            current = Some((epoch, order));
+            let plan = schedule.plan(batch, &orders);
+            current = Some(orders);
             plan
         }
     })
@@ -145,14 +183,25 @@ pub fn scheduled(
 
 /// Renders the pictures `indices` once, whole and in order, in batches of `batch_size`.
 pub fn whole(pictures: Pictures, indices: Vec<usize>, batch_size: usize, workers: usize) -> Batches {
-    let steps = 0..indices.len().div_ceil(batch_size);
+    in_order(pictures, vec![ViewKind::Whole], indices, batch_size, workers)
+}
+
+/// Renders views of the pictures `indices` once, in order, in batches of `batch_size`. Random views are those of epoch 0.
+pub fn in_order(
+    pictures: Pictures,
+    views: Vec<ViewKind>,
+    indices: Vec<usize>,
+    batch_size: usize,
+    workers: usize,
+) -> Batches {
+    let batches = 0..indices.len().div_ceil(batch_size);
     let indices = Arc::new(indices);
-    start(pictures, vec![ViewKind::Whole], steps, workers, move || {
+    start(pictures, views, batches, workers, move || {
         let indices = Arc::clone(&indices);
-        move |step: usize| {
-            let begin = step * batch_size;
+        move |batch: usize| {
+            let begin = batch * batch_size;
             let end = (begin + batch_size).min(indices.len());
-            BatchPlan { epoch: 0, indices: indices[begin..end].to_vec() }
+            BatchPlan { epoch: 0, indices: indices[begin..end].to_vec(), unpaired: None }
         }
     })
 }
@@ -161,34 +210,34 @@ pub fn whole(pictures: Pictures, indices: Vec<usize>, batch_size: usize, workers
 fn start<P: FnMut(usize) -> BatchPlan + Send + 'static>(
     pictures: Pictures,
     views: Vec<ViewKind>,
-    steps: Range<usize>,
+    batches: Range<usize>,
     workers: usize,
     mut planner: impl FnMut() -> P,
 ) -> Batches {
-    let workers = workers.clamp(1, steps.len().max(1));
+    let workers = workers.clamp(1, batches.len().max(1));
     let mut ready = Vec::new();
     let mut threads = Vec::new();
     for worker in 0..workers {
         let (sender, receiver) = sync_channel(READY_PER_WORKER);
         let (pictures, views, plan) = (pictures.clone(), views.clone(), planner());
-        let own = (steps.start + worker..steps.end).step_by(workers);
+        let own = (batches.start + worker..batches.end).step_by(workers);
         threads.push(std::thread::spawn(move || work(pictures, &views, own, plan, &sender)));
         ready.push(receiver);
     }
-    Batches { ready, workers: threads, steps: Range { start: 0, end: steps.len() } }
+    Batches { ready, workers: threads, left: 0..batches.len() }
 }
 
 fn work(
     pictures: Pictures,
     views: &[ViewKind],
-    steps: impl Iterator<Item = usize>,
+    batches: impl Iterator<Item = usize>,
     mut plan: impl FnMut(usize) -> BatchPlan,
     sender: &SyncSender<Result<Batch, LoadError>>,
 ) {
     let mut renderer = Renderer::new(pictures.side);
     let mut image = Image::default();
-    for step in steps {
-        let batch = render(&pictures, views, plan(step), &mut renderer, &mut image);
+    for number in batches {
+        let batch = render(&pictures, views, plan(number), &mut renderer, &mut image);
         let failed = batch.is_err();
         // A receiver that is gone means that training ended early.
         if sender.send(batch).is_err() || failed {
@@ -208,9 +257,17 @@ fn render(
     let shape = [plan.indices.len() as i64, side, side, 3];
     let mut tensors: Vec<Tensor> = views.iter().map(|_| Tensor::empty(shape, (Kind::Float, Device::Cpu))).collect();
     let per_view = pictures.side * pictures.side * 3;
-    for (row, &index) in plan.indices.iter().enumerate() {
-        pictures.source.read(index, image)?;
-        for (tensor, kind) in tensors.iter_mut().zip(views) {
+    for (row, &first) in plan.indices.iter().enumerate() {
+        let mut shown = None;
+        for (number, (tensor, kind)) in tensors.iter_mut().zip(views).enumerate() {
+            let index = match &plan.unpaired {
+                Some(unpaired) if number > 0 => unpaired[row],
+                _ => first,
+            };
+            if shown != Some(index) {
+                pictures.source.read(index, image)?;
+                shown = Some(index);
+            }
             let params = match kind {
                 ViewKind::Whole => ViewParams::whole(image.width, image.height),
                 ViewKind::Random { recipe, view } => {
@@ -236,11 +293,11 @@ impl Iterator for Batches {
     type Item = Result<Batch, LoadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let step = self.steps.next()?;
-        // The workers end only after their last batch or an error, which ends this iterator too.
-        let batch = self.ready[step % self.ready.len()].recv().ok()?;
+        let number = self.left.next()?;
+        // A worker ends after its last batch or an error, which ends this iterator too; before that only by a panic.
+        let batch = self.ready[number % self.ready.len()].recv().unwrap_or(Err(LoadError::WorkerLost));
         if batch.is_err() {
-            self.steps = 0..0;
+            self.left = 0..0;
         }
         Some(batch)
     }
@@ -261,7 +318,8 @@ mod tests {
     use super::*;
 
     fn schedule(pictures: usize, batch_size: usize, last: LastBatch) -> Schedule {
-        Schedule { indices: Arc::new((0..pictures).collect()), batch_size, last, seed: 3, order: 0 }
+        let indices = Arc::new((0..pictures).collect());
+        Schedule { indices, batch_size, parts: 1, last, pairing: Pairing::SamePicture, seed: 3, order: 0 }
     }
 
     #[test]
@@ -270,7 +328,7 @@ mod tests {
         assert_eq!(schedule.steps_per_epoch(), 3);
         let mut orders = Vec::new();
         for epoch in 0..2 {
-            let order = schedule.order_of(epoch);
+            let order = schedule.orders_of(epoch);
             let seen: Vec<usize> = (0..3).flat_map(|step| schedule.plan(epoch * 3 + step, &order).indices).collect();
             let mut sorted = seen.clone();
             sorted.sort_unstable();
@@ -278,6 +336,31 @@ mod tests {
             orders.push(seen);
         }
         assert_ne!(orders[0], orders[1]);
+    }
+
+    #[test]
+    fn parts_hold_the_pictures_of_their_step() {
+        let whole = schedule(10, 4, LastBatch::Drop);
+        let parted = Schedule { parts: 2, ..whole.clone() };
+        assert_eq!(parted.steps_per_epoch(), 2);
+        for step in 0..4 {
+            let orders = whole.orders_of(step / 2);
+            let parts: Vec<usize> = (0..2).flat_map(|part| parted.plan(2 * step + part, &orders).indices).collect();
+            assert_eq!(parts, whole.plan(step, &orders).indices);
+        }
+    }
+
+    #[test]
+    fn unpaired_views_have_an_order_of_their_own() {
+        let schedule = Schedule { pairing: Pairing::Independent, ..schedule(100, 10, LastBatch::Drop) };
+        let orders = schedule.orders_of(0);
+        let plan = schedule.plan(3, &orders);
+        let unpaired = plan.unpaired.unwrap();
+        assert_eq!(unpaired.len(), 10);
+        assert_ne!(unpaired, plan.indices);
+        let mut all = orders.unpaired.unwrap();
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
     }
 
     #[test]

@@ -14,6 +14,17 @@ pub fn regression(predictions: &Tensor, targets: &Tensor) -> Tensor {
     2.0 - 2.0 * cosine.mean(None)
 }
 
+/// Mean squared difference of predictions and targets as they are, not normalised: what the university lab used instead
+/// of [`regression`].
+///
+/// # Shapes
+/// As [`regression`].
+pub fn squared_difference(predictions: &Tensor, targets: &Tensor) -> Tensor {
+    let wide =
+        |rows: &Tensor| if rows.kind() == Kind::Double { rows.shallow_clone() } else { rows.to_kind(Kind::Float) };
+    (wide(predictions) - wide(targets)).square().mean(None)
+}
+
 /// Rows divided by their Euclidean length (at least 1e-12), in float32 or wider.
 ///
 /// # Shapes

@@ -85,6 +85,16 @@ impl Recipe {
         Recipe { crop_area: [0.3, 1.0], blur_probability: 0.0, ..Self::paper_t() }
     }
 
+    /// The same crop and flip, and nothing that changes colours or sharpness.
+    pub fn only_crop(self) -> Self {
+        Recipe { blur_probability: 0.0, solarize_probability: 0.0, ..self.without_color() }
+    }
+
+    /// The same without colour jitter and grayscale.
+    pub fn without_color(self) -> Self {
+        Recipe { jitter_probability: 0.0, grayscale_probability: 0.0, ..self }
+    }
+
     /// Checks every range.
     ///
     /// # Errors

@@ -44,10 +44,24 @@ pub struct Experiment {
     pub validation_share: f64,
     /// Images per batch when a network only evaluates.
     pub evaluation_batch_size: usize,
+    /// Minutes after which a training writes a checkpoint in the middle of an epoch too; 0 for never. It changes no result.
+    pub checkpoint_minutes: f64,
+    /// Faults to train with, for ablations; none in any preset.
+    pub faults: Vec<Fault>,
     pub pretrain: Pretrain,
     pub supervised: Supervised,
     pub finetune: Supervised,
     pub evaluate: Evaluate,
+}
+
+impl Experiment {
+    /// Side of the views of pre-training in pixels.
+    pub fn view_size(&self) -> usize {
+        match self.pretrain.view_size {
+            0 => self.image_size,
+            side => side,
+        }
+    }
 }
 
 /// The pre-training stage: BYOL (arXiv 2006.07733, section 3.1 and appendix J).
@@ -56,7 +70,14 @@ pub struct Experiment {
 pub struct Pretrain {
     /// Passes over the pool of unlabelled images.
     pub epochs: usize,
+    /// Images per optimiser step.
     pub batch_size: usize,
+    /// Parts that a batch is computed in, one after the other, where it does not fit in memory: their gradients are
+    /// averaged, and there is one optimiser step and one step of the moving average per batch. Batch norm sees one part
+    /// at a time.
+    pub accumulation_steps: usize,
+    /// Side of the views in pixels; 0 is the experiment's `image_size`.
+    pub view_size: usize,
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
@@ -75,6 +96,11 @@ pub struct Pretrain {
     pub projection_size: usize,
     /// What the online prediction is compared with.
     pub loss_target: LossTarget,
+    /// Whether the online network has a predictor. Without one, BYOL collapses (paper, Table 5b).
+    pub predictor: bool,
+    /// Whether the gradient stops at the target's projections. Where it does not, the target branch is the online network
+    /// itself, because an average has no parameters of its own to receive a gradient.
+    pub stop_gradient: bool,
     /// Which named recipes the two views are drawn with.
     pub views: ViewSet,
     /// The recipe of the first view, t. Follows `views` where no key of it is set.
@@ -85,10 +111,15 @@ pub struct Pretrain {
     pub patience: usize,
     /// What counts as improvement.
     pub patience_metric: PatienceMetric,
-    /// Epochs between k-NN checks on held-out training images; 0 makes none.
+    /// Epochs between looks at the representation of held-out training images: k-NN, a linear probe, and signs of collapse;
+    /// 0 makes none.
     pub monitor_every: usize,
+    /// Whether a collapsed representation ends training with an error.
+    pub stop_on_collapse: bool,
     /// Epochs between checkpoints. One is always written at the end.
     pub checkpoint_every: usize,
+    /// Newest checkpoints that are kept. The one with the best k-NN accuracy is kept beside them.
+    pub keep_checkpoints: usize,
 }
 
 /// A supervised stage: the baseline, or fine-tuning.
@@ -155,6 +186,10 @@ pub enum OptimizerKind {
     Adam,
     /// Stochastic gradient descent with momentum 0.9 (PyTorch's form).
     Sgd,
+    /// The same with Nesterov momentum.
+    Nesterov,
+    /// Layer-wise adaptive rate scaling (You et al. 2017, arXiv 1708.03888) with momentum 0.9 and trust coefficient 0.001.
+    Lars,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,12 +211,16 @@ pub enum LossTarget {
 
 /// Named recipes for the two views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ViewSet {
     /// Table 6 of the paper: t blurs always, t' solarises sometimes.
     Paper,
     /// Table 6's t for both views.
     Symmetric,
+    /// Crop and flip of Table 6, nothing more.
+    Crop,
+    /// Table 6 without colour jitter and grayscale.
+    NoColor,
     /// The lab's: the same recipe twice, weaker crop and jitter.
     Lab,
 }
@@ -207,4 +246,22 @@ pub enum Augmentation {
     Color,
     /// The pre-training recipe t.
     Views,
+}
+
+/// What the program of the university lab got wrong, each to be switched on by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// The two views of a pair come from different images: each view has an order of the images of its own.
+    UnpairedViews,
+    /// The online network is its own target, and in the second term the gradient stops at the prediction instead of at the
+    /// target. The target network is updated and never used.
+    OnlineTarget,
+    /// Predictions and targets are not normalised: the loss is their mean squared difference.
+    Unnormalized,
+    /// Heads of Linear-ReLU-BN-Linear on 1000 logits that an untrained linear layer makes of the representation; the
+    /// projector ends in BN and ReLU. Fine-tuning keeps the 1000 logits as a bottleneck.
+    LabHeads,
+    /// After the first epoch of a supervised stage the classifier stays in evaluation mode.
+    EvaluationMode,
 }

@@ -34,6 +34,10 @@ impl Experiment {
         let share = self.validation_share;
         check("validation_share", share, (0.0..1.0).contains(&share), "from 0 up to, not including, 1")?;
         within("evaluation_batch_size", self.evaluation_batch_size, 1, 65_536)?;
+        not_negative("checkpoint_minutes", self.checkpoint_minutes)?;
+        let faults: Vec<String> = self.faults.iter().map(|fault| format!("{fault:?}")).collect();
+        let once = self.faults.iter().enumerate().all(|(index, fault)| !self.faults[..index].contains(fault));
+        check("faults", format!("[{}]", faults.join(", ")), once, "each fault once")?;
         self.pretrain.validate()?;
         for (stage, settings) in [("supervised", &self.supervised), ("finetune", &self.finetune)] {
             settings.validate(stage)?;
@@ -65,6 +69,12 @@ impl Pretrain {
     fn validate(&self) -> Result<(), ConfigError> {
         within("pretrain.epochs", self.epochs, 1, 1_000_000)?;
         within("pretrain.batch_size", self.batch_size, 2, 1_048_576)?;
+        let parts = self.accumulation_steps;
+        let even = parts > 0 && self.batch_size.is_multiple_of(parts) && self.batch_size / parts >= 2;
+        let what = format!("a divisor of batch_size, {}, that leaves at least 2 images in a part", self.batch_size);
+        check("pretrain.accumulation_steps", parts, even, &what)?;
+        let size = self.view_size;
+        check("pretrain.view_size", size, size == 0 || (8..=1024).contains(&size), "8 to 1024, or 0 for image_size")?;
         positive("pretrain.learning_rate", self.learning_rate)?;
         not_negative("pretrain.weight_decay", self.weight_decay)?;
         warmup("pretrain", self.warmup_epochs, self.epochs)?;
@@ -72,6 +82,7 @@ impl Pretrain {
         within("pretrain.projector_hidden", self.projector_hidden, 1, 65_536)?;
         within("pretrain.projection_size", self.projection_size, 2, 65_536)?;
         within("pretrain.checkpoint_every", self.checkpoint_every, 1, 1_000_000)?;
+        within("pretrain.keep_checkpoints", self.keep_checkpoints, 1, 1_000_000)?;
         if self.patience > 0 && self.patience_metric == PatienceMetric::Knn {
             let every = self.monitor_every;
             check("pretrain.monitor_every", every, every > 0, "1 or more, because patience_metric is \"knn\"")?;

@@ -2,6 +2,7 @@
 //! by test labels.
 
 pub mod features;
+pub mod health;
 pub mod knn;
 pub mod linear;
 pub mod metrics;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use tch::{Device, Tensor};
 
-use super::heads::{Mlp, MlpConfig};
-use super::layers::Pass;
+use super::heads::{HeadKind, Mlp, MlpConfig};
+use super::layers::{Linear, Pass};
 use super::parameters::{Layout, LayoutBuilder, Weights};
 use super::resnet::{ResNet, ResNetConfig};
 
 const ENCODER: &str = "encoder";
+const LOGITS: &str = "logits";
 const PROJECTOR: &str = "projector";
 const PREDICTOR: &str = "predictor";
 
@@ -23,14 +24,30 @@ pub struct ByolConfig {
     pub hidden: i64,
     /// Size of projections and predictions.
     pub projection: i64,
+    pub heads: Heads,
+    /// Whether there is a predictor; without one, predictions are the projections.
+    pub predictor: bool,
 }
+
+/// What stands on the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heads {
+    /// The paper's, on the representation.
+    Paper,
+    /// The lab's, on [`LAB_LOGITS`] outputs of a linear layer on the representation.
+    Lab,
+}
+
+/// The class logits of ImageNet, which the lab's heads sat on.
+pub const LAB_LOGITS: i64 = 1000;
 
 /// The structure of both networks. The target's parameters are the beginning of the online network's.
 #[derive(Clone, Debug)]
 pub struct Byol {
     encoder: ResNet,
+    logits: Option<Linear>,
     projector: Mlp,
-    predictor: Mlp,
+    predictor: Option<Mlp>,
     online_layout: Arc<Layout>,
     target_layout: Arc<Layout>,
 }
@@ -40,19 +57,19 @@ impl Byol {
         let mut builder = LayoutBuilder::default();
         let encoder = builder.scope(ENCODER, |builder| ResNet::new(builder, config.encoder));
         let features = config.encoder.features();
-        let projector = Mlp::new(
-            &mut builder,
-            PROJECTOR,
-            MlpConfig { inputs: features, hidden: config.hidden, outputs: config.projection },
-        );
-        let predictor = Mlp::new(
-            &mut builder,
-            PREDICTOR,
-            MlpConfig { inputs: config.projection, hidden: config.hidden, outputs: config.projection },
-        );
+        let (logits, inputs, kinds) = match config.heads {
+            Heads::Paper => (None, features, [HeadKind::Paper, HeadKind::Paper]),
+            Heads::Lab => {
+                let logits = Linear::new(&mut builder, LOGITS, [features, LAB_LOGITS]);
+                (Some(logits), LAB_LOGITS, [HeadKind::LabProjector, HeadKind::LabPredictor])
+            }
+        };
+        let head = |kind, inputs| MlpConfig { kind, inputs, hidden: config.hidden, outputs: config.projection };
+        let projector = Mlp::new(&mut builder, PROJECTOR, head(kinds[0], inputs));
+        let predictor = config.predictor.then(|| Mlp::new(&mut builder, PREDICTOR, head(kinds[1], config.projection)));
         let online_layout = builder.finish();
-        let target_layout = Arc::new(online_layout.leading(&[ENCODER, PROJECTOR]));
-        Byol { encoder, projector, predictor, online_layout, target_layout }
+        let target_layout = Arc::new(online_layout.leading(&[ENCODER, LOGITS, PROJECTOR]));
+        Byol { encoder, logits, projector, predictor, online_layout, target_layout }
     }
 
     pub fn online_layout(&self) -> &Arc<Layout> {
@@ -80,12 +97,23 @@ impl Byol {
 
     /// `[batch, 3, height, width]` to projections, `[batch, projection]`, by either network.
     pub fn project(&self, pass: &Pass, images: &Tensor) -> Tensor {
-        self.projector.forward(pass, &self.represent(pass, images))
+        self.project_representations(pass, &self.represent(pass, images))
+    }
+
+    /// `[batch, features]` to projections, `[batch, projection]`, by either network.
+    pub fn project_representations(&self, pass: &Pass, representations: &Tensor) -> Tensor {
+        match &self.logits {
+            Some(logits) => self.projector.forward(pass, &logits.forward(pass, representations)),
+            None => self.projector.forward(pass, representations),
+        }
     }
 
     /// Projections to predictions, `[batch, projection]`, by the online network.
     pub fn predict(&self, pass: &Pass, projections: &Tensor) -> Tensor {
-        self.predictor.forward(pass, projections)
+        match &self.predictor {
+            Some(predictor) => predictor.forward(pass, projections),
+            None => projections.shallow_clone(),
+        }
     }
 }
 
@@ -108,4 +136,12 @@ pub fn encoder_part(named: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor
             Some((name.to_owned(), tensor.shallow_clone()))
         })
         .collect()
+}
+
+/// What fine-tuning begins with: the encoder's part, and the lab's logits where there are any.
+pub fn transferred_part(named: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let mut part = encoder_part(named);
+    let logits = named.iter().filter(|(name, _)| name.starts_with("logits."));
+    part.extend(logits.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
+    part
 }

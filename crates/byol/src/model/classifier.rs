@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tch::{Device, Tensor};
 
+use super::byol::LAB_LOGITS;
 use super::layers::{Linear, Pass};
 use super::parameters::{Layout, LayoutBuilder, Weights};
 use super::resnet::{ResNet, ResNetConfig};
@@ -12,16 +13,32 @@ use super::resnet::{ResNet, ResNetConfig};
 #[derive(Clone, Debug)]
 pub struct Classifier {
     encoder: ResNet,
+    bottleneck: Option<Linear>,
     output: Linear,
     layout: Arc<Layout>,
 }
 
+/// What the last linear layer of a classifier stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassifierHead {
+    /// The representation.
+    Representation,
+    /// The lab's 1000 logits, a linear layer on the representation, named `logits`.
+    LabLogits,
+}
+
 impl Classifier {
-    pub fn new(config: ResNetConfig, classes: usize) -> Classifier {
+    pub fn new(config: ResNetConfig, head: ClassifierHead, classes: usize) -> Classifier {
         let mut builder = LayoutBuilder::default();
         let encoder = ResNet::new(&mut builder, config);
-        let output = Linear::new(&mut builder, "fc", [config.features(), classes as i64]);
-        Classifier { encoder, output, layout: builder.finish() }
+        let (bottleneck, inputs) = match head {
+            ClassifierHead::Representation => (None, config.features()),
+            ClassifierHead::LabLogits => {
+                (Some(Linear::new(&mut builder, "logits", [config.features(), LAB_LOGITS])), LAB_LOGITS)
+            }
+        };
+        let output = Linear::new(&mut builder, "fc", [inputs, classes as i64]);
+        Classifier { encoder, bottleneck, output, layout: builder.finish() }
     }
 
     pub fn layout(&self) -> &Arc<Layout> {
@@ -40,6 +57,10 @@ impl Classifier {
 
     /// `[batch, 3, height, width]` to logits, `[batch, classes]`, in the type of the pass.
     pub fn forward(&self, pass: &Pass, images: &Tensor) -> Tensor {
-        self.output.forward(pass, &self.represent(pass, images))
+        let representations = self.represent(pass, images);
+        match &self.bottleneck {
+            Some(bottleneck) => self.output.forward(pass, &bottleneck.forward(pass, &representations)),
+            None => self.output.forward(pass, &representations),
+        }
     }
 }

@@ -1,21 +1,37 @@
-//! BYOL's projector and predictor: Linear, batch norm, ReLU, Linear (paper, section 3.3 and appendix J).
+//! BYOL's projector and predictor: Linear, batch norm, ReLU, Linear (paper, section 3.3 and appendix J), and the order
+//! of layers that the university lab used instead.
 
 use tch::Tensor;
 
 use super::layers::{BatchNorm, Linear, Pass};
 use super::parameters::LayoutBuilder;
 
-/// A perceptron with one hidden layer. Its parameters are named as in a PyTorch `Sequential`: `0`, `1` and `3`.
+/// The order of a head's layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadKind {
+    /// Linear, batch norm, ReLU, Linear.
+    Paper,
+    /// Linear, ReLU, batch norm, Linear: the lab's predictor.
+    LabPredictor,
+    /// Linear, ReLU, batch norm, Linear, batch norm, ReLU: the lab's projector.
+    LabProjector,
+}
+
+/// A perceptron with one hidden layer. Its parameters are named as in a PyTorch `Sequential`: `0`, `1` and `3`, in the
+/// lab's order `0`, `2`, `3` and `4`.
 #[derive(Clone, Debug)]
 pub struct Mlp {
+    kind: HeadKind,
     hidden: Linear,
     norm: BatchNorm,
     output: Linear,
+    output_norm: Option<BatchNorm>,
 }
 
 /// The sizes of an [`Mlp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MlpConfig {
+    pub kind: HeadKind,
     pub inputs: i64,
     pub hidden: i64,
     pub outputs: i64,
@@ -23,16 +39,27 @@ pub struct MlpConfig {
 
 impl Mlp {
     pub fn new(builder: &mut LayoutBuilder, name: &str, config: MlpConfig) -> Mlp {
+        let norm = if config.kind == HeadKind::Paper { "1" } else { "2" };
         builder.scope(name, |builder| Mlp {
+            kind: config.kind,
             hidden: Linear::new(builder, "0", [config.inputs, config.hidden]),
-            norm: BatchNorm::new(builder, "1", config.hidden),
+            norm: BatchNorm::new(builder, norm, config.hidden),
             output: Linear::new(builder, "3", [config.hidden, config.outputs]),
+            output_norm: (config.kind == HeadKind::LabProjector).then(|| BatchNorm::new(builder, "4", config.outputs)),
         })
     }
 
     /// `[batch, inputs]` to `[batch, outputs]`. In training mode the batch needs at least two rows.
     pub fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
-        let hidden = self.norm.forward(pass, &self.hidden.forward(pass, input)).relu_();
-        self.output.forward(pass, &hidden)
+        let hidden = self.hidden.forward(pass, input);
+        let hidden = match self.kind {
+            HeadKind::Paper => self.norm.forward(pass, &hidden).relu_(),
+            HeadKind::LabPredictor | HeadKind::LabProjector => self.norm.forward(pass, &hidden.relu()),
+        };
+        let output = self.output.forward(pass, &hidden);
+        match &self.output_norm {
+            Some(norm) => norm.forward(pass, &output).relu_(),
+            None => output,
+        }
     }
 }

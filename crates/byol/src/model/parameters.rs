@@ -116,7 +116,7 @@ impl LayoutBuilder {
         self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
     }
 
-    pub(super) fn parameter(&mut self, name: &str, shape: &[i64], role: Role) -> ParameterId {
+    pub(crate) fn parameter(&mut self, name: &str, shape: &[i64], role: Role) -> ParameterId {
         let offset = self.layout.parameter_count();
         self.layout.parameters.push(Parameter { name: self.full_name(name), shape: shape.to_vec(), role, offset });
         ParameterId(self.layout.parameters.len() - 1)

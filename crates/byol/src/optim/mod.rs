@@ -1,5 +1,6 @@
 //! Optimisers over flat parameters, and the schedules of learning rate and tau.
 
+pub mod lars;
 pub mod schedule;
 
 use std::collections::BTreeMap;
@@ -7,8 +8,10 @@ use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
 
 use crate::config::OptimizerKind;
+use crate::model::Weights;
+use lars::Layers;
 
-/// Momentum of SGD.
+/// Momentum of SGD and of LARS.
 const MOMENTUM: f64 = 0.9;
 /// Adam's decay rates of the first and second moment, and its epsilon: PyTorch's defaults, and the paper's
 /// (Kingma and Ba 2014, arXiv 1412.6980, Algorithm 1).
@@ -20,8 +23,13 @@ const EPSILON: f64 = 1e-8;
 pub enum Optimizer {
     /// `d = g + decay * p; m = 0.9 m + d; p -= rate * m` (PyTorch's SGD).
     Sgd { weight_decay: f64, momentum: Tensor },
+    /// SGD with Nesterov momentum: `p -= rate * (d + 0.9 m)` (PyTorch's `nesterov=True`).
+    Nesterov { weight_decay: f64, momentum: Tensor },
     /// Adam with PyTorch's coupled weight decay, `g + decay * p`.
     Adam { weight_decay: f64, first: Tensor, second: Tensor, steps: i64 },
+    /// `u = adapt(g + decay * p); m = 0.9 m + u; p -= rate * m` ([`Layers::adapt`]); `decay` is a factor for each
+    /// parameter, 0 for those that are excluded, and absent where there is none.
+    Lars { layers: Layers, decay: Option<Tensor>, momentum: Tensor },
 }
 
 /// Optimiser state that does not fit.
@@ -30,16 +38,18 @@ pub enum Optimizer {
 pub struct StateError(String);
 
 impl Optimizer {
-    /// A fresh optimiser of `parameters`, which are `[parameters]`, float32 or float64.
-    pub fn new(kind: OptimizerKind, weight_decay: f64, parameters: &Tensor) -> Optimizer {
+    /// A fresh optimiser of `weights`, in float32 or float64.
+    pub fn new(kind: OptimizerKind, weight_decay: f64, weights: &Weights) -> Optimizer {
+        let zeros = || weights.flat().zeros_like();
         match kind {
-            OptimizerKind::Sgd => Optimizer::Sgd { weight_decay, momentum: parameters.zeros_like() },
-            OptimizerKind::Adam => Optimizer::Adam {
-                weight_decay,
-                first: parameters.zeros_like(),
-                second: parameters.zeros_like(),
-                steps: 0,
-            },
+            OptimizerKind::Sgd => Optimizer::Sgd { weight_decay, momentum: zeros() },
+            OptimizerKind::Nesterov => Optimizer::Nesterov { weight_decay, momentum: zeros() },
+            OptimizerKind::Adam => Optimizer::Adam { weight_decay, first: zeros(), second: zeros(), steps: 0 },
+            OptimizerKind::Lars => {
+                let layers = Layers::new(weights.layout(), weights.device());
+                let decay = (weight_decay != 0.0).then(|| layers.mask(weight_decay, weights.flat().kind()));
+                Optimizer::Lars { layers, decay, momentum: zeros() }
+            }
         }
     }
 
@@ -54,6 +64,14 @@ impl Optimizer {
                 }
                 let _ = momentum.g_mul_scalar_(MOMENTUM).g_add_(&gradient);
                 let _ = parameters.addcmul_(momentum, &scalar(-learning_rate));
+            }
+            Optimizer::Nesterov { weight_decay, momentum } => {
+                if *weight_decay != 0.0 {
+                    let _ = gradient.addcmul_(parameters, &scalar(*weight_decay));
+                }
+                let _ = momentum.g_mul_scalar_(MOMENTUM).g_add_(&gradient);
+                let _ = gradient.addcmul_(momentum, &scalar(MOMENTUM));
+                let _ = parameters.addcmul_(&gradient, &scalar(-learning_rate));
             }
             Optimizer::Adam { weight_decay, first, second, steps } => {
                 if *weight_decay != 0.0 {
@@ -70,13 +88,23 @@ impl Optimizer {
                 let step = &*first * (-learning_rate / correction(BETAS.0));
                 let _ = parameters.addcdiv_(&step, &denominator);
             }
+            Optimizer::Lars { layers, decay, momentum } => {
+                if let Some(decay) = decay {
+                    let _ = gradient.addcmul_(parameters, decay);
+                }
+                layers.adapt(parameters, &mut gradient);
+                let _ = momentum.g_mul_scalar_(MOMENTUM).g_add_(&gradient);
+                let _ = parameters.addcmul_(momentum, &scalar(-learning_rate));
+            }
         }
     }
 
     /// The state by name, for a checkpoint.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         match self {
-            Optimizer::Sgd { momentum, .. } => [("momentum".to_owned(), momentum.copy())].into(),
+            Optimizer::Sgd { momentum, .. }
+            | Optimizer::Nesterov { momentum, .. }
+            | Optimizer::Lars { momentum, .. } => [("momentum".to_owned(), momentum.copy())].into(),
             Optimizer::Adam { first, second, steps, .. } => [
                 ("first".to_owned(), first.copy()),
                 ("second".to_owned(), second.copy()),
@@ -99,7 +127,9 @@ impl Optimizer {
             _ => Err(StateError(name.to_owned())),
         };
         match self {
-            Optimizer::Sgd { momentum, .. } => take("momentum", momentum),
+            Optimizer::Sgd { momentum, .. }
+            | Optimizer::Nesterov { momentum, .. }
+            | Optimizer::Lars { momentum, .. } => take("momentum", momentum),
             Optimizer::Adam { first, second, steps, .. } => {
                 let mut count = Tensor::zeros([1], (Kind::Int64, tch::Device::Cpu));
                 take("steps", &mut count)?;

@@ -60,6 +60,11 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
         return Err(error);
     }
+    // The new name is as durable as the bytes only once the folder is on the disk. Not every file system can do that.
+    #[cfg(unix)]
+    if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
+        let _ = folder.sync_all();
+    }
     Ok(())
 }
 
@@ -158,9 +163,9 @@ impl RunDirectory {
         Experiment::from_toml(&text).map_err(|source| RunError::Config { path, source: Box::new(source) })
     }
 
-    /// The checkpoints of pre-training.
-    pub fn pretrain_checkpoints(&self) -> CheckpointFolder {
-        CheckpointFolder::new(self.path.join("checkpoints"))
+    /// The checkpoints of pre-training, of which the `keep` newest are kept.
+    pub fn pretrain_checkpoints(&self, keep: usize) -> CheckpointFolder {
+        CheckpointFolder::new(self.path.join("checkpoints"), keep)
     }
 
     /// The checkpoints of one supervised training.
@@ -169,7 +174,7 @@ impl RunDirectory {
             Stage::Finetune => "finetune",
             Stage::Supervised | Stage::Pretrain => "supervised",
         };
-        CheckpointFolder::new(self.path.join("checkpoints").join(format!("{stage}-{budget}-draw{draw}")))
+        CheckpointFolder::new(self.path.join("checkpoints").join(format!("{stage}-{budget}-draw{draw}")), 1)
     }
 
     /// # Errors

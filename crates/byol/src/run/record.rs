@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::train::monitor::Health;
+
 /// Which part of an experiment a record belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,6 +48,12 @@ pub struct EpochRecord {
     /// k-NN accuracy over held-out training images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knn_accuracy: Option<f64>,
+    /// Accuracy of a linear probe over held-out training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linear_accuracy: Option<f64>,
+    /// How the vectors of held-out training images lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// Mean over dimensions of the standard deviation of l2-normalised projections over a batch, times the square root
     /// of their size: 1 for evenly spread ones, 0 for collapsed ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]

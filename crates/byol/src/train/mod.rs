@@ -1,6 +1,9 @@
 //! Training: BYOL without labels ([`pretrain`]) and with labels ([`supervised`]: the baseline and fine-tuning). Each is
 //! one visible loop.
 
+pub mod learner;
+mod losses;
+pub mod monitor;
 mod pace;
 pub mod pretrain;
 pub mod supervised;
@@ -73,6 +76,12 @@ pub enum TrainError {
         "{key} is {batch_size} but there are only {images} images; set it to at most {images}, or give more images"
     )]
     BatchTooLarge { key: &'static str, batch_size: usize, images: usize },
+    #[error(
+        "the representation has collapsed at step {step} (epoch {epoch}): {seen}. What usually helps: a larger tau, a lower \
+         learning rate, the predictor and the stop-gradient where they were switched off (the last checkpoint is kept; \
+         pretrain.stop_on_collapse=false goes on)"
+    )]
+    Collapsed { seen: String, step: usize, epoch: usize },
     #[error("{stage:?} needs at least 2 images because of batch norm, and has {images}")]
     TooFewImages { stage: Stage, images: usize },
     #[error(
@@ -80,6 +89,17 @@ pub enum TrainError {
          is kept)"
     )]
     Diverged { stage: Stage, loss: f64, step: usize, key: &'static str },
+}
+
+impl TrainError {
+    fn diverged(stage: Stage, loss: f64, step: usize) -> TrainError {
+        let key = match stage {
+            Stage::Pretrain => "pretrain.learning_rate",
+            Stage::Supervised => "supervised.learning_rate",
+            Stage::Finetune => "finetune.learning_rate",
+        };
+        TrainError::Diverged { stage, loss, step, key }
+    }
 }
 
 pub(crate) fn resnet_config(experiment: &Experiment) -> ResNetConfig {

@@ -1,4 +1,4 @@
-//! How fast a training goes and how long it will take.
+//! The clocks of a training: how fast it goes, how long it will take, and when a checkpoint is due.
 
 use std::time::{Duration, Instant};
 
@@ -74,5 +74,26 @@ impl Pace {
         let due = !self.estimated && self.steps >= WARM_UP_STEPS + 8;
         self.estimated |= due;
         due
+    }
+}
+
+/// When a checkpoint is due that no epoch asks for.
+pub(super) struct CheckpointClock {
+    saved: Instant,
+    every: Option<Duration>,
+}
+
+impl CheckpointClock {
+    pub(super) fn start(minutes: f64) -> CheckpointClock {
+        let every = (minutes > 0.0).then(|| Duration::from_secs_f64(60.0 * minutes));
+        CheckpointClock { saved: Instant::now(), every }
+    }
+
+    pub(super) fn due(&self) -> bool {
+        self.every.is_some_and(|every| self.saved.elapsed() >= every)
+    }
+
+    pub(super) fn saved(&mut self) {
+        self.saved = Instant::now();
     }
 }

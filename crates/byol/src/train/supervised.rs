@@ -6,20 +6,22 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
-use super::pace::Pace;
+use super::losses::Losses;
+use super::pace::{CheckpointClock, Pace};
 use super::{Ended, Setting, TrainError, normalization, resnet_config};
 use crate::augment::Recipe;
-use crate::config::{Augmentation, Experiment, Supervised};
+use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
-use crate::loader::{self, LastBatch, Pictures, Schedule, ViewKind};
+use crate::loader::{self, LastBatch, Pairing, Pictures, Schedule, ViewKind};
 use crate::loss;
+use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Leaves, Mode, Precision, Weights};
 use crate::optim::Optimizer;
 use crate::optim::schedule::LearningRate;
 use crate::run::RunDirectory;
-use crate::run::checkpoint::{Checkpoint, FORMAT, Header, Progress};
+use crate::run::checkpoint::{Checkpoint, Header, Progress};
 use crate::run::event::{Event, StepReport};
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
 
@@ -64,6 +66,8 @@ pub struct SupervisedLearner {
     pub classifier: Classifier,
     pub weights: Weights,
     pub optimizer: Optimizer,
+    /// How batch norm behaves in a training step.
+    pub mode: Mode,
     leaves: Leaves,
     precision: Precision,
 }
@@ -76,15 +80,15 @@ impl SupervisedLearner {
         precision: Precision,
     ) -> SupervisedLearner {
         let leaves = weights.leaves(precision);
-        SupervisedLearner { classifier, weights, optimizer, leaves, precision }
+        SupervisedLearner { classifier, weights, optimizer, mode: Mode::Train, leaves, precision }
     }
 
-    /// Loss and logits of a batch in training mode.
+    /// Loss and logits of a batch.
     ///
     /// # Shapes
     /// Images `[batch, 3, side, side]`, labels int64 `[batch]`; a scalar and `[batch, classes]`.
     pub fn loss(&self, images: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
-        let pass = Pass { weights: &self.weights, leaves: &self.leaves, mode: Mode::Train, precision: self.precision };
+        let pass = Pass { weights: &self.weights, leaves: &self.leaves, mode: self.mode, precision: self.precision };
         let logits = self.classifier.forward(&pass, images);
         (loss::cross_entropy(&logits, labels), logits)
     }
@@ -110,12 +114,7 @@ impl SupervisedLearner {
         progress: &Progress,
         optimizer: bool,
     ) -> Result<Checkpoint, TrainError> {
-        let config = experiment
-            .to_toml()
-            .map_err(|source| crate::run::RunError::Config { path: "config.toml".into(), source: Box::new(source) })?;
-        let header =
-            Header { format: FORMAT, stage: task.stage, classes: task.classes, config, progress: progress.clone() };
-        let mut checkpoint = Checkpoint { header, tensors: BTreeMap::new() };
+        let mut checkpoint = Checkpoint::new(Header::of(experiment, task.stage, task.classes, progress)?);
         checkpoint.insert_part("classifier", self.weights.named());
         if optimizer {
             checkpoint.insert_part("optimizer", self.optimizer.state());
@@ -139,7 +138,9 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let schedule = Schedule {
         indices: Arc::new(task.train.clone()),
         batch_size: settings.batch_size.min(task.train.len()),
+        parts: 1,
         last: LastBatch::Keep,
+        pairing: Pairing::SamePicture,
         seed: experiment.seed,
         order: 1 + task.draw as u64,
     };
@@ -153,7 +154,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         kind: settings.schedule,
     };
 
-    let classifier = Classifier::new(resnet_config(experiment), task.classes);
+    let classifier = Classifier::new(resnet_config(experiment), head(experiment, task.stage), task.classes);
     // Network 0 is the one that pre-training begins with.
     let mut weights = classifier.initialize(experiment.seed, 1 + task.draw as u64, device);
     if let Some(encoder) = task.encoder {
@@ -161,7 +162,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
         weights.load(&named)?;
     }
-    let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, weights.flat());
+    let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     let mut learner = SupervisedLearner::new(classifier, weights, optimizer, setting.hardware.precision);
     let checkpoints = directory.supervised_checkpoints(task.stage, task.budget, task.draw);
     let (found, passed_over) = checkpoints.latest();
@@ -202,9 +203,11 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     };
     let first_step = if finished(&progress) { steps } else { progress.step };
     let batches = loader::scheduled(pictures, vec![view], schedule, first_step..steps, setting.hardware.threads);
-    // The sum of losses and the number of right answers of the epoch so far, read back once an epoch.
-    let mut sums = Tensor::from_slice(&[progress.loss_sum, progress.correct as f64]).to_device(device);
+    // Losses and right answers of the epoch so far, read back now and then.
+    let mut losses = Losses::of(task.stage, progress.loss_sum, device);
+    let mut right = Tensor::from(progress.correct as i64).to_device(device);
     let mut pace = Pace::start();
+    let mut clock = CheckpointClock::start(experiment.checkpoint_minutes);
     let mut interrupted = false;
 
     for batch in batches {
@@ -213,25 +216,25 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         let rate = learning_rate.at(progress.step);
         let labels: Vec<i64> = batch.indices.iter().map(|&index| i64::from(task.labeled.labels[index])).collect();
         let labels = Tensor::from_slice(&labels).to_device(device);
+        if experiment.faults.contains(&Fault::EvaluationMode) && progress.step >= per_epoch {
+            learner.mode = Mode::Evaluate;
+        }
         let (loss, logits) = learner.step(&batch.views[0].to_device(device), &labels, rate);
         progress.step += 1;
         progress.seen += images as u64;
-        tch::no_grad(|| {
-            let right = logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Double);
-            let _ = sums.g_add_(&Tensor::stack(&[loss.to_kind(Kind::Double) * images as f64, right], 0));
-        });
+        losses.add(loss, images, progress.step);
+        let _ = tch::no_grad(|| right.g_add_(&logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64)));
         pace.step(images);
 
         let epoch_over = progress.step % per_epoch == 0;
         if pace.due() {
-            let loss = loss.double_value(&[]);
             setting.reporter.event(&Event::Step(StepReport {
                 stage: task.stage,
                 epoch: (progress.step - 1) / per_epoch + 1,
                 epochs,
                 step: progress.step,
                 steps,
-                loss,
+                loss: losses.read()?,
                 learning_rate: rate,
                 tau: None,
                 images_per_second: pace.images_per_second(),
@@ -243,19 +246,8 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
             setting.reporter.event(&Event::Estimate { stage: task.stage, seconds });
         }
         if epoch_over {
-            let loss = sums.double_value(&[0]) / progress.seen as f64;
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged {
-                    stage: task.stage,
-                    loss,
-                    step: progress.step,
-                    key: if task.stage == Stage::Finetune {
-                        "finetune.learning_rate"
-                    } else {
-                        "supervised.learning_rate"
-                    },
-                });
-            }
+            losses.read()?;
+            let loss = losses.sum() / progress.seen as f64;
             let validation = match task.validation.is_empty() {
                 true => None,
                 false => Some(validate(experiment, setting.hardware, &learner, task)?),
@@ -269,11 +261,13 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
                 step: progress.step,
                 images: ((progress.step / per_epoch) * task.train.len()) as u64,
                 loss,
-                train_accuracy: Some(sums.double_value(&[1]) / progress.seen as f64),
+                train_accuracy: Some(right.int64_value(&[]) as f64 / progress.seen as f64),
                 validation_loss: validation.map(|(loss, _)| loss),
                 validation_accuracy: validation.map(|(_, accuracy)| accuracy),
                 knn_accuracy: None,
+                linear_accuracy: None,
                 projection_deviation: None,
+                health: None,
                 learning_rate: rate,
                 tau: None,
                 images_per_second: pace.images_per_second(),
@@ -283,7 +277,8 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
             setting.reporter.event(&Event::EpochEnded(&record));
             progress.last_loss = Some(loss);
             (progress.loss_sum, progress.correct, progress.seen) = (0.0, 0, 0);
-            let _ = sums.zero_();
+            losses.clear();
+            let _ = right.zero_();
             let watched = validation.map_or(loss, |(loss, _)| loss);
             if settings.patience > 0 {
                 if progress.best.is_none_or(|best| watched < best) {
@@ -295,9 +290,11 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
             }
         }
         interrupted = setting.interrupt.requested() && !finished(&progress);
-        if interrupted {
-            (progress.loss_sum, progress.correct) = (sums.double_value(&[0]), sums.double_value(&[1]) as u64);
+        if interrupted || (clock.due() && !finished(&progress)) {
+            losses.read()?;
+            (progress.loss_sum, progress.correct) = (losses.sum(), right.int64_value(&[]) as u64);
             let path = checkpoints.save(&learner.checkpoint(experiment, task, &progress, true)?)?;
+            clock.saved();
             setting.reporter.event(&Event::CheckpointSaved { path: &path });
         }
         if interrupted || finished(&progress) {
@@ -316,6 +313,14 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     };
     let SupervisedLearner { classifier, weights, .. } = learner;
     Ok(Trained { classifier, weights, ended, seconds: earlier_seconds + pace.seconds() })
+}
+
+/// What the classifier of a stage stands on.
+fn head(experiment: &Experiment, stage: Stage) -> ClassifierHead {
+    match stage {
+        Stage::Finetune if experiment.faults.contains(&Fault::LabHeads) => ClassifierHead::LabLogits,
+        _ => ClassifierHead::Representation,
+    }
 }
 
 /// How labelled training pictures are drawn.

@@ -1,6 +1,7 @@
 //! Residual networks against torchvision's: names, shapes, outputs, gradients, running statistics.
 
 use byol::config::{EncoderKind, StemKind};
+use byol::model::classifier::ClassifierHead;
 use byol::model::layers::Pass;
 use byol::model::{Classifier, Leaves, Mode, Precision, ResNetConfig, Weights};
 use byol::run::checkpoint::read_weights;
@@ -27,7 +28,7 @@ fn references() -> std::collections::BTreeMap<String, Reference> {
 
 fn classifier(reference: &Reference) -> Classifier {
     let config = ResNetConfig { kind: reference.kind, stem: reference.stem, width: reference.width };
-    Classifier::new(config, 10)
+    Classifier::new(config, ClassifierHead::Representation, 10)
 }
 
 #[test]
@@ -112,14 +113,15 @@ fn weights_of_a_torchvision_file_load_and_others_are_refused() {
     assert_close("fc", &weights.named()["fc.weight"], &named["fc.weight"], 1e-7, 0.0);
 
     let config = ResNetConfig { kind: EncoderKind::Resnet34, stem: StemKind::Imagenet, width: 1.0 };
-    let mut deeper = Classifier::new(config, 10).initialize(0, 0, Device::Cpu);
+    let mut deeper = Classifier::new(config, ClassifierHead::Representation, 10).initialize(0, 0, Device::Cpu);
     let error = deeper.load(&named).unwrap_err().to_string();
     assert!(error.contains("layer1.2.") && error.contains("another architecture"), "{error}");
-    let mut wider = Classifier::new(ResNetConfig { kind: EncoderKind::Resnet18, width: 2.0, ..config }, 10).initialize(
-        0,
-        0,
-        Device::Cpu,
-    );
+    let mut wider = Classifier::new(
+        ResNetConfig { kind: EncoderKind::Resnet18, width: 2.0, ..config },
+        ClassifierHead::Representation,
+        10,
+    )
+    .initialize(0, 0, Device::Cpu);
     let error = wider.load(&named).unwrap_err().to_string();
     assert!(error.contains("has shape"), "{error}");
 }

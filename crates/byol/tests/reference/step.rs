@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use byol::config::{EncoderKind, LossTarget, OptimizerKind, StemKind};
-use byol::model::byol::{Byol, ByolConfig};
+use byol::model::byol::{Byol, ByolConfig, Heads};
+use byol::model::classifier::ClassifierHead;
 use byol::model::{Classifier, Precision, ResNetConfig, Weights};
 use byol::optim::Optimizer;
-use byol::train::pretrain::Learner;
+use byol::train::learner::{Learner, Objective};
 use byol::train::supervised::SupervisedLearner;
 use tch::{Device, Kind, Tensor};
 
@@ -21,8 +22,9 @@ fn encoder() -> ResNetConfig {
 
 fn rate(optimizer: OptimizerKind) -> f64 {
     match optimizer {
-        OptimizerKind::Sgd => 0.1,
+        OptimizerKind::Sgd | OptimizerKind::Nesterov => 0.1,
         OptimizerKind::Adam => 1e-3,
+        OptimizerKind::Lars => 1.0,
     }
 }
 
@@ -31,12 +33,13 @@ fn images(view: usize, step: usize) -> Tensor {
 }
 
 fn learner(optimizer: OptimizerKind, loss_target: LossTarget, kind: Kind) -> Learner {
-    let model = Byol::new(ByolConfig { encoder: encoder(), hidden: 64, projection: 16 });
+    let model =
+        Byol::new(ByolConfig { encoder: encoder(), hidden: 64, projection: 16, heads: Heads::Paper, predictor: true });
     let online = model.initialize(0, Device::Cpu);
     let target = filled(model.target_of(&online), "target.", 0.0, kind);
     let online = filled(online, "", 0.0, kind);
-    let optimizer = Optimizer::new(optimizer, DECAY, online.flat());
-    Learner::assemble(model, online, target, optimizer, loss_target, Precision::Full)
+    let optimizer = Optimizer::new(optimizer, DECAY, &online);
+    Learner::assemble(model, [online, target], optimizer, Objective::paper(loss_target), Precision::Full)
 }
 
 /// Tensors under `prefix/`.
@@ -161,9 +164,9 @@ fn compare_supervised(kind: OptimizerKind, name: &str, precision: Kind, toleranc
     let expected = tensors("step/supervised.safetensors");
     let labels = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5, 6, 9]);
     let subject = || {
-        let classifier = Classifier::new(encoder(), 10);
+        let classifier = Classifier::new(encoder(), ClassifierHead::Representation, 10);
         let weights = filled(classifier.initialize(0, 0, Device::Cpu), "", 0.0, precision);
-        let optimizer = Optimizer::new(kind, DECAY, weights.flat());
+        let optimizer = Optimizer::new(kind, DECAY, &weights);
         SupervisedLearner::new(classifier, weights, optimizer, Precision::Full)
     };
     let learner = subject();
@@ -201,8 +204,9 @@ fn bf16_is_near_float32() {
     let step = |precision: Precision| {
         let full = learner(OptimizerKind::Sgd, LossTarget::Projection, Kind::Float);
         let (model, online, target) = (full.model, full.online, full.target);
-        let optimizer = Optimizer::new(OptimizerKind::Sgd, 0.0, online.flat());
-        let mut learner = Learner::assemble(model, online, target, optimizer, LossTarget::Projection, precision);
+        let optimizer = Optimizer::new(OptimizerKind::Sgd, 0.0, &online);
+        let mut learner =
+            Learner::assemble(model, [online, target], optimizer, Objective::paper(LossTarget::Projection), precision);
         let loss = learner.step(&images(1, 1), &images(2, 1), 1e-3, TAU).loss.double_value(&[]);
         (loss, learner.online.flat().copy())
     };

@@ -157,8 +157,8 @@ fn unknown_keys_suggest_the_nearest() {
 #[test]
 fn wrong_values_name_what_is_allowed() {
     let cases = [
-        ("pretrain.optimizer=adamw", "\"adamw\" (command line): allowed is `adam` or `sgd`"),
-        ("pretrain.optimizer=3", "3 (command line): allowed is `adam` or `sgd`"),
+        ("pretrain.optimizer=adamw", "\"adamw\" (command line): allowed is one of `adam`, `sgd`, `nesterov`, `lars`"),
+        ("pretrain.optimizer=3", "3 (command line): allowed is one of `adam`, `sgd`, `nesterov`, `lars`"),
         ("encoder=[]", "[] (command line): allowed is one of `resnet10`, `resnet18`, `resnet34`, `resnet50`"),
         ("pretrain.epochs=1.5", "1.5 (command line): allowed is a whole number, 0 or more"),
         ("pretrain.epochs=-1", "-1 (command line): allowed is a whole number, 0 or more"),
@@ -170,7 +170,10 @@ fn wrong_values_name_what_is_allowed() {
         ("pretrain.warmup_epochs=2", "2 (command line): allowed is 0 to 1, the number of epochs"),
         ("pretrain=3", "3 (command line): allowed is a table of keys, as in pretrain.KEY=VALUE"),
         ("finetune.patience=2", "2 (command line): allowed is 0, because validation_share is 0"),
-        ("pretrain.views=labs", "\"labs\" (command line): allowed is one of `paper`, `symmetric`, `lab`"),
+        (
+            "pretrain.views=labs",
+            "\"labs\" (command line): allowed is one of `paper`, `symmetric`, `crop`, `no-color`, `lab`",
+        ),
     ];
     for (set, expected) in cases {
         let key = set.split('=').next().unwrap();
