@@ -5,4 +5,5 @@ mod augment;
 mod eval;
 mod formula;
 mod model;
+mod optim;
 mod step;

@@ -216,3 +216,25 @@ fn bf16_is_near_float32() {
     let deviation = (full_weights - narrow_weights).abs().max().double_value(&[]);
     assert!(deviation > 0.0 && deviation < 0.05, "{deviation}");
 }
+
+/// A batch in two parts: the mean of the parts' gradients, one optimiser step, one moving average.
+#[test]
+fn parts_of_a_batch_are_one_step() {
+    let mut subject = learner(OptimizerKind::Sgd, LossTarget::Projection, Kind::Double);
+    let halves = |view: usize| images(view, 1).split(4, 0);
+    let (first, second) = (halves(1), halves(2));
+    let gradient = |part: usize| subject.gradient(&subject.loss(&first[part], &second[part]).loss);
+    let mean = (gradient(0) + gradient(1)) / 2.0;
+
+    let mut whole = learner(OptimizerKind::Sgd, LossTarget::Projection, Kind::Double);
+    whole.optimizer.step(whole.online.flat_mut(), mean, 0.1);
+    let expected = whole.online.flat().copy();
+    for part in 0..2 {
+        subject.accumulate(&first[part], &second[part], 2);
+    }
+    subject.update(0.1, TAU);
+    assert_close("online", subject.online.flat(), &expected, 1e-12, 0.0);
+    let count = subject.target.layout().parameter_count();
+    let target = whole.target.flat() * TAU + expected.narrow(0, 0, count) * (1.0 - TAU);
+    assert_close("target", subject.target.flat(), &target, 1e-12, 0.0);
+}
