@@ -18,7 +18,7 @@ CUDA_OPTION = $(if $(CUDA),$(if $(filter 0,$(CUDA)),--no-cuda,--cuda))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help libtorch build demo test format clippy docs audit check bench install clean-cache
+.PHONY: help libtorch build demo test kill-test format clippy docs audit fuzz check bench install clean-cache
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -37,6 +37,11 @@ demo: build ## everything on the embedded set, in minutes (OUT=DIR, by default d
 test: libtorch ## all tests, those in the documentation included
 	cargo test --release --workspace
 
+# Kills whole comparisons with SIGKILL at so many random moments, resumes them, and compares with one that was never stopped.
+KILLS ?= 50
+kill-test: libtorch ## kill training at 50 random moments (KILLS=N) and check that nothing is lost
+	BYOL_KILLS=$(KILLS) cargo test --release --package byol-cli --test nothing_lost -- --nocapture killed
+
 format:
 	cargo fmt --all --check
 
@@ -50,7 +55,11 @@ docs: libtorch
 audit:
 	@sh scripts/audit.sh
 
-check: format clippy test docs audit ## what CI runs: format, clippy, tests, documentation, dependencies
+# Each target for FUZZ_SECONDS (by default 15).
+fuzz: libtorch ## feed damaged and hostile input to the readers of files, for a bounded time (FUZZ_SECONDS=N for each)
+	@sh scripts/fuzz.sh
+
+check: format clippy test docs audit fuzz ## what CI runs: format, clippy, tests, documentation, dependencies, fuzzing
 
 bench: build ## throughput of byol and of the programs it is measured against
 	bash bench/run.sh
@@ -59,4 +68,5 @@ install: build ## program and libraries into PREFIX (by default ~/.local), to ru
 	python3 scripts/install.py $(CUDA_OPTION) $(DESTDIR)$(PREFIX)
 
 clean-cache: ## delete what `make libtorch`, `make audit` and CI keep in the cache
-	rm -rf "$(BYOL_CACHE)"/libtorch-* "$(BYOL_CACHE)/libtorch.lock" "$(BYOL_CACHE)/tools" "$(BYOL_CACHE)/target"
+	rm -rf "$(BYOL_CACHE)"/libtorch-* "$(BYOL_CACHE)/libtorch.lock" "$(BYOL_CACHE)/tools" "$(BYOL_CACHE)/target" \
+		"$(BYOL_CACHE)/fuzz-target"

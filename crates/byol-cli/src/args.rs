@@ -21,7 +21,8 @@ pub fn parse() -> Result<Arguments, clap::Error> {
     Arguments::try_parse()
 }
 
-/// Train the best image classifier that many images and few labels give, and show what the unlabelled images were worth.
+/// Train the best image classifier that many images and few labels give, and show what the unlabelled images were
+/// worth.
 #[derive(Parser)]
 #[command(name = "byol", version = VERSION.as_str(), after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub struct Arguments {
@@ -61,6 +62,8 @@ pub enum Command {
     Evaluate(Evaluate),
     /// Compare: baseline, pre-training, fine-tuning, evaluations and report
     Run(Run),
+    /// Change one thing of BYOL at a time and compare; shows what each part is for
+    Ablate(Ablate),
     /// Make the table and the report page of finished or interrupted runs
     Report(Report),
     /// Measure throughput on this machine
@@ -158,7 +161,7 @@ pub struct Pretrain {
 
 #[derive(Args)]
 pub struct Finetune {
-    /// Run directory of the pre-training; its configuration is the default here
+    /// Run directory of the pre-training, or one of its checkpoints; its configuration is the default here
     #[arg(long, value_name = "RUN")]
     pub from: PathBuf,
     #[command(flatten)]
@@ -176,7 +179,7 @@ pub struct Finetune {
 #[derive(Args)]
 pub struct Evaluate {
     pub protocol: ProtocolName,
-    /// Run directory of the pre-training; its configuration is the default here
+    /// Run directory of the pre-training, or one of its checkpoints; its configuration is the default here
     #[arg(long, value_name = "RUN")]
     pub from: PathBuf,
     #[command(flatten)]
@@ -191,10 +194,12 @@ pub struct Evaluate {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum ProtocolName {
-    /// Regularised logistic regression
+    /// A linear classifier: logistic regression, or SGD with evaluate.linear_solver=sgd
     Linear,
     /// Votes of the nearest labelled images
     Knn,
+    /// STL-10's plan: both, with each of ten folds of 1,000 labels; mean and deviation
+    Folds,
 }
 
 #[derive(Args)]
@@ -209,6 +214,36 @@ pub struct Run {
     pub labels: Labels,
     #[command(flatten)]
     pub config: Config,
+    #[command(flatten)]
+    pub hardware: Hardware,
+}
+
+#[derive(Args)]
+pub struct Ablate {
+    /// Data to train on and to test with
+    #[arg(long, value_name = "DIR", default_value = "patterns")]
+    pub data: PathBuf,
+    #[command(flatten)]
+    pub strictness: Strictness,
+    /// Folder for a run directory of each variant and seed; with --resume further variants join those there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Continue in --out: finished runs are kept
+    #[arg(long)]
+    pub resume: bool,
+    /// The faults of the university lab's program, one by one and together, with baseline and fine-tuning
+    #[arg(long)]
+    pub lab: bool,
+    /// Only these variants, a list such as full,no-predictor
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How many seeds, beginning with --seed
+    #[arg(long, value_name = "N", default_value = "1", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub seeds: usize,
+    #[command(flatten)]
+    pub config: Config,
+    #[command(flatten)]
+    pub labels: Labels,
     #[command(flatten)]
     pub hardware: Hardware,
 }
@@ -283,7 +318,7 @@ pub struct Target {
 
 #[derive(Args)]
 pub struct Labels {
-    /// Labels per class to compare at, a list such as 10,100,all
+    /// Labels per class to compare at, a list such as 10,100,all; `folds` stands for STL-10's ten folds
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     pub labels_per_class: Vec<LabelBudget>,
     /// Repeat each label budget with this many different draws of labels

@@ -79,7 +79,9 @@ impl People {
 
     fn epoch(&mut self, record: &EpochRecord) {
         let last = record.epoch == record.epochs;
-        if last || self.last_epoch.is_none_or(|last| last.elapsed() >= BETWEEN_EPOCHS) {
+        // What was seen of held-out images is worth a line whenever it was looked at.
+        let looked = record.health.is_some() || record.validation_accuracy.is_some();
+        if last || looked || self.last_epoch.is_none_or(|last| last.elapsed() >= BETWEEN_EPOCHS) {
             self.last_epoch = Some(Instant::now());
             self.say(&wording::epoch(record));
         }

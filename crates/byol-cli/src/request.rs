@@ -16,7 +16,9 @@ use crate::args;
 #[derive(Clone, Copy, Default)]
 pub struct Basis<'a> {
     pub preset: Option<&'a str>,
-    /// A run directory whose saved configuration is continued with.
+    /// Pairs that the typed ones come after.
+    pub set: &'a [&'a str],
+    /// A run directory, or a checkpoint of one, whose saved configuration is continued with.
     pub run: Option<&'a Path>,
     /// The only stage there is.
     pub stage: Option<Stage>,
@@ -28,7 +30,8 @@ pub fn experiment(
     labels: Option<&args::Labels>,
     basis: Basis<'_>,
 ) -> anyhow::Result<Experiment> {
-    let mut set = options.set.clone();
+    let mut set: Vec<String> = basis.set.iter().map(|&pair| pair.to_owned()).collect();
+    set.extend(options.set.iter().cloned());
     set.extend(options.seed.map(|seed| format!("seed={seed}")));
     if let Some(labels) = labels {
         set.extend(labels.draws.map(|draws| format!("draws={draws}")));
@@ -45,9 +48,11 @@ pub fn experiment(
 }
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
-    let path = run.join("config.toml");
+    // A checkpoint lies in the folder `checkpoints` of its run.
+    let directory = if run.is_file() { run.parent().and_then(Path::parent).unwrap_or(run) } else { run };
+    let path = directory.join("config.toml");
     if !path.is_file() {
-        bail!("{} is not a run directory: it holds no config.toml", run.display());
+        bail!("{} is not a run directory: it holds no config.toml", directory.display());
     }
     Ok(path)
 }
@@ -85,7 +90,7 @@ fn label_budgets(typed: &[LabelBudget]) -> Option<String> {
     for budget in typed {
         let budget = match budget {
             LabelBudget::PerClass(labels) => labels.to_string(),
-            LabelBudget::All => "\"all\"".to_owned(),
+            LabelBudget::Folds | LabelBudget::DrawnFolds | LabelBudget::All => format!("\"{budget}\""),
         };
         if !listed.contains(&budget) {
             listed.push(budget);

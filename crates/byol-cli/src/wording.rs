@@ -29,6 +29,8 @@ fn labels(budget: LabelBudget, draw: usize) -> String {
     match budget {
         LabelBudget::PerClass(1) => format!(", 1 label per class, draw {}", draw + 1),
         LabelBudget::PerClass(labels) => format!(", {labels} labels per class, draw {}", draw + 1),
+        LabelBudget::Folds => format!(", predefined fold {}", draw + 1),
+        LabelBudget::DrawnFolds => format!(", fold {} drawn here", draw + 1),
         LabelBudget::All => format!(", all labels, draw {}", draw + 1),
     }
 }

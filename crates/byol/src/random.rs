@@ -27,6 +27,8 @@ pub enum Stream {
     Bootstrap = 7,
     /// Which pictures the report shows.
     Gallery = 8,
+    /// The order of images in linear evaluation by SGD.
+    LinearOrder = 9,
 }
 
 /// The coordinates of a random choice within a stream. Unused ones are zero.

@@ -7,10 +7,12 @@ use byol::config::resolve::{Request, resolve};
 use byol::data::Dataset;
 use byol::data::patterns::{PatternOptions, dataset_with};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
+use byol::experiment::ablation::{self, AblationOutcome, LAB, MECHANISM};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter, Silent};
-use byol::run::record::ResultName;
+use byol::run::record::{LabelBudget, ResultName};
+use byol::train::TrainError;
 
 fn small() -> Dataset {
     dataset_with(PatternOptions { side: 32, train_per_class: 8, test_per_class: 4, unlabeled: 100 })
@@ -33,6 +35,18 @@ fn tiny(extra: &[&str]) -> Experiment {
     let set: Vec<String> = set.iter().chain(extra).map(|&pair| pair.to_owned()).collect();
     resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap()
 }
+
+/// Pre-training that is short, and long enough to collapse where nothing prevents it.
+const COLLAPSING: [&str; 8] = [
+    "image_size=16",
+    "width=0.125",
+    "draws=1",
+    "pretrain.epochs=4",
+    "pretrain.batch_size=64",
+    "supervised.minimum_steps=4",
+    "supervised.epochs=2",
+    "finetune.minimum_steps=4",
+];
 
 /// Asks to stop after so many epochs of pre-training.
 struct StopAfter {
@@ -158,4 +172,110 @@ fn what_cannot_work_is_refused_with_a_remedy() {
         .quietly(|context| experiment::finetune(context, &out))
         .unwrap_err();
     assert!(error.to_string().contains("another architecture"), "{error}");
+}
+
+/// Every setting that no other test here uses, in one run: LARS, parts of a batch, views of another size, all of the
+/// lab's faults, the paper's linear classifier, a sweep, and folds.
+#[test]
+fn every_option_runs_together_and_resumes() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let experiment = tiny(&[
+        "labels_per_class=[2, \"folds\"]",
+        "draws=1",
+        "faults=[\"unpaired-views\", \"online-target\", \"unnormalized\", \"lab-heads\", \"evaluation-mode\"]",
+        "pretrain.optimizer=lars",
+        "pretrain.accumulation_steps=2",
+        "pretrain.view_size=24",
+        "pretrain.stop_on_collapse=false",
+        "evaluate.linear_solver=sgd",
+        "evaluate.sgd_epochs=4",
+        "evaluate.sgd_views=2",
+        "finetune.optimizer=nesterov",
+        "finetune.sweep_learning_rates=[0.001, 0.01]",
+        "finetune.sweep_epochs=[2, 3]",
+    ]);
+    let data = small();
+    let attempt = |mode| Try { experiment: &experiment, data: &data, out: &out, mode };
+    let interrupt = Interrupt::default();
+    let mut stop = StopAfter { epochs: 3, interrupt: interrupt.clone() };
+    let ended = attempt(OpenMode::Fresh).run(experiment::run, &mut stop, &interrupt).unwrap();
+    assert!(matches!(ended, Outcome::Interrupted(_)));
+    let Outcome::Finished(summary) = attempt(OpenMode::Resume).quietly(experiment::run).unwrap() else {
+        panic!("the run did not finish")
+    };
+    for name in [ResultName::Supervised, ResultName::ByolFinetuned, ResultName::ByolLinear, ResultName::RandomKnn] {
+        let of = |budget| {
+            let found = summary.results.iter().find(|result| result.name == name && result.labels_per_class == budget);
+            found.map(|result| result.test_accuracy.runs.len())
+        };
+        assert_eq!(of(LabelBudget::PerClass(2)), Some(1), "{name:?}");
+        assert_eq!(of(LabelBudget::DrawnFolds), Some(10), "{name:?}: the embedded set has no folds of its own");
+    }
+    let records = byol::report::load(&out).unwrap().predictions;
+    let chosen = |name: ResultName| {
+        let record = records.iter().find(|record| record.name == name).unwrap();
+        record.chosen.clone().unwrap_or_default()
+    };
+    assert!(chosen(ResultName::ByolLinear).starts_with("learning_rate="));
+    assert!(chosen(ResultName::ByolFinetuned).starts_with("lr0.0"));
+    assert_eq!(chosen(ResultName::Supervised), "", "the baseline has no sweep");
+    assert!(out.join("trials").read_dir().unwrap().count() >= 44, "four candidates for each of eleven draws");
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("folds drawn here") && page.contains("Effective rank"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_training_and_names_its_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = tiny(&["pretrain.learning_rate=1e38", "pretrain.optimizer=sgd", "pretrain.warmup_epochs=0"]);
+    let out = folder.path().join("run");
+    let error = Try { experiment: &experiment, data: &small(), out: &out, mode: OpenMode::Fresh }
+        .quietly(experiment::pretrain)
+        .unwrap_err();
+    let ExperimentError::Train(TrainError::Diverged { step, .. }) = &error else { panic!("{error}") };
+    assert!((2..=4).contains(step), "{error}");
+    assert!(error.to_string().contains("lower pretrain.learning_rate"), "{error}");
+}
+
+/// The order that the paper's Table 5 leads one to expect, where it is robust: without predictor or stop-gradient the
+/// representation collapses, with both it does not.
+#[test]
+fn ablations_share_runs_and_show_collapse() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("ablation");
+    let mut set = ablation::BASIS.map(str::to_owned).to_vec();
+    set.extend(COLLAPSING.map(str::to_owned));
+    let experiment = resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap();
+    let data = dataset_with(PatternOptions { side: 32, train_per_class: 40, test_per_class: 10, unlabeled: 2000 });
+    let named = |name: &str| *MECHANISM.iter().find(|variant| variant.name == name).unwrap();
+    let ablate = |variants: &[ablation::Variant], mode| {
+        let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+        let mut context = Context {
+            experiment: &experiment,
+            data: &data,
+            hardware: &hardware,
+            out: &out,
+            mode,
+            interrupt: &Interrupt::default(),
+            reporter: &mut Silent,
+        };
+        match ablation::ablate(&mut context, variants, 1) {
+            Ok(AblationOutcome::Finished(found)) => found,
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = ablate(&[named("full"), named("no-predictor"), named("no-stop-gradient")], OpenMode::Fresh);
+    let collapsed: Vec<(&str, usize)> =
+        found.variants.iter().map(|variant| (variant.name.as_str(), variant.collapsed())).collect();
+    println!("{}", byol::report::ablation::markdown(&found));
+    assert_eq!(collapsed, [("full", 0), ("no-predictor", 1), ("no-stop-gradient", 1)]);
+
+    // The lab's set shares the run of BYOL as it is, and adds what it needs.
+    let again = ablate(&LAB[..1], OpenMode::Resume);
+    assert_eq!(again.variants.len(), 3);
+    let full = &again.variants[0];
+    let linear = |variant: &ablation::VariantRecord| variant.accuracy(ResultName::ByolLinear, LabelBudget::All);
+    assert_eq!(linear(full), linear(&found.variants[0]));
+    assert!(full.accuracy(ResultName::ByolFinetuned, LabelBudget::PerClass(2)).is_some());
 }

@@ -3,7 +3,7 @@
 use byol::experiment::{self, Context, Protocol};
 use byol::run::directory::OpenMode;
 use byol::run::event::Reporter;
-use byol::run::record::{LabelBudget, PredictionRecord, ResultName};
+use byol::run::record::{Accuracy, LabelBudget, PredictionRecord, ResultName};
 
 use crate::args::{self, Output, ProtocolName};
 use crate::exit::Ending;
@@ -11,14 +11,15 @@ use crate::request::{self, Basis};
 use crate::{interrupt, output, wording};
 
 pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let basis = Basis { run: Some(&options.from), ..Basis::default() };
+    let (protocols, set): (&[Protocol], &[&str]) = match options.protocol {
+        ProtocolName::Linear => (&[Protocol::Linear], &[]),
+        ProtocolName::Knn => (&[Protocol::Knn], &[]),
+        ProtocolName::Folds => (&[Protocol::Linear, Protocol::Knn], &["labels_per_class=[\"folds\"]"]),
+    };
+    let basis = Basis { run: Some(&options.from), set, ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
     let hardware = request::hardware(&options.hardware, reporter)?;
     let data = request::dataset(&options.source.data, &[], &options.source.strictness, reporter)?;
-    let protocol = match options.protocol {
-        ProtocolName::Linear => Protocol::Linear,
-        ProtocolName::Knn => Protocol::Knn,
-    };
     let mut context = Context {
         experiment: &experiment,
         data: &data,
@@ -29,7 +30,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
         interrupt: &interrupt::listen()?,
         reporter,
     };
-    let records = experiment::evaluate(&mut context, &options.from, protocol)?;
+    let records = experiment::evaluate(&mut context, &options.from, protocols)?;
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "predictions": records }));
     } else {
@@ -38,7 +39,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
     Ok(Ending::Done)
 }
 
-/// One line per classifier and label budget: mean test accuracy and its range over draws.
+/// One line per classifier and label budget: mean test accuracy, its deviation and its range over draws or folds.
 fn table(records: &[PredictionRecord]) -> String {
     let mut groups: Vec<(ResultName, LabelBudget, Vec<f64>)> = Vec::new();
     for record in records {
@@ -47,14 +48,20 @@ fn table(records: &[PredictionRecord]) -> String {
             None => groups.push((record.name, record.labels_per_class, vec![record.test_accuracy])),
         }
     }
-    let mut text =
-        format!("{:<24}{:>17}{:>7}{:>15}   range\n", "classifier", "labels per class", "draws", "test accuracy");
+    let mut text = format!(
+        "{:<24}{:>17}{:>7}{:>15}{:>11}   range\n",
+        "classifier", "labels per class", "draws", "test accuracy", "deviation"
+    );
     for (name, budget, accuracies) in groups {
-        let draws = accuracies.len();
-        let mean = accuracies.iter().sum::<f64>() / draws as f64;
-        let (low, high) = accuracies.iter().fold((mean, mean), |(low, high), one| (low.min(*one), high.max(*one)));
-        let (name, budget) = (wording::result(name), budget.to_string());
-        text += &format!("{name:<24}{budget:>17}{draws:>7}{mean:>15.4}   {low:.4}-{high:.4}\n");
+        let (low, high) = accuracies.iter().fold((1.0f64, 0.0f64), |(low, high), one| (low.min(*one), high.max(*one)));
+        let (name, budget, draws) = (wording::result(name), budget.to_string(), accuracies.len());
+        if let Some(Accuracy { mean, std, .. }) = Accuracy::over(accuracies) {
+            let deviation = std.map_or_else(|| "-".to_owned(), |std| format!("{std:.4}"));
+            text += &format!("{name:<24}{budget:>17}{draws:>7}{mean:>15.4}{deviation:>11}   {low:.4}-{high:.4}\n");
+        }
+    }
+    if records.iter().any(|record| record.labels_per_class == LabelBudget::DrawnFolds) {
+        text += "\ndrawn-folds: the data has no fold_indices.txt, so these folds of the same form were drawn here\n";
     }
     text
 }

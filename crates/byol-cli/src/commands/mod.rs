@@ -1,5 +1,6 @@
 //! The commands: each turns its options into one call of the library and prints what came back.
 
+mod ablate;
 mod bench;
 mod data;
 mod evaluate;
@@ -25,6 +26,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Finetune(finetune) => train::finetune(finetune, output, reporter),
         Command::Evaluate(evaluate) => evaluate::evaluate(evaluate, output, reporter),
         Command::Run(run) => train::run(run, output, reporter),
+        Command::Ablate(ablate) => ablate::ablate(ablate, output, reporter),
         Command::Report(report) => report::report(report, output),
         Command::Bench(bench) => bench::bench(bench, output, reporter),
     }

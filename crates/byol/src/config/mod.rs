@@ -44,7 +44,8 @@ pub struct Experiment {
     pub validation_share: f64,
     /// Images per batch when a network only evaluates.
     pub evaluation_batch_size: usize,
-    /// Minutes after which a training writes a checkpoint in the middle of an epoch too; 0 for never. It changes no result.
+    /// Minutes after which a training writes a checkpoint in the middle of an epoch too; 0 for never. It changes no
+    /// result.
     pub checkpoint_minutes: f64,
     /// Faults to train with, for ablations; none in any preset.
     pub faults: Vec<Fault>,
@@ -98,8 +99,8 @@ pub struct Pretrain {
     pub loss_target: LossTarget,
     /// Whether the online network has a predictor. Without one, BYOL collapses (paper, Table 5b).
     pub predictor: bool,
-    /// Whether the gradient stops at the target's projections. Where it does not, the target branch is the online network
-    /// itself, because an average has no parameters of its own to receive a gradient.
+    /// Whether the gradient stops at the target's projections. Where it does not, the target branch is the online
+    /// network itself, because an average has no parameters of its own to receive a gradient.
     pub stop_gradient: bool,
     /// Which named recipes the two views are drawn with.
     pub views: ViewSet,
@@ -111,8 +112,8 @@ pub struct Pretrain {
     pub patience: usize,
     /// What counts as improvement.
     pub patience_metric: PatienceMetric,
-    /// Epochs between looks at the representation of held-out training images: k-NN, a linear probe, and signs of collapse;
-    /// 0 makes none.
+    /// Epochs between looks at the representation of held-out training images: k-NN, a linear probe, and signs of
+    /// collapse; 0 makes none.
     pub monitor_every: usize,
     /// Whether a collapsed representation ends training with an error.
     pub stop_on_collapse: bool,
@@ -141,6 +142,11 @@ pub struct Supervised {
     pub augmentation: Augmentation,
     /// Epochs without improvement of the validation loss after which training stops; 0 never stops early.
     pub patience: usize,
+    /// Learning rates to choose from instead of `learning_rate`, by training on four fifths of the label budget and
+    /// validating on the rest; the classifier is then trained on the whole budget. An empty list chooses nothing.
+    pub sweep_learning_rates: Vec<f64>,
+    /// Numbers of epochs to choose from likewise, with every learning rate.
+    pub sweep_epochs: Vec<usize>,
 }
 
 /// The evaluations of a frozen encoder.
@@ -151,10 +157,31 @@ pub struct Evaluate {
     pub knn_neighbors: usize,
     /// Temperature of the votes' weights, exp(similarity / temperature).
     pub knn_temperature: f64,
+    /// How the linear classifier is fitted.
+    pub linear_solver: LinearSolver,
     /// L2 penalties that logistic regression chooses from, by cross-validation inside the label budget.
     pub linear_l2: Vec<f64>,
     /// Folds of that cross-validation.
     pub linear_folds: usize,
+    /// Epochs of the solver `sgd`.
+    pub sgd_epochs: usize,
+    /// Labelled images per step of `sgd`.
+    pub sgd_batch_size: usize,
+    /// Peak learning rates that `sgd` chooses from, on a fifth of the label budget; not scaled by the batch size.
+    pub sgd_learning_rates: Vec<f64>,
+    /// Passes of random crops and flips over the labelled images that `sgd` trains on, in turn; 0 trains on whole
+    /// images. The paper crops anew in every epoch; each pass costs as much as a pass over the data.
+    pub sgd_views: usize,
+}
+
+/// How the linear classifier on a frozen encoder is fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinearSolver {
+    /// L2-regularised logistic regression to convergence by L-BFGS, on whole images.
+    Lbfgs,
+    /// SGD with Nesterov momentum on random crops: the paper's protocol (appendix C.1).
+    Sgd,
 }
 
 /// Residual networks (He et al. 2015). ResNet-10 has one basic block per stage.
@@ -188,7 +215,8 @@ pub enum OptimizerKind {
     Sgd,
     /// The same with Nesterov momentum.
     Nesterov,
-    /// Layer-wise adaptive rate scaling (You et al. 2017, arXiv 1708.03888) with momentum 0.9 and trust coefficient 0.001.
+    /// Layer-wise adaptive rate scaling (You et al. 2017, arXiv 1708.03888) with momentum 0.9 and trust coefficient
+    /// 0.001.
     Lars,
 }
 
@@ -254,8 +282,8 @@ pub enum Augmentation {
 pub enum Fault {
     /// The two views of a pair come from different images: each view has an order of the images of its own.
     UnpairedViews,
-    /// The online network is its own target, and in the second term the gradient stops at the prediction instead of at the
-    /// target. The target network is updated and never used.
+    /// The online network is its own target, and in the second term the gradient stops at the prediction instead of at
+    /// the target. The target network is updated and never used.
     OnlineTarget,
     /// Predictions and targets are not normalised: the loss is their mean squared difference.
     Unnormalized,

@@ -31,8 +31,8 @@ pub struct Request<'a> {
 /// Resolves and validates a configuration.
 ///
 /// The recipes `pretrain.t` and `pretrain.t_prime` follow `pretrain.views`, except for keys of them that the file or a
-/// pair sets. A preset's own changes to a recipe hold as long as `views` is the preset's. A recipe key in a file that
-/// only repeats what the file's `views` stands for (as in the saved configuration of a run) counts as not set.
+/// pair sets; presets set none. A recipe key in a file that only repeats what the file's `views` stands for (as in the
+/// saved configuration of a run) counts as not set.
 ///
 /// # Errors
 /// The preset does not exist, the file cannot be read, a key is unknown, a value has the wrong type or range.
@@ -58,12 +58,8 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
     let preset = parse_table(text, |_| origin.clone())?;
     let preset = keys::flatten(&preset).into_iter().map(|(key, value)| (key, (value, origin.clone())));
     let mut settings: BTreeMap<String, (Value, Origin)> = preset.collect();
-    let views_of_preset = settings.get(VIEWS).map(|(value, _)| value.clone());
     for Entry { key, value, origin } in user {
         settings.insert(key, (value, origin));
-    }
-    if settings.get(VIEWS).map(|(value, _)| value) != views_of_preset.as_ref() {
-        settings.retain(|key, (_, from)| !is_recipe_key(key) || *from != origin);
     }
     // An unknown name of views is reported with every other wrong value, below.
     let views = settings.get(VIEWS).and_then(|(value, _)| view_set(value)).unwrap_or(ViewSet::Paper);
@@ -81,10 +77,6 @@ struct Entry {
     key: String,
     value: Value,
     origin: Origin,
-}
-
-fn is_recipe_key(key: &str) -> bool {
-    key.starts_with("pretrain.t.") || key.starts_with("pretrain.t_prime.")
 }
 
 fn view_set(value: &Value) -> Option<ViewSet> {

@@ -8,7 +8,7 @@ use crate::augment::RecipeError;
 use crate::run::record::LabelBudget;
 
 /// What `labels_per_class` may be.
-pub(super) const BUDGETS: &str = "a list of numbers above 0 and \"all\", as in [10, 100, \"all\"]";
+pub(super) const BUDGETS: &str = "a list of numbers above 0, \"all\" and \"folds\", as in [10, 100, \"all\"]";
 
 impl Experiment {
     /// Checks every range and combination that does not depend on the data.
@@ -61,7 +61,20 @@ impl Experiment {
         for (index, penalty) in evaluate.linear_l2.iter().enumerate() {
             positive(&format!("evaluate.linear_l2[{index}]"), *penalty)?;
         }
-        within("evaluate.linear_folds", evaluate.linear_folds, 2, 100)
+        within("evaluate.linear_folds", evaluate.linear_folds, 2, 100)?;
+        within("evaluate.sgd_epochs", evaluate.sgd_epochs, 1, 1_000_000)?;
+        within("evaluate.sgd_batch_size", evaluate.sgd_batch_size, 1, 1_048_576)?;
+        within("evaluate.sgd_views", evaluate.sgd_views, 0, 10_000)?;
+        check(
+            "evaluate.sgd_learning_rates",
+            "[]",
+            !evaluate.sgd_learning_rates.is_empty(),
+            "at least one rate above 0",
+        )?;
+        for (index, rate) in evaluate.sgd_learning_rates.iter().enumerate() {
+            positive(&format!("evaluate.sgd_learning_rates[{index}]"), *rate)?;
+        }
+        Ok(())
     }
 }
 
@@ -106,7 +119,14 @@ impl Supervised {
         within(&format!("{stage}.batch_size"), self.batch_size, 2, 1_048_576)?;
         positive(&format!("{stage}.learning_rate"), self.learning_rate)?;
         not_negative(&format!("{stage}.weight_decay"), self.weight_decay)?;
-        warmup(stage, self.warmup_epochs, self.epochs)
+        for (index, rate) in self.sweep_learning_rates.iter().enumerate() {
+            positive(&format!("{stage}.sweep_learning_rates[{index}]"), *rate)?;
+        }
+        for (index, &epochs) in self.sweep_epochs.iter().enumerate() {
+            within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
+        }
+        let fewest = self.sweep_epochs.iter().copied().min().unwrap_or(self.epochs).min(self.epochs);
+        warmup(stage, self.warmup_epochs, fewest)
     }
 }
 

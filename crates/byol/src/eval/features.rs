@@ -8,7 +8,7 @@ use super::Features;
 use crate::config::Experiment;
 use crate::data::LabeledImages;
 use crate::device::Hardware;
-use crate::loader::{self, Pictures};
+use crate::loader::{self, Pictures, ViewKind};
 use crate::model::layers::Pass;
 use crate::model::parameters::{LayoutBuilder, Weights};
 use crate::model::{Mode, ModelError, ResNet};
@@ -28,6 +28,23 @@ pub struct FeatureRequest<'a> {
 /// # Errors
 /// A picture cannot be read, or the weights do not fit the experiment's encoder.
 pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usize]) -> Result<Features, TrainError> {
+    let vectors = extract_view(request, labeled, indices, ViewKind::Whole)?;
+    Ok(Features { vectors, labels: indices.iter().map(|&index| labeled.labels[index]).collect() })
+}
+
+/// Representations of one view of each of the pictures `indices`.
+///
+/// # Shapes
+/// float32 `[pictures, features]` on the hardware's device.
+///
+/// # Errors
+/// As [`extract`].
+pub fn extract_view(
+    request: &FeatureRequest,
+    labeled: &LabeledImages,
+    indices: &[usize],
+    view: ViewKind,
+) -> Result<Tensor, TrainError> {
     let FeatureRequest { experiment, hardware, .. } = *request;
     let (network, weights) = network(request)?;
     let leaves = weights.leaves(hardware.precision);
@@ -38,7 +55,8 @@ pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usi
         normalization: normalization(experiment),
         seed: experiment.seed,
     };
-    let batches = loader::whole(pictures, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
+    let size = experiment.evaluation_batch_size;
+    let batches = loader::in_order(pictures, vec![view], indices.to_vec(), size, hardware.threads);
     let mut rows = vec![Tensor::zeros([0, network.config().features()], (Kind::Float, hardware.device))];
     for batch in batches {
         let batch = batch?;
@@ -46,8 +64,7 @@ pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usi
             network.forward(&pass, &batch.views[0].to_device(hardware.device)).to_kind(Kind::Float)
         }));
     }
-    let labels = indices.iter().map(|&index| labeled.labels[index]).collect();
-    Ok(Features { vectors: Tensor::cat(&rows, 0), labels })
+    Ok(Tensor::cat(&rows, 0))
 }
 
 /// The encoder's structure with its weights.

@@ -1,7 +1,9 @@
 //! Linear evaluation: L2-regularised multinomial logistic regression on the representations of a frozen encoder, its
 //! penalty chosen by cross-validation inside the given labels. No test vector is seen here before the model is fitted.
+//! The paper's classifier trained by SGD is in [`sgd`].
 
 mod objective;
+pub mod sgd;
 
 use tch::{Device, Kind, Tensor};
 
@@ -22,9 +24,9 @@ const CONVERGED: f64 = 1e-5;
 /// How the penalty is chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearOptions {
-    /// Penalties to choose from, each above zero, in any order. The objective is the mean cross-entropy over images plus
-    /// `l2 / 2` times the sum of squared weights: scikit-learn's `LogisticRegression(C = 1 / (l2 * images))`. Of two
-    /// classes scikit-learn fits one logit, which corresponds to two with `C = 2 / (l2 * images)`.
+    /// Penalties to choose from, each above zero, in any order. The objective is the mean cross-entropy over images
+    /// plus `l2 / 2` times the sum of squared weights: scikit-learn's `LogisticRegression(C = 1 / (l2 * images))`. Of
+    /// two classes scikit-learn fits one logit, which corresponds to two with `C = 2 / (l2 * images)`.
     pub l2: Vec<f64>,
     /// Folds of the cross-validation, at least 2. The most frequent class's number of images where that is less.
     pub folds: usize,
@@ -32,15 +34,31 @@ pub struct LinearOptions {
     pub seed: u64,
 }
 
-/// A fitted logistic regression.
+/// What was chosen inside the given labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Chosen {
+    L2(f64),
+    LearningRate(f64),
+}
+
+impl std::fmt::Display for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Chosen::L2(penalty) => write!(f, "l2={penalty}"),
+            Chosen::LearningRate(rate) => write!(f, "learning_rate={rate}"),
+        }
+    }
+}
+
+/// A fitted linear classifier.
 #[derive(Debug)]
 pub struct LinearModel {
-    /// Mean and deviation of the training vectors, `[1, features]`.
+    /// What vectors are standardised with, `[1, features]`.
     mean: Tensor,
     deviation: Tensor,
     weights: Tensor,
     bias: Tensor,
-    l2: f64,
+    chosen: Chosen,
 }
 
 /// Fits a logistic regression to labelled representations.
@@ -91,7 +109,7 @@ pub fn fit_linear(train: &Features, classes: usize, options: &LinearOptions) -> 
         bias: all(f64::NEG_INFINITY, 1).index_copy(1, &columns, &fitted.bias),
         mean,
         deviation,
-        l2,
+        chosen: Chosen::L2(l2),
     })
 }
 
@@ -145,9 +163,9 @@ impl LinearModel {
         Ok(Tensor::cat(&scores.collect::<Vec<_>>(), 0))
     }
 
-    /// The penalty that cross-validation chose.
-    pub fn chosen_l2(&self) -> f64 {
-        self.l2
+    /// The penalty or learning rate that was chosen.
+    pub fn chosen(&self) -> Chosen {
+        self.chosen
     }
 
     /// Weights of the standardised features, float64 `[features, classes]`.

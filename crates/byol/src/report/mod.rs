@@ -1,6 +1,7 @@
 //! The report: from a run directory to a table, a page and an explanation. It reads the run directory and nothing else;
 //! nothing here trains, evaluates, or looks at images other than the gallery's.
 
+pub mod ablation;
 mod chart;
 pub mod compare;
 pub mod explain;

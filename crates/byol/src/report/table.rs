@@ -22,7 +22,7 @@ fn of_run(run: &RunData) -> String {
     if budgets.is_empty() {
         text.push_str("No classifier has been evaluated on the test images.\n");
     } else {
-        text.push_str(&aligned(&rows(run, &budgets)));
+        text.push_str(&aligned(&rows(run, &budgets), 2));
         text.push_str("\nTest accuracy in percent: mean ± sample standard deviation over label draws.\n");
     }
     text.push('\n');
@@ -55,12 +55,15 @@ pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
 }
 
 fn cell(run: &RunData, name: ResultName, budget: LabelBudget) -> String {
-    match run.accuracy(name, budget) {
+    percent(run.accuracy(name, budget).map(|accuracy| (accuracy.mean, accuracy.std)))
+}
+
+/// Mean and deviation of an accuracy in percent.
+pub(super) fn percent(accuracy: Option<(f64, Option<f64>)>) -> String {
+    match accuracy {
         None => MISSING.to_owned(),
-        Some(accuracy) => match accuracy.std {
-            Some(std) => format!("{:.1} ± {:.1}", 100.0 * accuracy.mean, 100.0 * std),
-            None => format!("{:.1}", 100.0 * accuracy.mean),
-        },
+        Some((mean, Some(deviation))) => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation),
+        Some((mean, None)) => format!("{:.1}", 100.0 * mean),
     }
 }
 
@@ -98,21 +101,22 @@ pub(super) fn pretraining(run: &RunData) -> String {
     text
 }
 
-fn aligned(rows: &[Vec<String>]) -> String {
+/// A Markdown table whose columns line up in a terminal; the first `words` columns hold words, the others numbers.
+pub(super) fn aligned(rows: &[Vec<String>], words: usize) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(4);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (place, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
-            0 | 1 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column < words {
+            true => format!("{cell:<width$}"),
+            false => format!("{cell:>width$}"),
         });
         text.push_str(&format!("| {} |\n", cells.collect::<Vec<_>>().join(" | ")));
         if place == 0 {
-            let rules = widths.iter().enumerate().map(|(column, &width)| match column {
-                0 | 1 => "-".repeat(width),
-                _ => format!("{}:", "-".repeat(width - 1)),
+            let rules = widths.iter().enumerate().map(|(column, &width)| match column < words {
+                true => "-".repeat(width),
+                false => format!("{}:", "-".repeat(width - 1)),
             });
             text.push_str(&format!("| {} |\n", rules.collect::<Vec<_>>().join(" | ")));
         }

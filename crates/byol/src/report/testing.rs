@@ -164,6 +164,8 @@ fn prediction(
 ) -> PredictionRecord {
     let right = predicted.iter().zip(labels).filter(|(a, b)| a == b).count();
     PredictionRecord {
+        top5_accuracy: None,
+        calibration_error: None,
         name,
         labels_per_class: budget,
         draw,

@@ -43,6 +43,8 @@ pub(super) fn budget(budget: LabelBudget) -> String {
     match budget {
         LabelBudget::PerClass(1) => "1 label per class".to_owned(),
         LabelBudget::PerClass(labels) => format!("{} labels per class", count(labels as u64)),
+        LabelBudget::Folds => "predefined folds".to_owned(),
+        LabelBudget::DrawnFolds => "folds drawn here".to_owned(),
         LabelBudget::All => "all labels".to_owned(),
     }
 }

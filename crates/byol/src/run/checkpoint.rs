@@ -1,11 +1,11 @@
 //! Checkpoints: safetensors files with a JSON header of ours, written whole or not at all.
 //!
 //! Format 2. Tensors are named `online.*`, `target.*` and `optimizer.*` (pre-training) or `classifier.*` and
-//! `optimizer.*` (supervised). The metadata has the single key `byol`, a JSON object with `format`, `sha256` and `header`
-//! ([`Header`]). The digest is that of the header's JSON text and of the name, type, shape and bytes of every tensor in
-//! the order of their names, each preceded by its length as eight little-endian bytes: a flipped bit anywhere is noticed.
-//! Random numbers are functions of seed, epoch and image, so the step is all there is to their state. There are no times,
-//! paths or unordered maps in a checkpoint, so equal runs give equal bytes.
+//! `optimizer.*` (supervised). The metadata has the single key `byol`, a JSON object with `format`, `sha256` and
+//! `header` ([`Header`]). The digest is that of the header's JSON text and of the name, type, shape and bytes of every
+//! tensor in the order of their names, each preceded by its length as eight little-endian bytes: a flipped bit anywhere
+//! is noticed. Random numbers are functions of seed, epoch and image, so the step is all there is to their state. There
+//! are no times, paths or unordered maps in a checkpoint, so equal runs give equal bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use super::RunError;
-use super::directory::write_atomically;
+use super::directory::{PARTIAL, write_atomically};
 use super::record::Stage;
 use crate::config::Experiment;
 
@@ -265,6 +265,7 @@ impl CheckpointFolder {
         let path = self.of_step(progress.step);
         std::fs::create_dir_all(&self.path).map_err(|source| CheckpointError::Write { path: path.clone(), source })?;
         checkpoint.write(&path)?;
+        self.remove_torn();
         let best = progress.best_step.map(|step| self.of_step(step));
         for old in self.files().into_iter().rev().skip(self.keep).filter(|old| Some(old) != best.as_ref()) {
             // One file too many does no harm.
@@ -275,6 +276,15 @@ impl CheckpointFolder {
 
     fn of_step(&self, step: usize) -> PathBuf {
         self.path.join(format!("step-{step:08}.safetensors"))
+    }
+
+    /// Removes what a killed program had only half written.
+    fn remove_torn(&self) {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == PARTIAL)) {
+            // What stays behind does no harm.
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Removes the folder with all its checkpoints.

@@ -49,9 +49,12 @@ fn list(differences: &[Difference]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
+/// Extension of a file that is still being written.
+pub(crate) const PARTIAL: &str = "partial";
+
 /// Writes `bytes` to a temporary sibling of `path`, then renames it: the file is there whole or not at all.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("partial");
+    let temporary = path.with_extension(PARTIAL);
     let written = File::create(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
@@ -170,11 +173,13 @@ impl RunDirectory {
 
     /// The checkpoints of one supervised training.
     pub fn supervised_checkpoints(&self, stage: Stage, budget: LabelBudget, draw: usize) -> CheckpointFolder {
-        let stage = match stage {
-            Stage::Finetune => "finetune",
-            Stage::Supervised | Stage::Pretrain => "supervised",
-        };
+        let stage = stage_name(stage);
         CheckpointFolder::new(self.path.join("checkpoints").join(format!("{stage}-{budget}-draw{draw}")), 1)
+    }
+
+    /// The folder of one candidate of a sweep: metrics and checkpoints of its own, and no configuration.
+    pub fn trial(&self, name: &str) -> RunDirectory {
+        RunDirectory { path: self.path.join("trials").join(name) }
     }
 
     /// # Errors
@@ -261,6 +266,14 @@ impl RunDirectory {
     }
 }
 
+/// A stage's name in paths.
+pub(crate) fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Finetune => "finetune",
+        Stage::Supervised | Stage::Pretrain => "supervised",
+    }
+}
+
 fn line(path: &Path, record: &impl Serialize) -> Result<Vec<u8>, RunError> {
     let mut text = serde_json::to_vec(record)
         .map_err(|error| RunError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
@@ -270,6 +283,8 @@ fn line(path: &Path, record: &impl Serialize) -> Result<Vec<u8>, RunError> {
 
 fn append(path: &Path, record: &impl Serialize) -> Result<(), RunError> {
     let text = line(path, record)?;
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.map_err(|source| RunError::Write { path: path.to_owned(), source })?;
     OpenOptions::new()
         .create(true)
         .append(true)

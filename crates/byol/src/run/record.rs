@@ -18,6 +18,10 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LabelBudget {
     PerClass(usize),
+    /// The folds that come with the data, each a draw: STL-10's plan of ten times 1,000 labels.
+    Folds,
+    /// Folds of that form drawn here, for data that has none.
+    DrawnFolds,
     All,
 }
 
@@ -102,6 +106,12 @@ pub struct PredictionRecord {
     /// Labelled images used, over all classes.
     pub labels_used: usize,
     pub test_accuracy: f64,
+    /// Share of test images whose class is among the five likeliest; absent with five classes or fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top5_accuracy: Option<f64>,
+    /// Expected calibration error in 15 bins, 0-1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_error: Option<f64>,
     /// Predicted class index of each test image, in the test split's order.
     pub predicted: Vec<u16>,
     /// Seconds that training (or fitting) and predicting took.
@@ -249,7 +259,7 @@ impl Serialize for LabelBudget {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             LabelBudget::PerClass(labels) => serializer.serialize_u64(*labels as u64),
-            LabelBudget::All => serializer.serialize_str("all"),
+            LabelBudget::Folds | LabelBudget::DrawnFolds | LabelBudget::All => serializer.collect_str(self),
         }
     }
 }
@@ -273,14 +283,16 @@ impl std::fmt::Display for LabelBudget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             LabelBudget::PerClass(labels) => write!(f, "{labels}"),
+            LabelBudget::Folds => write!(f, "folds"),
+            LabelBudget::DrawnFolds => write!(f, "drawn-folds"),
             LabelBudget::All => write!(f, "all"),
         }
     }
 }
 
-/// A label budget that is neither a positive number nor `all`.
+/// A label budget that is neither a positive number nor a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("labels per class must be a positive number or 'all', not '{0}'")]
+#[error("labels per class must be a positive number, 'all' or 'folds', not '{0}'")]
 pub struct ParseLabelBudgetError(String);
 
 impl std::str::FromStr for LabelBudget {
@@ -289,6 +301,8 @@ impl std::str::FromStr for LabelBudget {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "all" => Ok(LabelBudget::All),
+            "folds" => Ok(LabelBudget::Folds),
+            "drawn-folds" => Ok(LabelBudget::DrawnFolds),
             _ => match text.parse() {
                 Ok(labels) if labels > 0 => Ok(LabelBudget::PerClass(labels)),
                 _ => Err(ParseLabelBudgetError(text.to_owned())),

@@ -30,8 +30,9 @@ const VIEW: u64 = 2;
 
 /// One supervised training.
 pub struct Task<'a> {
-    /// Supervised or fine-tuning; it names the settings too.
+    /// Supervised or fine-tuning.
     pub stage: Stage,
+    pub settings: &'a Supervised,
     pub budget: LabelBudget,
     pub draw: usize,
     pub labeled: &'a LabeledImages,
@@ -42,15 +43,6 @@ pub struct Task<'a> {
     pub validation: Vec<usize>,
     /// A pre-trained encoder to begin with, by torchvision's names.
     pub encoder: Option<&'a BTreeMap<String, Tensor>>,
-}
-
-impl Task<'_> {
-    fn settings<'e>(&self, experiment: &'e Experiment) -> &'e Supervised {
-        match self.stage {
-            Stage::Finetune => &experiment.finetune,
-            Stage::Supervised | Stage::Pretrain => &experiment.supervised,
-        }
-    }
 }
 
 /// What a supervised training ended with.
@@ -130,7 +122,7 @@ impl SupervisedLearner {
 /// the run directory cannot be written.
 pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
     let experiment = setting.experiment;
-    let settings = task.settings(experiment);
+    let settings = task.settings;
     let device = setting.device();
     if task.train.len() < 2 {
         return Err(TrainError::TooFewImages { stage: task.stage, images: task.train.len() });

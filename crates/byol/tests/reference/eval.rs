@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use byol::eval::Features;
 use byol::eval::knn::{KnnOptions, knn, knn_votes, nearest};
+use byol::eval::linear::sgd::{SgdOptions, fit_sgd};
 use byol::eval::linear::{LinearOptions, fit_linear};
 use byol::eval::metrics::{Confusion, Predictions, wilson};
 use byol::eval::significance::{BootstrapOptions, difference, mcnemar};
@@ -188,4 +189,15 @@ fn the_bootstrap_agrees_with_numpys() {
     assert!((found.mean - mean).abs() < 1e-12);
     // Twice the spread of such an end from 10,000 resamples.
     assert!((found.low - low).abs() < 0.003 && (found.high - high).abs() < 0.003, "{found:?}");
+}
+
+/// The classifier of the paper's linear evaluation against PyTorch's SGD (`make_sgd_fixture.py`).
+#[test]
+fn linear_by_sgd_is_pytorchs() {
+    let train = Fixture::read().train("tall");
+    let options = SgdOptions { epochs: 40, batch_size: usize::MAX, learning_rates: vec![2e-5], seed: 0 };
+    let model = fit_sgd(&[train.vectors.shallow_clone()], &train.labels, 5, &options).unwrap();
+    let expected = crate::formula::tensors("eval/sgd.safetensors");
+    crate::formula::assert_close("weights", model.weights(), &expected["weights"], 1e-5, 0.0);
+    crate::formula::assert_close("bias", model.bias(), &expected["bias"], 1e-5, 0.0);
 }

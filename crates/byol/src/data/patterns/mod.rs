@@ -12,11 +12,12 @@ use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, Unl
 use crate::random::{Coordinates, Stream, rng};
 use figure::Figure;
 
-/// The pictures' seed: it has nothing to do with the seed of a training.
-const SEED: u64 = 0;
+/// The pictures' seed: it has nothing to do with the seed of a training. The demo's settings were chosen on the
+/// pictures of seed 0, so that its figures on these are no one's choice (docs/experiments.md).
+const SEED: u64 = 1;
 
 /// Counts changes of the pictures; part of the fingerprint.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// How many pictures there are, and how large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

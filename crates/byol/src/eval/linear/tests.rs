@@ -30,7 +30,7 @@ fn separable_classes_are_told_apart() {
     let train = features(&per_class(20), 0.5);
     let model = fit_linear(&train, 3, &options(&[1.0, 1e-2, 1e-6])).unwrap();
     assert_eq!(model.predict(&train.vectors).unwrap(), train.labels);
-    assert_eq!(model.chosen_l2(), 1.0, "all penalties separate the classes, and the strongest wins");
+    assert_eq!(model.chosen(), Chosen::L2(1.0), "all penalties separate the classes, and the strongest wins");
     let constant = model.weights().narrow(0, 3, 1).abs().max().double_value(&[]);
     assert!(constant < 1e-6, "a constant feature has weight {constant}");
 }
@@ -41,7 +41,7 @@ fn a_penalty_that_hides_the_classes_is_not_chosen() {
     let labels: Vec<u16> = (0..60).map(|row| [0, 0, 0, 1, 2][row % 5]).collect();
     let train = features(&labels, 0.5);
     let model = fit_linear(&train, 3, &options(&[1e6, 1e-3])).unwrap();
-    assert_eq!(model.chosen_l2(), 1e-3);
+    assert_eq!(model.chosen(), Chosen::L2(1e-3));
     let hidden = fit_linear(&train, 3, &options(&[1e6])).unwrap();
     assert!(hidden.predict(&train.vectors).unwrap().iter().all(|&class| class == 0));
 }
@@ -64,8 +64,8 @@ fn the_gradient_vanishes_at_the_fit() {
 #[test]
 fn one_label_per_class_takes_the_middle_penalty() {
     let train = features(&per_class(1), 0.1);
-    assert_eq!(fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2])).unwrap().chosen_l2(), 1e-2);
-    assert_eq!(fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2, 1e-6])).unwrap().chosen_l2(), 1e-2);
+    assert_eq!(fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2])).unwrap().chosen(), Chosen::L2(1e-2));
+    assert_eq!(fit_linear(&train, 3, &options(&[1e-4, 1.0, 1e-2, 1e-6])).unwrap().chosen(), Chosen::L2(1e-2));
 }
 
 #[test]

@@ -90,6 +90,15 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<String>
         let value = format!("projection deviation {deviation:.2} at the end (1 is evenly spread, 0 collapsed)");
         if deviation < COLLAPSED_DEVIATION { signs.push(value) } else { clear.push(value) }
     }
+    if let Some(health) = epochs.iter().rev().find_map(|record| record.health) {
+        match health.collapse() {
+            Some(seen) => signs.push(format!("of held-out images, {seen}")),
+            None => clear.push(format!(
+                "effective rank {:.0} of the representations and {:.0} of the projections of held-out images",
+                health.representation.effective_rank, health.projection.effective_rank
+            )),
+        }
+    }
     if let Some(last) = epochs.last() {
         let early = last.epochs.div_ceil(10);
         match epochs.iter().find(|record| record.epoch <= early && record.loss < COLLAPSED_LOSS) {

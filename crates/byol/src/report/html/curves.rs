@@ -6,11 +6,14 @@ use super::super::chart::{Axis, Chart, Line, Point, Series, Size};
 use super::super::load::RunData;
 use super::super::words;
 use super::{figure, nothing};
+use crate::eval::health::Spread;
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
+use crate::train::monitor::Health;
 
-/// Colours: the baseline's, fine-tuned BYOL's, and k-NN's, as in the other charts.
+/// Colours: those of the baseline, fine-tuned BYOL, linear evaluation and k-NN, as in the other charts.
 const BASELINE: usize = 0;
 const FINE_TUNED: usize = 1;
+const LINEAR: usize = 2;
 const KNN: usize = 3;
 
 pub(super) fn pretraining(run: &RunData) -> Markup {
@@ -28,8 +31,23 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
                 "BYOL's training loss, mean of each epoch. A low loss alone says nothing about the representation.",
             ))
             (figure(
-                one("k-NN accuracy", Axis::linear("k-NN accuracy, %"), KNN, &|record| percent(record.knn_accuracy)),
-                "k-NN accuracy over held-out training images, while pre-training.",
+                over_epochs("k-NN accuracy and linear probe", Axis::linear("accuracy, %"), Size::Third, vec![
+                    curve("k-NN", KNN, Line::Solid, &epochs, &|record| percent(record.knn_accuracy)),
+                    curve("linear probe", LINEAR, Line::Solid, &epochs, &|record| percent(record.linear_accuracy)),
+                ]),
+                "k-NN accuracy and that of a linear probe over held-out training images, while pre-training.",
+            ))
+            (figure(
+                health("effective rank", Axis::linear("effective rank").including(&[1.0]), &epochs, |s| s.effective_rank),
+                "Effective rank (RankMe) of the vectors of held-out images: how many directions they use. 1 is a line.",
+            ))
+            (figure(
+                health("alignment", Axis::linear("squared distance").including(&[0.0]), &epochs, |s| s.alignment),
+                "Alignment: mean squared distance of two views of a held-out image, vectors normalised. 0 is together.",
+            ))
+            (figure(
+                health("uniformity", Axis::linear("log mean potential").including(&[0.0]), &epochs, |s| s.uniformity),
+                "Uniformity over held-out images: 0 when all vectors are one point, about \u{2212}4 when spread evenly.",
             ))
             (figure(
                 one("projection deviation", Axis::linear("deviation").including(&[0.0, 1.0]), 2, &|record| {
@@ -49,6 +67,22 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
             ))
         }
     }
+}
+
+/// One figure of the health of representations and projections.
+fn health(title: &str, y: Axis, epochs: &[&EpochRecord], value: fn(&Spread) -> f64) -> Option<Markup> {
+    let of = |label, style, line, layer: fn(&Health) -> &Spread| {
+        curve(label, style, line, epochs, &|record| record.health.as_ref().map(|health| value(layer(health))))
+    };
+    over_epochs(
+        title,
+        y,
+        Size::Third,
+        vec![
+            of("representations", LINEAR, Line::Solid, |health| &health.representation),
+            of("projections", KNN, Line::Dashed, |health| &health.projection),
+        ],
+    )
 }
 
 pub(super) fn training(run: &RunData) -> Markup {

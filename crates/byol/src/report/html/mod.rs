@@ -4,6 +4,7 @@
 mod confusion;
 mod curves;
 mod facts;
+mod measures;
 mod overlay;
 mod pictures;
 mod results;
@@ -101,7 +102,7 @@ const SECTIONS: [(&str, &str); 8] = [
 /// Every section, in the order of [`SECTIONS`]. `prefix` keeps their names apart where several runs share a page.
 fn sections(run: &RunData, explanation: &Explanation, prefix: &str) -> Markup {
     let contents = [
-        results::section(run, explanation),
+        html! { (results::section(run, explanation)) (measures::section(run)) },
         results::explanation(explanation),
         curves::pretraining(run),
         curves::training(run),

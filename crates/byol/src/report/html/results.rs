@@ -191,21 +191,22 @@ pub(super) fn budget_axis(runs: &[&RunData], budgets: &[LabelBudget]) -> Axis {
     Axis { scale: Scale::Log, ticks, ..Axis::linear("labels per class") }
 }
 
-/// Where a label budget stands: labels per class, for all labels their mean number.
+/// Where a label budget stands: labels per class, where a budget has no such number their mean.
 fn place(run: &RunData, budget: LabelBudget) -> f64 {
-    let all = || {
-        let used = run.predictions.iter().filter(|record| record.labels_per_class == LabelBudget::All);
+    let mean = || {
+        let used = run.predictions.iter().filter(|record| record.labels_per_class == budget);
         let used = used.map(|record| record.labels_used).max();
-        let used = used.or_else(|| Some(run.summary.as_ref()?.data.train_images)).filter(|&used| used > 0)?;
+        let all = || Some(run.summary.as_ref()?.data.train_images).filter(|_| budget == LabelBudget::All);
+        let used = used.or_else(all).filter(|&used| used > 0)?;
         Some(used as f64 / run.classes()? as f64)
     };
     match budget {
         LabelBudget::PerClass(labels) => labels as f64,
         // Nothing tells how many labels there are: to the right of every other budget.
-        LabelBudget::All => all().unwrap_or_else(|| {
+        LabelBudget::Folds | LabelBudget::DrawnFolds | LabelBudget::All => mean().unwrap_or_else(|| {
             let per_class = run.budgets().into_iter().filter_map(|budget| match budget {
                 LabelBudget::PerClass(labels) => Some(labels),
-                LabelBudget::All => None,
+                LabelBudget::Folds | LabelBudget::DrawnFolds | LabelBudget::All => None,
             });
             4.0 * per_class.max().unwrap_or(1) as f64
         }),

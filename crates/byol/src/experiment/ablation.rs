@@ -1,0 +1,378 @@
+//! Ablations: BYOL with one thing changed at a time, the same evaluation of each, beside the paper's figures; and the
+//! faults of the university lab's program, one by one and together.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::plan;
+use super::session::{Opened, Session};
+use super::{Context, ExperimentError, Outcome, pool, split};
+use crate::config::{Experiment, Fault, ScheduleKind, ViewSet};
+use crate::model::byol::{encoder_part, transferred_part};
+use crate::run::directory::{OpenMode, write_atomically};
+use crate::run::event::Event;
+use crate::run::record::{Accuracy, EpochRecord, LabelBudget, ResultName, Stage, Summary};
+use crate::run::{RunDirectory, RunError};
+use crate::train::Ended;
+
+/// What an ablation changes in the preset that it begins with: short pre-trainings that are looked at after every epoch
+/// and go on when they collapse, frozen encoders judged with all labels, and supervised stages with two per class.
+pub const BASIS: [&str; 5] = [
+    "pretrain.epochs=5",
+    "pretrain.monitor_every=1",
+    "pretrain.stop_on_collapse=false",
+    "pretrain.checkpoint_every=5",
+    "labels_per_class=[2, \"all\"]",
+];
+
+/// Side of the lab's pre-training pictures by that of its other ones: 224 by 96.
+const LAB_SIZES: [usize; 2] = [224, 96];
+
+/// BYOL with something changed.
+#[derive(Clone, Copy)]
+pub struct Variant {
+    /// The name of its folder.
+    pub name: &'static str,
+    /// What is changed, for people.
+    pub change: &'static str,
+    /// Top-1 accuracy on ImageNet in the paper, and where it stands.
+    pub paper: Option<(f64, &'static str)>,
+    /// Whether the fault is one of the lab's, which supervised stages are trained for too.
+    pub of_lab: bool,
+    apply: fn(&mut Experiment),
+}
+
+/// BYOL as it is; every set of variants begins with it.
+const FULL: Variant = Variant {
+    name: "full",
+    change: "nothing: BYOL as published",
+    paper: Some((72.5, "Table 5a, 300 epochs")),
+    of_lab: false,
+    apply: |_| {},
+};
+
+/// Variants that show what each part of BYOL is for (paper, section 5, Tables 5a and 5b, Figure 3b and Table 18).
+pub const MECHANISM: [Variant; 8] = [
+    FULL,
+    Variant {
+        name: "no-predictor",
+        change: "no predictor",
+        paper: Some((0.2, "Table 5b")),
+        apply: |experiment| experiment.pretrain.predictor = false,
+        ..FULL
+    },
+    Variant {
+        name: "no-stop-gradient",
+        change: "the gradient flows through the target branch, which is the online network",
+        paper: None,
+        apply: |experiment| experiment.pretrain.stop_gradient = false,
+        ..FULL
+    },
+    Variant {
+        name: "tau-0",
+        change: "tau 0: the target is the online network of the step before",
+        paper: Some((0.3, "Table 5a")),
+        apply: |experiment| constant_tau(experiment, 0.0),
+        ..FULL
+    },
+    Variant {
+        name: "tau-1",
+        change: "tau 1: the target stays the random network it began as",
+        paper: Some((18.8, "Table 5a")),
+        apply: |experiment| constant_tau(experiment, 1.0),
+        ..FULL
+    },
+    Variant {
+        name: "crop-only",
+        change: "views of crop and flip alone",
+        paper: Some((60.1, "Table 18, crop and flip")),
+        apply: |experiment| views(experiment, ViewSet::Crop),
+        ..FULL
+    },
+    Variant {
+        name: "no-color",
+        change: "no colour jitter, no grayscale",
+        paper: Some((63.4, "Figure 3b")),
+        apply: |experiment| views(experiment, ViewSet::NoColor),
+        ..FULL
+    },
+    Variant {
+        name: "symmetric",
+        change: "t for both views",
+        paper: None,
+        apply: |experiment| views(experiment, ViewSet::Symmetric),
+        ..FULL
+    },
+];
+
+/// What the lab's program got wrong, one by one and together.
+pub const LAB: [Variant; 8] = [
+    Variant { of_lab: true, ..FULL },
+    lab("lab-unpaired-views", "the two views come from different images", |experiment| {
+        experiment.faults.push(Fault::UnpairedViews);
+    }),
+    lab("lab-online-target", "the online network is its own target, with a misplaced stop-gradient", |experiment| {
+        experiment.faults.push(Fault::OnlineTarget);
+    }),
+    lab("lab-unnormalized", "vectors are not normalised", |experiment| experiment.faults.push(Fault::Unnormalized)),
+    lab("lab-heads", "heads of Linear-ReLU-BN on 1000 logits, which fine-tuning keeps", |experiment| {
+        experiment.faults.push(Fault::LabHeads);
+    }),
+    lab("lab-view-size", "pre-training at 224/96 of the size of fine-tuning", |experiment| {
+        experiment.pretrain.view_size = (experiment.image_size * LAB_SIZES[0]).div_ceil(LAB_SIZES[1]);
+    }),
+    lab("lab-evaluation-mode", "the classifier stays in evaluation mode after the first epoch", |experiment| {
+        experiment.faults.push(Fault::EvaluationMode);
+    }),
+    lab("lab-together", "all of the lab's faults", |experiment| {
+        experiment.faults = vec![
+            Fault::UnpairedViews,
+            Fault::OnlineTarget,
+            Fault::Unnormalized,
+            Fault::LabHeads,
+            Fault::EvaluationMode,
+        ];
+        experiment.pretrain.view_size = (experiment.image_size * LAB_SIZES[0]).div_ceil(LAB_SIZES[1]);
+    }),
+];
+
+const fn lab(name: &'static str, change: &'static str, apply: fn(&mut Experiment)) -> Variant {
+    Variant { name, change, paper: None, of_lab: true, apply }
+}
+
+fn constant_tau(experiment: &mut Experiment, tau: f64) {
+    (experiment.pretrain.tau, experiment.pretrain.tau_schedule) = (tau, ScheduleKind::Constant);
+}
+
+fn views(experiment: &mut Experiment, views: ViewSet) {
+    experiment.pretrain.views = views;
+    (experiment.pretrain.t, experiment.pretrain.t_prime) = views.recipes();
+}
+
+impl Variant {
+    /// An experiment with this change, and another seed.
+    pub fn of(&self, base: &Experiment, seed: u64) -> Experiment {
+        let mut experiment = Experiment { seed, ..base.clone() };
+        (self.apply)(&mut experiment);
+        experiment
+    }
+}
+
+/// `ablation.json`: what the variants in one folder came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ablation {
+    pub variants: Vec<VariantRecord>,
+    /// The program that made the runs.
+    pub version: String,
+    pub hardware: String,
+}
+
+/// One variant over its seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VariantRecord {
+    pub name: String,
+    pub change: String,
+    /// Top-1 accuracy on ImageNet in the paper in percent, and where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paper: Option<(f64, String)>,
+    pub seeds: Vec<SeedRecord>,
+}
+
+/// One variant with one seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeedRecord {
+    pub seed: u64,
+    /// Test accuracies, 0-1; each a mean over label draws.
+    pub results: Vec<ResultOfSeed>,
+    /// The first epoch at which the representation had collapsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collapsed_at: Option<usize>,
+    /// Effective rank of representations and deviation of projections after the last epoch.
+    pub effective_rank: Option<f64>,
+    pub projection_deviation: Option<f64>,
+    pub seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultOfSeed {
+    pub name: ResultName,
+    pub labels_per_class: LabelBudget,
+    pub test_accuracy: f64,
+}
+
+impl VariantRecord {
+    /// Test accuracy of one classifier over seeds; absent where it was not evaluated.
+    pub fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<Accuracy> {
+        let of = |seed: &SeedRecord| {
+            let found = seed.results.iter().find(|result| result.name == name && result.labels_per_class == budget);
+            found.map(|result| result.test_accuracy)
+        };
+        Accuracy::over(self.seeds.iter().filter_map(of).collect())
+    }
+
+    /// Seeds with which the representation collapsed.
+    pub fn collapsed(&self) -> usize {
+        self.seeds.iter().filter(|seed| seed.collapsed_at.is_some()).count()
+    }
+}
+
+/// How an ablation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AblationOutcome {
+    Finished(Ablation),
+    /// It was asked to stop; `--resume` goes on.
+    Interrupted,
+}
+
+/// Trains and evaluates every variant with every seed, each in a run directory of its own under `context.out`, and
+/// writes `ablation.json` there. Runs that are finished already are not repeated; with [`OpenMode::Resume`] further
+/// variants join those that are there.
+///
+/// # Errors
+/// As [`run`](super::run).
+pub fn ablate(context: &mut Context, variants: &[Variant], seeds: usize) -> Result<AblationOutcome, ExperimentError> {
+    let out = context.out.to_owned();
+    if context.mode == OpenMode::Fresh && out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(RunError::Occupied { path: out }.into());
+    }
+    let total = variants.len() * seeds;
+    // Seed by seed, so that every variant has a first result soon.
+    for seed in 0..seeds {
+        for (number, variant) in variants.iter().enumerate() {
+            let experiment = variant.of(context.experiment, context.experiment.seed + seed as u64);
+            let done = seed * variants.len() + number + 1;
+            let text = format!("{done}/{total}: {} ({}), seed {}", variant.name, variant.change, experiment.seed);
+            context.reporter.event(&Event::Note { text });
+            let directory = directory_of(&out, variant, experiment.seed);
+            let mut inner = Context {
+                experiment: &experiment,
+                data: context.data,
+                hardware: context.hardware,
+                out: &directory,
+                mode: OpenMode::Resume,
+                interrupt: context.interrupt,
+                reporter: &mut *context.reporter,
+            };
+            if let Outcome::Interrupted(_) = run_variant(&mut inner, variant)? {
+                return Ok(AblationOutcome::Interrupted);
+            }
+        }
+    }
+    let ablation = Ablation {
+        variants: MECHANISM.iter().chain(&LAB[1..]).map(|variant| collect(&out, variant)).collect::<Result<_, _>>()?,
+        version: crate::version(),
+        hardware: context.hardware.to_string(),
+    };
+    let ablation = Ablation {
+        variants: ablation.variants.into_iter().filter(|variant| !variant.seeds.is_empty()).collect(),
+        ..ablation
+    };
+    let path = out.join("ablation.json");
+    let text = serde_json::to_vec_pretty(&ablation)
+        .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+    write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })?;
+    Ok(AblationOutcome::Finished(ablation))
+}
+
+fn directory_of(out: &Path, variant: &Variant, seed: u64) -> PathBuf {
+    out.join(variant.name).join(format!("seed-{seed}"))
+}
+
+/// Pre-training and the judgement of the frozen encoder; baseline and fine-tuning where the variant is one of the
+/// lab's.
+fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, ExperimentError> {
+    let experiment = context.experiment;
+    let labeled = split(context.data, context.data.train.as_ref(), "train")?;
+    let test = split(context.data, context.data.test.as_ref(), "test")?;
+    let plan = plan(experiment, context.data, &labeled)?;
+    let pool = pool(context.data, experiment)?;
+    let mut session = match Session::open_unfinished(context, |earlier| {
+        // The full variant is shared: what the lab's variants need beside it may still be missing.
+        variant.of_lab && !earlier.results.iter().any(|result| result.name == ResultName::ByolFinetuned)
+    })? {
+        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
+        Opened::Session(session) => session,
+    };
+    let pretrained = session.pretrain(pool)?;
+    if pretrained.ended == Ended::Interrupted {
+        return session.interrupted();
+    }
+    let named = pretrained.online.named();
+    let names = [ResultName::ByolLinear, ResultName::ByolKnn];
+    session.judge_frozen(names, &encoder_part(&named), &plan, &labeled, &test)?;
+    if variant.of_lab {
+        let transferred = transferred_part(&named);
+        for part in plan.iter().filter(|part| part.budget != LabelBudget::All) {
+            for (stage, encoder) in [(Stage::Supervised, None), (Stage::Finetune, Some(&transferred))] {
+                if session.arm(stage, part, &labeled, Some(&test), encoder)? == Ended::Interrupted {
+                    return session.interrupted();
+                }
+            }
+        }
+    }
+    session.finish_without_report()
+}
+
+/// What the finished runs of a variant recorded.
+fn collect(out: &Path, variant: &Variant) -> Result<VariantRecord, ExperimentError> {
+    let mut seeds = Vec::new();
+    let entries = out.join(variant.name).read_dir().into_iter().flatten().flatten();
+    for entry in entries {
+        let Ok(directory) = RunDirectory::existing(&entry.path()) else { continue };
+        if let Some(summary) = directory.summary()?.filter(|summary| summary.finished) {
+            let epochs = directory.metrics()?;
+            let epochs: Vec<EpochRecord> = epochs.into_iter().filter(|epoch| epoch.stage == Stage::Pretrain).collect();
+            seeds.push(seed_record(&summary, &epochs));
+        }
+    }
+    seeds.sort_by_key(|seed| seed.seed);
+    Ok(VariantRecord {
+        name: variant.name.to_owned(),
+        change: variant.change.to_owned(),
+        paper: variant.paper.map(|(accuracy, place)| (accuracy, place.to_owned())),
+        seeds,
+    })
+}
+
+fn seed_record(summary: &Summary, epochs: &[EpochRecord]) -> SeedRecord {
+    let health = epochs.iter().rev().find_map(|epoch| epoch.health);
+    let collapsed = |epoch: &&EpochRecord| epoch.health.is_some_and(|health| health.collapse().is_some());
+    SeedRecord {
+        seed: summary.seed,
+        results: summary
+            .results
+            .iter()
+            .map(|result| ResultOfSeed {
+                name: result.name,
+                labels_per_class: result.labels_per_class,
+                test_accuracy: result.test_accuracy.mean,
+            })
+            .collect(),
+        collapsed_at: epochs.iter().find(collapsed).map(|epoch| epoch.epoch),
+        effective_rank: health.map(|health| health.representation.effective_rank),
+        projection_deviation: health.map(|health| health.projection.deviation),
+        seconds: summary.seconds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::resolve::{Request, resolve};
+
+    #[test]
+    fn every_variant_is_a_valid_experiment_that_differs() {
+        let set = BASIS.map(str::to_owned);
+        let base = resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap();
+        let mut seen = vec![];
+        for variant in MECHANISM.iter().chain(&LAB[1..]) {
+            let experiment = variant.of(&base, 7);
+            experiment.validate().unwrap();
+            assert_eq!(experiment.seed, 7);
+            assert!(!seen.contains(&experiment), "{}", variant.name);
+            seen.push(experiment);
+        }
+        assert_eq!(LAB[5].of(&base, 0).pretrain.view_size, 75);
+    }
+}

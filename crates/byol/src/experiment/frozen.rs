@@ -1,0 +1,180 @@
+//! Judging a frozen encoder: representations of all images once, then logistic regression and k-NN for every label
+//! budget.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tch::Tensor;
+
+use super::Context;
+use super::plan::Part;
+use crate::augment::Recipe;
+use crate::config::{Experiment, LinearSolver};
+use crate::data::LabeledImages;
+use crate::eval::features::{FeatureRequest, extract, extract_view};
+use crate::eval::knn::{KnnOptions, knn_votes};
+use crate::eval::linear::sgd::{SgdOptions, fit_sgd};
+use crate::eval::linear::{LinearModel, LinearOptions, fit_linear};
+use crate::eval::metrics::Predictions;
+use crate::eval::{EvalError, Features};
+use crate::loader::ViewKind;
+use crate::run::record::{PredictionRecord, ResultName};
+use crate::train::TrainError;
+
+/// Bins of the calibration error: those of Guo et al. 2017 (arXiv 1706.04599, section 5).
+const CALIBRATION_BINS: usize = 15;
+/// View numbers of crops begin here; training and monitor have lower ones.
+const FIRST_CROP: u64 = 16;
+
+/// Representations of all training and test images by one encoder.
+pub(super) struct FrozenFeatures {
+    pub train: Features,
+    pub test: Features,
+    /// Passes of random crops over the training images, for a classifier that is trained on them.
+    crops: Vec<Tensor>,
+}
+
+impl FrozenFeatures {
+    pub fn extract(
+        context: &Context,
+        encoder: &BTreeMap<String, Tensor>,
+        labeled: &LabeledImages,
+        test: &LabeledImages,
+    ) -> Result<FrozenFeatures, TrainError> {
+        let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder };
+        let all = |images: &LabeledImages| (0..images.labels.len()).collect::<Vec<_>>();
+        let evaluate = &context.experiment.evaluate;
+        let passes = match evaluate.linear_solver {
+            LinearSolver::Sgd => evaluate.sgd_views as u64,
+            LinearSolver::Lbfgs => 0,
+        };
+        let recipe = Recipe::paper_t().only_crop();
+        let crops = (FIRST_CROP..FIRST_CROP + passes)
+            .map(|view| {
+                let view = ViewKind::Random { recipe: recipe.clone(), view };
+                extract_view(&request, labeled, &all(labeled), view)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(FrozenFeatures {
+            train: extract(&request, labeled, &all(labeled))?,
+            test: extract(&request, test, &all(test))?,
+            crops,
+        })
+    }
+
+    /// Fits a judge to the labels of `part` and records its answers for the test images.
+    pub fn judge(
+        &self,
+        experiment: &Experiment,
+        name: ResultName,
+        part: &Part,
+        classes: usize,
+    ) -> Result<PredictionRecord, EvalError> {
+        let begun = Instant::now();
+        let rows: Vec<i64> = part.indices.iter().map(|&index| index as i64).collect();
+        let rows = Tensor::from_slice(&rows).to_device(self.train.vectors.device());
+        let bank = Features {
+            vectors: self.train.vectors.index_select(0, &rows),
+            labels: part.indices.iter().map(|&index| self.train.labels[index]).collect(),
+        };
+        let (answers, chosen) = match name {
+            ResultName::ByolKnn | ResultName::RandomKnn => {
+                let options = KnnOptions {
+                    neighbors: experiment.evaluate.knn_neighbors,
+                    temperature: experiment.evaluate.knn_temperature,
+                };
+                let votes = knn_votes(&bank, &self.test.vectors, classes, &options)?;
+                // Shares of the votes are probabilities, whose logarithms are logits.
+                (Answers::of(&votes.log(), &self.test.labels)?, None)
+            }
+            _ => {
+                let model = self.fit(experiment, &bank, &rows, classes)?;
+                let answers = Answers::of(&model.scores(&self.test.vectors)?, &self.test.labels)?;
+                (answers, Some(model.chosen().to_string()))
+            }
+        };
+        Ok(answers.record(Recorded { name, part, seconds: begun.elapsed().as_secs_f64(), chosen }))
+    }
+}
+
+impl FrozenFeatures {
+    /// Fits the linear classifier to `bank`, the rows `rows` of the training images.
+    fn fit(
+        &self,
+        experiment: &Experiment,
+        bank: &Features,
+        rows: &Tensor,
+        classes: usize,
+    ) -> Result<LinearModel, EvalError> {
+        let evaluate = &experiment.evaluate;
+        match evaluate.linear_solver {
+            LinearSolver::Lbfgs => {
+                let (l2, folds) = (evaluate.linear_l2.clone(), evaluate.linear_folds);
+                fit_linear(bank, classes, &LinearOptions { l2, folds, seed: experiment.seed })
+            }
+            LinearSolver::Sgd => {
+                let options = SgdOptions {
+                    epochs: evaluate.sgd_epochs,
+                    batch_size: evaluate.sgd_batch_size,
+                    learning_rates: evaluate.sgd_learning_rates.clone(),
+                    seed: experiment.seed,
+                };
+                let crops: Vec<Tensor> = self.crops.iter().map(|crop| crop.index_select(0, rows)).collect();
+                match crops.is_empty() {
+                    true => fit_sgd(&[bank.vectors.shallow_clone()], &bank.labels, classes, &options),
+                    false => fit_sgd(&crops, &bank.labels, classes, &options),
+                }
+            }
+        }
+    }
+}
+
+/// A classifier's answers for the test images, measured.
+pub(super) struct Answers {
+    predicted: Vec<u16>,
+    accuracy: f64,
+    top5: Option<f64>,
+    calibration_error: f64,
+}
+
+/// What is recorded beside the answers.
+pub(super) struct Recorded<'a> {
+    pub name: ResultName,
+    pub part: &'a Part,
+    pub seconds: f64,
+    /// What was chosen on the way, for people.
+    pub chosen: Option<String>,
+}
+
+impl Answers {
+    /// # Shapes
+    /// Logits `[images, classes]`.
+    ///
+    /// # Errors
+    /// There are no test images, or a logit is not a number.
+    pub fn of(logits: &Tensor, labels: &[u16]) -> Result<Answers, EvalError> {
+        let predictions = Predictions::new(logits, labels)?;
+        Ok(Answers {
+            predicted: predictions.predicted(),
+            accuracy: predictions.accuracy(),
+            // Of five classes or fewer, every answer is among the five best.
+            top5: (logits.size()[1] > 5).then(|| predictions.top(5)),
+            calibration_error: predictions.calibration_error(CALIBRATION_BINS)?,
+        })
+    }
+
+    pub fn record(self, about: Recorded) -> PredictionRecord {
+        PredictionRecord {
+            name: about.name,
+            labels_per_class: about.part.budget,
+            draw: about.part.draw,
+            labels_used: about.part.indices.len(),
+            test_accuracy: self.accuracy,
+            top5_accuracy: self.top5,
+            calibration_error: Some(self.calibration_error),
+            predicted: self.predicted,
+            seconds: about.seconds,
+            chosen: about.chosen,
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! One sitting of an experiment in a run directory: each stage is done unless an earlier sitting has done it, and what
+//! it found is recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tch::Tensor;
+
+use super::frozen::{Answers, FrozenFeatures, Recorded};
+use super::plan::{Part, frozen_parts, settled};
+use super::{Context, ExperimentError, Outcome};
+use crate::config::Supervised;
+use crate::data::splits::hold_out;
+use crate::data::{ImageSource, LabeledImages};
+use crate::eval::knn::nearest;
+use crate::gallery;
+use crate::report;
+use crate::run::directory::stage_name;
+use crate::run::event::Event;
+use crate::run::record::{
+    Accuracy, DataRecord, Gallery, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage,
+    Summary,
+};
+use crate::run::{RunDirectory, RunError};
+use crate::train::monitor::Monitor;
+use crate::train::pretrain::{self as pretraining, Pretrained};
+use crate::train::supervised::{self as training, Task};
+use crate::train::{Ended, Setting};
+
+/// Pictures in the report: with views, and with nearest neighbours.
+const GALLERY_VIEWS: usize = 4;
+const GALLERY_QUERIES: usize = 8;
+const GALLERY_NEIGHBORS: usize = 6;
+/// Share of a label budget that a sweep validates on.
+const SWEEP_HELD_OUT: f64 = 0.2;
+
+pub(super) fn evaluated(record: &PredictionRecord) -> Event<'static> {
+    Event::Evaluated {
+        name: record.name,
+        labels_per_class: record.labels_per_class,
+        draw: record.draw,
+        test_accuracy: record.test_accuracy,
+        seconds: record.seconds,
+    }
+}
+
+/// An open run directory and what it holds so far.
+pub(super) struct Session<'s, 'a> {
+    context: &'s mut Context<'a>,
+    directory: RunDirectory,
+    predictions: Vec<PredictionRecord>,
+    pretrain: Option<PretrainRecord>,
+    begun: Instant,
+    /// Seconds of earlier sittings.
+    earlier: f64,
+}
+
+pub(super) enum Opened<'s, 'a> {
+    Session(Session<'s, 'a>),
+    Finished(Summary),
+}
+
+impl<'s, 'a> Session<'s, 'a> {
+    pub(super) fn open(context: &'s mut Context<'a>) -> Result<Opened<'s, 'a>, ExperimentError> {
+        Session::open_unfinished(context, |_| false)
+    }
+
+    /// Opens a run; a finished one too if `unfinished` says of its summary that something is missing.
+    pub(super) fn open_unfinished(
+        context: &'s mut Context<'a>,
+        unfinished: impl FnOnce(&Summary) -> bool,
+    ) -> Result<Opened<'s, 'a>, ExperimentError> {
+        let directory = RunDirectory::open(context.out, context.mode, context.experiment)?;
+        let earlier = directory.summary()?;
+        if let Some(earlier) = &earlier {
+            if earlier.data.fingerprint != context.data.fingerprint {
+                return Err(ExperimentError::Run(RunError::OtherData {
+                    path: context.out.to_owned(),
+                    then: earlier.data.fingerprint.clone(),
+                    now: context.data.fingerprint.clone(),
+                }));
+            }
+            if earlier.finished && !unfinished(earlier) {
+                return Ok(Opened::Finished(earlier.clone()));
+            }
+        }
+        let predictions = directory.predictions()?;
+        let session = Session {
+            pretrain: earlier.as_ref().and_then(|summary| summary.pretrain.clone()),
+            earlier: earlier.map_or(0.0, |summary| summary.seconds),
+            begun: Instant::now(),
+            context,
+            directory,
+            predictions,
+        };
+        session.directory.write_summary(&session.summary(false))?;
+        Ok(Opened::Session(session))
+    }
+
+    pub(super) fn warn(&mut self, text: String) {
+        self.context.reporter.event(&Event::Warning { text });
+    }
+
+    fn note(&mut self, text: String) {
+        self.context.reporter.event(&Event::Note { text });
+    }
+
+    fn classes(&self) -> usize {
+        self.context.data.class_names.len()
+    }
+
+    fn recorded(&self, name: ResultName, part: &Part) -> bool {
+        self.predictions
+            .iter()
+            .any(|record| record.name == name && record.labels_per_class == part.budget && record.draw == part.draw)
+    }
+
+    fn record(&mut self, record: PredictionRecord) -> Result<(), ExperimentError> {
+        self.directory.append_predictions(&record)?;
+        self.context.reporter.event(&evaluated(&record));
+        self.predictions.push(record);
+        Ok(())
+    }
+
+    fn setting(&mut self) -> Setting<'_> {
+        Setting {
+            experiment: self.context.experiment,
+            hardware: self.context.hardware,
+            interrupt: self.context.interrupt,
+            reporter: &mut *self.context.reporter,
+        }
+    }
+
+    /// Trains one classifier and records its answers, unless an earlier sitting has.
+    pub(super) fn arm(
+        &mut self,
+        stage: Stage,
+        part: &Part,
+        labeled: &LabeledImages,
+        test: Option<&LabeledImages>,
+        encoder: Option<&BTreeMap<String, Tensor>>,
+    ) -> Result<Ended, ExperimentError> {
+        let name = match stage {
+            Stage::Finetune => ResultName::ByolFinetuned,
+            Stage::Supervised | Stage::Pretrain => ResultName::Supervised,
+        };
+        if self.recorded(name, part) {
+            return Ok(Ended::Epochs);
+        }
+        let experiment = self.context.experiment;
+        let Some(Choice { settings, words: chosen }) = self.choose(stage, part, labeled, encoder)? else {
+            return Ok(Ended::Interrupted);
+        };
+        let share = experiment.validation_share;
+        let (train, validation) = match share > 0.0 {
+            true => hold_out(&labeled.labels, &part.indices, share, experiment.seed)?,
+            false => (part.indices.clone(), Vec::new()),
+        };
+        let task = Task {
+            stage,
+            settings: &settings,
+            budget: part.budget,
+            draw: part.draw,
+            labeled,
+            classes: self.classes(),
+            train,
+            validation,
+            encoder,
+        };
+        let directory = self.directory.clone();
+        let trained = training::train(&mut self.setting(), &task, &directory)?;
+        if trained.ended == Ended::Interrupted {
+            return Ok(Ended::Interrupted);
+        }
+        if let Some(test) = test {
+            let all: Vec<usize> = (0..test.labels.len()).collect();
+            let hardware = self.context.hardware;
+            let logits = training::logits(experiment, hardware, &trained.classifier, &trained.weights, test, &all)?;
+            let about = Recorded { name, part, seconds: trained.seconds, chosen };
+            self.record(Answers::of(&logits, &test.labels)?.record(about))?;
+            if part.draw > 0 {
+                // The answers are recorded; of every budget, the first draw's classifier is kept.
+                self.directory.supervised_checkpoints(stage, part.budget, part.draw).remove();
+            }
+        }
+        Ok(trained.ended)
+    }
+
+    /// The settings of a stage, chosen from its sweep where it has one: every candidate is trained on four fifths of
+    /// the labels and validated on the rest. Nothing where it was interrupted.
+    fn choose(
+        &mut self,
+        stage: Stage,
+        part: &Part,
+        labeled: &LabeledImages,
+        encoder: Option<&BTreeMap<String, Tensor>>,
+    ) -> Result<Option<Choice>, ExperimentError> {
+        let experiment = self.context.experiment;
+        let settings = match stage {
+            Stage::Finetune => &experiment.finetune,
+            Stage::Supervised | Stage::Pretrain => &experiment.supervised,
+        };
+        let candidates = candidates(settings);
+        let (train, validation) = hold_out(&labeled.labels, &part.indices, SWEEP_HELD_OUT, experiment.seed)?;
+        if candidates.len() < 2 || validation.is_empty() {
+            // With a label per class there is nothing to validate on: the middle candidate is taken.
+            let settings = candidates[(candidates.len() - 1) / 2].clone();
+            let words = (candidates.len() > 1).then(|| candidate_name(&settings));
+            return Ok(Some(Choice { settings, words }));
+        }
+        let mut best: Option<(f64, Supervised)> = None;
+        for settings in candidates {
+            let name = format!("{}-{}-draw{}-{}", stage_name(stage), part.budget, part.draw, candidate_name(&settings));
+            let directory = self.directory.trial(&name);
+            let task = Task {
+                stage,
+                settings: &settings,
+                budget: part.budget,
+                draw: part.draw,
+                labeled,
+                classes: self.classes(),
+                train: train.clone(),
+                validation: validation.clone(),
+                encoder,
+            };
+            if training::train(&mut self.setting(), &task, &directory)?.ended == Ended::Interrupted {
+                return Ok(None);
+            }
+            let accuracy = directory.metrics()?.last().and_then(|record| record.validation_accuracy).unwrap_or(0.0);
+            self.note(format!("{name}: validation accuracy {accuracy:.4}"));
+            if best.as_ref().is_none_or(|(best, _)| accuracy > *best) {
+                best = Some((accuracy, settings));
+            }
+        }
+        Ok(best.map(|(_, settings)| Choice { words: Some(candidate_name(&settings)), settings }))
+    }
+
+    pub(super) fn pretrain(&mut self, pool: Arc<dyn ImageSource>) -> Result<Pretrained, ExperimentError> {
+        let pools = self.context.data.pretraining_pool();
+        let sizes: Vec<String> =
+            pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
+        self.note(format!("pre-training on {}", sizes.join(", ")));
+        let monitor = Monitor::choose(self.context.experiment, self.context.data)?;
+        let directory = self.directory.clone();
+        let pretrained = pretraining::pretrain(&mut self.setting(), pool, monitor.as_ref(), &directory)?;
+        let progress = &pretrained.progress;
+        self.pretrain = Some(PretrainRecord {
+            epochs: pretrained.epochs,
+            images: pretrained.images,
+            images_per_second: pretrained.images_per_second,
+            // Before the first epoch has ended: the mean so far.
+            final_loss: progress.last_loss.unwrap_or(progress.loss_sum / progress.seen.max(1) as f64),
+            ended_by: pretrained.ended.name().to_owned(),
+        });
+        self.directory.write_summary(&self.summary(false))?;
+        Ok(pretrained)
+    }
+
+    /// Judges one frozen encoder at every budget and draw that is not recorded yet.
+    pub(super) fn judge_frozen(
+        &mut self,
+        names: [ResultName; 2],
+        encoder: &BTreeMap<String, Tensor>,
+        plan: &[Part],
+        labeled: &LabeledImages,
+        test: &LabeledImages,
+    ) -> Result<FrozenFeatures, ExperimentError> {
+        let features = FrozenFeatures::extract(self.context, encoder, labeled, test)?;
+        for name in names {
+            for part in frozen_parts(plan) {
+                if !self.recorded(name, part) {
+                    let record = features.judge(self.context.experiment, name, part, self.classes())?;
+                    self.record(record)?;
+                }
+            }
+        }
+        Ok(features)
+    }
+
+    /// The report's pictures: views of training images, and nearest neighbours of test images.
+    pub(super) fn write_gallery(
+        &self,
+        labeled: &LabeledImages,
+        test: &LabeledImages,
+        features: FrozenFeatures,
+    ) -> Result<(), ExperimentError> {
+        let experiment = self.context.experiment;
+        let folder = self.directory.gallery_path();
+        let evenly = |of: usize, count: usize| -> Vec<usize> {
+            let count = count.min(of);
+            (0..count).map(|place| place * of / count).collect()
+        };
+        let shown = evenly(labeled.labels.len(), GALLERY_VIEWS);
+        let views = gallery::write_views(
+            &gallery::ViewSheet {
+                source: labeled.images.as_ref(),
+                indices: &shown,
+                t: &experiment.pretrain.t,
+                t_prime: &experiment.pretrain.t_prime,
+                views: 3,
+                side: experiment.image_size,
+                seed: experiment.seed,
+            },
+            &folder,
+        )?;
+        let queries = evenly(test.labels.len(), GALLERY_QUERIES);
+        let rows: Vec<i64> = queries.iter().map(|&query| query as i64).collect();
+        let rows = Tensor::from_slice(&rows).to_device(features.test.vectors.device());
+        let vectors = features.test.vectors.index_select(0, &rows);
+        let found: Vec<gallery::Neighbors> = nearest(&features.train.vectors, &vectors, GALLERY_NEIGHBORS)?
+            .into_iter()
+            .zip(queries)
+            .map(|(nearest, query)| gallery::Neighbors { query, nearest })
+            .collect();
+        let neighbors = gallery::write_neighbors(test, labeled, &found, &folder)?;
+        self.directory.write_gallery(&Gallery { views, neighbors })?;
+        Ok(())
+    }
+
+    fn summary(&self, finished: bool) -> Summary {
+        let data = self.context.data;
+        let mut results = Vec::new();
+        for name in ResultName::ALL {
+            for labels_per_class in settled(self.context.experiment, data) {
+                let mut of_draw: Vec<(usize, f64)> = self
+                    .predictions
+                    .iter()
+                    .filter(|record| record.name == name && record.labels_per_class == labels_per_class)
+                    .map(|record| (record.draw, record.test_accuracy))
+                    .collect();
+                of_draw.sort_by_key(|&(draw, _)| draw);
+                let runs: Vec<f64> = of_draw.into_iter().map(|(_, accuracy)| accuracy).collect();
+                if let Some(test_accuracy) = Accuracy::over(runs) {
+                    results.push(ResultRecord { name, init: name.init(), labels_per_class, test_accuracy });
+                }
+            }
+        }
+        Summary {
+            data: DataRecord {
+                name: data.name.clone(),
+                fingerprint: data.fingerprint.clone(),
+                class_names: data.class_names.clone(),
+                train_images: data.train.as_ref().map_or(0, |train| train.labels.len()),
+                test_images: data.test.as_ref().map_or(0, |test| test.labels.len()),
+                unlabeled: data
+                    .pretraining_pool()
+                    .iter()
+                    .map(|pool| PoolRecord { name: pool.name.clone(), images: pool.images.len() })
+                    .collect(),
+                skipped: data.skipped,
+                test_labels: data.test.as_ref().map_or_else(Vec::new, |test| test.labels.clone()),
+            },
+            seed: self.context.experiment.seed,
+            results,
+            pretrain: self.pretrain.clone(),
+            version: crate::version(),
+            hardware: self.context.hardware.to_string(),
+            seconds: self.earlier + self.begun.elapsed().as_secs_f64(),
+            finished,
+        }
+    }
+
+    pub(super) fn interrupted(self) -> Result<Outcome, ExperimentError> {
+        let summary = self.summary(false);
+        self.directory.write_summary(&summary)?;
+        Ok(Outcome::Interrupted(summary))
+    }
+
+    pub(super) fn finish(self) -> Result<Outcome, ExperimentError> {
+        let path = self.directory.path().to_owned();
+        let outcome = self.finish_without_report()?;
+        report::write(&path)?;
+        Ok(outcome)
+    }
+
+    pub(super) fn finish_without_report(self) -> Result<Outcome, ExperimentError> {
+        let summary = self.summary(true);
+        self.directory.write_summary(&summary)?;
+        Ok(Outcome::Finished(summary))
+    }
+}
+
+/// The settings of a stage, and what was chosen of them, for people.
+struct Choice {
+    settings: Supervised,
+    words: Option<String>,
+}
+
+/// Every combination of the sweep of a stage; the stage's own settings where it has none.
+fn candidates(settings: &Supervised) -> Vec<Supervised> {
+    let or = |list: &[f64], own: f64| if list.is_empty() { vec![own] } else { list.to_vec() };
+    let rates = or(&settings.sweep_learning_rates, settings.learning_rate);
+    let epochs = if settings.sweep_epochs.is_empty() { vec![settings.epochs] } else { settings.sweep_epochs.clone() };
+    let pairs = epochs.iter().flat_map(|&epochs| rates.iter().map(move |&learning_rate| (learning_rate, epochs)));
+    pairs.map(|(learning_rate, epochs)| Supervised { learning_rate, epochs, ..settings.clone() }).collect()
+}
+
+fn candidate_name(settings: &Supervised) -> String {
+    format!("lr{}-epochs{}", settings.learning_rate, settings.epochs)
+}
