@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A whole comparison in a few seconds, with a checkpoint after almost every step.
@@ -17,27 +18,33 @@ const SETTINGS: [&str; 15] = [
     "labels_per_class=[2]",
     "draws=1",
     "checkpoint_minutes=0.0005",
-    "pretrain.epochs=3",
+    "pretrain.epochs=2",
     "pretrain.batch_size=512",
     "pretrain.checkpoint_every=1",
     "pretrain.monitor_every=1",
     "pretrain.stop_on_collapse=false",
     "supervised.epochs=2",
-    "supervised.minimum_steps=40",
+    "supervised.minimum_steps=300",
     "finetune.epochs=2",
-    "finetune.minimum_steps=40",
+    "finetune.minimum_steps=300",
     "pretrain.learning_rate=0.002",
 ];
 
 fn command(subcommand: &str, out: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_byol"));
     command.args([subcommand, "--data", "patterns", "--preset", "demo", "--quiet"]);
-    command.args(["--device", "cpu", "--precision", "fp32", "--threads", "2", "--resume", "--out"]).arg(out);
+    command.args(["--device", "cpu", "--precision", "fp32", "--threads", "1", "--resume", "--out"]).arg(out);
     for pair in SETTINGS {
         command.args(["--set", pair]);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
+}
+
+/// The tests take turns: what they measure by the clock must not wait for another one's training.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn finish(out: &Path) {
@@ -94,6 +101,7 @@ fn partial_files(out: &Path) -> bool {
 
 #[test]
 fn a_run_that_is_killed_again_and_again_ends_as_if_it_never_was() {
+    let _turn = alone();
     let wanted: usize = std::env::var("BYOL_KILLS").map_or(6, |kills| kills.parse().expect("BYOL_KILLS is a number"));
     let seed = std::env::var("BYOL_KILL_SEED").map_or(fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("BYOL_KILL_SEED={seed}");
@@ -165,6 +173,7 @@ fn started(out: &Path) -> Child {
 
 #[test]
 fn signals_end_with_a_checkpoint_and_a_code_of_their_own() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
         let out = folder.path().join(signal);
@@ -177,6 +186,7 @@ fn signals_end_with_a_checkpoint_and_a_code_of_their_own() {
 
 #[test]
 fn a_full_disk_is_one_error_and_the_last_checkpoint_stays() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut program = started(&out);
@@ -210,6 +220,7 @@ fn a_full_disk_is_one_error_and_the_last_checkpoint_stays() {
 
 #[test]
 fn a_read_only_folder_is_one_error() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let closed = folder.path().join("closed");
     std::fs::create_dir(&closed).unwrap();
@@ -229,6 +240,7 @@ fn a_read_only_folder_is_one_error() {
 
 #[test]
 fn a_damaged_checkpoint_is_passed_over_and_named() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let whole = folder.path().join("whole");
@@ -253,6 +265,7 @@ fn a_damaged_checkpoint_is_passed_over_and_named() {
 
 #[test]
 fn a_changed_configuration_is_refused_and_the_difference_shown() {
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let mut program = started(&out);

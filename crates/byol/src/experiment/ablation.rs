@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::plan::plan;
-use super::session::{Opened, Session};
+use super::session::{Arm, Opened, Session};
 use super::{Context, ExperimentError, Outcome, pool, split};
 use crate::config::{Experiment, Fault, ScheduleKind, ViewSet};
 use crate::model::byol::{encoder_part, transferred_part};
@@ -305,7 +305,8 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
         let transferred = transferred_part(&named);
         for part in plan.iter().filter(|part| part.budget != LabelBudget::All) {
             for (stage, encoder) in [(Stage::Supervised, None), (Stage::Finetune, Some(&transferred))] {
-                if session.arm(stage, part, &labeled, Some(&test), encoder)? == Ended::Interrupted {
+                let arm = Arm { stage, part, labeled: &labeled, encoder };
+                if session.arm(&arm, Some(&test))? == Ended::Interrupted {
                     return session.interrupted();
                 }
             }

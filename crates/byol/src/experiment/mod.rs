@@ -32,7 +32,7 @@ use crate::train::pretrain as pretraining;
 use crate::train::{Ended, TrainError};
 use frozen::FrozenFeatures;
 use plan::{frozen_parts, plan};
-use session::{Opened, Session, evaluated};
+use session::{Arm, Opened, Session, evaluated};
 
 /// What an experiment works with.
 pub struct Context<'a> {
@@ -119,7 +119,8 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
         Opened::Session(session) => session,
     };
     for part in &plan {
-        if session.arm(Stage::Supervised, part, &labeled, Some(&test), None)? == Ended::Interrupted {
+        let arm = Arm { stage: Stage::Supervised, part, labeled: &labeled, encoder: None };
+        if session.arm(&arm, Some(&test))? == Ended::Interrupted {
             return session.interrupted();
         }
     }
@@ -135,7 +136,8 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     session.write_gallery(&labeled, &test, features)?;
     let transferred = transferred_part(&pretrained.online.named());
     for part in &plan {
-        if session.arm(Stage::Finetune, part, &labeled, Some(&test), Some(&transferred))? == Ended::Interrupted {
+        let arm = Arm { stage: Stage::Finetune, part, labeled: &labeled, encoder: Some(&transferred) };
+        if session.arm(&arm, Some(&test))? == Ended::Interrupted {
             return session.interrupted();
         }
     }
@@ -179,7 +181,8 @@ fn arms(
         session.warn("the data has no test split, so the classifier is trained but not judged".to_owned());
     }
     for part in &plan {
-        if session.arm(stage, part, &labeled, test.as_ref(), encoder)? == Ended::Interrupted {
+        let arm = Arm { stage, part, labeled: &labeled, encoder };
+        if session.arm(&arm, test.as_ref())? == Ended::Interrupted {
             return session.interrupted();
         }
     }

@@ -10,7 +10,7 @@ use tch::Tensor;
 use super::frozen::{Answers, FrozenFeatures, Recorded};
 use super::plan::{Part, frozen_parts, settled};
 use super::{Context, ExperimentError, Outcome};
-use crate::config::Supervised;
+use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
 use crate::eval::knn::nearest;
@@ -133,14 +133,8 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 
     /// Trains one classifier and records its answers, unless an earlier sitting has.
-    pub(super) fn arm(
-        &mut self,
-        stage: Stage,
-        part: &Part,
-        labeled: &LabeledImages,
-        test: Option<&LabeledImages>,
-        encoder: Option<&BTreeMap<String, Tensor>>,
-    ) -> Result<Ended, ExperimentError> {
+    pub(super) fn arm(&mut self, arm: &Arm, test: Option<&LabeledImages>) -> Result<Ended, ExperimentError> {
+        let Arm { stage, part, labeled, .. } = *arm;
         let name = match stage {
             Stage::Finetune => ResultName::ByolFinetuned,
             Stage::Supervised | Stage::Pretrain => ResultName::Supervised,
@@ -149,7 +143,7 @@ impl<'s, 'a> Session<'s, 'a> {
             return Ok(Ended::Epochs);
         }
         let experiment = self.context.experiment;
-        let Some(Choice { settings, words: chosen }) = self.choose(stage, part, labeled, encoder)? else {
+        let Some(Choice { settings, words: chosen }) = self.choose(arm)? else {
             return Ok(Ended::Interrupted);
         };
         let share = experiment.validation_share;
@@ -157,17 +151,7 @@ impl<'s, 'a> Session<'s, 'a> {
             true => hold_out(&labeled.labels, &part.indices, share, experiment.seed)?,
             false => (part.indices.clone(), Vec::new()),
         };
-        let task = Task {
-            stage,
-            settings: &settings,
-            budget: part.budget,
-            draw: part.draw,
-            labeled,
-            classes: self.classes(),
-            train,
-            validation,
-            encoder,
-        };
+        let task = Task { train, validation, ..arm.task(&settings, self.classes()) };
         let directory = self.directory.clone();
         let trained = training::train(&mut self.setting(), &task, &directory)?;
         if trained.ended == Ended::Interrupted {
@@ -183,25 +167,21 @@ impl<'s, 'a> Session<'s, 'a> {
                 // The answers are recorded; of every budget, the first draw's classifier is kept.
                 self.directory.supervised_checkpoints(stage, part.budget, part.draw).remove();
             }
+            // Of a sweep's candidates the metrics stay.
+            for candidate in candidates(arm.settings(experiment)) {
+                let trial = self.directory.trial(&arm.trial_name(&candidate));
+                trial.supervised_checkpoints(stage, part.budget, part.draw).remove();
+            }
         }
         Ok(trained.ended)
     }
 
-    /// The settings of a stage, chosen from its sweep where it has one: every candidate is trained on four fifths of
-    /// the labels and validated on the rest. Nothing where it was interrupted.
-    fn choose(
-        &mut self,
-        stage: Stage,
-        part: &Part,
-        labeled: &LabeledImages,
-        encoder: Option<&BTreeMap<String, Tensor>>,
-    ) -> Result<Option<Choice>, ExperimentError> {
+    /// The settings of a stage, chosen from its sweep where it has one: every candidate is trained on four fifths of the
+    /// labels and validated on the rest. Nothing where it was interrupted.
+    fn choose(&mut self, arm: &Arm) -> Result<Option<Choice>, ExperimentError> {
+        let Arm { part, labeled, .. } = *arm;
         let experiment = self.context.experiment;
-        let settings = match stage {
-            Stage::Finetune => &experiment.finetune,
-            Stage::Supervised | Stage::Pretrain => &experiment.supervised,
-        };
-        let candidates = candidates(settings);
+        let candidates = candidates(arm.settings(experiment));
         let (train, validation) = hold_out(&labeled.labels, &part.indices, SWEEP_HELD_OUT, experiment.seed)?;
         if candidates.len() < 2 || validation.is_empty() {
             // With a label per class there is nothing to validate on: the middle candidate is taken.
@@ -211,19 +191,10 @@ impl<'s, 'a> Session<'s, 'a> {
         }
         let mut best: Option<(f64, Supervised)> = None;
         for settings in candidates {
-            let name = format!("{}-{}-draw{}-{}", stage_name(stage), part.budget, part.draw, candidate_name(&settings));
+            let name = arm.trial_name(&settings);
             let directory = self.directory.trial(&name);
-            let task = Task {
-                stage,
-                settings: &settings,
-                budget: part.budget,
-                draw: part.draw,
-                labeled,
-                classes: self.classes(),
-                train: train.clone(),
-                validation: validation.clone(),
-                encoder,
-            };
+            let (train, validation) = (train.clone(), validation.clone());
+            let task = Task { train, validation, ..arm.task(&settings, self.classes()) };
             if training::train(&mut self.setting(), &task, &directory)?.ended == Ended::Interrupted {
                 return Ok(None);
             }
@@ -378,6 +349,45 @@ impl<'s, 'a> Session<'s, 'a> {
         let summary = self.summary(true);
         self.directory.write_summary(&summary)?;
         Ok(Outcome::Finished(summary))
+    }
+}
+
+/// One supervised stage with the labels of one part.
+pub(super) struct Arm<'a> {
+    pub stage: Stage,
+    pub part: &'a Part,
+    pub labeled: &'a LabeledImages,
+    /// What fine-tuning begins with.
+    pub encoder: Option<&'a BTreeMap<String, Tensor>>,
+}
+
+impl Arm<'_> {
+    /// The stage's settings before its sweep.
+    fn settings<'e>(&self, experiment: &'e Experiment) -> &'e Supervised {
+        match self.stage {
+            Stage::Finetune => &experiment.finetune,
+            Stage::Supervised | Stage::Pretrain => &experiment.supervised,
+        }
+    }
+
+    fn trial_name(&self, candidate: &Supervised) -> String {
+        let Part { budget, draw, .. } = self.part;
+        format!("{}-{budget}-draw{draw}-{}", stage_name(self.stage), candidate_name(candidate))
+    }
+
+    /// The training of this arm; which of its images train and which validate is still open.
+    fn task<'t>(&'t self, settings: &'t Supervised, classes: usize) -> Task<'t> {
+        Task {
+            stage: self.stage,
+            settings,
+            budget: self.part.budget,
+            draw: self.part.draw,
+            labeled: self.labeled,
+            classes,
+            train: Vec::new(),
+            validation: Vec::new(),
+            encoder: self.encoder,
+        }
     }
 }
 
