@@ -1,7 +1,7 @@
 //! Any bytes as STL-10's files: pictures and labels that belong together, or an error.
 #![no_main]
 
-use byol::data::{Image, ImageSource, stl10};
+use byol::data::{Image, stl10};
 use libfuzzer_sys::fuzz_target;
 
 const IMAGE: usize = 3 * 96 * 96;
