@@ -171,6 +171,12 @@ fn started(out: &Path) -> Child {
     program
 }
 
+fn kill_after_a_checkpoint(out: &Path) {
+    let mut program = started(out);
+    program.kill().unwrap();
+    program.wait().unwrap();
+}
+
 #[test]
 fn signals_end_with_a_checkpoint_and_a_code_of_their_own() {
     let _turn = alone();
@@ -189,9 +195,7 @@ fn a_full_disk_is_one_error_and_the_last_checkpoint_stays() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let mut program = started(&out);
-    program.kill().unwrap();
-    program.wait().unwrap();
+    kill_after_a_checkpoint(&out);
     let before: Vec<PathBuf> = checkpoints(&out.join("checkpoints"));
     let contents: Vec<Vec<u8>> = before.iter().map(|path| std::fs::read(path).unwrap()).collect();
 
@@ -268,9 +272,7 @@ fn a_changed_configuration_is_refused_and_the_difference_shown() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let mut program = started(&out);
-    program.kill().unwrap();
-    program.wait().unwrap();
+    kill_after_a_checkpoint(&out);
     let output = command("pretrain", &out).args(["--set", "learning_rate=0.5"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let message = stderr(&output);

@@ -182,12 +182,14 @@ impl<'s, 'a> Session<'s, 'a> {
         let Arm { part, labeled, .. } = *arm;
         let experiment = self.context.experiment;
         let candidates = candidates(arm.settings(experiment));
+        if let [settings] = &candidates[..] {
+            return Ok(Some(Choice { settings: settings.clone(), words: None }));
+        }
         let (train, validation) = hold_out(&labeled.labels, &part.indices, SWEEP_HELD_OUT, experiment.seed)?;
-        if candidates.len() < 2 || validation.is_empty() {
+        if validation.is_empty() {
             // With a label per class there is nothing to validate on: the middle candidate is taken.
             let settings = candidates[(candidates.len() - 1) / 2].clone();
-            let words = (candidates.len() > 1).then(|| candidate_name(&settings));
-            return Ok(Some(Choice { settings, words }));
+            return Ok(Some(Choice { words: Some(candidate_name(&settings)), settings }));
         }
         let mut best: Option<(f64, Supervised)> = None;
         for settings in candidates {

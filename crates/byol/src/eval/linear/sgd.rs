@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_that_learns_is_chosen() {
+    fn of_rates_that_tell_the_classes_apart_the_smallest_is_chosen() {
         let (view, labels) = corners();
         let model = fit_sgd(&[view.shallow_clone()], &labels, 2, &options(&[1e-9, 0.1])).unwrap();
         assert_eq!(model.predict(&view).unwrap(), labels);
