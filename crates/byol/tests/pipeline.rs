@@ -269,6 +269,11 @@ fn ablations_share_runs_and_show_collapse() {
     let collapsed: Vec<(&str, usize)> =
         found.variants.iter().map(|variant| (variant.name.as_str(), variant.collapsed())).collect();
     println!("{}", byol::report::ablation::markdown(&found));
+    // The page is made from the record alone.
+    assert!(byol::report::ablation::is_ablation(&out));
+    assert_eq!(byol::report::ablation::load(&out).unwrap(), found);
+    let page = std::fs::read_to_string(byol::report::ablation::write(&found, &out).unwrap()).unwrap();
+    assert!(page.contains("The representation collapsed in no-predictor (1 of 1 seeds)"));
     assert_eq!(collapsed, [("full", 0), ("no-predictor", 1), ("no-stop-gradient", 1)]);
 
     // The lab's set shares the run of BYOL as it is, and adds what it needs.

@@ -3,14 +3,14 @@
 use anyhow::bail;
 use byol::experiment::Context;
 use byol::experiment::ablation::{self, AblationOutcome, BASIS, LAB, MECHANISM, Variant};
-use byol::report;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 
+use super::report;
 use crate::args::{self, Output};
 use crate::exit::Ending;
+use crate::interrupt;
 use crate::request::{self, Basis};
-use crate::{interrupt, output};
 
 pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let variants = chosen(if options.lab { &LAB } else { &MECHANISM }, &options.only)?;
@@ -34,14 +34,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
             reporter.event(&Event::Note { text });
             Ok(Ending::Interrupted)
         }
-        AblationOutcome::Finished(found) => {
-            if output.json {
-                output::json(&serde_json::json!({ "event": "ended", "ablation": found }));
-            } else {
-                output::text(&report::ablation::markdown(&found));
-            }
-            Ok(Ending::Done)
-        }
+        AblationOutcome::Finished(found) => report::show_ablation(&found, &options.out, output),
     }
 }
 

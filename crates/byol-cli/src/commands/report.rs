@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anyhow::bail;
+use byol::experiment::ablation::Ablation;
 use byol::report;
 
 use crate::args::{self, Output};
@@ -9,6 +11,9 @@ use crate::exit::Ending;
 use crate::output;
 
 pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> {
+    if options.runs.iter().any(|folder| report::ablation::is_ablation(folder)) {
+        return of_ablation(options, output);
+    }
     let runs = options.runs.iter().map(|run| report::load(run)).collect::<Result<Vec<_>, _>>()?;
     let pages = match &options.out {
         Some(page) => {
@@ -26,5 +31,28 @@ pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> 
     for page in pages {
         output::text(&format!("report: {}", page.display()));
     }
+    Ok(Ending::Done)
+}
+
+fn of_ablation(options: &args::Report, output: Output) -> anyhow::Result<Ending> {
+    let [folder] = options.runs.as_slice() else {
+        bail!("an ablation is reported by itself; name its folder alone");
+    };
+    if options.out.is_some() {
+        bail!("--out is for runs: the page of an ablation stands in its own folder");
+    }
+    let found = report::ablation::load(folder)?;
+    show_ablation(&found, folder, output)
+}
+
+/// Writes the page of an ablation and says what it found.
+pub(super) fn show_ablation(found: &Ablation, folder: &Path, output: Output) -> anyhow::Result<Ending> {
+    let page = report::ablation::write(found, folder)?;
+    if output.json {
+        output::json(&serde_json::json!({ "event": "ended", "pages": [page], "ablation": found }));
+        return Ok(Ending::Done);
+    }
+    output::text(&report::ablation::markdown(found));
+    output::text(&format!("report: {}", page.display()));
     Ok(Ending::Done)
 }

@@ -70,6 +70,12 @@ impl Recipe {
         Recipe { blur_probability: 0.1, solarize_probability: 0.2, ..Self::paper_t() }
     }
 
+    /// One recipe for both views: Table 6 with blur on half of the views and solarization on a fifth (appendix F.3,
+    /// Table 17, "symmetric blurring/solarization").
+    pub fn paper_symmetric() -> Self {
+        Recipe { blur_probability: 0.5, solarize_probability: 0.2, ..Self::paper_t() }
+    }
+
     /// The lab's recipe, used for both views: larger crops, stronger saturation, blurred half the time.
     pub fn lab() -> Self {
         Recipe { crop_area: [0.2, 1.0], saturation: 0.4, blur_probability: 0.5, ..Self::paper_t() }

@@ -243,7 +243,7 @@ pub enum LossTarget {
 pub enum ViewSet {
     /// Table 6 of the paper: t blurs always, t' solarises sometimes.
     Paper,
-    /// Table 6's t for both views.
+    /// One recipe for both views: Table 6, blurred with probability 0.5 and solarised with 0.2 (Table 17).
     Symmetric,
     /// Crop and flip of Table 6, nothing more.
     Crop,

@@ -101,7 +101,7 @@ impl ViewSet {
     pub fn recipes(self) -> (Recipe, Recipe) {
         match self {
             ViewSet::Paper => (Recipe::paper_t(), Recipe::paper_t_prime()),
-            ViewSet::Symmetric => (Recipe::paper_t(), Recipe::paper_t()),
+            ViewSet::Symmetric => (Recipe::paper_symmetric(), Recipe::paper_symmetric()),
             ViewSet::Crop => (Recipe::paper_t().only_crop(), Recipe::paper_t_prime().only_crop()),
             ViewSet::NoColor => (Recipe::paper_t().without_color(), Recipe::paper_t_prime().without_color()),
             ViewSet::Lab => (Recipe::lab(), Recipe::lab()),

@@ -18,12 +18,15 @@ use crate::train::Ended;
 
 /// What an ablation changes in the preset that it begins with: short pre-trainings that are looked at after every epoch
 /// and go on when they collapse, frozen encoders judged with all labels, and supervised stages with two per class.
-pub const BASIS: [&str; 5] = [
-    "pretrain.epochs=5",
+/// Another seed draws other labels, so that one draw of each is enough.
+pub const BASIS: [&str; 7] = [
+    "pretrain.epochs=4",
     "pretrain.monitor_every=1",
     "pretrain.stop_on_collapse=false",
-    "pretrain.checkpoint_every=5",
+    "pretrain.checkpoint_every=4",
     "labels_per_class=[2, \"all\"]",
+    "draws=1",
+    "supervised.minimum_steps=3200",
 ];
 
 /// Side of the lab's pre-training pictures by that of its other ones: 224 by 96.
@@ -43,23 +46,29 @@ pub struct Variant {
     apply: fn(&mut Experiment),
 }
 
+/// The name of BYOL as published among the variants.
+pub const FULL_NAME: &str = "full";
+
+/// The name of the variant with all of the lab's faults.
+pub const TOGETHER_NAME: &str = "lab-together";
+
 /// BYOL as it is; every set of variants begins with it.
 const FULL: Variant = Variant {
-    name: "full",
+    name: FULL_NAME,
     change: "nothing: BYOL as published",
     paper: Some((72.5, "Table 5a, 300 epochs")),
     of_lab: false,
     apply: |_| {},
 };
 
-/// Variants that show what each part of BYOL is for (paper, section 5, Table 5 and Figure 3). Only those figures of the
-/// paper stand here that could be checked; the others are still to be added from its tables.
+/// Variants that show what each part of BYOL is for (paper, section 5, Table 5 and Figure 3). The paper
+/// has no figure for a gradient through the target branch.
 pub const MECHANISM: [Variant; 8] = [
     FULL,
     Variant {
         name: "no-predictor",
         change: "no predictor",
-        paper: None,
+        paper: Some((0.2, "Table 5b")),
         apply: |experiment| experiment.pretrain.predictor = false,
         ..FULL
     },
@@ -73,7 +82,7 @@ pub const MECHANISM: [Variant; 8] = [
     Variant {
         name: "tau-0",
         change: "tau 0: the target is the online network of the step before",
-        paper: None,
+        paper: Some((0.3, "Table 5a")),
         apply: |experiment| constant_tau(experiment, 0.0),
         ..FULL
     },
@@ -87,21 +96,21 @@ pub const MECHANISM: [Variant; 8] = [
     Variant {
         name: "crop-only",
         change: "views of crop and flip alone",
-        paper: None,
+        paper: Some((60.1, "Table 17")),
         apply: |experiment| views(experiment, ViewSet::Crop),
         ..FULL
     },
     Variant {
         name: "no-color",
         change: "no colour jitter, no grayscale",
-        paper: None,
+        paper: Some((63.4, "Table 17")),
         apply: |experiment| views(experiment, ViewSet::NoColor),
         ..FULL
     },
     Variant {
         name: "symmetric",
-        change: "t for both views",
-        paper: None,
+        change: "one recipe for both views",
+        paper: Some((72.5, "Table 17")),
         apply: |experiment| views(experiment, ViewSet::Symmetric),
         ..FULL
     },
@@ -126,7 +135,7 @@ pub const LAB: [Variant; 8] = [
     lab("lab-evaluation-mode", "the classifier stays in evaluation mode after the first epoch", |experiment| {
         experiment.faults.push(Fault::EvaluationMode);
     }),
-    lab("lab-together", "all of the lab's faults", |experiment| {
+    lab(TOGETHER_NAME, "all of the lab's faults", |experiment| {
         experiment.faults = vec![
             Fault::UnpairedViews,
             Fault::OnlineTarget,
@@ -202,14 +211,18 @@ pub struct ResultOfSeed {
     pub test_accuracy: f64,
 }
 
+impl SeedRecord {
+    /// Test accuracy of one classifier, 0-1; absent where it was not evaluated.
+    pub fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<f64> {
+        let found = self.results.iter().find(|result| result.name == name && result.labels_per_class == budget);
+        found.map(|result| result.test_accuracy)
+    }
+}
+
 impl VariantRecord {
     /// Test accuracy of one classifier over seeds; absent where it was not evaluated.
     pub fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<Accuracy> {
-        let of = |seed: &SeedRecord| {
-            let found = seed.results.iter().find(|result| result.name == name && result.labels_per_class == budget);
-            found.map(|result| result.test_accuracy)
-        };
-        Accuracy::over(self.seeds.iter().filter_map(of).collect())
+        Accuracy::over(self.seeds.iter().filter_map(|seed| seed.accuracy(name, budget)).collect())
     }
 
     /// Seeds with which the representation collapsed.

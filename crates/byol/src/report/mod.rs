@@ -54,6 +54,11 @@ pub fn write(run: &Path) -> Result<PathBuf, ReportError> {
 pub fn write_comparison(runs: &[&Path], page: &Path) -> Result<PathBuf, ReportError> {
     let runs = runs.iter().map(|run| load(run)).collect::<Result<Vec<_>, _>>()?;
     let text = html::render(&runs)?;
+    write_page(page, &text)
+}
+
+/// Writes a page whole or not at all. Returns its path.
+fn write_page(page: &Path, text: &str) -> Result<PathBuf, ReportError> {
     let failed = |path: &Path, source| ReportError::Write { path: path.to_owned(), source };
     let mut name = std::ffi::OsString::from(".");
     name.push(page.file_name().unwrap_or_default());

@@ -99,7 +99,8 @@ fn recipes_follow_the_views() {
     assert_eq!(experiment.pretrain.t, Recipe { hue: 0.3, ..Recipe::paper_t() });
     assert_eq!(experiment.pretrain.t_prime, Recipe::paper_t_prime());
     let symmetric = with(&["pretrain.views=symmetric"]).unwrap().pretrain;
-    assert_eq!((&symmetric.t, &symmetric.t_prime), (&Recipe::paper_t(), &Recipe::paper_t()));
+    let recipe = Recipe::paper_symmetric();
+    assert_eq!((&symmetric.t, &symmetric.t_prime), (&recipe, &recipe));
 
     let changed = from_file("preset = \"stl10\"", &["pretrain.views=lab"]).unwrap().pretrain;
     assert_eq!((&changed.t, &changed.t_prime), (&Recipe::lab(), &Recipe::lab()));
@@ -116,8 +117,8 @@ fn a_saved_configuration_comes_back_exactly_and_can_be_changed() {
     assert_eq!(Experiment::from_toml(&text).unwrap(), experiment);
     assert_eq!(from_file(&text, &[]).unwrap(), experiment);
     let symmetric = from_file(&text, &["pretrain.views=symmetric"]).unwrap();
-    assert_eq!(symmetric.pretrain.t, Recipe { hue: 0.123456789, ..Recipe::paper_t() });
-    assert_eq!(symmetric.pretrain.t_prime, Recipe::paper_t());
+    assert_eq!(symmetric.pretrain.t, Recipe { hue: 0.123456789, ..Recipe::paper_symmetric() });
+    assert_eq!(symmetric.pretrain.t_prime, Recipe::paper_symmetric());
 
     let incomplete = text.replace("batch_size = 128\n", "");
     let message = message(Experiment::from_toml(&incomplete));

@@ -29,6 +29,11 @@ pub fn render(runs: &[RunData]) -> Result<String, ReportError> {
         [(run, explanation)] => (format!("{}: what the unlabelled images were worth", run.name), one(run, explanation)),
         several => (format!("{} runs compared", several.len()), many(several)),
     };
+    Ok(document(&title, &body))
+}
+
+/// A page of its own that asks nothing of the network.
+pub(super) fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -43,7 +48,7 @@ pub fn render(runs: &[RunData]) -> Result<String, ReportError> {
             body { (body) }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 fn one(run: &RunData, explanation: &Explanation) -> Markup {

@@ -1,12 +1,20 @@
 //! The table of an ablation, beside the paper's figures.
 
-use super::table::{MISSING, aligned, percent};
-use super::words;
+use super::super::table::{MISSING, aligned, percent};
+use super::super::words;
+use super::findings::findings;
 use crate::experiment::ablation::{Ablation, SeedRecord, VariantRecord};
 use crate::run::record::{LabelBudget, ResultName};
 
 /// The table as Markdown that also reads well in a terminal, with notes under it.
 pub fn markdown(ablation: &Ablation) -> String {
+    let (rows, notes) = (rows(ablation), notes(ablation));
+    let findings: String = findings(ablation).iter().map(|found| format!("{found}\n\n")).collect();
+    format!("{}\n{notes}\n{}", aligned(&rows, 1), findings.trim_end())
+}
+
+/// The table's cells, its head first.
+pub(super) fn rows(ablation: &Ablation) -> Vec<Vec<String>> {
     let budgets: Vec<LabelBudget> = budgets(ablation);
     let mut columns: Vec<(String, ResultName, LabelBudget)> = Vec::new();
     for (title, name) in [
@@ -36,7 +44,7 @@ pub fn markdown(ablation: &Ablation) -> String {
         row.push(variant.paper.as_ref().map_or(MISSING.to_owned(), |(accuracy, _)| format!("{accuracy:.1}")));
         rows.push(row);
     }
-    format!("{}\n{}", aligned(&rows, 1), notes(ablation))
+    rows
 }
 
 fn budgets(ablation: &Ablation) -> Vec<LabelBudget> {
@@ -61,12 +69,13 @@ fn figure(variant: &VariantRecord, digits: usize, of: impl Fn(&SeedRecord) -> Op
     }
 }
 
+/// What the table's figures are.
+pub(super) const CAPTION: &str = "Test accuracy in percent: mean ± sample standard deviation over seeds. Effective rank (RankMe) is that of \
+     representations, deviation (1 even, 0 collapsed) that of projections, of held-out training images after the last \
+     epoch. Collapsed: with so many seeds, at some epoch. Paper: linear evaluation on ImageNet.";
+
 fn notes(ablation: &Ablation) -> String {
-    let mut text = String::from(
-        "Test accuracy in percent: mean ± sample standard deviation over seeds. Effective rank (RankMe) is that of \
-         representations, deviation (1 even, 0 collapsed) that of projections, of held-out training images after the last \
-         epoch. Collapsed: with so many seeds, at some epoch. Paper: linear evaluation on ImageNet.\n\n",
-    );
+    let mut text = format!("{CAPTION}\n\n");
     for variant in &ablation.variants {
         let place = variant.paper.as_ref().map_or(String::new(), |(_, place)| format!(" (paper: {place})"));
         let first = variant.seeds.iter().filter_map(|seed| seed.collapsed_at).min();
@@ -77,12 +86,12 @@ fn notes(ablation: &Ablation) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::experiment::ablation::ResultOfSeed;
 
-    fn variant(name: &str, accuracies: [f64; 2], collapsed_at: Option<usize>) -> VariantRecord {
-        let seed = |(seed, test_accuracy)| SeedRecord {
+    pub fn variant(name: &str, accuracies: &[f64], collapsed_at: Option<usize>) -> VariantRecord {
+        let seed = |(seed, &test_accuracy)| SeedRecord {
             seed,
             results: vec![ResultOfSeed {
                 name: ResultName::ByolLinear,
@@ -105,7 +114,7 @@ mod tests {
     #[test]
     fn a_table_beside_the_papers_figures() {
         let ablation = Ablation {
-            variants: vec![variant("full", [0.5, 0.52], None), variant("no-predictor", [0.1, 0.1], Some(2))],
+            variants: vec![variant("full", &[0.5, 0.52], None), variant("no-predictor", &[0.1, 0.1], Some(2))],
             version: "0".into(),
             hardware: "cpu".into(),
         };
