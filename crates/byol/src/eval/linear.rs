@@ -15,9 +15,9 @@ use objective::{Effort, Rotated, Solution};
 const ROWS_AT_ONCE: i64 = 8192;
 
 /// Gradient at which a fit counts as converged, in coordinates in which the curvature is at most about one.
-const FIT: Effort = Effort { gradient: 1e-9, rounds: 50 };
+const FIT: Effort = Effort { gradient: 1e-9, rounds: 50, newton: true };
 /// For choosing a penalty, which needs no more than the held-out accuracy.
-const CHOICE: Effort = Effort { gradient: 1e-3, rounds: 5 };
+const CHOICE: Effort = Effort { gradient: 1e-3, rounds: 5, newton: false };
 /// A final fit whose gradient stays above this is an error.
 const CONVERGED: f64 = 1e-5;
 
@@ -69,7 +69,7 @@ pub struct LinearModel {
 /// only, there is nothing to hold out, and the middle penalty is taken (of two, the stronger). A class without images
 /// gets the score minus infinity.
 ///
-/// The fit is L-BFGS to convergence in float64, on the device of the vectors.
+/// The fit is L-BFGS to convergence in float64, on the device of the vectors, with Newton steps where that stalls.
 ///
 /// # Errors
 /// There are no vectors, they hold NaN or infinity, their number is not that of the labels, a label is not below

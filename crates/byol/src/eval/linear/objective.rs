@@ -5,6 +5,8 @@
 //! are removed without changing the optimum: rows are rotated onto their principal axes, which leaves the penalty as it
 //! is, and each axis is scaled such that the curvature at the start is about one.
 
+mod newton;
+
 use std::cell::RefCell;
 
 use argmin::core::{CostFunction, Executor, Gradient, State};
@@ -26,6 +28,8 @@ pub(super) struct Effort {
     pub gradient: f64,
     /// Rounds of [`STEPS`] at most.
     pub rounds: usize,
+    /// Whether Newton's method goes on where L-BFGS does not reach that gradient.
+    pub newton: bool,
 }
 
 /// Labelled rows on the principal axes of standardised features.
@@ -108,6 +112,9 @@ impl Rotated {
                 break;
             }
             best = next;
+        }
+        if best.gradient > effort.gradient && effort.newton {
+            best = self.newton(l2, best, effort.gradient)?;
         }
         Ok(best)
     }
