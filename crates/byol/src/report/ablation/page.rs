@@ -117,9 +117,9 @@ fn results(ablation: &Ablation) -> Markup {
     let rows = rows(ablation);
     let (head, body) = rows.split_at(1);
     html! {
+        p { (CAPTION) }
         div.wide {
-            table.results {
-                caption { (CAPTION) }
+            table.results.names {
                 thead { tr { @for cell in head.iter().flatten() { th scope="col" { (cell) } } } }
                 tbody {
                     @for row in body {
