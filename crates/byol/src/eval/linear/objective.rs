@@ -147,6 +147,17 @@ struct Objective<'a> {
     last: RefCell<Option<Point>>,
 }
 
+/// A point in scaled coordinates, and what is known there.
+struct Place {
+    /// `[axes + 1, classes]`, as the gradient.
+    at: Tensor,
+    cost: f64,
+    gradient: Tensor,
+    /// `[images, classes]`.
+    probabilities: Tensor,
+}
+
+/// What L-BFGS asks for of a [`Place`].
 struct Point {
     at: Vec<f64>,
     cost: f64,
@@ -176,8 +187,17 @@ impl Objective<'_> {
     }
 
     fn unscaled(&self, scaled: &[f64]) -> (Tensor, Tensor) {
-        let scaled = Tensor::from_slice(scaled).to_device(self.scale.device());
-        let weights = scaled.view([-1, self.data.targets.size()[1]]) * &self.scale;
+        self.parts(&self.shaped(scaled))
+    }
+
+    /// `[axes + 1, classes]`.
+    fn shaped(&self, scaled: &[f64]) -> Tensor {
+        Tensor::from_slice(scaled).to_device(self.scale.device()).view([-1, self.data.targets.size()[1]])
+    }
+
+    /// Weights and biases themselves.
+    fn parts(&self, scaled: &Tensor) -> (Tensor, Tensor) {
+        let weights = scaled * &self.scale;
         let axes = weights.size()[0] - 1;
         (weights.narrow(0, 0, axes), weights.narrow(0, axes, 1))
     }
@@ -192,18 +212,28 @@ impl Objective<'_> {
     }
 
     fn evaluate(&self, at: &[f64]) -> Result<Point, EvalError> {
+        let place = self.place(self.shaped(at));
+        Ok(Point { at: at.to_vec(), cost: place.cost, gradient: flat(&place.gradient)? })
+    }
+
+    fn place(&self, at: Tensor) -> Place {
         let Rotated { rows, targets, .. } = self.data;
-        let images = rows.size()[0] as f64;
-        let (weights, bias) = self.unscaled(at);
+        let (weights, bias) = self.parts(&at);
         let logs = (rows.mm(&weights) + bias).log_softmax(1, Kind::Double);
-        let cross_entropy = -(&logs * targets).sum(Kind::Double) / images;
+        let cross_entropy = -(&logs * targets).sum(Kind::Double) / rows.size()[0] as f64;
         let cost = cross_entropy + weights.square().sum(Kind::Double) * (self.l2 / 2.0);
-        let surplus = (logs.exp() - targets) / images;
-        // This order of factors is twice as fast as rows^T surplus.
-        let of_weights = surplus.transpose(0, 1).mm(rows).transpose(0, 1) + weights * self.l2;
-        let of_bias = surplus.sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
-        let gradient = Tensor::cat(&[of_weights, of_bias], 0) * &self.scale;
-        Ok(Point { at: at.to_vec(), cost: cost.double_value(&[]), gradient: flat(&gradient)? })
+        let probabilities = logs.exp();
+        let gradient = self.pulled_back(&(&probabilities - targets), &weights);
+        Place { at, cost: cost.double_value(&[]), gradient, probabilities }
+    }
+
+    /// From derivatives by logits, `[images, classes]`, to those by scaled weights and biases.
+    fn pulled_back(&self, of_logits: &Tensor, weights: &Tensor) -> Tensor {
+        let of_logits = of_logits / self.data.rows.size()[0] as f64;
+        // This order of factors is twice as fast as rows^T of_logits.
+        let of_weights = of_logits.transpose(0, 1).mm(&self.data.rows).transpose(0, 1) + weights * self.l2;
+        let of_bias = of_logits.sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
+        Tensor::cat(&[of_weights, of_bias], 0) * &self.scale
     }
 }
 

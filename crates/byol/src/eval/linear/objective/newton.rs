@@ -4,7 +4,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Objective, Rotated, Solution};
+use super::{Objective, Place, Rotated, Solution};
 use crate::eval::EvalError;
 
 /// Steps at most; a handful is the rule, since each squares the error.
@@ -15,16 +15,6 @@ const PRODUCTS: usize = 500;
 const HALVINGS: usize = 30;
 /// Two costs whose relative difference is smaller cannot be told apart.
 const ROUNDING: f64 = 1e-13;
-
-/// A point in scaled coordinates, and what is known there.
-struct Place {
-    /// `[axes + 1, classes]`, as everything here.
-    at: Tensor,
-    cost: f64,
-    gradient: Tensor,
-    /// `[images, classes]`.
-    probabilities: Tensor,
-}
 
 impl Rotated {
     /// Goes on from `start` until the norm of the gradient is below `gradient`, or until no step leads further.
@@ -40,40 +30,15 @@ impl Rotated {
             let Some(next) = objective.step(&place, &direction) else { break };
             place = next;
         }
-        let weights = &place.at * &objective.scale;
-        let axes = weights.size()[0] - 1;
-        let (weights, bias) = (weights.narrow(0, 0, axes), weights.narrow(0, axes, 1));
+        let (weights, bias) = objective.parts(&place.at);
         Ok(Solution { weights, bias, cost: place.cost, gradient: length(&place.gradient) })
     }
 }
 
 impl Objective<'_> {
-    fn place(&self, at: Tensor) -> Place {
-        let Rotated { rows, targets, .. } = self.data;
-        let weights = &at * &self.scale;
-        let axes = weights.size()[0] - 1;
-        let (weights, bias) = (weights.narrow(0, 0, axes), weights.narrow(0, axes, 1));
-        let logs = (rows.mm(&weights) + bias).log_softmax(1, Kind::Double);
-        let cross_entropy = -(&logs * targets).sum(Kind::Double) / rows.size()[0] as f64;
-        let cost = cross_entropy + weights.square().sum(Kind::Double) * (self.l2 / 2.0);
-        let probabilities = logs.exp();
-        let gradient = self.pulled_back(&(&probabilities - targets), &weights);
-        Place { at, cost: cost.double_value(&[]), gradient, probabilities }
-    }
-
-    /// From derivatives by logits, `[images, classes]`, to those by scaled weights and biases.
-    fn pulled_back(&self, of_logits: &Tensor, weights: &Tensor) -> Tensor {
-        let of_logits = of_logits / self.data.rows.size()[0] as f64;
-        let of_weights = of_logits.transpose(0, 1).mm(&self.data.rows).transpose(0, 1) + weights * self.l2;
-        let of_bias = of_logits.sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
-        Tensor::cat(&[of_weights, of_bias], 0) * &self.scale
-    }
-
     /// The second derivative at `place` times `direction`.
     fn curvature(&self, place: &Place, direction: &Tensor) -> Tensor {
-        let along = direction * &self.scale;
-        let axes = along.size()[0] - 1;
-        let (weights, bias) = (along.narrow(0, 0, axes), along.narrow(0, axes, 1));
+        let (weights, bias) = self.parts(direction);
         let logits = self.data.rows.mm(&weights) + bias;
         let mean = (&place.probabilities * &logits).sum_dim_intlist([1i64].as_slice(), true, Kind::Double);
         self.pulled_back(&(&place.probabilities * (logits - mean)), &weights)
