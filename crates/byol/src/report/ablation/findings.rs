@@ -157,7 +157,7 @@ fn lost(ablation: &Ablation) -> Option<String> {
     text += &format!("; with all of the lab's faults together {with_faults}. ");
     let verdict = match (together.low, together.high) {
         (_, high) if high < 0.0 => {
-            "The faults alone make BYOL end below its baseline, as it did in the lab (48.1% against 50.4%)"
+            "With the faults BYOL ends below its own baseline, as it did in the lab (48.1% against 50.4%)"
         }
         (low, _) if low > 0.0 => {
             "Even with the faults BYOL ends above its baseline here; in the lab it did not (48.1% against 50.4%)"
@@ -179,7 +179,9 @@ fn lost(ablation: &Ablation) -> Option<String> {
     text += verdict;
     text += &match costly.as_slice() {
         [] => ". No fault by itself costs anything that these seeds can show.".to_owned(),
-        costly => format!(". By itself costs fine-tuning something, the dearest first: {}.", costly.join("; ")),
+        costly => {
+            format!(". Faults that cost fine-tuning something by themselves, the dearest first: {}.", costly.join("; "))
+        }
     };
     Some(text)
 }
@@ -237,7 +239,7 @@ mod tests {
         for part in [
             "BYOL as published 61.0% against 41.0%, +20.0 points",
             "with all of the lab's faults together 31.0% against 41.0%, −10.0 points",
-            "end below its baseline, as it did in the lab",
+            "ends below its own baseline, as it did in the lab",
             "what lab-heads changes (−10.0).",
         ] {
             assert!(text.contains(part), "{part}: {text}");
