@@ -14,6 +14,18 @@ pub enum Ending {
     Interrupted,
 }
 
+/// What is wrong with a command line that clap could read.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// The work failed.
 const FAILURE: u8 = 1;
 /// The command line or the configuration is wrong.
@@ -25,7 +37,8 @@ pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::exit_code()),
         Err(error) => {
             eprintln!("byol: {}", one_line(&error));
-            ExitCode::from(if error.chain().any(|cause| cause.is::<ConfigError>()) { USAGE } else { FAILURE })
+            let usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
+            ExitCode::from(if usage { USAGE } else { FAILURE })
         }
     }
 }

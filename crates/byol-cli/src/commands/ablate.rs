@@ -1,6 +1,5 @@
 //! `byol ablate`.
 
-use anyhow::bail;
 use byol::experiment::Context;
 use byol::experiment::ablation::{self, AblationOutcome, BASIS, LAB, MECHANISM, Variant};
 use byol::run::directory::OpenMode;
@@ -8,7 +7,7 @@ use byol::run::event::{Event, Reporter};
 
 use super::report;
 use crate::args::{self, Output};
-use crate::exit::Ending;
+use crate::exit::{Ending, Usage};
 use crate::interrupt;
 use crate::request::{self, Basis};
 
@@ -41,7 +40,8 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
 fn chosen(variants: &[Variant], only: &[String]) -> anyhow::Result<Vec<Variant>> {
     let known: Vec<&str> = variants.iter().map(|variant| variant.name).collect();
     if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
-        bail!("--only: there is no variant '{unknown}'; there are {}", known.join(", "));
+        let text = format!("--only: there is no variant '{unknown}'; there are {}", known.join(", "));
+        return Err(Usage(text).into());
     }
     let wanted = |variant: &&Variant| only.is_empty() || only.iter().any(|name| name == variant.name);
     Ok(variants.iter().filter(wanted).copied().collect())

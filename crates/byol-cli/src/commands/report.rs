@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::bail;
 use byol::experiment::ablation::Ablation;
 use byol::report;
 
 use crate::args::{self, Output};
-use crate::exit::Ending;
+use crate::exit::{Ending, Usage};
 use crate::output;
 
 pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> {
@@ -36,10 +35,10 @@ pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> 
 
 fn of_ablation(options: &args::Report, output: Output) -> anyhow::Result<Ending> {
     let [folder] = options.runs.as_slice() else {
-        bail!("an ablation is reported by itself; name its folder alone");
+        return Err(Usage("an ablation is reported by itself; name its folder alone".to_owned()).into());
     };
     if options.out.is_some() {
-        bail!("--out is for runs: the page of an ablation stands in its own folder");
+        return Err(Usage("--out is for runs: the page of an ablation stands in its own folder".to_owned()).into());
     }
     let found = report::ablation::load(folder)?;
     show_ablation(&found, folder, output)
