@@ -18,7 +18,7 @@ CUDA_OPTION = $(if $(CUDA),$(if $(filter 0,$(CUDA)),--no-cuda,--cuda))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help libtorch build demo test kill-test format clippy docs audit fuzz check bench install clean-cache
+.PHONY: help libtorch python build demo test kill-test format clippy docs audit fuzz check bench bench-gpu install clean-cache
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -28,13 +28,17 @@ libtorch: ## bring libtorch into the cache and point this checkout at it (also C
 	@sh scripts/prerequisites.sh
 	@python3 scripts/libtorch.py $(CUDA_OPTION)
 
+python: ## make the Python environment that tests load exported networks in (also BYOL_PYTHON=PYTHON)
+	@python3 scripts/python.py
+
 build: libtorch ## build the program
 	cargo build --release --workspace
 
 demo: build ## everything on the embedded set, in minutes (OUT=DIR, by default demo-run)
 	cargo run --release --quiet --bin byol -- demo --out $(OUT) $(if $(wildcard $(OUT)),--resume)
 
-test: libtorch ## all tests, those in the documentation included
+test: libtorch python ## all tests, those in the documentation included (the report's need Chromium or Chrome: CHROME=PROGRAM)
+	@sh scripts/prerequisites.sh browser
 	cargo test --release --workspace
 
 # Kills whole comparisons with SIGKILL at so many random moments, resumes them, and compares with one that was never stopped.
@@ -55,18 +59,21 @@ docs: libtorch
 audit:
 	@sh scripts/audit.sh
 
-# Each target for FUZZ_SECONDS (by default 15).
+# Each target for FUZZ_SECONDS (by default 10).
 fuzz: libtorch ## feed damaged and hostile input to the readers of files, for a bounded time (FUZZ_SECONDS=N for each)
 	@sh scripts/fuzz.sh
 
 check: format clippy test docs audit fuzz ## what CI runs: format, clippy, tests, documentation, dependencies, fuzzing
 
-bench: build ## throughput of byol and of the programs it is measured against
+bench: build ## throughput of byol and of the programs it is measured against, into docs/benchmarks.md
 	bash bench/run.sh
+
+bench-gpu: build ## the same on an NVIDIA GPU; PEERS_PYTHON is a Python with PyTorch for it
+	bash bench/gpu.sh
 
 install: build ## program and libraries into PREFIX (by default ~/.local), to run without this checkout
 	python3 scripts/install.py $(CUDA_OPTION) $(DESTDIR)$(PREFIX)
 
 clean-cache: ## delete what `make libtorch`, `make audit` and CI keep in the cache
 	rm -rf "$(BYOL_CACHE)"/libtorch-* "$(BYOL_CACHE)/libtorch.lock" "$(BYOL_CACHE)/tools" "$(BYOL_CACHE)/target" \
-		"$(BYOL_CACHE)/fuzz-target"
+		"$(BYOL_CACHE)/fuzz-target" "$(BYOL_CACHE)"/python-* "$(BYOL_CACHE)/python.lock"

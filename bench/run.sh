@@ -1,48 +1,49 @@
 #!/usr/bin/env bash
-# Measures byol and the PyTorch programs in bench/peers in turn on this machine, prints medians and ratios, and writes
-# them, with date, machine, commands and every single figure, into the measured section of docs/benchmarks.md.
+# Measures byol and the PyTorch programs in bench/peers in turn on this machine's CPU, prints medians and ratios, and writes
+# them, with date, machine, commands and every single figure, into a section of docs/benchmarks.md.
 set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=bench/common.sh
+source "$here/bench/common.sh"
 
 usage() {
     cat <<'TEXT'
-usage: bench/run.sh [--data DIR] [--rounds N] [--steps N] [--only SUBJECTS] [--no-write]
+usage: bench/run.sh [--data DIR] [--rounds N] [--steps N] [--only SUBJECTS] [--log FILE] [--no-write]
 
   --data DIR       folder with STL-10's train_X.bin, train_y.bin, test_X.bin and test_y.bin, or with stl10_binary
                    (default: data, where `byol data fetch stl10` puts it)
   --rounds N       how often every program runs, in turn (default 3)
   --steps N        steps per run that are counted (default 30)
   --only SUBJECTS  some of pretrain,supervised,augment (default: all three)
+  --log FILE       keep every figure there, one JSON object a line
   --no-write       print, but leave docs/benchmarks.md as it is
 
 environment:
   PEERS_PYTHON     a Python that has bench/peers/requirements.txt (default: one is made in the cache)
   BYOL             the program (default: cargo run --release --quiet --bin byol --)
   THREADS, WORKERS of the PyTorch programs (default: all cores, and 2)
+
+Variants with tcmalloc need libtcmalloc_minimal (Debian: libtcmalloc-minimal4), compiled ones a C++ compiler; without,
+they are skipped with a message. A program that fails is reported and left out.
 TEXT
 }
 
-fail() {
-    echo "bench/run.sh: $*" >&2
-    exit 1
-}
-
-data=data rounds=3 steps=30 only=pretrain,supervised,augment write=yes
-command="bench/run.sh${*:+ $*}"
+data=data rounds=3 steps=30 only=pretrain,supervised,augment log='' document=docs/benchmarks.md
+command=$(command_shown "bench/run.sh${*:+ $*}")
 while [ $# -gt 0 ]; do
     case $1 in
-        --data | --rounds | --steps | --only)
+        --data | --rounds | --steps | --only | --log)
             [ $# -ge 2 ] || fail "$1 needs a value"
             declare "${1#--}=$2"
             shift 2
             ;;
-        --no-write) write=no && shift ;;
+        --no-write) document=- && shift ;;
         -h | --help) usage && exit 0 ;;
         *) usage >&2 && fail "unknown argument '$1'" ;;
     esac
 done
-for number in "$rounds" "$steps"; do
-    [[ $number =~ ^[1-9][0-9]*$ ]] || fail "'$number' is no number of rounds or steps; it must be at least 1"
-done
+check_number --rounds "$rounds"
+check_number --steps "$steps"
 for subject in ${only//,/ }; do
     [[ $subject =~ ^(pretrain|supervised|augment)$ ]] || fail "--only $subject: choose from pretrain,supervised,augment"
 done
@@ -50,11 +51,13 @@ done
 data=$(cd "$data" && pwd)
 [ -f "$data/train_X.bin" ] || data=$data/stl10_binary
 [ -f "$data/train_X.bin" ] || fail "no train_X.bin in ${data%/stl10_binary}; fetch STL-10 with 'byol data fetch stl10'"
-cd "$(dirname "$0")/.."
-command=$(sed -E 's/--data [^ ]+/--data DIR/' <<<"$command")
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+raw=$(realpath "${log:-"$temporary/raw"}")
+cd "$here"
 
 threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)} workers=${WORKERS:-2}
-read -r -a byol <<<"${BYOL:-cargo run --release --quiet --bin byol --}"
+find_byol
 
 python=${PEERS_PYTHON:-}
 if [ -z "$python" ]; then
@@ -70,60 +73,66 @@ if [ -z "$python" ]; then
     fi
 fi
 
-load=$(cut -d' ' -f1 /proc/loadavg 2>/dev/null || echo 0)
-if awk "BEGIN { exit !($load > 0.5) }"; then
-    echo "warning: the load average is $load; other programs on this machine disturb the figures" >&2
-fi
+tcmalloc=$( (ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null || true) |
+    sed -n 's/.*libtcmalloc_minimal\.so\.[0-9]* .* => //p' | head -n 1)
+for place in /usr/lib/*/libtcmalloc_minimal.so.4 /usr/lib/libtcmalloc_minimal.so.4 /usr/lib64/libtcmalloc_minimal.so.4; do
+    [ -n "$tcmalloc" ] || [ ! -f "$place" ] || tcmalloc=$place
+done
+[ -n "$tcmalloc" ] || echo "skipped: the variants with tcmalloc, for libtcmalloc_minimal.so is not installed" >&2
+compiler=$(command -v "${CXX:-g++}" || command -v clang++ || true)
+[ -n "$compiler" ] || echo "skipped: the compiled variants, for there is no C++ compiler" >&2
 
-raw=$(mktemp)
-trap 'rm -f "$raw"' EXIT
-
-# measure SUBJECT PROGRAM COMMAND...: the last line that the command prints is its result
-measure() {
-    local subject=$1 program=$2 line
-    shift 2
-    line=$("$@" | tail -n 1) || fail "$program failed: $*"
-    local shown="$*"
-    shown=${shown//"$data"/DIR}
-    shown=${shown//"$python"/python}
-    shown=${shown/#"${byol[*]}"/byol}
-    "$python" bench/summary.py add "$raw" "$subject" "$program" "$round" "$shown" "$line"
+# with_tcmalloc SUBJECT PROGRAM COMMAND...
+with_tcmalloc() {
+    [ -z "$tcmalloc" ] || measure "$1" "$2, tcmalloc" env "LD_PRELOAD=$tcmalloc" "${@:3}"
 }
 
 pretrain() {
-    measure pretrain byol "${byol[@]}" bench pretrain --data "$data" --json --steps "$steps" --precision bf16 \
-        --set encoder=resnet18 --set stem=imagenet --set width=1.0 --set image_size=96 --set batch_size=64 \
-        --set projector_hidden=4096 --set projection_size=256 --set optimizer=adam --set views=paper
-    measure pretrain "PyTorch, bf16, channels-last" "$python" bench/peers/pretrain_torch.py --data "$data" \
-        --steps "$steps" --precision bf16 --threads "$threads" --workers "$workers"
-    measure pretrain "PyTorch, fp32, channels-last" "$python" bench/peers/pretrain_torch.py --data "$data" \
-        --steps "$steps" --precision fp32 --threads "$threads" --workers "$workers"
+    local peer=("$python" bench/peers/pretrain_torch.py --data "$data" --steps "$steps" --threads "$threads"
+        --workers "$workers")
+    # shellcheck disable=SC2046
+    measure pretrain byol "${byol[@]}" bench pretrain --data "$data" --json --steps "$steps" --device cpu \
+        --precision bf16 $(networks 64)
+    measure pretrain "PyTorch as its users write it, bf16" "${peer[@]}" --precision bf16 --plain
+    measure pretrain "PyTorch tuned, fp32" "${peer[@]}" --precision fp32
+    measure pretrain "PyTorch tuned, bf16" "${peer[@]}" --precision bf16
+    with_tcmalloc pretrain "PyTorch tuned, bf16" "${peer[@]}" --precision bf16
+    if [ -n "$compiler" ]; then
+        measure pretrain "PyTorch tuned, bf16, compiled" "${peer[@]}" --precision bf16 --compile
+        with_tcmalloc pretrain "PyTorch tuned, bf16, compiled" "${peer[@]}" --precision bf16 --compile
+    fi
     measure pretrain "lightly, fp32" "$python" bench/peers/pretrain_lightly.py --data "$data" \
         --steps "$steps" --threads "$threads" --workers "$workers"
 }
 
 supervised() {
+    local peer=("$python" bench/peers/supervised_torch.py --data "$data" --steps "$steps" --precision bf16
+        --threads "$threads" --workers "$workers")
     measure supervised byol "${byol[@]}" bench supervised --preset lab --data "$data" --json --steps "$steps" \
-        --precision bf16
-    measure supervised "PyTorch, bf16, channels-last" "$python" bench/peers/supervised_torch.py --data "$data" \
-        --epochs 1 --images $(((steps + 5) * 128)) --precision bf16 --threads "$threads"
+        --device cpu --precision bf16
+    measure supervised "PyTorch with its loader, bf16" "${peer[@]}" --loader
+    with_tcmalloc supervised "PyTorch with its loader, bf16" "${peer[@]}" --loader
+    measure supervised "PyTorch, pictures in memory, bf16" "${peer[@]}"
+    with_tcmalloc supervised "PyTorch, pictures in memory, bf16" "${peer[@]}"
+    [ -z "$compiler" ] || measure supervised "PyTorch, pictures in memory, bf16, compiled" "${peer[@]}" --compile
 }
 
 augment() {
     local side
     for side in 96 224; do
-        measure "augment, $side px" byol "${byol[@]}" bench augment --data "$data" --json --steps 8 \
+        local peer=("$python" bench/peers/views_torchvision.py --data "$data" --image-size "$side")
+        measure "augment, $side px" byol "${byol[@]}" bench augment --data "$data" --json --steps 64 \
             --set "image_size=$side" --set batch_size=64 --set views=paper
-        measure "augment, $side px" "torchvision v2" "$python" bench/peers/views_torchvision.py --data "$data" \
-            --image-size "$side"
+        measure "augment, $side px" "torchvision v2" "${peer[@]}"
+        with_tcmalloc "augment, $side px" "torchvision v2" "${peer[@]}"
     done
 }
 
+warn_of_load
+"$python" bench/summary.py begin "$raw" cpu "$command"
 for round in $(seq "$rounds"); do
     for subject in ${only//,/ }; do
         "$subject"
     done
 done
-target=docs/benchmarks.md
-[ "$write" = yes ] || target=-
-"$python" bench/summary.py write "$raw" "$target" "$command"
+finish "$document"

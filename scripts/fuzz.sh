@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fuzzes every target in fuzz/ for a bounded time (FUZZ_SECONDS each, by default 15), beginning with the committed corpus. cargo-fuzz
+# Fuzzes every target in fuzz/ for a bounded time (FUZZ_SECONDS each, by default 10), beginning with the committed corpus. cargo-fuzz
 # is built into the cache once. libFuzzer's instrumentation needs compiler flags that stable Rust allows only with
 # RUSTC_BOOTSTRAP. What could not be run is said in one line and does not fail; what a target finds does.
 set -eu
 cd "$(dirname "$0")/.."
 
 version=0.13.1
-seconds=${FUZZ_SECONDS:-15}
+seconds=${FUZZ_SECONDS:-10}
 cache=${BYOL_CACHE:?set by the Makefile}
 tools=$cache/tools
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Copies the built program to PREFIX/bin and libtorch to PREFIX/lib/byol, where it runs without checkout and cache.
+"""Copies the built program to PREFIX/bin and libtorch to PREFIX/lib/byol, where it runs without checkout and cache; manual
+pages and completions go to PREFIX/share.
 
     python3 scripts/install.py [--cuda | --no-cuda] PREFIX
 
@@ -59,11 +60,32 @@ def main():
     shutil.copy2(program, prefix / "bin/byol.new")
     os.replace(prefix / "bin/byol.new", prefix / "bin/byol")
 
+    install_help(prefix)
+
     size = sum(path.stat().st_size for path in libraries.rglob("*") if path.is_file()) // 10**6
     print(f"install: {prefix}/bin/byol and {libraries} ({size} MB, {'with' if cuda else 'without'} CUDA)")
-    version = subprocess.run([prefix / "bin/byol", "--version"], capture_output=True, text=True)
-    if version.returncode != 0:
-        sys.exit(f"install: the installed program does not start: {version.stderr.strip()}")
+
+
+def install_help(prefix):
+    """Manual pages, and completions for the shells that look for them under PREFIX/share."""
+    program, share = prefix / "bin/byol", prefix / "share"
+    run(program, "man", "--out", share / "man/man1")
+    for shell, name in [
+        ("bash", "bash-completion/completions/byol"),
+        ("fish", "fish/vendor_completions.d/byol.fish"),
+        ("zsh", "zsh/site-functions/_byol"),
+    ]:
+        (share / name).parent.mkdir(parents=True, exist_ok=True)
+        (share / name).write_text(run(program, "completions", shell))
+
+
+def run(*command):
+    """What the installed program prints: it starts without the checkout."""
+    environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if ran.returncode != 0:
+        sys.exit(f"install: the installed program does not start: {ran.stderr.strip()}")
+    return ran.stdout
 
 
 def built_program():

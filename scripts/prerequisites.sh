@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks what must be there before anything is downloaded or built: one line for each thing that is not, saying how to
-# get it. Changes nothing.
+# get it. Changes nothing. With the argument `browser` it looks for the browser that the report's tests need, and only for that.
 set -u
 
 missing=0
@@ -9,7 +9,17 @@ need() { # what, how to get it on Debian/Ubuntu, Fedora, macOS
     missing=1
 }
 
-oldest_rust=88 # as rust-version in Cargo.toml
+if [ "${1:-}" = browser ]; then
+    for name in ${CHROME:+"$CHROME"} google-chrome-stable google-chrome-beta chromium chromium-browser \
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+        command -v "$name" >/dev/null && exit 0
+    done
+    need "Chromium or Chrome, in which the report is tested" \
+        "sudo apt-get install chromium" "sudo dnf install chromium" "brew install --cask google-chrome"
+    exit "$missing"
+fi
+
+oldest_rust=89 # as rust-version in Cargo.toml
 if ! rust=$(cargo --version 2>/dev/null); then
     echo "missing: Rust 1.$oldest_rust or newer (cargo); get it with the installer at https://rustup.rs" >&2
     missing=1

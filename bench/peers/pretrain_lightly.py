@@ -1,15 +1,15 @@
 """BYOL as lightly's documentation writes it, in plain PyTorch: what its users get without tuning.
 
-    python pretrain_lightly.py --data STL10
+    python pretrain_lightly.py --data DIR
+    python pretrain_lightly.py --data DIR --device cuda --workers 8
 
-lightly's transform, heads, loss and moving average; PIL pictures of STL-10, ResNet-18, heads 4096-256, SGD, fp32.
-The last line is one JSON object; an image is two views.
+lightly's transform, heads, loss and moving average; PIL pictures, ResNet-18, heads 4096-256, SGD, fp32. The last line is one
+JSON object; an image is two views. The steps before the counted ones empty the batches that the workers had ready.
 """
 
 import argparse
 import copy
 import json
-import time
 
 import torch
 import torchvision
@@ -21,12 +21,13 @@ from lightly.utils.scheduler import cosine_schedule
 from PIL import Image
 from torch import nn
 
-from stl10 import Pictures
+from clock import Clock
+from pictures import Pictures
 
 
 class ViewsOfPictures(torch.utils.data.Dataset):
-    def __init__(self, data, transform):
-        self.pictures, self.transform = Pictures(data), transform
+    def __init__(self, pictures, transform):
+        self.pictures, self.transform = pictures, transform
 
     def __len__(self):
         return len(self.pictures)
@@ -55,27 +56,31 @@ class BYOL(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin")
+    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin, or with picture files")
+    parser.add_argument("--set-size", type=int, help="cut the pictures off, or repeat them, to so many")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--image-size", type=int, default=96)
     parser.add_argument("--hidden", type=int, default=4096)
     parser.add_argument("--projection", type=int, default=256)
-    parser.add_argument("--warmup-steps", type=int, default=5)
+    parser.add_argument("--warmup-steps", type=int, help="default: 5, and what the workers can have ready")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.warmup_steps is None:
+        options.warmup_steps = 5 + 2 * options.workers
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
 
-    model = BYOL(options.hidden, options.projection)
+    model = BYOL(options.hidden, options.projection).to(options.device)
     transform = BYOLTransform(
         view_1_transform=BYOLView1Transform(input_size=options.image_size),
         view_2_transform=BYOLView2Transform(input_size=options.image_size),
     )
     loader = torch.utils.data.DataLoader(
-        ViewsOfPictures(options.data, transform),
+        ViewsOfPictures(Pictures(options.data, count=options.set_size), transform),
         batch_size=options.batch_size,
         shuffle=True,
         drop_last=True,
@@ -85,12 +90,14 @@ def main():
     criterion = NegativeCosineSimilarity()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.06)
 
-    total, step, begun = options.warmup_steps + options.steps, 0, 0.0
+    clock = Clock(options.device)
+    total, step = options.warmup_steps + options.steps, 0
     while step < total:
         for first, second in loader:
             if step == options.warmup_steps:
                 # The wait for this step's batch is not counted, in lightly's favour: one wait of all.
-                begun = time.perf_counter()
+                clock.begin()
+            first, second = first.to(options.device), second.to(options.device)
             momentum = cosine_schedule(step, total, 0.996, 1)
             update_momentum(model.backbone, model.backbone_momentum, m=momentum)
             update_momentum(model.projection_head, model.projection_head_momentum, m=momentum)
@@ -100,15 +107,15 @@ def main():
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
+            clock.lap("step")
             step += 1
             if step == total:
                 break
-    elapsed = time.perf_counter() - begun
+    clock.end()
 
     print(json.dumps({
         "program": "pretrain_lightly",
-        "images_per_second": round(options.steps * options.batch_size / elapsed, 2),
-        "breakdown": {"step_ms": round(1000 * elapsed / options.steps, 2)},
+        **clock.result(options.steps * options.batch_size, options.steps),
         "loss": round(loss.item(), 4),
         "torch": torch.__version__,
         "settings": {name: value for name, value in vars(options).items() if name != "data"},

@@ -1,9 +1,8 @@
 """Milliseconds per view of torchvision's v2 transforms on uint8 tensors: what `byol bench augment` is measured against.
 
-    python views_torchvision.py --data STL10
+    python views_torchvision.py --data DIR
 
-t and t' of STL-10 pictures at 96 and 224 px on one thread, each picture read from the file as in training. The last line
-is one JSON object.
+t and t' at 96 and 224 px on one thread, of pictures that lie decoded in memory. The last line is one JSON object.
 """
 
 import argparse
@@ -12,26 +11,27 @@ import time
 
 import torch
 
-from stl10 import Pictures
+from pictures import Pictures
 from views import paper
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin")
+    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin, or with picture files")
     parser.add_argument("--views", type=int, default=500, help="views per recipe and size")
     parser.add_argument("--image-size", type=int, nargs="+", default=[96, 224])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
-    pictures = Pictures(options.data)
+    file = Pictures(options.data)
+    pictures = [file[index] for index in range(min(len(file), options.views))]
 
     milliseconds = {}
     for side in options.image_size:
         for name, transform in zip(("t", "t_prime"), paper(side), strict=True):
-            for index in range(20):
-                transform(pictures[index])
+            for picture in pictures[:20]:
+                transform(picture)
             begun = time.perf_counter()
             for index in range(options.views):
                 transform(pictures[index % len(pictures)])

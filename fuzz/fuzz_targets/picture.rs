@@ -4,8 +4,8 @@
 //! it is taken out.
 #![no_main]
 
-use byol::data::picture::FileImage;
 use byol::data::Image;
+use byol::data::picture::FileImage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

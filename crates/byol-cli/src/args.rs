@@ -3,28 +3,37 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use byol::config::preset;
 use byol::device::{DeviceChoice, PrecisionChoice};
 use byol::run::record::LabelBudget;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::commands::pack::Pack;
+use crate::sweep::{MOST_IMAGES, MOST_THREADS, Sweep};
+use crate::{commands, examples, exit};
 
 static VERSION: LazyLock<String> = LazyLock::new(byol::version);
 
-const EXIT_CODES: &str = "Exit codes:
-  0    done
-  1    the work failed
-  2    the command line or the configuration is wrong
-  130  interrupted (SIGINT, Ctrl-C); a run directory then holds a checkpoint to --resume from
-  143  asked to terminate (SIGTERM), likewise";
-
 /// Reads the command line.
 pub fn parse() -> Result<Arguments, clap::Error> {
-    Arguments::try_parse()
+    Arguments::from_arg_matches(&command().try_get_matches()?)
+}
+
+/// All commands, with the examples of each in its help.
+pub fn command() -> clap::Command {
+    examples::attach(Arguments::command().after_help(exit::meanings()))
+}
+
+/// The presets, as values of an option.
+pub fn preset_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(preset::NAMES)
 }
 
 /// Train the best image classifier that many images and few labels give, and show what the unlabelled images were
 /// worth.
 #[derive(Parser)]
-#[command(name = "byol", version = VERSION.as_str(), after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "byol", version = VERSION.as_str(), disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(flatten)]
     pub output: Output,
@@ -60,14 +69,32 @@ pub enum Command {
     Finetune(Finetune),
     /// Evaluate a frozen pre-trained encoder
     Evaluate(Evaluate),
+    /// Write a trained network for other programs: safetensors for PyTorch, ONNX
+    Export(commands::export::Export),
     /// Compare: baseline, pre-training, fine-tuning, evaluations and report
     Run(Run),
+    /// Say which classes pictures show, and how likely
+    Predict(commands::predict::Predict),
+    /// Write the representations of pictures as a matrix
+    Embed(commands::embed::Embed),
+    /// Find the pictures that are most like one
+    Neighbors(commands::neighbors::Neighbors),
     /// Change one thing of BYOL at a time and compare; shows what each part is for
     Ablate(Ablate),
     /// Make the table and the report page of finished or interrupted runs
     Report(Report),
+    /// Show runs on a live page on this machine while they train
+    Watch(crate::commands::watch::Options),
     /// Measure throughput on this machine
     Bench(Bench),
+    /// Say what this machine has, what will be used of it, and what is wrong
+    Doctor(commands::doctor::Doctor),
+    /// Write a configuration file with every key, its meaning, its range and its default
+    Init(commands::init::Init),
+    /// Write what a shell needs to complete commands and options to standard output
+    Completions(commands::completions::Completions),
+    /// Write the manual pages
+    Man(commands::man::Man),
 }
 
 #[derive(Args)]
@@ -87,8 +114,10 @@ pub struct Demo {
 pub enum Data {
     /// Download, verify and unpack a data set; done once
     Fetch(Fetch),
-    /// Say what a folder holds, per split and class, and what is missing or damaged
+    /// Say what data holds: splits, classes, sizes, what is damaged, and what is in training and test alike
     Info(Info),
+    /// Decode pictures once into one file, from which training reads them without decoding
+    Pack(Pack),
 }
 
 #[derive(Args)]
@@ -110,11 +139,11 @@ pub enum FetchSet {
 
 #[derive(Args)]
 pub struct Info {
-    /// A folder, or `patterns` for the embedded set
+    /// Anything that --data takes elsewhere
     #[arg(value_name = "DIR")]
     pub data: PathBuf,
     #[command(flatten)]
-    pub strictness: Strictness,
+    pub kept: KeptSplit,
 }
 
 #[derive(Args)]
@@ -140,6 +169,8 @@ pub struct Supervised {
     #[command(flatten)]
     pub labels: Labels,
     #[command(flatten)]
+    pub beginning: Beginning,
+    #[command(flatten)]
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
@@ -153,6 +184,8 @@ pub struct Pretrain {
     pub pool: Pool,
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub beginning: Beginning,
     #[command(flatten)]
     pub config: Config,
     #[command(flatten)]
@@ -213,6 +246,8 @@ pub struct Run {
     #[command(flatten)]
     pub labels: Labels,
     #[command(flatten)]
+    pub beginning: Beginning,
+    #[command(flatten)]
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
@@ -267,6 +302,13 @@ pub struct Bench {
     /// Steps to measure, after a few that are not counted
     #[arg(long, value_name = "N", default_value = "30", value_parser = at_least_one, allow_negative_numbers = true)]
     pub steps: usize,
+    /// Repeat the images until there are N, or take the first N
+    #[arg(long, value_name = "N", value_parser = set_size, allow_negative_numbers = true)]
+    pub set_size: Option<usize>,
+    /// Measure at several batch_size, image_size, threads or set_size, as in --sweep batch_size=16,64,256; several
+    /// sweeps follow one another
+    #[arg(long, value_name = "KEY=N,...")]
+    pub sweep: Vec<Sweep>,
     #[command(flatten)]
     pub config: Config,
     #[command(flatten)]
@@ -285,23 +327,35 @@ pub enum BenchName {
 
 #[derive(Args)]
 pub struct Source {
-    /// A folder with STL-10's binary files, or `patterns` for the embedded set
+    /// Labelled pictures: folders by class, with or without train/ and test/; a folder with a labels.csv; Parquet or tar
+    /// files; a packed file; the binary files of STL-10 or CIFAR-10; or `patterns` for the embedded set
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     #[command(flatten)]
     pub strictness: Strictness,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Strictness {
     /// Refuse unreadable pictures instead of skipping them
     #[arg(long)]
     pub strict: bool,
+    #[command(flatten)]
+    pub kept: KeptSplit,
+}
+
+#[derive(Args, Default)]
+pub struct KeptSplit {
+    /// Where the train/test split is kept that is drawn for data without one [default: byol-split.csv in the data's
+    /// folder]
+    #[arg(long, value_name = "FILE")]
+    pub split: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub struct Pool {
-    /// Another folder of pictures to pre-train on; may be given several times
+    /// More pictures to pre-train on: a folder, or anything that --data takes, without its labels and its test pictures;
+    /// may be given several times
     #[arg(long, value_name = "DIR")]
     pub unlabeled: Vec<PathBuf>,
 }
@@ -317,6 +371,14 @@ pub struct Target {
 }
 
 #[derive(Args)]
+pub struct Beginning {
+    /// Begin with an encoder's weights instead of random ones: a file of torchvision's or timm's (.safetensors, .pth, .pt;
+    /// no code in it is run), a run directory, or a checkpoint
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub struct Labels {
     /// Labels per class to compare at, a list such as 10,100,all; `folds` stands for STL-10's ten folds
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
@@ -329,8 +391,8 @@ pub struct Labels {
 #[derive(Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct Config {
-    /// Settings to begin with: demo, hour, lab, stl10, paper-40, paper-100, paper-300, paper-1000
-    #[arg(long, value_name = "NAME")]
+    /// Settings to begin with
+    #[arg(long, value_name = "NAME", value_parser = preset_names())]
     pub preset: Option<String>,
     /// TOML file whose keys replace the preset's
     #[arg(long, value_name = "FILE")]
@@ -353,12 +415,22 @@ pub struct Hardware {
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// CPU threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub threads: Option<usize>,
 }
 
-fn at_least_one(text: &str) -> Result<usize, &'static str> {
+pub fn at_least_one(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|number| *number > 0).ok_or("must be a whole number, 1 or more")
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let fits = |number: &usize| (1..=MOST_THREADS).contains(number);
+    text.parse().ok().filter(fits).ok_or_else(|| format!("must be a whole number from 1 to {MOST_THREADS}"))
+}
+
+fn set_size(text: &str) -> Result<usize, String> {
+    let fits = |number: &usize| (1..=MOST_IMAGES).contains(number);
+    text.parse().ok().filter(fits).ok_or_else(|| format!("must be a whole number from 1 to {MOST_IMAGES}"))
 }
 
 /// TOML, in which the configuration is saved, has whole numbers up to this.

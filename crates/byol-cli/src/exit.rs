@@ -3,8 +3,12 @@
 use std::process::ExitCode;
 
 use byol::config::ConfigError;
+use byol::experiment::ExperimentError;
+use byol::train::TrainError;
+use clap::error::{ContextKind, ErrorKind};
 
-use crate::interrupt;
+use crate::paint::{Tone, paint};
+use crate::{args, interrupt, output};
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub enum Ending {
     Done,
     /// Stopped on request, with a checkpoint.
     Interrupted,
+    /// Found what was asked for to be broken, and has said so.
+    Failed,
 }
 
 /// What is wrong with a command line that clap could read.
@@ -23,17 +29,41 @@ pub struct Usage(pub String);
 const FAILURE: u8 = 1;
 /// The command line or the configuration is wrong.
 const USAGE: u8 = 2;
+
+/// What each exit code means.
+pub const EXIT_CODES: [(u8, &str); 5] = [
+    (0, "done"),
+    (FAILURE, "the work failed"),
+    (USAGE, "the command line or the configuration is wrong"),
+    (130, "interrupted (SIGINT, Ctrl-C); a run directory then holds a checkpoint to --resume from"),
+    (143, "asked to terminate (SIGTERM), likewise"),
+];
+
+/// The exit codes, for the program's help.
+pub fn meanings() -> String {
+    let lines = EXIT_CODES.iter().map(|(code, meaning)| format!("\n  {code:<5}{meaning}"));
+    format!("Exit codes:{}", lines.collect::<String>())
+}
+
 /// The exit code of a command; reports its error.
 pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::exit_code()),
+        Ok(Ending::Failed) => ExitCode::from(FAILURE),
         Err(error) => {
-            eprintln!("byol: {}", one_line(&error));
-            let usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
+            complain(&one_line(&error));
+            let usage = error.chain().any(is_usage);
             ExitCode::from(if usage { USAGE } else { FAILURE })
         }
     }
+}
+
+/// Whether another command line or configuration is the remedy.
+fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let of_experiment = cause.downcast_ref::<ExperimentError>().is_some_and(ExperimentError::is_of_configuration);
+    let of_training = cause.downcast_ref::<TrainError>().is_some_and(TrainError::is_of_configuration);
+    cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_training
 }
 
 /// The exit code of a command line that could not be read, or that asked for help or the version.
@@ -43,20 +73,59 @@ pub fn arguments(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
     } else {
-        eprintln!("byol: {}", first_part(&error.render().to_string()));
+        complain(&format!("{}{}", first_part(&error.render().to_string()), remedy(error)));
     }
     ExitCode::from(USAGE)
 }
 
-/// An error with its causes, outermost first. Some messages already end with their cause.
+/// Writes an error to standard error.
+fn complain(message: &str) {
+    output::line(&format!("{} {message}", paint(Tone::Error, "byol:")));
+}
+
+/// Where to look, for what clap has no suggestion for.
+fn remedy(error: &clap::Error) -> String {
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
+    if suggested.into_iter().any(|kind| error.get(kind).is_some()) {
+        return String::new();
+    }
+    let command = typed_command();
+    match error.kind() {
+        ErrorKind::UnknownArgument => format!("; `{} --help` lists the options", command.name),
+        ErrorKind::InvalidSubcommand => format!("; the commands are {}", command.inner.join(", ")),
+        _ => String::new(),
+    }
+}
+
+/// The command that the command line leads to, as far as there is one.
+struct Typed {
+    /// `byol data`.
+    name: String,
+    /// The names of its own commands.
+    inner: Vec<String>,
+}
+
+fn typed_command() -> Typed {
+    let mut command = args::command();
+    let mut name = "byol".to_owned();
+    for word in std::env::args().skip(1) {
+        if let Some(inner) = command.find_subcommand(&word) {
+            command = inner.clone();
+            name = format!("{name} {word}");
+        }
+    }
+    Typed { name, inner: command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect() }
+}
+
+/// An error with its causes, outermost first. Some messages hold their cause already.
 fn one_line(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        if !line.ends_with(&cause) {
+        if !line.contains(&cause) {
             line = format!("{line}: {cause}");
         }
     }

@@ -7,6 +7,8 @@ use byol::run::event::Interrupt;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::output;
+
 /// The first signal that came; 0 before it.
 static FIRST: AtomicI32 = AtomicI32::new(0);
 
@@ -22,7 +24,24 @@ pub fn listen() -> anyhow::Result<Interrupt> {
             }
             FIRST.store(signal, Ordering::Relaxed);
             asked.request();
-            eprintln!("byol: stopping after this step with a checkpoint; press Ctrl-C again to stop at once");
+            output::line("byol: stopping after this step with a checkpoint; press Ctrl-C again to stop at once");
+        }
+    });
+    Ok(interrupt)
+}
+
+/// As [`listen`], for work that has nothing to finish: the first signal says nothing.
+pub fn listen_quietly() -> anyhow::Result<Interrupt> {
+    let interrupt = Interrupt::default();
+    let asked = interrupt.clone();
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            // A reader that takes no more holds up the end.
+            if asked.requested() {
+                std::process::exit(exit_code().into());
+            }
+            asked.request();
         }
     });
     Ok(interrupt)

@@ -2,12 +2,16 @@
 
 mod args;
 mod commands;
+mod counting;
+mod examples;
 mod exit;
 mod interrupt;
 mod memory;
 mod output;
+mod paint;
 mod progress;
 mod request;
+mod sweep;
 mod transfer;
 mod wording;
 

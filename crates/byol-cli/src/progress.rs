@@ -8,6 +8,7 @@ use byol::run::record::EpochRecord;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Output;
+use crate::paint::{Tone, paint};
 use crate::{output, wording};
 
 /// Epoch lines are at least this far apart, the last one of a stage excepted.
@@ -39,7 +40,7 @@ struct Quiet;
 impl Reporter for Quiet {
     fn event(&mut self, event: &Event<'_>) {
         if let (Event::Warning { .. }, Some(line)) = (event, wording::line(event)) {
-            eprintln!("byol: {line}");
+            output::line(&format!("byol: {}", painted(&line)));
         }
     }
 }
@@ -60,8 +61,8 @@ impl People {
     fn say(&mut self, line: &str) {
         self.last_line = Instant::now();
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| output::line(line)),
+            None => output::line(line),
         }
     }
 
@@ -101,8 +102,16 @@ impl Reporter for People {
             }
         }
         if let Some(line) = wording::line(event) {
-            self.say(&line);
+            self.say(&painted(&line));
         }
+    }
+}
+
+/// A line with its `warning:` in colour.
+fn painted(line: &str) -> String {
+    match line.strip_prefix("warning:") {
+        Some(rest) => format!("{}{rest}", paint(Tone::Warning, "warning:")),
+        None => line.to_owned(),
     }
 }
 

@@ -1,16 +1,22 @@
 //! What is meant: from the options of a command to a resolved experiment, hardware and data.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use byol::config::Experiment;
 use byol::config::resolve::{Request, resolve};
 use byol::data::{Dataset, OpenOptions};
 use byol::device::Hardware;
+use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
 use byol::run::record::{LabelBudget, Stage};
 
 use crate::args;
+
+/// Notes about pictures that are being looked at are so far apart.
+const BETWEEN_NOTES: Duration = Duration::from_secs(10);
 
 /// What a configuration rests on where the options name no preset.
 #[derive(Clone, Copy, Default)]
@@ -18,6 +24,8 @@ pub struct Basis<'a> {
     pub preset: Option<&'a str>,
     /// Pairs that the typed ones come after.
     pub set: &'a [&'a str],
+    /// Pairs that come after the typed ones.
+    pub swept: &'a [String],
     /// A run directory, or a checkpoint of one, whose saved configuration is continued with.
     pub run: Option<&'a Path>,
     /// The only stage there is.
@@ -32,6 +40,7 @@ pub fn experiment(
 ) -> anyhow::Result<Experiment> {
     let mut set: Vec<String> = basis.set.iter().map(|&pair| pair.to_owned()).collect();
     set.extend(options.set.iter().cloned());
+    set.extend(basis.swept.iter().cloned());
     set.extend(options.seed.map(|seed| format!("seed={seed}")));
     if let Some(labels) = labels {
         set.extend(labels.draws.map(|draws| format!("draws={draws}")));
@@ -49,12 +58,9 @@ pub fn experiment(
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
     // A checkpoint lies in the folder `checkpoints` of its run.
-    let directory = if run.is_file() { run.parent().and_then(Path::parent).unwrap_or(run) } else { run };
-    let path = directory.join("config.toml");
-    if !path.is_file() {
-        bail!("{} is not a run directory: it holds no config.toml", directory.display());
-    }
-    Ok(path)
+    let above = || run.ancestors().skip(1).take(2).find(|folder| folder.join("config.toml").is_file());
+    let directory = if run.is_file() { above().unwrap_or(run) } else { run };
+    Ok(RunDirectory::existing(directory)?.config_path())
 }
 
 /// The hardware that the options mean; reports it.
@@ -71,17 +77,46 @@ pub fn dataset(
     strictness: &args::Strictness,
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Dataset> {
-    let options = OpenOptions { strict: strictness.strict, ..OpenOptions::default() };
-    let mut dataset = Dataset::open(data, &options)?;
+    let options =
+        OpenOptions { strict: strictness.strict, split_file: strictness.kept.split.clone(), ..OpenOptions::default() };
+    let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;
     for folder in unlabeled {
-        // Every picture is decoded once, which takes minutes in a large folder.
         reporter.event(&Event::Note { text: format!("looking through {}", folder.display()) });
-        dataset.add_unlabeled(folder, &options)?;
+        telling(reporter, &options, |options| dataset.add_unlabeled(folder, options))?;
+    }
+    for text in &dataset.notes {
+        reporter.event(&Event::Note { text: text.clone() });
     }
     for text in &dataset.warnings {
         reporter.event(&Event::Warning { text: text.clone() });
     }
     Ok(dataset)
+}
+
+/// Opens data on another thread, and tells now and then how far that is: every picture is decoded once, which takes
+/// minutes in a large folder.
+fn telling<T: Send>(
+    reporter: &mut dyn Reporter,
+    options: &OpenOptions,
+    open: impl FnOnce(&OpenOptions) -> T + Send,
+) -> T {
+    let (sender, progress) = mpsc::channel();
+    let on_progress = move |done: usize, of: usize| {
+        // Nobody listens any more once this thread has failed.
+        let _ = sender.send((done, of));
+    };
+    let options = OpenOptions { on_progress: Some(Arc::new(on_progress)), ..options.clone() };
+    thread::scope(|scope| {
+        let opening = scope.spawn(move || open(&options));
+        let mut last = Instant::now();
+        for (done, of) in progress {
+            if last.elapsed() >= BETWEEN_NOTES {
+                last = Instant::now();
+                reporter.event(&Event::Note { text: format!("{done} of {of} pictures looked at") });
+            }
+        }
+        opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The pair that sets these label budgets, each of them once; none where none were typed.

@@ -67,7 +67,7 @@ impl Transfer {
                         output::json(&json!({ "event": "retrying", "attempt": attempt, "of": of, "reason": reason }));
                     }
                     Style::Lines | Style::Bar => {
-                        eprintln!("the connection was cut ({reason}); trying again, {attempt} of {of}");
+                        output::line(&format!("the connection was cut ({reason}); trying again, {attempt} of {of}"));
                     }
                 }
                 return;
@@ -76,7 +76,7 @@ impl Transfer {
         match self.style {
             Style::Silent => {}
             Style::Json if due => output::json(&json!({ "event": name, "bytes": done, "of": total })),
-            Style::Lines if due => eprintln!("{name}: {}", amount(done, total)),
+            Style::Lines if due => output::line(&format!("{name}: {}", amount(done, total))),
             Style::Json | Style::Lines => {}
             Style::Bar => {
                 if begins {

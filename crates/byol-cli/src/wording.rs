@@ -35,6 +35,12 @@ fn labels(budget: LabelBudget, draw: usize) -> String {
     }
 }
 
+/// `1 picture`, `2 pictures`.
+pub fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// A time span to two significant units: `45 s`, `3 min 20 s`, `2 h 05 min`.
 pub fn duration(seconds: f64) -> String {
     // Saturates: not-a-number becomes 0.

@@ -52,8 +52,9 @@ fn finish(out: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Everything that a run computed: the last checkpoint of every stage, byte for byte, and the answers for the test
-/// images.
+/// Everything that a run computed: the last checkpoint of every stage, byte for byte, the answers for the test images, and
+/// what it keeps of them for the report. Of TensorBoard's files, which hold times, the length: it tells how many events there
+/// are.
 fn computed(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![out.join("checkpoints")];
@@ -65,6 +66,17 @@ fn computed(out: &Path) -> BTreeMap<String, Vec<u8>> {
         let last = checkpoints(&folder).pop().unwrap();
         found.insert(last.strip_prefix(out).unwrap().display().to_string(), std::fs::read(last).unwrap());
     }
+    for name in ["map.json", "thumbnails.json", "thumbnails-0.jpg", "gallery.json"] {
+        found.insert(name.to_owned(), std::fs::read(out.join("gallery").join(name)).unwrap());
+    }
+    let trainings = std::fs::read_dir(out.join("tensorboard")).unwrap().map(|entry| entry.unwrap().path());
+    let events = trainings.flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    let mut lengths: Vec<String> = events
+        .map(|file| format!("{} {}", file.strip_prefix(out).unwrap().display(), file.metadata().unwrap().len()))
+        .collect();
+    lengths.sort();
+    assert_eq!(lengths.len(), 3, "{lengths:?}");
+    found.insert("tensorboard".to_owned(), lengths.join("\n").into_bytes());
     let text = std::fs::read_to_string(out.join("predictions.jsonl")).unwrap();
     let answers = text.lines().map(|line| {
         let mut record: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -34,6 +34,32 @@ fn views_are_pictures_with_their_parameters() {
 }
 
 #[test]
+fn a_sweep_measures_every_point_and_breaks_its_steps_down() {
+    let arguments =
+        ["bench", "supervised", "--preset", "demo", "--set", "image_size=8", "--set", "width=0.25", "--json"];
+    let length =
+        ["--steps", "2", "--set", "evaluation_batch_size=16", "--sweep", "batch_size=8,16", "--sweep", "set_size=64"];
+    let output = byol(&[&arguments[..], &length[..]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let lines: Vec<serde_json::Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let points: Vec<_> = lines.iter().filter(|line| !line["sweep"].is_null()).collect();
+    let swept: Vec<String> = points.iter().map(|point| point["sweep"].to_string()).collect();
+    assert_eq!(swept, ["{\"batch_size\":8}", "{\"batch_size\":16}", "{\"set_size\":64}"]);
+    assert!(lines.last().unwrap()["images_per_second"].as_f64().unwrap() > 0.0);
+    for point in points {
+        let breakdown = point["breakdown"].as_object().unwrap();
+        let ms = |name: &str| breakdown[name].as_f64().unwrap();
+        let parts = ["idle_ms", "transfer_ms", "online_forward_ms", "backward_ms", "optimizer_ms", "other_ms"];
+        let sum: f64 = parts.into_iter().map(ms).sum();
+        assert!((sum - ms("step_ms")).abs() < 1e-6 && ms("other_ms") >= 0.0, "{point}");
+        assert!(ms("backward_ms") > 0.0 && ms("render_ms") > 0.0, "{point}");
+        assert!(point["gflops"].as_f64() < point["matmul_gflops"].as_f64(), "{point}");
+        assert!(point["evaluation_images_per_second"].as_f64() > Some(0.0), "{point}");
+    }
+}
+
+#[test]
 fn a_wrong_configuration_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("my.toml");
@@ -78,4 +104,26 @@ fn an_interrupted_run_ends_with_a_checkpoint_and_can_be_reported() {
     let report = byol(&["report", out]);
     assert!(report.status.success(), "{report:?}");
     assert!(stdout(&report).contains("report.html"));
+}
+
+#[test]
+fn damage_that_data_info_finds_is_listed_and_ends_it_with_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol/tests/fixtures/formats/rgb.bmp");
+    for class in ["cat", "dog"] {
+        std::fs::create_dir(folder.path().join(class)).unwrap();
+        for number in 0..2 {
+            std::fs::copy(picture, folder.path().join(class).join(format!("{number}.bmp"))).unwrap();
+        }
+    }
+    let data = folder.path().to_str().unwrap();
+    assert!(byol(&["data", "info", data]).status.success());
+    std::fs::write(folder.path().join("dog/bad.png"), "no picture").unwrap();
+    let output = byol(&["data", "info", data, "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let info: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&info["splits"][0]["images"], info["damaged"].as_array().unwrap().len()), (&2.into(), 1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("bad.png is damaged"), "{output:?}");
+    // It never skips a picture silently, so there is nothing for --strict to change.
+    assert_eq!(byol(&["data", "info", data, "--strict"]).status.code(), Some(2));
 }

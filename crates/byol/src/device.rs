@@ -78,6 +78,12 @@ pub struct Hardware {
 }
 
 impl Hardware {
+    /// The first GPU where one works, else the CPU; the faster precision; all cores. Call it before any tensor is made,
+    /// as [`Hardware::choose`].
+    pub fn auto() -> Hardware {
+        Hardware::set_up(automatic_device(), PrecisionChoice::Auto, None)
+    }
+
     /// Settles device, precision and threads, and sets libtorch up for them. Call it before any tensor is made: once
     /// libtorch has run a backward pass on the CPU, it does not take up a GPU any more.
     ///
@@ -100,11 +106,12 @@ impl Hardware {
                 }
                 Device::Cuda(index)
             }
-            DeviceChoice::Auto => match cuda_devices() {
-                Ok(available) if available > 0 => Device::Cuda(0),
-                _ => Device::Cpu,
-            },
+            DeviceChoice::Auto => automatic_device(),
         };
+        Ok(Hardware::set_up(device, precision, threads))
+    }
+
+    fn set_up(device: Device, precision: PrecisionChoice, threads: Option<usize>) -> Hardware {
         let threads =
             threads.or_else(|| std::thread::available_parallelism().ok().map(|cores| cores.get())).unwrap_or(1);
         tch::set_num_threads(threads as i32);
@@ -116,7 +123,13 @@ impl Hardware {
             PrecisionChoice::Bf16 => Precision::Bf16,
             PrecisionChoice::Auto => fastest_precision(device),
         };
-        Ok(Hardware { device, precision, threads })
+        Hardware { device, precision, threads }
+    }
+
+    /// The same with another number of threads, at least one, which libtorch is set up for.
+    pub fn with_threads(&self, threads: usize) -> Hardware {
+        tch::set_num_threads(threads as i32);
+        Hardware { threads, ..self.clone() }
     }
 }
 
@@ -133,26 +146,49 @@ impl fmt::Display for Hardware {
     }
 }
 
+fn automatic_device() -> Device {
+    match cuda_devices() {
+        Ok(available) if available > 0 => Device::Cuda(0),
+        _ => Device::Cpu,
+    }
+}
+
+/// Waits until `device` has finished what it was given so far. The CPU always has.
+pub fn finish(device: Device) {
+    if let Device::Cuda(index) = device {
+        Cuda::synchronize(index as i64);
+    }
+}
+
 /// bfloat16 pays where there are instructions for it. The choice looks at the machine alone, not at the clock, so that
 /// a resumed run computes as before.
 fn fastest_precision(device: Device) -> Precision {
     if device.is_cuda() {
         return Precision::Bf16;
     }
+    if multiplies_bf16() { Precision::Bf16 } else { Precision::Full }
+}
+
+/// Whether the processor has instructions for bfloat16 that libtorch makes use of.
+pub(crate) fn multiplies_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx512bf16") {
-        return Precision::Bf16;
-    }
-    Precision::Full
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// How many GPUs libtorch can use; the reason where it cannot use any.
-fn cuda_devices() -> Result<usize, String> {
+pub(crate) fn cuda_devices() -> Result<usize, String> {
     load_cuda()?;
     match Cuda::device_count() {
         count if count > 0 && Cuda::is_available() => Ok(count as usize),
         _ => Err("libtorch finds no working NVIDIA GPU".to_owned()),
     }
+}
+
+/// Whether an NVIDIA driver is at work: its device file is there.
+pub(crate) fn has_driver() -> bool {
+    std::path::Path::new("/dev/nvidiactl").exists()
 }
 
 /// Loads libtorch's GPU half, which the program is not linked with so that it starts without a GPU too.
@@ -164,8 +200,8 @@ fn load_cuda() -> Result<(), String> {
     static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
     LOADED
         .get_or_init(|| {
-            // The driver's device file; without it the half-gigabyte library would be loaded for nothing.
-            if !std::path::Path::new("/dev/nvidiactl").exists() {
+            // Without a driver the half-gigabyte library would be loaded for nothing.
+            if !has_driver() {
                 return Err("this machine has no NVIDIA driver".to_owned());
             }
             // SAFETY: the name is a constant C string; libtorch's own initialisers are the only code that runs.
@@ -193,8 +229,17 @@ fn load_cuda() -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The device that kernels are tested on: what BYOL_TEST_DEVICE names (`cuda` on a machine with a GPU), else the CPU.
+    pub(crate) fn device() -> Device {
+        let choice = match std::env::var("BYOL_TEST_DEVICE") {
+            Ok(name) => name.parse().unwrap(),
+            Err(_) => DeviceChoice::Cpu,
+        };
+        Hardware::choose(choice, PrecisionChoice::Fp32, None).unwrap().device
+    }
 
     #[test]
     fn names_of_devices() {

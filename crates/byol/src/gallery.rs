@@ -1,18 +1,28 @@
-//! Pictures for people, as PNG files: originals with views of them, and test pictures with their nearest neighbours.
-//! Which pictures are shown is the caller's choice; how views are sampled and rendered is in [`augment`](crate::augment).
+//! Pictures for people: originals with views of them, test pictures with their nearest neighbours (PNG files), and sheets
+//! of small pictures of test images (JPEG). Which pictures are shown is the caller's choice; how views are sampled and rendered is in [`augment`](crate::augment).
 
 use std::path::{Path, PathBuf};
 
+use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, Rgb, RgbImage, imageops};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::augment::{Recipe, RenderError, Renderer, ViewParams};
 use crate::data::{DataError, Image, ImageSource, LabeledImages};
 use crate::random::{Coordinates, Stream, rng};
-use crate::run::record::{Neighbor, NeighborExample, ViewExample};
+use crate::run::directory::write_atomically;
+use crate::run::record::{Neighbor, NeighborExample, Thumbnails, ViewExample};
 
 /// Longest side of a written original, in pixels; larger pictures are made smaller.
 const LONGEST_SIDE: u32 = 192;
+/// Longest side of a small picture, and how many share a sheet.
+const THUMBNAIL_SIDE: u32 = 48;
+const SHEET_COLUMNS: usize = 20;
+const SHEET_PICTURES: usize = 400;
+/// Places of small pictures are multiples of JPEG's largest block, so that none bleeds into another.
+const BLOCK: u32 = 16;
+const JPEG_QUALITY: u8 = 78;
 
 /// Pictures could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +48,12 @@ pub enum GalleryError {
         path: PathBuf,
         #[source]
         source: image::ImageError,
+    },
+    #[error("{} cannot be written", path.display())]
+    WriteSheet {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
     },
     #[error("{} cannot be written", path.display())]
     WriteJson {
@@ -154,6 +170,42 @@ pub fn write_neighbors(
     Ok(examples)
 }
 
+/// Writes small pictures of the test images `indices` into sheets in `out` (made where it does not exist).
+///
+/// # Errors
+/// As [`write_views`].
+pub fn write_thumbnails(test: &LabeledImages, indices: &[usize], out: &Path) -> Result<Thumbnails, GalleryError> {
+    make_folder(out)?;
+    let pictures: Vec<RgbImage> = indices
+        .par_iter()
+        .map(|&index| {
+            let image = read(test.images.as_ref(), index)?;
+            Ok(scaled_to(interleaved(&image.pixels, image.width, image.height), THUMBNAIL_SIDE))
+        })
+        .collect::<Result<_, GalleryError>>()?;
+    let longest = pictures.iter().map(|picture| picture.width().max(picture.height())).max().unwrap_or(1);
+    let side = longest.next_multiple_of(BLOCK);
+    let mut sheets = Vec::new();
+    for (number, pictures) in pictures.chunks(SHEET_PICTURES).enumerate() {
+        let rows = pictures.len().div_ceil(SHEET_COLUMNS) as u32;
+        let mut sheet = RgbImage::from_pixel(side * SHEET_COLUMNS as u32, side * rows, Rgb([128; 3]));
+        for (place, picture) in pictures.iter().enumerate() {
+            let (column, row) = ((place % SHEET_COLUMNS) as u32, (place / SHEET_COLUMNS) as u32);
+            let (x, y) = (column * side + (side - picture.width()) / 2, row * side + (side - picture.height()) / 2);
+            imageops::replace(&mut sheet, picture, x.into(), y.into());
+        }
+        let name = format!("thumbnails-{number}.jpg");
+        let path = out.join(&name);
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)
+            .encode_image(&sheet)
+            .map_err(|source| GalleryError::Write { path: path.clone(), source })?;
+        write_atomically(&path, &bytes).map_err(|source| GalleryError::WriteSheet { path, source })?;
+        sheets.push(name);
+    }
+    Ok(Thumbnails { side, columns: SHEET_COLUMNS, per_sheet: SHEET_PICTURES, sheets, images: indices.to_vec() })
+}
+
 fn write_labeled(from: &LabeledImages, index: usize, path: &Path) -> Result<u16, GalleryError> {
     let len = from.labels.len();
     let label = *from.labels.get(index).ok_or(GalleryError::NoSuchPicture { index, len })?;
@@ -175,13 +227,17 @@ fn make_folder(path: &Path) -> Result<(), GalleryError> {
 }
 
 fn write_original(image: &Image, path: &Path) -> Result<(), GalleryError> {
-    let picture = interleaved(&image.pixels, image.width, image.height);
+    save(&scaled_to(interleaved(&image.pixels, image.width, image.height), LONGEST_SIDE), path)
+}
+
+/// The picture, made smaller where its longest side is longer than `most`.
+fn scaled_to(picture: RgbImage, most: u32) -> RgbImage {
     let longest = picture.width().max(picture.height());
-    if longest <= LONGEST_SIDE {
-        return save(&picture, path);
+    if longest <= most {
+        return picture;
     }
-    let scaled = |side: u32| (u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest)).max(1) as u32;
-    save(&imageops::thumbnail(&picture, scaled(picture.width()), scaled(picture.height())), path)
+    let scaled = |side: u32| (u64::from(side) * u64::from(most) / u64::from(longest)).max(1) as u32;
+    imageops::thumbnail(&picture, scaled(picture.width()), scaled(picture.height()))
 }
 
 fn write_planes(pixels: &[u8], width: usize, height: usize, path: &Path) -> Result<(), GalleryError> {
@@ -255,6 +311,23 @@ mod tests {
         let missing = ViewSheet { indices: &[2], ..sheet };
         let error = write_views(&missing, &out).unwrap_err();
         assert_eq!(error.to_string(), "picture 2 does not exist: there are 2");
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+
+    #[test]
+    fn small_pictures_share_sheets() {
+        let out = folder("thumbnails");
+        let test = LabeledImages { images: Arc::new(Plain(3)), labels: vec![0; 3] };
+        let indices: Vec<usize> = (0..500).map(|place| place % 3).collect();
+        let written = write_thumbnails(&test, &indices, &out).unwrap();
+        assert_eq!((written.side, written.sheets.len(), written.images.len()), (48, 2, 500));
+        let first = image::open(out.join(&written.sheets[0])).unwrap().to_rgb8();
+        let second = image::open(out.join(&written.sheets[1])).unwrap().to_rgb8();
+        assert_eq!((first.dimensions(), second.dimensions()), ((960, 960), (960, 240)));
+        let near = |found: Rgb<u8>, wanted: [u8; 3]| found.0.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 12);
+        // The middle of the 400th picture, and the gray above a wide one.
+        assert!(near(*second.get_pixel(24, 24), [200, 100, 50]), "{:?}", second.get_pixel(24, 24));
+        assert!(near(*first.get_pixel(48 + 24, 4), [128; 3]), "{:?}", first.get_pixel(72, 4));
         std::fs::remove_dir_all(&out).unwrap();
     }
 

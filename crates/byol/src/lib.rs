@@ -2,7 +2,48 @@
 //!
 //! The crate reads images ([`data`]), draws augmented views of them ([`augment`], [`loader`]), trains a supervised
 //! baseline and a BYOL encoder ([`model`], [`loss`], [`optim`], [`train`]), evaluates both with the same labels
-//! ([`eval`]) and writes a run directory ([`run`]) from which a report is made ([`report`]).
+//! ([`eval`]) and writes a run directory ([`run`]) from which a report is made ([`report`]), live too ([`watch`]).
+//!
+//! The shortest useful program compares a network that was pre-trained with one that was not, and writes a page about it:
+//!
+//! ```
+//! use byol::config::Experiment;
+//! use byol::data::patterns::{PatternOptions, dataset_with};
+//! use byol::device::Hardware;
+//! use byol::experiment::{self, Context};
+//! use byol::run::directory::OpenMode;
+//! use byol::run::event::{Interrupt, Silent};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let runs = folder.path();
+//! let hardware = Hardware::auto();
+//! let mut experiment = Experiment::preset("demo")?;
+//! experiment.pretrain.epochs = 1;
+//! # experiment.image_size = 16;
+//! # experiment.supervised.minimum_steps = 0;
+//! # experiment.finetune.minimum_steps = 0;
+//! // Drawn pictures; `Dataset::open` reads those of a folder, `Dataset::builder` takes any others.
+//! let data = dataset_with(PatternOptions { side: 32, train_per_class: 8, test_per_class: 8, unlabeled: 256 });
+//! let outcome = experiment::run(&mut Context {
+//!     experiment: &experiment,
+//!     data: &data,
+//!     hardware: &hardware,
+//!     out: &runs.join("first"),
+//!     mode: OpenMode::Fresh,
+//!     interrupt: &Interrupt::default(),
+//!     reporter: &mut Silent,
+//! })?;
+//! for result in &outcome.summary().results {
+//!     println!("{:?}: {:.3}", result.name, result.test_accuracy.mean);
+//! }
+//! assert!(runs.join("first/report.html").is_file());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The folder `examples` of the crate has longer ones: a baseline, pre-training on a folder, views and data of one's own,
+//! and searching by representations.
 //!
 //! It returns errors that name the file, the field, the value and the remedy; it never prints, exits, or panics on bad
 //! input.
@@ -12,17 +53,25 @@ pub mod bench;
 pub mod config;
 pub mod data;
 pub mod device;
+pub mod doctor;
+pub mod element;
 pub mod eval;
 pub mod experiment;
+pub mod export;
 pub mod gallery;
+pub mod inference;
 pub mod loader;
 pub mod loss;
 pub mod model;
+pub mod nearest;
 pub mod optim;
+mod processor_time;
 pub mod random;
 pub mod report;
 pub mod run;
 pub mod train;
+pub mod watch;
+pub mod weights;
 
 /// The program's version, with the commit it was built from where that is known.
 pub fn version() -> String {

@@ -284,3 +284,37 @@ fn ablations_share_runs_and_show_collapse() {
     assert_eq!(linear(full), linear(&found.variants[0]));
     assert!(full.accuracy(ResultName::ByolFinetuned, LabelBudget::PerClass(2)).is_some());
 }
+
+#[test]
+fn an_encoder_that_sees_other_pictures_is_warned_about() {
+    struct Warnings(Vec<String>);
+    impl Reporter for Warnings {
+        fn event(&mut self, event: &Event<'_>) {
+            if let Event::Warning { text } = event {
+                self.0.push(text.clone());
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (run, data) = (folder.path().join("run"), small());
+    let attempt = |experiment: &Experiment, reporter: &mut Warnings, work: &dyn Fn(&mut Context)| {
+        let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+        work(&mut Context {
+            experiment,
+            data: &data,
+            hardware: &hardware,
+            out: &run,
+            mode: OpenMode::Resume,
+            interrupt: &Interrupt::default(),
+            reporter,
+        });
+    };
+    let mut warnings = Warnings(Vec::new());
+    let same = tiny(&["pretrain.epochs=1"]);
+    attempt(&same, &mut warnings, &|context| drop(experiment::pretrain(context).unwrap()));
+    let knn = |context: &mut Context| drop(experiment::evaluate(context, &run, &[experiment::Protocol::Knn]).unwrap());
+    attempt(&same, &mut warnings, &knn);
+    assert!(warnings.0.is_empty(), "{:?}", warnings.0);
+    attempt(&tiny(&["pretrain.epochs=1", "image_size=24"]), &mut warnings, &knn);
+    assert!(warnings.0[0].contains("image_size is 24 and was 16"), "{:?}", warnings.0);
+}

@@ -2,6 +2,7 @@
 
 use byol::experiment::Context;
 use byol::experiment::ablation::{self, AblationOutcome, BASIS, LAB, MECHANISM, Variant};
+use byol::nearest::hint;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 
@@ -40,7 +41,8 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
 fn chosen(variants: &[Variant], only: &[String]) -> anyhow::Result<Vec<Variant>> {
     let known: Vec<&str> = variants.iter().map(|variant| variant.name).collect();
     if let Some(unknown) = only.iter().find(|name| !known.contains(&name.as_str())) {
-        let text = format!("--only: there is no variant '{unknown}'; there are {}", known.join(", "));
+        let meant = hint(unknown, known.iter().copied());
+        let text = format!("--only: there is no variant '{unknown}'; there are {}{meant}", known.join(", "));
         return Err(Usage(text).into());
     }
     let wanted = |variant: &&Variant| only.is_empty() || only.iter().any(|name| name == variant.name);

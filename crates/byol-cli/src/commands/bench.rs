@@ -1,38 +1,107 @@
-//! `byol bench`.
+//! `byol bench`: what is to be measured, one point after the other. How it is written for people is in `tables`.
+
+mod tables;
+
+use std::collections::BTreeMap;
 
 use byol::bench::{self, BenchOptions, BenchResult, Subject};
+use byol::config::Experiment;
+use byol::device::Hardware;
 use byol::run::event::Reporter;
 use byol::run::record::Stage;
+use serde::Serialize;
 
 use crate::args::{self, BenchName, Output};
-use crate::exit::Ending;
+use crate::exit::{Ending, Usage};
 use crate::output;
 use crate::request::{self, Basis};
+use crate::sweep::SweepKey;
+
+/// One measurement.
+struct Point {
+    sweep: Option<(SweepKey, usize)>,
+    experiment: Experiment,
+    threads: usize,
+    options: BenchOptions,
+}
+
+/// One measurement of a sweep, as a JSON line.
+#[derive(Serialize)]
+struct SweepLine<'a> {
+    sweep: BTreeMap<&'static str, usize>,
+    #[serde(flatten)]
+    measured: &'a BenchResult,
+}
 
 pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let (subject, stage) = match options.what {
-        BenchName::Augment => (Subject::Augment, Stage::Pretrain),
-        BenchName::Pretrain => (Subject::Pretrain, Stage::Pretrain),
-        BenchName::Supervised => (Subject::Supervised, Stage::Supervised),
+    let subject = match options.what {
+        BenchName::Augment => Subject::Augment,
+        BenchName::Pretrain => Subject::Pretrain,
+        BenchName::Supervised => Subject::Supervised,
     };
-    let experiment = request::experiment(&options.config, None, Basis { stage: Some(stage), ..Basis::default() })?;
     let hardware = request::hardware(&options.hardware, reporter)?;
-    let data = request::dataset(&options.data, &[], &args::Strictness { strict: false }, reporter)?;
-    let length = BenchOptions { steps: options.steps, ..BenchOptions::default() };
-    let measured = bench::measure(subject, &experiment, &data, &hardware, length)?;
-    if output.json {
-        output::json(&measured);
-    } else {
-        output::text(&breakdown(&measured));
+    // Everything that can be wrong is found before minutes are spent on the first point.
+    let points = points(options, subject, &hardware)?;
+    let data = request::dataset(&options.data, &[], &args::Strictness::default(), reporter)?;
+    for point in &points {
+        bench::check(subject, &point.experiment, &data, point.options)?;
+    }
+    let mut table = None;
+    for (number, point) in points.iter().enumerate() {
+        let hardware = hardware.with_threads(point.threads);
+        let mut measured = bench::measure(subject, &point.experiment, &data, &hardware, point.options)?;
+        if number > 0 {
+            // The start of the program is the first point's.
+            measured.first_step_seconds = None;
+        }
+        match point.sweep {
+            None if output.json => output::json(&measured),
+            None => output::text(&tables::measurement(subject, &measured)),
+            Some((key, value)) if output.json => {
+                output::json(&SweepLine { sweep: BTreeMap::from([(key.name(), value)]), measured: &measured });
+            }
+            Some((key, value)) => {
+                if table != Some(key) {
+                    output::text(&tables::sweep_heading(subject, key, &measured));
+                    table = Some(key);
+                }
+                output::text(&tables::sweep_row(value, &measured));
+            }
+        }
     }
     Ok(Ending::Done)
 }
 
-fn breakdown(measured: &BenchResult) -> String {
-    let BenchResult { images_per_second, batch_size, image_size, steps, hardware, waiting_ms, computing_ms } = measured;
-    let per_step = waiting_ms + computing_ms;
-    format!(
-        "{images_per_second:.1} images/s: {steps} steps of {batch_size} images at {image_size} px on {hardware}\n\
-         a step takes {per_step:.1} ms: {computing_ms:.1} ms computing, {waiting_ms:.1} ms waiting for images\n"
-    )
+/// The points of every sweep, one sweep after the other; the only one where nothing is swept.
+fn points(options: &args::Bench, subject: Subject, hardware: &Hardware) -> anyhow::Result<Vec<Point>> {
+    let point = |sweep: Option<(SweepKey, usize)>| {
+        let mut threads = hardware.threads;
+        let mut length = BenchOptions { steps: options.steps, set_size: options.set_size, ..BenchOptions::default() };
+        let mut set = Vec::new();
+        match sweep {
+            None => {}
+            Some((SweepKey::BatchSize, value)) => set.push(format!("batch_size={value}")),
+            // Views follow the image size where they have no size of their own.
+            Some((SweepKey::ImageSize, value)) if subject == Subject::Supervised => {
+                set.push(format!("image_size={value}"));
+            }
+            Some((SweepKey::ImageSize, value)) => {
+                set.extend([format!("image_size={value}"), "view_size=0".to_owned()]);
+            }
+            Some((SweepKey::Threads, _)) if subject == Subject::Augment => {
+                return Err(Usage("--sweep threads: 'bench augment' renders on one thread".to_owned()).into());
+            }
+            Some((SweepKey::Threads, value)) => threads = value,
+            Some((SweepKey::SetSize, value)) => length.set_size = Some(value),
+        }
+        let stage = if subject == Subject::Supervised { Stage::Supervised } else { Stage::Pretrain };
+        let basis = Basis { swept: &set, stage: Some(stage), ..Basis::default() };
+        let experiment = request::experiment(&options.config, None, basis)?;
+        Ok(Point { sweep, experiment, threads, options: length })
+    };
+    if options.sweep.is_empty() {
+        return Ok(vec![point(None)?]);
+    }
+    let swept = options.sweep.iter().flat_map(|sweep| sweep.values.iter().map(|&value| Some((sweep.key, value))));
+    swept.map(point).collect()
 }

@@ -9,6 +9,7 @@ use byol::data::info::DataInfo;
 use byol::run::event::{Event, Reporter};
 
 use crate::args::{self, FetchSet, Output};
+use crate::counting::counter;
 use crate::exit::Ending;
 use crate::output;
 use crate::transfer::Transfer;
@@ -42,7 +43,11 @@ pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter)
 }
 
 pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
-    let open = OpenOptions { strict: options.strictness.strict, ..OpenOptions::default() };
+    let open = OpenOptions {
+        split_file: options.kept.split.clone(),
+        on_progress: counter(output, "looked at"),
+        ..OpenOptions::default()
+    };
     let info = DataInfo::inspect(&options.data, &open)?;
     if output.json {
         output::json(&info);

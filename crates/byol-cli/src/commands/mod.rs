@@ -2,11 +2,22 @@
 
 mod ablate;
 mod bench;
+pub mod completions;
 mod data;
+pub mod doctor;
+pub mod embed;
 mod evaluate;
+pub mod export;
+pub mod init;
+pub mod man;
+pub mod neighbors;
+pub mod pack;
+mod pictures;
+pub mod predict;
 mod report;
 mod train;
 mod views;
+pub mod watch;
 
 use crate::args::{Arguments, Command, Data};
 use crate::exit::Ending;
@@ -20,14 +31,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Demo(demo) => train::demo(demo, output, reporter),
         Command::Data(Data::Fetch(fetch)) => data::fetch(fetch, output, reporter),
         Command::Data(Data::Info(info)) => data::info(info, output),
+        Command::Data(Data::Pack(options)) => pack::pack(options, output, reporter),
         Command::Views(views) => views::views(views, output, reporter),
         Command::Supervised(supervised) => train::supervised(supervised, output, reporter),
         Command::Pretrain(pretrain) => train::pretrain(pretrain, output, reporter),
         Command::Finetune(finetune) => train::finetune(finetune, output, reporter),
         Command::Evaluate(evaluate) => evaluate::evaluate(evaluate, output, reporter),
+        Command::Export(export) => export::export(export, output),
         Command::Run(run) => train::run(run, output, reporter),
+        Command::Predict(options) => predict::predict(options, output, reporter),
+        Command::Embed(options) => embed::embed(options, output, reporter),
+        Command::Neighbors(options) => neighbors::neighbors(options, output, reporter),
         Command::Ablate(ablate) => ablate::ablate(ablate, output, reporter),
         Command::Report(report) => report::report(report, output),
+        Command::Watch(options) => watch::watch(options, output),
         Command::Bench(bench) => bench::bench(bench, output, reporter),
+        Command::Doctor(doctor) => doctor::doctor(doctor, output),
+        Command::Init(init) => init::init(init, output),
+        Command::Completions(completions) => completions::completions(completions),
+        Command::Man(man) => man::man(man, output),
     }
 }

@@ -8,6 +8,7 @@ use byol::report;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::record::{Stage, Summary};
+use byol::weights::{self, Beginning};
 use serde::Serialize;
 
 use crate::args::{self, Output};
@@ -23,6 +24,9 @@ struct Job<'a> {
     out: &'a Path,
     mode: OpenMode,
     labels: Option<&'a args::Labels>,
+    weights: Option<&'a Path>,
+    /// Whether there is a classifier, which may take over the last layer of `weights`.
+    classifies: bool,
     config: &'a args::Config,
     basis: Basis<'a>,
     hardware: &'a args::Hardware,
@@ -32,11 +36,13 @@ pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> a
     let job = Job {
         data: Path::new(PATTERNS),
         unlabeled: &[],
-        strictness: &args::Strictness { strict: false },
+        strictness: &args::Strictness::default(),
         out: &demo.out,
         // A second demo shows the first one's result, or continues it.
         mode: OpenMode::Resume,
         labels: Some(&demo.labels),
+        weights: None,
+        classifies: true,
         config: &demo.config,
         basis: Basis { preset: Some("demo"), ..Basis::default() },
         hardware: &demo.hardware,
@@ -52,6 +58,8 @@ pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyh
         out: &run.target.out,
         mode: mode(&run.target),
         labels: Some(&run.labels),
+        weights: run.beginning.weights.as_deref(),
+        classifies: true,
         config: &run.config,
         basis: Basis::default(),
         hardware: &run.hardware,
@@ -71,6 +79,8 @@ pub fn supervised(
         out: &supervised.target.out,
         mode: mode(&supervised.target),
         labels: Some(&supervised.labels),
+        weights: supervised.beginning.weights.as_deref(),
+        classifies: true,
         config: &supervised.config,
         basis: Basis { stage: Some(Stage::Supervised), ..Basis::default() },
         hardware: &supervised.hardware,
@@ -86,6 +96,8 @@ pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Re
         out: &pretrain.target.out,
         mode: mode(&pretrain.target),
         labels: None,
+        weights: pretrain.beginning.weights.as_deref(),
+        classifies: false,
         config: &pretrain.config,
         basis: Basis { stage: Some(Stage::Pretrain), ..Basis::default() },
         hardware: &pretrain.hardware,
@@ -101,6 +113,8 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
         out: &finetune.target.out,
         mode: mode(&finetune.target),
         labels: Some(&finetune.labels),
+        weights: None,
+        classifies: true,
         config: &finetune.config,
         basis: Basis { run: Some(&finetune.from), stage: Some(Stage::Finetune), ..Basis::default() },
         hardware: &finetune.hardware,
@@ -120,16 +134,26 @@ impl Job<'_> {
         reporter: &mut dyn Reporter,
         work: impl FnOnce(&mut Context<'_>) -> Result<Outcome, ExperimentError>,
     ) -> anyhow::Result<Ending> {
-        let experiment = request::experiment(self.config, self.labels, self.basis)?;
+        let mut experiment = request::experiment(self.config, self.labels, self.basis)?;
         let interrupt = interrupt::listen()?;
         let hardware = request::hardware(self.hardware, reporter)?;
         let data = request::dataset(self.data, self.unlabeled, self.strictness, reporter)?;
+        let beginning = Beginning {
+            weights: self.weights,
+            out: self.out,
+            mode: self.mode,
+            classes: self.classifies.then_some(data.class_names.len()),
+        };
+        let (mode, notes) = weights::begin(&beginning, &mut experiment)?;
+        for text in notes {
+            reporter.event(&Event::Note { text });
+        }
         let outcome = work(&mut Context {
             experiment: &experiment,
             data: &data,
             hardware: &hardware,
             out: self.out,
-            mode: self.mode,
+            mode,
             interrupt: &interrupt,
             reporter,
         })?;

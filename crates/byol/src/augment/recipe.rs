@@ -1,34 +1,41 @@
 //! What may happen to a view: probabilities and ranges (paper, appendix B and Table 6), and drawing the parameters of
 //! one view from them. No pixels.
 
+use documented::DocumentedFields;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::view::{Adjustment, Blur, Crop, Jitter, ViewParams};
 
 /// The distribution that the parameters of a view are drawn from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Area of the crop as a share of the picture, smallest and largest, in 0-1.
     pub crop_area: [f64; 2],
     /// Width by height of the crop, smallest and largest; drawn uniformly in the logarithm.
     pub crop_ratio: [f64; 2],
+    /// Probability of mirroring left and right.
     pub flip_probability: f64,
     /// Probability that the four colour adjustments happen, in an order drawn anew.
     pub jitter_probability: f64,
     /// Largest change of brightness: the factor is drawn from `max(0, 1 - brightness)..1 + brightness`.
     pub brightness: f64,
+    /// Largest change of contrast, likewise.
     pub contrast: f64,
+    /// Largest change of saturation, likewise.
     pub saturation: f64,
     /// Largest shift of the hue, as a share of the colour circle, 0-0.5.
     pub hue: f64,
+    /// Probability of losing all colour.
     pub grayscale_probability: f64,
+    /// Probability of a Gaussian blur.
     pub blur_probability: f64,
     /// Standard deviation of the Gaussian blur in pixels of the view, smallest and largest.
     pub blur_sigma: [f64; 2],
     /// Side of the blur's kernel as a share of the view's side; rounded to an odd number of pixels, at least 3.
     pub blur_kernel: f64,
+    /// Probability of inverting the brightest values.
     pub solarize_probability: f64,
     /// Values at or above it are inverted, 0-255.
     pub solarize_threshold: u8,

@@ -2,7 +2,7 @@
 
 use super::kernels::blur::Blurrer;
 use super::kernels::color::{self, ColorStep};
-use super::kernels::layout;
+use super::kernels::layout::Input;
 use super::kernels::planes::Planes;
 use super::kernels::resize::Resizer;
 use super::view::{Adjustment, Blur, Crop, Jitter, ViewParams};
@@ -13,6 +13,17 @@ use crate::data::Image;
 pub struct Normalization {
     pub mean: [f32; 3],
     pub deviation: [f32; 3],
+}
+
+impl Normalization {
+    /// The factors on levels 0-255 by channel, then what is added to them.
+    pub(crate) fn factors(&self) -> [f32; 6] {
+        let Normalization { mean, deviation } = *self;
+        std::array::from_fn(|index| match index {
+            0..3 => 1.0 / (255.0 * deviation[index]),
+            _ => -mean[index - 3] / deviation[index - 3],
+        })
+    }
 }
 
 /// A view that cannot be rendered.
@@ -98,23 +109,21 @@ impl Renderer {
     /// Renders a view as a network's input: `(level / 255 - mean) / deviation`.
     ///
     /// # Shapes
-    /// `out`: float32, `[side, side, 3]` (channels last), normalised.
+    /// `out`: float32 or bfloat16, `[side, side, 3]` (channels last), normalised.
     ///
     /// # Errors
     /// As [`Renderer::render_levels`].
-    pub fn render(
+    pub fn render<T: Input>(
         &mut self,
         image: &Image,
         params: &ViewParams,
         normalization: Normalization,
-        out: &mut [f32],
+        out: &mut [T],
     ) -> Result<(), RenderError> {
         self.check(image, params, out.len())?;
         self.make(image, params);
-        let Normalization { mean, deviation } = normalization;
-        let factor = deviation.map(|deviation| 1.0 / (255.0 * deviation));
-        let offset = std::array::from_fn(|channel| -mean[channel] / deviation[channel]);
-        layout::channels_last(&self.planes, factor, offset, out);
+        let [r, g, b, rest @ ..] = normalization.factors();
+        T::channels_last(&self.planes, [r, g, b], rest, out);
         Ok(())
     }
 
@@ -126,21 +135,7 @@ impl Renderer {
         if width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)) != Some(image.pixels.len()) {
             return Err(RenderError::Picture { width, height, found: image.pixels.len() });
         }
-        let crop = params.crop;
-        let fits = |start: usize, length: usize, limit| {
-            length > 0 && start.checked_add(length).is_some_and(|end| end <= limit)
-        };
-        if !fits(crop.left, crop.width, width) || !fits(crop.top, crop.height, height) {
-            return Err(RenderError::Crop { crop, width, height });
-        }
-        if let Some(jitter) = &params.jitter {
-            check_jitter(jitter)?;
-        }
-        if let Some(Blur { sigma, kernel }) = params.blur {
-            check(sigma > 0.0 && sigma.is_finite(), "sigma", sigma.into(), "a positive number of pixels")?;
-            check(kernel > 0.0 && kernel <= 1.0, "kernel", kernel, "a share above 0 and up to 1")?;
-        }
-        Ok(())
+        check_parameters([width, height], params)
     }
 
     /// Leaves the view in `self.planes`.
@@ -201,6 +196,25 @@ impl Renderer {
             self.steps.clear();
         }
     }
+}
+
+/// # Errors
+/// The crop reaches out of a picture of that width and height or is empty, or a factor is out of range.
+pub(super) fn check_parameters([width, height]: [usize; 2], params: &ViewParams) -> Result<(), RenderError> {
+    let crop = params.crop;
+    let fits =
+        |start: usize, length: usize, limit| length > 0 && start.checked_add(length).is_some_and(|end| end <= limit);
+    if !fits(crop.left, crop.width, width) || !fits(crop.top, crop.height, height) {
+        return Err(RenderError::Crop { crop, width, height });
+    }
+    if let Some(jitter) = &params.jitter {
+        check_jitter(jitter)?;
+    }
+    if let Some(Blur { sigma, kernel }) = params.blur {
+        check(sigma > 0.0 && sigma.is_finite(), "sigma", sigma.into(), "a positive number of pixels")?;
+        check(kernel > 0.0 && kernel <= 1.0, "kernel", kernel, "a share above 0 and up to 1")?;
+    }
+    Ok(())
 }
 
 fn check_jitter(jitter: &Jitter) -> Result<(), RenderError> {

@@ -3,12 +3,17 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::nearest::{hint, path_hint};
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("preset '{name}' does not exist; the presets are {}", super::preset::NAMES.join(", "))]
+    #[error(
+        "preset '{name}' does not exist; the presets are {}{}",
+        super::preset::NAMES.join(", "), hint(name, super::preset::NAMES)
+    )]
     UnknownPreset { name: String },
-    #[error("configuration file {} cannot be read", path.display())]
+    #[error("configuration file {} cannot be read: {source}{}", path.display(), path_hint(path))]
     Read {
         path: PathBuf,
         #[source]

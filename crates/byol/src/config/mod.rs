@@ -6,19 +6,21 @@ pub mod error;
 mod keys;
 pub mod preset;
 pub mod resolve;
+pub mod template;
 mod validate;
 
 pub use error::{ConfigError, Origin};
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::Recipe;
+use crate::augment::{Normalization, Recipe};
 use crate::run::record::LabelBudget;
 
 /// One experiment: every stage of it, resolved and validated.
 ///
 /// Every key is always present here; the embedded presets are complete, files and `--set` change single keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     /// The preset that this began as, for people; changing it has no effect.
@@ -31,7 +33,9 @@ pub struct Experiment {
     pub draws: usize,
     /// Side of the square pictures that the encoder sees, in pixels.
     pub image_size: usize,
+    /// The network that is trained: a residual network of so many layers.
     pub encoder: EncoderKind,
+    /// How it begins: `imagenet` for large pictures, the others for small ones.
     pub stem: StemKind,
     /// Factor on the number of channels of every stage; 1 is torchvision's.
     pub width: f64,
@@ -49,13 +53,34 @@ pub struct Experiment {
     pub checkpoint_minutes: f64,
     /// Faults to train with, for ablations; none in any preset.
     pub faults: Vec<Fault>,
+    /// Digest of the weights that training begins with instead of random ones; empty for none. Set by
+    /// [`weights::begin`](crate::weights::begin), not by a configuration.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub initial_weights: String,
+    /// Pre-training: BYOL on images without labels (arXiv 2006.07733, section 3.1 and appendix J).
     pub pretrain: Pretrain,
+    /// The baseline: encoder and classifier trained on the labelled images alone.
     pub supervised: Supervised,
+    /// Fine-tuning: the pre-trained encoder and a new classifier trained on the labelled images.
     pub finetune: Supervised,
+    /// The evaluations of a frozen encoder.
     pub evaluate: Evaluate,
 }
 
 impl Experiment {
+    /// An embedded preset. Change its fields as you like, then call [`validate`](Self::validate).
+    ///
+    /// # Errors
+    /// There is no such preset; the error names those that there are.
+    pub fn preset(name: &str) -> Result<Experiment, ConfigError> {
+        resolve::resolve(resolve::Request { preset: Some(name), ..resolve::Request::default() })
+    }
+
+    /// Mean and deviation that pictures are normalised with.
+    pub fn normalization(&self) -> Normalization {
+        Normalization { mean: self.mean.map(|value| value as f32), deviation: self.deviation.map(|value| value as f32) }
+    }
+
     /// Side of the views of pre-training in pixels.
     pub fn view_size(&self) -> usize {
         match self.pretrain.view_size {
@@ -66,7 +91,7 @@ impl Experiment {
 }
 
 /// The pre-training stage: BYOL (arXiv 2006.07733, section 3.1 and appendix J).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Pretrain {
     /// Passes over the pool of unlabelled images.
@@ -79,9 +104,11 @@ pub struct Pretrain {
     pub accumulation_steps: usize,
     /// Side of the views in pixels; 0 is the experiment's `image_size`.
     pub view_size: usize,
+    /// What turns gradients into steps.
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
+    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
     pub weight_decay: f64,
     /// Epochs of linear warm-up from 0 to the peak.
     pub warmup_epochs: f64,
@@ -124,7 +151,7 @@ pub struct Pretrain {
 }
 
 /// A supervised stage: the baseline, or fine-tuning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Supervised {
     /// Passes over the labelled images.
@@ -133,10 +160,15 @@ pub struct Supervised {
     pub minimum_steps: usize,
     /// Images per step; a label budget smaller than this is one batch.
     pub batch_size: usize,
+    /// What turns gradients into steps.
     pub optimizer: OptimizerKind,
+    /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
+    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
     pub weight_decay: f64,
+    /// Epochs of linear warm-up from 0 to the peak.
     pub warmup_epochs: f64,
+    /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,
     /// What happens to a training picture before the encoder sees it.
     pub augmentation: Augmentation,
@@ -150,7 +182,7 @@ pub struct Supervised {
 }
 
 /// The evaluations of a frozen encoder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
     /// Neighbours that vote in k-NN evaluation.

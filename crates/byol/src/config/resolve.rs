@@ -13,6 +13,7 @@ use super::keys::{self, Meaning};
 use super::validate::BUDGETS;
 use super::{Experiment, ViewSet, preset};
 use crate::augment::Recipe;
+use crate::nearest::hint;
 use crate::run::record::Stage;
 
 /// What was asked for. Later parts win over earlier ones.
@@ -37,7 +38,9 @@ pub struct Request<'a> {
 /// # Errors
 /// The preset does not exist, the file cannot be read, a key is unknown, a value has the wrong type or range.
 pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
-    let typed = request.file.map(read_file).transpose()?.unwrap_or_default();
+    let mut typed = request.file.map(read_file).transpose()?.unwrap_or_default();
+    // The saved configuration of a run names its initial weights, which no other run begins with for that.
+    typed.retain(|entry| entry.key != INITIAL_WEIGHTS);
     let mut user = follow_views(meant(typed, request.stage)?);
     let named = user.iter().find(|entry| entry.key == "preset").and_then(|entry| entry.value.as_str());
     let name = request.preset.or(named).unwrap_or(preset::DEFAULT).to_owned();
@@ -70,6 +73,8 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
 }
 
 const VIEWS: &str = "pretrain.views";
+/// Of a saved configuration alone.
+const INITIAL_WEIGHTS: &str = "initial_weights";
 
 /// A key with its value as somebody stated it.
 #[derive(Clone, Debug)]
@@ -188,7 +193,7 @@ fn follow_views(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Deserialises and validates settings by dotted key.
-fn build(settings: &BTreeMap<String, (Value, Origin)>) -> Result<Experiment, ConfigError> {
+pub(super) fn build(settings: &BTreeMap<String, (Value, Origin)>) -> Result<Experiment, ConfigError> {
     // An element of a list, `mean[1]`, stands where its list does.
     let list = |key: &str| key.split('[').next().unwrap_or_default().to_owned();
     let origin = |key: &str| settings.get(&list(key)).map_or(Origin::Complete, |(_, origin)| origin.clone());
@@ -197,6 +202,7 @@ fn build(settings: &BTreeMap<String, (Value, Origin)>) -> Result<Experiment, Con
         let key = list(&error.path().to_string());
         let value = settings.get(&key).map(|(value, _)| value.to_string()).unwrap_or_default();
         let allowed = allowed(settings, &key, error.inner().message());
+        let allowed = suggested(settings.get(&key).map(|(value, _)| value), &allowed);
         ConfigError::WrongValue { value, origin: origin(&key), allowed, key }
     })?;
     experiment.validate().map_err(|error| match error {
@@ -206,6 +212,18 @@ fn build(settings: &BTreeMap<String, (Value, Origin)>) -> Result<Experiment, Con
         other => other,
     })?;
     Ok(experiment)
+}
+
+/// What is allowed, and which of the names in it was probably meant.
+fn suggested(value: Option<&Value>, allowed: &str) -> String {
+    let mut typed: Vec<&Value> = match value {
+        Some(Value::Array(elements)) => elements.iter().collect(),
+        other => other.into_iter().collect(),
+    };
+    let names: Vec<&str> = allowed.split('`').skip(1).step_by(2).collect();
+    typed.retain(|value| value.as_str().is_some_and(|text| !names.contains(&text)));
+    let unknown = typed.first().and_then(|value| value.as_str()).unwrap_or_default();
+    format!("{allowed}{}", hint(unknown, names))
 }
 
 /// What a value of the wrong type should have been, from the deserialiser's message.
@@ -240,14 +258,16 @@ impl Experiment {
     /// # Errors
     /// Not TOML, a key is missing or unknown, a value has the wrong type or range.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let table = parse_table(text, |line| Origin::File { path: "config.toml".into(), line })?;
+        let mut table = parse_table(text, |line| Origin::File { path: "config.toml".into(), line })?;
+        let initial_weights = table.remove(INITIAL_WEIGHTS);
         let entries = keys::flatten(&table).into_iter();
         let entries = entries.map(|(key, value)| Entry { key, value, origin: Origin::Complete }).collect();
-        let settings: BTreeMap<String, (Value, Origin)> =
+        let mut settings: BTreeMap<String, (Value, Origin)> =
             meant(entries, None)?.into_iter().map(|entry| (entry.key, (entry.value, entry.origin))).collect();
         if let Some(key) = keys::known().find(|key| !settings.contains_key(*key)) {
             return Err(ConfigError::MissingKey { key: key.to_owned(), origin: Origin::Complete });
         }
+        settings.extend(initial_weights.map(|value| (INITIAL_WEIGHTS.to_owned(), (value, Origin::Complete))));
         build(&settings)
     }
 
@@ -274,8 +294,12 @@ pub struct Difference {
 /// # Errors
 /// As [`Experiment::to_toml`].
 pub fn differences(a: &Experiment, b: &Experiment) -> Result<Vec<Difference>, ConfigError> {
-    let a = keys::flatten(&Table::try_from(a)?);
-    let mut b = keys::flatten(&Table::try_from(b)?);
+    let flat = |experiment: &Experiment| -> Result<_, ConfigError> {
+        let mut flat = keys::flatten(&Table::try_from(experiment)?);
+        flat.entry(INITIAL_WEIGHTS.to_owned()).or_insert_with(|| Value::String(String::new()));
+        Ok(flat)
+    };
+    let (a, mut b) = (flat(a)?, flat(b)?);
     let pairs = a.into_iter().filter_map(|(key, a)| b.remove(&key).map(|b| (key, a, b)));
     let differing = pairs.filter(|(key, a, b)| key != "preset" && a != b);
     Ok(differing.map(|(key, a, b)| Difference { key, a: a.to_string(), b: b.to_string() }).collect())

@@ -1,5 +1,6 @@
 //! Several image sources, one after the other, as one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{DataError, Image, ImageSource, UnlabeledImages};
@@ -48,5 +49,9 @@ impl ImageSource for ConcatSource {
 
     fn name(&self, index: usize) -> String {
         self.locate(index).map_or_else(String::new, |(source, index)| source.name(index))
+    }
+
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        self.locate(index).and_then(|(source, index)| source.origin(index))
     }
 }

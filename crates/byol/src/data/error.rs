@@ -1,12 +1,19 @@
 //! What can be wrong with image data. What can go wrong while downloading it is in [`super::fetch`].
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::picture::{MAX_FILE_BYTES, MAX_PIXELS};
+use super::PATTERNS;
+use super::cifar10::Cifar10Problem;
+use super::hf_parquet::ParquetProblem;
+use super::labels_csv::CsvProblem;
+use super::pack::PackProblem;
+use super::picture::{EXTENSIONS, MAX_FILE_BYTES, MAX_PIXELS};
 use super::stl10::IMAGE_BYTES;
+use super::webdataset::TarProblem;
+use crate::nearest::{hint, path_hint};
 
 /// Image data that cannot be used. Each message names the file, the value and the remedy.
 #[derive(Debug, Error)]
@@ -15,20 +22,107 @@ pub enum DataError {
     #[error("could not {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 
-    #[error("{path} does not exist; give the folder that holds the data")]
+    #[error("{path} does not exist; give the folder that holds the data{}", data_hint(path))]
     NotFound { path: PathBuf },
 
     #[error("{path} is not a folder; give the folder that holds the data")]
     NotAFolder { path: PathBuf },
 
     #[error(
-        "no data set found in {path}; give a folder with STL-10's binary files (train_X.bin, train_y.bin and so on, in \
-         it or in its stl10_binary/; `byol data fetch stl10` makes one) or the name of the embedded set, `patterns`"
+        "{path} is not a file of a known kind; give a folder, a table of labels (.csv), Parquet (.parquet), an \
+         uncompressed tar file (.tar) or a packed data set (.byolpack)"
+    )]
+    NotADataFile { path: PathBuf },
+
+    #[error("{path}: {problem}")]
+    Cifar10 { path: PathBuf, problem: Cifar10Problem },
+
+    #[error("{path}: {problem}")]
+    Pack { path: PathBuf, problem: Box<PackProblem> },
+
+    #[error("{path} is there and is no packed data set, so it is not replaced; name another file with --out")]
+    NotReplaced { path: PathBuf },
+
+    #[error("{path} is read without decoding already, so packing would gain nothing; use it as it is")]
+    NothingToPack { path: PathBuf },
+
+    #[error("{path}: {problem}")]
+    Parquet { path: PathBuf, problem: ParquetProblem },
+
+    #[error("{path}: {problem}")]
+    Tar { path: PathBuf, problem: TarProblem },
+
+    #[error(
+        "could not write a temporary file in {folder}: {source}; make room there, or name another folder in the environment \
+         variable TMPDIR"
+    )]
+    Temporary { folder: PathBuf, source: io::Error },
+
+    #[error("{path}, line {line}: {problem}")]
+    CsvLine { path: PathBuf, line: u64, problem: CsvProblem },
+
+    #[error("{path} lists no picture; give each a line, `path,label`, below a first line that says so")]
+    EmptyTable { path: PathBuf },
+
+    #[error(
+        "no data set found in {path}; give a folder of class folders with pictures, pictures with a labels.csv, Parquet \
+         or tar files of pictures, the binary files of STL-10 (`byol data fetch stl10` gets them) or CIFAR-10, or the name of the embedded set, `patterns`"
     )]
     UnknownDataset { path: PathBuf },
 
-    #[error("{path} is a folder of pictures without labels; give it with --unlabeled, beside --data")]
-    FolderOfPictures { path: PathBuf },
+    #[error("{path} holds labelled pictures of one class only, `{class}`, but a classifier needs two or more; {hint}")]
+    OneClass { path: PathBuf, class: String, hint: String },
+
+    #[error(
+        "class `{class}` of {path} has {pictures} usable picture(s), but needs two: one to train on and one to test with; \
+         add pictures or remove the class"
+    )]
+    TooFewPictures { path: PathBuf, class: String, pictures: usize },
+
+    #[error(
+        "the folder of class `{class}`, {path}, holds no picture; add some, remove it, or begin its name with a dot if it \
+         is no class"
+    )]
+    EmptyClass { path: PathBuf, class: String },
+
+    #[error(
+        "{count} picture(s) lie beside the class folders in {folder}, so their class is unknown (the first is {first}); \
+         move them into the folder of a class, or into `unlabeled`"
+    )]
+    LoosePictures { folder: PathBuf, count: usize, first: PathBuf },
+
+    #[error(
+        "class `{class}` of {path} has {pictures} test picture(s) but no training picture; repair the label or add \
+         training pictures"
+    )]
+    ClassOnlyInTest { path: PathBuf, class: String, pictures: usize },
+
+    #[error("{path} has {classes} classes, more than the 65535 that are possible; these are no class labels")]
+    TooManyClasses { path: PathBuf, classes: usize },
+
+    #[error("two pictures of {path} have the name `{name}`; rename one or remove it")]
+    DuplicateName { path: PathBuf, name: String },
+
+    #[error(
+        "could not save the train/test split in {path}: {source}; name a place for it with --split FILE, and give the same \
+         one every time"
+    )]
+    SplitNotSaved { path: PathBuf, source: io::Error },
+
+    #[error("{path}, line {line}: {problem}; repair the saved train/test split, or remove it to draw a new one")]
+    SplitFile { path: PathBuf, line: u64, problem: String },
+
+    #[error(
+        "the saved train/test split {path} names none of the pictures in {data}; it belongs to other data: remove it, or \
+         name another place with --split FILE"
+    )]
+    ForeignSplit { path: PathBuf, data: PathBuf },
+
+    #[error(
+        "class `{class}` is not in the saved train/test split {path}, so it has no test pictures; add lines for it, or \
+         remove the file to draw a new split (results are then not comparable with earlier ones)"
+    )]
+    ClassNotInSplit { path: PathBuf, class: String },
 
     #[error("missing split: {folder} holds neither train_X.bin nor unlabeled_X.bin, so there is nothing to train on")]
     MissingSplit { folder: PathBuf },
@@ -72,8 +166,13 @@ pub enum DataError {
     #[error("{path}, line {line}: {problem}; repair the file or remove it to go without predefined folds")]
     FoldLine { path: PathBuf, line: usize, problem: FoldProblem },
 
-    #[error("no pictures in {path}; the folder and the folders in it hold no .jpg, .jpeg, .png or .webp file")]
+    #[error("no pictures in {path}; the folder and the folders in it hold no file that ends in {}", EXTENSIONS.map(|e| format!(".{e}")).join(", "))]
     NoPictures { path: PathBuf },
+
+    #[error(
+        "all pictures of {path} are test pictures, so none is left to pre-train on; name other ones with --unlabeled"
+    )]
+    OnlyTestPictures { path: PathBuf },
 
     #[error("none of the {count} pictures in {path} can be read; the first is {first}: {problem}")]
     NoReadablePicture { path: PathBuf, count: usize, first: PathBuf, problem: PictureProblem },
@@ -110,6 +209,14 @@ impl DataError {
     }
 }
 
+/// What may have been meant by a folder that is not there: one that is, or the embedded set.
+fn data_hint(path: &Path) -> String {
+    match path_hint(path) {
+        found if found.is_empty() => hint(&path.to_string_lossy(), [PATTERNS]),
+        found => found,
+    }
+}
+
 /// Why one picture file cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -126,7 +233,7 @@ pub enum PictureProblem {
     #[error("the picture has no pixels ({width} x {height})")]
     NoPixels { width: u32, height: u32 },
 
-    #[error("the content is neither JPEG, PNG nor WebP")]
+    #[error("the content is neither JPEG, PNG, WebP, BMP, TIFF nor GIF")]
     UnknownFormat,
 
     #[error("the file is cut off: the picture data does not end")]

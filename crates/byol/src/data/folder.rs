@@ -1,34 +1,38 @@
-//! Folders of pictures without labels, searched recursively. One file is decoded in [`super::picture`].
+//! Folders of pictures, searched recursively. Labels, where the folders within stand for classes, are the subject of
+//! `class_folders`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use super::error::{DataError, PictureProblem};
+use super::encoded::{Encoded, EncodedPictures, Place, look_through};
+use super::error::DataError;
 use super::fingerprint::Fingerprint;
-use super::picture::{self, EXTENSIONS, FileImage};
+use super::picture::EXTENSIONS;
 use super::{Image, ImageSource};
+
+pub use super::encoded::Skipped;
 
 /// How data is opened.
 #[derive(Clone)]
 pub struct OpenOptions {
     /// A picture that cannot be used is an error. Otherwise it is reported and skipped.
     pub strict: bool,
-    /// Decoded pictures of a folder stay in memory if all of them together take no more bytes than this; otherwise
-    /// each read decodes its file again. STL-10's files are mapped, whatever this says.
+    /// Decoded pictures stay in memory if all of them together take no more bytes than this; otherwise each read
+    /// decodes its file again. STL-10's files, CIFAR-10's and packed ones are mapped, whatever this says.
     pub memory_budget_bytes: u64,
-    /// Called with (pictures looked at, pictures in the folder), from several threads and not always in order.
+    /// Where a train/test split that is drawn here is kept; by default, beside the data.
+    pub split_file: Option<PathBuf>,
+    /// Called with (pictures looked at, pictures in all), from several threads and not always in order.
     pub on_progress: Option<Arc<dyn Fn(usize, usize) + Send + Sync>>,
 }
 
 impl Default for OpenOptions {
-    /// Skips bad pictures, keeps up to 1 GiB per folder, reports no progress.
+    /// Skips bad pictures, keeps up to 1 GiB per data set or folder, reports no progress.
     fn default() -> Self {
-        OpenOptions { strict: false, memory_budget_bytes: 1 << 30, on_progress: None }
+        OpenOptions { strict: false, memory_budget_bytes: 1 << 30, split_file: None, on_progress: None }
     }
 }
 
@@ -38,27 +42,17 @@ impl fmt::Debug for OpenOptions {
             .debug_struct("OpenOptions")
             .field("strict", &self.strict)
             .field("memory_budget_bytes", &self.memory_budget_bytes)
+            .field("split_file", &self.split_file)
             .finish_non_exhaustive()
     }
 }
 
-/// A file or folder that was left out, and why.
-#[derive(Debug)]
-pub struct Skipped {
-    pub path: PathBuf,
-    pub problem: PictureProblem,
-}
-
-/// The readable pictures of a folder and the folders in it, in the order of their paths.
+/// The readable pictures of a folder and the folders in it, in the order of their paths, without labels.
 ///
-/// Files count as pictures by their extension (`jpg`, `jpeg`, `png`, `webp`, in any case) and are decoded by their
-/// content. Links are followed, except back into a folder that is being searched; names that begin with a dot are
-/// passed over.
+/// Files count as pictures by their extension (in any case) and are decoded by their content. Links are followed, except
+/// back into a folder that is being searched; names that begin with a dot are passed over.
 pub struct FolderSource {
-    files: Vec<FileImage>,
-    sizes: Vec<(usize, usize)>,
-    /// All pictures decoded, or none.
-    decoded: Option<Vec<Image>>,
+    pictures: EncodedPictures,
     skipped: Vec<Skipped>,
     fingerprint: String,
 }
@@ -70,51 +64,14 @@ impl FolderSource {
     /// `folder` does not exist or is no folder; it holds no picture, or none that can be read; with
     /// [`strict`](OpenOptions::strict), the first picture that cannot.
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        let Search { files, mut skipped } = search(folder)?;
-        if files.is_empty() && skipped.is_empty() {
-            return Err(DataError::NoPictures { path: folder.to_path_buf() });
-        }
-        let looked_at = decode_all(&files, options);
-        let all_kept = looked_at.iter().flatten().all(|picture| picture.pixels.is_some());
-
-        let mut source = FolderSource {
-            files: Vec::new(),
-            sizes: Vec::new(),
-            decoded: all_kept.then(Vec::new),
-            skipped: Vec::new(),
-            fingerprint: String::new(),
-        };
+        let mut looked = look_through(search(folder)?, options, &|_, _| {}).refuse_bad(folder, options)?;
         let mut fingerprint = Fingerprint::new("folder");
-        for (file, outcome) in files.into_iter().zip(looked_at) {
-            match outcome {
-                Ok(picture) => {
-                    fingerprint.bytes(file.name.as_bytes());
-                    fingerprint.number(file.bytes);
-                    source.sizes.push((picture.width, picture.height));
-                    if let (Some(decoded), Some(pixels)) = (&mut source.decoded, picture.pixels) {
-                        decoded.push(Image { width: picture.width, height: picture.height, pixels });
-                    }
-                    source.files.push(file);
-                }
-                Err(problem) => skipped.push(Skipped { path: file.path, problem }),
-            }
+        for (index, &bytes) in looked.bytes.iter().enumerate() {
+            fingerprint.bytes(looked.pictures.name(index).as_bytes());
+            fingerprint.number(bytes);
         }
-        skipped.sort_by(|a, b| a.path.cmp(&b.path));
-        source.skipped = skipped;
-        source.fingerprint = fingerprint.finish();
-        source.refuse_bad(folder, options)
-    }
-
-    fn refuse_bad(mut self, folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        let count = self.skipped.len();
-        if count == 0 || !(options.strict || self.files.is_empty()) {
-            return Ok(self);
-        }
-        let Skipped { path, problem } = self.skipped.swap_remove(0);
-        Err(match options.strict {
-            true => DataError::StrictPicture { path, problem },
-            false => DataError::NoReadablePicture { path: folder.to_path_buf(), count, first: path, problem },
-        })
+        let skipped = std::mem::take(&mut looked.skipped);
+        Ok(FolderSource { pictures: looked.pictures, skipped, fingerprint: fingerprint.finish() })
     }
 
     /// The files and folders that were left out, in the order of their paths.
@@ -124,12 +81,12 @@ impl FolderSource {
 
     /// (width, height) of every picture, after turning it upright.
     pub fn sizes(&self) -> &[(usize, usize)] {
-        &self.sizes
+        self.pictures.sizes()
     }
 
     /// Whether the decoded pictures are kept in memory.
     pub fn in_memory(&self) -> bool {
-        self.decoded.is_some()
+        self.pictures.in_memory()
     }
 
     /// A hash of the readable pictures' sorted paths within the folder and their file sizes. A file rewritten with
@@ -141,26 +98,19 @@ impl FolderSource {
 
 impl ImageSource for FolderSource {
     fn len(&self) -> usize {
-        self.files.len()
+        self.pictures.len()
     }
 
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
-        let file = self.files.get(index).ok_or_else(|| DataError::IndexOutOfRange {
-            source_name: "the folder".into(),
-            index,
-            len: self.files.len(),
-        })?;
-        match &self.decoded {
-            Some(decoded) => {
-                image.clone_from(&decoded[index]);
-                Ok(())
-            }
-            None => file.decode(image),
-        }
+        self.pictures.read(index, image)
     }
 
     fn name(&self, index: usize) -> String {
-        self.files.get(index).map_or_else(String::new, |file| file.name.clone())
+        self.pictures.name(index)
+    }
+
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        self.pictures.origin(index)
     }
 }
 
@@ -169,81 +119,67 @@ pub(crate) fn holds_pictures(folder: &Path) -> bool {
     walk(folder).flatten().any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
 }
 
-struct Search {
-    files: Vec<FileImage>,
-    skipped: Vec<Skipped>,
-}
-
-fn search(folder: &Path) -> Result<Search, DataError> {
-    if !folder.exists() {
-        return Err(DataError::NotFound { path: folder.to_path_buf() });
-    }
-    if !folder.is_dir() {
-        return Err(DataError::NotAFolder { path: folder.to_path_buf() });
-    }
-    let mut found = Search { files: Vec::new(), skipped: Vec::new() };
+/// The pictures of `folder` and the folders in it, in the order of their paths, named by their paths within it.
+///
+/// # Errors
+/// It does not exist, is no folder, or holds no picture.
+pub(crate) fn search(folder: &Path) -> Result<Vec<Encoded>, DataError> {
+    require_folder(folder)?;
+    let mut found = Vec::new();
     for entry in walk(folder) {
-        let (path, size) = match entry {
+        let path = match entry {
             Ok(entry) if entry.file_type().is_dir() || !is_picture(entry.path()) => continue,
-            Ok(entry) => {
-                let size = picture::file_size(entry.path());
-                (entry.into_path(), size)
-            }
+            Ok(entry) => entry.into_path(),
             Err(error) if error.loop_ancestor().is_some() => continue,
+            // A folder that cannot be searched, or a broken link, is named like a picture that cannot be read.
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_path_buf();
                 if path.is_symlink() && !is_picture(&path) {
                     continue;
                 }
-                (path, Err(PictureProblem::Io(error.into())))
+                path
             }
         };
-        match size {
-            Ok(bytes) => found.files.push(FileImage { name: name_within(folder, &path), path, bytes }),
-            Err(problem) => found.skipped.push(Skipped { path, problem }),
-        }
+        found.push(Encoded { name: name_within(folder, &path), place: Place::File(path) });
     }
-    found.files.sort_by(|a, b| a.path.cmp(&b.path));
+    if found.is_empty() {
+        return Err(DataError::NoPictures { path: folder.to_path_buf() });
+    }
+    found.sort_by(|a, b| place(a).cmp(place(b)));
     Ok(found)
 }
 
-fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+fn place(encoded: &Encoded) -> &Path {
+    match &encoded.place {
+        Place::File(path) => path,
+        Place::Part { .. } => Path::new(&encoded.name),
+    }
+}
+
+pub(crate) fn require_folder(path: &Path) -> Result<(), DataError> {
+    if !path.exists() {
+        return Err(DataError::NotFound { path: path.to_path_buf() });
+    }
+    match path.is_dir() {
+        true => Ok(()),
+        false => Err(DataError::NotAFolder { path: path.to_path_buf() }),
+    }
+}
+
+pub(crate) fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
     let visible = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
     WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible)
 }
 
-fn is_picture(path: &Path) -> bool {
+pub(crate) fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// The path within the folder, with `/` between its parts on every system.
-fn name_within(folder: &Path, path: &Path) -> String {
+pub(crate) fn name_within(folder: &Path, path: &Path) -> String {
     let within = path.strip_prefix(folder).unwrap_or(path);
     within.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
-}
-
-struct LookedAt {
-    width: usize,
-    height: usize,
-    /// Kept while the budget lasts.
-    pixels: Option<Vec<u8>>,
-}
-
-fn decode_all(files: &[FileImage], options: &OpenOptions) -> Vec<Result<LookedAt, PictureProblem>> {
-    let (kept_bytes, done) = (AtomicU64::new(0), AtomicUsize::new(0));
-    let look_at = |image: &mut Image, file: &FileImage| {
-        let outcome = picture::decode(&file.path, image).map(|()| {
-            let bytes = image.pixels.len() as u64;
-            let fits = kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= options.memory_budget_bytes;
-            LookedAt { width: image.width, height: image.height, pixels: fits.then(|| image.pixels.clone()) }
-        });
-        if let Some(on_progress) = &options.on_progress {
-            on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, files.len());
-        }
-        outcome
-    };
-    files.par_iter().map_init(Image::default, look_at).collect()
 }
 
 #[cfg(test)]
@@ -300,7 +236,10 @@ mod tests {
         let source = FolderSource::open(folder.path(), &lenient()).unwrap();
         let skipped: Vec<String> = source.skipped().iter().map(|skip| skip.problem.to_string()).collect();
         assert_eq!(source.len(), 1);
-        assert_eq!(skipped, ["the file is empty (0 bytes)", "the content is neither JPEG, PNG nor WebP"]);
+        assert_eq!(
+            skipped,
+            ["the file is empty (0 bytes)", "the content is neither JPEG, PNG, WebP, BMP, TIFF nor GIF"]
+        );
 
         let strict = OpenOptions { strict: true, ..lenient() };
         let message = FolderSource::open(folder.path(), &strict).err().unwrap().to_string();

@@ -1,29 +1,26 @@
 //! What is there under one path: pictures per split and class, folds, missing and damaged files. Describes; trains on
 //! nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
-use super::folder::{FolderSource, OpenOptions, holds_pictures};
+use super::drawn_split::Saving;
+use super::duplicates::{Look, Seen, Straddling, look_at_all, straddling};
+use super::encoded::{LookedThrough, Skipped, look_through};
+use super::folder::OpenOptions;
+use super::format::{self, Format, Found};
+use super::listing::{Divided, Labels, Listing};
 use super::stl10::{self, Stl10Images};
-use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, patterns};
-
-/// What was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DataKind {
-    Stl10,
-    /// Pictures without labels, for `--unlabeled`.
-    Folder,
-    Patterns,
-}
+use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, cifar10, pack, patterns};
 
 /// An inventory of one data set or folder.
 #[derive(Clone, Debug, Serialize)]
 pub struct DataInfo {
-    pub kind: DataKind,
+    pub kind: Format,
     /// Where the files lie: the folder as given, or the `stl10_binary` in it.
     pub path: PathBuf,
     /// `train`, `test`, `unlabeled`, as far as they are there and undamaged.
@@ -34,6 +31,14 @@ pub struct DataInfo {
     /// Names of files that could be there and are not.
     pub missing: Vec<String>,
     pub damaged: Vec<Damage>,
+    /// How many pictures there are of each file name extension, where they have names.
+    pub extensions: BTreeMap<String, usize>,
+    /// Test pictures that are in another split also.
+    pub straddling: Vec<Straddling>,
+    /// What a person should know, one sentence each.
+    pub notes: Vec<String>,
+    /// What is odd, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// One split.
@@ -46,12 +51,14 @@ pub struct SplitInfo {
     pub per_class: Option<Vec<usize>>,
 }
 
-/// Smallest and largest width and height, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Smallest, median and largest width and height, in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sizes {
     pub min_width: usize,
+    pub median_width: usize,
     pub max_width: usize,
     pub min_height: usize,
+    pub median_height: usize,
     pub max_height: usize,
 }
 
@@ -63,26 +70,21 @@ pub struct Damage {
 }
 
 impl DataInfo {
-    /// Takes stock of an STL-10 folder, a folder of pictures, or `patterns`. Damaged files do not end it: they are
-    /// listed in [`damaged`](Self::damaged). Pictures of a folder are decoded once, to find those that are.
+    /// Takes stock of whatever [`Dataset::open`] opens, and writes nothing. Damaged files do not end it: they are
+    /// listed in [`damaged`](Self::damaged). Encoded pictures are decoded once, to find those that are.
     ///
     /// # Errors
-    /// `path` does not exist, is no folder, or holds neither STL-10's files nor pictures.
+    /// `path` does not exist or holds no data set; its classes or its saved split cannot be used.
     pub fn inspect(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
-        let path = path.as_ref();
-        if path == Path::new(PATTERNS) {
-            return Self::of_patterns(&patterns::dataset());
+        let found = format::find(path.as_ref())?;
+        if let Some(listing) = found.list(Labels::Read)? {
+            return Self::of_listing(&listing, options);
         }
-        if !path.exists() {
-            return Err(DataError::NotFound { path: path.to_path_buf() });
-        }
-        if !path.is_dir() {
-            return Err(DataError::NotAFolder { path: path.to_path_buf() });
-        }
-        match stl10::locate(path) {
-            Some(folder) => Ok(Self::of_stl10(folder)),
-            None if holds_pictures(path) => Self::of_folder(path, options),
-            None => Err(DataError::UnknownDataset { path: path.to_path_buf() }),
+        match found {
+            Found::Stl10 { folder } => Ok(Self::of_stl10(folder)),
+            Found::Pack { file } => Self::of_arrays(Format::Pack, &file, &pack::open(&file)?),
+            Found::Cifar10 { folder } => Self::of_arrays(Format::Cifar10, &folder, &cifar10::open(&folder)?),
+            _ => Self::of_arrays(Format::Patterns, Path::new(PATTERNS), &patterns::dataset()),
         }
     }
 
@@ -91,7 +93,7 @@ impl DataInfo {
         !self.damaged.is_empty()
     }
 
-    fn new(kind: DataKind, path: &Path) -> Self {
+    fn new(kind: Format, path: &Path) -> Self {
         DataInfo {
             kind,
             path: path.to_path_buf(),
@@ -100,11 +102,15 @@ impl DataInfo {
             fold_sizes: None,
             missing: Vec::new(),
             damaged: Vec::new(),
+            extensions: BTreeMap::new(),
+            straddling: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
     fn of_stl10(folder: PathBuf) -> Self {
-        let mut info = Self::new(DataKind::Stl10, &folder);
+        let mut info = Self::new(Format::Stl10, &folder);
         let missing = stl10::FILES.into_iter().filter(|file| !folder.join(file).exists());
         info.missing = missing.map(String::from).collect();
         let class_names = stl10::read_class_names(&folder);
@@ -112,13 +118,20 @@ impl DataInfo {
             .sound(class_names, stl10::CLASS_NAMES_FILE)
             .unwrap_or_else(|| stl10::CLASS_NAMES.map(String::from).to_vec());
         let mut training_images = None;
+        let mut labeled_splits = Vec::new();
         for split in ["train", "test"] {
             if let Some(Some(labeled)) = info.sound(stl10::open_labeled(&folder, split), &format!("{split}_X.bin")) {
                 let classes = info.class_names.len();
                 info.splits.push(SplitInfo::stl10(split, labeled.labels.len(), Some(count(&labeled, classes))));
                 training_images = training_images.or((split == "train").then_some(labeled.labels.len()));
+                labeled_splits.push(labeled);
             }
         }
+        let looks = labeled_splits.iter().filter_map(|labeled| {
+            let seen = look_at_all(labeled.images.as_ref()).ok()?;
+            Some((labeled, seen.into_iter().map(|(_, look)| look).collect()))
+        });
+        info.compare(looks.collect());
         if folder.join(stl10::UNLABELED_FILE).exists() {
             let images = Stl10Images::open(&folder.join(stl10::UNLABELED_FILE), "unlabeled");
             if let Some(images) = info.sound(images, stl10::UNLABELED_FILE) {
@@ -156,41 +169,85 @@ impl DataInfo {
         }
     }
 
-    fn of_folder(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        let mut info = Self::new(DataKind::Folder, folder);
+    fn of_listing(listing: &Listing, options: &OpenOptions) -> Result<Self, DataError> {
+        let mut info = Self::new(listing.format, &listing.root);
+        info.class_names = listing.class_names.clone();
+        info.warnings = listing.warnings.clone();
         let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
-        match FolderSource::open(folder, &options) {
-            Ok(source) => {
-                let sizes = Sizes::of(source.sizes().iter().copied());
-                let damage = |skip: &super::folder::Skipped| Damage {
-                    path: skip.path.clone(),
-                    problem: skip.problem.to_string(),
-                };
-                info.damaged.extend(source.skipped().iter().map(damage));
-                info.splits.push(SplitInfo { name: "unlabeled".into(), images: source.len(), sizes, per_class: None });
-                Ok(info)
-            }
-            Err(error @ DataError::NoReadablePicture { .. }) => {
-                info.damaged.push(Damage { path: folder.to_path_buf(), problem: error.to_string() });
-                Ok(info)
-            }
-            Err(error) => Err(error),
+        let encoded = listing.pictures.iter().map(|listed| listed.encoded.clone()).collect();
+        let looks: Vec<OnceLock<Look>> = listing.pictures.iter().map(|_| OnceLock::new()).collect();
+        let observe = |index: usize, image: &Image| {
+            let _ = looks[index].set(Look::of(image));
+        };
+        let LookedThrough { pictures, kept, mut skipped, .. } = look_through(encoded, &options, &observe);
+        skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        let damage = |skip: Skipped| Damage { path: skip.path, problem: skip.problem.to_string() };
+        info.damaged = skipped.into_iter().map(damage).collect();
+        if kept.is_empty() {
+            return Ok(info);
         }
+        for &index in &kept {
+            let name = Path::new(&listing.pictures[index].encoded.name);
+            if let Some(extension) = name.extension() {
+                *info.extensions.entry(extension.to_string_lossy().to_ascii_lowercase()).or_default() += 1;
+            }
+        }
+        let Divided { train, test, unlabeled, notes, warnings } =
+            listing.divide(&kept, options.split_file.as_deref(), Saving::OnlyLook)?;
+        info.notes = notes;
+        info.warnings.extend(warnings);
+        let size = |index: &usize| pictures.sizes()[kept.partition_point(|kept| kept < index)];
+        let seen =
+            |part: &[usize]| -> Vec<Look> { part.iter().filter_map(|&index| looks[index].get().cloned()).collect() };
+        let name = |part: &[usize], place: usize| listing.pictures[part[place]].encoded.name.clone();
+        let tests = Seen { name: &|place| name(&test, place), looks: seen(&test) };
+        for (split, part) in [("train", &train), ("unlabeled", &unlabeled)] {
+            let others = Seen { name: &|place| name(part, place), looks: seen(part) };
+            info.straddling.extend(straddling(split, &others, &tests));
+        }
+        for (name, part, labeled) in [("train", &train, true), ("test", &test, true), ("unlabeled", &unlabeled, false)]
+        {
+            if !part.is_empty() {
+                info.splits.push(SplitInfo {
+                    name: name.into(),
+                    images: part.len(),
+                    sizes: Sizes::of(part.iter().map(size)),
+                    per_class: labeled.then(|| listing.count(part)),
+                });
+            }
+        }
+        Ok(info)
     }
 
-    fn of_patterns(dataset: &Dataset) -> Result<Self, DataError> {
-        let mut info = Self::new(DataKind::Patterns, Path::new(PATTERNS));
+    /// Of a set that is not a list of encoded pictures.
+    fn of_arrays(format: Format, path: &Path, dataset: &Dataset) -> Result<Self, DataError> {
+        let mut info = Self::new(format, path);
+        info.warnings = dataset.warnings.clone();
         info.class_names = dataset.class_names.clone();
         info.fold_sizes = dataset.folds.as_ref().map(|folds| folds.iter().map(Vec::len).collect());
         let labeled = [("train", &dataset.train), ("test", &dataset.test)];
+        let mut looks = Vec::new();
         for (name, labeled) in labeled.into_iter().filter_map(|(name, split)| Some((name, split.as_ref()?))) {
+            let seen = look_at_all(labeled.images.as_ref())?;
+            let sizes = Sizes::of(seen.iter().map(|&(size, _)| size));
             let per_class = Some(count(labeled, dataset.class_names.len()));
-            info.splits.push(SplitInfo::read(name, labeled.images.as_ref(), per_class)?);
+            info.splits.push(SplitInfo { name: name.into(), images: labeled.images.len(), sizes, per_class });
+            looks.push((labeled, seen.into_iter().map(|(_, look)| look).collect()));
         }
+        info.compare(looks);
         for pool in &dataset.unlabeled {
-            info.splits.push(SplitInfo::read(&pool.name, pool.images.as_ref(), None)?);
+            info.splits.push(SplitInfo::read(&pool.name, pool.images.as_ref())?);
         }
         Ok(info)
+    }
+
+    /// Notes what training and test pictures have in common, where there are both.
+    fn compare(&mut self, mut looks: Vec<(&LabeledImages, Vec<Look>)>) {
+        if let (Some((test, test_looks)), Some((train, train_looks))) = (looks.pop(), looks.pop()) {
+            let train = Seen { name: &|index| train.images.name(index), looks: train_looks };
+            let test = Seen { name: &|index| test.images.name(index), looks: test_looks };
+            self.straddling.extend(straddling("train", &train, &test));
+        }
     }
 }
 
@@ -200,39 +257,51 @@ impl SplitInfo {
         SplitInfo { name: name.into(), images, sizes: Sizes::of([(side, side)]), per_class }
     }
 
-    /// Takes the size of the first picture for all, as the drawn ones of a split are of one size.
-    fn read(name: &str, source: &dyn ImageSource, per_class: Option<Vec<usize>>) -> Result<Self, DataError> {
+    /// A pool: sizes of a sample of its pictures, evenly spread.
+    fn read(name: &str, source: &dyn ImageSource) -> Result<Self, DataError> {
+        const SAMPLE: usize = 1000;
         let mut image = Image::default();
-        if !source.is_empty() {
-            source.read(0, &mut image)?;
+        let mut sizes = Vec::new();
+        for index in (0..source.len()).step_by((source.len() / SAMPLE).max(1)) {
+            source.read(index, &mut image)?;
+            sizes.push((image.width, image.height));
         }
-        let sizes = Sizes::of([(image.width, image.height)]);
-        Ok(SplitInfo { name: name.into(), images: source.len(), sizes, per_class })
+        Ok(SplitInfo { name: name.into(), images: source.len(), sizes: Sizes::of(sizes), per_class: None })
     }
 }
 
 impl Sizes {
     fn of(sizes: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let one =
-            |(width, height)| Sizes { min_width: width, max_width: width, min_height: height, max_height: height };
-        let join = |a: Sizes, b: Sizes| Sizes {
-            min_width: a.min_width.min(b.min_width),
-            max_width: a.max_width.max(b.max_width),
-            min_height: a.min_height.min(b.min_height),
-            max_height: a.max_height.max(b.max_height),
+        let (mut widths, mut heights): (Vec<usize>, Vec<usize>) = sizes.into_iter().unzip();
+        widths.sort_unstable();
+        heights.sort_unstable();
+        let (Some(&min_width), Some(&min_height)) = (widths.first(), heights.first()) else {
+            return Sizes::default();
         };
-        sizes.into_iter().map(one).reduce(join).unwrap_or(one((0, 0)))
+        let middle = widths.len() / 2;
+        Sizes {
+            min_width,
+            median_width: widths[middle],
+            max_width: widths[widths.len() - 1],
+            min_height,
+            median_height: heights[middle],
+            max_height: heights[heights.len() - 1],
+        }
     }
 }
 
 impl fmt::Display for Sizes {
-    /// `96 x 96`, or `64-4000 x 48-3000`.
+    /// `96 x 96`, or `64-4000 x 48-3000 (median 500 x 375)`.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let range = |min: usize, max: usize| {
             if min == max { min.to_string() } else { format!("{min}-{max}") }
         };
         let width = range(self.min_width, self.max_width);
-        write!(formatter, "{width} x {}", range(self.min_height, self.max_height))
+        write!(formatter, "{width} x {}", range(self.min_height, self.max_height))?;
+        if self.min_width < self.max_width || self.min_height < self.max_height {
+            write!(formatter, " (median {} x {})", self.median_width, self.median_height)?;
+        }
+        Ok(())
     }
 }
 
@@ -250,9 +319,15 @@ impl fmt::Display for DataInfo {
     /// Tables of splits and classes, then folds, missing files and damaged ones.
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self.kind {
-            DataKind::Stl10 => writeln!(out, "STL-10 files in {}", self.path.display())?,
-            DataKind::Folder => writeln!(out, "pictures without labels in {}", self.path.display())?,
-            DataKind::Patterns => writeln!(out, "patterns, the embedded set")?,
+            Format::Stl10 => writeln!(out, "STL-10 files in {}", self.path.display())?,
+            Format::Folder => writeln!(out, "pictures without labels in {}", self.path.display())?,
+            Format::Cifar10 => writeln!(out, "CIFAR-10 files in {}", self.path.display())?,
+            Format::Csv => writeln!(out, "pictures in the table {}", self.path.display())?,
+            Format::Parquet => writeln!(out, "Parquet files of pictures in {}", self.path.display())?,
+            Format::WebDataset => writeln!(out, "tar files of pictures (WebDataset) in {}", self.path.display())?,
+            Format::ClassFolders => writeln!(out, "folders by class in {}", self.path.display())?,
+            Format::Pack => writeln!(out, "a packed data set, {}", self.path.display())?,
+            Format::Patterns => writeln!(out, "patterns, the embedded set")?,
         }
         if !self.splits.is_empty() {
             writeln!(out, "\n{:<12}{:>9}   pixels", "split", "images")?;
@@ -260,7 +335,12 @@ impl fmt::Display for DataInfo {
         for split in &self.splits {
             writeln!(out, "{:<12}{:>9}   {}", split.name, split.images, split.sizes)?;
         }
+        if !self.extensions.is_empty() {
+            let kinds: Vec<String> = self.extensions.iter().map(|(kind, count)| format!("{count} .{kind}")).collect();
+            writeln!(out, "\nfiles: {}", kinds.join(", "))?;
+        }
         self.fmt_classes(out)?;
+        self.fmt_straddling(out)?;
         if let Some(folds) = &self.fold_sizes {
             let (least, most) = (folds.iter().min().unwrap_or(&0), folds.iter().max().unwrap_or(&0));
             let size = if least == most { least.to_string() } else { format!("{least}-{most}") };
@@ -268,6 +348,12 @@ impl fmt::Display for DataInfo {
         }
         if !self.missing.is_empty() {
             writeln!(out, "\nmissing: {}", self.missing.join(", "))?;
+        }
+        for text in &self.notes {
+            writeln!(out, "\n{text}")?;
+        }
+        for text in &self.warnings {
+            writeln!(out, "\nwarning: {text}")?;
         }
         if self.is_damaged() {
             writeln!(out, "\ndamaged: {}", self.damaged.len())?;
@@ -300,6 +386,36 @@ impl DataInfo {
                 write!(out, "{:>9}", per_class[class])?;
             }
         }
-        writeln!(out)
+        writeln!(out)?;
+        if let Some(imbalance) = self.imbalance() {
+            writeln!(out, "\n{imbalance}")?;
+        }
+        Ok(())
+    }
+
+    /// A sentence, where one class has at least twice the training pictures of another.
+    fn imbalance(&self) -> Option<String> {
+        let per_class = self.splits.iter().find(|split| split.name == "train")?.per_class.as_ref()?;
+        let named = || per_class.iter().copied().zip(&self.class_names).filter(|&(count, _)| count > 0);
+        let (most, largest) = named().max_by_key(|&(count, _)| count)?;
+        let (least, smallest) = named().min_by_key(|&(count, _)| count)?;
+        (most >= 2 * least).then(|| {
+            let times = most as f64 / least as f64;
+            format!(
+                "imbalance: `{largest}` has {most} training pictures, `{smallest}` {least} ({times:.1} times as many); \
+                 accuracy favours the large classes"
+            )
+        })
+    }
+
+    fn fmt_straddling(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        for Straddling { other, exact, near, examples } in &self.straddling {
+            writeln!(out, "\nduplicates: {exact} test pictures are in {other} also, {near} look like one there")?;
+            for twins in examples {
+                let relation = if twins.exact { "equals" } else { "looks like" };
+                writeln!(out, "  {} {relation} {}", twins.test, twins.other)?;
+            }
+        }
+        Ok(())
     }
 }

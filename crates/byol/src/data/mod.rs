@@ -1,25 +1,45 @@
 //! Image data: where pictures and labels come from. No randomness of training and no pixels of views live here.
 
+mod builder;
+pub mod cifar10;
+mod class_folders;
 mod concat;
+mod drawn_split;
+pub mod duplicates;
+mod encoded;
 pub mod error;
 pub mod fetch;
 mod fingerprint;
 pub mod folder;
+pub mod format;
+pub mod hf_parquet;
 pub mod info;
+pub mod labels_csv;
+mod listing;
+mod origin;
+pub mod pack;
 pub mod patterns;
 pub mod picture;
+mod split;
 pub mod splits;
 pub mod stl10;
+mod subset;
+pub mod webdataset;
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use builder::DatasetBuilder;
 pub use concat::ConcatSource;
 pub use error::DataError;
 pub use folder::OpenOptions;
 
+pub use subset::SubsetSource;
+
 use fingerprint::Fingerprint;
-use folder::FolderSource;
+use format::Found;
+use listing::{Labels, Pool};
 
 /// The name that stands for the embedded set where a folder is expected.
 pub const PATTERNS: &str = "patterns";
@@ -55,6 +75,14 @@ pub trait ImageSource: Send + Sync {
 
     /// A short name of a picture for people: a file name, or `train/17`.
     fn name(&self, index: usize) -> String;
+
+    /// Where a picture lies that lies in a file: the same path for the same picture, however it was reached. In an
+    /// archive it is the archive's path, followed by the name within. Test pictures are known again by it among those of
+    /// [`Dataset::add_unlabeled`].
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        let _ = index;
+        None
+    }
 }
 
 /// Pictures with labels.
@@ -76,7 +104,7 @@ pub struct UnlabeledImages {
 /// Everything that was found under one `--data`, plus every `--unlabeled`.
 #[derive(Clone)]
 pub struct Dataset {
-    /// `stl10`, `patterns`.
+    /// `stl10`, `patterns`, or the name of the folder or file.
     pub name: String,
     pub class_names: Vec<String>,
     pub train: Option<LabeledImages>,
@@ -86,6 +114,8 @@ pub struct Dataset {
     pub folds: Option<Vec<Vec<usize>>>,
     /// Identifies the data in a run directory: the same files give the same string.
     pub fingerprint: String,
+    /// What a person should know about how it was opened, one sentence each (a split that was drawn).
+    pub notes: Vec<String>,
     /// What was odd but not fatal, one sentence each (skipped files, missing fold file).
     pub warnings: Vec<String>,
     /// Files that could not be read and were left out.
@@ -93,51 +123,102 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Opens what `--data` names: a folder with STL-10's binary files (or with a `stl10_binary/` that holds them), or,
-    /// if `path` is exactly `patterns`, the embedded set.
+    /// Opens what `--data` names: the embedded set if `path` is exactly `patterns`, or a folder or file of one of the
+    /// kinds in [`mod@format`]. Pictures are decoded once, to find those that cannot be used.
+    ///
+    /// Labelled pictures that are not divided into training and test pictures are divided by a split that is drawn once
+    /// and saved ([`split_file`](OpenOptions::split_file)).
     ///
     /// # Errors
-    /// There is no such folder, it holds no data set, or a file of it is damaged.
-    pub fn open(path: impl AsRef<Path>, _options: &OpenOptions) -> Result<Self, DataError> {
-        let path = path.as_ref();
-        if path == Path::new(PATTERNS) {
-            return Ok(patterns::dataset());
-        }
-        if !path.exists() {
-            return Err(DataError::NotFound { path: path.to_path_buf() });
-        }
-        if !path.is_dir() {
-            return Err(DataError::NotAFolder { path: path.to_path_buf() });
-        }
-        match stl10::locate(path) {
-            Some(folder) => stl10::open(&folder),
-            None if folder::holds_pictures(path) => Err(DataError::FolderOfPictures { path: path.to_path_buf() }),
-            None => Err(DataError::UnknownDataset { path: path.to_path_buf() }),
+    /// Nothing is there, it holds no data set, or a file of it is damaged; the classes are too few or too small; a drawn
+    /// split cannot be saved.
+    pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
+        let found = format::find(path.as_ref())?;
+        match found.list(Labels::Read)? {
+            Some(listing) => listing.open(options),
+            None => {
+                let mut dataset = Self::open_arrays(&found)?;
+                dataset.warnings.extend(options.split_file.as_deref().map(listing::unused_split));
+                Ok(dataset)
+            }
         }
     }
 
-    /// Adds the pictures of a folder, as `--unlabeled` names it. Skipped ones are counted in
-    /// [`skipped`](Self::skipped) and reported in [`warnings`](Self::warnings); the fingerprint takes the folder in.
+    /// Opens the sets that are not lists of encoded pictures.
+    fn open_arrays(found: &Found) -> Result<Self, DataError> {
+        match found {
+            Found::Stl10 { folder } => stl10::open(folder),
+            Found::Cifar10 { folder } => cifar10::open(folder),
+            Found::Pack { file } => pack::open(file),
+            _ => Ok(patterns::dataset()),
+        }
+    }
+
+    /// Adds the pictures of whatever [`open`](Self::open) opens, as `--unlabeled` names it, without their labels. Left
+    /// out are its own test pictures, by its division or a saved split (beside it, or
+    /// [`split_file`](OpenOptions::split_file)), and every picture that is a test picture of this data set (see
+    /// [`ImageSource::origin`]); how many is said. Skipped ones are counted in [`skipped`](Self::skipped) and reported in
+    /// [`warnings`](Self::warnings); the fingerprint takes the pictures in.
     ///
     /// # Errors
-    /// As [`FolderSource::open`]; the data set is then as it was.
+    /// As [`open`](Self::open); all pictures are test pictures; the data set is then as it was.
     pub fn add_unlabeled(&mut self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<(), DataError> {
         let path = path.as_ref();
-        let source = FolderSource::open(path, options)?;
-        let skipped = source.skipped();
-        let named = skipped.iter().take(NAMED_SKIPS);
-        self.warnings.extend(named.map(|skip| format!("skipped {}: {}", skip.path.display(), skip.problem)));
-        if skipped.len() > NAMED_SKIPS {
-            let more = skipped.len() - NAMED_SKIPS;
-            self.warnings.push(format!("skipped {more} more files in {}", path.display()));
+        let found = match format::find(path) {
+            Err(DataError::UnknownDataset { path }) => return Err(DataError::NoPictures { path }),
+            found => found?,
+        };
+        let Pool { images, skipped, fingerprint: of_pool, notes, warnings } = match found.list(Labels::Ignored)? {
+            Some(listing) => listing.open_pool(options)?,
+            None => Self::open_arrays(&found)?.into_pool(path),
+        };
+        let (images, left_out) = self.without_test_pictures(images);
+        if images.is_empty() {
+            return Err(DataError::OnlyTestPictures { path: path.to_path_buf() });
         }
+        if left_out > 0 {
+            self.notes.push(format!(
+                "{left_out} pictures of {} are test pictures of the data and are left out of pre-training",
+                path.display()
+            ));
+        }
+        self.notes.extend(notes);
+        self.warnings.extend(warnings);
+        self.warnings.extend(listing::describe(&skipped, path));
         self.skipped += skipped.len();
         let mut fingerprint = Fingerprint::new("with unlabelled folder");
         fingerprint.bytes(self.fingerprint.as_bytes());
-        fingerprint.bytes(source.fingerprint().as_bytes());
+        fingerprint.bytes(of_pool.as_bytes());
         self.fingerprint = fingerprint.finish();
-        self.unlabeled.push(UnlabeledImages { name: path.display().to_string(), images: Arc::new(source) });
+        self.unlabeled.push(UnlabeledImages { name: path.display().to_string(), images });
         Ok(())
+    }
+
+    /// All but the test pictures, without labels.
+    fn into_pool(self, path: &Path) -> Pool {
+        let left_out = self.test.as_ref().map_or(0, |test| test.images.len());
+        let mut warnings = Vec::new();
+        if left_out > 0 {
+            warnings.push(format!("{left_out} test pictures of {} are left out", path.display()));
+        }
+        let images = Arc::new(ConcatSource::from(self.pretraining_pool()));
+        Pool { images, skipped: Vec::new(), fingerprint: self.fingerprint, notes: self.notes, warnings }
+    }
+
+    /// The pictures of a pool that are no test pictures of this data set, and how many are.
+    fn without_test_pictures(&self, pool: Arc<dyn ImageSource>) -> (Arc<dyn ImageSource>, usize) {
+        let test = self.test.as_ref().map(|test| &test.images);
+        let tests: HashSet<PathBuf> =
+            test.into_iter().flat_map(|test| (0..test.len()).filter_map(|index| test.origin(index))).collect();
+        if tests.is_empty() {
+            return (pool, 0);
+        }
+        let is_test = |index: &usize| pool.origin(*index).is_some_and(|origin| tests.contains(&origin));
+        let kept: Vec<usize> = (0..pool.len()).filter(|index| !is_test(index)).collect();
+        match pool.len() - kept.len() {
+            0 => (pool, 0),
+            left_out => (Arc::new(SubsetSource::new(pool, kept)), left_out),
+        }
     }
 
     /// What a pre-training may learn from, in this order: the unlabelled split, every `--unlabeled`, and the training

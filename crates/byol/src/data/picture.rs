@@ -1,4 +1,4 @@
-//! One picture file: decoding JPEG, PNG and WebP to [`Image`], within limits. Which files there are is found in
+//! One picture file: decoding JPEG, PNG, WebP, BMP, TIFF and GIF to [`Image`], within limits. Which files there are is found in
 //! [`super::folder`].
 
 use std::fs;
@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::error::{DataError, PictureProblem};
-use super::{Image, ImageSource};
+use super::{Image, ImageSource, origin};
 
 /// Pictures with more pixels are refused from their header, before anything is decoded.
 pub const MAX_PIXELS: u64 = 100_000_000;
@@ -22,9 +22,13 @@ pub const MAX_FILE_BYTES: u64 = 512 << 20;
 const MAX_DECODER_BYTES: u64 = 1 << 30;
 
 /// File name extensions (in any case) of pictures.
-pub(crate) const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+pub(crate) const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif"];
 
-/// One JPEG, PNG or WebP file.
+/// What is decoded, whatever a file is called.
+const FORMATS: [ImageFormat; 6] =
+    [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::Gif];
+
+/// One picture file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileImage {
     pub path: PathBuf,
@@ -50,7 +54,8 @@ impl FileImage {
 
     /// Decodes the file into `image`, reusing its buffer, as the picture is meant to be looked at: turned and mirrored
     /// by its EXIF orientation, palettes resolved, gray repeated in the three channels, 16 bits rounded to 8, and
-    /// transparent pixels laid over white. Colour profiles are ignored; of an animation the first frame is taken.
+    /// transparent pixels laid over white. CMYK becomes RGB as in Pillow. Colour profiles are ignored; of an animation the
+    /// first frame is taken, of a TIFF file the first page.
     ///
     /// # Errors
     /// The file cannot be read or decoded, or has more than [`MAX_PIXELS`].
@@ -74,11 +79,19 @@ impl ImageSource for FileImage {
     fn name(&self, _index: usize) -> String {
         self.name.clone()
     }
+
+    fn origin(&self, _index: usize) -> Option<PathBuf> {
+        Some(origin::of(&self.path))
+    }
 }
 
 /// The size of a regular file that is neither empty nor enormous.
 pub(crate) fn file_size(path: &Path) -> Result<u64, PictureProblem> {
     let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        // Says why, where it is a folder that must not be searched.
+        fs::read_dir(path)?;
+    }
     match metadata.len() {
         _ if !metadata.is_file() => Err(PictureProblem::NotAFile),
         0 => Err(PictureProblem::Empty),
@@ -90,18 +103,26 @@ pub(crate) fn file_size(path: &Path) -> Result<u64, PictureProblem> {
 /// See [`FileImage::decode`].
 pub(crate) fn decode(path: &Path, image: &mut Image) -> Result<(), PictureProblem> {
     file_size(path)?;
-    let bytes = fs::read(path)?;
+    decode_bytes(&fs::read(path)?, image)
+}
+
+/// Decodes the content of a file, as [`FileImage::decode`] does.
+pub(crate) fn decode_bytes(bytes: &[u8], image: &mut Image) -> Result<(), PictureProblem> {
+    if bytes.is_empty() {
+        return Err(PictureProblem::Empty);
+    }
     // A decoder that panics on one crafted file must not end a run over a million good ones.
-    let picture = catch_unwind(AssertUnwindSafe(|| decode_bytes(&bytes)))
+    let picture = catch_unwind(AssertUnwindSafe(|| upright(bytes)))
         .unwrap_or_else(|_| Err(PictureProblem::Decode("the decoder failed".into())))?;
     to_planes(picture, image);
     Ok(())
 }
 
-fn decode_bytes(bytes: &[u8]) -> Result<DynamicImage, PictureProblem> {
+/// The picture, turned as its EXIF data says.
+fn upright(bytes: &[u8]) -> Result<DynamicImage, PictureProblem> {
     let decode_error = |error: image::ImageError| PictureProblem::Decode(error.to_string());
     let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => format,
+        Ok(format) if FORMATS.contains(&format) => format,
         _ => return Err(PictureProblem::UnknownFormat),
     };
     if format == ImageFormat::Jpeg && !jpeg_ends(bytes) {
@@ -301,7 +322,7 @@ mod tests {
     #[test]
     fn broken_files_are_explained() {
         assert!(problem("a.jpg", b"").contains("a.jpg: the file is empty (0 bytes)"));
-        assert!(problem("a.jpg", b"hello").contains("neither JPEG, PNG nor WebP"));
+        assert!(problem("a.jpg", b"hello").contains("neither JPEG, PNG, WebP, BMP, TIFF nor GIF"));
         assert!(problem("a.png", b"\x89PNG\r\n\x1a\nhello").contains("cannot be decoded"));
         let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (x ^ y) as u8, 3 * x as u8]));
         for (format, expected) in [

@@ -81,6 +81,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         unlabeled,
         folds,
         fingerprint: fingerprint(folder)?,
+        notes: Vec::new(),
         warnings,
         skipped: 0,
     })

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::info::{DataInfo, DataKind};
+use super::format::Format;
+use super::info::DataInfo;
 use super::stl10::{IMAGE_BYTES, SIDE, Stl10Images};
 use super::*;
 
@@ -201,8 +202,9 @@ fn other_paths_are_explained() {
     assert!(open_error(&folder.path().join("none")).contains("does not exist"));
     assert!(open_error(folder.path()).contains("no data set found"));
     write_picture(&folder.path().join("a/b.webp"), 2, 2);
-    assert!(open_error(folder.path()).contains("give it with --unlabeled"));
-    assert!(open_error(&folder.path().join("a/b.webp")).contains("is not a folder"));
+    let message = open_error(folder.path());
+    assert!(message.contains("one class only, `a`") && message.contains("give it with --unlabeled"), "{message}");
+    assert!(open_error(&folder.path().join("a/b.webp")).contains("not a file of a known kind"));
 }
 
 #[test]
@@ -268,8 +270,8 @@ fn an_inventory_of_a_folder() {
     write_picture(&folder.path().join("b.png"), 3, 9);
     fs::write(folder.path().join("c.png"), b"").unwrap();
     let info = DataInfo::inspect(folder.path(), &OpenOptions::default()).unwrap();
-    assert_eq!((info.kind, info.splits[0].images, info.damaged.len()), (DataKind::Folder, 2, 1));
-    assert_eq!(info.splits[0].sizes.to_string(), "3-5 x 4-9");
+    assert_eq!((info.kind, info.splits[0].images, info.damaged.len()), (Format::Folder, 2, 1));
+    assert_eq!(info.splits[0].sizes.to_string(), "3-5 x 4-9 (median 5 x 9)");
     assert!(info.to_string().contains("c.png: the file is empty"), "{info}");
     for file in ["a.png", "b.png"] {
         fs::write(folder.path().join(file), b"x").unwrap();

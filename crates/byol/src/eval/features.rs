@@ -1,18 +1,19 @@
 //! Representations of a frozen encoder. Nothing is fitted here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
 use super::Features;
 use crate::config::Experiment;
-use crate::data::LabeledImages;
+use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
 use crate::loader::{self, Pictures, ViewKind};
 use crate::model::layers::Pass;
 use crate::model::parameters::{LayoutBuilder, Weights};
 use crate::model::{Mode, ModelError, ResNet};
-use crate::train::{TrainError, normalization, resnet_config};
+use crate::train::{TrainError, resnet_config};
 
 /// Whose representations are wanted.
 #[derive(Clone, Copy)]
@@ -45,24 +46,31 @@ pub fn extract_view(
     indices: &[usize],
     view: ViewKind,
 ) -> Result<Tensor, TrainError> {
+    represent(request, &labeled.images, indices, view)
+}
+
+/// As [`extract_view`], of images without labels.
+///
+/// # Errors
+/// As [`extract`].
+pub fn represent(
+    request: &FeatureRequest,
+    images: &Arc<dyn ImageSource>,
+    indices: &[usize],
+    view: ViewKind,
+) -> Result<Tensor, TrainError> {
     let FeatureRequest { experiment, hardware, .. } = *request;
     let (network, weights) = network(request)?;
     let leaves = weights.leaves(hardware.precision);
-    let pass = Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision };
-    let pictures = Pictures {
-        source: labeled.images.clone(),
-        side: experiment.image_size,
-        normalization: normalization(experiment),
-        seed: experiment.seed,
-    };
+    let pass =
+        Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
+    let pictures = Pictures { side: experiment.image_size, ..Pictures::of(experiment, Arc::clone(images), hardware) };
     let size = experiment.evaluation_batch_size;
     let batches = loader::in_order(pictures, vec![view], indices.to_vec(), size, hardware.threads);
     let mut rows = vec![Tensor::zeros([0, network.config().features()], (Kind::Float, hardware.device))];
     for batch in batches {
         let batch = batch?;
-        rows.push(tch::no_grad(|| {
-            network.forward(&pass, &batch.views[0].to_device(hardware.device)).to_kind(Kind::Float)
-        }));
+        rows.push(tch::no_grad(|| network.forward(&pass, &batch.images).to_kind(Kind::Float)));
     }
     Ok(Tensor::cat(&rows, 0))
 }

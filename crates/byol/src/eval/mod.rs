@@ -6,6 +6,7 @@ pub mod health;
 pub mod knn;
 pub mod linear;
 pub mod metrics;
+pub mod plane;
 pub mod significance;
 
 use tch::{Kind, Tensor};

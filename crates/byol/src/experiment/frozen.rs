@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use super::Context;
 use super::plan::Part;
@@ -17,6 +17,7 @@ use crate::eval::linear::sgd::{SgdOptions, fit_sgd};
 use crate::eval::linear::{LinearModel, LinearOptions, fit_linear};
 use crate::eval::metrics::Predictions;
 use crate::eval::{EvalError, Features};
+use crate::inference::calibration::{Labelled, Temperature};
 use crate::loader::ViewKind;
 use crate::run::record::{PredictionRecord, ResultName};
 use crate::train::TrainError;
@@ -135,6 +136,7 @@ pub(super) struct Answers {
     accuracy: f64,
     top5: Option<f64>,
     calibration_error: f64,
+    temperature: Option<Temperature>,
 }
 
 /// What is recorded beside the answers.
@@ -160,7 +162,23 @@ impl Answers {
             // Of five classes or fewer, every answer is among the five best.
             top5: (logits.size()[1] > 5).then(|| predictions.top(5)),
             calibration_error: predictions.calibration_error(CALIBRATION_BINS)?,
+            temperature: None,
         })
+    }
+
+    /// With the temperature that calibrates the classifier on these images, if there is one, for whoever uses it later.
+    ///
+    /// # Shapes
+    /// As [`Answers::of`].
+    ///
+    /// # Errors
+    /// The logits cannot be brought to the CPU.
+    pub fn calibrated(self, logits: &Tensor, labels: &[u16]) -> Result<Answers, EvalError> {
+        let classes = logits.size()[1] as usize;
+        let logits = Vec::<f32>::try_from(logits.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1))?;
+        // A classifier that is always right, or knows nothing, has no temperature.
+        let temperature = Temperature::fit(Labelled { logits: &logits, labels, classes }).ok();
+        Ok(Answers { temperature, ..self })
     }
 
     pub fn record(self, about: Recorded) -> PredictionRecord {
@@ -172,6 +190,7 @@ impl Answers {
             test_accuracy: self.accuracy,
             top5_accuracy: self.top5,
             calibration_error: Some(self.calibration_error),
+            temperature: self.temperature.map(|temperature| temperature.0),
             predicted: self.predicted,
             seconds: about.seconds,
             chosen: about.chosen,

@@ -7,6 +7,7 @@ pub mod ablation;
 mod frozen;
 mod plan;
 mod session;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,12 +25,13 @@ use crate::model::byol::{encoder_part, transferred_part};
 use crate::report::ReportError;
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
 use crate::run::directory::OpenMode;
-use crate::run::event::{Interrupt, Reporter};
+use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::record::{LabelBudget, PredictionRecord, ResultName, Stage, Summary};
 use crate::run::{RunDirectory, RunError};
 use crate::train::learner::networks;
 use crate::train::pretrain as pretraining;
 use crate::train::{Ended, TrainError};
+use crate::weights;
 use frozen::FrozenFeatures;
 use plan::{frozen_parts, plan};
 use session::{Arm, Opened, Session, evaluated};
@@ -54,6 +56,15 @@ pub enum Outcome {
     Interrupted(Summary),
     /// There was nothing left to do.
     AlreadyFinished(Summary),
+}
+
+impl Outcome {
+    /// What the run has found so far.
+    pub fn summary(&self) -> &Summary {
+        match self {
+            Outcome::Finished(summary) | Outcome::Interrupted(summary) | Outcome::AlreadyFinished(summary) => summary,
+        }
+    }
 }
 
 /// How a frozen encoder is judged.
@@ -100,6 +111,18 @@ pub enum ExperimentError {
     PatienceBeyondBudget,
 }
 
+impl ExperimentError {
+    /// Whether the configuration does not fit the data: other settings are the remedy.
+    pub fn is_of_configuration(&self) -> bool {
+        match self {
+            ExperimentError::PatienceBeyondBudget => true,
+            ExperimentError::Data(DataError::TooFewLabels { .. }) => true,
+            ExperimentError::Train(error) => error.is_of_configuration(),
+            _ => false,
+        }
+    }
+}
+
 /// Baseline, pre-training, fine-tuning, evaluations, report: `byol run`.
 ///
 /// # Errors
@@ -118,8 +141,9 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
         Opened::Session(session) => session,
     };
+    let initial = session.initial_weights()?;
     for part in &plan {
-        let arm = Arm { stage: Stage::Supervised, part, labeled: &labeled, encoder: None };
+        let arm = Arm { stage: Stage::Supervised, part, labeled: &labeled, encoder: initial.as_ref() };
         if session.arm(&arm, Some(&test))? == Ended::Interrupted {
             return session.interrupted();
         }
@@ -128,7 +152,7 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }
-    let random = random_encoder(experiment);
+    let random = initial.map_or_else(|| random_encoder(experiment), weights::encoder_of);
     let byol = encoder_part(&pretrained.online.named());
     session.judge_frozen([ResultName::RandomLinear, ResultName::RandomKnn], &random, &plan, &labeled, &test)?;
     let features =
@@ -141,6 +165,7 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
             return session.interrupted();
         }
     }
+    session.write_thumbnails(&test)?;
     session.finish()
 }
 
@@ -158,6 +183,7 @@ pub fn supervised(context: &mut Context) -> Result<Outcome, ExperimentError> {
 /// As [`run`]; or `from` holds no pre-training checkpoint, or one of another architecture.
 pub fn finetune(context: &mut Context, from: &Path) -> Result<Outcome, ExperimentError> {
     let checkpoint = checkpoint_of(from)?;
+    warn_of_other_pictures(context, &checkpoint);
     let encoder = pretraining::encoder_of(&checkpoint);
     // An encoder that does not fit is refused before a run directory is made.
     let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder: &encoder };
@@ -180,8 +206,9 @@ fn arms(
     if test.is_none() {
         session.warn("the data has no test split, so the classifier is trained but not judged".to_owned());
     }
+    let initial = session.initial_weights()?;
     for part in &plan {
-        let arm = Arm { stage, part, labeled: &labeled, encoder };
+        let arm = Arm { stage, part, labeled: &labeled, encoder: encoder.or(initial.as_ref()) };
         if session.arm(&arm, test.as_ref())? == Ended::Interrupted {
             return session.interrupted();
         }
@@ -216,12 +243,21 @@ pub fn evaluate(
     protocols: &[Protocol],
 ) -> Result<Vec<PredictionRecord>, ExperimentError> {
     let checkpoint = checkpoint_of(from)?;
+    warn_of_other_pictures(context, &checkpoint);
     let experiment = context.experiment;
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
     let test = split(context.data, context.data.test.as_ref(), "test")?;
     let plan = plan(experiment, context.data, &labeled)?;
+    let control = match control_of(from)? {
+        Some(given) => weights::encoder_of(given),
+        None => random_encoder(experiment),
+    };
+    let encoders = [control, pretraining::encoder_of(&checkpoint)];
+    // An encoder that does not fit is refused before the control is judged.
+    features::network(&FeatureRequest { experiment, hardware: context.hardware, encoder: &encoders[1] })
+        .map_err(TrainError::from)?;
     let mut records = Vec::new();
-    for (place, encoder) in [random_encoder(experiment), pretraining::encoder_of(&checkpoint)].iter().enumerate() {
+    for (place, encoder) in encoders.iter().enumerate() {
         let features = FrozenFeatures::extract(context, encoder, &labeled, &test)?;
         for name in protocols.iter().map(|protocol| protocol.results()[place]) {
             for part in frozen_parts(&plan) {
@@ -247,6 +283,37 @@ fn checkpoint_of(from: &Path) -> Result<Checkpoint, ExperimentError> {
     match from.is_file() {
         true => Ok(Checkpoint::read(from)?),
         false => Ok(RunDirectory::existing(from)?.pretrain_checkpoints(1).require()?),
+    }
+}
+
+/// Says so where the encoder is to see pictures prepared otherwise than those that it was pre-trained on.
+fn warn_of_other_pictures(context: &mut Context, checkpoint: &Checkpoint) {
+    // A configuration of another version tells nothing here; that its weights do not fit is an error elsewhere.
+    let Ok(then) = Experiment::from_toml(&checkpoint.header.config) else { return };
+    let now = context.experiment;
+    let mut changes = Vec::new();
+    if now.image_size != then.image_size {
+        changes.push(format!("image_size is {} and was {}", now.image_size, then.image_size));
+    }
+    if now.mean != then.mean {
+        changes.push(format!("mean is {:?} and was {:?}", now.mean, then.mean));
+    }
+    if now.deviation != then.deviation {
+        changes.push(format!("deviation is {:?} and was {:?}", now.deviation, then.deviation));
+    }
+    if !changes.is_empty() {
+        let text = format!("the encoder was pre-trained on other pictures: {}; it may do worse", changes.join(", "));
+        context.reporter.event(&Event::Warning { text });
+    }
+}
+
+/// The weights that the run of a pre-training began with, where they were not random.
+fn control_of(from: &Path) -> Result<Option<BTreeMap<String, Tensor>>, ExperimentError> {
+    // A checkpoint lies in the folder `checkpoints` of its run.
+    let folder = if from.is_file() { from.parent().and_then(Path::parent).unwrap_or(from) } else { from };
+    match RunDirectory::existing(folder) {
+        Ok(run) => Ok(run.initial_weights(&run.experiment()?)?),
+        Err(_) => Ok(None),
     }
 }
 

@@ -9,18 +9,19 @@ use tch::Tensor;
 
 use super::frozen::{Answers, FrozenFeatures, Recorded};
 use super::plan::{Part, frozen_parts, settled};
-use super::{Context, ExperimentError, Outcome};
+use super::{Context, ExperimentError, Outcome, shown};
 use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
 use crate::eval::knn::nearest;
+use crate::eval::plane::principal_plane;
 use crate::gallery;
 use crate::report;
 use crate::run::directory::stage_name;
 use crate::run::event::Event;
 use crate::run::record::{
-    Accuracy, DataRecord, Gallery, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage,
-    Summary,
+    Accuracy, DataRecord, EmbeddingMap, Gallery, Init, PoolRecord, PredictionRecord, PretrainRecord, ResultName,
+    ResultRecord, Stage, Summary,
 };
 use crate::run::{RunDirectory, RunError};
 use crate::train::monitor::Monitor;
@@ -32,8 +33,14 @@ use crate::train::{Ended, Setting};
 const GALLERY_VIEWS: usize = 4;
 const GALLERY_QUERIES: usize = 8;
 const GALLERY_NEIGHBORS: usize = 6;
+const MAP_NEIGHBORS: usize = 6;
 /// Share of a label budget that a sweep validates on.
 const SWEEP_HELD_OUT: f64 = 0.2;
+
+/// Four decimals: more than a screen shows.
+fn rounded(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}
 
 pub(super) fn evaluated(record: &PredictionRecord) -> Event<'static> {
     Event::Evaluated {
@@ -162,7 +169,8 @@ impl<'s, 'a> Session<'s, 'a> {
             let hardware = self.context.hardware;
             let logits = training::logits(experiment, hardware, &trained.classifier, &trained.weights, test, &all)?;
             let about = Recorded { name, part, seconds: trained.seconds, chosen };
-            self.record(Answers::of(&logits, &test.labels)?.record(about))?;
+            let answers = Answers::of(&logits, &test.labels)?.calibrated(&logits, &test.labels)?;
+            self.record(answers.record(about))?;
             if part.draw > 0 {
                 // The answers are recorded; of every budget, the first draw's classifier is kept.
                 self.directory.supervised_checkpoints(stage, part.budget, part.draw).remove();
@@ -207,6 +215,11 @@ impl<'s, 'a> Session<'s, 'a> {
             }
         }
         Ok(best.map(|(_, settings)| Choice { words: Some(candidate_name(&settings)), settings }))
+    }
+
+    /// The weights that the run begins with, where they are not random.
+    pub(super) fn initial_weights(&self) -> Result<Option<BTreeMap<String, Tensor>>, ExperimentError> {
+        Ok(self.directory.initial_weights(self.context.experiment)?)
     }
 
     pub(super) fn pretrain(&mut self, pool: Arc<dyn ImageSource>) -> Result<Pretrained, ExperimentError> {
@@ -288,7 +301,36 @@ impl<'s, 'a> Session<'s, 'a> {
             .collect();
         let neighbors = gallery::write_neighbors(test, labeled, &found, &folder)?;
         self.directory.write_gallery(&Gallery { views, neighbors })?;
-        Ok(())
+        self.write_map(&features.test.vectors)
+    }
+
+    /// Test images on a plane, by their representations.
+    fn write_map(&self, vectors: &Tensor) -> Result<(), ExperimentError> {
+        let images = shown::on_map(vectors.size()[0] as usize);
+        let rows: Vec<i64> = images.iter().map(|&image| image as i64).collect();
+        let vectors = vectors.index_select(0, &Tensor::from_slice(&rows).to_device(vectors.device()));
+        let plane = principal_plane(&vectors)?;
+        // The nearest to an image is the image itself, or one that is equal to it.
+        let neighbors =
+            nearest(&vectors, &vectors, MAP_NEIGHBORS + 1)?.into_iter().enumerate().map(|(own, nearest)| {
+                let others = nearest.into_iter().filter(|(other, _)| *other != own).take(MAP_NEIGHBORS);
+                others.map(|(other, similarity)| (other, rounded(similarity))).collect()
+            });
+        let map = EmbeddingMap {
+            method: "principal axes".to_owned(),
+            variance: plane.variance.map(rounded),
+            neighbors: neighbors.collect(),
+            places: plane.places.into_iter().map(|place| place.map(rounded)).collect(),
+            images,
+        };
+        Ok(self.directory.write_map(&map)?)
+    }
+
+    /// Small pictures of test images, for the confusions and the map. Which ones depends on all answers.
+    pub(super) fn write_thumbnails(&self, test: &LabeledImages) -> Result<(), ExperimentError> {
+        let images = shown::with_pictures(&test.labels, &self.predictions);
+        let thumbnails = gallery::write_thumbnails(test, &images, &self.directory.gallery_path())?;
+        Ok(self.directory.write_thumbnails(&thumbnails)?)
     }
 
     fn summary(&self, finished: bool) -> Summary {
@@ -305,7 +347,11 @@ impl<'s, 'a> Session<'s, 'a> {
                 of_draw.sort_by_key(|&(draw, _)| draw);
                 let runs: Vec<f64> = of_draw.into_iter().map(|(_, accuracy)| accuracy).collect();
                 if let Some(test_accuracy) = Accuracy::over(runs) {
-                    results.push(ResultRecord { name, init: name.init(), labels_per_class, test_accuracy });
+                    let init = match name.init() {
+                        Init::Random if !self.context.experiment.initial_weights.is_empty() => Init::Given,
+                        init => init,
+                    };
+                    results.push(ResultRecord { name, init, labels_per_class, test_accuracy });
                 }
             }
         }

@@ -9,7 +9,7 @@ use tch::{Device, Tensor};
 use super::heads::{HeadKind, Mlp, MlpConfig};
 use super::layers::{Linear, Pass};
 use super::parameters::{Layout, LayoutBuilder, Weights};
-use super::resnet::{ResNet, ResNetConfig};
+use super::resnet::{ResNet, ResNetConfig, SharedImages};
 
 const ENCODER: &str = "encoder";
 const LOGITS: &str = "logits";
@@ -36,6 +36,17 @@ pub enum Heads {
     Paper,
     /// The lab's, on [`LAB_LOGITS`] outputs of a linear layer on the representation.
     Lab,
+}
+
+/// What the target branch of a training step computes besides the online network's pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetPass {
+    /// Projections by the target network.
+    Projection,
+    /// The same, and predictions of them.
+    Prediction,
+    /// Nothing: an ablation compares the online network with itself.
+    None,
 }
 
 /// The class logits of ImageNet, which the lab's heads sat on.
@@ -96,8 +107,8 @@ impl Byol {
     }
 
     /// `[batch, 3, height, width]` to projections, `[batch, projection]`, by either network.
-    pub fn project(&self, pass: &Pass, images: &Tensor) -> Tensor {
-        self.project_representations(pass, &self.represent(pass, images))
+    pub fn project(&self, pass: &Pass, images: &SharedImages) -> Tensor {
+        self.project_representations(pass, &self.encoder.forward_shared(pass, images))
     }
 
     /// `[batch, features]` to projections, `[batch, projection]`, by either network.
@@ -114,6 +125,23 @@ impl Byol {
             Some(predictor) => predictor.forward(pass, projections),
             None => projections.shallow_clone(),
         }
+    }
+
+    /// Floating-point operations of one training step per picture, two for a multiply-add.
+    ///
+    /// Each of the two views, with sides of `side` pixels, passes the target branch as `target` says, then the online
+    /// network with its predictor. The gradient takes as much again for each layer's weights and for its input, which the
+    /// first convolution does not need.
+    pub fn step_flops(&self, side: usize, target: TargetPass) -> u64 {
+        let logits = self.logits.as_ref().map_or(0, Linear::multiply_adds);
+        let projection = self.encoder.multiply_adds(side) + logits + self.projector.multiply_adds();
+        let prediction = projection + self.predictor.as_ref().map_or(0, Mlp::multiply_adds);
+        let target = match target {
+            TargetPass::Projection => projection,
+            TargetPass::Prediction => prediction,
+            TargetPass::None => 0,
+        };
+        2 * 2 * (target + 3 * prediction - self.encoder.stem_multiply_adds(side))
     }
 }
 
@@ -138,10 +166,67 @@ pub fn encoder_part(named: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor
         .collect()
 }
 
+/// The inverse of [`encoder_part`]: an encoder's tensors under the names that they have in a network.
+pub fn with_encoder(encoder: BTreeMap<String, Tensor>) -> impl Iterator<Item = (String, Tensor)> {
+    encoder.into_iter().map(|(name, tensor)| (format!("{ENCODER}.{name}"), tensor))
+}
+
 /// What fine-tuning begins with: the encoder's part, and the lab's logits where there are any.
 pub fn transferred_part(named: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let mut part = encoder_part(named);
     let logits = named.iter().filter(|(name, _)| name.starts_with("logits."));
     part.extend(logits.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
     part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{EncoderKind, StemKind};
+    use crate::model::Classifier;
+    use crate::model::classifier::ClassifierHead;
+
+    fn encoder(kind: EncoderKind, stem: StemKind) -> ResNetConfig {
+        ResNetConfig { kind, stem, width: 1.0 }
+    }
+
+    /// torchvision states 1.814 (ResNet-18), 3.664 (34) and 4.089 (50) G at 224 px, with 1000 classes.
+    #[test]
+    fn classifiers_cost_what_torchvision_states() {
+        let cases = [
+            (EncoderKind::Resnet18, 1_814_073_344),
+            (EncoderKind::Resnet34, 3_663_761_408),
+            (EncoderKind::Resnet50, 4_089_184_256),
+        ];
+        for (kind, expected) in cases {
+            let config = encoder(kind, StemKind::Imagenet);
+            let classifier = Classifier::new(config, ClassifierHead::Representation, 1000);
+            assert_eq!(classifier.multiply_adds(224), expected, "{kind:?}");
+            let stem = 112 * 112 * 64 * 3 * 49;
+            assert_eq!(classifier.step_flops(224), 2 * (3 * expected - stem));
+        }
+    }
+
+    /// ResNet-10 at 8 px with the small stem, by hand: sides 8, 8, 4, 2 and 1.
+    #[test]
+    fn a_step_of_byol_by_hand() {
+        let stem: u64 = 8 * 8 * 64 * 3 * 9;
+        let first = 2 * 8 * 8 * 64 * 64 * 9;
+        // Per stage: a 3x3 convolution that strides, one that does not, and the 1x1 shortcut.
+        let stage = |side: u64, inner: u64| side * side * inner * (inner / 2 * 9 + inner * 9 + inner / 2);
+        let encoder_cost = stem + first + stage(4, 128) + stage(2, 256) + stage(1, 512);
+        let projection = encoder_cost + 512 * 32 + 32 * 16;
+        let prediction = projection + 16 * 32 + 32 * 16;
+        let model = Byol::new(ByolConfig {
+            encoder: encoder(EncoderKind::Resnet10, StemKind::Small),
+            hidden: 32,
+            projection: 16,
+            heads: Heads::Paper,
+            predictor: true,
+        });
+        let online = 3 * prediction - stem;
+        assert_eq!(model.step_flops(8, TargetPass::Projection), 4 * (projection + online));
+        assert_eq!(model.step_flops(8, TargetPass::Prediction), 4 * (prediction + online));
+        assert_eq!(model.step_flops(8, TargetPass::None), 4 * online);
+    }
 }

@@ -41,6 +41,17 @@ impl Classifier {
         Classifier { encoder, bottleneck, output, layout: builder.finish() }
     }
 
+    pub fn encoder(&self) -> &ResNet {
+        &self.encoder
+    }
+
+    pub fn head(&self) -> ClassifierHead {
+        match self.bottleneck {
+            None => ClassifierHead::Representation,
+            Some(_) => ClassifierHead::LabLogits,
+        }
+    }
+
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
@@ -62,5 +73,17 @@ impl Classifier {
             Some(bottleneck) => self.output.forward(pass, &bottleneck.forward(pass, &representations)),
             None => self.output.forward(pass, &representations),
         }
+    }
+    /// Multiply-adds of one forward pass of a picture with sides of `side` pixels.
+    pub fn multiply_adds(&self, side: usize) -> u64 {
+        let bottleneck = self.bottleneck.as_ref().map_or(0, Linear::multiply_adds);
+        self.encoder.multiply_adds(side) + bottleneck + self.output.multiply_adds()
+    }
+
+    /// Floating-point operations of one training step per picture with sides of `side` pixels, two for a multiply-add: the
+    /// forward pass, and as much again for the gradient of each layer's weights and of its input, which the first
+    /// convolution does not need.
+    pub fn step_flops(&self, side: usize) -> u64 {
+        2 * (3 * self.multiply_adds(side) - self.encoder.stem_multiply_adds(side))
     }
 }

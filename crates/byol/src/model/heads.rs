@@ -53,13 +53,17 @@ impl Mlp {
     pub fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
         let hidden = self.hidden.forward(pass, input);
         let hidden = match self.kind {
-            HeadKind::Paper => self.norm.forward(pass, &hidden).relu_(),
+            HeadKind::Paper => self.norm.forward_relu(pass, &hidden),
             HeadKind::LabPredictor | HeadKind::LabProjector => self.norm.forward(pass, &hidden.relu()),
         };
         let output = self.output.forward(pass, &hidden);
         match &self.output_norm {
-            Some(norm) => norm.forward(pass, &output).relu_(),
+            Some(norm) => norm.forward_relu(pass, &output),
             None => output,
         }
+    }
+    /// Multiply-adds of one row in the linear layers.
+    pub fn multiply_adds(&self) -> u64 {
+        self.hidden.multiply_adds() + self.output.multiply_adds()
     }
 }

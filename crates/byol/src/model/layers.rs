@@ -2,6 +2,8 @@
 
 use tch::Tensor;
 
+use super::convolution::{self, SharedRows, Window};
+use super::norm::{self, Activation, BatchNormCall};
 use super::parameters::{BufferId, LayoutBuilder, Leaves, ParameterId, Role, Statistic, Weights};
 use super::{Mode, Precision};
 
@@ -12,6 +14,8 @@ pub struct Pass<'a> {
     pub leaves: &'a Leaves,
     pub mode: Mode,
     pub precision: Precision,
+    /// Views that the batch holds one after the other, in equal parts. In training, batch norm sees one at a time.
+    pub views: usize,
 }
 
 impl Pass<'_> {
@@ -28,6 +32,8 @@ impl Pass<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
     weight: ParameterId,
+    channels: [i64; 2],
+    side: i64,
     stride: i64,
     padding: i64,
 }
@@ -42,24 +48,33 @@ impl Convolution {
     ) -> Convolution {
         let weight = builder
             .scope(name, |builder| builder.parameter("weight", &[outputs, inputs, side, side], Role::Convolution));
-        Convolution { weight, stride, padding: side / 2 }
+        Convolution { weight, channels: [inputs, outputs], side, stride, padding: side / 2 }
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ceil(height / stride), ceil(width / stride)]`.
     pub(super) fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
-        let square = |value| [value, value];
-        input.conv2d::<Tensor>(
-            pass.leaves.get(self.weight),
-            None,
-            square(self.stride),
-            square(self.padding),
-            square(1),
-            1,
-        )
+        self.forward_shared(pass, input, &SharedRows::new())
+    }
+
+    /// As [`forward`](Self::forward), for networks of one structure that read the same input.
+    pub(super) fn forward_shared(&self, pass: &Pass, input: &Tensor, rows: &SharedRows) -> Tensor {
+        let window = Window { stride: self.stride, padding: self.padding };
+        convolution::convolve(input, pass.leaves.get(self.weight), window, rows)
+    }
+
+    /// Side of the output for a square input.
+    pub(super) fn output_side(&self, side: i64) -> i64 {
+        (side + 2 * self.padding - self.side) / self.stride + 1
+    }
+
+    /// Multiply-adds of one picture with a square input.
+    pub(super) fn multiply_adds(&self, side: i64) -> u64 {
+        let [inputs, outputs] = self.channels;
+        (self.output_side(side).pow(2) * outputs * inputs * self.side.pow(2)) as u64
     }
 }
 
-/// Batch norm over all dimensions but the second (Ioffe and Szegedy 2015).
+/// Batch norm over all dimensions but the second (Ioffe and Szegedy 2015), and what follows it.
 ///
 /// Epsilon 1e-5 and a decay of 0.9 of the running statistics: PyTorch's defaults, and the paper's (appendix C).
 #[derive(Clone, Debug)]
@@ -69,10 +84,6 @@ pub(super) struct BatchNorm {
     mean: BufferId,
     variance: BufferId,
 }
-
-const NORM_EPSILON: f64 = 1e-5;
-/// Share of the batch's statistics in the running ones.
-const NORM_MOMENTUM: f64 = 0.1;
 
 impl BatchNorm {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, channels: i64) -> BatchNorm {
@@ -84,17 +95,34 @@ impl BatchNorm {
         })
     }
 
+    fn call<'a>(&self, pass: &'a Pass) -> BatchNormCall<'a> {
+        BatchNormCall {
+            weight: pass.leaves.get(self.weight),
+            bias: pass.leaves.get(self.bias),
+            mean: pass.weights.buffer(self.mean),
+            variance: pass.weights.buffer(self.variance),
+            mode: pass.mode,
+            groups: pass.views,
+        }
+    }
+
     pub(super) fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
-        input.batch_norm(
-            Some(pass.leaves.get(self.weight)),
-            Some(pass.leaves.get(self.bias)),
-            Some(pass.weights.buffer(self.mean)),
-            Some(pass.weights.buffer(self.variance)),
-            pass.mode == Mode::Train,
-            NORM_MOMENTUM,
-            NORM_EPSILON,
-            true,
-        )
+        norm::batch_norm(input, None, Activation::None, &self.call(pass))
+    }
+
+    /// `relu(norm(input))`.
+    pub(super) fn forward_relu(&self, pass: &Pass, input: &Tensor) -> Tensor {
+        norm::batch_norm(input, None, Activation::Relu, &self.call(pass))
+    }
+
+    /// `relu(norm(input) + residual)`.
+    pub(super) fn forward_add_relu(&self, pass: &Pass, input: &Tensor, residual: &Tensor) -> Tensor {
+        norm::batch_norm(input, Some(residual), Activation::Relu, &self.call(pass))
+    }
+
+    /// `max_pool(relu(norm(input)))`, 3x3 with stride 2.
+    pub(super) fn forward_relu_pool(&self, pass: &Pass, input: &Tensor) -> Tensor {
+        norm::batch_norm_relu_pool(input, &self.call(pass))
     }
 }
 
@@ -102,12 +130,14 @@ impl BatchNorm {
 #[derive(Clone, Debug)]
 pub(super) struct Linear {
     weight: ParameterId,
+    sizes: [i64; 2],
     bias: ParameterId,
 }
 
 impl Linear {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, [inputs, outputs]: [i64; 2]) -> Linear {
         builder.scope(name, |builder| Linear {
+            sizes: [inputs, outputs],
             weight: builder.parameter("weight", &[outputs, inputs], Role::Linear),
             bias: builder.parameter("bias", &[outputs], Role::Bias { inputs }),
         })
@@ -116,5 +146,9 @@ impl Linear {
     /// `[batch, inputs]` to `[batch, outputs]`.
     pub(super) fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
         input.linear(pass.leaves.get(self.weight), Some(pass.leaves.get(self.bias)))
+    }
+    /// Multiply-adds of one row; the bias is not counted.
+    pub(super) fn multiply_adds(&self) -> u64 {
+        self.sizes.iter().product::<i64>() as u64
     }
 }

@@ -6,16 +6,20 @@
 
 pub mod byol;
 pub mod classifier;
+mod convolution;
 pub mod heads;
 pub mod layers;
+mod norm;
 pub mod parameters;
 pub mod resnet;
+pub(crate) mod walk;
 
 pub use byol::Byol;
 pub use classifier::Classifier;
 pub use heads::Mlp;
+pub(crate) use norm::EPSILON as NORM_EPSILON;
 pub use parameters::{Layout, LayoutBuilder, Leaves, ModelError, Weights};
-pub use resnet::{ResNet, ResNetConfig};
+pub use resnet::{ResNet, ResNetConfig, SharedImages};
 
 /// Whether batch norm uses the batch's statistics (and updates its running ones) or the running statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

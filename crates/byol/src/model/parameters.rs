@@ -39,6 +39,28 @@ impl Parameter {
     pub fn count(&self) -> i64 {
         self.shape.iter().product()
     }
+
+    /// This parameter's part of a flat tensor, in its shape.
+    ///
+    /// A convolution's values lie in memory channels-last, `[outputs, height, width, inputs]`, as the convolution of
+    /// channels-last pictures wants them.
+    pub fn of(&self, flat: &Tensor) -> Tensor {
+        let part = flat.narrow(0, self.offset, self.count());
+        match (self.role, self.shape.as_slice()) {
+            (Role::Convolution, &[outputs, inputs, height, width]) => {
+                part.view([outputs, height, width, inputs]).permute([0, 3, 1, 2])
+            }
+            (_, shape) => part.view(shape),
+        }
+    }
+
+    /// The values of a tensor of this parameter's shape in the order that they have in a flat tensor, `[count]`.
+    pub fn flatten(&self, tensor: &Tensor) -> Tensor {
+        match self.role {
+            Role::Convolution => tensor.permute([0, 2, 3, 1]).contiguous().view(-1),
+            _ => tensor.contiguous().view(-1),
+        }
+    }
 }
 
 /// What a batch-norm statistic is.
@@ -150,8 +172,8 @@ pub enum ModelError {
 /// The numbers of a network.
 ///
 /// # Shapes
-/// `flat` holds every parameter one after the other, in the order of the layout, float32 (float64 in tests).
-/// Buffers likewise.
+/// `flat` holds every parameter one after the other, in the order of the layout, float32 (float64 in tests); see
+/// [`Parameter::of`]. Buffers likewise.
 #[derive(Debug)]
 pub struct Weights {
     layout: Arc<Layout>,
@@ -204,11 +226,29 @@ impl Weights {
                 std::iter::repeat_n(initial, buffer.size as usize)
             })
             .collect();
-        Weights::assemble(
-            layout,
-            Tensor::from_slice(&values).to_device(device),
-            Tensor::from_slice(&buffers).to_device(device),
-        )
+        let values = Tensor::from_slice(&values);
+        // Numbers are drawn in the order of a parameter's shape, whatever its order in memory.
+        let flattened: Vec<Tensor> = layout
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let part = values.narrow(0, parameter.offset, parameter.count());
+                parameter.flatten(&part.view(parameter.shape.as_slice()))
+            })
+            .collect();
+        let flat = Tensor::cat(&flattened, 0).to_device(device);
+        Weights::assemble(layout, flat, Tensor::from_slice(&buffers).to_device(device))
+    }
+
+    /// Given weights.
+    ///
+    /// # Errors
+    /// As [`Weights::load`].
+    pub fn of(layout: &Arc<Layout>, named: &BTreeMap<String, Tensor>, device: Device) -> Result<Weights, ModelError> {
+        let zeros = |count| Tensor::zeros([count], (Kind::Float, device));
+        let mut weights = Weights::assemble(layout, zeros(layout.parameter_count()), zeros(layout.buffer_count()));
+        weights.load(named)?;
+        Ok(weights)
     }
 
     fn assemble(layout: &Arc<Layout>, flat: Tensor, buffers: Tensor) -> Weights {
@@ -255,10 +295,13 @@ impl Weights {
 
     /// Copies of all parameters and buffers by name.
     pub fn named(&self) -> BTreeMap<String, Tensor> {
-        let parameters = self.layout.parameters.iter().map(|parameter| {
-            let values = self.flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
-            (parameter.name.clone(), values.copy())
-        });
+        let copy = |parameter: &Parameter| {
+            let values = parameter.of(&self.flat);
+            let mut copy = Tensor::empty(parameter.shape.as_slice(), (values.kind(), values.device()));
+            copy.copy_(&values);
+            copy
+        };
+        let parameters = self.layout.parameters.iter().map(|parameter| (parameter.name.clone(), copy(parameter)));
         let buffers =
             self.layout.buffers.iter().zip(&self.buffer_views).map(|(buffer, view)| (buffer.name.clone(), view.copy()));
         parameters.chain(buffers).collect()
@@ -285,9 +328,7 @@ impl Weights {
         }
         tch::no_grad(|| {
             for parameter in &self.layout.parameters {
-                let mut place =
-                    self.flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
-                place.copy_(&named[&parameter.name]);
+                parameter.of(&self.flat).copy_(&named[&parameter.name]);
             }
             for (buffer, view) in self.layout.buffers.iter().zip(&mut self.buffer_views) {
                 view.copy_(&named[&buffer.name]);
@@ -307,12 +348,9 @@ impl Weights {
                 (Some(narrow), Role::Convolution | Role::Linear | Role::Bias { .. }) => narrow,
                 _ => &self.flat,
             };
-            from.narrow(0, parameter.offset, parameter.count())
-                .view(parameter.shape.as_slice())
-                .detach()
-                .set_requires_grad(true)
+            parameter.of(from).detach().set_requires_grad(true)
         });
-        Leaves { tensors: tensors.collect(), narrow }
+        Leaves { tensors: tensors.collect(), layout: Arc::clone(&self.layout), narrow }
     }
 
     pub(super) fn buffer(&self, id: BufferId) -> &Tensor {
@@ -331,6 +369,7 @@ impl Weights {
 #[derive(Debug)]
 pub struct Leaves {
     tensors: Vec<Tensor>,
+    layout: Arc<Layout>,
     /// The flat bfloat16 copy that most leaves are views of; absent in full precision.
     narrow: Option<Tensor>,
 }
@@ -346,10 +385,9 @@ impl Leaves {
     /// `[parameters]`, on the device of the leaves.
     pub fn gradient(&self, loss: &Tensor, kind: Kind) -> Tensor {
         let gradients = Tensor::run_backward(&[loss], &self.tensors, false, false);
-        tch::no_grad(|| {
-            let flattened: Vec<Tensor> =
-                gradients.into_iter().map(|gradient| gradient.contiguous().view(-1).to_kind(kind)).collect();
-            Tensor::cat(&flattened, 0)
-        })
+        let flat = Tensor::empty([self.layout.parameter_count()], (kind, loss.device()));
+        let places: Vec<Tensor> = self.layout.parameters.iter().map(|parameter| parameter.of(&flat)).collect();
+        byol_torch::copy_all(&places, &gradients);
+        flat
     }
 }

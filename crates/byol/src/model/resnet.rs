@@ -3,6 +3,7 @@
 
 use tch::Tensor;
 
+use super::convolution::SharedRows;
 use super::layers::{BatchNorm, Convolution, Pass};
 use super::parameters::LayoutBuilder;
 use crate::config::{EncoderKind, StemKind};
@@ -16,15 +17,30 @@ pub struct ResNetConfig {
     pub width: f64,
 }
 
+/// Images that several encoders of one structure and precision see, such as online and target network: what all of them
+/// compute alike is computed once.
+pub struct SharedImages<'a> {
+    images: &'a Tensor,
+    rows: SharedRows,
+}
+
+impl<'a> SharedImages<'a> {
+    /// `[batch, 3, height, width]`, normalised.
+    pub fn new(images: &'a Tensor) -> SharedImages<'a> {
+        SharedImages { images, rows: SharedRows::new() }
+    }
+}
+
 impl ResNetConfig {
-    fn block(self) -> BlockKind {
+    pub(crate) fn block(self) -> BlockKind {
         match self.kind {
             EncoderKind::Resnet10 | EncoderKind::Resnet18 | EncoderKind::Resnet34 => BlockKind::Basic,
             EncoderKind::Resnet50 => BlockKind::Bottleneck,
         }
     }
 
-    fn depths(self) -> [usize; 4] {
+    /// Blocks of each stage.
+    pub(crate) fn depths(self) -> [usize; 4] {
         match self.kind {
             EncoderKind::Resnet10 => [1, 1, 1, 1],
             EncoderKind::Resnet18 => [2, 2, 2, 2],
@@ -32,7 +48,8 @@ impl ResNetConfig {
         }
     }
 
-    fn channels(self, stage: usize) -> i64 {
+    /// Inner channels of the blocks of a stage, from 0.
+    pub(crate) fn channels(self, stage: usize) -> i64 {
         let full = 64 << stage;
         ((full as f64 * self.width).round() as i64).max(1)
     }
@@ -53,14 +70,14 @@ impl ResNetConfig {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BlockKind {
+pub(crate) enum BlockKind {
     Basic,
     Bottleneck,
 }
 
 impl BlockKind {
     /// Output channels by inner channels.
-    fn expansion(self) -> i64 {
+    pub(crate) fn expansion(self) -> i64 {
         match self {
             BlockKind::Basic => 1,
             BlockKind::Bottleneck => 4,
@@ -123,15 +140,41 @@ impl ResNet {
     /// # Shapes
     /// `[batch, 3, height, width]` (normalised, any memory order) to `[batch, features]` in the type of the pass.
     pub fn forward(&self, pass: &Pass, images: &Tensor) -> Tensor {
-        let stem = self.stem.forward(pass, &pass.prepare(images));
-        let mut activation = self.stem_norm.forward(pass, &stem).relu_();
-        if self.config.stem == StemKind::Imagenet {
-            activation = activation.max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false);
-        }
+        self.forward_shared(pass, &SharedImages::new(images))
+    }
+
+    /// As [`forward`](Self::forward), where several networks see the same images.
+    pub fn forward_shared(&self, pass: &Pass, images: &SharedImages) -> Tensor {
+        let stem = self.stem.forward_shared(pass, &pass.prepare(images.images), &images.rows);
+        let mut activation = match self.config.stem {
+            StemKind::Imagenet => self.stem_norm.forward_relu_pool(pass, &stem),
+            StemKind::Small | StemKind::SmallStride2 => self.stem_norm.forward_relu(pass, &stem),
+        };
         for block in &self.blocks {
             activation = block.forward(pass, &activation);
         }
         activation.mean_dim([2i64, 3].as_slice(), false, None)
+    }
+
+    /// Multiply-adds of one forward pass of a picture with sides of `side` pixels, in the convolutions; norms, activations
+    /// and pooling are not counted.
+    pub fn multiply_adds(&self, side: usize) -> u64 {
+        let mut count = self.stem_multiply_adds(side);
+        let mut side = self.stem.output_side(side as i64);
+        if self.config.stem == StemKind::Imagenet {
+            // Max-pooling of stride 2.
+            side = (side + 1) / 2;
+        }
+        for block in &self.blocks {
+            count += block.multiply_adds(side);
+            side = block.output_side(side);
+        }
+        count
+    }
+
+    /// Those of the first convolution, whose input needs no gradient.
+    pub fn stem_multiply_adds(&self, side: usize) -> u64 {
+        self.stem.multiply_adds(side as i64)
     }
 }
 
@@ -164,19 +207,27 @@ impl Block {
     }
 
     fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
-        let apply = |(convolution, norm): &(Convolution, BatchNorm), input: &Tensor| {
-            norm.forward(pass, &convolution.forward(pass, input))
-        };
-        let last = self.branch.len() - 1;
-        let mut branch = apply(&self.branch[0], input);
-        for layer in &self.branch[1..=last] {
-            branch = apply(layer, &branch.relu_());
+        let shortcut =
+            self.shortcut.as_ref().map(|(convolution, norm)| norm.forward(pass, &convolution.forward(pass, input)));
+        let (last, before) = self.branch.split_last().expect("a block has convolutions");
+        let mut branch = input.shallow_clone();
+        for (convolution, norm) in before {
+            branch = norm.forward_relu(pass, &convolution.forward(pass, &branch));
         }
-        // In place: batch norm's gradient does not need its output.
-        let mut sum = match &self.shortcut {
-            Some(layer) => branch.g_add_(&apply(layer, input)),
-            None => branch.g_add_(input),
-        };
-        sum.relu_()
+        let (convolution, norm) = last;
+        norm.forward_add_relu(pass, &convolution.forward(pass, &branch), shortcut.as_ref().unwrap_or(input))
+    }
+    fn output_side(&self, side: i64) -> i64 {
+        self.branch.iter().fold(side, |side, (convolution, _)| convolution.output_side(side))
+    }
+
+    fn multiply_adds(&self, input_side: i64) -> u64 {
+        let mut side = input_side;
+        let mut count = self.shortcut.as_ref().map_or(0, |(convolution, _)| convolution.multiply_adds(side));
+        for (convolution, _) in &self.branch {
+            count += convolution.multiply_adds(side);
+            side = convolution.output_side(side);
+        }
+        count
     }
 }

@@ -5,6 +5,7 @@ pub mod schedule;
 
 use std::collections::BTreeMap;
 
+use byol_torch::AdamStep;
 use tch::{Kind, Tensor};
 
 use crate::config::OptimizerKind;
@@ -56,7 +57,9 @@ impl Optimizer {
     /// Moves `parameters` in place along `gradient`, which is used up. Both `[parameters]`, of one type.
     pub fn step(&mut self, parameters: &mut Tensor, mut gradient: Tensor, learning_rate: f64) {
         let _guard = tch::no_grad_guard();
-        let scalar = |value: f64| Tensor::from(value).to_kind(parameters.kind()).to_device(parameters.device());
+        // Made on the device: a copy to it would wait for everything before.
+        let options = (parameters.kind(), parameters.device());
+        let scalar = |value: f64| Tensor::full([] as [i64; 0], value, options);
         match self {
             Optimizer::Sgd { weight_decay, momentum } => {
                 if *weight_decay != 0.0 {
@@ -74,19 +77,10 @@ impl Optimizer {
                 let _ = parameters.addcmul_(&gradient, &scalar(-learning_rate));
             }
             Optimizer::Adam { weight_decay, first, second, steps } => {
-                if *weight_decay != 0.0 {
-                    let _ = gradient.addcmul_(parameters, &scalar(*weight_decay));
-                }
                 *steps += 1;
-                let _ = first.lerp_(&gradient, 1.0 - BETAS.0);
-                let _ = second.lerp_(&gradient.square_(), 1.0 - BETAS.1);
-                let correction = |beta: f64| 1.0 - beta.powi(*steps as i32);
-                // The gradient is done with: its storage becomes the denominator.
-                gradient.copy_(second);
-                let denominator =
-                    gradient.sqrt_().g_mul_scalar_(correction(BETAS.1).sqrt().recip()).g_add_scalar_(EPSILON);
-                let step = &*first * (-learning_rate / correction(BETAS.0));
-                let _ = parameters.addcdiv_(&step, &denominator);
+                let step = AdamStep { learning_rate, betas: BETAS, weight_decay: *weight_decay, epsilon: EPSILON };
+                let mut number = Tensor::full([] as [i64; 0], *steps, (Kind::Float, parameters.device()));
+                byol_torch::fused_adam(parameters, &mut gradient, [first, second], &mut number, step);
             }
             Optimizer::Lars { layers, decay, momentum } => {
                 if let Some(decay) = decay {

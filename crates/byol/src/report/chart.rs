@@ -1,13 +1,18 @@
-//! Line charts as inline SVG that follows the page's colours. A series is told apart by colour, by marker and by
-//! whether its line is dashed. Nothing here knows what is drawn.
+//! Line charts as inline SVG that follows the page's colours, with their figures beside them for the page's script
+//! (`html/charts.js`), which zooms. A series is told apart by colour, by marker and by whether its line is dashed. Nothing
+//! here knows what is drawn.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 46.0;
 /// A longer series gets a marker at about this many of its points.
 const MARKERS: usize = 12;
+/// A longer series is thinned to about this many points.
+const MOST_POINTS: usize = 2000;
 
 /// A chart: axes and what is drawn between them.
 pub(super) struct Chart {
@@ -53,6 +58,8 @@ pub(super) struct Axis {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     Linear,
+    /// Linear, marked at whole numbers only.
+    Whole,
     /// Values must be above 0.
     Log,
 }
@@ -63,10 +70,13 @@ pub(super) struct Series {
     /// Which of the six colours and markers, from 0.
     pub style: usize,
     pub line: Line,
+    /// Which of several runs on a page this is of; a reader may choose among them.
+    pub run: Option<usize>,
     pub points: Vec<Point>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Line {
     Solid,
     Dashed,
@@ -86,6 +96,10 @@ pub(super) struct Point {
 impl Axis {
     pub fn linear(label: &str) -> Axis {
         Axis { label: label.to_owned(), scale: Scale::Linear, ticks: Vec::new(), include: Vec::new() }
+    }
+
+    pub fn whole(label: &str) -> Axis {
+        Axis { scale: Scale::Whole, ..Axis::linear(label) }
     }
 
     pub fn including(self, values: &[f64]) -> Axis {
@@ -108,6 +122,7 @@ impl Chart {
         let across = |value: f64| left + x.share(value) * (width - left - RIGHT);
         let down = |value: f64| height - BOTTOM - y.share(value) * (height - TOP - BOTTOM);
         Some(html! {
+            div.chart {
             svg viewBox={ "0 0 " (width) " " (height) } role="img" {
                 title { (self.title) }
                 desc { (self.description()) }
@@ -131,6 +146,43 @@ impl Chart {
                 }
             }
             @if self.series.len() > 1 { (legend(&self.series)) }
+            (data(&self.figures(&x)))
+            }
+        })
+    }
+
+    /// What the page's script draws the chart from.
+    fn figures(&self, x: &Range) -> Value {
+        let (width, height) = self.size.pixels();
+        let series = self.series.iter().map(|series| {
+            let points: Vec<&Point> = series.points.iter().filter(|point| point.drawable()).collect();
+            let mut figures = json!({
+                "label": series.label,
+                "style": series.style % 6,
+                "line": series.line,
+                "x": points.iter().map(|point| short(point.x)).collect::<Vec<_>>(),
+                "y": points.iter().map(|point| short(point.y)).collect::<Vec<_>>(),
+            });
+            if let Some(run) = series.run {
+                figures["run"] = run.into();
+            }
+            if points.iter().any(|point| point.bar.is_some()) {
+                let bars = points.iter().map(|point| point.bar.map(|(low, high)| [short(low), short(high)]));
+                figures["bars"] = bars.collect::<Vec<_>>().into();
+                figures["texts"] = points.iter().map(|point| point.text.as_str()).collect::<Vec<_>>().into();
+            }
+            figures
+        });
+        json!({
+            "title": self.title,
+            "width": width,
+            "height": height,
+            "x": { "label": self.x.label, "log": self.x.scale == Scale::Log, "whole": self.x.scale == Scale::Whole,
+                   "ticks": self.x.ticks, "range": [short(x.low), short(x.high)] },
+            "y": { "label": self.y.label, "include": self.y.include },
+            "reference": self.reference,
+            "dodge": self.dodge,
+            "series": series.collect::<Vec<_>>(),
         })
     }
 
@@ -182,6 +234,36 @@ impl Point {
     }
 }
 
+/// Values for the page's script. In a script element, nothing but its end is markup.
+pub(super) fn data(value: &Value) -> Markup {
+    html! { script type="application/json" { (PreEscaped(value.to_string().replace('<', "\\u003c"))) } }
+}
+
+/// Six significant digits: more than a screen shows.
+pub(super) fn short(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+/// At most about [`MOST_POINTS`] of the points: of each stretch the lowest and the highest stay.
+pub(super) fn thinned(points: Vec<Point>) -> Vec<Point> {
+    if points.len() <= MOST_POINTS {
+        return points;
+    }
+    let stretch = points.len().div_ceil(MOST_POINTS / 2);
+    let keep: Vec<bool> = points
+        .chunks(stretch)
+        .flat_map(|points| {
+            let by_height = |a: &(usize, &Point), b: &(usize, &Point)| a.1.y.total_cmp(&b.1.y);
+            let lowest = points.iter().enumerate().min_by(by_height).map(|(place, _)| place);
+            let highest = points.iter().enumerate().max_by(by_height).map(|(place, _)| place);
+            (0..points.len()).map(move |place| Some(place) == lowest || Some(place) == highest)
+        })
+        .collect();
+    let last = points.len() - 1;
+    let kept = points.into_iter().zip(keep).enumerate();
+    kept.filter(|(place, (_, keep))| *keep || *place == 0 || *place == last).map(|(_, (point, _))| point).collect()
+}
+
 fn legend(series: &[Series]) -> Markup {
     html! {
         ul.legend {
@@ -219,6 +301,7 @@ impl Range {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if axis.ticks.is_empty() {
             let step = step(high - low, low.abs().max(high.abs()));
+            let step = if axis.scale == Scale::Whole { step.max(1.0) } else { step };
             let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
             let high = if high > low { high } else { low + step };
             let count = ((high - low) / step).round() as usize;
@@ -227,7 +310,7 @@ impl Range {
         }
         // Marked values are single places (label budgets): they keep a distance from the edges.
         let (low, high) = match axis.scale {
-            Scale::Linear => (low - 0.08 * (high - low).max(1.0), high + 0.08 * (high - low).max(1.0)),
+            Scale::Linear | Scale::Whole => (low - 0.08 * (high - low).max(1.0), high + 0.08 * (high - low).max(1.0)),
             Scale::Log => {
                 let pad = (high / low).powf(0.12).max(1.3);
                 (low / pad, high * pad)
@@ -239,7 +322,7 @@ impl Range {
     /// Where a value lies between both ends, 0-1.
     fn share(&self, value: f64) -> f64 {
         match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
+            Scale::Linear | Scale::Whole => (value - self.low) / (self.high - self.low),
             Scale::Log => (value / self.low).ln() / (self.high / self.low).ln(),
         }
     }
@@ -312,7 +395,7 @@ mod tests {
             title: "loss".to_owned(),
             x: Axis::linear("epoch"),
             y: Axis::linear("loss"),
-            series: vec![Series { label: "a < b".to_owned(), style: 0, line: Line::Solid, points }],
+            series: vec![Series { label: "a < b".to_owned(), style: 0, line: Line::Solid, run: None, points }],
             reference: None,
             size: Size::Half,
             dodge: 0.0,
@@ -335,6 +418,29 @@ mod tests {
     }
 
     #[test]
+    fn the_figures_for_the_script_are_those_drawn_and_close_no_element() {
+        let mut chart = chart(&[(0.0, 0.123_456_789), (10.0, 1.0)]);
+        chart.series[0].label = "</script><b>".to_owned();
+        let text = chart.render().expect("two points").into_string();
+        assert_eq!(text.matches("</script>").count(), 1, "{text}");
+        let (_, json) = text.split_once("json\">").expect("there are figures");
+        let figures: Value = serde_json::from_str(&json[..json.find("</script>").expect("it ends")]).expect("JSON");
+        assert_eq!(figures["series"][0]["label"], "</script><b>");
+        assert_eq!(figures["series"][0]["y"], json!([0.123457, 1.0]));
+    }
+
+    #[test]
+    fn a_long_series_keeps_its_extremes_and_its_ends() {
+        let point = |place: usize| Point { x: place as f64, y: (place % 977) as f64, bar: None, text: String::new() };
+        let points = thinned((0..50_001).map(point).collect());
+        assert!((1000..=2002).contains(&points.len()), "{}", points.len());
+        assert_eq!((points[0].x, points[points.len() - 1].x), (0.0, 50_000.0));
+        assert!(points.windows(2).all(|pair| pair[0].x < pair[1].x));
+        let highest = points.iter().map(|point| point.y).fold(0.0, f64::max);
+        assert_eq!(highest, 976.0);
+    }
+
+    #[test]
     fn ticks_are_round_and_cover_the_data() {
         for (low, high) in [(0.0, 1.0), (0.31, 0.62), (-0.07, 0.2), (3.0, 3.0), (0.0, 0.0), (1e-9, 2e-9), (0.0, 4e7)] {
             let range = Range::new(&Axis::linear(""), [low, high].into_iter());
@@ -343,6 +449,8 @@ mod tests {
         }
         let texts: Vec<String> =
             Range::new(&Axis::linear(""), [0.31, 0.62].into_iter()).ticks.into_iter().map(|(_, text)| text).collect();
+        let whole = Range::new(&Axis::whole("epoch"), [1.0, 3.0].into_iter());
+        assert_eq!(whole.ticks.iter().map(|(value, _)| *value).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
         assert_eq!(texts, ["0.30", "0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"]);
     }
 

@@ -6,11 +6,21 @@ use std::path::{Component, Path};
 use serde::de::DeserializeOwned;
 
 use super::ReportError;
-use crate::run::record::{Accuracy, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
+use crate::run::record::{
+    Accuracy, EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
+    Thumbnails,
+};
 
 /// Larger pictures are left out of the page: it holds every picture inside itself.
 const LARGEST_PICTURE_BYTES: usize = 2 << 20;
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+const JPEG_SIGNATURE: &[u8] = b"\xff\xd8\xff";
+
+/// The notes of a run that still goes on: what it has not done yet, and a line that it is writing.
+const UNFINISHED: &str = "the run has not finished; this is what it had recorded so far";
+const TORN: &str = "is incomplete and was skipped";
+
+const GIVEN_WEIGHTS: &str = "training began with given weights (--weights): where a random encoder is named, the encoder with these weights is meant";
 
 /// Everything the report knows about a run.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +37,20 @@ pub struct RunData {
     pub gallery: Gallery,
     /// PNG files of the gallery by the names that it uses.
     pub pictures: BTreeMap<String, Vec<u8>>,
+    /// Small pictures of test images.
+    pub thumbnails: Option<Sheets>,
+    /// Test images on a plane.
+    pub map: Option<EmbeddingMap>,
     /// What was odd about the directory, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// Small pictures of test images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheets {
+    pub about: Thumbnails,
+    /// The JPEG files, in order.
+    pub sheets: Vec<Vec<u8>>,
 }
 
 /// How far pre-training went.
@@ -49,9 +71,13 @@ pub struct Pretraining {
 /// stands in [`RunData::notes`].
 ///
 /// # Errors
-/// [`ReportError::NotARun`] if nothing of a run is there, [`ReportError::Read`] if a file cannot be read, and
-/// [`ReportError::Line`] or [`ReportError::File`] if one is damaged other than by a torn last line.
+/// [`ReportError::Missing`] if there is no such folder, [`ReportError::NotARun`] if nothing of a run is there,
+/// [`ReportError::Read`] if a file cannot be read, and [`ReportError::Line`] or [`ReportError::File`] if one is damaged
+/// other than by a torn last line.
 pub fn load(run: &Path) -> Result<RunData, ReportError> {
+    if !run.exists() {
+        return Err(ReportError::Missing(run.to_owned()));
+    }
     std::fs::read_dir(run).map_err(|source| ReportError::Read { path: run.to_owned(), source })?;
     let mut data = RunData { name: name_of(run), ..RunData::default() };
     let config = read(&run.join("config.toml"))?;
@@ -71,8 +97,13 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     });
     data.check_predictions();
     data.read_gallery(&run.join("gallery"))?;
+    data.read_thumbnails(&run.join("gallery"))?;
+    data.read_map(&run.join("gallery/map.json"))?;
+    if data.has_given_weights() {
+        data.notes.push(GIVEN_WEIGHTS.to_owned());
+    }
     if !data.finished() {
-        data.notes.push("the run has not finished; this is what it had recorded so far".to_owned());
+        data.notes.push(UNFINISHED.to_owned());
     }
     Ok(data)
 }
@@ -81,6 +112,11 @@ impl RunData {
     /// Whether the run says of itself that it finished.
     pub fn finished(&self) -> bool {
         self.summary.as_ref().is_some_and(|summary| summary.finished)
+    }
+
+    /// Takes back the notes that say no more than that the run goes on.
+    pub(crate) fn forgive_unfinished(&mut self) {
+        self.notes.retain(|note| note != UNFINISHED && !note.ends_with(TORN));
     }
 
     /// Every label budget that has a result or a training curve, smallest first.
@@ -107,6 +143,19 @@ impl RunData {
         let results = &self.summary.as_ref()?.results;
         let found = results.iter().find(|result| result.name == name && result.labels_per_class == budget)?;
         (!found.test_accuracy.runs.is_empty()).then(|| over_draws(found.test_accuracy.runs.clone()))
+    }
+
+    /// What the encoder of a classifier began as.
+    pub fn began_as(&self, name: ResultName) -> Init {
+        match name.init() {
+            Init::Random if self.has_given_weights() => Init::Given,
+            init => init,
+        }
+    }
+
+    fn has_given_weights(&self) -> bool {
+        let digest = self.config.as_ref().and_then(|config| config.get("initial_weights")?.as_str());
+        digest.is_some_and(|digest| !digest.is_empty())
     }
 
     /// The true classes of the test images; absent in a run without a summary.
@@ -214,12 +263,49 @@ impl RunData {
             names.extend(example.neighbors.iter().map(|neighbor| &neighbor.picture));
         }
         for name in names {
-            match read_picture(folder, name) {
+            match read_picture(folder, name, PNG_SIGNATURE) {
                 Ok(bytes) => {
                     self.pictures.insert(name.clone(), bytes);
                 }
                 Err(reason) => self.notes.push(format!("gallery picture '{name}' is not shown: {reason}")),
             }
+        }
+        Ok(())
+    }
+
+    fn read_thumbnails(&mut self, folder: &Path) -> Result<(), ReportError> {
+        let path = folder.join("thumbnails.json");
+        let Some(bytes) = read(&path)? else { return Ok(()) };
+        let about: Thumbnails = parse_json(&path, &bytes)?;
+        let Some(images) = self.test_labels().map(<[u16]>::len) else { return Ok(()) };
+        let room = about.sheets.len().saturating_mul(about.per_sheet);
+        let fits = about.side > 0 && about.columns > 0 && about.images.len() <= room;
+        if !fits || about.images.iter().any(|&image| image >= images) {
+            self.notes
+                .push("gallery/thumbnails.json does not belong to the test images; they are not shown".to_owned());
+            return Ok(());
+        }
+        let read = about.sheets.iter().map(|name| read_picture(folder, name, JPEG_SIGNATURE)).collect();
+        match read {
+            Ok(sheets) => self.thumbnails = Some(Sheets { about, sheets }),
+            Err(reason) => self.notes.push(format!("small pictures of test images are not shown: {reason}")),
+        }
+        Ok(())
+    }
+
+    fn read_map(&mut self, path: &Path) -> Result<(), ReportError> {
+        let Some(bytes) = read(path)? else { return Ok(()) };
+        let map: EmbeddingMap = parse_json(path, &bytes)?;
+        let Some(images) = self.test_labels().map(<[u16]>::len) else { return Ok(()) };
+        let places = map.places.len();
+        let fits = map.images.len() == places
+            && map.neighbors.len() == places
+            && map.images.iter().all(|&image| image < images)
+            && map.neighbors.iter().flatten().all(|&(other, _)| other < places);
+        if fits {
+            self.map = Some(map);
+        } else {
+            self.notes.push("gallery/map.json does not belong to the test images; it is not shown".to_owned());
         }
         Ok(())
     }
@@ -238,7 +324,8 @@ fn order(name: ResultName) -> usize {
     ResultName::ALL.iter().position(|&other| other == name).unwrap_or(ResultName::ALL.len())
 }
 
-fn name_of(run: &Path) -> String {
+/// The run directory's own name, for people.
+pub(crate) fn name_of(run: &Path) -> String {
     // `.` and `..` have no name of their own.
     let named = match run.file_name() {
         Some(_) => run.to_owned(),
@@ -265,7 +352,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path, notes: &mut Vec<String>) -> Resu
             Ok(record) => records.push(record),
             Err(_) if nth + 1 == lines.len() => {
                 let file = path.file_name().unwrap_or_default().to_string_lossy();
-                notes.push(format!("{file}: its last line ({}) is incomplete and was skipped", number + 1));
+                notes.push(format!("{file}: its last line ({}) {TORN}", number + 1));
             }
             Err(error) => {
                 return Err(ReportError::Line { path: path.to_owned(), line: number + 1, reason: error.to_string() });
@@ -300,14 +387,15 @@ fn last_of_each<T, K: Ord>(records: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     by_key.into_values().collect()
 }
 
-fn read_picture(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+fn read_picture(folder: &Path, name: &str, signature: &[u8]) -> Result<Vec<u8>, String> {
     let inside = Path::new(name).components().all(|component| matches!(component, Component::Normal(_)));
     if name.is_empty() || !inside {
         return Err("its name does not stay inside the gallery".to_owned());
     }
     let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
-    if !bytes.starts_with(PNG_SIGNATURE) {
-        return Err("it is not a PNG file".to_owned());
+    if !bytes.starts_with(signature) {
+        let kind = if signature == PNG_SIGNATURE { "PNG" } else { "JPEG" };
+        return Err(format!("it is not a {kind} file"));
     }
     if bytes.len() > LARGEST_PICTURE_BYTES {
         return Err(format!("it has {} bytes, more than {LARGEST_PICTURE_BYTES}", bytes.len()));

@@ -8,31 +8,42 @@ pub mod explain;
 pub mod html;
 mod load;
 pub mod table;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::path::{Path, PathBuf};
 
+use crate::nearest::path_hint;
+use crate::run::directory::runs_hint;
+
 pub use explain::{Explanation, explain};
-pub use load::{RunData, load};
+pub(crate) use load::name_of;
+pub use load::{RunData, Sheets, load};
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     #[error(
         "{} is not a run directory: it holds none of config.toml, metrics.jsonl, predictions.jsonl and summary.json; \
-         name the folder that a run was told to write to",
-        .0.display()
+         name the folder that a run was told to write to{}",
+        .0.display(), runs_hint(.0)
     )]
     NotARun(PathBuf),
+    #[error("{} does not exist; name the directory of a run{}", .0.display(), path_hint(.0))]
+    Missing(PathBuf),
     #[error("failed to read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{} line {line} is damaged ({reason}); remove that line to report on the rest", path.display())]
     Line { path: PathBuf, line: usize, reason: String },
     #[error("{} is damaged ({reason}); remove it to report on the rest", path.display())]
     File { path: PathBuf, reason: String },
+    #[error(
+        "{} is damaged ({reason}); `byol ablate` with --resume writes it anew from the runs beside it",
+        path.display()
+    )]
+    Record { path: PathBuf, reason: String },
     #[error("no run was named: name at least one run directory")]
     NoRuns,
     #[error("failed to write {}: {source}; check that the folder is writable and the disk not full", path.display())]

@@ -40,9 +40,10 @@ pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
     head.extend(budgets.iter().map(|&budget| words::budget(budget)));
     let mut rows = vec![head];
     for name in ResultName::ALL {
-        let began = match name.init() {
+        let began = match run.began_as(name) {
             Init::Random => "random",
             Init::Byol => "BYOL",
+            Init::Given => "given weights",
         };
         let mut row = vec![words::key(name).to_owned(), began.to_owned()];
         row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));

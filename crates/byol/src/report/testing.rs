@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::load::RunData;
 use crate::run::record::{
-    DataRecord, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, PoolRecord, PredictionRecord,
-    PretrainRecord, ResultName, ResultRecord, Stage, Summary, ViewExample,
+    DataRecord, EmbeddingMap, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, PoolRecord,
+    PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, Thumbnails, ViewExample,
 };
 
-pub(super) const CLASSES: u16 = 4;
-pub(super) const TEST_IMAGES: usize = 200;
+pub(crate) const CLASSES: u16 = 4;
+pub(crate) const TEST_IMAGES: usize = 200;
 const CONFIG: &str = "\
 preset = \"made-up\"
 seed = 7
@@ -34,7 +34,7 @@ augmentation = \"color\"
 ";
 
 /// What is written into the run directory.
-pub(super) struct Run {
+pub(crate) struct Run {
     pub config: String,
     pub metrics: Vec<EpochRecord>,
     pub predictions: Vec<PredictionRecord>,
@@ -137,6 +137,11 @@ impl Run {
             let picture = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([shade, 8 * x as u8, 8 * y as u8]));
             picture.save(run.join(format!("gallery/{name}.png"))).expect("a writable folder");
         }
+        let sheet =
+            image::RgbImage::from_fn(320, 320, |x, y| image::Rgb([(x / 16 * 12) as u8, (y / 16 * 12) as u8, 90]));
+        sheet.save(run.join("gallery/thumbnails-0.jpg")).expect("a writable folder");
+        write("gallery/thumbnails.json", &serde_json::to_vec(&thumbnails()).expect("a plain record"));
+        write("gallery/map.json", &serde_json::to_vec(&map()).expect("a plain record"));
         run
     }
 }
@@ -166,6 +171,7 @@ fn prediction(
     PredictionRecord {
         top5_accuracy: None,
         calibration_error: None,
+        temperature: None,
         name,
         labels_per_class: budget,
         draw,
@@ -274,6 +280,33 @@ fn summary(test_labels: Vec<u16>) -> Summary {
     }
 }
 
+fn thumbnails() -> Thumbnails {
+    Thumbnails {
+        side: 16,
+        columns: 20,
+        per_sheet: 400,
+        sheets: vec!["thumbnails-0.jpg".to_owned()],
+        images: (0..TEST_IMAGES).collect(),
+    }
+}
+
+/// A spiral of each class.
+fn map() -> EmbeddingMap {
+    let place = |image: usize| {
+        let turn = image as f64 / 20.0 + f64::from(image as u16 % CLASSES);
+        [short(turn.cos() * image as f64), short(turn.sin() * image as f64)]
+    };
+    EmbeddingMap {
+        method: "principal axes".to_owned(),
+        variance: [0.31, 0.2],
+        images: (0..TEST_IMAGES).collect(),
+        places: (0..TEST_IMAGES).map(place).collect(),
+        neighbors: (0..TEST_IMAGES)
+            .map(|image| vec![((image + 4) % TEST_IMAGES, 0.9), ((image + 1) % TEST_IMAGES, 0.7)])
+            .collect(),
+    }
+}
+
 fn gallery() -> Gallery {
     Gallery {
         views: vec![ViewExample {
@@ -294,7 +327,7 @@ fn gallery() -> Gallery {
 }
 
 /// A folder that is removed when it goes out of scope.
-pub(super) struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     pub fn new() -> Scratch {

@@ -3,7 +3,7 @@
 use crate::run::record::{LabelBudget, ResultName};
 
 /// The name that `summary.json` uses.
-pub(super) fn key(name: ResultName) -> &'static str {
+pub(crate) fn key(name: ResultName) -> &'static str {
     match name {
         ResultName::Supervised => "supervised",
         ResultName::ByolFinetuned => "byol_finetuned",
@@ -15,7 +15,7 @@ pub(super) fn key(name: ResultName) -> &'static str {
 }
 
 /// A classifier in a sentence.
-pub(super) fn classifier(name: ResultName) -> &'static str {
+pub(crate) fn classifier(name: ResultName) -> &'static str {
     match name {
         ResultName::Supervised => "the supervised baseline",
         ResultName::ByolFinetuned => "fine-tuned BYOL",
@@ -27,7 +27,7 @@ pub(super) fn classifier(name: ResultName) -> &'static str {
 }
 
 /// A classifier in a legend.
-pub(super) fn label(name: ResultName) -> &'static str {
+pub(crate) fn label(name: ResultName) -> &'static str {
     match name {
         ResultName::Supervised => "supervised baseline",
         ResultName::ByolFinetuned => "BYOL, fine-tuned",
@@ -39,7 +39,7 @@ pub(super) fn label(name: ResultName) -> &'static str {
 }
 
 /// `10 labels per class`, `all labels`.
-pub(super) fn budget(budget: LabelBudget) -> String {
+pub(crate) fn budget(budget: LabelBudget) -> String {
     match budget {
         LabelBudget::PerClass(1) => "1 label per class".to_owned(),
         LabelBudget::PerClass(labels) => format!("{} labels per class", count(labels as u64)),
@@ -50,7 +50,7 @@ pub(super) fn budget(budget: LabelBudget) -> String {
 }
 
 /// `1,234,567`
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -63,18 +63,18 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// `1 epoch`, `2,000 epochs`
-pub(super) fn plural(number: u64, one: &str) -> String {
+pub(crate) fn plural(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{} {one}s", count(number)) }
 }
 
 /// A share of 1 as `61.2%`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
 /// A difference of shares in percentage points with its sign: `+7.3`, `−0.4`, `0.0`. A small one keeps a second digit,
 /// so that an end of an interval does not seem to touch 0.
-pub(super) fn points(difference: f64) -> String {
+pub(crate) fn points(difference: f64) -> String {
     let size = 100.0 * difference.abs();
     let text = if size < 0.1 { format!("{size:.2}") } else { format!("{size:.1}") };
     match text.as_str() {
@@ -85,7 +85,7 @@ pub(super) fn points(difference: f64) -> String {
 }
 
 /// A difference of shares in percentage points without its sign: `7.3 points`, `1.0 point`.
-pub(super) fn size(difference: f64) -> String {
+pub(crate) fn size(difference: f64) -> String {
     match format!("{:.1}", 100.0 * difference.abs()).as_str() {
         "1.0" => "1.0 point".to_owned(),
         text => format!("{text} points"),
@@ -93,12 +93,12 @@ pub(super) fn size(difference: f64) -> String {
 }
 
 /// `p = 0.031`, `p < 0.001`.
-pub(super) fn p_value(p: f64) -> String {
+pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
 }
 
 /// `42 s`, `3 min 05 s`, `2 h 07 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }
@@ -114,7 +114,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// Three significant figures, without an exponent where it can be avoided.
-pub(super) fn figure(number: f64) -> String {
+pub(crate) fn figure(number: f64) -> String {
     let size = number.abs();
     if number == 0.0 {
         "0".to_owned()
@@ -127,7 +127,7 @@ pub(super) fn figure(number: f64) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn list(parts: &[String]) -> String {
+pub(crate) fn list(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [only] => only.clone(),
@@ -136,7 +136,7 @@ pub(super) fn list(parts: &[String]) -> String {
 }
 
 /// The same sentence with a capital first letter; `k-NN` and file names keep their own.
-pub(super) fn capital(sentence: &str) -> String {
+pub(crate) fn capital(sentence: &str) -> String {
     let first = sentence.split([' ', ':']).next().unwrap_or_default();
     if first == "k-NN" || first.contains('.') {
         return sentence.to_owned();

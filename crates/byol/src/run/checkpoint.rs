@@ -1,6 +1,6 @@
 //! Checkpoints: safetensors files with a JSON header of ours, written whole or not at all.
 //!
-//! Format 2. Tensors are named `online.*`, `target.*` and `optimizer.*` (pre-training) or `classifier.*` and
+//! Format 3. Tensors are named `online.*`, `target.*` and `optimizer.*` (pre-training) or `classifier.*` and
 //! `optimizer.*` (supervised). The metadata has the single key `byol`, a JSON object with `format`, `sha256` and
 //! `header` ([`Header`]). The digest is that of the header's JSON text and of the name, type, shape and bytes of every
 //! tensor in the order of their names, each preceded by its length as eight little-endian bytes: a flipped bit anywhere
@@ -23,7 +23,7 @@ use super::record::Stage;
 use crate::config::Experiment;
 
 /// Version of the format; a file of another one is refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 const METADATA_KEY: &str = "byol";
 
 /// What the metadata holds. The header stays the text that it was, because its digest is that of the text.
@@ -200,6 +200,26 @@ pub fn read_weights(path: &Path) -> Result<BTreeMap<String, Tensor>, CheckpointE
     file.iter().map(|(name, view)| Ok((name.to_owned(), tensor_of(&view).map_err(damaged)?))).collect()
 }
 
+/// Writes tensors as a plain safetensors file, whole or not at all.
+///
+/// # Errors
+/// The file cannot be written, or a tensor has a type that checkpoints do not have.
+pub fn write_weights(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), CheckpointError> {
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
+    let mut blobs = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let shape: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
+        blobs.push((name, bytes_of(tensor).map_err(damaged)?, shape));
+    }
+    let mut views = Vec::with_capacity(blobs.len());
+    for (name, (dtype, bytes), shape) in &blobs {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|error| damaged(error.to_string()))?;
+        views.push((name.as_str(), view));
+    }
+    let bytes = serialize(views, None).map_err(|error| damaged(error.to_string()))?;
+    write_atomically(path, &bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
+}
+
 /// The digest of a header's text and of tensors, which come in the order of their names.
 fn digest(header: &str, tensors: &[(&str, TensorView)]) -> String {
     let mut digest = Sha256::new();
@@ -303,6 +323,11 @@ impl CheckpointFolder {
             }
         }
         (None, passed_over)
+    }
+
+    /// Whether there is any checkpoint, readable or not.
+    pub fn is_there(&self) -> bool {
+        !self.files().is_empty()
     }
 
     /// The newest readable checkpoint.

@@ -8,10 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::checkpoint::CheckpointFolder;
-use super::record::{EpochRecord, Gallery, LabelBudget, PredictionRecord, Stage, Summary};
+use super::record::{EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, Stage, Summary, Thumbnails};
+use super::tensorboard;
 use crate::config::ConfigError;
 use crate::config::Experiment;
 use crate::config::resolve::{Difference, differences};
+use crate::nearest::path_hint;
 
 /// A run directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,12 @@ pub enum RunError {
         path.display()
     )]
     OtherData { path: PathBuf, then: String, now: String },
+    #[error("{} is a file, and a run needs a folder; choose another --out", path.display())]
+    NotAFolder { path: PathBuf },
+    #[error("{} does not exist; name the directory of a run{}", path.display(), path_hint(path))]
+    Missing { path: PathBuf },
+    #[error("{} is not a run directory: it holds no config.toml{}", path.display(), runs_hint(path))]
+    NoRun { path: PathBuf },
     #[error("{}: {reason}", path.display())]
     Malformed { path: PathBuf, reason: String },
     #[error("failed to read {}", path.display())]
@@ -47,6 +55,40 @@ pub enum RunError {
 fn list(differences: &[Difference]) -> String {
     let each = differences.iter().map(|change| format!("{} was {}, is {}", change.key, change.a, change.b));
     each.collect::<Vec<_>>().join("; ")
+}
+
+/// Runs that a hint names at most.
+const NAMED_RUNS: usize = 3;
+
+/// Where runs are, beside a folder that is none itself: the one that it lies in, those that lie in it, or nothing.
+pub(crate) fn runs_hint(folder: &Path) -> String {
+    fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        folders.sort();
+        for inner in folders {
+            match inner.join("config.toml").is_file() {
+                true => found.push(inner),
+                // Runs of an ablation lie one folder deeper.
+                false if depth > 0 => search(&inner, depth - 1, found),
+                false => {}
+            }
+            if found.len() > NAMED_RUNS {
+                return;
+            }
+        }
+    }
+    if let Some(run) = folder.ancestors().skip(1).take(2).find(|above| above.join("config.toml").is_file()) {
+        return format!("; did you mean {}?", run.display());
+    }
+    let mut found = Vec::new();
+    search(folder, 1, &mut found);
+    let names: Vec<String> = found.iter().take(NAMED_RUNS).map(|path| path.display().to_string()).collect();
+    match found.len() {
+        0 => String::new(),
+        count if count > NAMED_RUNS => format!("; there are runs in it: {} and others", names.join(", ")),
+        _ => format!("; there are runs in it: {}", names.join(", ")),
+    }
 }
 
 /// Extension of a file that is still being written.
@@ -92,6 +134,9 @@ impl RunDirectory {
     /// # Errors
     /// The folder cannot be written, holds another run, or holds this run with another configuration.
     pub fn open(path: &Path, mode: OpenMode, experiment: &Experiment) -> Result<RunDirectory, RunError> {
+        if path.exists() && !path.is_dir() {
+            return Err(RunError::NotAFolder { path: path.to_owned() });
+        }
         let directory = RunDirectory { path: path.to_owned() };
         let config = directory.config_path();
         if config.exists() {
@@ -125,9 +170,10 @@ impl RunDirectory {
     /// It is not there or holds no run.
     pub fn existing(path: &Path) -> Result<RunDirectory, RunError> {
         let directory = RunDirectory { path: path.to_owned() };
-        match std::fs::metadata(directory.config_path()) {
-            Ok(_) => Ok(directory),
-            Err(source) => Err(RunError::Read { path: directory.config_path(), source }),
+        match directory.config_path().is_file() {
+            true => Ok(directory),
+            false if path.exists() => Err(RunError::NoRun { path: path.to_owned() }),
+            false => Err(RunError::Missing { path: path.to_owned() }),
         }
     }
 
@@ -135,7 +181,8 @@ impl RunDirectory {
         &self.path
     }
 
-    fn config_path(&self) -> PathBuf {
+    /// Where the configuration stands that the run was started with.
+    pub fn config_path(&self) -> PathBuf {
         self.path.join("config.toml")
     }
 
@@ -182,10 +229,17 @@ impl RunDirectory {
         RunDirectory { path: self.path.join("trials").join(name) }
     }
 
+    /// Adds the end of an epoch to `metrics.jsonl` and to TensorBoard's file.
+    ///
     /// # Errors
     /// The line cannot be written.
     pub fn append_metrics(&self, record: &EpochRecord) -> Result<(), RunError> {
-        append(&self.metrics_path(), record)
+        append(&self.metrics_path(), record)?;
+        tensorboard::append(&self.path, record).map_err(|source| self.tensorboard_error(source))
+    }
+
+    fn tensorboard_error(&self, source: io::Error) -> RunError {
+        RunError::Write { path: self.path.join(tensorboard::FOLDER), source }
     }
 
     /// # Errors
@@ -209,7 +263,9 @@ impl RunDirectory {
         for record in &records {
             text.extend(line(&path, record)?);
         }
-        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })?;
+        // Whatever a crash left there, TensorBoard's files say what the metrics say.
+        tensorboard::rewrite(&self.path, &records).map_err(|source| self.tensorboard_error(source))
     }
 
     /// # Errors
@@ -238,6 +294,23 @@ impl RunDirectory {
         let text = serde_json::to_vec_pretty(gallery)
             .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_map(&self, map: &EmbeddingMap) -> Result<(), RunError> {
+        self.write_json(&self.gallery_path().join("map.json"), map)
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_thumbnails(&self, thumbnails: &Thumbnails) -> Result<(), RunError> {
+        self.write_json(&self.gallery_path().join("thumbnails.json"), thumbnails)
+    }
+
+    fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<(), RunError> {
+        let text = line(path, value)?;
+        write_atomically(path, &text).map_err(|source| RunError::Write { path: path.to_owned(), source })
     }
 
     /// # Errors
@@ -316,5 +389,30 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
             reason: format!("line {}: {error}", records.len() + 1),
         })?;
         records.push(record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_run_says_where_runs_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for run in ["runs/mine", "runs/ablation/full/seed-0"] {
+            std::fs::create_dir_all(root.join(run)).unwrap();
+            std::fs::write(root.join(run).join("config.toml"), "").unwrap();
+        }
+        let message = |path: &str| RunDirectory::existing(&root.join(path)).unwrap_err().to_string();
+        assert!(message("runs").ends_with(&format!("; there are runs in it: {}", root.join("runs/mine").display())));
+        let inner = root.join("runs/ablation/full/seed-0");
+        assert!(message("runs/ablation").ends_with(&format!("; there are runs in it: {}", inner.display())));
+        assert!(message("runs/mnie").ends_with(&format!("; did you mean {}?", root.join("runs/mine").display())));
+        let run = root.join("runs/mine");
+        std::fs::create_dir(run.join("checkpoints")).unwrap();
+        assert!(message("runs/mine/checkpoints").ends_with(&format!("; did you mean {}?", run.display())));
+        assert!(message("other").ends_with("other does not exist; name the directory of a run"));
+        assert!(RunDirectory::existing(&root.join("runs/mine")).is_ok());
     }
 }

@@ -3,6 +3,8 @@
 pub mod checkpoint;
 pub mod directory;
 pub mod event;
+pub mod model;
 pub mod record;
+pub mod tensorboard;
 
 pub use directory::{RunDirectory, RunError};

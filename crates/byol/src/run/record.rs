@@ -1,5 +1,5 @@
 //! What a run directory records, line by line and at the end: the types behind `metrics.jsonl`, `predictions.jsonl`,
-//! `gallery/gallery.json` and `summary.json`. The report reads these and nothing else.
+//! the JSON files of `gallery/` and `summary.json`. The report reads these and nothing else.
 
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,8 @@ pub enum ResultName {
 pub enum Init {
     Random,
     Byol,
+    /// Weights that were given, instead of random ones.
+    Given,
 }
 
 /// One line of `predictions.jsonl`: one classifier's answers for every test image.
@@ -112,6 +114,11 @@ pub struct PredictionRecord {
     /// Expected calibration error in 15 bins, 0-1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration_error: Option<f64>,
+    /// What the logits are divided by for probabilities that are as likely as can be on the test images
+    /// ([`Temperature`](crate::inference::calibration::Temperature)). It changes no answer. Absent for frozen encoders, and
+    /// where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Predicted class index of each test image, in the test split's order.
     pub predicted: Vec<u16>,
     /// Seconds that training (or fitting) and predicting took.
@@ -234,6 +241,36 @@ pub struct Neighbor {
     pub label: u16,
     /// Cosine similarity, -1 to 1.
     pub similarity: f64,
+}
+
+/// `gallery/thumbnails.json`: small pictures of test images, side by side in JPEG files beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Thumbnails {
+    /// Width and height of a picture's place in a sheet, in pixels.
+    pub side: u32,
+    /// Pictures in a row of a sheet.
+    pub columns: usize,
+    /// Pictures in a full sheet.
+    pub per_sheet: usize,
+    /// Files, in order.
+    pub sheets: Vec<String>,
+    /// Which test image each picture is of, sheet by sheet and row by row.
+    pub images: Vec<usize>,
+}
+
+/// `gallery/map.json`: test images on a plane, by the pre-trained encoder's representation of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingMap {
+    /// How the plane was found: `principal axes`.
+    pub method: String,
+    /// Share of the variance along each axis, 0-1.
+    pub variance: [f64; 2],
+    /// Which test image each place is of.
+    pub images: Vec<usize>,
+    pub places: Vec<[f64; 2]>,
+    /// For each place those of the test images on the map that are nearest to it in all dimensions, nearest first: its
+    /// number on the map and the cosine similarity.
+    pub neighbors: Vec<Vec<(usize, f64)>>,
 }
 
 impl ResultName {

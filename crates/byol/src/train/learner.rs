@@ -3,12 +3,14 @@
 
 use tch::Tensor;
 
+use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::{TrainError, resnet_config};
 use crate::config::{Experiment, Fault, LossTarget};
+use crate::device::Hardware;
 use crate::loss;
 use crate::model::byol::{ByolConfig, Heads, update_target};
 use crate::model::layers::Pass;
-use crate::model::{Byol, Leaves, Mode, Precision, Weights};
+use crate::model::{Byol, Leaves, Mode, Precision, SharedImages, Weights};
 use crate::optim::Optimizer;
 use crate::run::checkpoint::Checkpoint;
 
@@ -77,9 +79,10 @@ pub struct Learner {
     objective: Objective,
     /// The gradient that the parts of the batch have given so far.
     gradient: Option<Tensor>,
+    phases: PhaseClock,
 }
 
-/// What a pair of batches gives.
+/// What a batch of pairs gives.
 pub struct StepOutput {
     /// The symmetrised loss, a scalar; 0 to 8 where vectors are normalised.
     pub loss: Tensor,
@@ -88,6 +91,13 @@ pub struct StepOutput {
 }
 
 impl Learner {
+    /// A learner that begins at the experiment's own random weights.
+    pub fn of(experiment: &Experiment, hardware: &Hardware) -> Learner {
+        let model = networks(experiment);
+        let online = model.initialize(experiment.seed, hardware.device);
+        Learner::new(model, online, experiment, hardware.precision)
+    }
+
     /// A learner that begins at `online`; its target equals it.
     pub fn new(model: Byol, online: Weights, experiment: &Experiment, precision: Precision) -> Learner {
         let settings = &experiment.pretrain;
@@ -105,77 +115,118 @@ impl Learner {
         precision: Precision,
     ) -> Learner {
         let (online_leaves, target_leaves) = (online.leaves(precision), target.leaves(precision));
-        Learner { model, online, target, optimizer, online_leaves, target_leaves, precision, objective, gradient: None }
+        Learner {
+            model,
+            online,
+            target,
+            optimizer,
+            online_leaves,
+            target_leaves,
+            precision,
+            objective,
+            gradient: None,
+            phases: PhaseClock::default(),
+        }
     }
 
-    /// The loss of one pair of batches, with the graph for its gradient.
+    /// The loss of a batch of pairs, with the graph for its gradient.
     ///
-    /// The views go through every network separately, so that batch norm sees one view at a time.
+    /// Both views go through a network together, but through its batch norms one at a time.
     ///
     /// # Shapes
-    /// Views are `[batch, 3, side, side]`, of the same pictures in the same order.
-    pub fn loss(&self, first: &Tensor, second: &Tensor) -> StepOutput {
-        let online = self.pass(&self.online, &self.online_leaves, Mode::Train);
-        let project = |view: &Tensor| self.model.project(&online, view);
+    /// `views` is `[2 * batch, 3, side, side]`: the first view of every picture, then the second, in the same order.
+    pub fn loss(&self, views: &Tensor) -> StepOutput {
+        self.phases.begin();
+        let output = self.compare(views);
+        self.phases.lap(Phase::OnlineForward);
+        output
+    }
+
+    fn compare(&self, views: &Tensor) -> StepOutput {
+        let batch = views.size()[0] / 2;
+        let views = &SharedImages::new(views);
+        let online = self.pass(&self.online, &self.online_leaves, Mode::Train, 2);
         let predict = |projections: &Tensor| self.model.predict(&online, projections);
         let distance = |predictions: &Tensor, aims: &Tensor| self.objective.distance(predictions, aims);
+        let halves = |both: &Tensor| [both.narrow(0, 0, batch), both.narrow(0, batch, batch)];
         match self.objective.branch {
             TargetBranch::Average(loss_target) => {
-                let target = self.pass(&self.target, &self.target_leaves, Mode::Train);
-                let aim = |view: &Tensor| {
-                    let projections = self.model.project(&target, view);
+                let target = self.pass(&self.target, &self.target_leaves, Mode::Train, 2);
+                let aims = tch::no_grad(|| {
+                    let projections = self.model.project(&target, views);
                     match loss_target {
                         LossTarget::Projection => projections,
                         LossTarget::Prediction => predict(&projections),
                     }
-                };
-                let (first_aim, second_aim) = tch::no_grad(|| (aim(first), aim(second)));
-                let loss =
-                    distance(&predict(&project(first)), &second_aim) + distance(&predict(&project(second)), &first_aim);
+                });
+                self.phases.lap(Phase::TargetForward);
+                let [first_aim, second_aim] = halves(&aims);
+                let [first, second] = halves(&predict(&self.model.project(&online, views)));
+                let loss = distance(&first, &second_aim) + distance(&second, &first_aim);
                 StepOutput { loss, projections: first_aim }
             }
             TargetBranch::OnlineWithGradient => {
-                let (first, second) = (project(first), project(second));
-                let loss = distance(&predict(&first), &second) + distance(&predict(&second), &first);
+                let projections = self.model.project(&online, views);
+                let [first, second] = halves(&projections);
+                let [first_prediction, second_prediction] = halves(&predict(&projections));
+                let loss = distance(&first_prediction, &second) + distance(&second_prediction, &first);
                 StepOutput { loss, projections: first.detach() }
             }
             TargetBranch::LabOnline => {
-                let (first, second) = (project(first), project(second));
-                let loss = distance(&predict(&first), &second.detach()) + distance(&predict(&second).detach(), &first);
+                let projections = self.model.project(&online, views);
+                let [first, second] = halves(&projections);
+                let [first_prediction, second_prediction] = halves(&predict(&projections));
+                let loss =
+                    distance(&first_prediction, &second.detach()) + distance(&second_prediction.detach(), &first);
                 StepOutput { loss, projections: first.detach() }
             }
         }
     }
 
     /// Algorithm 1, lines 7 to 9, for one of `parts` equal parts of a batch: loss and gradient of the online network.
-    pub fn accumulate(&mut self, first: &Tensor, second: &Tensor, parts: usize) -> StepOutput {
-        let output = self.loss(first, second);
+    pub fn accumulate(&mut self, views: &Tensor, parts: usize) -> StepOutput {
+        let output = self.loss(views);
         let gradient = self.gradient(&output.loss);
         self.gradient = Some(match self.gradient.take() {
             _ if parts == 1 => gradient,
             None => gradient / parts as f64,
             Some(mut sum) => {
-                let share = Tensor::from(1.0 / parts as f64).to_kind(sum.kind()).to_device(sum.device());
+                let share = Tensor::full([] as [i64; 0], 1.0 / parts as f64, (sum.kind(), sum.device()));
                 tch::no_grad(|| sum.addcmul_(&gradient, &share))
             }
         });
+        self.phases.lap(Phase::Backward);
         StepOutput { loss: output.loss.detach(), ..output }
     }
 
     /// Algorithm 1, lines 10 and 11: one optimiser step along the accumulated gradient, and the target's moving average.
     pub fn update(&mut self, learning_rate: f64, tau: f64) {
+        self.phases.begin();
         if let Some(gradient) = self.gradient.take() {
             self.optimizer.step(self.online.flat_mut(), gradient, learning_rate);
         }
+        self.phases.lap(Phase::Optimizer);
         update_target(&mut self.target, &self.online, tau);
+        self.phases.lap(Phase::Average);
         self.refresh();
+        self.phases.lap(Phase::Optimizer);
     }
 
-    /// A whole step on one pair of batches.
-    pub fn step(&mut self, first: &Tensor, second: &Tensor, learning_rate: f64, tau: f64) -> StepOutput {
-        let output = self.accumulate(first, second, 1);
+    /// A whole step on one batch of pairs.
+    pub fn step(&mut self, views: &Tensor, learning_rate: f64, tau: f64) -> StepOutput {
+        let output = self.accumulate(views, 1);
         self.update(learning_rate, tau);
         output
+    }
+
+    /// Measures from here on how long the phases of a step take.
+    pub fn measure_phases(&self) {
+        self.phases.start(self.online.device());
+    }
+
+    /// What has been measured since [`Learner::measure_phases`], which ends with it.
+    pub fn take_phases(&self) -> Option<PhaseTimes> {
+        self.phases.stop()
     }
 
     /// The gradient of a loss with respect to the online network, `[parameters]`.
@@ -188,7 +239,7 @@ impl Learner {
     /// # Shapes
     /// `[batch, 3, side, side]` to float32 `[batch, features]` and `[batch, projection]`.
     pub fn embed(&self, images: &Tensor) -> [Tensor; 2] {
-        let pass = self.pass(&self.online, &self.online_leaves, Mode::Evaluate);
+        let pass = self.pass(&self.online, &self.online_leaves, Mode::Evaluate, 1);
         tch::no_grad(|| {
             let representations = self.model.represent(&pass, images);
             let projections = self.model.project_representations(&pass, &representations);
@@ -201,8 +252,8 @@ impl Learner {
         self.online.flat().isfinite().all().int64_value(&[]) != 0
     }
 
-    fn pass<'a>(&self, weights: &'a Weights, leaves: &'a Leaves, mode: Mode) -> Pass<'a> {
-        Pass { weights, leaves, mode, precision: self.precision }
+    fn pass<'a>(&self, weights: &'a Weights, leaves: &'a Leaves, mode: Mode, views: usize) -> Pass<'a> {
+        Pass { weights, leaves, mode, precision: self.precision, views }
     }
 
     fn refresh(&mut self) {

@@ -5,6 +5,7 @@ pub mod learner;
 mod losses;
 pub mod monitor;
 mod pace;
+pub mod phases;
 pub mod pretrain;
 pub mod supervised;
 
@@ -73,7 +74,8 @@ pub enum TrainError {
     #[error(transparent)]
     Eval(#[from] EvalError),
     #[error(
-        "{key} is {batch_size} but there are only {images} images; set it to at most {images}, or give more images"
+        "{key} is {batch_size} but there are only {images} images, so that not one batch is full; give more images, or \
+         --set {key}={}", smaller(*images)
     )]
     BatchTooLarge { key: &'static str, batch_size: usize, images: usize },
     #[error(
@@ -91,7 +93,18 @@ pub enum TrainError {
     Diverged { stage: Stage, loss: f64, step: usize, key: &'static str },
 }
 
+/// A batch size for so few images: the power of two that leaves a few batches, two at least because of batch norm.
+fn smaller(images: usize) -> usize {
+    let wanted = (images / 4).max(2).min(images);
+    if wanted < 2 { 2 } else { 1 << wanted.ilog2() }
+}
+
 impl TrainError {
+    /// Whether the configuration does not fit the data: other settings are the remedy.
+    pub fn is_of_configuration(&self) -> bool {
+        matches!(self, TrainError::BatchTooLarge { .. })
+    }
+
     fn diverged(stage: Stage, loss: f64, step: usize) -> TrainError {
         let key = match stage {
             Stage::Pretrain => "pretrain.learning_rate",
@@ -107,8 +120,5 @@ pub(crate) fn resnet_config(experiment: &Experiment) -> ResNetConfig {
 }
 
 pub(crate) fn normalization(experiment: &Experiment) -> Normalization {
-    Normalization {
-        mean: experiment.mean.map(|value| value as f32),
-        deviation: experiment.deviation.map(|value| value as f32),
-    }
+    experiment.normalization()
 }

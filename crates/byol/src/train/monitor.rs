@@ -163,11 +163,14 @@ impl Monitor {
             side: experiment.view_size(),
             normalization: normalization(experiment),
             seed: experiment.seed,
+            hardware: setting.hardware.clone(),
+            resident: None,
         };
         let mut rows: Vec<[Vec<Tensor>; 2]> = views.iter().map(|_| Default::default()).collect();
+        let count = views.len() as i64;
         let size = experiment.evaluation_batch_size;
         for batch in loader::in_order(pictures, views, indices.to_vec(), size, setting.hardware.threads) {
-            for (view, [representations, projections]) in batch?.views.iter().zip(&mut rows) {
+            for (view, [representations, projections]) in batch?.images.chunk(count, 0).iter().zip(&mut rows) {
                 let [representation, projection] = learner.embed(&view.to_device(setting.device()));
                 representations.push(representation);
                 projections.push(projection);

@@ -10,18 +10,19 @@ use super::learner::{Learner, networks};
 use super::losses::Losses;
 use super::monitor::Monitor;
 use super::pace::{CheckpointClock, Pace};
-use super::{Ended, Setting, TrainError, normalization};
+use super::{Ended, Setting, TrainError};
 use crate::config::{Experiment, Fault, PatienceMetric, Pretrain};
 use crate::data::ImageSource;
 use crate::eval::health;
 use crate::loader::{self, LastBatch, LoadError, Pairing, Pictures, Schedule, ViewKind};
 use crate::model::Weights;
-use crate::model::byol::{encoder_part, transferred_part};
+use crate::model::byol::{encoder_part, transferred_part, with_encoder};
 use crate::optim::schedule::{LearningRate, Tau};
 use crate::run::RunDirectory;
 use crate::run::checkpoint::{Checkpoint, Header, Progress};
 use crate::run::event::{Event, StepReport};
 use crate::run::record::{EpochRecord, Stage};
+use crate::weights;
 
 /// What pre-training ended with.
 pub struct Pretrained {
@@ -47,7 +48,7 @@ pub fn require_images(settings: &Pretrain, images: usize) -> Result<(), TrainErr
 }
 
 /// The batches of pre-training on `images` images.
-pub(crate) fn schedule(experiment: &Experiment, images: usize) -> Schedule {
+pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
     let unpaired = experiment.faults.contains(&Fault::UnpairedViews);
     Schedule {
         indices: Arc::new((0..images).collect()),
@@ -61,7 +62,7 @@ pub(crate) fn schedule(experiment: &Experiment, images: usize) -> Schedule {
 }
 
 /// The two views of pre-training.
-pub(crate) fn views(settings: &Pretrain) -> Vec<ViewKind> {
+pub fn views(settings: &Pretrain) -> Vec<ViewKind> {
     let recipes = [&settings.t, &settings.t_prime];
     (0..).zip(recipes).map(|(view, recipe)| ViewKind::Random { recipe: recipe.clone(), view }).collect()
 }
@@ -94,7 +95,12 @@ pub fn pretrain(
     let tau = Tau { base: settings.tau, steps, kind: settings.tau_schedule };
 
     let model = networks(experiment);
-    let online = model.initialize(experiment.seed, device);
+    let mut online = model.initialize(experiment.seed, device);
+    if let Some(given) = directory.initial_weights(experiment)? {
+        let mut named = online.named();
+        named.extend(with_encoder(weights::encoder_of(given)));
+        online.load(&named)?;
+    }
     let mut learner = Learner::new(model, online, experiment, setting.hardware.precision);
     let checkpoints = directory.pretrain_checkpoints(settings.keep_checkpoints);
     let (found, passed_over) = checkpoints.latest();
@@ -121,12 +127,10 @@ pub fn pretrain(
         done: progress.step,
     });
     let finished = |progress: &Progress| progress.stopped || progress.step >= steps;
-    let pictures = Pictures {
-        source: pool,
-        side: experiment.view_size(),
-        normalization: normalization(experiment),
-        seed: experiment.seed,
-    };
+    let mut pictures = Pictures::of(experiment, pool, setting.hardware);
+    if !finished(&progress) {
+        pictures.make_resident()?;
+    }
     let first_step = if finished(&progress) { steps } else { progress.step };
     let mut batches =
         loader::scheduled(pictures, views(settings), schedule, first_step..steps, setting.hardware.threads);
@@ -141,8 +145,7 @@ pub fn pretrain(
         let mut projections = None;
         for _ in 0..parts {
             let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
-            let [first, second] = [&batch.views[0], &batch.views[1]].map(|view| view.to_device(device));
-            let output = learner.accumulate(&first, &second, parts);
+            let output = learner.accumulate(&batch.images, parts);
             losses.add(output.loss, batch.indices.len(), progress.step + 1);
             projections = Some(output.projections);
         }

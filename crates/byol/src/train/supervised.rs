@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::losses::Losses;
 use super::pace::{CheckpointClock, Pace};
+use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::{Ended, Setting, TrainError, normalization, resnet_config};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, Supervised};
@@ -62,6 +63,7 @@ pub struct SupervisedLearner {
     pub mode: Mode,
     leaves: Leaves,
     precision: Precision,
+    phases: PhaseClock,
 }
 
 impl SupervisedLearner {
@@ -72,7 +74,8 @@ impl SupervisedLearner {
         precision: Precision,
     ) -> SupervisedLearner {
         let leaves = weights.leaves(precision);
-        SupervisedLearner { classifier, weights, optimizer, mode: Mode::Train, leaves, precision }
+        let phases = PhaseClock::default();
+        SupervisedLearner { classifier, weights, optimizer, mode: Mode::Train, leaves, precision, phases }
     }
 
     /// Loss and logits of a batch.
@@ -80,7 +83,8 @@ impl SupervisedLearner {
     /// # Shapes
     /// Images `[batch, 3, side, side]`, labels int64 `[batch]`; a scalar and `[batch, classes]`.
     pub fn loss(&self, images: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
-        let pass = Pass { weights: &self.weights, leaves: &self.leaves, mode: self.mode, precision: self.precision };
+        let pass =
+            Pass { weights: &self.weights, leaves: &self.leaves, mode: self.mode, precision: self.precision, views: 1 };
         let logits = self.classifier.forward(&pass, images);
         (loss::cross_entropy(&logits, labels), logits)
     }
@@ -92,11 +96,25 @@ impl SupervisedLearner {
 
     /// One step; returns what [`SupervisedLearner::loss`] returns, without the graph.
     pub fn step(&mut self, images: &Tensor, labels: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
+        self.phases.begin();
         let (loss, logits) = self.loss(images, labels);
+        self.phases.lap(Phase::OnlineForward);
         let gradient = self.gradient(&loss);
+        self.phases.lap(Phase::Backward);
         self.optimizer.step(self.weights.flat_mut(), gradient, learning_rate);
         self.weights.refresh(&mut self.leaves);
+        self.phases.lap(Phase::Optimizer);
         (loss.detach(), logits.detach())
+    }
+
+    /// Measures from here on how long the phases of a step take.
+    pub fn measure_phases(&self) {
+        self.phases.start(self.weights.device());
+    }
+
+    /// What has been measured since [`SupervisedLearner::measure_phases`], which ends with it.
+    pub fn take_phases(&self) -> Option<PhaseTimes> {
+        self.phases.stop()
     }
 
     fn checkpoint(
@@ -192,6 +210,8 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         side: experiment.image_size,
         normalization: normalization(experiment),
         seed: experiment.seed,
+        hardware: setting.hardware.clone(),
+        resident: None,
     };
     let first_step = if finished(&progress) { steps } else { progress.step };
     let batches = loader::scheduled(pictures, vec![view], schedule, first_step..steps, setting.hardware.threads);
@@ -211,7 +231,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         if experiment.faults.contains(&Fault::EvaluationMode) && progress.step >= per_epoch {
             learner.mode = Mode::Evaluate;
         }
-        let (loss, logits) = learner.step(&batch.views[0].to_device(device), &labels, rate);
+        let (loss, logits) = learner.step(&batch.images, &labels, rate);
         progress.step += 1;
         progress.seen += images as u64;
         losses.add(loss, images, progress.step);
@@ -308,7 +328,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
 }
 
 /// What the classifier of a stage stands on.
-fn head(experiment: &Experiment, stage: Stage) -> ClassifierHead {
+pub(crate) fn head(experiment: &Experiment, stage: Stage) -> ClassifierHead {
     match stage {
         Stage::Finetune if experiment.faults.contains(&Fault::LabHeads) => ClassifierHead::LabLogits,
         _ => ClassifierHead::Representation,
@@ -356,20 +376,20 @@ pub fn logits(
     indices: &[usize],
 ) -> Result<Tensor, TrainError> {
     let leaves = weights.leaves(hardware.precision);
-    let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision };
+    let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
     let pictures = Pictures {
         source: labeled.images.clone(),
         side: experiment.image_size,
         normalization: normalization(experiment),
         seed: experiment.seed,
+        hardware: hardware.clone(),
+        resident: None,
     };
     let batches = loader::whole(pictures, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
     let mut rows = Vec::new();
     for batch in batches {
         let batch = batch?;
-        rows.push(tch::no_grad(|| {
-            classifier.forward(&pass, &batch.views[0].to_device(hardware.device)).to_kind(Kind::Float)
-        }));
+        rows.push(tch::no_grad(|| classifier.forward(&pass, &batch.images).to_kind(Kind::Float)));
     }
     Ok(Tensor::cat(&rows, 0))
 }

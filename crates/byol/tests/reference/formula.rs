@@ -76,7 +76,7 @@ pub fn filled(weights: Weights, prefix: &str, bias_offset: f64, kind: Kind) -> W
 /// One flat gradient as a tensor per parameter.
 pub fn by_parameter<'a>(layout: &'a Layout, flat: &Tensor) -> Vec<(&'a str, Tensor)> {
     let parts = layout.parameters.iter().map(|parameter| {
-        let part = flat.narrow(0, parameter.offset, parameter.count()).view(parameter.shape.as_slice());
+        let part = parameter.of(flat);
         (parameter.name.as_str(), part)
     });
     parts.collect()

@@ -79,15 +79,17 @@ fn compare(name: &str, reference: &Reference, kind: Kind, tolerance: f64, gradie
 }
 
 fn pass<'a>(weights: &'a Weights, leaves: &'a Leaves, mode: Mode) -> Pass<'a> {
-    Pass { weights, leaves, mode, precision: Precision::Full }
+    Pass { weights, leaves, mode, precision: Precision::Full, views: 1 }
 }
 
 #[test]
 fn float32_matches_torchvision() {
     for (name, reference) in references() {
-        // In float32, rounding moves some of ResNet-50's pre-activations across zero, in PyTorch as here, so that its
-        // gradients differ by percents between any two programs; `resnet50-active` has no such pre-activations.
-        compare(&name, &reference, Kind::Float, 1e-4, name != "resnet50");
+        // In float32, rounding moves some pre-activations of the deep networks across zero, in PyTorch as here, so that
+        // their gradients differ between any two programs, ResNet-50's by percents; the `-active` networks have no such
+        // pre-activations.
+        let robust = !matches!(name.as_str(), "resnet18" | "resnet34" | "resnet50");
+        compare(&name, &reference, Kind::Float, 1e-4, robust);
     }
 }
 

@@ -26,7 +26,8 @@ fn compare(case: &Case, kind: Kind, tolerance: f64) {
             .parameters
             .iter()
             .map(|parameter| {
-                formula(&format!("gradient.step{step}.{}", parameter.name), &[parameter.count()], 1.0, 0.0)
+                let name = format!("gradient.step{step}.{}", parameter.name);
+                parameter.flatten(&formula(&name, &parameter.shape, 1.0, 0.0))
             })
             .collect();
         optimizer.step(weights.flat_mut(), Tensor::cat(&gradients, 0).to_kind(kind), case.learning_rate);

@@ -1,9 +1,11 @@
 //! Moving levels between memory layouts: transposing, widening, and planes to a network's channels-last input. Values
 //! change by normalisation only.
 
+use half::bf16;
 use multiversion::multiversion;
 
 use super::planes::Planes;
+use crate::element::Element;
 
 /// A matrix inside a larger slice: `rows` by `columns`, each row `stride` after the one before.
 #[derive(Clone, Copy, Debug)]
@@ -96,14 +98,36 @@ fn exchange<const N: usize, const DISTANCE: usize>(lines: &mut [[u64; N]; TILE],
     }
 }
 
-/// Writes levels times `factor` plus `offset` (both per channel) as float32, `[side, side, 3]`.
-#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-pub fn channels_last(planes: &Planes, factor: [f32; 3], offset: [f32; 3], out: &mut [f32]) {
+/// A type of value that a network's input is written in.
+pub trait Input: Element {
+    /// Writes levels times `factor` plus `offset` (both per channel), `[side, side, 3]`.
+    fn channels_last(planes: &Planes, factor: [f32; 3], offset: [f32; 3], out: &mut [Self]);
+}
+
+macro_rules! input {
+    ($element:ty) => {
+        impl Input for $element {
+            fn channels_last(planes: &Planes, factor: [f32; 3], offset: [f32; 3], out: &mut [Self]) {
+                #[multiversion(targets("x86_64+avx512f+avx512bw", "x86_64+avx2"))]
+                fn wide(planes: &Planes, factor: [f32; 3], offset: [f32; 3], out: &mut [$element]) {
+                    interleave(planes, factor, offset, out);
+                }
+                wide(planes, factor, offset, out);
+            }
+        }
+    };
+}
+
+input!(f32);
+input!(bf16);
+
+#[inline(always)]
+fn interleave<E: Element>(planes: &Planes, factor: [f32; 3], offset: [f32; 3], out: &mut [E]) {
     let [red, green, blue] = [0, 1, 2].map(|channel| planes.plane(channel));
     for (((pixel, &r), &g), &b) in out.chunks_exact_mut(3).zip(red).zip(green).zip(blue) {
-        pixel[0] = f32::from(r) * factor[0] + offset[0];
-        pixel[1] = f32::from(g) * factor[1] + offset[1];
-        pixel[2] = f32::from(b) * factor[2] + offset[2];
+        pixel[0] = E::store(f32::from(r) * factor[0] + offset[0]);
+        pixel[1] = E::store(f32::from(g) * factor[1] + offset[1]);
+        pixel[2] = E::store(f32::from(b) * factor[2] + offset[2]);
     }
 }
 

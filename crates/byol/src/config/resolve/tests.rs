@@ -157,7 +157,10 @@ fn unknown_keys_suggest_the_nearest() {
 #[test]
 fn wrong_values_name_what_is_allowed() {
     let cases = [
-        ("pretrain.optimizer=adamw", "\"adamw\" (command line): allowed is one of `adam`, `sgd`, `nesterov`, `lars`"),
+        (
+            "pretrain.optimizer=adamw",
+            "\"adamw\" (command line): allowed is one of `adam`, `sgd`, `nesterov`, `lars`; did you mean 'adam'?",
+        ),
         ("pretrain.optimizer=3", "3 (command line): allowed is one of `adam`, `sgd`, `nesterov`, `lars`"),
         ("encoder=[]", "[] (command line): allowed is one of `resnet10`, `resnet18`, `resnet34`, `resnet50`"),
         ("pretrain.epochs=1.5", "1.5 (command line): allowed is a whole number, 0 or more"),
@@ -172,7 +175,7 @@ fn wrong_values_name_what_is_allowed() {
         ("finetune.patience=2", "2 (command line): allowed is 0, because validation_share is 0"),
         (
             "pretrain.views=labs",
-            "\"labs\" (command line): allowed is one of `paper`, `symmetric`, `crop`, `no-color`, `lab`",
+            "\"labs\" (command line): allowed is one of `paper`, `symmetric`, `crop`, `no-color`, `lab`; did you mean 'lab'?",
         ),
     ];
     for (set, expected) in cases {
@@ -207,9 +210,10 @@ fn what_is_no_configuration_at_all_is_refused() {
     assert_eq!(message(with(&["epochs"])), "'epochs' is not of the form key=value, as in pretrain.epochs=3");
     let unknown = message(resolve(Request { preset: Some("labs"), ..Request::default() }));
     let presets = "demo, hour, lab, stl10, paper-40, paper-100, paper-300, paper-1000";
-    assert_eq!(unknown, format!("preset 'labs' does not exist; the presets are {presets}"));
+    assert_eq!(unknown, format!("preset 'labs' does not exist; the presets are {presets}; did you mean 'lab'?"));
     let syntax = message(from_file("seed = 1\nwidth = = 2\n", &[]));
     assert!(syntax.contains("my.toml, line 2 is not valid TOML"), "{syntax}");
     let missing = resolve(Request { file: Some(Path::new("no/such.toml")), ..Request::default() });
-    assert_eq!(message(missing), "configuration file no/such.toml cannot be read");
+    let missing = message(missing);
+    assert!(missing.starts_with("configuration file no/such.toml cannot be read: No such file"), "{missing}");
 }

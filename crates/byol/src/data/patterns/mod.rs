@@ -61,6 +61,7 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
         unlabeled: vec![UnlabeledImages { name: Split::Unlabeled.name().into(), images: pool }],
         folds: None,
         fingerprint: fingerprint(options),
+        notes: Vec::new(),
         warnings: Vec::new(),
         skipped: 0,
     }

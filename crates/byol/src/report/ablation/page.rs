@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::html::document;
+use super::super::html::{Conduct, document};
 use super::super::words;
 use super::findings::{Against, against_full, budget_of, findings};
 use super::table::{CAPTION, rows};
@@ -47,7 +47,7 @@ pub(super) fn render(ablation: &Ablation) -> String {
         }
         footer { p { "Made by byol " (ablation.version) " from " code { "ablation.json" } " and nothing else; " (ablation.hardware) "." } }
     };
-    document("What each part of BYOL is for", &body)
+    document("What each part of BYOL is for", &body, Conduct::Still)
 }
 
 fn seeds(ablation: &Ablation) -> String {
@@ -165,7 +165,7 @@ mod tests {
         {
             assert!(page.contains(part), "{part}");
         }
-        assert!(!page.contains("http"), "the page asks for nothing");
+        assert!(!page.contains("http:") && !page.contains("https:"), "the page asks for nothing");
     }
 
     #[test]

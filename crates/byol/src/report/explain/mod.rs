@@ -110,7 +110,7 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> String {
             format!("fine-tuned BYOL against the supervised baseline: {}", by_outcome(several, Detail::Difference))
         }
     };
-    let begun = if run.finished() { "" } else { "interrupted run, so far: " };
+    let begun = if run.finished() { "" } else { "unfinished run, so far: " };
     format!("{}.", words::capital(&format!("{begun}{sentence}")))
 }
 

@@ -1,17 +1,22 @@
-//! Confusion matrices, the baseline's beside fine-tuned BYOL's.
+//! Confusion matrices, the baseline's beside fine-tuned BYOL's, with the pictures behind each cell.
+
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::super::chart::data;
 use super::super::compare::confusion;
 use super::super::load::RunData;
 use super::super::words;
-use super::nothing;
+use super::{nothing, thumbnails};
 use crate::run::record::{LabelBudget, ResultName};
 
 /// More classes than this do not fit side by side; only the sentence remains.
 const MOST_CLASSES: usize = 24;
+/// Pictures that a cell opens, at most.
+const PER_CELL: usize = 12;
 
-pub(super) fn section(run: &RunData) -> Markup {
+pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let both = |budget: LabelBudget| {
         let baseline = confusion(run, ResultName::Supervised, budget).map(|found| found.counts);
         let fine_tuned = confusion(run, ResultName::ByolFinetuned, budget).map(|found| found.counts);
@@ -25,6 +30,7 @@ pub(super) fn section(run: &RunData) -> Markup {
         p {
             "Each row is a true class; its cells say in percent what its test images were taken for, summed over label \
              draws. The framed diagonal is right, everything else is wrong."
+            @if run.thumbnails.is_some() { span data-hint="confusions" hidden { " A cell opens the pictures behind it; arrow keys move between cells." } }
         }
         @for (place, (budget, baseline, fine_tuned)) in found.iter().enumerate() {
             details open[place == 0] {
@@ -37,7 +43,12 @@ pub(super) fn section(run: &RunData) -> Markup {
                         [(baseline, ResultName::Supervised), (fine_tuned, ResultName::ByolFinetuned)]
                     {
                         @match counts {
-                            Some(counts) if counts.len() <= MOST_CLASSES => (matrix(run, counts, name)),
+                            Some(counts) if counts.len() <= MOST_CLASSES => {
+                                div.wide data-matrix=(sheets) {
+                                    (matrix(run, counts, name))
+                                    (behind(run, name, *budget))
+                                }
+                            },
                             Some(counts) => (nothing(&format!("{} classes are too many for a matrix.", counts.len()))),
                             None => (nothing(&format!("No predictions of {}.", words::classifier(name)))),
                         }
@@ -51,7 +62,6 @@ pub(super) fn section(run: &RunData) -> Markup {
 fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
     let class = |class: usize| u16::try_from(class).map_or_else(|_| class.to_string(), |class| run.class_name(class));
     html! {
-        div.wide {
             table.matrix {
                 caption { (words::capital(words::label(name))) }
                 thead {
@@ -66,7 +76,7 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
                             th scope="row" { (class(row)) }
                             @for (column, &count) in cells.iter().enumerate() {
                                 @let share = share(count, cells);
-                                td.right[row == column] style={ "--share:" (format!("{share:.0}")) "%" }
+                                td.right[row == column] data-cell={ (row) "," (column) } style={ "--share:" (format!("{share:.0}")) "%" }
                                     title={ (class(row)) " taken for " (class(column)) ": " (words::count(count)) } {
                                     @if count > 0 { (format!("{share:.0}")) }
                                 }
@@ -75,8 +85,35 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
                     }
                 }
             }
+    }
+}
+
+/// For the page's script: which of the small pictures stand behind each cell.
+fn behind(run: &RunData, name: ResultName, budget: LabelBudget) -> Markup {
+    let (Some(labels), Some(numbers)) = (run.test_labels(), thumbnails::numbers(run)) else { return html! {} };
+    // In a cell: in how many answers, and the pictures of those images that have one.
+    let mut cells: BTreeMap<(u16, u16), (u64, Vec<usize>)> = BTreeMap::new();
+    for record in run.predictions_of(name, budget) {
+        for (image, (&label, &predicted)) in labels.iter().zip(&record.predicted).enumerate() {
+            let (answers, pictures) = cells.entry((label, predicted)).or_default();
+            *answers += 1;
+            if let Some(&number) = numbers.get(&image)
+                && pictures.len() < PER_CELL
+                && !pictures.contains(&number)
+            {
+                pictures.push(number);
+            }
         }
     }
+    let cells = cells.into_iter().map(|((row, column), (answers, pictures))| {
+        serde_json::json!({ "row": row, "column": column, "answers": answers, "pictures": pictures })
+    });
+    data(&serde_json::json!({
+        "classifier": words::capital(words::label(name)),
+        "budget": words::budget(budget),
+        "draws": run.predictions_of(name, budget).len(),
+        "cells": cells.collect::<Vec<_>>(),
+    }))
 }
 
 /// A count as percent of its row.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::chart::{Axis, Chart, Line, Point, Series, Size};
+use super::super::chart::{Axis, Chart, Line, Point, Series, Size, thinned};
 use super::super::load::RunData;
 use super::super::words;
 use super::{figure, nothing};
@@ -158,7 +158,7 @@ fn percent(share: Option<f64>) -> Option<f64> {
 pub(super) fn over_epochs(title: &str, y: Axis, size: Size, series: Vec<Series>) -> Option<Markup> {
     let chart = Chart {
         title: words::capital(&format!("{title} over epochs")),
-        x: Axis::linear("epoch"),
+        x: Axis::whole("epoch"),
         y,
         series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
         reference: None,
@@ -180,5 +180,6 @@ pub(super) fn curve(
         let text = format!("{} at epoch {}", words::figure(y), record.epoch);
         Some(Point { x: record.epoch as f64, y, bar: None, text })
     };
-    Series { label: label.to_owned(), style, line, points: epochs.iter().filter_map(point).collect() }
+    let points = thinned(epochs.iter().filter_map(point).collect());
+    Series { label: label.to_owned(), style, line, run: None, points }
 }

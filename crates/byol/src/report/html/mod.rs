@@ -4,10 +4,12 @@
 mod confusion;
 mod curves;
 mod facts;
+mod map;
 mod measures;
 mod overlay;
 mod pictures;
 mod results;
+mod thumbnails;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -17,6 +19,42 @@ use super::load::RunData;
 
 /// Written by hand, and free of `<`.
 const STYLE: &str = include_str!("style.css");
+/// What the page does when it is touched. All in one scope of its own; none of it holds the end of a script element.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n{\n",
+    include_str!("charts.js"),
+    include_str!("runs.js"),
+    include_str!("pictures.js"),
+    include_str!("confusion.js"),
+    include_str!("map.js"),
+    include_str!("live.js"),
+    include_str!("page.js"),
+    "}\n"
+);
+/// What a page may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Conduct {
+    /// It is read.
+    Still,
+    /// It can be asked, by its script.
+    Interactive,
+    /// It asks its own server for what is new, too.
+    Live,
+}
+
+impl Conduct {
+    /// What a browser allows the page, whatever stands in it.
+    fn policy(self) -> String {
+        let script = match self {
+            Conduct::Still => "",
+            Conduct::Interactive => "; script-src 'unsafe-inline'",
+            Conduct::Live => "; script-src 'unsafe-inline'; connect-src 'self'",
+        };
+        format!(
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}"
+        )
+    }
+}
 
 /// The page for one run, or for several compared.
 ///
@@ -29,11 +67,39 @@ pub fn render(runs: &[RunData]) -> Result<String, ReportError> {
         [(run, explanation)] => (format!("{}: what the unlabelled images were worth", run.name), one(run, explanation)),
         several => (format!("{} runs compared", several.len()), many(several)),
     };
-    Ok(document(&title, &body))
+    Ok(document(&title, &body, Conduct::Interactive))
+}
+
+/// The page of `byol watch`: that of the runs that have begun, with a line about each named run, which asks its own server
+/// for what is new.
+pub(crate) fn render_live(runs: &[RunData], names: &[String], revision: u64) -> String {
+    let explained: Vec<(&RunData, Explanation)> = runs.iter().map(|run| (run, explain(run))).collect();
+    let several = names.len() > 1;
+    let content = match explained.as_slice() {
+        [] => html! {
+            header data-unit="header" {
+                p.over { "byol watch" }
+                h1 { (super::words::list(names)) @if several { " have not begun" } @else { " has not begun" } }
+                p.verdict { "What they record is shown here as soon as there is any." }
+            }
+        },
+        [(run, explanation)] if !several => one(run, explanation),
+        begun => many(begun),
+    };
+    let body = html! {
+        div.live data-revision=(revision) {
+            strong { "Live" }
+            ul { @for name in names { li { span.state {} " " b { (name) } " " span.text {} } } }
+            p.said role="status" {}
+        }
+        (content)
+    };
+    let title = format!("byol watch: {}", super::words::list(names));
+    document(&title, &body, Conduct::Live)
 }
 
 /// A page of its own that asks nothing of the network.
-pub(super) fn document(title: &str, body: &Markup) -> String {
+pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -41,11 +107,20 @@ pub(super) fn document(title: &str, body: &Markup) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(conduct.policy());
                 meta name="generator" content="byol";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
+                @if conduct == Conduct::Live {
+                    // Without scripts it is loaded anew every few seconds. Browsers ask for an icon where none is named.
+                    noscript { meta http-equiv="refresh" content="5"; }
+                    link rel="icon" href="data:,";
+                }
             }
-            body { (body) }
+            body {
+                (body)
+                @if conduct != Conduct::Still { script { (PreEscaped(SCRIPT)) } }
+            }
         }
     };
     page.into_string()
@@ -53,7 +128,7 @@ pub(super) fn document(title: &str, body: &Markup) -> String {
 
 fn one(run: &RunData, explanation: &Explanation) -> Markup {
     html! {
-        header {
+        header data-unit="header" {
             p.over { "byol report · " (run.name) @if let Some(data) = data_name(run) { " · " (data) } }
             h1 { "What the unlabelled images were worth" }
             p.verdict { (explanation.verdict) }
@@ -62,30 +137,45 @@ fn one(run: &RunData, explanation: &Explanation) -> Markup {
                 @for (id, name) in SECTIONS { a href={ "#" (id) } { (name) } }
             }
         }
-        main { (sections(run, explanation, "")) }
+        main {
+            (sections(run, explanation, "", "sheets"))
+            div data-unit="sheets" { (thumbnails::sheets(run, "sheets")) }
+        }
         footer { p { "Made by byol from the run directory " code { (run.name) } " and nothing else." } }
     }
 }
 
 fn many(runs: &[(&RunData, Explanation)]) -> Markup {
+    // Runs on the same test images share their pictures.
+    let sheets_of = |place: usize| {
+        let own = &runs[place].0.thumbnails;
+        runs.iter().position(|(run, _)| run.thumbnails == *own).unwrap_or(place)
+    };
     html! {
-        header {
+        header data-unit="header" {
             p.over { "byol report" }
             h1 { (runs.len()) " runs compared" }
             ul.verdicts {
                 @for (place, (run, explanation)) in runs.iter().enumerate() {
-                    li { a href={ "#run-" (place + 1) } { (run.name) } ": " (explanation.verdict) }
+                    li data-run=(place) { a href={ "#run-" (place + 1) } { (run.name) } ": " (explanation.verdict) }
                 }
             }
         }
         main {
             (overlay::section(runs))
             @for (place, (run, explanation)) in runs.iter().enumerate() {
-                details.run id={ "run-" (place + 1) } {
+                details.run id={ "run-" (place + 1) } data-run=(place) {
                     summary { h2 { (run.name) } }
-                    p.verdict { (explanation.verdict) }
-                    (notes(run))
-                    (sections(run, explanation, &format!("run-{}-", place + 1)))
+                    div data-unit={ "run-" (place + 1) "-about" } {
+                        p.verdict { (explanation.verdict) }
+                        (notes(run))
+                    }
+                    (sections(run, explanation, &format!("run-{}-", place + 1), &format!("sheets-{}", sheets_of(place))))
+                }
+            }
+            div data-unit="sheets" {
+                @for (place, (run, _)) in runs.iter().enumerate() {
+                    @if sheets_of(place) == place { (thumbnails::sheets(run, &format!("sheets-{place}"))) }
                 }
             }
         }
@@ -93,32 +183,35 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
     }
 }
 
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("results", "Results"),
     ("explanation", "Explanation"),
     ("pretraining", "Pre-training"),
     ("training", "Baseline and fine-tuning"),
     ("confusion", "Confusions"),
+    ("map", "Map of test images"),
     ("views", "Views"),
     ("neighbours", "Neighbours"),
     ("facts", "Data and settings"),
 ];
 
 /// Every section, in the order of [`SECTIONS`]. `prefix` keeps their names apart where several runs share a page.
-fn sections(run: &RunData, explanation: &Explanation, prefix: &str) -> Markup {
+/// `sheets` is the name of its small pictures.
+fn sections(run: &RunData, explanation: &Explanation, prefix: &str, sheets: &str) -> Markup {
     let contents = [
         html! { (results::section(run, explanation)) (measures::section(run)) },
         results::explanation(explanation),
         curves::pretraining(run),
         curves::training(run),
-        confusion::section(run),
+        confusion::section(run, sheets),
+        map::section(run, sheets),
         pictures::views(run),
         pictures::neighbours(run),
         facts::section(run),
     ];
     html! {
         @for ((id, name), content) in SECTIONS.iter().zip(contents) {
-            section id={ (prefix) (id) } aria-labelledby={ (prefix) (id) "-head" } {
+            section id={ (prefix) (id) } data-unit={ (prefix) (id) } aria-labelledby={ (prefix) (id) "-head" } {
                 h2 id={ (prefix) (id) "-head" } { (name) }
                 (content)
             }
@@ -146,6 +239,16 @@ fn figure(content: Option<Markup>, caption: &str) -> Markup {
     html! {
         @if let Some(content) = content {
             figure { (content) figcaption { (caption) } }
+        }
+    }
+}
+
+/// How charts are asked; the page's script, which makes it true, uncovers it.
+fn hint() -> Markup {
+    html! {
+        p.hint data-hint="charts" hidden {
+            "Drag over a part of a chart to enlarge it, or click the chart and use the wheel. With the keyboard: + and − zoom, arrows read \
+             the points, 0 shows everything. An entry of a legend hides its curve."
         }
     }
 }

@@ -7,8 +7,8 @@ use super::super::explain::Explanation;
 use super::super::load::RunData;
 use super::super::{table, words};
 use super::curves::{curve, over_epochs};
-use super::figure;
 use super::results::{accuracy_point, budget_axis};
+use super::{figure, hint};
 use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage};
 
 pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
@@ -17,20 +17,22 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
     budgets.sort();
     budgets.dedup();
     let pretraining = |y: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
-        let series = runs
-            .iter()
-            .enumerate()
-            .map(|(style, run)| curve(&run.name, style, line(style), &run.epochs(Stage::Pretrain, None, 0), value));
+        let series = runs.iter().enumerate().map(|(place, run)| {
+            let epochs = run.epochs(Stage::Pretrain, None, 0);
+            Series { run: Some(place), ..curve(&run.name, place, line(place), &epochs, value) }
+        });
         over_epochs(y, Axis::linear(y), Size::Half, series.collect())
     };
     html! {
-        section id="overview" aria-labelledby="overview-head" {
+        section id="overview" data-unit="overview" aria-labelledby="overview-head" {
             h2 id="overview-head" { "Overview" }
+            (choice(&runs))
             (overview(&runs, &budgets))
             @if differ(&runs) {
                 p { "These runs do not share their test images (their data fingerprints differ): accuracies of one and \
                      another are not comparable." }
             }
+            (hint())
             div.charts {
                 @for name in [ResultName::ByolFinetuned, ResultName::Supervised] {
                     (figure(
@@ -43,6 +45,62 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
                     pretraining("k-NN accuracy, %", &|record| record.knn_accuracy.map(|share| 100.0 * share)),
                     "k-NN accuracy over held-out training images, while pre-training.",
                 ))
+                (figure(
+                    pretraining("effective rank", &|record| Some(record.health.as_ref()?.representation.effective_rank)),
+                    "Effective rank (RankMe) of the representations of held-out images, while pre-training.",
+                ))
+                (figure(
+                    pretraining("projection deviation", &|record| record.projection_deviation),
+                    "Spread of the normalised projections: 1 when they fill all directions evenly, 0 when collapsed.",
+                ))
+            }
+            @for &budget in &budgets { (trainings(&runs, budget)) }
+        }
+    }
+}
+
+/// Which runs the page shows. It does something with the page's script alone, which uncovers it.
+fn choice(runs: &[&RunData]) -> Markup {
+    html! {
+        fieldset.choice data-choice hidden {
+            legend { "Runs shown" }
+            @for (place, run) in runs.iter().enumerate() {
+                label class={ "s" (place % 6) } {
+                    input type="checkbox" checked data-shows=(place);
+                    span.swatch aria-hidden="true" {}
+                    (run.name)
+                }
+            }
+            p.said role="status" {}
+        }
+    }
+}
+
+/// The curves of baseline and fine-tuning at one label budget, of every run's first draw.
+fn trainings(runs: &[&RunData], budget: LabelBudget) -> Markup {
+    let chart = |stage: Stage, y: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
+        let series = runs.iter().enumerate().filter_map(|(place, run)| {
+            let draw = run.last_epochs(stage, Some(budget)).first()?.draw;
+            let epochs = run.epochs(stage, Some(budget), draw);
+            Some(Series { run: Some(place), ..curve(&run.name, place, line(place), &epochs, value) })
+        });
+        over_epochs(y, Axis::linear(y), Size::Half, series.collect())
+    };
+    let accuracy = |record: &EpochRecord| record.train_accuracy.map(|share| 100.0 * share);
+    let what = words::budget(budget);
+    let figures = [
+        (chart(Stage::Supervised, "loss of the baseline", &|record| Some(record.loss)), "Loss of the baseline"),
+        (chart(Stage::Finetune, "loss of fine-tuning", &|record| Some(record.loss)), "Loss of fine-tuning"),
+        (chart(Stage::Supervised, "accuracy of the baseline, %", &accuracy), "Training accuracy of the baseline"),
+        (chart(Stage::Finetune, "accuracy of fine-tuning, %", &accuracy), "Training accuracy of fine-tuning"),
+    ];
+    html! {
+        @if figures.iter().any(|(chart, _)| chart.is_some()) {
+            details {
+                summary { h3 { "Training with " (what) } }
+                div.charts {
+                    @for (chart, caption) in figures { (figure(chart, &format!("{caption} with {what}, first label draw."))) }
+                }
             }
         }
     }
@@ -74,8 +132,8 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
                     @for &budget in budgets { th scope="col" { (words::budget(budget)) } }
                 } }
                 tbody {
-                    @for run in runs {
-                        tr {
+                    @for (place, run) in runs.iter().enumerate() {
+                        tr data-run=(place) {
                             th scope="row" { (run.name) }
                             td { (run.pretraining().map_or_else(|| table::MISSING.to_owned(), |found| words::count(found.images))) }
                             @for &budget in budgets {
@@ -93,9 +151,15 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
 }
 
 fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], name: ResultName) -> Chart {
-    let of = |(style, run): (usize, &&RunData)| {
+    let of = |(place, run): (usize, &&RunData)| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name, budget)?));
-        Series { label: run.name.clone(), style, line: line(style), points: budgets.iter().filter_map(point).collect() }
+        Series {
+            label: run.name.clone(),
+            style: place,
+            line: line(place),
+            run: Some(place),
+            points: budgets.iter().filter_map(point).collect(),
+        }
     };
     Chart {
         title: format!("Test accuracy of {} against label budget", words::classifier(name)),

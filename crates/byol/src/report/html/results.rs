@@ -7,7 +7,7 @@ use super::super::compare::{Comparison, Outcome, PAIRS};
 use super::super::explain::Explanation;
 use super::super::load::RunData;
 use super::super::{table, words};
-use super::{figure, nothing};
+use super::{figure, hint, nothing};
 use crate::run::record::{Accuracy, LabelBudget, ResultName};
 
 pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
@@ -19,6 +19,7 @@ pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
             (comparison_table(run, &budgets))
         }
         p { (table::pretraining(run)) }
+        (hint())
         div.charts {
             (figure(against_budget(run, &budgets).render(), &budget_caption(run)))
             (figure(
@@ -149,6 +150,7 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
                 ResultName::RandomLinear | ResultName::RandomKnn => Line::Dashed,
                 _ => Line::Solid,
             },
+            run: None,
             points: budgets.iter().filter_map(point).collect(),
         }
     };
@@ -239,6 +241,7 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
             // The colour of the classifier that the pair is about.
             style: ResultName::ALL.iter().position(|&other| other == name).unwrap_or(0),
             line: Line::None,
+            run: None,
             points: comparisons.iter().filter(|found| found.name == name).map(point).collect(),
         }
     };

@@ -1,0 +1,114 @@
+//! Measurements of throughput in words and columns.
+
+use std::fmt::Write;
+
+use byol::bench::{BenchResult, Breakdown, Subject};
+
+use crate::sweep::SweepKey;
+
+/// One measurement.
+pub fn measurement(subject: Subject, measured: &BenchResult) -> String {
+    let BenchResult { images_per_second, batch_size, image_size, steps, set_size, hardware, .. } = measured;
+    let hardware = if subject == Subject::Augment { "one thread" } else { hardware };
+    let mut text = format!(
+        "{images_per_second:.1} images/s: {steps} steps of {batch_size} images at {image_size} px on {hardware}, \
+         from a set of {set_size}\n\n"
+    );
+    match &measured.breakdown {
+        Some(breakdown) => text += &parts(subject, breakdown),
+        None => text += &format!("a step takes {:.1} ms\n", measured.step_ms),
+    }
+    text.push('\n');
+    let mut line = |name: &str, figure: String| {
+        let _ = writeln!(text, "{name:<12} {figure}");
+    };
+    if let Some(arithmetic) = measured.arithmetic {
+        let share = 100.0 * arithmetic.share_of_matmul;
+        let [achieved, possible] = [arithmetic.gflops, arithmetic.matmul_gflops];
+        line(
+            "arithmetic",
+            format!("{achieved:.0} GFLOP/s, {share:.0} % of the {possible:.0} that a large matrix product reaches"),
+        );
+    }
+    if let Some(rate) = measured.evaluation_images_per_second {
+        line("evaluation", format!("{rate:.1} images/s"));
+    }
+    if let Some(memory) = measured.memory {
+        let [own, mapped, peak] = [memory.memory_mib, memory.mapped_mib, memory.peak_memory_mib];
+        line("memory", format!("{own:.0} MiB, and {mapped:.0} MiB of mapped files; together at most {peak:.0} MiB"));
+    }
+    if let Some(seconds) = measured.first_step_seconds {
+        line("first step", format!("done {seconds:.1} s after the program's start"));
+    }
+    text
+}
+
+/// Where the time of a step goes.
+fn parts(subject: Subject, breakdown: &Breakdown) -> String {
+    let forward = if subject == Subject::Supervised { "forward" } else { "online forward" };
+    let rows = [
+        ("waiting for images", Some(breakdown.idle_ms)),
+        ("transfer", Some(breakdown.transfer_ms)),
+        ("target forward", breakdown.target_forward_ms),
+        (forward, Some(breakdown.online_forward_ms)),
+        ("backward", Some(breakdown.backward_ms)),
+        ("optimiser", Some(breakdown.optimizer_ms)),
+        ("moving average", breakdown.average_ms),
+        ("other", Some(breakdown.other_ms)),
+    ];
+    let mut text = format!("{:<20} {:>8} {:>7}\n", "a step", "ms", "share");
+    let mut row = |name: &str, ms: f64| {
+        let share = 100.0 * ms / breakdown.step_ms;
+        let _ = writeln!(text, "{name:<20} {ms:>8.1} {share:>5.1} %");
+    };
+    for (name, ms) in rows {
+        if let Some(ms) = ms {
+            row(name, ms);
+        }
+    }
+    row("together", breakdown.step_ms);
+    text + &format!(
+        "{:<20} {:>8.1} {:>7}  of one core, on threads beside the step\n",
+        "rendering", breakdown.render_ms, ""
+    )
+}
+
+/// What stands above the rows of a sweep.
+pub fn sweep_heading(subject: Subject, key: SweepKey, measured: &BenchResult) -> String {
+    let BenchResult { batch_size, image_size, set_size, hardware, .. } = measured;
+    let mut fixed = Vec::new();
+    if key != SweepKey::BatchSize {
+        fixed.push(format!("batches of {batch_size}"));
+    }
+    if key != SweepKey::ImageSize {
+        fixed.push(format!("{image_size} px"));
+    }
+    if key != SweepKey::SetSize {
+        fixed.push(format!("a set of {set_size}"));
+    }
+    match subject {
+        Subject::Augment => fixed.push("one thread".to_owned()),
+        _ if key == SweepKey::Threads => fixed.push(hardware.replace(&format!(", {} threads", measured.threads), "")),
+        Subject::Pretrain | Subject::Supervised => fixed.push(hardware.clone()),
+    }
+    format!(
+        "{}\n{:>10} {:>10} {:>10} {:>10} {:>12}",
+        fixed.join(", "),
+        key.name(),
+        "images/s",
+        "ms/step",
+        "ms/image",
+        "memory, MiB"
+    )
+}
+
+/// One point of a sweep.
+pub fn sweep_row(value: usize, measured: &BenchResult) -> String {
+    let memory = measured.memory.map_or_else(|| "-".to_owned(), |memory| format!("{:.0}", memory.memory_mib));
+    format!(
+        "{value:>10} {:>10.1} {:>10.1} {:>10.3} {memory:>12}",
+        measured.images_per_second,
+        measured.step_ms,
+        measured.step_ms / measured.batch_size as f64,
+    )
+}

@@ -1,0 +1,79 @@
+//! `byol embed`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use byol::inference::embeddings::{EmbeddingWriter, Format};
+use byol::inference::network::Network;
+use byol::inference::npy::NpyWriter;
+use byol::inference::parquet::ParquetWriter;
+use byol::inference::paths::{self, PathWriter};
+use byol::run::event::{Event, Reporter};
+use byol::run::model::TrainedEncoder;
+use clap::Args;
+
+use super::pictures::{self, Pictures, Target, Trained};
+use crate::args::{self, Output};
+use crate::exit::{Ending, Usage};
+use crate::{output, request};
+
+#[derive(Args)]
+pub struct Embed {
+    #[command(flatten)]
+    pub trained: Trained,
+    #[command(flatten)]
+    pub pictures: Pictures,
+    /// FILE.npy, a float32 matrix with a row for each picture, whose paths go to FILE.npy.paths.csv; or FILE.parquet, a
+    /// table of paths and lists of float32
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub hardware: args::Hardware,
+}
+
+pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    let Some(format) = Format::of(&options.out) else {
+        let out = options.out.display();
+        return Err(Usage(format!("--out {out}: the file's name must end with .npy or .parquet")).into());
+    };
+    let hardware = request::hardware(&options.hardware, reporter)?;
+    let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
+    let network = Network::encoder(&trained, &hardware)?;
+    let files = options.pictures.files()?;
+
+    let failed = || format!("failed to write {}", options.out.display());
+    let target = Target::new(&options.out);
+    let (mut writer, list) = match format {
+        Format::Npy => {
+            let list = Target::new(&paths::beside(&options.out));
+            let rows = NpyWriter::new(target.create()?, network.columns()).with_context(failed)?;
+            let paths = PathWriter::new(list.create()?).with_context(failed)?;
+            let writer = EmbeddingWriter::Npy { rows, list: Box::new(paths) };
+            (writer, Some(list))
+        }
+        Format::Parquet => {
+            let table = ParquetWriter::new(target.create()?, network.columns()).with_context(failed)?;
+            (EmbeddingWriter::Parquet(Box::new(table)), None)
+        }
+    };
+    let strict = options.pictures.strict;
+    let timing = pictures::go_through(&network, &files, &hardware, strict, reporter, |path, row| {
+        writer.row(path, row).with_context(failed)
+    })?;
+    writer.finish().with_context(failed)?;
+    if let Some(list) = list {
+        list.finish()?;
+    }
+    target.finish()?;
+
+    for text in pictures::sentences(&timing) {
+        reporter.event(&Event::Note { text });
+    }
+    if output.json {
+        output::json(&pictures::ended(&timing));
+    } else {
+        let (rows, columns, out) = (timing.pictures, network.columns(), options.out.display());
+        output::text(&format!("{rows} rows of {columns} values are in {out}"));
+    }
+    Ok(Ending::Done)
+}

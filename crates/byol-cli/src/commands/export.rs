@@ -1,0 +1,112 @@
+//! `byol export`.
+
+use std::path::PathBuf;
+
+use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
+use byol::export::{self, Format, GraphInput, Network, Overwrite};
+use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
+use byol::run::record::{LabelBudget, Stage};
+use clap::{Args, ValueEnum};
+
+use crate::args::Output;
+use crate::exit::{Ending, Usage};
+use crate::output;
+
+#[derive(Args)]
+pub struct Export {
+    /// Run directory, or one of its checkpoints
+    #[arg(long, value_name = "RUN")]
+    pub from: PathBuf,
+    /// What to write [default: what the extension of --out names]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<FormatName>,
+    /// The file; a model card goes beside it, and for safetensors the Python lines that load it
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Leave the classifier's last layer out: pictures to representations
+    #[arg(long)]
+    pub encoder_only: bool,
+    /// Whose network, where a run has several [default: finetune, else supervised; with --encoder-only pretrain first]
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<StageName>,
+    /// The label budget of the classifier, where a run has several [default: the largest]
+    #[arg(long, value_name = "N")]
+    pub labels_per_class: Option<LabelBudget>,
+    /// What an ONNX graph takes
+    #[arg(long, value_name = "INPUT", default_value = "pictures")]
+    pub input: InputName,
+    /// Replace files that are there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum FormatName {
+    /// A state dict for PyTorch and torchvision
+    Safetensors,
+    /// A graph for ONNX Runtime and others
+    Onnx,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum StageName {
+    Pretrain,
+    Supervised,
+    Finetune,
+}
+
+impl StageName {
+    pub fn stage(self) -> Stage {
+        match self {
+            StageName::Pretrain => Stage::Pretrain,
+            StageName::Supervised => Stage::Supervised,
+            StageName::Finetune => Stage::Finetune,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum InputName {
+    /// uint8 pictures of any size: cropping, resizing and normalising are in the graph
+    Pictures,
+    /// float32, resized and normalised already
+    Normalized,
+}
+
+pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
+    let format = match options.format {
+        Some(FormatName::Safetensors) => Format::Safetensors,
+        Some(FormatName::Onnx) => Format::Onnx,
+        None => Format::of_extension(&options.out).ok_or_else(|| {
+            let formats = Format::ALL.map(Format::name).join(" or ");
+            Usage(format!("{} has no extension that names a format; add --format {formats}", options.out.display()))
+        })?,
+    };
+    if options.input == InputName::Normalized && format != Format::Onnx {
+        return Err(Usage("--input is for --format onnx: the others take normalised pictures alone".to_owned()).into());
+    }
+    // Weights are only moved here.
+    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, None)?;
+    let choice = Choice { stage: options.stage.map(StageName::stage), labels_per_class: options.labels_per_class };
+    let network = match options.encoder_only {
+        true => Network::Encoder(TrainedEncoder::open(&options.from, choice, hardware.device)?),
+        false => Network::Classifier(TrainedClassifier::open(&options.from, choice, hardware.device)?),
+    };
+    let files = export::export(&export::Export {
+        network: &network,
+        format,
+        out: &options.out,
+        input: match options.input {
+            InputName::Pictures => GraphInput::Pictures,
+            InputName::Normalized => GraphInput::Normalized,
+        },
+        overwrite: if options.force { Overwrite::Replace } else { Overwrite::Refuse },
+    })?;
+    if output.json {
+        output::json(&serde_json::json!({ "event": "ended", "files": files }));
+    } else {
+        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        output::text(&files.join("\n"));
+    }
+    Ok(Ending::Done)
+}

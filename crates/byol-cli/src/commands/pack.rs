@@ -1,0 +1,59 @@
+//! `byol data pack`.
+
+use std::path::PathBuf;
+
+use byol::data::OpenOptions;
+use byol::data::pack::{self, DEFAULT_SIZE};
+use byol::run::event::{Event, Reporter};
+use clap::Args;
+
+use crate::args::{Output, Strictness};
+use crate::counting::counter;
+use crate::exit::Ending;
+use crate::output;
+
+#[derive(Args)]
+pub struct Pack {
+    /// Folders by class, pictures with a labels.csv, Parquet or tar files, or pictures without labels
+    #[arg(value_name = "DIR")]
+    pub data: PathBuf,
+    /// The packed file; its name should end in .byolpack
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Pixels that the shorter side has at most; smaller pictures stay as they are. About 1.15 times the image size of
+    /// the training is enough
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SIZE, value_parser = size, allow_negative_numbers = true)]
+    pub size: usize,
+    #[command(flatten)]
+    pub strictness: Strictness,
+}
+
+fn size(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|size| (8..=4096).contains(size)).ok_or("must be a whole number from 8 to 4096")
+}
+
+pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    let open = OpenOptions {
+        strict: options.strictness.strict,
+        split_file: options.strictness.kept.split.clone(),
+        on_progress: counter(output, "packed"),
+        ..OpenOptions::default()
+    };
+    let packed = pack::pack(&options.data, &options.out, options.size, &open)?;
+    for text in &packed.notes {
+        reporter.event(&Event::Note { text: text.clone() });
+    }
+    for text in &packed.warnings {
+        reporter.event(&Event::Warning { text: text.clone() });
+    }
+    if output.json {
+        output::json(&serde_json::json!({
+            "event": "ended", "file": options.out, "pictures": packed.pictures, "bytes": packed.bytes,
+            "skipped": packed.skipped,
+        }));
+    } else {
+        let (megabytes, out) = (packed.bytes as f64 / 1e6, options.out.display());
+        output::text(&format!("{} pictures in {out}, {megabytes:.0} MB; use it with --data {out}", packed.pictures));
+    }
+    Ok(Ending::Done)
+}

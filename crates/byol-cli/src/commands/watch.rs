@@ -1,0 +1,45 @@
+//! `byol watch`.
+
+use std::path::PathBuf;
+
+use byol::watch::{Watch, WatchError};
+use clap::Args;
+
+use crate::args::Output;
+use crate::exit::{Ending, Usage};
+use crate::{interrupt, output};
+
+#[derive(Args)]
+pub struct Options {
+    /// Run directories; they need not be there yet
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Port on 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "N", default_value = "8449")]
+    pub port: u16,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
+}
+
+pub fn watch(options: &Options, output: Output) -> anyhow::Result<Ending> {
+    let interrupt = interrupt::listen_quietly()?;
+    let watch = Watch::bind(&options.runs, options.port).map_err(|error| match error {
+        WatchError::NotAFolder(_) | WatchError::NoRuns => anyhow::Error::new(Usage(error.to_string())),
+        other => other.into(),
+    })?;
+    let address = format!("http://{}/", watch.address());
+    if output.json {
+        output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": options.runs }));
+    } else {
+        let runs: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
+        output::text(&format!("watching {} at {address} (Ctrl-C ends this, not the run)", runs.join(", ")));
+    }
+    if options.open
+        && let Err(error) = open::that_detached(&address)
+    {
+        crate::output::line(&format!("byol: no browser could be opened ({error}); open {address} yourself"));
+    }
+    watch.serve(&interrupt)?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,195 @@
+//! `byol predict`, `embed` and `neighbors` from outside, with one tiny run.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+
+/// A folder with a run (`run`) and pictures: `pictures/NAME.png` in one colour each, `pictures/broken.png`, `empty/`.
+static PLACE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    let settings = ["image_size=16", "width=0.0625", "draws=1", "supervised.epochs=2", "supervised.minimum_steps=60"];
+    let mut arguments =
+        vec!["supervised", "--data", "patterns", "--preset", "demo", "--quiet", "--labels-per-class", "20", "--out"];
+    arguments.push(run.to_str().unwrap());
+    arguments.extend(settings.iter().flat_map(|&setting| ["--set", setting]));
+    let output = byol(&arguments, "");
+    assert!(output.status.success(), "{output:?}");
+    let pictures = place.path().join("pictures");
+    let views = byol(
+        &["views", "--data", "patterns", "--count", "6", "--preset", "demo", "--out", pictures.to_str().unwrap()],
+        "",
+    );
+    assert!(views.status.success(), "{views:?}");
+    std::fs::write(pictures.join("broken.png"), "no picture").unwrap();
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    place
+});
+
+fn byol(arguments: &[&str], input: &str) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    // A program that has no use for its input may have ended.
+    let _ = program.stdin.take().unwrap().write_all(input.as_bytes());
+    program.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn at(name: &str) -> String {
+    PLACE.path().join(name).to_str().unwrap().to_owned()
+}
+
+/// The readable pictures, in the order of their paths.
+fn pictures() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(PLACE.path().join("pictures")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pictures: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "png") && !path.ends_with("broken.png")).collect();
+    pictures.sort();
+    assert!(pictures.len() > 12);
+    pictures
+}
+
+#[test]
+fn predictions_are_a_table_and_what_is_unreadable_is_named() {
+    let output = byol(&["predict", "--from", &at("run"), &at("pictures"), "--top", "3"], "");
+    assert!(output.status.success(), "{output:?}");
+    let table = text(&output.stdout);
+    let mut lines = table.lines();
+    let header = "path,calibrated,class_1,probability_1,class_2,probability_2,class_3,probability_3";
+    assert_eq!(lines.next(), Some(header));
+    for (line, path) in lines.clone().zip(pictures()) {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!((cells.len(), cells[0], cells[1]), (8, path.to_str().unwrap(), "true"));
+        let probability = |rank: usize| cells[1 + 2 * rank].parse::<f64>().unwrap();
+        assert!(probability(1) >= probability(2) && probability(2) >= probability(3), "{line}");
+    }
+    assert_eq!(lines.count(), pictures().len());
+    let said = text(&output.stderr);
+    assert!(said.contains("broken.png") && said.contains("images/s") && said.contains("decode"), "{said}");
+    assert!(said.contains("calibrated on the run's 2000 test pictures: temperature"), "{said}");
+
+    let strict = byol(&["predict", "--from", &at("run"), &at("pictures"), "--strict", "--out", &at("strict.csv")], "");
+    assert_eq!(strict.status.code(), Some(1));
+    assert!(text(&strict.stderr).contains("broken.png") && !Path::new(&at("strict.csv")).exists());
+    let broken = byol(&["predict", "--from", &at("run"), &at("pictures/broken.png")], "");
+    assert_eq!(broken.status.code(), Some(1));
+}
+
+#[test]
+fn paths_come_from_standard_input_and_keep_their_order() {
+    let mut paths: Vec<String> = pictures().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    paths.reverse();
+    let run = at("run");
+    for (end, null) in [("\n", None), ("\0", Some("-0"))] {
+        let arguments = ["predict", "--from", &run, "--format", "jsonl", "-"].into_iter().chain(null);
+        let output = byol(&arguments.collect::<Vec<_>>(), &paths.join(end));
+        assert!(output.status.success(), "{output:?}");
+        let lines: Vec<serde_json::Value> =
+            text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.iter().map(|line| line["path"].as_str().unwrap()).collect::<Vec<_>>(), paths);
+        for line in &lines {
+            let shares: Vec<f64> =
+                line["classes"].as_array().unwrap().iter().map(|c| c["probability"].as_f64().unwrap()).collect();
+            assert!(
+                shares.len() == 5 && shares.is_sorted_by(|a, b| a >= b) && shares.iter().sum::<f64>() <= 1.0 + 1e-9
+            );
+        }
+    }
+    let json = byol(&["predict", "--from", &at("run"), "--json", &paths[0]], "");
+    let events: Vec<serde_json::Value> =
+        text(&json.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().any(|event| event["event"] == "prediction"));
+    let last = events.last().unwrap();
+    assert!(last["event"] == "ended" && last["pictures"] == 1 && last["breakdown"]["decode_ms"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn embeddings_are_searched_for_neighbours() {
+    let matrix = at("embedded.npy");
+    let output = byol(&["embed", "--from", &at("run"), &at("pictures"), "--out", &matrix], "");
+    assert!(output.status.success(), "{output:?}");
+    let bytes = std::fs::read(&matrix).unwrap();
+    let header = text(&bytes[10..128]);
+    assert!(bytes.starts_with(b"\x93NUMPY\x01\x00\x76\x00"));
+    let shape = format!("'shape': ({}, 32)", pictures().len());
+    assert!(header.contains(&shape) && bytes.len() == 128 + 4 * 32 * pictures().len(), "{header}");
+    let names = std::fs::read_to_string(format!("{matrix}.paths.csv")).unwrap();
+    let expected: Vec<String> = pictures().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    assert_eq!(names.lines().skip(1).collect::<Vec<_>>(), expected);
+
+    let table = at("embedded.parquet");
+    let output = byol(&["embed", "--from", &at("run"), &at("pictures"), "--out", &table], "");
+    assert!(output.status.success(), "{output:?}");
+    for among in [&matrix, &table, &at("pictures")] {
+        let image = &expected[3];
+        let output = byol(&["neighbors", image, "--in", among, "--from", &at("run"), "--top", "4", "--quiet"], "");
+        assert!(output.status.success(), "{output:?}");
+        let found = text(&output.stdout);
+        assert_eq!(found.lines().count(), 4);
+        assert_eq!(found.lines().next().unwrap(), format!("1.0000  {image}"));
+    }
+}
+
+#[test]
+fn a_calibration_is_kept_and_used() {
+    // A run of its own, so that the other tests see none.
+    let copy = tempfile::tempdir().unwrap();
+    let status = Command::new("cp").arg("-r").arg(at("run")).arg(copy.path()).status();
+    assert!(status.unwrap().success());
+    let run = copy.path().join("run");
+    let run = run.to_str().unwrap();
+    let held = copy.path().join("held");
+    // Labels that are right at times: the classes that the run itself names, in turn.
+    let first = byol(&["predict", "--from", run, &at("pictures"), "--top", "2", "--quiet"], "");
+    for (number, line) in text(&first.stdout).lines().skip(1).enumerate() {
+        let cells: Vec<&str> = line.split(',').collect();
+        let class = held.join(cells[if number % 3 == 0 { 4 } else { 2 }]);
+        std::fs::create_dir_all(&class).unwrap();
+        std::fs::copy(cells[0], class.join(format!("{number}.png"))).unwrap();
+    }
+    let picture = pictures()[0].to_str().unwrap().to_owned();
+    let calibrate = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");
+    assert!(calibrate.status.success(), "{calibrate:?}");
+    assert!(text(&calibrate.stderr).contains("temperature"));
+    let kept: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(copy.path().join("run/calibration.json")).unwrap()).unwrap();
+    assert!(kept[0]["loss_after"].as_f64() <= kept[0]["loss_before"].as_f64(), "{kept}");
+    let again = byol(&["predict", "--from", run, &picture], "");
+    assert_eq!(again.stdout, calibrate.stdout);
+    assert!(text(&again.stdout).contains(",true,"));
+
+    std::fs::create_dir(held.join("unicorns")).unwrap();
+    let wrong = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(text(&wrong.stderr).contains("'unicorns'"));
+}
+
+#[test]
+fn what_cannot_be_done_is_explained() {
+    let (run, pictures, empty) = (at("run"), at("pictures"), at("empty"));
+    let nowhere = at("nowhere");
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["predict", "--from", &run, &empty], 1, "no pictures in"),
+        (&["predict", "--from", &run, "-"], 1, "standard input holds no paths"),
+        (&["predict", "--from", &run, "-0", &pictures], 2, "--null is for paths on standard input"),
+        (&["predict", "--from", &nowhere, &pictures], 1, "neither a run directory nor a checkpoint"),
+        (&["predict", "--from", &empty, &pictures], 1, "config.toml"),
+        (&["embed", "--from", &run, &pictures, "--out", "x.txt"], 2, "must end with .npy or .parquet"),
+        (&["neighbors", &pictures, "--in", &nowhere, "--from", &run], 1, "pictures: "),
+    ];
+    for (arguments, code, message) in cases {
+        let output = byol(arguments, "");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(message), "{arguments:?}: {said}");
+    }
+}

@@ -1,0 +1,477 @@
+//! Launching the kernels of batch norm (`kernels/norm.cu`). They see rows of channels, `[rows, channels]`, and groups of
+//! rows that are normalised separately.
+
+use crate::Argument::{Address as At, Float, Integer, Long};
+use crate::{Address, Argument, CudaError, Grid, Kernels};
+
+/// The type of activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    F32,
+    Bf16,
+}
+
+/// The rows that a batch norm sees. Figures (means, scales, ...) are float32 `[groups, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    pub element: Element,
+    pub channels: usize,
+    pub groups: usize,
+    /// Rows in each group.
+    pub per_group: usize,
+}
+
+/// The pictures before the stem's pooling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub height: usize,
+    pub width: usize,
+}
+
+impl Size {
+    /// Height and width after pooling.
+    pub fn pooled(self) -> Size {
+        Size { height: self.height.div_ceil(2), width: self.width.div_ceil(2) }
+    }
+
+    fn pixels(self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// A batch norm's numbers in the device's memory, float32 `[channels]`; the running ones are moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    pub weight: Address,
+    pub bias: Address,
+    pub running_mean: Address,
+    pub running_variance: Address,
+    pub momentum: f32,
+    pub epsilon: f32,
+}
+
+/// What normalises a batch, float32 `[groups, channels]`: `y = x * scale + shift`.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    pub mean: Address,
+    /// 1 / sqrt(variance + epsilon)
+    pub inverse: Address,
+    pub scale: Address,
+    pub shift: Address,
+}
+
+/// Where a gradient is cut to 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    None,
+    /// Where `x * scale + shift` is not positive.
+    Recomputed,
+    /// Where the output at this address is not positive.
+    Output(Address),
+}
+
+impl Mask {
+    fn arguments(self) -> (Address, i32) {
+        match self {
+            Mask::None => (0, 0),
+            Mask::Recomputed => (0, 1),
+            Mask::Output(address) => (address, 2),
+        }
+    }
+}
+
+/// What the gradients of weight and bias are written to, float32 `[channels]`, and the figures of the input's gradient,
+/// float32 `[groups, channels]`: `dx = scale * g + slope * (x - mean) + offset`.
+#[derive(Clone, Copy, Debug)]
+pub struct GradientFigures {
+    pub weight: Address,
+    pub bias: Address,
+    pub slope: Address,
+    pub offset: Address,
+}
+
+/// Names of the kernels for one type and width of vector.
+struct Names {
+    width: usize,
+    sums: &'static str,
+    apply: &'static str,
+    gradient_sums: &'static str,
+    input_gradient: &'static str,
+    pool: &'static str,
+    pool_gradient_sums: &'static str,
+    pool_input_gradient: &'static str,
+    finish: &'static str,
+}
+
+macro_rules! names {
+    ($element:literal, $width:literal) => {
+        Names {
+            width: $width,
+            sums: concat!("byol_sums_", $element, "_", $width),
+            apply: concat!("byol_apply_", $element, "_", $width),
+            gradient_sums: concat!("byol_gradient_sums_", $element, "_", $width),
+            input_gradient: concat!("byol_input_gradient_", $element, "_", $width),
+            pool: concat!("byol_pool_", $element, "_", $width),
+            pool_gradient_sums: concat!("byol_pool_gradient_sums_", $element, "_", $width),
+            pool_input_gradient: concat!("byol_pool_input_gradient_", $element, "_", $width),
+            finish: concat!("byol_finish_", $element),
+        }
+    };
+}
+
+static NAMES: [Names; 4] = [names!("f32", 4), names!("f32", 1), names!("bf16", 8), names!("bf16", 1)];
+const FINISH_GRADIENT: &str = "byol_finish_gradient";
+
+/// The names of all kernels here.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let of = |names: &'static Names| {
+        [
+            names.sums,
+            names.apply,
+            names.gradient_sums,
+            names.input_gradient,
+            names.pool,
+            names.pool_gradient_sums,
+            names.pool_input_gradient,
+            names.finish,
+        ]
+    };
+    NAMES.iter().flat_map(of).chain([FINISH_GRADIENT])
+}
+
+/// Threads of a block.
+const THREADS: usize = 256;
+/// Channel vectors that a block covers at most.
+const TILE: usize = 32;
+
+impl Rows {
+    fn names(&self) -> &'static Names {
+        let wide = match self.element {
+            Element::F32 => 0,
+            Element::Bf16 => 2,
+        };
+        let whole = self.channels.is_multiple_of(NAMES[wide].width);
+        &NAMES[if whole { wide } else { wide + 1 }]
+    }
+
+    fn vectors(&self) -> usize {
+        self.channels / self.names().width
+    }
+
+    /// Rows of channels by channel vectors; `rows` of each group in `chunks` chunks.
+    fn grid(&self, chunks: usize) -> Grid {
+        let across = self.vectors().next_power_of_two().min(TILE);
+        let tiles = self.vectors().div_ceil(across);
+        Grid {
+            blocks: [chunks, self.groups, tiles].map(|length| length as u32),
+            threads: [across, THREADS / across, 1].map(|length| length as u32),
+        }
+    }
+
+    /// Chunks that `rows` rows of each group are swept in: enough blocks for the device, and some rows for each.
+    fn chunks(&self, kernels: &Kernels, rows: usize, blocks_per_multiprocessor: usize) -> usize {
+        let grid = self.grid(1);
+        let [_, groups, tiles] = grid.blocks.map(|length| length as usize);
+        let wanted = (kernels.multiprocessors as usize * blocks_per_multiprocessor).div_ceil(groups * tiles);
+        let lines = rows.div_ceil(grid.threads[1] as usize);
+        wanted.clamp(1, lines.max(1))
+    }
+
+    /// Chunks of the kernels that add.
+    fn adding_chunks(&self, kernels: &Kernels, rows: usize) -> usize {
+        self.chunks(kernels, rows, 4)
+    }
+
+    /// Chunks of the kernels that write.
+    fn writing_chunks(&self, kernels: &Kernels) -> usize {
+        self.chunks(kernels, self.per_group, 16)
+    }
+
+    /// Float32 values of scratch memory that any of these operations needs.
+    pub fn scratch(&self, kernels: &Kernels) -> usize {
+        self.groups * self.adding_chunks(kernels, self.per_group) * 2 * self.channels
+    }
+
+    /// `FINISHED` channels by `LANES` chunks.
+    fn finishing(&self) -> Grid {
+        Grid { blocks: [self.channels.div_ceil(8) as u32, 1, 1], threads: [8, 128, 1] }
+    }
+
+    fn whole_numbers(&self) -> [Argument; 2] {
+        [Long(self.per_group as i64), Integer(self.channels as i32)]
+    }
+
+    /// The figures of a batch from its own statistics, of which the running ones take their share.
+    ///
+    /// # Safety
+    /// `x` has `groups * per_group` rows of channels, `scratch` is of [`Rows::scratch`], the rest as documented.
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn statistics(
+        &self,
+        kernels: &Kernels,
+        x: Address,
+        parameters: Parameters,
+        scratch: Address,
+        figures: Figures,
+    ) -> Result<(), CudaError> {
+        let chunks = self.adding_chunks(kernels, self.per_group);
+        let [rows, channels] = self.whole_numbers();
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(self.names().sums, self.grid(chunks), &[At(x), rows, channels, At(scratch)]) }?;
+        let Parameters { weight, bias, running_mean, running_variance, momentum, epsilon } = parameters;
+        let arguments = [
+            At(scratch),
+            At(x),
+            rows,
+            Integer(self.groups as i32),
+            Integer(chunks as i32),
+            channels,
+            At(weight),
+            At(bias),
+            At(running_mean),
+            At(running_variance),
+            Float(momentum),
+            Float(epsilon),
+            At(figures.mean),
+            At(figures.inverse),
+            At(figures.scale),
+            At(figures.shift),
+        ];
+        // SAFETY: as above.
+        unsafe { kernels.launch(self.names().finish, self.finishing(), &arguments) }
+    }
+
+    /// `y = x * scale + shift (+ residual)`, cut at 0 if `relu`. A `residual` of 0 is none.
+    ///
+    /// # Safety
+    /// `x`, `residual` and `y` have the rows of `self`.
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn apply(
+        &self,
+        kernels: &Kernels,
+        x: Address,
+        residual: Address,
+        [scale, shift]: [Address; 2],
+        relu: bool,
+        y: Address,
+    ) -> Result<(), CudaError> {
+        let [rows, channels] = self.whole_numbers();
+        let arguments = [At(x), At(residual), rows, channels, At(scale), At(shift), Integer(i32::from(relu)), At(y)];
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(self.names().apply, self.grid(self.writing_chunks(kernels)), &arguments) }
+    }
+
+    /// The gradients of weight and bias and the figures of the input's, from the gradient of the output.
+    ///
+    /// # Safety
+    /// `x`, `gradient` and a masking output have the rows of `self`; `scratch` is of [`Rows::scratch`].
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn gradient_figures(
+        &self,
+        kernels: &Kernels,
+        [x, gradient]: [Address; 2],
+        mask: Mask,
+        figures: Figures,
+        scratch: Address,
+        results: GradientFigures,
+    ) -> Result<(), CudaError> {
+        let chunks = self.adding_chunks(kernels, self.per_group);
+        let [rows, channels] = self.whole_numbers();
+        let (output, mask) = mask.arguments();
+        let arguments = [
+            At(x),
+            At(gradient),
+            At(output),
+            rows,
+            channels,
+            At(figures.mean),
+            At(figures.scale),
+            At(figures.shift),
+            Integer(mask),
+            At(scratch),
+        ];
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(self.names().gradient_sums, self.grid(chunks), &arguments) }?;
+        // SAFETY: as above.
+        unsafe { self.finish_gradient(kernels, chunks, figures, scratch, results) }
+    }
+
+    unsafe fn finish_gradient(
+        &self,
+        kernels: &Kernels,
+        chunks: usize,
+        figures: Figures,
+        scratch: Address,
+        results: GradientFigures,
+    ) -> Result<(), CudaError> {
+        let arguments = [
+            At(scratch),
+            Long(self.per_group as i64),
+            Integer(self.groups as i32),
+            Integer(chunks as i32),
+            Integer(self.channels as i32),
+            At(figures.inverse),
+            At(figures.scale),
+            At(results.weight),
+            At(results.bias),
+            At(results.slope),
+            At(results.offset),
+        ];
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(FINISH_GRADIENT, self.finishing(), &arguments) }
+    }
+
+    /// The gradient of the input, and the masked gradient of the output where `masked` is not 0.
+    ///
+    /// # Safety
+    /// As [`Rows::gradient_figures`]; `dx` and `masked` have the rows of `self`.
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn input_gradient(
+        &self,
+        kernels: &Kernels,
+        [x, gradient]: [Address; 2],
+        mask: Mask,
+        figures: Figures,
+        gradient_figures: GradientFigures,
+        [dx, masked]: [Address; 2],
+    ) -> Result<(), CudaError> {
+        let [rows, channels] = self.whole_numbers();
+        let (output, mask) = mask.arguments();
+        let arguments = [
+            At(x),
+            At(gradient),
+            At(output),
+            rows,
+            channels,
+            At(figures.mean),
+            At(figures.scale),
+            At(figures.shift),
+            At(gradient_figures.slope),
+            At(gradient_figures.offset),
+            Integer(mask),
+            At(dx),
+            At(masked),
+        ];
+        let grid = self.grid(self.writing_chunks(kernels));
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(self.names().input_gradient, grid, &arguments) }
+    }
+
+    /// One thread for each vector of channels of `pixels` pixels, as far as the device has use for them.
+    fn flat(&self, kernels: &Kernels, pixels: usize) -> Grid {
+        let blocks = (pixels * self.vectors()).div_ceil(THREADS).clamp(1, kernels.multiprocessors as usize * 32);
+        Grid { blocks: [blocks as u32, 1, 1], threads: [THREADS as u32, 1, 1] }
+    }
+
+    /// `y = max over 3x3 windows of relu(x * scale + shift)`, with stride 2 and padding 1, and where each came from.
+    ///
+    /// # Safety
+    /// `x` has the rows of `self`, pictures of `size`; `y` and `positions` (uint8) a quarter of it.
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn pool(
+        &self,
+        kernels: &Kernels,
+        size: Size,
+        x: Address,
+        [scale, shift]: [Address; 2],
+        [y, positions]: [Address; 2],
+    ) -> Result<(), CudaError> {
+        let per_group = self.per_group / size.pixels() * size.pooled().pixels();
+        let arguments = [
+            At(x),
+            Integer(size.height as i32),
+            Integer(size.width as i32),
+            Integer(self.channels as i32),
+            Long((self.groups * per_group) as i64),
+            Long(per_group as i64),
+            At(scale),
+            At(shift),
+            At(y),
+            At(positions),
+        ];
+        let grid = self.flat(kernels, self.groups * per_group);
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(self.names().pool, grid, &arguments) }
+    }
+
+    /// As [`Rows::gradient_figures`], after [`Rows::pool`].
+    ///
+    /// # Safety
+    /// As [`Rows::pool`]; `gradient` is of the pooled size, `scratch` of [`Rows::scratch`].
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn pool_gradient_figures(
+        &self,
+        kernels: &Kernels,
+        size: Size,
+        [x, gradient, positions]: [Address; 3],
+        figures: Figures,
+        scratch: Address,
+        results: GradientFigures,
+    ) -> Result<(), CudaError> {
+        let outputs = self.per_group / size.pixels() * size.pooled().pixels();
+        let chunks = self.adding_chunks(kernels, outputs);
+        let arguments = [
+            At(x),
+            At(gradient),
+            At(positions),
+            Integer(size.height as i32),
+            Integer(size.width as i32),
+            Long(outputs as i64),
+            Integer(self.channels as i32),
+            At(figures.mean),
+            At(scratch),
+        ];
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(self.names().pool_gradient_sums, self.grid(chunks), &arguments) }?;
+        // SAFETY: as above.
+        unsafe { self.finish_gradient(kernels, chunks, figures, scratch, results) }
+    }
+
+    /// The gradient of the input, after [`Rows::pool`].
+    ///
+    /// # Safety
+    /// As [`Rows::pool_gradient_figures`]; `dx` has the rows of `self`.
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn pool_input_gradient(
+        &self,
+        kernels: &Kernels,
+        size: Size,
+        [x, gradient, positions]: [Address; 3],
+        figures: Figures,
+        gradient_figures: GradientFigures,
+        dx: Address,
+    ) -> Result<(), CudaError> {
+        let arguments = [
+            At(x),
+            At(gradient),
+            At(positions),
+            Integer(size.height as i32),
+            Integer(size.width as i32),
+            Integer(self.channels as i32),
+            Long((self.groups * self.per_group) as i64),
+            Long(self.per_group as i64),
+            At(figures.mean),
+            At(figures.scale),
+            At(gradient_figures.slope),
+            At(gradient_figures.offset),
+            At(dx),
+        ];
+        let grid = self.flat(kernels, self.groups * self.per_group);
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(self.names().pool_input_gradient, grid, &arguments) }
+    }
+}

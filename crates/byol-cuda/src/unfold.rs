@@ -1,0 +1,66 @@
+//! Launching the kernel that unfolds the windows of a convolution into rows (`kernels/unfold.cu`).
+
+use crate::Argument::{Address as At, Integer, Long};
+use crate::{Address, CudaError, Grid, Kernels};
+
+const NAME: &str = "byol_unfold_bf16";
+
+/// The names of the kernels here.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    [NAME].into_iter()
+}
+
+/// Pictures, `[batch, height, width, channels]` in bfloat16, and the square windows over them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfold {
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub side: usize,
+    pub stride: usize,
+    pub padding: usize,
+}
+
+impl Unfold {
+    /// Height and width of the convolution's output.
+    pub fn output(&self) -> [usize; 2] {
+        [self.height, self.width].map(|length| (length + 2 * self.padding - self.side) / self.stride + 1)
+    }
+
+    /// Columns of the matrix: the values of a window, filled up to a multiple of 8.
+    pub fn columns(&self) -> usize {
+        (self.side * self.side * self.channels).next_multiple_of(8)
+    }
+
+    /// Writes the matrix, bfloat16 `[batch * output height * output width, columns]`.
+    ///
+    /// # Safety
+    /// The addresses lead to memory of this device of these sizes.
+    ///
+    /// # Errors
+    /// The driver refuses.
+    pub unsafe fn launch(&self, kernels: &Kernels, x: Address, unfolded: Address) -> Result<(), CudaError> {
+        let [height, width] = self.output();
+        let rows = self.batch * height * width;
+        let small = |length: usize| Integer(length as i32);
+        let arguments = [
+            At(x),
+            small(self.height),
+            small(self.width),
+            small(self.channels),
+            small(self.side),
+            small(self.stride),
+            small(self.padding),
+            small(height),
+            small(width),
+            Long(rows as i64),
+            small(self.columns()),
+            At(unfolded),
+        ];
+        let blocks = (rows * self.columns() / 8).div_ceil(256).clamp(1, kernels.multiprocessors as usize * 64);
+        let grid = Grid { blocks: [blocks as u32, 1, 1], threads: [256, 1, 1] };
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(NAME, grid, &arguments) }
+    }
+}

@@ -1,0 +1,124 @@
+//! Steps of the baseline, and its forward passes in evaluation mode.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tch::{Device, Kind, Tensor};
+
+use super::training::{Input, Part, Trainee, run};
+use super::{BenchOptions, BenchResult, pool};
+use crate::config::Experiment;
+use crate::data::Dataset;
+use crate::device::{self, Hardware};
+use crate::loader::{self, LastBatch, Pairing, Pictures, Schedule};
+use crate::model::classifier::ClassifierHead;
+use crate::model::layers::Pass;
+use crate::model::{Classifier, Mode};
+use crate::optim::Optimizer;
+use crate::train::phases::PhaseTimes;
+use crate::train::supervised::{SupervisedLearner, view_kind};
+use crate::train::{TrainError, normalization, resnet_config};
+
+/// Most batches that evaluation is measured on.
+const EVALUATION_BATCHES: usize = 10;
+
+struct Baseline {
+    learner: SupervisedLearner,
+    /// Of the data's own images, which repeat in a larger set.
+    labels: Vec<i64>,
+    device: Device,
+    learning_rate: f64,
+}
+
+impl Trainee for Baseline {
+    fn part(&mut self, images: &Tensor, indices: &[usize], _part: Part) {
+        let labels: Vec<i64> = indices.iter().map(|&index| self.labels[index % self.labels.len()]).collect();
+        let labels = Tensor::from_slice(&labels).to_device(self.device);
+        let _ = self.learner.step(images, &labels, self.learning_rate);
+    }
+
+    fn measure_phases(&self) {
+        self.learner.measure_phases();
+    }
+
+    fn take_phases(&self) -> Option<PhaseTimes> {
+        self.learner.take_phases()
+    }
+}
+
+pub fn measure(
+    experiment: &Experiment,
+    data: &Dataset,
+    hardware: &Hardware,
+    options: BenchOptions,
+) -> Result<BenchResult, TrainError> {
+    let settings = &experiment.supervised;
+    let labels = data.train.as_ref().map_or(&[][..], |labeled| &labeled.labels);
+    let classifier =
+        Classifier::new(resnet_config(experiment), ClassifierHead::Representation, data.class_names.len().max(2));
+    let flops_per_image = classifier.step_flops(experiment.image_size);
+    let weights = classifier.initialize(experiment.seed, 1, hardware.device);
+    let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
+    let mut trainee = Baseline {
+        learner: SupervisedLearner::new(classifier, weights, optimizer, hardware.precision),
+        labels: labels.iter().map(|&label| i64::from(label)).collect(),
+        device: hardware.device,
+        learning_rate: settings.learning_rate,
+    };
+    let pictures = Pictures {
+        source: pool::labeled(data, options),
+        side: experiment.image_size,
+        normalization: normalization(experiment),
+        seed: experiment.seed,
+        hardware: hardware.clone(),
+        resident: None,
+    };
+    let schedule = Schedule {
+        indices: Arc::new((0..pictures.source.len()).collect()),
+        batch_size: settings.batch_size,
+        parts: 1,
+        last: LastBatch::Drop,
+        pairing: Pairing::SamePicture,
+        seed: experiment.seed,
+        order: 0,
+    };
+    let views = vec![view_kind(settings.augmentation, experiment)];
+    let input = Input { pictures: pictures.clone(), views, schedule, flops_per_image };
+    let mut measured = run(hardware, options, input, &mut trainee)?;
+    if let Some(breakdown) = &mut measured.breakdown {
+        (breakdown.target_forward_ms, breakdown.average_ms) = (None, None);
+    }
+    let batch_size = experiment.evaluation_batch_size;
+    let rate = evaluate(&trainee.learner, pictures, batch_size, options.steps.min(EVALUATION_BATCHES), hardware)?;
+    Ok(BenchResult { evaluation_images_per_second: Some(rate), ..measured })
+}
+
+/// Images per second of a pass in evaluation mode over some batches, rendering included.
+fn evaluate(
+    learner: &SupervisedLearner,
+    pictures: Pictures,
+    batch_size: usize,
+    batches: usize,
+    hardware: &Hardware,
+) -> Result<f64, TrainError> {
+    let leaves = learner.weights.leaves(hardware.precision);
+    let pass = Pass {
+        weights: &learner.weights,
+        leaves: &leaves,
+        mode: Mode::Evaluate,
+        precision: hardware.precision,
+        views: 1,
+    };
+    let forward = |images: &Tensor| tch::no_grad(|| learner.classifier.forward(&pass, images));
+    let (images, side) = (pictures.source.len(), pictures.side as i64);
+    // The first pass of a size is slower.
+    let _ = forward(&Tensor::zeros([batch_size as i64, 3, side, side], (Kind::Float, hardware.device)));
+    device::finish(hardware.device);
+    let begun = Instant::now();
+    let indices = (0..batches * batch_size).map(|index| index % images).collect();
+    for batch in loader::whole(pictures, indices, batch_size, hardware.threads) {
+        let _ = forward(&batch?.images);
+    }
+    device::finish(hardware.device);
+    Ok((batches * batch_size) as f64 / begun.elapsed().as_secs_f64())
+}

@@ -1,0 +1,195 @@
+//! The train/test split of data that comes without one: drawn once, a fifth of each class for the test, saved in a file,
+//! and read from there ever after.
+//!
+//! The file has a line per labelled picture, `path,split`. It is never rewritten: pictures that it does not name are
+//! training pictures, ones that it names and that are gone are counted in a warning.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+use rand::seq::SliceRandom;
+
+use super::DataError;
+use super::listing::{Divided, Listing};
+use super::split::Split;
+use crate::random::{Coordinates, Stream, rng};
+use crate::run::directory::write_atomically;
+
+/// The share of each class that is for the test; at least one picture, and never all.
+const TEST_SHARE: f64 = 0.2;
+
+/// The split does not depend on a training's seed: it belongs to the data.
+const SEED: u64 = 0;
+
+/// Coordinate of this draw among those of [`Stream::Split`]; the others are in [`super::splits`].
+const TRAIN_TEST: u64 = 3;
+
+/// Warnings name this many pictures.
+const NAMED: usize = 3;
+
+/// Whether a split that was drawn is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saving {
+    Save,
+    /// Draws the split that would be saved, and writes nothing.
+    OnlyLook,
+}
+
+/// Moves the test pictures out of `divided.train`, which holds all labelled ones.
+pub(crate) fn divide(listing: &Listing, divided: &mut Divided, path: &Path, saving: Saving) -> Result<(), DataError> {
+    let labeled = std::mem::take(&mut divided.train);
+    let mut by_name = HashMap::new();
+    for &index in &labeled {
+        let name = listing.pictures[index].encoded.name.as_str();
+        if by_name.insert(name, index).is_some() {
+            return Err(DataError::DuplicateName { path: listing.root.clone(), name: name.into() });
+        }
+    }
+    let test = match path.exists() {
+        true => saved(listing, divided, &by_name, path)?,
+        false => {
+            let test = draw(listing, &labeled)?;
+            if saving == Saving::Save {
+                save(listing, &labeled, &test, path)?;
+            }
+            let what = if saving == Saving::Save { "was drawn and saved in" } else { "will be drawn and saved in" };
+            let counts = format!("{} for training, {} for the test", labeled.len() - test.len(), test.len());
+            divided.notes.push(format!("a train/test split ({counts}) {what} {}", path.display()));
+            test
+        }
+    };
+    (divided.test, divided.train) = labeled.into_iter().partition(|index| test.binary_search(index).is_ok());
+    Ok(())
+}
+
+/// The test pictures, sorted.
+fn draw(listing: &Listing, labeled: &[usize]) -> Result<Vec<usize>, DataError> {
+    let mut by_class = vec![Vec::new(); listing.class_names.len()];
+    for &index in labeled {
+        if let Some(label) = listing.pictures[index].label {
+            by_class[usize::from(label)].push(index);
+        }
+    }
+    let mut test = Vec::new();
+    for (class, mut members) in by_class.into_iter().enumerate() {
+        if members.len() < 2 {
+            return Err(DataError::TooFewPictures {
+                path: listing.root.clone(),
+                class: listing.class_names[class].clone(),
+                pictures: members.len(),
+            });
+        }
+        // The order of the names, not of a file system, decides.
+        members.sort_by(|&a, &b| listing.pictures[a].encoded.name.cmp(&listing.pictures[b].encoded.name));
+        members.shuffle(&mut rng(SEED, Stream::Split, Coordinates { epoch: 0, index: class as u64, view: TRAIN_TEST }));
+        let share = (members.len() as f64 * TEST_SHARE).round() as usize;
+        test.extend_from_slice(&members[..share.clamp(1, members.len() - 1)]);
+    }
+    test.sort_unstable();
+    Ok(test)
+}
+
+fn save(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Result<(), DataError> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let rows = labeled.iter().map(|index| {
+        let split = if test.binary_search(index).is_ok() { "test" } else { "train" };
+        [listing.pictures[*index].encoded.name.as_str(), split]
+    });
+    let written = std::iter::once(["path", "split"])
+        .chain(rows)
+        .try_for_each(|row| table.write_record(row))
+        .map_err(std::io::Error::from)
+        .and_then(|()| table.into_inner().map_err(|error| error.into_error()))
+        .and_then(|text| write_atomically(path, &text));
+    written.map_err(|source| DataError::SplitNotSaved { path: path.to_path_buf(), source })
+}
+
+/// The test pictures of the saved split, sorted.
+fn saved(
+    listing: &Listing,
+    divided: &mut Divided,
+    by_name: &HashMap<&str, usize>,
+    path: &Path,
+) -> Result<Vec<usize>, DataError> {
+    let saved = read(path)?;
+    let mut splits: HashMap<usize, Split> = HashMap::new();
+    let mut gone = Vec::new();
+    let mut gone_tests = 0;
+    for (name, split) in &saved {
+        match by_name.get(name.as_str()) {
+            Some(&index) => {
+                splits.insert(index, *split);
+            }
+            None => {
+                gone.push(name.as_str());
+                gone_tests += usize::from(*split == Split::Test);
+            }
+        }
+    }
+    if splits.is_empty() {
+        return Err(DataError::ForeignSplit { path: path.to_path_buf(), data: listing.root.clone() });
+    }
+    let mut new: Vec<usize> = by_name.values().copied().filter(|index| !splits.contains_key(index)).collect();
+    new.sort_unstable();
+    let mut known = vec![false; listing.class_names.len()];
+    for label in splits.keys().filter_map(|&index| listing.pictures[index].label) {
+        known[usize::from(label)] = true;
+    }
+    let class_of = |index: usize| listing.pictures[index].label.map(usize::from).unwrap_or_default();
+    if let Some(&index) = new.iter().find(|&&index| !known[class_of(index)]) {
+        let class = listing.class_names[class_of(index)].clone();
+        return Err(DataError::ClassNotInSplit { path: path.to_path_buf(), class });
+    }
+    if !gone.is_empty() {
+        divided.warnings.push(format!(
+            "{} pictures of the saved split {} are missing or unreadable, {gone_tests} of them test pictures ({})",
+            gone.len(),
+            path.display(),
+            some(gone.iter().copied())
+        ));
+    }
+    if !new.is_empty() {
+        divided.warnings.push(format!(
+            "{} pictures are not in the saved split {} and are training pictures ({})",
+            new.len(),
+            path.display(),
+            some(new.iter().map(|&index| listing.pictures[index].encoded.name.as_str()))
+        ));
+    }
+    let mut test: Vec<usize> =
+        splits.into_iter().filter_map(|(index, split)| (split == Split::Test).then_some(index)).collect();
+    test.sort_unstable();
+    Ok(test)
+}
+
+/// The first few names.
+fn some<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let more = if names.clone().count() > NAMED { ", ..." } else { "" };
+    names.take(NAMED).collect::<Vec<_>>().join(", ") + more
+}
+
+/// Reads a saved split: names and splits in the order of the file.
+///
+/// # Errors
+/// The file cannot be read, or a line of it is not a name and `train` or `test`.
+pub(crate) fn read(path: &Path) -> Result<Vec<(String, Split)>, DataError> {
+    let damaged = |line: u64, problem: String| DataError::SplitFile { path: path.to_path_buf(), line, problem };
+    let file = File::open(path).map_err(DataError::io("open", path))?;
+    let mut table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
+    let mut rows = Vec::new();
+    for (number, record) in table.records().enumerate() {
+        let line = number as u64 + 1;
+        let record = record.map_err(|error| damaged(line, error.to_string()))?;
+        let line = record.position().map_or(line, csv::Position::line);
+        let cells: Vec<&str> = record.iter().collect();
+        match cells.as_slice() {
+            ["path", "split"] if number == 0 => {}
+            _ if number == 0 => return Err(damaged(line, "the header is not `path,split`".into())),
+            [name, "train"] => rows.push(((*name).to_owned(), Split::Train)),
+            [name, "test"] => rows.push(((*name).to_owned(), Split::Test)),
+            _ => return Err(damaged(line, format!("`{}` is not a path and train or test", cells.join(",")))),
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,233 @@
+//! Pictures that are stored encoded, in files of their own or in parts of larger files: all of them are decoded once, to
+//! find those that cannot be used, and kept in memory where they fit. One picture is decoded in [`super::picture`].
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use memmap2::Mmap;
+use rayon::prelude::*;
+
+use super::error::{DataError, PictureProblem};
+use super::folder::OpenOptions;
+use super::{Image, ImageSource, origin, picture};
+
+/// A picture and where its encoded bytes lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    /// What a person calls it, the same wherever the data lies.
+    pub name: String,
+    pub place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    File(PathBuf),
+    Part {
+        archive: Arc<Archive>,
+        start: usize,
+        len: usize,
+        /// Where in the picture's name its name within the archive begins.
+        within: usize,
+    },
+}
+
+/// A file of many pictures, mapped into memory. It must not be cut off while it is mapped: the operating system then
+/// ends the program.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    path: PathBuf,
+    origin: PathBuf,
+    map: Mmap,
+}
+
+impl Archive {
+    pub fn open(path: &Path) -> Result<Arc<Self>, DataError> {
+        let file = File::open(path).map_err(DataError::io("open", path))?;
+        Self::map(path, &file)
+    }
+
+    /// Maps an open file; `path` is what messages call it.
+    pub fn map(path: &Path, file: &File) -> Result<Arc<Self>, DataError> {
+        // SAFETY: the map is read-only and read through `&[u8]` of the length found at mapping. Another process that
+        // changes the file changes pixel values; one that cuts it off is excluded in the type's documentation.
+        let map = unsafe { Mmap::map(file) }.map_err(DataError::io("map into memory", path))?;
+        Ok(Arc::new(Archive { path: path.to_path_buf(), origin: origin::of(path), map }))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+impl Encoded {
+    /// Where a person finds it: a file's path, or an archive's path and the name within it.
+    pub fn path(&self) -> PathBuf {
+        match &self.place {
+            Place::File(path) => path.clone(),
+            Place::Part { archive, within, .. } => archive.path.join(self.name.get(*within..).unwrap_or_default()),
+        }
+    }
+
+    /// See [`ImageSource::origin`].
+    fn origin(&self) -> PathBuf {
+        match &self.place {
+            Place::File(path) => origin::of(path),
+            Place::Part { archive, within, .. } => archive.origin.join(self.name.get(*within..).unwrap_or_default()),
+        }
+    }
+
+    /// How many bytes it takes, encoded.
+    fn bytes(&self) -> Result<u64, PictureProblem> {
+        match &self.place {
+            Place::File(path) => picture::file_size(path),
+            Place::Part { len: 0, .. } => Err(PictureProblem::Empty),
+            Place::Part { len, .. } => Ok(*len as u64),
+        }
+    }
+
+    pub fn decode(&self, image: &mut Image) -> Result<(), PictureProblem> {
+        match &self.place {
+            Place::File(path) => picture::decode(path, image),
+            Place::Part { archive, start, len, .. } => {
+                picture::decode_bytes(archive.bytes().get(*start..start + len).unwrap_or_default(), image)
+            }
+        }
+    }
+}
+
+/// A file or folder that was left out, and why.
+#[derive(Debug)]
+pub struct Skipped {
+    pub path: PathBuf,
+    pub problem: PictureProblem,
+}
+
+/// The usable ones among many encoded pictures.
+pub(crate) struct EncodedPictures {
+    pictures: Vec<Encoded>,
+    sizes: Vec<(usize, usize)>,
+    /// All pictures decoded, or none.
+    decoded: Option<Vec<Image>>,
+}
+
+/// What came of looking at every picture.
+pub(crate) struct LookedThrough {
+    pub pictures: EncodedPictures,
+    /// Which of the given pictures `pictures` holds, in order.
+    pub kept: Vec<usize>,
+    /// The encoded size of each of them.
+    pub bytes: Vec<u64>,
+    pub skipped: Vec<Skipped>,
+}
+
+/// Sees each picture once while they are looked through: its index and its pixels, from several threads.
+pub(crate) type Observer<'a> = &'a (dyn Fn(usize, &Image) + Sync);
+
+/// Decodes every picture once, on all threads.
+pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions, observer: Observer) -> LookedThrough {
+    struct Seen {
+        width: usize,
+        height: usize,
+        bytes: u64,
+        /// Kept while the budget lasts.
+        pixels: Option<Vec<u8>>,
+    }
+    let (kept_bytes, done) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let look_at = |image: &mut Image, (index, encoded): (usize, &Encoded)| {
+        let outcome = encoded.bytes().and_then(|bytes| {
+            encoded.decode(image)?;
+            observer(index, image);
+            let size = image.pixels.len() as u64;
+            let fits = kept_bytes.fetch_add(size, Ordering::Relaxed) + size <= options.memory_budget_bytes;
+            let pixels = fits.then(|| image.pixels.clone());
+            Ok(Seen { width: image.width, height: image.height, bytes, pixels })
+        });
+        if let Some(on_progress) = &options.on_progress {
+            on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, given.len());
+        }
+        outcome
+    };
+    let seen: Vec<Result<Seen, PictureProblem>> =
+        given.par_iter().enumerate().map_init(Image::default, look_at).collect();
+
+    let all_fit = seen.iter().flatten().all(|picture| picture.pixels.is_some());
+    let mut pictures = EncodedPictures { pictures: Vec::new(), sizes: Vec::new(), decoded: all_fit.then(Vec::new) };
+    let (mut kept, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (encoded, outcome)) in given.into_iter().zip(seen).enumerate() {
+        match outcome {
+            Ok(Seen { width, height, bytes, pixels }) => {
+                if let (Some(decoded), Some(pixels)) = (&mut pictures.decoded, pixels) {
+                    decoded.push(Image { width, height, pixels });
+                }
+                pictures.sizes.push((width, height));
+                pictures.pictures.push(encoded);
+                kept.push(index);
+                sizes.push(bytes);
+            }
+            Err(problem) => skipped.push(Skipped { path: encoded.path(), problem }),
+        }
+    }
+    LookedThrough { pictures, kept, bytes: sizes, skipped }
+}
+
+impl LookedThrough {
+    /// Sorts what was skipped, and refuses it where nothing is left or `strict` asks for it. `root` is what was opened.
+    ///
+    /// # Errors
+    /// No picture can be used; with [`strict`](OpenOptions::strict), the first that cannot.
+    pub fn refuse_bad(mut self, root: &Path, options: &OpenOptions) -> Result<Self, DataError> {
+        self.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        let count = self.skipped.len();
+        if count == 0 || !(options.strict || self.kept.is_empty()) {
+            return Ok(self);
+        }
+        let Skipped { path, problem } = self.skipped.swap_remove(0);
+        Err(match options.strict {
+            true => DataError::StrictPicture { path, problem },
+            false => DataError::NoReadablePicture { path: root.to_path_buf(), count, first: path, problem },
+        })
+    }
+}
+
+impl EncodedPictures {
+    /// (width, height) of every picture, after turning it upright.
+    pub fn sizes(&self) -> &[(usize, usize)] {
+        &self.sizes
+    }
+
+    /// Whether the decoded pictures are kept in memory.
+    pub fn in_memory(&self) -> bool {
+        self.decoded.is_some()
+    }
+}
+
+impl ImageSource for EncodedPictures {
+    fn len(&self) -> usize {
+        self.pictures.len()
+    }
+
+    fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
+        let encoded = self.pictures.get(index).ok_or_else(|| DataError::IndexOutOfRange {
+            source_name: "the data".into(),
+            index,
+            len: self.pictures.len(),
+        })?;
+        match &self.decoded {
+            Some(decoded) => {
+                image.clone_from(&decoded[index]);
+                Ok(())
+            }
+            None => encoded.decode(image).map_err(|problem| DataError::Picture { path: encoded.path(), problem }),
+        }
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.pictures.get(index).map_or_else(String::new, |encoded| encoded.name.clone())
+    }
+
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        self.pictures.get(index).map(Encoded::origin)
+    }
+}

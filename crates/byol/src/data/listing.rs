@@ -1,0 +1,353 @@
+//! A list of encoded pictures with labels and splits, as every format of single pictures gives it, and the way from
+//! there to a [`Dataset`]: all of them looked through, divided into splits, checked class by class.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::drawn_split::{self, Saving};
+use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_through};
+use super::fingerprint::Fingerprint;
+use super::folder::OpenOptions;
+use super::format::Format;
+use super::split::Split;
+use super::subset::SubsetSource;
+use super::{DataError, Dataset, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
+
+/// What a format found, before any picture is decoded.
+pub(crate) struct Listing {
+    pub format: Format,
+    /// What was opened, as it was named.
+    pub root: PathBuf,
+    pub class_names: Vec<String>,
+    pub pictures: Vec<Listed>,
+    /// Where a split that is drawn here is kept unless the options say otherwise.
+    pub split_file: PathBuf,
+    /// Files other than the pictures' own that were read: tables and archives.
+    pub read_files: Vec<PathBuf>,
+    pub warnings: Vec<String>,
+}
+
+/// Whether a format looks for labels. A pool for pre-training has none, whatever stands where labels do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Labels {
+    Read,
+    Ignored,
+}
+
+/// One picture of a listing.
+pub(crate) struct Listed {
+    pub encoded: Encoded,
+    pub label: Option<u16>,
+    pub split: Option<Split>,
+}
+
+/// The splits, as indices into a listing's pictures.
+#[derive(Debug, Default)]
+pub(crate) struct Divided {
+    pub train: Vec<usize>,
+    pub test: Vec<usize>,
+    pub unlabeled: Vec<usize>,
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// The name of the file in which a drawn split is kept, in a folder.
+pub(crate) const SPLIT_FILE: &str = "byol-split.csv";
+
+impl Listing {
+    /// Decodes every picture once and makes a data set of those that can be used.
+    ///
+    /// # Errors
+    /// As [`LookedThrough::refuse_bad`] and [`Listing::divide`].
+    pub fn open(self, options: &OpenOptions) -> Result<Dataset, DataError> {
+        let (listing, looked) = self.look_through(options)?;
+        let divided = listing.divide(&looked.kept, options.split_file.as_deref(), Saving::Save)?;
+        Ok(listing.dataset(looked, divided))
+    }
+
+    /// Decodes every picture once and makes a pool of those that can be used and are in no test split.
+    ///
+    /// # Errors
+    /// As [`LookedThrough::refuse_bad`]; a saved split cannot be read.
+    pub fn open_pool(self, options: &OpenOptions) -> Result<Pool, DataError> {
+        let test = self.test_pictures(options.split_file.as_deref())?;
+        let before = self.pictures.len();
+        let mut listing = self;
+        let mut index = 0;
+        listing.pictures.retain(|_| {
+            index += 1;
+            !test.contains(&(index - 1))
+        });
+        let left_out = before - listing.pictures.len();
+        let (listing, looked) = listing.look_through(options)?;
+        let mut warnings = listing.warnings.clone();
+        if left_out > 0 {
+            warnings.push(format!("{left_out} test pictures of {} are left out", listing.root.display()));
+        }
+        let fingerprint = listing.fingerprint(&looked, &Divided::default());
+        let LookedThrough { pictures, skipped, .. } = looked;
+        let notes = too_large(&pictures, &listing.root).into_iter().collect();
+        Ok(Pool { images: Arc::new(pictures), skipped, fingerprint, notes, warnings })
+    }
+
+    /// The test pictures, where a split was given or drawn before. A drawn one is read where it is kept by default, and in
+    /// `split_file`: which of the two the data is tested with is not known here, so the test pictures of both count.
+    fn test_pictures(&self, split_file: Option<&Path>) -> Result<BTreeSet<usize>, DataError> {
+        let marked = |split| {
+            let pictures = self.pictures.iter().enumerate();
+            pictures.filter(move |(_, listed)| listed.split == Some(split)).map(|(index, _)| index)
+        };
+        // As in `divide`, a picture without a label divides nothing; in a listing without labels, all marks count.
+        let divides = |&index: &usize| self.class_names.is_empty() || self.pictures[index].label.is_some();
+        let mut test: BTreeSet<usize> = marked(Split::Test).collect();
+        if test.iter().any(divides) {
+            return Ok(test);
+        }
+        let validation: BTreeSet<usize> = marked(Split::Validation).collect();
+        if validation.iter().any(divides) {
+            test.extend(validation);
+            return Ok(test);
+        }
+        let mut names = HashSet::new();
+        for path in [Some(self.split_file.as_path()), split_file].into_iter().flatten().filter(|path| path.is_file()) {
+            let rows = drawn_split::read(path)?.into_iter();
+            names.extend(rows.filter_map(|(name, split)| (split == Split::Test).then_some(name)));
+        }
+        let pictures = self.pictures.iter().enumerate();
+        test.extend(pictures.filter(|(_, listed)| names.contains(&listed.encoded.name)).map(|(index, _)| index));
+        Ok(test)
+    }
+
+    fn look_through(self, options: &OpenOptions) -> Result<(Listing, LookedThrough), DataError> {
+        let encoded = self.pictures.iter().map(|listed| listed.encoded.clone()).collect();
+        let looked = look_through(encoded, options, &|_, _| {}).refuse_bad(&self.root, options)?;
+        Ok((self, looked))
+    }
+
+    /// Divides the usable pictures (sorted indices). Without a test split a validation split takes its place; without
+    /// either one is drawn, or the one that was drawn before is read.
+    ///
+    /// # Errors
+    /// There is only one class; a class has no training picture, or too few to draw a test split; a saved split cannot
+    /// be read or does not belong to the data, or a new one cannot be saved.
+    pub fn divide(&self, usable: &[usize], split_file: Option<&Path>, saving: Saving) -> Result<Divided, DataError> {
+        let marked = |split| self.pictures.iter().any(|listed| listed.split == Some(split) && listed.label.is_some());
+        let (test, validation) = (marked(Split::Test), marked(Split::Validation));
+        let mut divided = Divided::default();
+        let (mut unlabeled_tests, mut joined) = (0, 0);
+        for &index in usable {
+            let listed = &self.pictures[index];
+            let part = match (listed.label, listed.split) {
+                (None, split) => {
+                    unlabeled_tests += usize::from(split == Some(Split::Test));
+                    &mut divided.unlabeled
+                }
+                (Some(_), Some(Split::Unlabeled)) => &mut divided.unlabeled,
+                (Some(_), Some(Split::Test)) => &mut divided.test,
+                (Some(_), Some(Split::Validation)) if !test => &mut divided.test,
+                (Some(_), split) => {
+                    joined += usize::from(split == Some(Split::Validation));
+                    &mut divided.train
+                }
+            };
+            part.push(index);
+        }
+        if unlabeled_tests > 0 {
+            let text = format!("{unlabeled_tests} pictures of the test split have no label and count as unlabelled");
+            divided.warnings.push(text);
+        }
+        if joined > 0 {
+            let text = format!(
+                "the {joined} pictures of the validation split join the training pictures: what validation needs is \
+                 held out of those"
+            );
+            divided.warnings.push(text);
+        }
+        if !divided.train.is_empty() || !divided.test.is_empty() {
+            self.refuse_one_class()?;
+        }
+        if !test && !validation && !divided.train.is_empty() {
+            let path = split_file.unwrap_or(&self.split_file);
+            drawn_split::divide(self, &mut divided, path, saving)?;
+        } else {
+            divided.warnings.extend(split_file.map(unused_split));
+        }
+        self.check_classes(&mut divided)?;
+        Ok(divided)
+    }
+
+    fn refuse_one_class(&self) -> Result<(), DataError> {
+        match self.class_names.as_slice() {
+            [class] => Err(DataError::OneClass {
+                path: self.root.clone(),
+                class: class.clone(),
+                hint: match self.format {
+                    Format::ClassFolders => {
+                        let inner = self.root.join(class);
+                        format!(
+                            "give each class a folder; if the folders in {} are the classes, give that folder; if there \
+                             are no labels, give it with --unlabeled",
+                            inner.display()
+                        )
+                    }
+                    _ => "add pictures of another one".into(),
+                },
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_classes(&self, divided: &mut Divided) -> Result<(), DataError> {
+        if divided.train.is_empty() && divided.test.is_empty() {
+            return Ok(());
+        }
+        let (train, test) = (self.count(&divided.train), self.count(&divided.test));
+        for ((class, &train), &test) in self.class_names.iter().zip(&train).zip(&test) {
+            match (train, test) {
+                (0, 1..) => {
+                    return Err(DataError::ClassOnlyInTest {
+                        path: self.root.clone(),
+                        class: class.clone(),
+                        pictures: test,
+                    });
+                }
+                (0, 0) => divided.warnings.push(format!("class `{class}` has no picture")),
+                (_, 0) => divided.warnings.push(format!("class `{class}` has no test picture")),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Pictures per class among these.
+    pub fn count(&self, indices: &[usize]) -> Vec<usize> {
+        let mut counts = vec![0; self.class_names.len()];
+        for label in indices.iter().filter_map(|&index| self.pictures[index].label) {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+
+    fn dataset(self, looked: LookedThrough, divided: Divided) -> Dataset {
+        let fingerprint = self.fingerprint(&looked, &divided);
+        let LookedThrough { pictures, kept, skipped, .. } = looked;
+        let mut notes = divided.notes;
+        notes.extend(too_large(&pictures, &self.root));
+        let pictures: Arc<EncodedPictures> = Arc::new(pictures);
+        let place: HashMap<usize, usize> = kept.into_iter().enumerate().map(|(place, index)| (index, place)).collect();
+        let subset = |indices: &[usize]| -> Arc<dyn ImageSource> {
+            let places = indices.iter().map(|index| place[index]).collect();
+            Arc::new(SubsetSource::new(Arc::clone(&pictures) as Arc<dyn ImageSource>, places))
+        };
+        let labeled = |indices: &[usize]| {
+            (!indices.is_empty()).then(|| LabeledImages {
+                images: subset(indices),
+                labels: indices.iter().filter_map(|&index| self.pictures[index].label).collect(),
+            })
+        };
+        let unlabeled = (!divided.unlabeled.is_empty())
+            .then(|| UnlabeledImages { name: "unlabeled".into(), images: subset(&divided.unlabeled) });
+        let mut warnings = self.warnings;
+        warnings.extend(divided.warnings);
+        warnings.extend(describe(&skipped, &self.root));
+        Dataset {
+            name: name_of(&self.root),
+            class_names: self.class_names,
+            train: labeled(&divided.train),
+            test: labeled(&divided.test),
+            unlabeled: unlabeled.into_iter().collect(),
+            folds: None,
+            fingerprint,
+            notes,
+            warnings,
+            skipped: skipped.len(),
+        }
+    }
+
+    /// A hash of names, encoded sizes, labels and splits. A picture rewritten with other content of the same size goes
+    /// unseen.
+    fn fingerprint(&self, looked: &LookedThrough, divided: &Divided) -> String {
+        let mut fingerprint = Fingerprint::new(self.format.word());
+        for name in &self.class_names {
+            fingerprint.bytes(name.as_bytes());
+        }
+        for (&index, &bytes) in looked.kept.iter().zip(&looked.bytes) {
+            let listed = &self.pictures[index];
+            fingerprint.bytes(listed.encoded.name.as_bytes());
+            fingerprint.number(bytes);
+            fingerprint.number(listed.label.map_or(0, |label| u64::from(label) + 1));
+        }
+        for part in [&divided.train, &divided.test, &divided.unlabeled] {
+            fingerprint.number(part.len() as u64);
+            for &index in part {
+                fingerprint.number(index as u64);
+            }
+        }
+        fingerprint.finish()
+    }
+}
+
+/// Pictures for pre-training.
+pub(crate) struct Pool {
+    pub images: Arc<dyn ImageSource>,
+    pub skipped: Vec<Skipped>,
+    pub fingerprint: String,
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// A note, where the pictures do not stay in memory.
+fn too_large(pictures: &EncodedPictures, root: &Path) -> Option<String> {
+    (!pictures.in_memory()).then(|| {
+        format!(
+            "the pictures of {root} are too many or too large to stay decoded in memory, so each is decoded again \
+             whenever it is needed; `byol data pack {root} --out FILE` decodes them once",
+            root = root.display()
+        )
+    })
+}
+
+/// The warning about a file for a split that nobody draws.
+pub(crate) fn unused_split(file: &Path) -> String {
+    format!("--split {} is not used: the data has its own division, or no labels to divide by", file.display())
+}
+
+/// Warnings about skipped pictures: some by name, the rest counted.
+pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<String> {
+    let named = skipped.iter().take(NAMED_SKIPS);
+    let mut text: Vec<String> =
+        named.map(|skip| format!("skipped {}: {}", skip.path.display(), skip.problem)).collect();
+    if skipped.len() > NAMED_SKIPS {
+        text.push(format!("skipped {} more files in {}", skipped.len() - NAMED_SKIPS, root.display()));
+    }
+    text
+}
+
+/// What a data set at this path is called: the name of its folder or file.
+pub(crate) fn name_of(root: &Path) -> String {
+    let whole = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    whole.file_name().map_or_else(|| root.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Class names of labels that are given by name, and each label's class. Names that are all whole numbers are sorted as
+/// numbers.
+///
+/// # Errors
+/// There are more classes than labels can count.
+pub(crate) fn number_classes<'a>(
+    root: &Path,
+    labels: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(Vec<String>, HashMap<String, u16>), DataError> {
+    let distinct: BTreeSet<&str> = labels.collect();
+    let mut names: Vec<String> = distinct.into_iter().map(str::to_owned).collect();
+    if let Ok(numbers) = names.iter().map(|name| name.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
+        let mut numbered: Vec<(i64, String)> = numbers.into_iter().zip(names).collect();
+        numbered.sort();
+        names = numbered.into_iter().map(|(_, name)| name).collect();
+    }
+    let classes = u16::try_from(names.len())
+        .map_err(|_| DataError::TooManyClasses { path: root.to_path_buf(), classes: names.len() })?;
+    let numbers = names.iter().cloned().zip(0..classes).collect();
+    Ok((names, numbers))
+}

@@ -1,0 +1,55 @@
+//! What a picture is for, and how folders, shards and tables say so.
+
+use std::path::Path;
+
+/// What a picture is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    Train,
+    Test,
+    /// The test split where there is no other; beside a test split its pictures are training pictures.
+    Validation,
+    Unlabeled,
+}
+
+impl Split {
+    /// The words that stand for each split, in any case.
+    pub(crate) const WORDS: &str = "train, test, val or unlabeled";
+
+    /// The split that a folder's name or a table's cell means.
+    pub(crate) fn from_word(word: &str) -> Option<Split> {
+        match word.to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Split::Train),
+            "test" | "testing" => Some(Split::Test),
+            "val" | "valid" | "validation" => Some(Split::Validation),
+            "unlabeled" | "unlabelled" => Some(Split::Unlabeled),
+            _ => None,
+        }
+    }
+
+    /// The split that a shard's path within the data means: `train-00000-of-00002.parquet`, `test/000.tar`. The last
+    /// part that names one decides.
+    pub(crate) fn from_shard(path: &Path) -> Option<Split> {
+        let mut parts = path.iter().rev().map(|part| part.to_string_lossy());
+        let file = parts.next()?;
+        file.split(|letter: char| !letter.is_alphanumeric())
+            .find_map(Split::from_word)
+            .or_else(|| parts.find_map(|folder| Split::from_word(&folder)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_name_their_split() {
+        let split = |path: &str| Split::from_shard(Path::new(path));
+        assert_eq!(split("data/train-00000-of-00002.parquet"), Some(Split::Train));
+        assert_eq!(split("imagenet-validation-0003.tar"), Some(Split::Validation));
+        assert_eq!(split("Test/000001.tar"), Some(Split::Test));
+        assert_eq!(split("train/test-1.tar"), Some(Split::Test));
+        assert_eq!(split("unlabelled.tar"), Some(Split::Unlabeled));
+        assert_eq!(split("trainer/latest.tar"), None);
+    }
+}

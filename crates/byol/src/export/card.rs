@@ -1,0 +1,345 @@
+//! The model card: what a person who finds an exported file must know, in Markdown.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::facts::{Measured, encoder_name, kind, stem_name};
+use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESENTATION};
+use super::python::torchvision_call;
+use super::{Export, ExportError, Format, GraphInput, Network};
+use crate::config::{Augmentation, Experiment, Supervised};
+use crate::run::record::{LabelBudget, Stage};
+
+/// The text of the card.
+pub(super) fn write(export: &Export) -> Result<String, ExportError> {
+    let network = export.network;
+    let mut card = Card::default();
+    let file = export.out.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    card.line(&format!("# {file}"));
+    card.line(&about(network));
+    network_section(&mut card, network);
+    data_section(&mut card, network);
+    training_section(&mut card, network);
+    accuracy_section(&mut card, network)?;
+    card.heading("Licence");
+    card.line(&licence(network));
+    card.heading("In Python");
+    usage(&mut card, export);
+    Ok(card.text)
+}
+
+#[derive(Default)]
+struct Card {
+    text: String,
+}
+
+impl Card {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push_str("\n\n");
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.line(&format!("## {text}"));
+    }
+
+    fn table(&mut self, rows: &[(&str, String)]) {
+        self.text.push_str("| | |\n|---|---|\n");
+        for (name, value) in rows {
+            // A bar would end the cell.
+            let _ = writeln!(self.text, "| {name} | {} |", value.replace('|', "\\|").replace('\n', " "));
+        }
+        self.text.push('\n');
+    }
+
+    fn code(&mut self, language: &str, code: &str) {
+        self.line(&format!("```{language}\n{}\n```", code.trim_end()));
+    }
+}
+
+fn about(network: &Network) -> String {
+    let architecture = architecture(network);
+    let origin = network.origin();
+    let (what, how) = match (network, origin.stage) {
+        (Network::Classifier(_), Stage::Finetune) => (
+            "classifier of pictures",
+            "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
+        ),
+        (Network::Classifier(_), _) => ("classifier of pictures", "trained with labels alone"),
+        (Network::Encoder(_), Stage::Pretrain) => {
+            ("encoder of pictures", "pre-trained without labels by BYOL (arXiv 2006.07733); it is the online network's")
+        }
+        (Network::Encoder(_), Stage::Finetune) => (
+            "encoder of pictures",
+            "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
+        ),
+        (Network::Encoder(_), Stage::Supervised) => ("encoder of pictures", "trained with labels alone"),
+    };
+    let unfinished = match origin.finished {
+        true => String::new(),
+        false => format!(" Its training had not come to its end: it is the state after step {}.", origin.step),
+    };
+    format!("A {what} ({architecture}), {how}, with byol {}.{unfinished}", crate::version())
+}
+
+fn architecture(network: &Network) -> String {
+    let config = network.config();
+    format!("{}, stem `{}`, width {}", encoder_name(config.kind), stem_name(config.stem), config.width)
+}
+
+fn network_section(card: &mut Card, network: &Network) {
+    let experiment = network.experiment();
+    let numbers = |values: &[f64; 3]| values.map(|value| value.to_string()).join(", ");
+    card.heading("Network");
+    let outputs = match network {
+        Network::Classifier(classifier) => {
+            ("classes", format!("{}: {}", classifier.class_names.len(), classifier.class_names.join(", ")))
+        }
+        Network::Encoder(_) => ("representation", format!("{} values", network.config().features())),
+    };
+    card.table(&[
+        ("kind", kind(network).to_owned()),
+        ("architecture", architecture(network)),
+        ("parameters", network.weights().layout().parameter_count().to_string()),
+        ("picture", format!("{0} x {0} pixels, red, green, blue", experiment.image_size)),
+        ("mean (0-1, red, green, blue)", numbers(&experiment.mean)),
+        ("standard deviation (likewise)", numbers(&experiment.deviation)),
+        outputs,
+    ]);
+    card.line(
+        "Of a picture, the centre square is taken and resized by a smoothing bicubic filter to uint8 levels; these, divided by \
+         255, less the mean, divided by the standard deviation, are what the network reads.",
+    );
+}
+
+fn data_section(card: &mut Card, network: &Network) {
+    card.heading("Data");
+    let Some(data) = &network.origin().data else {
+        card.line("Unknown: it was exported from a checkpoint outside its run directory.");
+        return;
+    };
+    let mut rows = vec![
+        ("data set", data.name.clone()),
+        ("fingerprint", format!("`{}`", data.fingerprint)),
+        ("training images with labels", data.train_images.to_string()),
+        ("test images", data.test_images.to_string()),
+    ];
+    if network.origin().stage != Stage::Supervised && !data.unlabeled.is_empty() {
+        let pools: Vec<String> =
+            data.unlabeled.iter().map(|pool| format!("{} of {}", pool.images, shown(&pool.name))).collect();
+        rows.push(("images that pre-training could use", pools.join(", ")));
+    }
+    if data.skipped > 0 {
+        rows.push(("files left out because they could not be read", data.skipped.to_string()));
+    }
+    card.table(&rows);
+}
+
+/// A pool's name without the folders that lead to it, which are nobody else's business.
+fn shown(pool: &str) -> String {
+    Path::new(pool).file_name().map_or_else(|| pool.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn training_section(card: &mut Card, network: &Network) {
+    let experiment = network.experiment();
+    let origin = network.origin();
+    card.heading("Training");
+    let mut rows = vec![("preset", experiment.preset.clone()), ("seed", experiment.seed.to_string())];
+    if origin.stage == Stage::Pretrain {
+        let settings = &experiment.pretrain;
+        rows.extend([
+            ("pre-training", format!("{} epochs, batch size {}", settings.epochs, settings.batch_size)),
+            (
+                "optimiser",
+                format!(
+                    "{}, learning rate {}, weight decay {}",
+                    toml_name(&settings.optimizer),
+                    settings.learning_rate,
+                    settings.weight_decay
+                ),
+            ),
+            ("tau", format!("{} ({})", settings.tau, toml_name(&settings.tau_schedule))),
+        ]);
+    } else {
+        let (name, settings) = match origin.stage {
+            Stage::Finetune => ("fine-tuning", &experiment.finetune),
+            Stage::Supervised | Stage::Pretrain => ("supervised training", &experiment.supervised),
+        };
+        rows.extend(supervised(name, settings));
+    }
+    rows.push(("steps of the last stage", origin.step.to_string()));
+    if let Some(pretrain) = &origin.pretrain {
+        rows.push(("pre-training done", format!("{} epochs, {} image passes", pretrain.epochs, pretrain.images)));
+    }
+    if let Some(budget) = origin.labels_per_class {
+        let used = origin.test.map_or_else(String::new, |test| format!(" ({} labelled images)", test.labels_used));
+        rows.push(("labels per class", format!("{}{used}", budget_words(budget))));
+    }
+    if !experiment.faults.is_empty() {
+        rows.push(("faults, for an ablation", toml_name(&experiment.faults)));
+    }
+    card.table(&rows);
+}
+
+fn supervised(name: &'static str, settings: &Supervised) -> Vec<(&'static str, String)> {
+    let pictures = match settings.augmentation {
+        Augmentation::None => "unchanged",
+        Augmentation::Crop => "random crops and flips",
+        Augmentation::Color => "random crops, flips and colours",
+        Augmentation::Views => "views of pre-training",
+    };
+    let optimiser = format!(
+        "{}, learning rate {}, weight decay {}",
+        toml_name(&settings.optimizer),
+        settings.learning_rate,
+        settings.weight_decay
+    );
+    let length = format!(
+        "{} epochs or {} steps, whichever is more, batch size {}",
+        settings.epochs, settings.minimum_steps, settings.batch_size
+    );
+    vec![(name, length), ("optimiser", optimiser), ("training pictures", pictures.to_owned())]
+}
+
+/// A setting as the configuration writes it.
+fn toml_name(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default().replace('"', "")
+}
+
+fn budget_words(budget: LabelBudget) -> String {
+    match budget {
+        LabelBudget::All => "all".to_owned(),
+        LabelBudget::PerClass(labels) => labels.to_string(),
+        LabelBudget::Folds => "the first predefined fold".to_owned(),
+        LabelBudget::DrawnFolds => "the first drawn fold".to_owned(),
+    }
+}
+
+fn accuracy_section(card: &mut Card, network: &Network) -> Result<(), ExportError> {
+    card.heading("Accuracy");
+    match (network, network.origin().test) {
+        (Network::Classifier(_), Some(test)) => {
+            let Measured { accuracy, interval: (low, high) } = Measured::of(test)?;
+            card.line(&format!(
+                "{:.1} % of {} test images ({} right); 95 % interval {:.1} to {:.1} % (Wilson). It speaks of pictures like \
+                 those of the test split, and nothing that changes an answer was chosen by them.",
+                100.0 * accuracy, test.total, test.right, 100.0 * low, 100.0 * high
+            ));
+            if let Some(temperature) = test.temperature {
+                card.line(&format!(
+                    "Calibrated probabilities are the softmax of the logits divided by {:.4}, a temperature chosen on the \
+                     test images (arXiv 1706.04599); `byol predict` gives these. Probabilities in an exported graph are those \
+                     of the logits as they are.",
+                    temperature.0
+                ));
+            }
+        }
+        (Network::Classifier(_), None) => card.line("Not measured: the run has recorded no answers for test images."),
+        (Network::Encoder(_), _) => {
+            card.line("An encoder has none of its own; a classifier on it must be fitted and judged.")
+        }
+    }
+    Ok(())
+}
+
+fn licence(network: &Network) -> String {
+    let terms = match network.origin().data.as_ref().map(|data| data.name.as_str()) {
+        Some("patterns") => "Its training pictures were drawn by the program itself and are free of others' rights.",
+        Some("stl10") => {
+            "STL-10's pictures were taken from ImageNet, which is for non-commercial research and education."
+        }
+        _ => "It was trained on pictures of its user's.",
+    };
+    format!(
+        "byol is under MIT or Apache-2.0, which says nothing of these weights. How they may be used depends on the terms \
+         of the pictures that they were trained on. {terms} Whoever passes them on should write the terms here."
+    )
+}
+
+fn usage(card: &mut Card, export: &Export) {
+    let network = export.network;
+    let file = export.out.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    match export.format {
+        Format::Safetensors => {
+            let module = export.out.with_extension("py");
+            let module = module.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            if let Some(call) = torchvision_call(network) {
+                let identity = match network {
+                    Network::Classifier(_) => "",
+                    Network::Encoder(_) => "network.fc = torch.nn.Identity()\n",
+                };
+                let imports = if identity.is_empty() { "import torchvision" } else { "import torch, torchvision" };
+                card.line("With torchvision (`pip install torch torchvision safetensors`):");
+                card.code(
+                    "python",
+                    &format!(
+                        "{imports}\nfrom safetensors.torch import load_file\n\nnetwork = {call}\n{identity}\
+                     network.load_state_dict(load_file(\"{file}\"), strict=True)\nnetwork.eval()"
+                    ),
+                );
+                card.line(&format!("`{module}` beside this file does the same and has the preprocessing."));
+            } else {
+                card.line(&format!(
+                    "torchvision has no network of this form by itself; `{module}` beside this file builds it from \
+                     torchvision's parts and has the preprocessing (`pip install torch torchvision safetensors`)."
+                ));
+            }
+        }
+        Format::Onnx => onnx_usage(card, network, export.input, &file),
+    }
+}
+
+fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str) {
+    let Experiment { image_size: side, .. } = network.experiment();
+    let outputs = match network {
+        Network::Classifier(_) => format!("`{LOGITS}` and `{PROBABILITIES}`, float32 `[batch, classes]`"),
+        Network::Encoder(_) => {
+            format!("`{REPRESENTATION}`, float32 `[batch, {}]`", network.config().features())
+        }
+    };
+    let asked = match network {
+        Network::Classifier(_) => PROBABILITIES,
+        Network::Encoder(_) => REPRESENTATION,
+    };
+    let (inputs, prepare) = match input {
+        GraphInput::Pictures => (
+            format!(
+                "`{PICTURES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes the centre square, resizes and normalises"
+            ),
+            format!(
+                "picture = np.asarray(ImageOps.exif_transpose(Image.open(\"picture.jpg\")).convert(\"RGB\"))\nfeed = {{\"{PICTURES}\": \
+                 picture.transpose(2, 0, 1)[None]}}"
+            ),
+        ),
+        GraphInput::Normalized => (
+            format!("`{IMAGES}`, float32 `[batch, 3, {side}, {side}]`, resized and normalised as said above"),
+            format!(
+                "picture = ImageOps.fit(ImageOps.exif_transpose(Image.open(\"picture.jpg\")).convert(\"RGB\"), ({side}, {side}), Image.BICUBIC)\n\
+                 mean, std = (np.array(json.loads(facts[name]), np.float32) for name in (\"mean\", \"std\"))\n\
+                 values = (np.asarray(picture, np.float32) / 255 - mean) / std\n\
+                 feed = {{\"{IMAGES}\": values.transpose(2, 0, 1)[None]}}"
+            ),
+        ),
+    };
+    card.line(&format!(
+        "ONNX operator set {OPERATOR_SET}. Input {inputs}; output {outputs}. Any batch size. Class names, image size, mean and \
+         standard deviation are in the file's metadata."
+    ));
+    let answer = match network {
+        Network::Classifier(_) => {
+            format!(
+                "[values] = session.run([\"{asked}\"], feed)\nprint(json.loads(facts[\"class_names\"])[values[0].argmax()])"
+            )
+        }
+        Network::Encoder(_) => format!("[values] = session.run([\"{asked}\"], feed)\nprint(values.shape)"),
+    };
+    card.line("With ONNX Runtime (`pip install onnxruntime pillow`):");
+    card.code(
+        "python",
+        &format!(
+            "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n\n\
+         session = onnxruntime.InferenceSession(\"{file}\")\nfacts = session.get_modelmeta().custom_metadata_map\n\
+         {prepare}\n{answer}"
+        ),
+    );
+}

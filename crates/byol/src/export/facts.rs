@@ -1,0 +1,77 @@
+//! What every exported file says of its network, as names and texts: safetensors and ONNX have a place for them.
+
+use super::{ExportError, Network};
+use crate::config::{EncoderKind, StemKind};
+use crate::eval::metrics::wilson;
+use crate::run::model::TestResult;
+
+/// Names and texts; lists are JSON.
+pub(super) fn facts(network: &Network) -> Result<Vec<(&'static str, String)>, ExportError> {
+    let experiment = network.experiment();
+    let origin = network.origin();
+    let list = |values: &[f64]| serde_json::to_string(values).unwrap_or_default();
+    let mut facts = vec![
+        ("producer", format!("byol {}", crate::version())),
+        ("kind", kind(network).to_owned()),
+        ("encoder", encoder_name(experiment.encoder).to_owned()),
+        ("stem", stem_name(experiment.stem).to_owned()),
+        ("width", experiment.width.to_string()),
+        ("features", network.config().features().to_string()),
+        ("image_size", experiment.image_size.to_string()),
+        ("mean", list(&experiment.mean)),
+        ("std", list(&experiment.deviation)),
+        ("class_names", serde_json::to_string(network.class_names()).unwrap_or_default()),
+        ("stage", origin.stage.words().to_owned()),
+    ];
+    if let Some(data) = &origin.data {
+        facts.push(("data", data.name.clone()));
+        facts.push(("data_fingerprint", data.fingerprint.clone()));
+    }
+    if let (Network::Classifier(_), Some(budget)) = (network, origin.labels_per_class) {
+        facts.push(("labels_per_class", budget.to_string()));
+    }
+    if let (Network::Classifier(_), Some(test)) = (network, origin.test) {
+        let Measured { accuracy, interval: (low, high) } = Measured::of(test)?;
+        facts.push(("test_accuracy", accuracy.to_string()));
+        facts.push(("test_accuracy_interval", list(&[low, high])));
+        facts.push(("test_images", test.total.to_string()));
+    }
+    Ok(facts)
+}
+
+/// Test accuracy with Wilson's 95% interval, 0-1.
+pub(super) struct Measured {
+    pub accuracy: f64,
+    pub interval: (f64, f64),
+}
+
+impl Measured {
+    pub fn of(test: TestResult) -> Result<Measured, ExportError> {
+        let interval = wilson(test.right, test.total)?;
+        Ok(Measured { accuracy: test.right as f64 / test.total as f64, interval })
+    }
+}
+
+pub(super) fn kind(network: &Network) -> &'static str {
+    match network {
+        Network::Classifier(_) => "classifier",
+        Network::Encoder(_) => "encoder",
+    }
+}
+
+pub(super) fn encoder_name(kind: EncoderKind) -> &'static str {
+    match kind {
+        EncoderKind::Resnet10 => "resnet10",
+        EncoderKind::Resnet18 => "resnet18",
+        EncoderKind::Resnet34 => "resnet34",
+        EncoderKind::Resnet50 => "resnet50",
+    }
+}
+
+pub(super) fn stem_name(stem: StemKind) -> &'static str {
+    match stem {
+        StemKind::Imagenet => "imagenet",
+        StemKind::Small => "small",
+        StemKind::SmallStride2 => "small-stride2",
+    }
+}

@@ -1,0 +1,225 @@
+//! Trained networks for other programs: safetensors for PyTorch, and ONNX, each with a model card beside it.
+//! Where a network comes from is in [`run::model`](crate::run::model).
+
+mod card;
+mod facts;
+mod onnx;
+mod python;
+mod state_dict;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::config::Experiment;
+use crate::eval::EvalError;
+use crate::model::classifier::ClassifierHead;
+use crate::model::{ResNetConfig, Weights};
+use crate::run::directory::PARTIAL;
+use crate::run::model::{Origin, TrainedClassifier, TrainedEncoder};
+
+/// What an exported network is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A state dict that loads strictly into torchvision's network of that name, or into the one that the Python file
+    /// beside it builds.
+    Safetensors,
+    /// A graph with its weights, for ONNX Runtime and others.
+    Onnx,
+}
+
+impl Format {
+    pub const ALL: [Format; 2] = [Format::Safetensors, Format::Onnx];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Safetensors => "safetensors",
+            Format::Onnx => "onnx",
+        }
+    }
+
+    /// The format that a file's extension names.
+    pub fn of_extension(path: &Path) -> Option<Format> {
+        let extension = path.extension()?.to_str()?;
+        Format::ALL.into_iter().find(|format| format.name() == extension)
+    }
+}
+
+/// What goes into an ONNX graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GraphInput {
+    /// uint8 `[batch, 3, height, width]` of any size, red, green, blue: the centre square is taken,
+    /// resized and normalised in the graph.
+    #[default]
+    Pictures,
+    /// float32 `[batch, 3, side, side]`, resized and normalised already.
+    Normalized,
+}
+
+/// Whether files that are there already may be replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    #[default]
+    Refuse,
+    Replace,
+}
+
+/// A network to export.
+#[derive(Debug)]
+pub enum Network {
+    Classifier(TrainedClassifier),
+    /// Images to representations.
+    Encoder(TrainedEncoder),
+}
+
+impl Network {
+    pub fn experiment(&self) -> &Experiment {
+        match self {
+            Network::Classifier(classifier) => &classifier.experiment,
+            Network::Encoder(encoder) => &encoder.experiment,
+        }
+    }
+
+    pub fn weights(&self) -> &Weights {
+        match self {
+            Network::Classifier(classifier) => &classifier.weights,
+            Network::Encoder(encoder) => &encoder.weights,
+        }
+    }
+
+    pub fn origin(&self) -> &Origin {
+        match self {
+            Network::Classifier(classifier) => &classifier.origin,
+            Network::Encoder(encoder) => &encoder.origin,
+        }
+    }
+
+    fn config(&self) -> ResNetConfig {
+        match self {
+            Network::Classifier(classifier) => classifier.classifier.encoder().config(),
+            Network::Encoder(encoder) => encoder.encoder.config(),
+        }
+    }
+
+    /// The names of the classes: one for each output of a classifier, those of the data for an encoder.
+    fn class_names(&self) -> &[String] {
+        match self {
+            Network::Classifier(classifier) => &classifier.class_names,
+            Network::Encoder(encoder) => encoder.origin.data.as_ref().map_or(&[], |data| &data.class_names),
+        }
+    }
+}
+
+/// What is exported, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct Export<'a> {
+    pub network: &'a Network,
+    pub format: Format,
+    /// The file; its card, and a Python file for safetensors, are written beside it.
+    pub out: &'a Path,
+    /// Of an ONNX graph.
+    pub input: GraphInput,
+    pub overwrite: Overwrite,
+}
+
+/// A network that cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error("{} is there already; choose another --out, or replace it with --force", path.display())]
+    Exists { path: PathBuf },
+    #[error("{} is a folder; name a file with --out", path.display())]
+    Folder { path: PathBuf },
+    #[error("{} would be overwritten by the file that goes beside it; choose another --out", path.display())]
+    OwnName { path: PathBuf },
+    #[error("failed to write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error(
+        "a classifier that was trained with faults = [\"lab-heads\"] has a form that other programs do not know; export its \
+         encoder alone"
+    )]
+    LabHeads,
+    #[error("the network has {bytes} bytes of weights, and an ONNX file holds 2 GiB at most; export it as safetensors")]
+    TooLarge { bytes: usize },
+    #[error("the network cannot be written as {format}: {reason}")]
+    Form { format: &'static str, reason: String },
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+}
+
+/// Writes a network with what goes beside it, all or nothing. Returns the files, the network first.
+///
+/// # Errors
+/// One of the files is there already and may not be replaced, or cannot be written; or the format has no form for the
+/// network.
+pub fn export(export: &Export) -> Result<Vec<PathBuf>, ExportError> {
+    let Export { network, format, out, .. } = *export;
+    if let Network::Classifier(classifier) = network
+        && classifier.classifier.head() == ClassifierHead::LabLogits
+    {
+        return Err(ExportError::LabHeads);
+    }
+    if out.is_dir() {
+        return Err(ExportError::Folder { path: out.to_owned() });
+    }
+    let mut paths = vec![out.to_owned(), with_suffix(out, "md")];
+    if format == Format::Safetensors {
+        paths.push(out.with_extension("py"));
+        if paths[2] == out {
+            return Err(ExportError::OwnName { path: out.to_owned() });
+        }
+    }
+    if export.overwrite == Overwrite::Refuse
+        && let Some(path) = paths.iter().find(|path| path.exists())
+    {
+        return Err(ExportError::Exists { path: path.clone() });
+    }
+    let facts = facts::facts(network)?;
+    let mut contents = vec![
+        match format {
+            Format::Safetensors => state_dict::write(network, &facts)?,
+            Format::Onnx => onnx::write(network, &facts, export.input)?,
+        },
+        card::write(export)?.into_bytes(),
+    ];
+    if format == Format::Safetensors {
+        contents.push(python::write(network, out).into_bytes());
+    }
+    write_all(paths.iter().zip(&contents))?;
+    Ok(paths)
+}
+
+/// `model.onnx` to `model.onnx.md`.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(".");
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// Writes all files beside their places before any is put there.
+fn write_all<'a>(files: impl Iterator<Item = (&'a PathBuf, &'a Vec<u8>)> + Clone) -> Result<(), ExportError> {
+    let written = files.clone().try_for_each(|(path, bytes)| {
+        let write = || {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                std::fs::create_dir_all(folder)?;
+            }
+            let mut file = File::create(with_suffix(path, PARTIAL))?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|source| ExportError::Write { path: path.clone(), source })
+    });
+    let placed = written.and_then(|()| {
+        files.clone().try_for_each(|(path, _)| {
+            std::fs::rename(with_suffix(path, PARTIAL), path)
+                .map_err(|source| ExportError::Write { path: path.clone(), source })
+        })
+    });
+    if placed.is_err() {
+        for (path, _) in files {
+            let _ = std::fs::remove_file(with_suffix(path, PARTIAL));
+        }
+    }
+    placed
+}

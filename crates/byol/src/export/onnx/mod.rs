@@ -1,0 +1,255 @@
+//! ONNX: the network as a graph of standard operators, with weights and preprocessing inside.
+//!
+//! Operator set 18, the first in which resizing smooths (`antialias`). Initializers have torchvision's names.
+
+mod proto;
+
+use prost::Message;
+use tch::Kind;
+
+use super::state_dict::{bytes_of, state_dict};
+use super::{ExportError, Format, GraphInput, Network};
+use crate::model::walk::{self, Operations, Window};
+use crate::train::normalization;
+use proto::{
+    AttributeProto, AttributeType, DataType, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
+};
+
+pub(super) const OPERATOR_SET: i64 = 18;
+const IR_VERSION: i64 = 8;
+/// Protocol buffers hold no more in one message.
+const LARGEST: usize = 1 << 31;
+/// The batch norms' epsilon, PyTorch's.
+const EPSILON: f32 = 1e-5;
+/// The cubic's coefficient that Pillow and PyTorch smooth with.
+const CUBIC: f32 = -0.5;
+
+/// The names of inputs and outputs.
+pub(super) const PICTURES: &str = "pictures";
+pub(super) const IMAGES: &str = "images";
+pub(super) const LOGITS: &str = "logits";
+pub(super) const PROBABILITIES: &str = "probabilities";
+pub(super) const REPRESENTATION: &str = "representation";
+
+/// The bytes of the file.
+pub(super) fn write(
+    network: &Network,
+    facts: &[(&'static str, String)],
+    input: GraphInput,
+) -> Result<Vec<u8>, ExportError> {
+    let weights = network.weights();
+    let bytes = 4 * (weights.flat().numel() + weights.buffers().numel());
+    if bytes >= LARGEST - (1 << 20) {
+        return Err(ExportError::TooLarge { bytes });
+    }
+    let mut graph = Graph::default();
+    for (name, tensor) in state_dict(network) {
+        if tensor.kind() == Kind::Float {
+            let raw =
+                bytes_of(&tensor, 4).map_err(|reason| ExportError::Form { format: Format::Onnx.name(), reason })?;
+            graph.constant(&name, &tensor.size(), DataType::Float, raw);
+        }
+    }
+    let side = network.experiment().image_size as i64;
+    let images = match input {
+        GraphInput::Pictures => {
+            graph.proto.input.push(value(
+                PICTURES,
+                DataType::Uint8,
+                &[BATCH, Size::Fixed(3), HEIGHT, WIDTH],
+                ABOUT_PICTURES,
+            ));
+            graph.prepare(network, side)
+        }
+        GraphInput::Normalized => {
+            let shape = [BATCH, Size::Fixed(3), Size::Fixed(side), Size::Fixed(side)];
+            graph.proto.input.push(value(IMAGES, DataType::Float, &shape, ABOUT_IMAGES));
+            IMAGES.to_owned()
+        }
+    };
+    let representation = walk::encoder(&mut graph, network.config(), &images);
+    match network {
+        Network::Encoder(_) => {
+            graph.node("Identity", REPRESENTATION, &[&representation], Vec::new());
+            let shape = [BATCH, Size::Fixed(network.config().features())];
+            graph.proto.output.push(value(
+                REPRESENTATION,
+                DataType::Float,
+                &shape,
+                "what the encoder makes of a picture",
+            ));
+        }
+        Network::Classifier(classifier) => {
+            let product = vec![int("transB", 1)];
+            graph.node("Gemm", LOGITS, &[&representation, "fc.weight", "fc.bias"], product);
+            graph.node("Softmax", PROBABILITIES, &[LOGITS], vec![int("axis", 1)]);
+            let shape = [BATCH, Size::Fixed(classifier.class_names.len() as i64)];
+            graph.proto.output.push(value(LOGITS, DataType::Float, &shape, "one for each class, before the softmax"));
+            graph.proto.output.push(value(PROBABILITIES, DataType::Float, &shape, "the same after it"));
+        }
+    }
+    graph.proto.name = super::facts::encoder_name(network.experiment().encoder).to_owned();
+    let entry = |(name, text): &(&str, String)| StringStringEntryProto { key: (*name).to_owned(), value: text.clone() };
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPERATOR_SET }],
+        producer_name: "byol".to_owned(),
+        producer_version: crate::version(),
+        doc_string: format!(
+            "{} made by byol; class names and preprocessing are in the metadata",
+            super::facts::kind(network)
+        ),
+        graph: Some(graph.proto),
+        metadata_props: facts.iter().map(entry).collect(),
+    };
+    Ok(model.encode_to_vec())
+}
+
+const ABOUT_PICTURES: &str = "red, green, blue, 0-255, of any size: the graph crops, resizes and normalises them";
+const ABOUT_IMAGES: &str = "red, green, blue, resized and normalised";
+const BATCH: Size = Size::Open("batch");
+const HEIGHT: Size = Size::Open("height");
+const WIDTH: Size = Size::Open("width");
+
+#[derive(Clone, Copy)]
+enum Size {
+    Fixed(i64),
+    Open(&'static str),
+}
+
+fn value(name: &str, elements: DataType, shape: &[Size], about: &str) -> ValueInfoProto {
+    let dimension = |size: &Size| match size {
+        Size::Fixed(size) => DimensionProto { dim_value: Some(*size), dim_param: None },
+        Size::Open(name) => DimensionProto { dim_value: None, dim_param: Some((*name).to_owned()) },
+    };
+    let shape = Some(TensorShapeProto { dim: shape.iter().map(dimension).collect() });
+    let tensor_type = Some(TensorTypeProto { elem_type: elements as i32, shape });
+    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type }), doc_string: about.to_owned() }
+}
+
+fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), r#type: kind as i32, ..AttributeProto::default() }
+}
+
+fn int(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { i: Some(value), ..attribute(name, AttributeType::Int) }
+}
+
+fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto { f: Some(value), ..attribute(name, AttributeType::Float) }
+}
+
+fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto { s: Some(value.as_bytes().to_vec()), ..attribute(name, AttributeType::String) }
+}
+
+fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto { ints: values.to_vec(), ..attribute(name, AttributeType::Ints) }
+}
+
+/// A graph that grows; a value is named by the node that makes it.
+#[derive(Default)]
+struct Graph {
+    proto: GraphProto,
+}
+
+impl Graph {
+    fn constant(&mut self, name: &str, dims: &[i64], elements: DataType, raw_data: Vec<u8>) {
+        self.proto.initializer.push(TensorProto {
+            dims: dims.to_vec(),
+            data_type: elements as i32,
+            name: name.to_owned(),
+            raw_data,
+        });
+    }
+
+    fn node(&mut self, operator: &str, output: &str, inputs: &[&str], attribute: Vec<AttributeProto>) -> String {
+        self.proto.node.push(NodeProto {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: output.to_owned(),
+            op_type: operator.to_owned(),
+            attribute,
+        });
+        output.to_owned()
+    }
+
+    /// Pictures of any size to what the network reads, as [`ViewParams::whole`](crate::augment::view::ViewParams::whole)
+    /// has it: the centre square, resized by a smoothing cubic.
+    fn prepare(&mut self, network: &Network, side: i64) -> String {
+        let mut numbers = |name: &str, values: &[i64]| {
+            let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            self.constant(name, &[values.len() as i64], DataType::Int64, raw);
+        };
+        numbers("size", &[side, side]);
+        numbers("two", &[2]);
+        numbers("axes", &[2, 3]);
+        self.node("Shape", "given", &[PICTURES], vec![int("start", 2), int("end", 4)]);
+        self.node("ReduceMin", "shorter", &["given"], vec![int("keepdims", 1)]);
+        self.node("Sub", "excess", &["given", "shorter"], Vec::new());
+        self.node("Div", "begin", &["excess", "two"], Vec::new());
+        self.node("Add", "end", &["begin", "shorter"], Vec::new());
+        self.node("Slice", "square", &[PICTURES, "begin", "end", "axes"], Vec::new());
+        let cubic = vec![
+            int("antialias", 1),
+            ints("axes", &[2, 3]),
+            text("coordinate_transformation_mode", "half_pixel"),
+            float("cubic_coeff_a", CUBIC),
+            int("exclude_outside", 1),
+            text("mode", "cubic"),
+        ];
+        // Region of interest and scales are left out.
+        self.node("Resize", "resized", &["square", "", "", "size"], cubic);
+        self.node("Cast", "levels", &["resized"], vec![int("to", i64::from(DataType::Float as i32))]);
+        let [red, green, blue, offset @ ..] = normalization(network.experiment()).factors();
+        for (name, values) in [("factor", [red, green, blue]), ("offset", offset)] {
+            let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            self.constant(name, &[1, 3, 1, 1], DataType::Float, raw);
+        }
+        self.node("Mul", "scaled", &["levels", "factor"], Vec::new());
+        self.node("Add", IMAGES, &["scaled", "offset"], Vec::new())
+    }
+}
+
+impl Operations for Graph {
+    type Value = String;
+
+    fn convolution(&mut self, name: &str, input: &String, window: Window) -> String {
+        self.node("Conv", &format!("{name}.output"), &[input, &format!("{name}.weight")], window.attributes())
+    }
+
+    fn batch_norm(&mut self, name: &str, input: &String) -> String {
+        let [weight, bias, mean, variance] =
+            ["weight", "bias", "running_mean", "running_var"].map(|part| format!("{name}.{part}"));
+        let inputs = [input.as_str(), &weight, &bias, &mean, &variance];
+        self.node("BatchNormalization", &format!("{name}.output"), &inputs, vec![float("epsilon", EPSILON)])
+    }
+
+    fn relu(&mut self, name: &str, input: &String) -> String {
+        self.node("Relu", name, &[input], Vec::new())
+    }
+
+    fn add(&mut self, name: &str, left: &String, right: &String) -> String {
+        self.node("Add", name, &[left, right], Vec::new())
+    }
+
+    fn max_pool(&mut self, name: &str, input: &String, window: Window) -> String {
+        self.node("MaxPool", name, &[input], window.attributes())
+    }
+
+    fn average(&mut self, name: &str, input: &String) -> String {
+        let mean = self.node("GlobalAveragePool", name, &[input], Vec::new());
+        self.node("Flatten", "flatten", &[&mean], vec![int("axis", 1)])
+    }
+}
+
+impl Window {
+    fn attributes(self) -> Vec<AttributeProto> {
+        vec![
+            ints("kernel_shape", &[self.side; 2]),
+            ints("pads", &[self.side / 2; 4]),
+            ints("strides", &[self.stride; 2]),
+        ]
+    }
+}

@@ -1,0 +1,150 @@
+//! The Python lines that build an exported network from torchvision's parts and load its weights.
+
+use std::path::Path;
+
+use super::Network;
+use super::facts::encoder_name;
+use crate::config::{EncoderKind, StemKind};
+use crate::model::ResNetConfig;
+use crate::model::resnet::BlockKind;
+
+/// The file that goes beside a safetensors file at `out`.
+pub(super) fn write(network: &Network, out: &Path) -> String {
+    let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let module = out.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let file = name(out);
+    let experiment = network.experiment();
+    let outputs = match network {
+        Network::Classifier(_) => "logits of CLASS_NAMES, [batch, classes]".to_owned(),
+        Network::Encoder(_) => format!("representations, [batch, {}]", network.config().features()),
+    };
+    let imports = if torchvision_call(network).is_some() {
+        "import torchvision\nfrom torchvision.transforms.v2 import InterpolationMode, functional"
+    } else {
+        "from torchvision.models import resnet\nfrom torchvision.transforms.v2 import InterpolationMode, functional"
+    };
+    format!(
+        r#""""The network of {shown}, in PyTorch: build() makes it, load() gives it its weights.
+
+Its input is [batch, 3, IMAGE_SIZE, IMAGE_SIZE], float32, from preprocess(); its output {outputs}.
+{how}"""
+
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+{imports}
+from safetensors.torch import load_file
+from torch import nn
+
+CLASS_NAMES = {classes}
+IMAGE_SIZE = {side}
+MEAN = {mean:?}
+STD = {std:?}
+WEIGHTS = Path(__file__).with_name({quoted})
+
+
+def build():
+{build}    return network
+
+
+def load(path=WEIGHTS):
+    network = build()
+    network.load_state_dict(load_file(path), strict=True)
+    return network.eval()
+
+
+def preprocess(picture):
+    """A picture of PIL's to [3, IMAGE_SIZE, IMAGE_SIZE]: turned as it is meant to be looked at, laid over white, its centre
+    square, resized and normalised, as in byol."""
+    picture = ImageOps.exif_transpose(picture)
+    if picture.has_transparency_data:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    levels = functional.pil_to_tensor(picture.convert("RGB"))
+    height, width = levels.shape[1:]
+    side = min(height, width)
+    levels = functional.crop(levels, (height - side) // 2, (width - side) // 2, side, side)
+    levels = functional.resize(levels, [IMAGE_SIZE, IMAGE_SIZE], InterpolationMode.BICUBIC, antialias=True)
+    return functional.normalize(levels.to(torch.float32) / 255, MEAN, STD)
+"#,
+        // Neither ends the text nor escapes in it.
+        shown = file.replace(['"', '\\'], "_"),
+        // JSON's texts are Python's too.
+        quoted = serde_json::Value::from(file.as_str()),
+        how = match module.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+            true => format!("\n    from {module} import load, preprocess\n"),
+            false => String::new(),
+        },
+        classes = python_list(network.class_names()),
+        side = experiment.image_size,
+        mean = experiment.mean,
+        std = experiment.deviation,
+        build = build(network),
+    )
+}
+
+/// How torchvision itself builds the network; nothing where it has none of that form.
+pub(super) fn torchvision_call(network: &Network) -> Option<String> {
+    let ResNetConfig { kind, stem, width } = network.config();
+    if kind == EncoderKind::Resnet10 || stem != StemKind::Imagenet || width != 1.0 {
+        return None;
+    }
+    Some(match network {
+        Network::Classifier(classifier) => {
+            format!("torchvision.models.{}(num_classes={})", encoder_name(kind), classifier.class_names.len())
+        }
+        Network::Encoder(_) => format!("torchvision.models.{}()", encoder_name(kind)),
+    })
+}
+
+/// The lines of `build()` that make `network`.
+fn build(network: &Network) -> String {
+    let config = network.config();
+    let mut lines = Vec::new();
+    match torchvision_call(network) {
+        Some(call) => lines.push(format!("network = {call}")),
+        None => {
+            let block = match config.block() {
+                BlockKind::Basic => "BasicBlock",
+                BlockKind::Bottleneck => "Bottleneck",
+            };
+            let channels = config.channels(0);
+            let (side, stride) = match config.stem {
+                StemKind::Imagenet => (7, 2),
+                StemKind::Small => (3, 1),
+                StemKind::SmallStride2 => (3, 2),
+            };
+            lines.push(format!("block = resnet.{block}"));
+            lines.push(format!("network = resnet.ResNet(block, {:?})", config.depths()));
+            lines.push(format!("network.inplanes = {channels}"));
+            lines.push(format!(
+                "network.conv1 = nn.Conv2d(3, {channels}, {side}, stride={stride}, padding={}, bias=False)",
+                side / 2
+            ));
+            lines.push(format!("network.bn1 = nn.BatchNorm2d({channels})"));
+            if config.stem != StemKind::Imagenet {
+                lines.push("network.maxpool = nn.Identity()".to_owned());
+            }
+            for (stage, depth) in config.depths().into_iter().enumerate() {
+                let stride = if stage == 0 { 1 } else { 2 };
+                let (number, channels) = (stage + 1, config.channels(stage));
+                lines.push(format!(
+                    "network.layer{number} = network._make_layer(block, {channels}, {depth}, stride={stride})"
+                ));
+            }
+            if let Network::Classifier(classifier) = network {
+                let classes = classifier.class_names.len();
+                lines.push(format!("network.fc = nn.Linear({}, {classes})", config.features()));
+            }
+        }
+    }
+    if matches!(network, Network::Encoder(_)) {
+        lines.push("network.fc = nn.Identity()".to_owned());
+    }
+    lines.into_iter().map(|line| format!("    {line}\n")).collect()
+}
+
+/// JSON's texts without escapes of its own are Python's too.
+fn python_list(names: &[String]) -> String {
+    serde_json::to_string(names).unwrap_or_default().replace("\",\"", "\", \"")
+}

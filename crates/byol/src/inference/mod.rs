@@ -1,0 +1,50 @@
+//! Using a trained network on one's own pictures: representations of them, predictions, and the nearest ones. Nothing is
+//! trained here.
+//!
+//! [`files`] finds the pictures, [`pipeline`] reads, decodes and resizes them on every core while others compute, and hands
+//! rows of numbers over in the order of the files.
+
+pub mod calibration;
+pub mod embeddings;
+pub mod files;
+mod folded;
+pub mod labelled;
+pub mod neighbors;
+pub mod network;
+pub mod npy;
+pub mod parquet;
+pub mod paths;
+pub mod pipeline;
+pub mod predictions;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::model::ModelError;
+
+/// Work with a trained network that cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InferenceError {
+    #[error("no pictures in {}; give files, or folders that hold pictures ({extensions})", .searched.join(", "))]
+    NoPictures { searched: Vec<String>, extensions: String },
+    #[error(
+        "{} holds a folder '{name}', but the classes are {}; name the folders as the classes", path.display(),
+        .classes.join(", ")
+    )]
+    UnknownClass { path: PathBuf, name: String, classes: Vec<String> },
+    #[error("{} holds no labelled pictures; give a folder with a folder for each class in it", path.display())]
+    NoLabelled { path: PathBuf },
+    #[error("none of the {files} pictures can be read; the first is {}: {problem}", path.display())]
+    NoneReadable { files: usize, path: PathBuf, problem: String },
+    #[error("failed to write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("failed to read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error("a thread that computes ended unexpectedly; the message above says why")]
+    WorkerLost,
+}

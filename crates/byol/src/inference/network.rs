@@ -1,0 +1,189 @@
+//! A trained network as it is used: an encoder in evaluation mode, and the linear layers on it, if any.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor};
+
+use super::folded::{FoldedEncoder, Pictures};
+use crate::augment::Normalization;
+use crate::device::Hardware;
+use crate::model::layers::Pass;
+use crate::model::parameters::LayoutBuilder;
+use crate::model::{Leaves, Mode, ModelError, Precision, ResNet, ResNetConfig, Weights};
+use crate::run::model::{TrainedClassifier, TrainedEncoder};
+use crate::train::resnet_config;
+
+/// Names of a classifier's linear layers, first to last.
+const HEAD: [&str; 2] = ["logits", "fc"];
+
+/// What a network is made of.
+pub struct Parts<'a> {
+    pub config: ResNetConfig,
+    /// The encoder's parameters and statistics by torchvision's names.
+    pub encoder: &'a BTreeMap<String, Tensor>,
+    /// Linear layers on the representation, first to last; none where representations alone are wanted.
+    pub head: Vec<Affine>,
+    /// Side of the pictures that the network was trained on.
+    pub side: usize,
+    pub normalization: Normalization,
+}
+
+/// `y = x W^T + b`.
+///
+/// # Shapes
+/// `weight` `[outputs, inputs]`, `bias` `[outputs]`, of any floating-point type.
+#[derive(Debug)]
+pub struct Affine {
+    pub weight: Tensor,
+    pub bias: Tensor,
+}
+
+/// See [`Parts`].
+pub struct Network {
+    config: ResNetConfig,
+    encoder: Encoder,
+    head: Vec<Affine>,
+    device: Device,
+    precision: Precision,
+    side: usize,
+    normalization: Normalization,
+}
+
+/// How representations are computed.
+enum Encoder {
+    /// As in training.
+    Layers {
+        resnet: ResNet,
+        weights: Weights,
+        leaves: Leaves,
+    },
+    Folded(FoldedEncoder),
+}
+
+// SAFETY: nothing changes the tensors after `new`, and reading them from several threads is what libtorch allows; the counts
+// of who holds them are atomic.
+unsafe impl Sync for Network {}
+
+impl Network {
+    /// # Errors
+    /// The weights do not fit the encoder, or a linear layer does not fit what it stands on.
+    pub fn new(parts: Parts, hardware: &Hardware) -> Result<Network, ModelError> {
+        let mut builder = LayoutBuilder::default();
+        let resnet = ResNet::new(&mut builder, parts.config);
+        let weights = Weights::of(&builder.finish(), parts.encoder, hardware.device)?;
+        let mut inputs = parts.config.features();
+        let mut head = Vec::new();
+        for (number, layer) in parts.head.into_iter().enumerate() {
+            let outputs = layer.bias.size()[0];
+            if layer.weight.size() != [outputs, inputs] {
+                let (name, found) = (format!("linear layer {}", number + 1), layer.weight.size());
+                return Err(ModelError::Shape { name, found, expected: vec![outputs, inputs] });
+            }
+            let single = |tensor: &Tensor| tensor.detach().to_device(hardware.device).to_kind(Kind::Float);
+            head.push(Affine { weight: single(&layer.weight), bias: single(&layer.bias) });
+            inputs = outputs;
+        }
+        let Parts { config, side, normalization, .. } = parts;
+        let Hardware { device, precision, .. } = *hardware;
+        let folded = (device == Device::Cpu && precision == Precision::Full).then(|| {
+            let pictures = Pictures { batch: fitting_batch(device) as i64, side: side as i64 };
+            FoldedEncoder::new(config, parts.encoder, pictures)
+        });
+        let encoder = match folded.flatten() {
+            Some(folded) => Encoder::Folded(folded),
+            None => Encoder::Layers { leaves: weights.leaves(precision), resnet, weights },
+        };
+        Ok(Network { config, encoder, head, device, precision, side, normalization })
+    }
+
+    /// A trained encoder: rows are representations.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn encoder(trained: &TrainedEncoder, hardware: &Hardware) -> Result<Network, ModelError> {
+        let parts = Parts {
+            config: trained.encoder.config(),
+            encoder: &trained.weights.named(),
+            head: Vec::new(),
+            side: trained.experiment.image_size,
+            normalization: trained.normalization(),
+        };
+        Network::new(parts, hardware)
+    }
+
+    /// A trained classifier: rows are logits.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn classifier(trained: &TrainedClassifier, hardware: &Hardware) -> Result<Network, ModelError> {
+        let mut named = trained.weights.named();
+        let mut head = Vec::new();
+        for name in HEAD {
+            if let (Some(weight), Some(bias)) =
+                (named.remove(&format!("{name}.weight")), named.remove(&format!("{name}.bias")))
+            {
+                head.push(Affine { weight, bias });
+            }
+        }
+        let parts = Parts {
+            config: resnet_config(&trained.experiment),
+            encoder: &named,
+            head,
+            side: trained.experiment.image_size,
+            normalization: trained.normalization(),
+        };
+        Network::new(parts, hardware)
+    }
+
+    /// Values that a picture's row has.
+    pub fn columns(&self) -> usize {
+        match self.head.last() {
+            Some(last) => last.bias.size()[0] as usize,
+            None => self.config.features() as usize,
+        }
+    }
+
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    pub fn normalization(&self) -> Normalization {
+        self.normalization
+    }
+
+    /// Pictures that had best go through the network together.
+    pub fn fitting_batch(&self) -> usize {
+        fitting_batch(self.device)
+    }
+
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Representations, or what the last linear layer makes of them. The linear layers compute in float32.
+    ///
+    /// # Shapes
+    /// `[batch, 3, side, side]`, normalised, on the network's device, to float32 `[batch, columns]`.
+    pub fn forward(&self, images: &Tensor) -> Tensor {
+        tch::no_grad(|| {
+            let representation = match &self.encoder {
+                Encoder::Folded(folded) => folded.forward(images),
+                Encoder::Layers { resnet, weights, leaves } => {
+                    let precision = self.precision;
+                    let pass = Pass { weights, leaves, mode: Mode::Evaluate, precision, views: 1 };
+                    resnet.forward(&pass, images).to_kind(Kind::Float)
+                }
+            };
+            self.head.iter().fold(representation, |x, layer| x.linear(&layer.weight, Some(&layer.bias)))
+        })
+    }
+}
+
+/// Small batches on a CPU, whose activations then stay in a core's cache; large ones keep a GPU busy.
+fn fitting_batch(device: Device) -> usize {
+    if device.is_cuda() { 128 } else { 16 }
+}

@@ -1,0 +1,195 @@
+//! From a plan to a batch: views are drawn and rendered by worker threads, or drawn by them and rendered by a GPU on the
+//! thread that asks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use byol_cuda::Kernels;
+use half::bf16;
+use tch::{Device, Tensor};
+
+use super::{Batch, BatchPlan, LoadError, Pictures, ViewKind};
+use crate::augment::gpu::{DevicePictures, GpuError, GpuRenderer};
+use crate::augment::kernels::layout::Input;
+use crate::augment::{Renderer, ViewParams};
+use crate::data::Image;
+use crate::device::Hardware;
+use crate::model::Precision;
+use crate::processor_time;
+
+/// The GPU that renders views; none on the CPU, and where the kernels cannot be had.
+pub(super) fn gpu_of(hardware: &Hardware) -> Option<usize> {
+    match hardware.device {
+        Device::Cuda(index) => Kernels::load(index).is_ok().then_some(index),
+        _ => None,
+    }
+}
+
+/// What a worker makes of a plan.
+pub(super) enum Made {
+    /// Rendered, on the CPU.
+    Batch(Batch),
+    /// To be rendered by a GPU.
+    Drawn(Drawn),
+}
+
+/// A batch whose views are drawn but not rendered.
+pub(super) struct Drawn {
+    indices: Vec<usize>,
+    /// The pictures that the views name, where they are not in the GPU's memory already.
+    images: Vec<Image>,
+    /// Pictures by number, and what happens to them.
+    views: Vec<(usize, ViewParams)>,
+}
+
+/// What rendering has cost so far.
+#[derive(Default)]
+pub(super) struct RenderTime {
+    /// Processor time, added up over workers.
+    nanoseconds: AtomicU64,
+    batches: AtomicU64,
+}
+
+impl RenderTime {
+    fn add(&self, spent: Duration) {
+        self.nanoseconds.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
+        self.batches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Of one batch.
+    pub fn mean(&self) -> Duration {
+        let nanoseconds = self.nanoseconds.load(Ordering::Relaxed);
+        Duration::from_nanos(nanoseconds / self.batches.load(Ordering::Relaxed).max(1))
+    }
+}
+
+/// Makes the batches of these numbers, and sends each.
+pub(super) fn work(
+    pictures: Pictures,
+    views: &[ViewKind],
+    batches: impl Iterator<Item = usize>,
+    mut plan: impl FnMut(usize) -> BatchPlan,
+    sender: &SyncSender<Result<Made, LoadError>>,
+    rendering: &RenderTime,
+) {
+    let on_gpu = gpu_of(&pictures.hardware).is_some();
+    let mut renderer = Renderer::new(pictures.side);
+    let mut image = Image::default();
+    for number in batches {
+        let begun = processor_time::of_this_thread();
+        let made = match (on_gpu, pictures.hardware.precision) {
+            (true, _) => draw(&pictures, views, plan(number)).map(Made::Drawn),
+            (false, Precision::Full) => {
+                render::<f32>(&pictures, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
+            }
+            (false, Precision::Bf16) => {
+                render::<bf16>(&pictures, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
+            }
+        };
+        let spent = processor_time::of_this_thread().saturating_sub(begun);
+        rendering.add(spent);
+        let failed = made.is_err();
+        // A receiver that is gone means that training ended early.
+        if sender.send(made).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn render<T: Input>(
+    pictures: &Pictures,
+    views: &[ViewKind],
+    plan: BatchPlan,
+    renderer: &mut Renderer,
+    image: &mut Image,
+) -> Result<Batch, LoadError> {
+    let side = pictures.side as i64;
+    let batch = plan.indices.len();
+    let shape = [(views.len() * batch) as i64, side, side, 3];
+    let images = Tensor::empty(shape, (T::KIND, Device::Cpu));
+    let per_view = pictures.side * pictures.side * 3;
+    for row in 0..batch {
+        let mut shown = None;
+        for (number, kind) in views.iter().enumerate() {
+            let index = plan.picture(row, number);
+            if shown != Some(index) {
+                pictures.source.read(index, image)?;
+                shown = Some(index);
+            }
+            let params = kind.draw([image.width, image.height], pictures.seed, plan.epoch, index);
+            let place = (number * batch + row) * per_view;
+            // SAFETY: the tensor is contiguous, of this type, with `per_view` values for each view of each row, `place` is
+            // where those of one begin, and nobody else holds it.
+            let pixels = unsafe { std::slice::from_raw_parts_mut(images.data_ptr().cast::<T>().add(place), per_view) };
+            renderer
+                .render(image, &params, pictures.normalization, pixels)
+                .map_err(|source| LoadError::View { name: pictures.source.name(index), source })?;
+        }
+    }
+    Ok(Batch { indices: plan.indices, images: images.permute([0, 3, 1, 2]) })
+}
+
+/// Draws the views of a batch, view by view, for a GPU to render.
+fn draw(pictures: &Pictures, views: &[ViewKind], plan: BatchPlan) -> Result<Drawn, LoadError> {
+    let mut images = Vec::new();
+    let mut drawn = Vec::with_capacity(views.len() * plan.indices.len());
+    // Pictures of a later view are those of the first, in the same places, or others.
+    for (number, kind) in views.iter().enumerate() {
+        for row in 0..plan.indices.len() {
+            let index = plan.picture(row, number);
+            let (picture, size) = match &pictures.resident {
+                Some(resident) => {
+                    let place = resident.places()[index];
+                    (index, [place.width, place.height])
+                }
+                None => {
+                    let known = if number > 0 && plan.unpaired.is_none() { row } else { images.len() };
+                    if known == images.len() {
+                        let mut image = Image::default();
+                        pictures.source.read(index, &mut image)?;
+                        images.push(image);
+                    }
+                    (known, [images[known].width, images[known].height])
+                }
+            };
+            drawn.push((picture, kind.draw(size, pictures.seed, plan.epoch, index)));
+        }
+    }
+    Ok(Drawn { indices: plan.indices, images, views: drawn })
+}
+
+/// The last part of making a batch, on the thread that asks for it.
+pub(super) struct Finish {
+    pictures: Pictures,
+    /// Made when it is first needed.
+    renderer: Option<GpuRenderer>,
+}
+
+impl Finish {
+    pub fn new(pictures: Pictures) -> Self {
+        Finish { pictures, renderer: None }
+    }
+
+    pub fn batch(&mut self, made: Made) -> Result<Batch, LoadError> {
+        let Pictures { side, normalization, ref hardware, ref resident, .. } = self.pictures;
+        match made {
+            Made::Batch(batch) => Ok(Batch { images: batch.images.to_device(hardware.device), ..batch }),
+            Made::Drawn(drawn) => {
+                let renderer = match &mut self.renderer {
+                    Some(renderer) => renderer,
+                    none => {
+                        let index = gpu_of(hardware).unwrap_or_default();
+                        let renderer = GpuRenderer::new(side, normalization, index, hardware.precision);
+                        none.insert(renderer.map_err(GpuError::from)?)
+                    }
+                };
+                let images = match resident {
+                    Some(resident) => renderer.render(resident, &drawn.views)?,
+                    None => renderer.render(&DevicePictures::of(&drawn.images, hardware.device), &drawn.views)?,
+                };
+                Ok(Batch { indices: drawn.indices, images })
+            }
+        }
+    }
+}

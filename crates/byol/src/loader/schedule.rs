@@ -1,0 +1,163 @@
+//! Which pictures each batch holds: a pure function of (seed, epoch).
+
+use std::sync::Arc;
+
+use rand::seq::SliceRandom;
+
+use crate::random::{self, Coordinates, Stream};
+
+/// Which pictures one batch holds, in order, and the epoch their views are drawn for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchPlan {
+    pub epoch: usize,
+    pub indices: Vec<usize>,
+    /// The pictures of the second view, where they are not those of the first.
+    pub unpaired: Option<Vec<usize>>,
+}
+
+impl BatchPlan {
+    /// The picture that view number `view` of a row shows.
+    pub(super) fn picture(&self, row: usize, view: usize) -> usize {
+        match &self.unpaired {
+            Some(unpaired) if view > 0 => unpaired[row],
+            _ => self.indices[row],
+        }
+    }
+}
+
+/// Whether the views of a row show the same picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairing {
+    SamePicture,
+    /// The second view has an order of the pictures of its own: the lab's fault.
+    Independent,
+}
+
+/// A training stage's batches: a fresh order of the pictures in each epoch.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Pictures that take part.
+    pub indices: Arc<Vec<usize>>,
+    /// Pictures per step.
+    pub batch_size: usize,
+    /// Batches that the pictures of a step are delivered in; divides `batch_size`.
+    pub parts: usize,
+    pub last: LastBatch,
+    pub pairing: Pairing,
+    pub seed: u64,
+    /// Keeps the orders of different stages apart.
+    pub order: u64,
+}
+
+/// What happens to pictures that do not fill a batch at the end of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastBatch {
+    /// They wait for another epoch's order.
+    Drop,
+    /// They are a smaller batch, unless only one picture is left, which batch norm cannot do with.
+    Keep,
+}
+
+impl Schedule {
+    pub fn steps_per_epoch(&self) -> usize {
+        let pictures = self.indices.len();
+        let full = pictures / self.batch_size;
+        match self.last {
+            LastBatch::Keep if pictures % self.batch_size > 1 => full + 1,
+            _ => full,
+        }
+    }
+
+    /// The pictures in the order of `epoch`.
+    pub fn order_of(&self, epoch: usize) -> Vec<usize> {
+        self.shuffled(epoch, 0)
+    }
+
+    fn shuffled(&self, epoch: usize, view: u64) -> Vec<usize> {
+        let mut order = self.indices.as_ref().clone();
+        let at = Coordinates { epoch: epoch as u64, index: self.order, view };
+        order.shuffle(&mut random::rng(self.seed, Stream::Shuffle, at));
+        order
+    }
+
+    pub(super) fn orders_of(&self, epoch: usize) -> Orders {
+        let unpaired = (self.pairing == Pairing::Independent).then(|| self.shuffled(epoch, 1));
+        Orders { epoch, indices: self.order_of(epoch), unpaired }
+    }
+
+    /// Batch number `batch` of the whole stage, from 0; `orders` are those of its epoch.
+    pub(super) fn plan(&self, batch: usize, orders: &Orders) -> BatchPlan {
+        let part_size = self.batch_size / self.parts;
+        let begin = batch % (self.steps_per_epoch() * self.parts) * part_size;
+        let end = (begin + part_size).min(orders.indices.len());
+        BatchPlan {
+            epoch: orders.epoch,
+            indices: orders.indices[begin..end].to_vec(),
+            unpaired: orders.unpaired.as_ref().map(|order| order[begin..end].to_vec()),
+        }
+    }
+}
+
+/// The pictures of one epoch in order, for the first view and, where it has its own, for the second.
+pub(super) struct Orders {
+    pub epoch: usize,
+    indices: Vec<usize>,
+    unpaired: Option<Vec<usize>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(pictures: usize, batch_size: usize, last: LastBatch) -> Schedule {
+        let indices = Arc::new((0..pictures).collect());
+        Schedule { indices, batch_size, parts: 1, last, pairing: Pairing::SamePicture, seed: 3, order: 0 }
+    }
+
+    #[test]
+    fn every_picture_once_an_epoch_in_a_new_order() {
+        let schedule = schedule(10, 4, LastBatch::Keep);
+        assert_eq!(schedule.steps_per_epoch(), 3);
+        let mut orders = Vec::new();
+        for epoch in 0..2 {
+            let order = schedule.orders_of(epoch);
+            let seen: Vec<usize> = (0..3).flat_map(|step| schedule.plan(epoch * 3 + step, &order).indices).collect();
+            let mut sorted = seen.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..10).collect::<Vec<_>>());
+            orders.push(seen);
+        }
+        assert_ne!(orders[0], orders[1]);
+    }
+
+    #[test]
+    fn parts_hold_the_pictures_of_their_step() {
+        let whole = schedule(10, 4, LastBatch::Drop);
+        let parted = Schedule { parts: 2, ..whole.clone() };
+        assert_eq!(parted.steps_per_epoch(), 2);
+        for step in 0..4 {
+            let orders = whole.orders_of(step / 2);
+            let parts: Vec<usize> = (0..2).flat_map(|part| parted.plan(2 * step + part, &orders).indices).collect();
+            assert_eq!(parts, whole.plan(step, &orders).indices);
+        }
+    }
+
+    #[test]
+    fn unpaired_views_have_an_order_of_their_own() {
+        let schedule = Schedule { pairing: Pairing::Independent, ..schedule(100, 10, LastBatch::Drop) };
+        let orders = schedule.orders_of(0);
+        let plan = schedule.plan(3, &orders);
+        let unpaired = plan.unpaired.unwrap();
+        assert_eq!(unpaired.len(), 10);
+        assert_ne!(unpaired, plan.indices);
+        let mut all = orders.unpaired.unwrap();
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn last_batches() {
+        assert_eq!(schedule(10, 4, LastBatch::Drop).steps_per_epoch(), 2);
+        assert_eq!(schedule(9, 4, LastBatch::Keep).steps_per_epoch(), 2);
+    }
+}

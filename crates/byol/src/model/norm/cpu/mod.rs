@@ -1,0 +1,203 @@
+//! Fused batch norm on the CPU, for float32 and bfloat16: the loops are in [`rows`] and [`pool`], the threads libtorch's.
+
+mod pool;
+mod rows;
+mod slices;
+
+use half::bf16;
+use tch::{Device, Kind, Tensor};
+
+use self::pool::{Pools, Size};
+use self::rows::{GradientFigures, Mask, Rows, Sweeps};
+use self::slices::{values, values_mut};
+use super::{Activation, BatchNormCall, EPSILON, MOMENTUM, empty_like, from_rows, rows_of};
+use crate::model::Mode;
+
+/// Whether these kernels compute what `input` asks for.
+pub(super) fn serves(input: &Tensor) -> bool {
+    input.device() == Device::Cpu && matches!(input.kind(), Kind::Float | Kind::BFloat16)
+}
+
+/// What normalises a batch, per group and channel.
+struct Figures {
+    mean: Vec<f32>,
+    /// 1 / sqrt(variance + epsilon)
+    inverse_deviation: Vec<f32>,
+    /// `y = x * scale + shift`
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl Figures {
+    /// The batch's own in training, of which the running ones take their share; else the running ones.
+    fn of<E: Sweeps>(x: &[E], rows: Rows, call: &BatchNormCall) -> Figures {
+        let parameters = [call.weight, call.bias].map(|parameter| values::<f32>(parameter).to_vec());
+        let (mean, variance) = match call.mode {
+            Mode::Train => {
+                let (mean, variance) = rows::statistics(x, rows);
+                let count = rows.per_group as f64;
+                // Running variances are unbiased, as PyTorch's.
+                move_running(call.mean, &mean, 1.0);
+                move_running(call.variance, &variance, count / (count - 1.0));
+                (mean, variance)
+            }
+            Mode::Evaluate => {
+                let wide = |tensor| values::<f32>(tensor).iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+                (wide(call.mean), wide(call.variance))
+            }
+        };
+        let channels = rows.channels;
+        let inverse: Vec<f64> = variance.iter().map(|variance| (variance + EPSILON).sqrt().recip()).collect();
+        let [weight, bias] = parameters.map(|values| move |index: usize| f64::from(values[index % channels]));
+        let scale: Vec<f64> = inverse.iter().enumerate().map(|(index, inverse)| weight(index) * inverse).collect();
+        let shift = scale.iter().zip(&mean).enumerate().map(|(index, (scale, mean))| bias(index) - mean * scale);
+        let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
+        Figures {
+            shift: shift.map(|value| value as f32).collect(),
+            scale: narrow(&scale),
+            inverse_deviation: narrow(&inverse),
+            mean: narrow(&mean),
+        }
+    }
+
+    /// The gradients of weight and bias, and the figures of the input's.
+    fn gradient(&self, (sums, products): (Vec<f64>, Vec<f64>), rows: Rows) -> ([Tensor; 2], GradientFigures) {
+        let mut parameters = [vec![0f64; rows.channels], vec![0f64; rows.channels]];
+        let mut figures = GradientFigures {
+            mean: self.mean.clone(),
+            gain: self.scale.clone(),
+            slope: Vec::with_capacity(rows.figures()),
+            offset: Vec::with_capacity(rows.figures()),
+        };
+        let count = rows.per_group as f64;
+        for (index, (sum, product)) in sums.into_iter().zip(products).enumerate() {
+            let (scale, inverse) = (f64::from(self.scale[index]), f64::from(self.inverse_deviation[index]));
+            parameters[0][index % rows.channels] += product * inverse;
+            parameters[1][index % rows.channels] += sum;
+            figures.slope.push((-scale * inverse * inverse * product / count) as f32);
+            figures.offset.push((-scale * sum / count) as f32);
+        }
+        (parameters.map(|values| Tensor::from_slice(&values).to_kind(Kind::Float)), figures)
+    }
+}
+
+/// `running <- (1 - momentum) running + momentum statistic`, for one group after the other.
+fn move_running(running: &Tensor, statistic: &[f64], factor: f64) {
+    let mut running = running.shallow_clone();
+    let running = values_mut::<f32>(&mut running);
+    for group in statistic.chunks(running.len()) {
+        for (running, statistic) in running.iter_mut().zip(group) {
+            *running = ((1.0 - MOMENTUM) * f64::from(*running) + MOMENTUM * factor * statistic) as f32;
+        }
+    }
+}
+
+fn rows_in(input: &Tensor, channels: i64, call: &BatchNormCall) -> Rows {
+    let groups = if call.mode == Mode::Train { call.groups } else { 1 };
+    let rows = input.numel() / channels.max(1) as usize;
+    Rows { channels: channels as usize, groups, per_group: rows / groups }
+}
+
+/// See [`super::batch_norm`].
+pub(super) fn batch_norm(
+    input: &Tensor,
+    residual: Option<&Tensor>,
+    activation: Activation,
+    call: &BatchNormCall,
+) -> Tensor {
+    match input.kind() {
+        Kind::Float => batch_norm_of::<f32>(input, residual, activation, call),
+        _ => batch_norm_of::<bf16>(input, residual, activation, call),
+    }
+}
+
+fn batch_norm_of<E: Sweeps>(
+    input: &Tensor,
+    residual: Option<&Tensor>,
+    activation: Activation,
+    call: &BatchNormCall,
+) -> Tensor {
+    let relu = activation == Activation::Relu;
+    let (x, added) = tch::no_grad(|| (rows_of(&input.detach()), residual.map(|tensor| rows_of(&tensor.detach()))));
+    let rows = rows_in(&x, input.size()[1], call);
+    let figures = Figures::of::<E>(values(&x), rows, call);
+    let mut y = empty_like(&x);
+    rows::apply(
+        values::<E>(&x),
+        added.as_ref().map(values),
+        [&figures.scale, &figures.shift],
+        relu,
+        rows,
+        values_mut(&mut y),
+    );
+    let output = from_rows(y.shallow_clone());
+    let mut inputs = vec![input, call.weight, call.bias];
+    inputs.extend(residual);
+    if !byol_torch::needs_gradient(&inputs) {
+        return output;
+    }
+    debug_assert!(call.mode == Mode::Train, "no gradient is wanted in evaluation mode");
+    let (has_residual, saved) = (added.is_some(), (relu && added.is_some()).then_some(y));
+    byol_torch::with_gradient(output, &inputs, move |gradient| {
+        let gradient = rows_of(&gradient);
+        let (x_values, gradient_values) = (values::<E>(&x), values::<E>(&gradient));
+        let mask = match &saved {
+            Some(y) => Mask::Output(values(y)),
+            None if relu => Mask::Recomputed { scale: &figures.scale, shift: &figures.shift },
+            None => Mask::None,
+        };
+        let sums = rows::gradient_sums(x_values, gradient_values, mask, &figures.mean, rows);
+        let ([weight, bias], gradient_figures) = figures.gradient(sums, rows);
+        let mut dx = empty_like(&x);
+        let mut masked = (has_residual && relu).then(|| empty_like(&x));
+        let masked_values = masked.as_mut().map(values_mut);
+        rows::input_gradient(
+            x_values,
+            gradient_values,
+            mask,
+            &gradient_figures,
+            rows,
+            values_mut(&mut dx),
+            masked_values,
+        );
+        let mut gradients = vec![Some(from_rows(dx)), Some(weight), Some(bias)];
+        if has_residual {
+            gradients.push(Some(from_rows(masked.unwrap_or(gradient))));
+        }
+        gradients
+    })
+}
+
+/// See [`super::batch_norm_relu_pool`].
+pub(super) fn batch_norm_relu_pool(input: &Tensor, call: &BatchNormCall) -> Tensor {
+    match input.kind() {
+        Kind::Float => batch_norm_relu_pool_of::<f32>(input, call),
+        _ => batch_norm_relu_pool_of::<bf16>(input, call),
+    }
+}
+
+fn batch_norm_relu_pool_of<E: Sweeps + Pools>(input: &Tensor, call: &BatchNormCall) -> Tensor {
+    let x = tch::no_grad(|| rows_of(&input.detach()));
+    let (batch, channels, height, width) = input.size4().expect("pictures have four dimensions");
+    let size = Size { height: height as usize, width: width as usize, channels: channels as usize };
+    let rows = rows_in(&x, channels, call);
+    let figures = Figures::of::<E>(values(&x), rows, call);
+    let [pooled_height, pooled_width] = size.pooled().map(|length| length as i64);
+    let mut y = Tensor::empty([batch, pooled_height, pooled_width, channels], (E::KIND, Device::Cpu));
+    let mut positions = vec![0u8; y.numel()];
+    pool::forward(values::<E>(&x), size, [&figures.scale, &figures.shift], rows, values_mut(&mut y), &mut positions);
+    let inputs = [input, call.weight, call.bias];
+    if !byol_torch::needs_gradient(&inputs) {
+        return from_rows(y);
+    }
+    debug_assert!(call.mode == Mode::Train, "no gradient is wanted in evaluation mode");
+    byol_torch::with_gradient(from_rows(y), &inputs, move |gradient| {
+        let gradient = rows_of(&gradient);
+        let (x_values, gradient_values) = (values::<E>(&x), values::<E>(&gradient));
+        let sums = pool::gradient_sums(x_values, gradient_values, &positions, size, &figures.mean, rows);
+        let ([weight, bias], gradient_figures) = figures.gradient(sums, rows);
+        let mut dx = empty_like(&x);
+        pool::input_gradient(x_values, gradient_values, &positions, size, &gradient_figures, rows, values_mut(&mut dx));
+        vec![Some(from_rows(dx)), Some(weight), Some(bias)]
+    })
+}

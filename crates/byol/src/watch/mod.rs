@@ -1,0 +1,225 @@
+//! A live page of runs: a web server for this machine alone, which gives the report of what run directories hold by now.
+//!
+//! It reads run directories and writes nothing. Two addresses exist, `/` and `/revision`; no path of a request ever names
+//! a file.
+
+mod status;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use crate::report::{self, ReportError, RunData};
+use crate::run::event::Interrupt;
+use status::{RunStatus, status};
+
+/// How long a thread waits for a request before it looks whether it should end.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Threads that answer: a browser that reads slowly keeps no other waiting.
+const THREADS: usize = 4;
+/// Making a page anew takes at most one part in so many of the time.
+const IDLE_SHARE: u32 = 9;
+/// What a page is made from.
+const FILES: [&str; 7] = [
+    "config.toml",
+    "metrics.jsonl",
+    "predictions.jsonl",
+    "summary.json",
+    "gallery/gallery.json",
+    "gallery/thumbnails.json",
+    "gallery/map.json",
+];
+
+/// The live page cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    #[error("no run was named: name at least one run directory")]
+    NoRuns,
+    #[error("{} is a file: name the folder that a run writes to", .0.display())]
+    NotAFolder(PathBuf),
+    #[error("cannot listen on 127.0.0.1, port {port} ({reason}); choose another --port, or 0 for any that is free")]
+    Listen { port: u16, reason: String },
+    #[error("the server failed: {0}")]
+    Serve(#[from] std::io::Error),
+}
+
+/// A server that listens.
+pub struct Watch {
+    server: Server,
+    address: SocketAddr,
+    runs: Vec<PathBuf>,
+    made: Mutex<Made>,
+}
+
+/// The newest page, and what it was made from.
+struct Made {
+    page: Arc<str>,
+    revision: u64,
+    seen: Vec<Seen>,
+    /// Why a run could not be read, where one could not.
+    problems: Vec<Option<String>>,
+    at: Instant,
+    took: Duration,
+}
+
+/// Length and time of every file of [`FILES`] that is there.
+type Seen = Vec<Option<(u64, Option<SystemTime>)>>;
+
+/// What `/revision` answers.
+#[derive(Serialize)]
+struct Revision {
+    revision: String,
+    runs: Vec<RunStatus>,
+}
+
+impl Watch {
+    /// Listens on 127.0.0.1. A run directory need not be there yet. Port 0 takes any that is free.
+    ///
+    /// # Errors
+    /// There are no runs, one is a file, or the port is taken.
+    pub fn bind(runs: &[PathBuf], port: u16) -> Result<Watch, WatchError> {
+        if runs.is_empty() {
+            return Err(WatchError::NoRuns);
+        }
+        if let Some(file) = runs.iter().find(|run| run.is_file()) {
+            return Err(WatchError::NotAFolder(file.clone()));
+        }
+        let listen = |reason: String| WatchError::Listen { port, reason };
+        let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| listen(error.to_string()))?;
+        let address = server.server_addr().to_ip().ok_or_else(|| listen("no address".to_owned()))?;
+        // Pages of an earlier server must not take this one's first for their own.
+        let first = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_millis() as u64);
+        let made = Mutex::new(make(runs, first));
+        Ok(Watch { server, address, runs: runs.to_vec(), made })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until it is asked to stop.
+    ///
+    /// # Errors
+    /// Requests cannot be received any more.
+    pub fn serve(&self, interrupt: &Interrupt) -> Result<(), WatchError> {
+        let answer = || -> std::io::Result<()> {
+            while !interrupt.requested() {
+                if let Some(request) = self.server.recv_timeout(PATIENCE)? {
+                    self.answer(request);
+                }
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(answer)).collect();
+            threads.into_iter().try_for_each(|thread| match thread.join() {
+                Ok(ended) => ended.map_err(WatchError::from),
+                Err(_) => Err(WatchError::Serve(std::io::Error::other("a thread that answers requests panicked"))),
+            })
+        })
+    }
+
+    fn answer(&self, request: Request) {
+        let path = request.url().split(['?', '#']).next().unwrap_or_default();
+        // A page of another site, whose name leads here, must not read this one's answers.
+        let named = |header: &Header| header.field.equiv("Host") && is_this_machine(header.value.as_str());
+        let response = if !request.headers().iter().any(named) {
+            plain(403, "this page is for this machine alone")
+        } else if !matches!(request.method(), Method::Get | Method::Head) {
+            plain(405, "only GET is answered").with_header(header("Allow", "GET, HEAD"))
+        } else {
+            match path {
+                "/" => {
+                    let page = Arc::clone(&self.newest().page);
+                    Response::from_string(&*page).with_header(header("Content-Type", "text/html; charset=utf-8"))
+                }
+                "/revision" => self.revision(),
+                _ => plain(404, "there is no such page"),
+            }
+        };
+        let response = response
+            .with_header(header("Cache-Control", "no-store"))
+            .with_header(header("X-Content-Type-Options", "nosniff"))
+            .with_header(header("Referrer-Policy", "no-referrer"));
+        // Whoever asked may have gone.
+        let _ = request.respond(response);
+    }
+
+    fn revision(&self) -> Response<std::io::Cursor<Vec<u8>>> {
+        let (revision, problems) = {
+            let made = self.newest();
+            (made.revision, made.problems.clone())
+        };
+        let runs = self.runs.iter().zip(problems).map(|(run, problem)| status(run, problem)).collect();
+        match serde_json::to_string(&Revision { revision: revision.to_string(), runs }) {
+            Ok(text) => Response::from_string(text).with_header(header("Content-Type", "application/json")),
+            Err(error) => plain(500, &error.to_string()),
+        }
+    }
+
+    /// The newest page: made anew where a file has changed, unless that would take too much of the machine's time.
+    fn newest(&self) -> std::sync::MutexGuard<'_, Made> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = made.at.elapsed() >= made.took * IDLE_SHARE;
+        if due && self.runs.iter().map(|run| seen(run)).collect::<Vec<_>>() != made.seen {
+            *made = make(&self.runs, made.revision + 1);
+        }
+        made
+    }
+}
+
+fn seen(run: &Path) -> Seen {
+    let file = |name: &&str| std::fs::metadata(run.join(name)).ok().map(|file| (file.len(), file.modified().ok()));
+    FILES.iter().map(file).collect()
+}
+
+fn make(runs: &[PathBuf], revision: u64) -> Made {
+    let begun = Instant::now();
+    // Looked at before reading: what changes meanwhile is seen the next time.
+    let seen = runs.iter().map(|run| seen(run)).collect();
+    let read: Vec<Result<RunData, ReportError>> = runs.iter().map(|run| report::load(run)).collect();
+    let problem = |read: &Result<RunData, ReportError>| match read {
+        Ok(_) => None,
+        Err(error) if not_begun(error) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let problems = read.iter().map(problem).collect();
+    let names: Vec<String> = runs.iter().map(|run| report::name_of(run)).collect();
+    let mut begun_runs: Vec<RunData> = read.into_iter().filter_map(Result::ok).collect();
+    begun_runs.iter_mut().for_each(RunData::forgive_unfinished);
+    let page = report::html::render_live(&begun_runs, &names, revision).into();
+    Made { page, revision, seen, problems, at: Instant::now(), took: begun.elapsed() }
+}
+
+/// Whether there is nothing of a run yet.
+fn not_begun(error: &ReportError) -> bool {
+    match error {
+        ReportError::NotARun(_) | ReportError::Missing(_) => true,
+        ReportError::Read { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    matches!(name, "127.0.0.1" | "localhost")
+}
+
+fn plain(code: u16, text: &str) -> Response<std::io::Cursor<Vec<u8>>> {
+    Response::from_string(format!("{text}\n"))
+        .with_status_code(code)
+        .with_header(header("Content-Type", "text/plain; charset=utf-8"))
+}
+
+/// A header of plain ASCII, as all of these are.
+fn header(name: &'static str, value: &'static str) -> Header {
+    Header::from_bytes(name, value).expect("a header of plain ASCII")
+}
+
+#[cfg(test)]
+mod tests;

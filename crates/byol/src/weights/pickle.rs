@@ -1,0 +1,405 @@
+//! Reading a pickled state dict without running anything that it asks for: the few instructions that `torch.save` writes,
+//! and of functions the ones that put tensors together. What else a file names is an error.
+
+use super::storage::Element;
+
+/// A pickle is the list of a state dict's names and shapes; the numbers lie elsewhere.
+pub(super) const LARGEST: usize = 64 << 20;
+/// A value takes many times the memory of the byte that makes it; no state dict has nearly so many.
+const MOST_VALUES: usize = 4 << 20;
+/// Names of storages are copied with every tensor; `torch.save` writes numbers.
+const LONGEST_KEY: usize = 256;
+
+/// Where a value lies in [`Pickle::values`]. Values refer to each other by place, so that no nesting is deep for whoever
+/// drops them.
+pub(super) type Place = usize;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// None, a truth value, a number with a point: nothing that a tensor depends on.
+    Other,
+    Whole(i64),
+    Text(String),
+    /// A tuple or a list.
+    Sequence(Vec<Place>),
+    Dict(Vec<(Place, Place)>),
+    Function(Function),
+    Storage(Storage),
+    Tensor(Strided),
+}
+
+/// What a pickle may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Function {
+    OrderedDict,
+    RebuildTensor,
+    RebuildParameter,
+    StorageType(Element),
+}
+
+/// A block of numbers in the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Storage {
+    pub key: String,
+    pub element: Element,
+    pub count: usize,
+}
+
+/// A tensor as a part of a storage; sizes in elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Strided {
+    pub storage: Storage,
+    pub offset: usize,
+    pub shape: Vec<i64>,
+    pub strides: Vec<i64>,
+}
+
+/// What a pickle holds.
+#[derive(Debug)]
+pub(super) struct Pickle {
+    pub values: Vec<Value>,
+    pub top: Place,
+    /// Bytes of it.
+    pub length: usize,
+}
+
+/// Reads one pickle at the beginning of `bytes`.
+///
+/// # Errors
+/// It is cut off, uses an instruction or names a function that is not admitted, or contradicts itself; in words.
+pub(super) fn read(bytes: &[u8]) -> Result<Pickle, String> {
+    let mut machine =
+        Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: Vec::new() };
+    loop {
+        if machine.at > LARGEST {
+            return Err(format!("its list of tensors is longer than {LARGEST} bytes"));
+        }
+        if machine.values.len() > MOST_VALUES {
+            return Err(format!("its list of tensors has more than {MOST_VALUES} values"));
+        }
+        if machine.step()? {
+            let top = machine.pop()?;
+            return Ok(Pickle { values: machine.values, top, length: machine.at });
+        }
+    }
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    values: Vec<Value>,
+    stack: Vec<Place>,
+    /// Heights of the stack.
+    marks: Vec<usize>,
+    memo: Vec<Option<Place>>,
+}
+
+impl Machine<'_> {
+    /// Does one instruction; true at the end.
+    fn step(&mut self) -> Result<bool, String> {
+        let [instruction] = self.array()?;
+        match instruction {
+            b'.' => return Ok(true),
+            // PROTO and FRAME.
+            0x80 => {
+                let [version] = self.array()?;
+                if version > 5 {
+                    return Err(format!("it is a pickle of protocol {version}"));
+                }
+            }
+            0x95 => {
+                self.array::<8>()?;
+            }
+            b'(' => self.marks.push(self.stack.len()),
+            b'}' => self.push(Value::Dict(Vec::new())),
+            b']' | b')' => self.push(Value::Sequence(Vec::new())),
+            b't' => {
+                let items = self.since_mark()?;
+                self.push(Value::Sequence(items));
+            }
+            0x85..=0x87 => {
+                let from = self.stack.len().checked_sub(usize::from(instruction - 0x84)).ok_or_else(empty)?;
+                let items = self.stack.split_off(from);
+                self.push(Value::Sequence(items));
+            }
+            // Texts.
+            0x8c => {
+                let [length] = self.array()?;
+                self.text(usize::from(length))?;
+            }
+            b'X' => {
+                let length = u32::from_le_bytes(self.array()?) as usize;
+                self.text(length)?;
+            }
+            // Numbers, truth values, None.
+            b'K' => {
+                let [number] = self.array()?;
+                self.push(Value::Whole(number.into()));
+            }
+            b'M' => {
+                let number = u16::from_le_bytes(self.array()?);
+                self.push(Value::Whole(number.into()));
+            }
+            b'J' => {
+                let number = i32::from_le_bytes(self.array()?);
+                self.push(Value::Whole(number.into()));
+            }
+            0x8a => {
+                let [length] = self.array()?;
+                let bytes = self.take(usize::from(length))?;
+                // PyTorch's old format begins with a number of ten bytes; only whether it fits matters.
+                let value = match bytes {
+                    [] => Value::Whole(0),
+                    bytes if bytes.len() <= 8 => {
+                        let fill = if bytes[bytes.len() - 1] & 0x80 == 0 { 0 } else { 0xff };
+                        let mut whole = [fill; 8];
+                        whole[..bytes.len()].copy_from_slice(bytes);
+                        Value::Whole(i64::from_le_bytes(whole))
+                    }
+                    _ => Value::Other,
+                };
+                self.push(value);
+            }
+            b'G' => {
+                self.array::<8>()?;
+                self.push(Value::Other);
+            }
+            b'N' | 0x88 | 0x89 => self.push(Value::Other),
+            // The memo.
+            b'q' => {
+                let [index] = self.array()?;
+                self.remember(index.into())?;
+            }
+            b'r' => {
+                let index = u32::from_le_bytes(self.array()?) as usize;
+                self.remember(index)?;
+            }
+            0x94 => self.remember(self.memo.len())?,
+            b'h' => {
+                let [index] = self.array()?;
+                self.recall(index.into())?;
+            }
+            b'j' => {
+                let index = u32::from_le_bytes(self.array()?) as usize;
+                self.recall(index)?;
+            }
+            // Filling lists and dictionaries.
+            b'a' => {
+                let item = self.pop()?;
+                self.extend(vec![item])?;
+            }
+            b'e' => {
+                let items = self.since_mark()?;
+                self.extend(items)?;
+            }
+            b's' => {
+                let value = self.pop()?;
+                let key = self.pop()?;
+                self.insert(vec![key, value])?;
+            }
+            b'u' => {
+                let items = self.since_mark()?;
+                self.insert(items)?;
+            }
+            // Functions.
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.push(Value::Function(function(&module, &name)?));
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                let (Value::Text(module), Value::Text(name)) = (&self.values[module], &self.values[name]) else {
+                    return Err("it names a function by something that is no text".to_owned());
+                };
+                let function = function(module, name)?;
+                self.push(Value::Function(function));
+            }
+            b'R' => self.call()?,
+            b'Q' => self.storage()?,
+            b'b' => {
+                // The attributes of a dictionary or a parameter change no number.
+                self.pop()?;
+                let object = *self.stack.last().ok_or_else(empty)?;
+                if !matches!(self.values[object], Value::Dict(_) | Value::Tensor(_)) {
+                    return Err("it gives attributes to something that has none".to_owned());
+                }
+            }
+            other => {
+                return Err(format!("it uses the pickle instruction 0x{other:02x}, which a state dict does not need"));
+            }
+        }
+        Ok(false)
+    }
+
+    fn take(&mut self, length: usize) -> Result<&[u8], String> {
+        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len()).ok_or("it is cut off")?;
+        let taken = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn text(&mut self, length: usize) -> Result<(), String> {
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| "a name in it is not UTF-8")?.to_owned();
+        self.push(Value::Text(text));
+        Ok(())
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let rest = &self.bytes[self.at..];
+        let length =
+            rest.iter().take(256).position(|&byte| byte == b'\n').ok_or("it names a function without an end")?;
+        let line = String::from_utf8_lossy(&rest[..length]).into_owned();
+        self.at += length + 1;
+        Ok(line)
+    }
+
+    fn push(&mut self, value: Value) {
+        self.values.push(value);
+        self.stack.push(self.values.len() - 1);
+    }
+
+    fn pop(&mut self) -> Result<Place, String> {
+        // What lies below a mark belongs to whoever set it.
+        match self.marks.last() {
+            Some(&mark) if self.stack.len() <= mark => Err(empty()),
+            _ => self.stack.pop().ok_or_else(empty),
+        }
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Place>, String> {
+        let mark = self.marks.pop().ok_or("it ends a list that it never began")?;
+        match mark <= self.stack.len() {
+            true => Ok(self.stack.split_off(mark)),
+            false => Err(empty()),
+        }
+    }
+
+    fn remember(&mut self, index: usize) -> Result<(), String> {
+        let place = *self.stack.last().ok_or_else(empty)?;
+        // `torch.save` numbers in order, so a number far beyond is none of its.
+        if index > self.memo.len() + 1 {
+            return Err("it remembers a value out of order".to_owned());
+        }
+        if index >= self.memo.len() {
+            self.memo.resize(index + 1, None);
+        }
+        self.memo[index] = Some(place);
+        Ok(())
+    }
+
+    fn recall(&mut self, index: usize) -> Result<(), String> {
+        let place = self.memo.get(index).copied().flatten().ok_or("it recalls a value that it never remembered")?;
+        self.stack.push(place);
+        Ok(())
+    }
+
+    fn extend(&mut self, items: Vec<Place>) -> Result<(), String> {
+        let list = *self.stack.last().ok_or_else(empty)?;
+        match &mut self.values[list] {
+            Value::Sequence(list) => list.extend(items),
+            _ => return Err("it adds to something that is no list".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, items: Vec<Place>) -> Result<(), String> {
+        let dict = *self.stack.last().ok_or_else(empty)?;
+        match &mut self.values[dict] {
+            Value::Dict(dict) if items.len().is_multiple_of(2) => {
+                dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+                Ok(())
+            }
+            _ => Err("it sets a key of something that is no dictionary".to_owned()),
+        }
+    }
+
+    fn call(&mut self) -> Result<(), String> {
+        let (arguments, function) = (self.pop()?, self.pop()?);
+        let (Value::Sequence(arguments), Value::Function(function)) = (&self.values[arguments], &self.values[function])
+        else {
+            return Err("it calls something that is no function".to_owned());
+        };
+        let value = match (function, arguments.as_slice()) {
+            (Function::OrderedDict, []) => Value::Dict(Vec::new()),
+            (Function::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
+                self.rebuild(storage, offset, shape, strides)?
+            }
+            (Function::RebuildParameter, &[tensor, ..]) => match &self.values[tensor] {
+                Value::Tensor(tensor) => Value::Tensor(tensor.clone()),
+                _ => return Err("a parameter in it is made of no tensor".to_owned()),
+            },
+            _ => return Err("it calls a function with arguments that it does not take".to_owned()),
+        };
+        self.push(value);
+        Ok(())
+    }
+
+    fn rebuild(&self, storage: Place, offset: Place, shape: Place, strides: Place) -> Result<Value, String> {
+        let wrong = || "a tensor in it is put together from wrong parts".to_owned();
+        let whole = |place: &Place| match self.values[*place] {
+            Value::Whole(number) if number >= 0 => Ok(number),
+            _ => Err(wrong()),
+        };
+        let numbers = |place: Place| match &self.values[place] {
+            Value::Sequence(items) => items.iter().map(whole).collect::<Result<Vec<i64>, _>>(),
+            _ => Err(wrong()),
+        };
+        let Value::Storage(storage) = &self.values[storage] else { return Err(wrong()) };
+        let offset = usize::try_from(whole(&offset)?).map_err(|_| wrong())?;
+        let (shape, strides) = (numbers(shape)?, numbers(strides)?);
+        if shape.len() != strides.len() || shape.len() > 8 {
+            return Err(wrong());
+        }
+        Ok(Value::Tensor(Strided { storage: storage.clone(), offset, shape, strides }))
+    }
+
+    /// A persistent identifier: `("storage", type, key, location, count)`, in the old format with a view of it.
+    fn storage(&mut self) -> Result<(), String> {
+        let wrong = || "it refers to something outside that is no storage".to_owned();
+        let identifier = self.pop()?;
+        let Value::Sequence(parts) = &self.values[identifier] else { return Err(wrong()) };
+        let parts: Vec<&Value> = parts.iter().map(|&part| &self.values[part]).collect();
+        let storage = match parts.as_slice() {
+            [
+                Value::Text(kind),
+                Value::Function(Function::StorageType(element)),
+                Value::Text(key),
+                Value::Text(_),
+                Value::Whole(count),
+                view @ ..,
+            ] if kind == "storage" && key.len() <= LONGEST_KEY && matches!(view, [] | [Value::Other]) => {
+                let count = usize::try_from(*count).map_err(|_| wrong())?;
+                Storage { key: key.clone(), element: *element, count }
+            }
+            _ => return Err(wrong()),
+        };
+        self.push(Value::Storage(storage));
+        Ok(())
+    }
+}
+
+fn empty() -> String {
+    "it takes a value where there is none".to_owned()
+}
+
+/// The function of that name, if it is one of the few that are admitted.
+fn function(module: &str, name: &str) -> Result<Function, String> {
+    match (module, name) {
+        ("collections", "OrderedDict") => Ok(Function::OrderedDict),
+        ("torch._utils", "_rebuild_tensor_v2") => Ok(Function::RebuildTensor),
+        ("torch._utils", "_rebuild_parameter") => Ok(Function::RebuildParameter),
+        ("torch", storage) if Element::of_storage(storage).is_some() => {
+            Ok(Function::StorageType(Element::of_storage(storage).unwrap_or(Element::Float)))
+        }
+        _ => Err(format!(
+            "it asks to run {module}.{name}, which is not done; save the state dict alone, \
+             torch.save(model.state_dict(), FILE)"
+        )),
+    }
+}

@@ -1,0 +1,191 @@
+use super::*;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/weights").join(name)
+}
+
+fn same(found: &BTreeMap<String, Tensor>, expected: &BTreeMap<String, Tensor>, prefix: &str) {
+    assert_eq!(found.len(), expected.len());
+    for (name, tensor) in expected {
+        let found = &found[&format!("{prefix}{name}")];
+        assert_eq!((found.size(), found.kind()), (tensor.size(), tensor.kind()), "{name}");
+        assert!(found.equal(tensor), "{name}");
+    }
+}
+
+/// The files of `make_fixtures.py`, as PyTorch writes them.
+#[test]
+fn what_torch_saved_is_read() {
+    let expected = read_weights(&fixture("expected.safetensors")).unwrap();
+    for (name, prefix) in [("archive.pth", ""), ("old.pth", ""), ("nested.pth", "state_dict.")] {
+        let file = read(&fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        same(&file.tensors, &expected, prefix);
+        assert_eq!(file.sha256.len(), 64);
+    }
+}
+
+#[test]
+fn damaged_files_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.pth");
+    for name in ["archive.pth", "old.pth"] {
+        let bytes = std::fs::read(fixture(name)).unwrap();
+        for length in (0..bytes.len()).step_by(3) {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            assert!(read(&path).is_err(), "{name} cut at {length}");
+        }
+        for place in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1 << (place % 8);
+            std::fs::write(&path, &damaged).unwrap();
+            // Whatever it is taken for, it must not panic.
+            let _ = read(&path);
+        }
+    }
+}
+
+/// A pickle of protocol 2 around `body`.
+fn pickled(body: &[u8]) -> Vec<u8> {
+    [b"\x80\x02", body, b"."].concat()
+}
+
+#[test]
+fn no_function_is_run_that_a_state_dict_does_not_need() {
+    let cases: [(&[u8], &str); 9] = [
+        (b"cposix\nsystem\nX\x04\x00\x00\x00true\x85R", "asks to run posix.system"),
+        (b"cbuiltins\neval\nX\x01\x00\x00\x001\x85R", "asks to run builtins.eval"),
+        (b"ctorch._utils\n_rebuild_tensor_v2\n)R", "arguments that it does not take"),
+        (b"\x8c\x02os\x8c\x06system\x93", "asks to run os.system"),
+        (b"ccollections\nOrderedDict\n", ""),
+        (b"itorch\nload\n", "instruction 0x69"),
+        (b"}\x94K\x01h\x05", "never remembered"),
+        (b"Nr\xff\xff\xff\x7f", "out of order"),
+        (b"K\x01R", "takes a value where there is none"),
+    ];
+    for (body, words) in cases {
+        match (pickle::read(&pickled(body)), words) {
+            (Ok(_), "") => {}
+            (Ok(found), _) => panic!("{body:?} was read as {found:?}"),
+            (Err(reason), _) => assert!(!words.is_empty() && reason.contains(words), "{body:?}: {reason}"),
+        }
+    }
+}
+
+#[test]
+fn nesting_and_repetition_cost_no_more_than_their_bytes() {
+    // A million tuples inside one another.
+    let mut body = vec![b')'];
+    body.resize(1_000_000, 0x85);
+    assert!(pickle::read(&pickled(&body)).is_ok());
+    // Each dictionary holds the one before twice: 2^200 leaves.
+    let mut body = b"}".to_vec();
+    for last in 0..200 {
+        body.extend(b"\x94}(X\x01\x00\x00\x00ah");
+        body.push(last);
+        body.extend(b"X\x01\x00\x00\x00bh");
+        body.push(last);
+        body.push(b'u');
+    }
+    let read = pickle::read(&pickled(&body)).unwrap();
+    assert!(storage::named(&read).is_err());
+}
+
+#[test]
+fn tensors_stay_inside_their_storages() {
+    let strided = |offset, shape: &[i64], strides: &[i64]| pickle::Strided {
+        storage: pickle::Storage { key: "0".to_owned(), element: storage::Element::Float, count: 6 },
+        offset,
+        shape: shape.to_vec(),
+        strides: strides.to_vec(),
+    };
+    let bytes: Vec<u8> = (0..6).flat_map(|value| (value as f32).to_le_bytes()).collect();
+    let good = storage::tensor(&bytes, &strided(1, &[2, 2], &[1, 2])).unwrap();
+    assert_eq!(Vec::<f32>::try_from(good.view(-1)).unwrap(), [1.0, 3.0, 2.0, 4.0]);
+    let bad = [
+        strided(3, &[2, 2], &[2, 1]),
+        strided(6, &[1], &[1]),
+        strided(0, &[1 << 40], &[0]),
+        strided(0, &[i64::MAX, i64::MAX], &[1, 1]),
+        strided(usize::MAX, &[1], &[1]),
+        strided(0, &[2], &[i64::MAX]),
+    ];
+    for strided in bad {
+        assert!(storage::tensor(&bytes, &strided).is_err(), "{strided:?}");
+    }
+    assert!(storage::tensor(&bytes[..20], &strided(0, &[1], &[1])).is_err());
+}
+
+fn config(kind: EncoderKind, stem: StemKind, width: f64) -> ResNetConfig {
+    ResNetConfig { kind, stem, width }
+}
+
+/// Weights of an encoder with a last layer of `classes`, under a prefix.
+fn network(config: ResNetConfig, classes: i64, prefix: &str) -> BTreeMap<String, Tensor> {
+    let mut builder = LayoutBuilder::default();
+    ResNet::new(&mut builder, config);
+    let weights = crate::model::Weights::initialize(&builder.finish(), 1, 0, Device::Cpu);
+    let mut named = weights.named();
+    named.insert("fc.weight".to_owned(), Tensor::ones([classes, config.features()], (Kind::Float, Device::Cpu)));
+    named.insert("fc.bias".to_owned(), Tensor::ones([classes], (Kind::Float, Device::Cpu)));
+    named.insert("bn1.num_batches_tracked".to_owned(), Tensor::from(5i64));
+    named.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
+}
+
+const NARROW: ResNetConfig = ResNetConfig { kind: EncoderKind::Resnet18, stem: StemKind::Imagenet, width: 0.0625 };
+
+fn fit(named: BTreeMap<String, Tensor>, classes: Option<usize>) -> Result<InitialWeights, WeightsError> {
+    InitialWeights::fit(Path::new("w.pth"), named, NARROW, classes)
+}
+
+#[test]
+fn names_lose_their_prefix_and_the_last_layer_stays_where_it_fits() {
+    for prefix in ["", "module.", "encoder.", "backbone.", "state_dict.module.backbone."] {
+        let given = fit(network(NARROW, 10, prefix), Some(10)).unwrap();
+        let wanted = network(NARROW, 10, "");
+        assert_eq!(given.tensors.len(), wanted.len() - 1);
+        assert!(given.tensors.iter().all(|(name, tensor)| tensor.equal(&wanted[name])));
+        assert_eq!(given.notes.len(), usize::from(!prefix.is_empty()), "{:?}", given.notes);
+    }
+    let given = fit(network(NARROW, 1000, ""), Some(10)).unwrap();
+    assert!(!given.tensors.contains_key("fc.weight"));
+    assert!(given.notes[0].contains("it has 1000 classes, the data 10"), "{:?}", given.notes);
+    let mut with_head = network(NARROW, 10, "encoder.");
+    with_head.insert("projector.0.weight".to_owned(), Tensor::from(1f32));
+    let given = fit(with_head, None).unwrap();
+    assert!(!given.tensors.contains_key("fc.weight"));
+    assert!(given.notes[1].contains("1 tensors outside 'encoder.'"), "{:?}", given.notes);
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_what_would() {
+    let words = |named, expected: &str| {
+        let error = fit(named, Some(10)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    let of = |kind, stem, width| network(config(kind, stem, width), 10, "");
+    let imagenet = StemKind::Imagenet;
+    words(of(EncoderKind::Resnet34, imagenet, 0.0625), "--set encoder=resnet34 has their form");
+    words(of(EncoderKind::Resnet10, imagenet, 0.0625), "'layer1.1.bn1.bias' is missing; --set encoder=resnet10 has");
+    words(of(EncoderKind::Resnet18, imagenet, 0.125), "--set width=0.125 has their form");
+    words(
+        of(EncoderKind::Resnet50, StemKind::Small, 0.125),
+        "--set encoder=resnet50 --set stem=small --set width=0.125 has",
+    );
+    let shape = "has shape [8, 3, 7, 7] where the configured encoder has [4, 3, 7, 7]";
+    let mut wide = network(NARROW, 10, "");
+    wide.insert("conv1.weight".to_owned(), Tensor::zeros([8, 3, 7, 7], (Kind::Float, Device::Cpu)));
+    words(wide.into_iter().collect(), shape);
+    let mut bent = network(NARROW, 10, "");
+    bent.insert("layer1.0.conv1.weight".to_owned(), Tensor::zeros([4, 2, 3, 3], (Kind::Float, Device::Cpu)));
+    words(bent, "no encoder here has their form");
+    let mut more = network(NARROW, 10, "");
+    more.insert("layer1.0.se.weight".to_owned(), Tensor::from(1f32));
+    words(more, "'layer1.0.se.weight' is not part of the configured encoder");
+    let mut twice = network(NARROW, 10, "a.");
+    twice.extend(network(NARROW, 10, "b."));
+    words(twice, "hold several networks (a., b.)");
+    let mut broken = network(NARROW, 10, "");
+    broken.insert("bn1.bias".to_owned(), Tensor::from_slice(&[0f32, f32::NAN, 0.0, 0.0]));
+    words(broken, "'bn1.bias' holds values that are no numbers");
+    words(BTreeMap::from([("weight".to_owned(), Tensor::from(1f32))]), "hold no residual network");
+}

@@ -1,0 +1,216 @@
+//! Folders by class, divided or not, their odd cases, and the split that is drawn.
+
+use super::*;
+
+#[test]
+fn divided_ones_are_read_as_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    for (at, gray) in [("train/cat/a.png", 1), ("train/cat/deep/b.png", 2), ("train/dog/a.png", 3)] {
+        picture(&root.path().join(at), gray);
+    }
+    picture(&root.path().join("Test/cat/c.png"), 4);
+    picture(&root.path().join("Test/dog/d.png"), 5);
+    picture(&root.path().join("unlabeled/x/u.png"), 6);
+    picture(&root.path().join("other/o.png"), 7);
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names, ["cat", "dog"]);
+    let train = [("train/cat/a.png", "cat"), ("train/cat/deep/b.png", "cat"), ("train/dog/a.png", "dog")];
+    assert_eq!(listed(&dataset, &dataset.train), pairs(&train));
+    assert_eq!(listed(&dataset, &dataset.test), pairs(&[("Test/cat/c.png", "cat"), ("Test/dog/d.png", "dog")]));
+    assert_eq!(dataset.unlabeled[0].images.name(0), "unlabeled/x/u.png");
+    let mut image = Image::default();
+    dataset.test.as_ref().unwrap().images.read(1, &mut image).unwrap();
+    assert_eq!((image.width, image.height, image.pixels[0]), (6, 4, 5));
+    assert_eq!(dataset.warnings.len(), 1);
+    contains(&dataset.warnings[0], &["other is not train, test, val or unlabeled"]);
+    assert!(!root.path().join("byol-split.csv").exists(), "a split was given");
+}
+
+#[test]
+fn a_validation_split_is_the_test_or_joins_the_training() {
+    let root = tempfile::tempdir().unwrap();
+    for split in ["train", "val"] {
+        class(&root.path().join(split).join("a"), 3, 0);
+        class(&root.path().join(split).join("b"), 2, 9);
+    }
+    let dataset = open(root.path());
+    assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 3), (1, 2)].into(), [(0, 3), (1, 2)].into()));
+    class(&root.path().join("test/a"), 1, 50);
+    class(&root.path().join("test/b"), 1, 60);
+    let dataset = open(root.path());
+    assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 6), (1, 4)].into(), [(0, 1), (1, 1)].into()));
+    contains(&dataset.warnings[0], &["5 pictures of the validation split join the training"]);
+}
+
+#[test]
+fn undivided_ones_get_a_split_that_stays() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("cat"), 10, 0);
+    class(&root.path().join("dog"), 3, 50);
+    class(&root.path().join("emu"), 2, 60);
+    class(&root.path().join("unlabelled"), 4, 70);
+    let first = open(root.path());
+    // A fifth of 10, of 3 and of 2: at least one.
+    assert_eq!(counts(&first.test), [(0, 2), (1, 1), (2, 1)].into());
+    assert_eq!(counts(&first.train), [(0, 8), (1, 2), (2, 1)].into());
+    assert_eq!(first.unlabeled[0].images.len(), 4);
+    let file = root.path().join("byol-split.csv");
+    contains(&first.notes[0], &["11 for training, 4 for the test", "was drawn and saved in", "byol-split.csv"]);
+    let saved = fs::read_to_string(&file).unwrap();
+    assert_eq!(saved.lines().filter(|line| line.ends_with(",test")).count(), 4, "{saved}");
+    assert!(saved.starts_with("path,split\ncat/0.png,"), "{saved}");
+
+    let again = open(root.path());
+    assert!(again.notes.is_empty() && again.warnings.is_empty(), "{:?} {:?}", again.notes, again.warnings);
+    assert_eq!(listed(&again, &again.test), listed(&first, &first.test));
+    assert_eq!(again.fingerprint, first.fingerprint);
+
+    // The file decides, not the draw.
+    let swapped: String = saved
+        .lines()
+        .map(|line| match line.split_once(',').unwrap() {
+            (name, "train") if name.starts_with("cat") => format!("{name},test\n"),
+            (name, "test") if name.starts_with("cat") => format!("{name},train\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    fs::write(&file, &swapped).unwrap();
+    let swapped_set = open(root.path());
+    assert_eq!(counts(&swapped_set.test)[&0], 8);
+    assert_ne!(swapped_set.fingerprint, first.fingerprint);
+    assert_eq!(fs::read_to_string(&file).unwrap(), swapped);
+}
+
+#[test]
+fn a_draw_depends_on_the_names_alone() {
+    let draw = || {
+        let root = tempfile::tempdir().unwrap();
+        class(&root.path().join("a"), 20, 0);
+        class(&root.path().join("b"), 20, 30);
+        let dataset = open(root.path());
+        listed(&dataset, &dataset.test)
+    };
+    assert_eq!(draw(), draw());
+}
+
+#[test]
+fn pictures_that_come_and_go_leave_the_split_alone() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("cat"), 10, 0);
+    class(&root.path().join("dog"), 10, 50);
+    let first = open(root.path());
+    let tests = listed(&first, &first.test);
+    let file = root.path().join("byol-split.csv");
+    let saved = fs::read(&file).unwrap();
+    picture(&root.path().join("cat/new.png"), 99);
+    let removed = tests.keys().next().unwrap();
+    fs::remove_file(root.path().join(removed)).unwrap();
+    let second = open(root.path());
+    assert!(listed(&second, &second.train).contains_key("cat/new.png"));
+    assert_eq!(listed(&second, &second.test).len(), tests.len() - 1);
+    contains(&second.warnings[0], &["1 pictures of the saved split", "1 of them test pictures", removed]);
+    contains(&second.warnings[1], &["1 pictures are not in the saved split", "training pictures (cat/new.png)"]);
+    assert_eq!(fs::read(&file).unwrap(), saved);
+
+    class(&root.path().join("emu"), 3, 90);
+    contains(&refusal(root.path()), &["class `emu` is not in the saved train/test split", "add lines for it"]);
+}
+
+#[test]
+fn damaged_and_foreign_splits_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("cat"), 3, 0);
+    class(&root.path().join("dog"), 3, 50);
+    for (content, expected) in [
+        ("path,split\ncat/0.png,trai\n", "line 2: `cat/0.png,trai` is not a path and train or test"),
+        ("cat/0.png,train\n", "line 1: the header is not `path,split`"),
+        ("path,split\nx.png,train\n", "names none of the pictures"),
+    ] {
+        fs::write(root.path().join("byol-split.csv"), content).unwrap();
+        contains(&refusal(root.path()), &[expected, "byol-split.csv"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_split_that_cannot_be_saved_says_how_to_name_another_place() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("cat"), 3, 0);
+    class(&root.path().join("dog"), 3, 50);
+    let options = |split: &Path| OpenOptions { split_file: Some(split.into()), ..OpenOptions::default() };
+    let nowhere = root.path().join("none/split.csv");
+    let message = Dataset::open(root.path(), &options(&nowhere)).err().unwrap().to_string();
+    contains(&message, &["could not save the train/test split in", "none/split.csv", "--split FILE"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    Dataset::open(root.path(), &options(&elsewhere.path().join("s.csv"))).unwrap();
+    assert!(elsewhere.path().join("s.csv").is_file() && !root.path().join("byol-split.csv").exists());
+}
+
+#[test]
+fn odd_folders_are_explained() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    class(&at("cat"), 3, 0);
+    contains(&refusal(root.path()), &["one class only, `cat`", "give that folder"]);
+    class(&at("dog"), 1, 50);
+    contains(&refusal(root.path()), &["class `dog`", "1 usable picture(s), but needs two"]);
+    write(&at("dog/broken.jpg"), b"no picture");
+    contains(&refusal(root.path()), &["class `dog`", "1 usable picture(s)"]);
+    class(&at("dog"), 2, 50);
+    assert_eq!(open(root.path()).skipped, 1);
+    fs::create_dir(at("emu")).unwrap();
+    contains(&refusal(root.path()), &["the folder of class `emu`", "holds no picture"]);
+    fs::rename(at("emu"), at(".emu")).unwrap();
+    picture(&at("loose.png"), 1);
+    contains(&refusal(root.path()), &["1 picture(s) lie beside the class folders", "loose.png"]);
+}
+
+#[test]
+fn a_class_without_training_pictures_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("train/a"), 2, 0);
+    class(&root.path().join("train/b"), 2, 10);
+    class(&root.path().join("test/a"), 1, 20);
+    class(&root.path().join("test/c"), 1, 30);
+    contains(&refusal(root.path()), &["class `c`", "1 test picture(s) but no training picture"]);
+    fs::rename(root.path().join("test/c"), root.path().join("test/.c")).unwrap();
+    let dataset = open(root.path());
+    assert_eq!(dataset.warnings, ["class `b` has no test picture"]);
+}
+
+#[test]
+fn a_class_may_be_called_train() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("bus"), 2, 0);
+    class(&root.path().join("train/steam"), 2, 10);
+    assert_eq!(open(root.path()).class_names, ["bus", "train"]);
+}
+
+#[test]
+fn without_labels_there_is_only_a_pool() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 5, 0);
+    let dataset = open(root.path());
+    assert!(dataset.train.is_none() && dataset.test.is_none());
+    assert_eq!(dataset.unlabeled[0].images.len(), 5);
+}
+
+#[test]
+fn a_pool_leaves_test_pictures_out() {
+    let root = tempfile::tempdir().unwrap();
+    let (divided, undivided) = (root.path().join("divided"), root.path().join("undivided"));
+    for split in ["train", "test", "unlabeled"] {
+        class(&divided.join(split).join("a"), 3, 0);
+    }
+    class(&undivided.join("a"), 10, 0);
+    class(&undivided.join("b"), 10, 20);
+    let mut dataset = open(Path::new("patterns"));
+    for (path, pictures) in [(&divided, 6), (&undivided, 20)] {
+        dataset.add_unlabeled(path, &OpenOptions::default()).unwrap();
+        assert_eq!(dataset.unlabeled.last().unwrap().images.len(), pictures);
+    }
+    open(&undivided);
+    dataset.add_unlabeled(&undivided, &OpenOptions::default()).unwrap();
+    assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 16);
+    contains(dataset.warnings.last().unwrap(), &["4 test pictures", "left out"]);
+}

@@ -1,0 +1,67 @@
+//! Parquet in the layout of Hugging Face's image data sets.
+
+use super::*;
+
+fn first_pixel(labeled: &Option<LabeledImages>, index: usize) -> u8 {
+    let mut image = Image::default();
+    labeled.as_ref().unwrap().images.read(index, &mut image).unwrap();
+    assert_eq!((image.width, image.height), (6, 4));
+    image.pixels[0]
+}
+
+#[test]
+fn a_set_of_the_hub_has_names_and_splits() {
+    let dataset = open(&Path::new(FIXTURES).join("parquet/hub"));
+    assert_eq!(dataset.class_names, ["cat", "dog"]);
+    let (train, test) = (dataset.train.as_ref().unwrap(), dataset.test.as_ref().unwrap());
+    assert_eq!((train.labels.as_slice(), test.labels.as_slice()), (&[1, 0, 1, 0][..], &[0, 1][..]));
+    assert_eq!(train.images.name(3), "data/train-00001-of-00002.parquet/0");
+    assert_eq!((first_pixel(&dataset.train, 2), first_pixel(&dataset.train, 3)), (12, 20));
+    assert_eq!(first_pixel(&dataset.test, 1), 31);
+    assert_eq!(dataset.unlabeled[0].images.len(), 1, "label -1 is none");
+    contains(&dataset.warnings[0], &["1 pictures of the test split have no label"]);
+}
+
+#[test]
+fn plain_files_in_every_compression() {
+    let folder = tempfile::tempdir().unwrap();
+    for compression in ["none", "zstd", "gzip", "lz4"] {
+        let name = format!("plain-{compression}.parquet");
+        let file = folder.path().join(&name);
+        fs::copy(Path::new(FIXTURES).join("parquet").join(&name), &file).unwrap();
+        let dataset = open(&file);
+        assert_eq!(dataset.class_names, ["a", "b"]);
+        assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 1), (1, 1)].into(), [(0, 1), (1, 1)].into()));
+        assert_eq!(dataset.unlabeled[0].images.name(0), format!("{name}/4"));
+        assert!(folder.path().join(format!("plain-{compression}.byol-split.csv")).is_file());
+    }
+}
+
+#[test]
+fn damage_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fs::read(Path::new(FIXTURES).join("parquet/plain-zstd.parquet")).unwrap();
+    let file = folder.path().join("a.parquet");
+    for cut in [0, 3, whole.len() / 2, whole.len() - 1] {
+        write(&file, &whole[..cut]);
+        contains(&refusal(&file), &["a.parquet", "cannot be read as Parquet"]);
+    }
+    let hub = Path::new(FIXTURES).join("parquet/hub/data");
+    fs::remove_file(&file).unwrap();
+    fs::copy(hub.join("train-00001-of-00002.parquet"), folder.path().join("b.parquet")).unwrap();
+    write(&folder.path().join("c.parquet"), &whole);
+    contains(&refusal(folder.path()), &["c.parquet", "other files of the set"]);
+}
+
+#[test]
+fn tables_of_other_things_may_lie_beside_pictures() {
+    let root = tempfile::tempdir().unwrap();
+    let table = root.path().join("embeddings.parquet");
+    let mut rows = byol::inference::parquet::ParquetWriter::new(fs::File::create(&table).unwrap(), 2).unwrap();
+    rows.row(Path::new("cat/0.png"), &[1.0, 2.0]).unwrap();
+    rows.finish().unwrap();
+    contains(&refusal(root.path()), &["embeddings.parquet", "path, embedding"]);
+    class(&root.path().join("cat"), 3, 0);
+    class(&root.path().join("dog"), 3, 50);
+    assert_eq!(open(root.path()).class_names, ["cat", "dog"]);
+}

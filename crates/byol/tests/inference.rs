@@ -1,0 +1,157 @@
+//! A trained classifier on files: its answers are those of the run's own evaluation, in the order of the files, whatever is
+//! unreadable between them.
+
+use std::path::{Path, PathBuf};
+
+use byol::config::resolve::{Request, resolve};
+use byol::data::patterns::{PatternOptions, dataset_with};
+use byol::data::{Dataset, Image, ImageSource};
+use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
+use byol::experiment::{self, Context};
+use byol::inference::InferenceError;
+use byol::inference::calibration::{Labelled, Temperature};
+use byol::inference::network::Network;
+use byol::inference::pipeline::{self, Division, Outcome};
+use byol::run::RunDirectory;
+use byol::run::directory::OpenMode;
+use byol::run::event::{Interrupt, Silent};
+use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
+use byol::train::supervised;
+use tch::{Device, Tensor};
+
+/// Trains a tiny classifier on drawn pictures.
+fn train(out: &Path, data: &Dataset, hardware: &Hardware) {
+    let set = ["image_size=24", "width=0.0625", "draws=1", "supervised.epochs=2", "supervised.minimum_steps=30"];
+    let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
+    let experiment = resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap();
+    experiment::supervised(&mut Context {
+        experiment: &experiment,
+        data,
+        hardware,
+        out,
+        mode: OpenMode::Fresh,
+        interrupt: &Interrupt::default(),
+        reporter: &mut Silent,
+    })
+    .unwrap();
+}
+
+/// Writes pictures as PNG files, which keep every level, with files that are no pictures between them.
+fn write(source: &dyn ImageSource, folder: &Path) -> Vec<PathBuf> {
+    let mut image = Image::default();
+    let mut files = Vec::new();
+    for index in 0..source.len() {
+        source.read(index, &mut image).unwrap();
+        let (width, area) = (image.width, image.width * image.height);
+        let picture = image::RgbImage::from_fn(width as u32, image.height as u32, |x, y| {
+            let at = y as usize * width + x as usize;
+            image::Rgb([image.pixels[at], image.pixels[area + at], image.pixels[2 * area + at]])
+        });
+        let path = folder.join(format!("{index:03}.png"));
+        picture.save(&path).unwrap();
+        files.push(path);
+        if index % 5 == 2 {
+            let path = folder.join(format!("{index:03}-broken.png"));
+            std::fs::write(&path, "no picture").unwrap();
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Rows of the readable files, and the names of the others.
+fn go(network: &Network, files: &[PathBuf], division: Division) -> (Vec<f32>, Vec<String>) {
+    let (mut rows, mut unreadable, mut order) = (Vec::new(), Vec::new(), Vec::new());
+    let timing = pipeline::run::<InferenceError>(network, files, division, |path, outcome| {
+        order.push(path.to_owned());
+        match outcome {
+            Outcome::Row(row) => rows.extend_from_slice(row),
+            Outcome::Unreadable(_) => unreadable.push(path.file_name().unwrap().to_string_lossy().into_owned()),
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(order, files);
+    assert_eq!((timing.pictures, timing.unreadable), (files.len() - unreadable.len(), unreadable.len()));
+    let parts = timing.read + timing.decode + timing.resize + timing.forward + timing.waiting;
+    assert!(parts <= timing.elapsed * timing.threads as u32 && !timing.forward.is_zero());
+    (rows, unreadable)
+}
+
+#[test]
+fn answers_are_those_of_the_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+    let data = dataset_with(PatternOptions { side: 40, train_per_class: 8, test_per_class: 3, unlabeled: 0 });
+    let run = folder.path().join("run");
+    train(&run, &data, &hardware);
+    let test = data.test.as_ref().unwrap();
+    let files = write(test.images.as_ref(), folder.path());
+
+    let trained = TrainedClassifier::open(&run, Choice::default(), Device::Cpu).unwrap();
+    let network = Network::classifier(&trained, &hardware).unwrap();
+    let all: Vec<usize> = (0..test.labels.len()).collect();
+    let logits = supervised::logits(&trained.experiment, &hardware, &trained.classifier, &trained.weights, test, &all);
+    let logits = logits.unwrap();
+    let recorded = RunDirectory::existing(&run).unwrap().predictions().unwrap().remove(0).predicted;
+    for (batch_size, threads) in [(4, 3), (1, 1), (64, 2)] {
+        let (rows, unreadable) = go(&network, &files, Division { batch_size, threads });
+        let rows = Tensor::from_slice(&rows).view(logits.size().as_slice());
+        let error = (&rows - &logits).abs().max().double_value(&[]);
+        assert!(error < 1e-4, "batches of {batch_size}: {error}");
+        let answers: Vec<i64> = rows.argmax(1, false).try_into().unwrap();
+        assert_eq!(answers, recorded.iter().map(|&class| i64::from(class)).collect::<Vec<_>>());
+        assert_eq!(unreadable.first().map(String::as_str), Some("002-broken.png"));
+    }
+
+    // A representation is what the last linear layer makes logits of.
+    let encoder = TrainedEncoder::open(&run, Choice::default(), Device::Cpu).unwrap();
+    let network = Network::encoder(&encoder, &hardware).unwrap();
+    let (rows, _) = go(&network, &files, Division { batch_size: 7, threads: 2 });
+    let rows = Tensor::from_slice(&rows).view([-1, network.columns() as i64]);
+    let named = trained.weights.named();
+    let error = (rows.linear(&named["fc.weight"], Some(&named["fc.bias"])) - &logits).abs().max();
+    assert!(error.double_value(&[]) < 1e-4, "{error:?}");
+}
+
+#[test]
+fn an_error_of_the_taker_ends_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+    let data = dataset_with(PatternOptions { side: 32, train_per_class: 2, test_per_class: 1, unlabeled: 0 });
+    let run = folder.path().join("run");
+    train(&run, &data, &hardware);
+    let encoder = TrainedEncoder::open(&run, Choice::default(), Device::Cpu).unwrap();
+    let network = Network::encoder(&encoder, &hardware).unwrap();
+    let files = vec![folder.path().join("none.png"); 500];
+    let mut taken = 0;
+    let result =
+        pipeline::run::<InferenceError>(&network, &files, Division { batch_size: 1, threads: 2 }, |path, _| {
+            taken += 1;
+            match taken {
+                3 => Err(InferenceError::NoLabelled { path: path.to_owned() }),
+                _ => Ok(()),
+            }
+        });
+    assert!(matches!(result, Err(InferenceError::NoLabelled { .. })));
+    assert_eq!(taken, 3);
+}
+
+/// Against PyTorch's L-BFGS (tests/fixtures/calibration/make_fixtures.py). Its logits are in double precision, these in single.
+#[test]
+fn temperatures_are_those_of_pytorch() {
+    let fixture: serde_json::Value =
+        serde_json::from_str(include_str!("fixtures/calibration/calibration.json")).unwrap();
+    let classes = fixture["classes"].as_u64().unwrap() as usize;
+    for case in fixture["cases"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_f64().unwrap();
+        let logits: Vec<f32> = case["logits"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+        let labels: Vec<u16> = case["labels"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u16).collect();
+        let data = Labelled { logits: &logits, labels: &labels, classes };
+        let temperature = Temperature::fit(data).unwrap();
+        let error = temperature.0 / number("temperature") - 1.0;
+        assert!(error.abs() < 1e-5, "{temperature:?}: {error}");
+        assert!((data.loss(Temperature::default()) - number("loss_before")).abs() < 1e-5);
+        assert!((data.loss(temperature) - number("loss_after")).abs() < 1e-6);
+    }
+}
