@@ -37,13 +37,33 @@ pub(super) type SharedRows = OnceCell<Tensor>;
 ///
 /// On a GPU, unfolded windows are left in `rows` and taken from there; they must be of this input and window.
 pub(super) fn convolve(input: &Tensor, weight: &Tensor, window: Window, rows: &SharedRows) -> Tensor {
-    match Unfolded::of(input, weight, window) {
-        Some(unfolded) => unfolded.convolve(input, weight, rows),
-        None => {
-            let Window { stride, padding } = window;
-            input.conv2d::<Tensor>(weight, None, [stride; 2], [padding; 2], [1; 2], 1)
-        }
+    if let Some(unfolded) = Unfolded::of(input, weight, window) {
+        return unfolded.convolve(input, weight, rows);
     }
+    let Window { stride, padding } = window;
+    let convolve =
+        |input: &Tensor, stride: i64| input.conv2d::<Tensor>(weight, None, [stride; 2], [padding; 2], [1; 2], 1);
+    match must_be_thinned(input, weight, window) {
+        true => convolve(&thinned(input, stride), 1),
+        false => convolve(input, stride),
+    }
+}
+
+/// Whether the pixels that a convolution reads are picked before it: a shortcut's, of side 1, that strides, in float32 on
+/// the CPU. With AVX2 and without AVX-512, oneDNN as libtorch 2.11 has it computes wrong gradients of its weights, other
+/// ones each time.
+fn must_be_thinned(input: &Tensor, weight: &Tensor, window: Window) -> bool {
+    let side = weight.size().pop();
+    (input.device(), input.kind()) == (Device::Cpu, Kind::Float)
+        && side == Some(1)
+        && window.stride > 1
+        && window.padding == 0
+}
+
+/// Every `stride`-th pixel of every `stride`-th row, channels last in memory.
+fn thinned(input: &Tensor, stride: i64) -> Tensor {
+    let picked = input.slice(2, None, None, stride).slice(3, None, None, stride);
+    picked.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
 /// A convolution that is computed as `[batch * height * width, side * side * inputs]`, every window unfolded into a row,
@@ -221,6 +241,30 @@ mod tests {
                 assert_eq!(found.size(), expected.size());
                 let error = (found - &expected).abs().max().double_value(&[]);
                 assert!(error < 1e-4 * expected.abs().max().double_value(&[]), "size {size} stride {stride}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_strided_shortcut_has_its_gradients() {
+        for size in [4, 5, 8] {
+            let window = Window { stride: 2, padding: 0 };
+            let results = |kind: Kind| {
+                let leaf = |shape: [i64; 4], seed: f64| {
+                    let count: i64 = shape.iter().product();
+                    let values = (Tensor::arange(count, (Kind::Double, Device::Cpu)) * seed).sin();
+                    values.view(shape).to_kind(kind)
+                };
+                let input = leaf([6, size, size, 8], 0.7).permute([0, 3, 1, 2]).set_requires_grad(true);
+                let weight = leaf([16, 8, 1, 1], 0.3).set_requires_grad(true);
+                let output = convolve(&input, &weight, window, &SharedRows::new());
+                (&output * output.detach().sin()).sum(Kind::Double).backward();
+                [output.detach(), input.grad(), weight.grad()]
+            };
+            for (found, expected) in results(Kind::Float).into_iter().zip(results(Kind::Double)) {
+                assert_eq!(found.size(), expected.size());
+                let error = (found - &expected).abs().max().double_value(&[]);
+                assert!(error < 1e-4 * expected.abs().max().double_value(&[]), "size {size}: {error}");
             }
         }
     }
