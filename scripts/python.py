@@ -6,7 +6,8 @@ and points this checkout at it (.python).
 
 It holds PyTorch, torchvision, ONNX, ONNX Runtime and TensorBoard, pinned by their SHA-256 in python-requirements.txt. On
 Linux PyTorch's wheel does not load without 2 GB of CUDA libraries that nothing on a CPU calls; here small stand-ins that
-export their names take their place, so that only PyTorch itself is downloaded. A GPU is not used.
+export their names take their place, so that of CUDA only its compiler NVRTC comes along, with which a test compiles the
+kernels. A GPU is not used.
 
 Environment: BYOL_CACHE (as for scripts/libtorch.py), BYOL_PYTHON (a Python that has these packages, to use instead).
 
@@ -27,7 +28,7 @@ from libtorch import CHECKOUT, Failed, cache_folder, link, locked
 
 REQUIREMENTS = Path(__file__).with_name("python-requirements.txt")
 VERSIONS = [(3, minor) for minor in range(11, 15)]
-MEGABYTES = 660
+MEGABYTES = 750
 
 # The CUDA libraries that stand-ins are made for, and how the names of their functions begin. The CUDA runtime and CUPTI
 # are not among them: they are called when PyTorch is loaded.

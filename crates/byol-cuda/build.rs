@@ -1,4 +1,4 @@
-//! Compiles the kernel of views for the host, where tests ask for it.
+//! Compiles the kernels for the host, where tests ask for it.
 
 use std::env;
 
@@ -12,7 +12,8 @@ fn main() {
             .std("c++17")
             .flag_if_supported("-ffp-contract=off")
             .flag_if_supported("-Wno-unknown-pragmas")
-            .file("host/views.cpp")
+            .flag_if_supported("-Wno-deprecated-declarations")
+            .file("host/kernels.cpp")
             .compile("byol_cuda_host");
     }
 }

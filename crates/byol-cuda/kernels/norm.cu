@@ -28,7 +28,7 @@ __device__ __forceinline__ void write_partial(
         lanes[at] = first[i];
         lanes[at + 1] = second[i];
         __syncthreads();
-        for (int half = blockDim.y / 2; half > 0; half /= 2) {
+        for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
             if (threadIdx.y < half) {
                 int other = at + half * blockDim.x * 2;
                 lanes[at] += lanes[other];
@@ -89,7 +89,7 @@ __device__ __forceinline__ void add_chunks(
     lanes[threadIdx.y][threadIdx.x][0] = first;
     lanes[threadIdx.y][threadIdx.x][1] = second;
     __syncthreads();
-    for (int half = LANES / 2; half > 0; half /= 2) {
+    for (unsigned half = LANES / 2; half > 0; half /= 2) {
         if (threadIdx.y < half) {
             lanes[threadIdx.y][threadIdx.x][0] += lanes[threadIdx.y + half][threadIdx.x][0];
             lanes[threadIdx.y][threadIdx.x][1] += lanes[threadIdx.y + half][threadIdx.x][1];
@@ -183,12 +183,24 @@ __device__ __forceinline__ void apply(
 // How a gradient is masked where the output was cut to 0.
 enum Mask { NONE = 0, RECOMPUTED = 1, OUTPUT = 2 };
 
-// The gradient of the output, 0 where the output was cut. `y` is read for OUTPUT alone.
+// The gradient of the output, 0 where the output was cut: the sum of two where `second` is not null. `y` is read for
+// OUTPUT alone.
 template <typename T, int V>
 __device__ __forceinline__ void masked_gradient(
-    const T* gradient, const T* y, long long at, const float (&x)[V], const float (&scale)[V], const float (&shift)[V],
-    int mask, float (&g)[V]) {
+    const T* gradient, const T* second, const T* y, long long at, const float (&x)[V], const float (&scale)[V],
+    const float (&shift)[V], int mask, float (&g)[V]) {
     load<T, V>(gradient + at, g);
+    if (second != nullptr) {
+        float other[V];
+        load<T, V>(second + at, other);
+#pragma unroll
+        for (int i = 0; i < V; ++i) {
+            // As if the sum had been stored.
+            T sum;
+            narrow(g[i] + other[i], sum);
+            g[i] = widen(sum);
+        }
+    }
     if (mask == RECOMPUTED) {
 #pragma unroll
         for (int i = 0; i < V; ++i) {
@@ -204,11 +216,11 @@ __device__ __forceinline__ void masked_gradient(
     }
 }
 
-// Sums of the masked gradient g and of g * (x - mean).
+// Sums of the masked gradient g and of g * (x - mean); g itself where `masked` is not null.
 template <typename T, int V>
 __device__ __forceinline__ void gradient_sums(
-    const T* x, const T* gradient, const T* y, long long rows_per_group, int channels, const float* mean,
-    const float* scale, const float* shift, int mask, float* partial) {
+    const T* x, const T* gradient, const T* second, const T* y, long long rows_per_group, int channels,
+    const float* mean, const float* scale, const float* shift, int mask, T* masked, float* partial) {
     int channel = (blockIdx.z * blockDim.x + threadIdx.x) * V;
     bool inside = channel < channels;
     float total[V] = {}, products[V] = {};
@@ -228,7 +240,10 @@ __device__ __forceinline__ void gradient_sums(
             long long at = begin + row * channels;
             float values[V], g[V];
             load<T, V>(x + at, values);
-            masked_gradient<T, V>(gradient, y, at, values, gain, offset, mask, g);
+            masked_gradient<T, V>(gradient, second, y, at, values, gain, offset, mask, g);
+            if (masked != nullptr) {
+                store<T, V>(g, masked + at);
+            }
 #pragma unroll
             for (int i = 0; i < V; ++i) {
                 total[i] += g[i];
@@ -264,11 +279,11 @@ extern "C" __global__ void byol_finish_gradient(
     }
 }
 
-// The gradient of the input, and the masked gradient where `masked` is not null.
+// The gradient of the input. Where the output masks it, `gradient` is what `gradient_sums` left in `masked`.
 template <typename T, int V>
 __device__ __forceinline__ void input_gradient(
-    const T* x, const T* gradient, const T* y, long long rows_per_group, int channels, const float* mean,
-    const float* scale, const float* shift, const float* slope, const float* offset, int mask, T* dx, T* masked) {
+    const T* x, const T* gradient, long long rows_per_group, int channels, const float* mean, const float* scale,
+    const float* shift, const float* slope, const float* offset, int mask, T* dx) {
     int channel = (blockIdx.z * blockDim.x + threadIdx.x) * V;
     if (channel >= channels) {
         return;
@@ -289,10 +304,7 @@ __device__ __forceinline__ void input_gradient(
         long long at = begin + row * channels;
         float values[V], g[V];
         load<T, V>(x + at, values);
-        masked_gradient<T, V>(gradient, y, at, values, gain, move, mask, g);
-        if (masked != nullptr) {
-            store<T, V>(g, masked + at);
-        }
+        masked_gradient<T, V>(gradient, nullptr, nullptr, at, values, gain, move, mask, g);
 #pragma unroll
         for (int i = 0; i < V; ++i) {
             values[i] = gain[i] * g[i] + incline[i] * values[i] + constant[i];
@@ -409,54 +421,85 @@ __device__ __forceinline__ void pool_gradient_sums(
     write_partial<V>(total, products, channel, inside, channels, partial);
 }
 
-// The gradient of the input. Grid: any; one thread has one vector of channels of one input pixel.
+// Adds the gradient of one output to the four pixels of a square that its window covers; PLACE says which they are: bit
+// 0 for the output right of the square's own, bit 1 for the one below.
+template <int V, int PLACE>
+__device__ __forceinline__ void spread(const float (&gradient)[V], const Positions<V>& which, float (&g)[4][V]) {
+    constexpr int RIGHT = PLACE & 1, BELOW = PLACE >> 1;
+#pragma unroll
+    for (int pixel = 0; pixel < 4; ++pixel) {
+        // Output `o` covers 2 o - 1 to 2 o + 1.
+        const int row = (pixel >> 1) + 1 - 2 * BELOW, column = (pixel & 1) + 1 - 2 * RIGHT;
+        if (row >= 0 && column >= 0) {
+#pragma unroll
+            for (int i = 0; i < V; ++i) {
+                g[pixel][i] += which.values[i] == 3 * row + column ? gradient[i] : 0.0f;
+            }
+        }
+    }
+}
+
+// The gradient of the input. Grid: any; one thread has one vector of channels of the square of 2x2 input pixels that
+// begins at an output's middle, so that the gradients of its four windows are read once.
 template <typename T, int V>
 __device__ __forceinline__ void pool_input_gradient(
     const T* x, const T* gradient, const unsigned char* positions, int height, int width, int channels,
-    long long pixels, long long pixels_per_group, const float* mean, const float* scale, const float* slope,
+    long long outputs, long long outputs_per_group, const float* mean, const float* scale, const float* slope,
     const float* offset, T* dx) {
     int pooled_height = (height + 1) / 2, pooled_width = (width + 1) / 2;
     unsigned vectors = channels / V;
-    unsigned total = (unsigned)pixels * vectors;
+    unsigned total = (unsigned)outputs * vectors;
     for (unsigned index = blockIdx.x * blockDim.x + threadIdx.x; index < total; index += gridDim.x * blockDim.x) {
-        unsigned pixel = index / vectors;
-        int channel = (int)(index - pixel * vectors) * V;
-        unsigned group = pixel / (unsigned)pixels_per_group;
-        unsigned above = pixel / (unsigned)width;
-        int column = (int)(pixel - above * width);
-        unsigned picture = above / (unsigned)height;
-        int row = (int)(above - picture * height);
-        float g[V] = {};
-        long long first = (long long)picture * pooled_height * pooled_width * channels + channel;
-        // Windows that hold the pixel: output `o` covers 2 o - 1 to 2 o + 1.
-        for (int line = row / 2; line <= (row + 1) / 2; ++line) {
-            for (int place = column / 2; place <= (column + 1) / 2; ++place) {
-                if (line >= pooled_height || place >= pooled_width) {
-                    continue;
-                }
-                int position = 3 * (row - (2 * line - 1)) + column - (2 * place - 1);
-                long long from = first + (line * pooled_width + place) * channels;
-                Positions<V> which = *reinterpret_cast<const Positions<V>*>(positions + from);
-                float values[V];
-                load<T, V>(gradient + from, values);
-#pragma unroll
-                for (int i = 0; i < V; ++i) {
-                    g[i] += which.values[i] == position ? values[i] : 0.0f;
-                }
+        unsigned output = index / vectors;
+        int channel = (int)(index - output * vectors) * V;
+        unsigned group = output / (unsigned)outputs_per_group;
+        unsigned above = output / (unsigned)pooled_width;
+        int column = (int)(output - above * pooled_width);
+        unsigned picture = above / (unsigned)pooled_height;
+        int row = (int)(above - picture * pooled_height);
+        bool right = column + 1 < pooled_width, below = row + 1 < pooled_height;
+        float g[4][V] = {};
+        auto window = [&](long long from, float (&values)[V]) {
+            load<T, V>(gradient + from, values);
+            return *reinterpret_cast<const Positions<V>*>(positions + from);
+        };
+        long long from = (long long)output * channels + channel;
+        long long line = (long long)pooled_width * channels;
+        float values[V];
+        Positions<V> which = window(from, values);
+        spread<V, 0>(values, which, g);
+        if (right) {
+            which = window(from + channels, values);
+            spread<V, 1>(values, which, g);
+        }
+        if (below) {
+            which = window(from + line, values);
+            spread<V, 2>(values, which, g);
+            if (right) {
+                which = window(from + line + channels, values);
+                spread<V, 3>(values, which, g);
             }
         }
-        float values[V], middle[V], gain[V], incline[V], constant[V];
+        float middle[V], gain[V], incline[V], constant[V];
         int at = group * channels + channel;
         load<float, V>(mean + at, middle);
         load<float, V>(scale + at, gain);
         load<float, V>(slope + at, incline);
         load<float, V>(offset + at, constant);
-        load<T, V>(x + (long long)pixel * channels + channel, values);
 #pragma unroll
-        for (int i = 0; i < V; ++i) {
-            values[i] = gain[i] * g[i] + incline[i] * (values[i] - middle[i]) + constant[i];
+        for (int pixel = 0; pixel < 4; ++pixel) {
+            int pixel_row = 2 * row + (pixel >> 1), pixel_column = 2 * column + (pixel & 1);
+            if (pixel_row < height && pixel_column < width) {
+                long long pixel_line = (long long)picture * height + pixel_row;
+                long long place = (pixel_line * width + pixel_column) * channels + channel;
+                load<T, V>(x + place, values);
+#pragma unroll
+                for (int i = 0; i < V; ++i) {
+                    values[i] = gain[i] * g[pixel][i] + incline[i] * (values[i] - middle[i]) + constant[i];
+                }
+                store<T, V>(values, dx + place);
+            }
         }
-        store<T, V>(values, dx + (long long)pixel * channels + channel);
     }
 }
 
@@ -480,16 +523,15 @@ __device__ __forceinline__ void pool_input_gradient(
         apply<T, V>(x, residual, rows_per_group, channels, scale, shift, relu, y);                                    \
     }                                                                                                                 \
     extern "C" __global__ void __launch_bounds__(256) byol_gradient_sums_##NAME##_##V(                                \
-        const T* x, const T* gradient, const T* y, long long rows_per_group, int channels, const float* mean,         \
-        const float* scale, const float* shift, int mask, float* partial) {                                           \
-        gradient_sums<T, V>(x, gradient, y, rows_per_group, channels, mean, scale, shift, mask, partial);             \
+        const T* x, const T* gradient, const T* second, const T* y, long long rows_per_group, int channels,           \
+        const float* mean, const float* scale, const float* shift, int mask, T* masked, float* partial) {             \
+        gradient_sums<T, V>(x, gradient, second, y, rows_per_group, channels, mean, scale, shift, mask, masked,       \
+                            partial);                                                                                 \
     }                                                                                                                 \
     extern "C" __global__ void __launch_bounds__(256) byol_input_gradient_##NAME##_##V(                               \
-        const T* x, const T* gradient, const T* y, long long rows_per_group, int channels, const float* mean,         \
-        const float* scale, const float* shift, const float* slope, const float* offset, int mask, T* dx,             \
-        T* masked) {                                                                                                  \
-        input_gradient<T, V>(x, gradient, y, rows_per_group, channels, mean, scale, shift, slope, offset, mask, dx,   \
-                             masked);                                                                                 \
+        const T* x, const T* gradient, long long rows_per_group, int channels, const float* mean,                     \
+        const float* scale, const float* shift, const float* slope, const float* offset, int mask, T* dx) {           \
+        input_gradient<T, V>(x, gradient, rows_per_group, channels, mean, scale, shift, slope, offset, mask, dx);     \
     }                                                                                                                 \
     extern "C" __global__ void __launch_bounds__(256) byol_pool_##NAME##_##V(                                         \
         const T* x, int height, int width, int channels, long long outputs, long long outputs_per_group,              \
@@ -503,9 +545,9 @@ __device__ __forceinline__ void pool_input_gradient(
     }                                                                                                                 \
     extern "C" __global__ void __launch_bounds__(256) byol_pool_input_gradient_##NAME##_##V(                          \
         const T* x, const T* gradient, const unsigned char* positions, int height, int width, int channels,           \
-        long long pixels, long long pixels_per_group, const float* mean, const float* scale, const float* slope,      \
+        long long outputs, long long outputs_per_group, const float* mean, const float* scale, const float* slope,    \
         const float* offset, T* dx) {                                                                                 \
-        pool_input_gradient<T, V>(x, gradient, positions, height, width, channels, pixels, pixels_per_group, mean,    \
+        pool_input_gradient<T, V>(x, gradient, positions, height, width, channels, outputs, outputs_per_group, mean,  \
                                   scale, slope, offset, dx);                                                          \
     }
 

@@ -1,14 +1,8 @@
 // Augmented views of a batch of pictures: crop, resize, flip, colours, blur, solarising, normalisation. One block makes
 // one view. After every operation levels are cut to integers, as the CPU's renderer and torchvision do.
 //
-// The same text compiles as C++ for the host (`host/views.cpp`), where one thread does the work of a block: that is how
-// its arithmetic is tested without a GPU. So each sweep goes from `thread` in steps of `threads`, and BYOL_SYNC stands
-// between sweeps.
-
-#ifndef BYOL_HOST
-#define BYOL_DEVICE __device__ __forceinline__
-#define BYOL_SYNC() __syncthreads()
-#endif
+// Sweeps go from `thread` in steps of `threads` over quads of W adjacent pixels of a row, whose levels are read and written
+// together: W is 4 where the side is a multiple of it, else 1.
 
 // What happens to one view; the Rust side has the same struct.
 struct View {
@@ -36,15 +30,15 @@ struct Scratch {
 };
 
 // Input positions that an output position is made of: the filter is widened when shrinking.
-BYOL_DEVICE int taps_of(int input, int output) {
+__device__ __forceinline__ int taps_of(int input, int output) {
     double scale = (double)input / output;
     int taps = (int)ceil(4.0 * (scale > 1.0 ? scale : 1.0));
     return taps < input ? taps : input;
 }
 
-BYOL_DEVICE long long aligned(long long bytes) { return (bytes + 15) / 16 * 16; }
+__device__ __forceinline__ long long aligned(long long bytes) { return (bytes + 15) / 16 * 16; }
 
-BYOL_DEVICE Scratch scratch_of(int side, int crop_width, int crop_height) {
+__device__ __forceinline__ Scratch scratch_of(int side, int crop_width, int crop_height) {
     long long pixels = (long long)side * side;
     Scratch at;
     at.column_starts = 0;
@@ -60,7 +54,7 @@ BYOL_DEVICE Scratch scratch_of(int side, int crop_width, int crop_height) {
 }
 
 // Keys' cubic convolution kernel (1981) with a = -0.5, zero outside -2..2.
-BYOL_DEVICE double cubic(double x) {
+__device__ __forceinline__ double cubic(double x) {
     const double a = -0.5;
     x = fabs(x);
     if (x < 1.0) {
@@ -73,7 +67,7 @@ BYOL_DEVICE double cubic(double x) {
 }
 
 // For each output position its first input position and normalised weights: PyTorch's antialiased bicubic.
-BYOL_DEVICE void set_filter(
+__device__ __forceinline__ void set_filter(
     int input, int output, bool reversed, int thread, int threads, int* starts, float* weights) {
     double scale = (double)input / output;
     double widened = scale > 1.0 ? scale : 1.0;
@@ -96,23 +90,25 @@ BYOL_DEVICE void set_filter(
     }
 }
 
-BYOL_DEVICE float clamp_level(float level) { return level > 0.0f ? (level < 255.0f ? level : 255.0f) : 0.0f; }
+__device__ __forceinline__ float clamp_level(float level) {
+    return level > 0.0f ? (level < 255.0f ? level : 255.0f) : 0.0f;
+}
 
-BYOL_DEVICE unsigned char rounded(float level) { return (unsigned char)clamp_level(level + 0.5f); }
+__device__ __forceinline__ unsigned char rounded(float level) { return (unsigned char)clamp_level(level + 0.5f); }
 
 // Cut to an integer within 0-255.
-BYOL_DEVICE float cut_level(float level) { return (float)(int)clamp_level(level); }
+__device__ __forceinline__ float cut_level(float level) { return (float)(int)clamp_level(level); }
 
-BYOL_DEVICE float gray_of(float red, float green, float blue) {
+__device__ __forceinline__ float gray_of(float red, float green, float blue) {
     return cut_level(red * 0.2989f + green * 0.587f + blue * 0.114f);
 }
 
-BYOL_DEVICE float wrap_sixths(float sixths) {
+__device__ __forceinline__ float wrap_sixths(float sixths) {
     sixths = sixths < 0.0f ? sixths + 6.0f : sixths;
     return sixths >= 6.0f ? sixths - 6.0f : sixths;
 }
 
-BYOL_DEVICE float hue_channel(float n, float hue, float most, float range) {
+__device__ __forceinline__ float hue_channel(float n, float hue, float most, float range) {
     float k = wrap_sixths(n + hue);
     float share = k < 4.0f - k ? k : 4.0f - k;
     share = share < 1.0f ? share : 1.0f;
@@ -122,7 +118,7 @@ BYOL_DEVICE float hue_channel(float n, float hue, float most, float range) {
 }
 
 // One colour step on one pixel; `mean` is the picture's gray, for contrast.
-BYOL_DEVICE void change(int step, float amount, float mean, float& red, float& green, float& blue) {
+__device__ __forceinline__ void change(int step, float amount, float mean, float& red, float& green, float& blue) {
     if (step == HUE) {
         float most = red > green ? red : green;
         most = most > blue ? most : blue;
@@ -148,13 +144,30 @@ BYOL_DEVICE void change(int step, float amount, float mean, float& red, float& g
     blue = cut_level(blue * factor + offset);
 }
 
-BYOL_DEVICE int mirrored(int position, int side) {
+__device__ __forceinline__ int mirrored(int position, int side) {
     position = position < 0 ? -position : position;
     return position < side ? position : 2 * side - 2 - position;
 }
 
+// Levels of adjacent pixels in memory.
+template <typename L, int W>
+struct alignas(sizeof(L) * W) Quad {
+    L values[W];
+};
+
+template <typename L, int W>
+__device__ __forceinline__ Quad<L, W> read_quad(const L* from) {
+    return *reinterpret_cast<const Quad<L, W>*>(from);
+}
+
+template <typename L, int W>
+__device__ __forceinline__ void write_quad(const Quad<L, W>& quad, L* to) {
+    *reinterpret_cast<Quad<L, W>*>(to) = quad;
+}
+
 // Makes the levels of one view, [3, side, side], and returns where they are.
-BYOL_DEVICE unsigned char* make_levels(
+template <int W>
+__device__ __forceinline__ unsigned char* make_levels(
     const unsigned char* pictures, const View& view, int side, unsigned char* memory, int* shared, int thread,
     int threads) {
     Scratch at = scratch_of(side, view.crop_width, view.crop_height);
@@ -168,69 +181,99 @@ BYOL_DEVICE unsigned char* make_levels(
 
     set_filter(view.crop_width, side, view.flip != 0, thread, threads, column_starts, column_weights);
     set_filter(view.crop_height, side, false, thread, threads, row_starts, row_weights);
-    BYOL_SYNC();
+    __syncthreads();
 
     // Along rows, then along columns.
+    int quads = side / W;
     int taps = taps_of(view.crop_width, side);
-    for (int index = thread; index < 3 * view.crop_height * side; index += threads) {
-        int line = index / side, column = index - line * side;
+    for (int index = thread; index < 3 * view.crop_height * quads; index += threads) {
+        int line = index / quads, column = (index - line * quads) * W;
         int channel = line / view.crop_height, row = line - channel * view.crop_height;
-        const unsigned char* from = pictures + view.picture +
-                                    ((long long)channel * view.height + view.top + row) * view.width + view.left +
-                                    column_starts[column];
-        const float* weights = column_weights + column * taps;
-        float sum = 0.0f;
-        for (int tap = 0; tap < taps; ++tap) {
-            sum += (float)from[tap] * weights[tap];
+        const unsigned char* picture_row = pictures + view.picture +
+                                           ((long long)channel * view.height + view.top + row) * view.width + view.left;
+        Quad<unsigned char, W> result;
+        for (int i = 0; i < W; ++i) {
+            const unsigned char* from = picture_row + column_starts[column + i];
+            const float* weights = column_weights + (column + i) * taps;
+            float sum = 0.0f;
+            for (int tap = 0; tap < taps; ++tap) {
+                sum += (float)from[tap] * weights[tap];
+            }
+            result.values[i] = rounded(sum);
         }
-        narrowed[index] = rounded(sum);
+        write_quad(result, narrowed + line * side + column);
     }
-    BYOL_SYNC();
+    __syncthreads();
     taps = taps_of(view.crop_height, side);
-    for (int index = thread; index < 3 * pixels; index += threads) {
-        int line = index / side, column = index - line * side;
+    for (int index = thread; index < 3 * side * quads; index += threads) {
+        int line = index / quads, column = (index - line * quads) * W;
         int channel = line / side, row = line - channel * side;
         const unsigned char* from = narrowed + (channel * view.crop_height + row_starts[row]) * side + column;
         const float* weights = row_weights + row * taps;
-        float sum = 0.0f;
+        float sums[W] = {};
         for (int tap = 0; tap < taps; ++tap) {
-            sum += (float)from[tap * side] * weights[tap];
+            Quad<unsigned char, W> read = read_quad<unsigned char, W>(from + tap * side);
+            for (int i = 0; i < W; ++i) {
+                sums[i] += (float)read.values[i] * weights[tap];
+            }
         }
-        levels[index] = rounded(sum);
+        Quad<unsigned char, W> result;
+        for (int i = 0; i < W; ++i) {
+            result.values[i] = rounded(sums[i]);
+        }
+        write_quad(result, levels + line * side + column);
     }
-    BYOL_SYNC();
+    __syncthreads();
 
     // Colours: as many steps in a sweep as the mean that contrast needs allows.
     for (int first = 0; first < view.step_count;) {
         float mean = 0.0f;
         if (view.steps[first] == CONTRAST) {
             int sum = 0;
-            for (int pixel = thread; pixel < pixels; pixel += threads) {
-                sum += (int)gray_of(levels[pixel], levels[pixels + pixel], levels[2 * pixels + pixel]);
+            for (int pixel = W * thread; pixel < pixels; pixel += W * threads) {
+                Quad<unsigned char, W> red = read_quad<unsigned char, W>(levels + pixel);
+                Quad<unsigned char, W> green = read_quad<unsigned char, W>(levels + pixels + pixel);
+                Quad<unsigned char, W> blue = read_quad<unsigned char, W>(levels + 2 * pixels + pixel);
+                for (int i = 0; i < W; ++i) {
+                    sum += (int)gray_of(red.values[i], green.values[i], blue.values[i]);
+                }
             }
             shared[thread] = sum;
-            BYOL_SYNC();
+            __syncthreads();
             long long total = 0;
             for (int other = 0; other < threads; ++other) {
                 total += shared[other];
             }
             mean = (float)((double)total / pixels);
-            BYOL_SYNC();
+            __syncthreads();
         }
         int last = first + 1;
         while (last < view.step_count && view.steps[last] != CONTRAST) {
             ++last;
         }
-        for (int pixel = thread; pixel < pixels; pixel += threads) {
-            float red = levels[pixel], green = levels[pixels + pixel], blue = levels[2 * pixels + pixel];
-            for (int step = first; step < last; ++step) {
-                change(view.steps[step], view.amounts[step], mean, red, green, blue);
+        for (int pixel = W * thread; pixel < pixels; pixel += W * threads) {
+            Quad<unsigned char, W> red = read_quad<unsigned char, W>(levels + pixel);
+            Quad<unsigned char, W> green = read_quad<unsigned char, W>(levels + pixels + pixel);
+            Quad<unsigned char, W> blue = read_quad<unsigned char, W>(levels + 2 * pixels + pixel);
+            float changed[3][W];
+            for (int i = 0; i < W; ++i) {
+                changed[0][i] = red.values[i], changed[1][i] = green.values[i], changed[2][i] = blue.values[i];
             }
-            levels[pixel] = (unsigned char)red;
-            levels[pixels + pixel] = (unsigned char)green;
-            levels[2 * pixels + pixel] = (unsigned char)blue;
+            for (int step = first; step < last; ++step) {
+                for (int i = 0; i < W; ++i) {
+                    change(view.steps[step], view.amounts[step], mean, changed[0][i], changed[1][i], changed[2][i]);
+                }
+            }
+            for (int i = 0; i < W; ++i) {
+                red.values[i] = (unsigned char)changed[0][i];
+                green.values[i] = (unsigned char)changed[1][i];
+                blue.values[i] = (unsigned char)changed[2][i];
+            }
+            write_quad(red, levels + pixel);
+            write_quad(green, levels + pixels + pixel);
+            write_quad(blue, levels + 2 * pixels + pixel);
         }
-        BYOL_SYNC();
+        __syncthreads();
         first = last;
     }
 
@@ -248,50 +291,98 @@ BYOL_DEVICE unsigned char* make_levels(
             double ratio = distance / (double)view.blur_sigma;
             weights[distance] = (float)(exp(-0.5 * ratio * ratio) / sum);
         }
-        BYOL_SYNC();
-        for (int index = thread; index < 3 * pixels; index += threads) {
-            int line = index / side, column = index - line * side;
+        __syncthreads();
+        for (int index = thread; index < 3 * side * quads; index += threads) {
+            int line = index / quads, column = (index - line * quads) * W;
             int channel = line / side, row = line - channel * side;
             const unsigned char* plane = levels + channel * pixels + column;
-            float total = weights[0] * plane[row * side];
-            for (int distance = 1; distance <= radius; ++distance) {
-                int above = mirrored(row - distance, side), below = mirrored(row + distance, side);
-                total += weights[distance] * ((float)plane[above * side] + (float)plane[below * side]);
+            Quad<unsigned char, W> middle = read_quad<unsigned char, W>(plane + row * side);
+            float totals[W];
+            for (int i = 0; i < W; ++i) {
+                totals[i] = weights[0] * middle.values[i];
             }
-            blurred[index] = (unsigned short)(total * 128.0f + 0.5f);
+            for (int distance = 1; distance <= radius; ++distance) {
+                Quad<unsigned char, W> above =
+                    read_quad<unsigned char, W>(plane + mirrored(row - distance, side) * side);
+                Quad<unsigned char, W> below =
+                    read_quad<unsigned char, W>(plane + mirrored(row + distance, side) * side);
+                for (int i = 0; i < W; ++i) {
+                    totals[i] += weights[distance] * ((float)above.values[i] + (float)below.values[i]);
+                }
+            }
+            Quad<unsigned short, W> result;
+            for (int i = 0; i < W; ++i) {
+                result.values[i] = (unsigned short)(totals[i] * 128.0f + 0.5f);
+            }
+            write_quad(result, blurred + line * side + column);
         }
-        BYOL_SYNC();
-        for (int index = thread; index < 3 * pixels; index += threads) {
-            int line = index / side, column = index - line * side;
+        __syncthreads();
+        for (int index = thread; index < 3 * side * quads; index += threads) {
+            int line = index / quads, column = (index - line * quads) * W;
             const unsigned short* row = blurred + line * side;
-            float total = weights[0] * row[column];
-            for (int distance = 1; distance <= radius; ++distance) {
-                int left = mirrored(column - distance, side), right = mirrored(column + distance, side);
-                total += weights[distance] * ((float)row[left] + (float)row[right]);
+            bool inside = column >= radius && column + W - 1 + radius < side;
+            float totals[W];
+            for (int i = 0; i < W; ++i) {
+                totals[i] = weights[0] * row[column + i];
             }
-            levels[index] = rounded(total * (1.0f / 128.0f));
+            for (int distance = 1; distance <= radius; ++distance) {
+                for (int i = 0; i < W; ++i) {
+                    int left = column + i - distance, right = column + i + distance;
+                    if (!inside) {
+                        left = mirrored(left, side), right = mirrored(right, side);
+                    }
+                    totals[i] += weights[distance] * ((float)row[left] + (float)row[right]);
+                }
+            }
+            Quad<unsigned char, W> result;
+            for (int i = 0; i < W; ++i) {
+                result.values[i] = rounded(totals[i] * (1.0f / 128.0f));
+            }
+            write_quad(result, levels + line * side + column);
         }
-        BYOL_SYNC();
+        __syncthreads();
     }
     return levels;
 }
 
 // One view as a network's input, [side, side, 3].
-template <typename T>
-BYOL_DEVICE void make_view(
+template <typename T, int W>
+__device__ __forceinline__ void make_view_by(
     const unsigned char* pictures, const View& view, int side, const float* normalization, unsigned char* memory,
     int* shared, T* output, int thread, int threads) {
-    const unsigned char* levels = make_levels(pictures, view, side, memory, shared, thread, threads);
+    const unsigned char* levels = make_levels<W>(pictures, view, side, memory, shared, thread, threads);
     int pixels = side * side;
-    for (int index = thread; index < 3 * pixels; index += threads) {
-        int pixel = index / 3, channel = index - 3 * pixel;
-        int level = levels[channel * pixels + pixel];
-        level = level >= view.solarize ? 255 - level : level;
-        narrow((float)level * normalization[channel] + normalization[3 + channel], output[index]);
+    for (int pixel = W * thread; pixel < pixels; pixel += W * threads) {
+        float values[3 * W];
+        for (int channel = 0; channel < 3; ++channel) {
+            Quad<unsigned char, W> read = read_quad<unsigned char, W>(levels + channel * pixels + pixel);
+            for (int i = 0; i < W; ++i) {
+                int level = read.values[i];
+                level = level >= view.solarize ? 255 - level : level;
+                values[3 * i + channel] = (float)level * normalization[channel] + normalization[3 + channel];
+            }
+        }
+        for (int part = 0; part < 3; ++part) {
+            float written[W];
+            for (int i = 0; i < W; ++i) {
+                written[i] = values[part * W + i];
+            }
+            store<T, W>(written, output + 3 * pixel + part * W);
+        }
     }
 }
 
-#ifndef BYOL_HOST
+template <typename T>
+__device__ __forceinline__ void make_view(
+    const unsigned char* pictures, const View& view, int side, const float* normalization, unsigned char* memory,
+    int* shared, T* output, int thread, int threads) {
+    if (side % 4 == 0) {
+        make_view_by<T, 4>(pictures, view, side, normalization, memory, shared, output, thread, threads);
+    } else {
+        make_view_by<T, 1>(pictures, view, side, normalization, memory, shared, output, thread, threads);
+    }
+}
+
 #define BYOL_VIEWS(T, NAME)                                                                                           \
     extern "C" __global__ void __launch_bounds__(256) byol_views_##NAME(                                              \
         const unsigned char* pictures, const View* views, int side, const float* normalization,                       \
@@ -308,4 +399,3 @@ BYOL_DEVICE void make_view(
 
 BYOL_VIEWS(float, f32)
 BYOL_VIEWS(bf16, bf16)
-#endif

@@ -2,8 +2,13 @@
 //! memory and its default stream. Building and starting the program needs no CUDA.
 //!
 //! Pointers are addresses in the device's memory; what is launched runs later, in the order of the stream.
+//!
+//! With the feature `host` the same kernels are compiled for the processor too, so that tests need no GPU
+//! ([`Kernels::on_host`]).
 
 pub mod device;
+#[cfg(feature = "host")]
+mod host;
 pub mod norm;
 pub mod unfold;
 pub mod views;
@@ -50,9 +55,18 @@ fn names() -> impl Iterator<Item = &'static str> {
 
 /// The kernels of one device.
 pub struct Kernels {
-    context: sys::CUcontext,
-    functions: HashMap<&'static str, sys::CUfunction>,
+    place: Place,
     multiprocessors: u32,
+}
+
+/// Where kernels run, and what they are there.
+enum Place {
+    Device {
+        context: sys::CUcontext,
+        functions: HashMap<&'static str, sys::CUfunction>,
+    },
+    #[cfg(feature = "host")]
+    Host(host::Functions),
 }
 
 // SAFETY: the driver's handles may be used from any thread; every launch makes the context current first.
@@ -127,7 +141,15 @@ impl Kernels {
             // SAFETY: the module is never unloaded.
             functions.insert(name, unsafe { driver::module::get_function(module, text) }?);
         }
-        Ok(Kernels { context, functions, multiprocessors: multiprocessors as u32 })
+        Ok(Kernels { place: Place::Device { context, functions }, multiprocessors: multiprocessors as u32 })
+    }
+
+    /// The kernels on the processor, where addresses are those of the program's own memory, and a launch returns when all
+    /// is done: for tests.
+    #[cfg(feature = "host")]
+    pub fn on_host() -> Arc<Kernels> {
+        // Some, so that work is divided as it is for a GPU.
+        Arc::new(Kernels { place: Place::Host(host::functions()), multiprocessors: 3 })
     }
 
     /// Bytes of the device's memory that nothing uses.
@@ -135,9 +157,15 @@ impl Kernels {
     /// # Errors
     /// The driver refuses.
     pub fn free_memory(&self) -> Result<usize, CudaError> {
-        // SAFETY: the context is retained for good.
-        unsafe { driver::ctx::set_current(self.context) }?;
-        Ok(driver::mem_get_info()?.0)
+        match self.place {
+            Place::Device { context, .. } => {
+                // SAFETY: the context is retained for good.
+                unsafe { driver::ctx::set_current(context) }?;
+                Ok(driver::mem_get_info()?.0)
+            }
+            #[cfg(feature = "host")]
+            Place::Host(_) => Ok(0),
+        }
     }
 
     /// Launches a kernel on the default stream.
@@ -150,24 +178,33 @@ impl Kernels {
         grid: Grid,
         arguments: &[Argument],
     ) -> Result<(), CudaError> {
-        let Some(&function) = self.functions.get(name) else {
-            return Err(CudaError::Compile(format!("there is no kernel '{name}'")));
-        };
+        let unknown = || CudaError::Compile(format!("there is no kernel '{name}'"));
         let mut pointers: Vec<*mut c_void> = arguments.iter().map(Argument::pointer).collect();
-        let triple = |[x, y, z]: [u32; 3]| (x, y, z);
-        // SAFETY: the context is retained for good.
-        unsafe { driver::ctx::set_current(self.context) }?;
-        // SAFETY: the caller promises what the kernel needs; the driver copies the arguments before it returns.
-        unsafe {
-            driver::launch_kernel(
-                function,
-                triple(grid.blocks),
-                triple(grid.threads),
-                0,
-                std::ptr::null_mut(),
-                &mut pointers,
-            )
-        }?;
+        match &self.place {
+            Place::Device { context, functions } => {
+                let function = *functions.get(name).ok_or_else(unknown)?;
+                let triple = |[x, y, z]: [u32; 3]| (x, y, z);
+                // SAFETY: the context is retained for good.
+                unsafe { driver::ctx::set_current(*context) }?;
+                // SAFETY: the caller promises what the kernel needs; the driver copies the arguments before it returns.
+                unsafe {
+                    driver::launch_kernel(
+                        function,
+                        triple(grid.blocks),
+                        triple(grid.threads),
+                        0,
+                        std::ptr::null_mut(),
+                        &mut pointers,
+                    )
+                }?;
+            }
+            #[cfg(feature = "host")]
+            Place::Host(functions) => {
+                let function = *functions.get(name).ok_or_else(unknown)?;
+                // SAFETY: the caller promises what the kernel needs.
+                unsafe { host::launch(function, grid, &mut pointers) };
+            }
+        }
         Ok(())
     }
 }
@@ -227,10 +264,31 @@ pub fn compiler_version() -> Result<(i32, i32), CudaError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// Loads the NVRTC of the tests' Python environment, which `make python` makes, and which needs no GPU.
+    fn load_compiler_of_tests() {
+        let pythons = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.python/lib");
+        let Ok(pythons) = pythons.read_dir() else { return };
+        for python in pythons {
+            let libraries = python.unwrap().path().join("site-packages/nvidia/cu13/lib");
+            // The first is what the second looks for by its name.
+            for name in ["libnvrtc-builtins.so.13.0", "libnvrtc.so.13"] {
+                // SAFETY: loading CUDA's compiler runs its initialisers alone. It stays loaded, and is found by its name.
+                match unsafe { libloading::Library::new(libraries.join(name)) } {
+                    Ok(library) => std::mem::forget(library),
+                    Err(error) if cfg!(target_os = "linux") => panic!("{error}; run `make python`"),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_kernels_compile() {
+        load_compiler_of_tests();
         for capability in [75, 80, 90] {
             match intermediate(capability) {
                 Ok(code) => {
@@ -243,6 +301,14 @@ mod tests {
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+
+    #[cfg(feature = "host")]
+    #[test]
+    fn the_host_has_all_kernels() {
+        let Place::Host(functions) = &Kernels::on_host().place else { panic!("it is the host") };
+        let missing: Vec<_> = names().filter(|&name| !functions.contains_key(name)).collect();
+        assert!(missing.is_empty(), "{missing:?} are not named in host/kernels.cpp");
     }
 
     #[test]

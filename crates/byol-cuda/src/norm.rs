@@ -80,6 +80,17 @@ impl Mask {
     }
 }
 
+/// The gradient of a batch norm's output, and what becomes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputGradient {
+    pub gradient: Address,
+    /// What is added to it; 0 for nothing.
+    pub second: Address,
+    pub mask: Mask,
+    /// Where the sum is written once it is masked; 0 for nowhere.
+    pub masked: Address,
+}
+
 /// What the gradients of weight and bias are written to, float32 `[channels]`, and the figures of the input's gradient,
 /// float32 `[groups, channels]`: `dx = scale * g + slope * (x - mean) + offset`.
 #[derive(Clone, Copy, Debug)]
@@ -197,6 +208,11 @@ impl Rows {
         Grid { blocks: [self.channels.div_ceil(8) as u32, 1, 1], threads: [8, 128, 1] }
     }
 
+    /// Rows in each group after pooling pictures of `size`.
+    fn pooled_rows(&self, size: Size) -> usize {
+        self.per_group / size.pixels() * size.pooled().pixels()
+    }
+
     fn whole_numbers(&self) -> [Argument; 2] {
         [Long(self.per_group as i64), Integer(self.channels as i32)]
     }
@@ -265,35 +281,38 @@ impl Rows {
         unsafe { kernels.launch(self.names().apply, self.grid(self.writing_chunks(kernels)), &arguments) }
     }
 
-    /// The gradients of weight and bias and the figures of the input's, from the gradient of the output.
+    /// The gradients of weight and bias and the figures of the input's.
     ///
     /// # Safety
-    /// `x`, `gradient` and a masking output have the rows of `self`; `scratch` is of [`Rows::scratch`].
+    /// `x` and what `output` leads to have the rows of `self`; `scratch` is of [`Rows::scratch`].
     ///
     /// # Errors
     /// The driver refuses.
     pub unsafe fn gradient_figures(
         &self,
         kernels: &Kernels,
-        [x, gradient]: [Address; 2],
-        mask: Mask,
+        x: Address,
+        output: OutputGradient,
         figures: Figures,
         scratch: Address,
         results: GradientFigures,
     ) -> Result<(), CudaError> {
         let chunks = self.adding_chunks(kernels, self.per_group);
         let [rows, channels] = self.whole_numbers();
-        let (output, mask) = mask.arguments();
+        let OutputGradient { gradient, second, mask, masked } = output;
+        let (masking, mask) = mask.arguments();
         let arguments = [
             At(x),
             At(gradient),
-            At(output),
+            At(second),
+            At(masking),
             rows,
             channels,
             At(figures.mean),
             At(figures.scale),
             At(figures.shift),
             Integer(mask),
+            At(masked),
             At(scratch),
         ];
         // SAFETY: the caller's promise; the order of arguments is that of the kernel.
@@ -327,10 +346,11 @@ impl Rows {
         unsafe { kernels.launch(FINISH_GRADIENT, self.finishing(), &arguments) }
     }
 
-    /// The gradient of the input, and the masked gradient of the output where `masked` is not 0.
+    /// The gradient of the input. `masking` says whether the gradient of the output is still to be masked, where
+    /// `x * scale + shift` is not positive; where the output masks it, it has been (see [`Rows::gradient_figures`]).
     ///
     /// # Safety
-    /// As [`Rows::gradient_figures`]; `dx` and `masked` have the rows of `self`.
+    /// As [`Rows::gradient_figures`]; `dx` has the rows of `self`.
     ///
     /// # Errors
     /// The driver refuses.
@@ -338,17 +358,16 @@ impl Rows {
         &self,
         kernels: &Kernels,
         [x, gradient]: [Address; 2],
-        mask: Mask,
+        masking: bool,
         figures: Figures,
         gradient_figures: GradientFigures,
-        [dx, masked]: [Address; 2],
+        dx: Address,
     ) -> Result<(), CudaError> {
         let [rows, channels] = self.whole_numbers();
-        let (output, mask) = mask.arguments();
+        let (_, mask) = if masking { Mask::Recomputed } else { Mask::None }.arguments();
         let arguments = [
             At(x),
             At(gradient),
-            At(output),
             rows,
             channels,
             At(figures.mean),
@@ -358,7 +377,6 @@ impl Rows {
             At(gradient_figures.offset),
             Integer(mask),
             At(dx),
-            At(masked),
         ];
         let grid = self.grid(self.writing_chunks(kernels));
         // SAFETY: the caller's promise; the order of arguments is that of the kernel.
@@ -386,7 +404,7 @@ impl Rows {
         [scale, shift]: [Address; 2],
         [y, positions]: [Address; 2],
     ) -> Result<(), CudaError> {
-        let per_group = self.per_group / size.pixels() * size.pooled().pixels();
+        let per_group = self.pooled_rows(size);
         let arguments = [
             At(x),
             Integer(size.height as i32),
@@ -420,7 +438,7 @@ impl Rows {
         scratch: Address,
         results: GradientFigures,
     ) -> Result<(), CudaError> {
-        let outputs = self.per_group / size.pixels() * size.pooled().pixels();
+        let outputs = self.pooled_rows(size);
         let chunks = self.adding_chunks(kernels, outputs);
         let arguments = [
             At(x),
@@ -455,6 +473,7 @@ impl Rows {
         gradient_figures: GradientFigures,
         dx: Address,
     ) -> Result<(), CudaError> {
+        let outputs = self.pooled_rows(size);
         let arguments = [
             At(x),
             At(gradient),
@@ -462,15 +481,15 @@ impl Rows {
             Integer(size.height as i32),
             Integer(size.width as i32),
             Integer(self.channels as i32),
-            Long((self.groups * self.per_group) as i64),
-            Long(self.per_group as i64),
+            Long((self.groups * outputs) as i64),
+            Long(outputs as i64),
             At(figures.mean),
             At(figures.scale),
             At(gradient_figures.slope),
             At(gradient_figures.offset),
             At(dx),
         ];
-        let grid = self.flat(kernels, self.groups * self.per_group);
+        let grid = self.flat(kernels, self.groups * outputs);
         // SAFETY: the caller's promise; the order of arguments is that of the kernel.
         unsafe { kernels.launch(self.names().pool_input_gradient, grid, &arguments) }
     }

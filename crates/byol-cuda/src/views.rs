@@ -166,56 +166,20 @@ impl Batch {
     }
 }
 
-/// The same kernel compiled for the host: for tests.
-#[cfg(feature = "host")]
-pub mod host {
-    use super::View;
+#[cfg(all(test, feature = "host"))]
+mod tests {
+    use super::scratch_bytes;
 
     unsafe extern "C" {
-        fn byol_host_views(
-            pictures: *const u8,
-            views: *const View,
-            count: usize,
-            side: i32,
-            normalization: *const f32,
-            output: *mut f32,
-        );
         fn byol_host_scratch(side: i32, crop_width: i32, crop_height: i32) -> i64;
     }
 
-    /// The views as float32 `[views, side, side, 3]`; see [`super::Batch`].
-    ///
-    /// # Safety
-    /// Every view's picture lies in `pictures`, and its crop in the picture.
-    pub unsafe fn render(pictures: &[u8], views: &[View], side: usize, normalization: &[f32; 6]) -> Vec<f32> {
-        let mut output = vec![0f32; views.len() * side * side * 3];
-        // SAFETY: the caller's promise; the output has its size.
-        unsafe {
-            byol_host_views(
-                pictures.as_ptr(),
-                views.as_ptr(),
-                views.len(),
-                side as i32,
-                normalization.as_ptr(),
-                output.as_mut_ptr(),
-            );
-        }
-        output
-    }
-
-    /// What the kernel takes a view's scratch memory for.
-    pub fn scratch_bytes(side: usize, crop_width: usize, crop_height: usize) -> usize {
-        // SAFETY: plain arithmetic.
-        unsafe { byol_host_scratch(side as i32, crop_width as i32, crop_height as i32) as usize }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        #[test]
-        fn scratch_memory_is_what_the_kernel_takes() {
-            for (side, width, height) in [(96, 96, 96), (224, 500, 375), (32, 7, 301), (1, 1, 1)] {
-                assert_eq!(super::scratch_bytes(side, width, height), super::super::scratch_bytes(side, width, height));
-            }
+    #[test]
+    fn scratch_memory_is_what_the_kernel_takes() {
+        for (side, width, height) in [(96, 96, 96), (224, 500, 375), (32, 7, 301), (1, 1, 1)] {
+            // SAFETY: plain arithmetic.
+            let taken = unsafe { byol_host_scratch(side as i32, width as i32, height as i32) };
+            assert_eq!(taken as usize, scratch_bytes(side, width, height));
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What `byol` needs of libtorch and `tch` does not give: operations whose gradient is written in Rust
-//! ([`with_gradient`]), some operations ([`convolution_backward`], [`copy_all`], [`fused_adam`],
+//! ([`with_gradient`], [`with_gradients`]), some operations ([`convolution_backward`], [`copy_all`], [`fused_adam`],
 //! [`send`], the convolutions in [`fused`]), libtorch's own threads ([`parallel`]), and what it says about itself
 //! ([`about`]). A small C++ shim does the rest.
 //!
@@ -17,12 +17,13 @@ use tch::{Device, Kind, Tensor};
 /// A C++ `at::Tensor`, which a `tch::Tensor` points to.
 type CTensor = c_void;
 
-type Backward = unsafe extern "C" fn(*mut c_void, *const CTensor, *mut *mut CTensor) -> bool;
+type Backward = unsafe extern "C" fn(*mut c_void, *const *const CTensor, *mut *mut CTensor) -> bool;
 
 unsafe extern "C" {
     fn byol_needs_gradient(inputs: *const *const CTensor, count: usize) -> bool;
     fn byol_attach_gradient(
-        output: *mut CTensor,
+        outputs: *const *const CTensor,
+        output_count: usize,
         inputs: *const *const CTensor,
         count: usize,
         context: *mut c_void,
@@ -70,16 +71,18 @@ pub fn needs_gradient(inputs: &[&Tensor]) -> bool {
     unsafe { byol_needs_gradient(inputs.as_ptr(), inputs.len()) }
 }
 
-/// The function that gives one gradient per input, `None` for zero, from the gradient of the output. It may be called on
-/// another thread.
-type Gradient = Box<dyn FnMut(Tensor) -> Vec<Option<Tensor>> + Send>;
+/// The function that gives one gradient per input from one gradient per output; `None` is zero, which not all outputs'
+/// are. It may be called on another thread.
+type Gradient = Box<dyn FnMut(Vec<Option<Tensor>>) -> Vec<Option<Tensor>> + Send>;
 
 struct Context {
     gradient: Gradient,
+    outputs: usize,
     inputs: usize,
 }
 
-/// Makes `output` the result of an operation on `inputs` whose gradient `backward` computes, in the order of `inputs`.
+/// Makes `output` the result of an operation on `inputs` whose gradient `backward` computes, in the order of `inputs`,
+/// `None` for zero.
 ///
 /// `output` must have been computed without autograd. What `backward` keeps of it must be a detached tensor: one with
 /// history would keep itself alive. It is dropped when the gradient has been computed.
@@ -87,16 +90,37 @@ struct Context {
 /// # Panics
 /// libtorch refuses, for example because `output` is of an integer type.
 pub fn with_gradient(
-    mut output: Tensor,
+    output: Tensor,
     inputs: &[&Tensor],
-    backward: impl FnMut(Tensor) -> Vec<Option<Tensor>> + Send + 'static,
+    mut backward: impl FnMut(Tensor) -> Vec<Option<Tensor>> + Send + 'static,
 ) -> Tensor {
-    let context = Box::new(Context { gradient: Box::new(backward), inputs: inputs.len() });
-    let inputs = pointers(inputs);
+    let [output] = with_gradients([output], inputs, move |[gradient]| {
+        backward(gradient.expect("the gradient of one output is never zero"))
+    });
+    output
+}
+
+/// As [`with_gradient`], of an operation of several outputs. Some of their gradients are `None`, for zero, but not all.
+///
+/// Two outputs may share memory, but must not be handles of one tensor.
+///
+/// # Panics
+/// As [`with_gradient`].
+pub fn with_gradients<const OUTPUTS: usize>(
+    outputs: [Tensor; OUTPUTS],
+    inputs: &[&Tensor],
+    mut backward: impl FnMut([Option<Tensor>; OUTPUTS]) -> Vec<Option<Tensor>> + Send + 'static,
+) -> [Tensor; OUTPUTS] {
+    let gradient = move |gradients: Vec<Option<Tensor>>| {
+        backward(gradients.try_into().expect("there is a gradient, or none, for every output"))
+    };
+    let context = Box::new(Context { gradient: Box::new(gradient), outputs: OUTPUTS, inputs: inputs.len() });
+    let (results, inputs) = (pointers(&outputs.each_ref()), pointers(inputs));
     // SAFETY: the pointers are those of living tensors; the node owns the context and releases it once.
     let message = unsafe {
         byol_attach_gradient(
-            output.as_mut_ptr().cast(),
+            results.as_ptr(),
+            results.len(),
             inputs.as_ptr(),
             inputs.len(),
             Box::into_raw(context).cast(),
@@ -105,7 +129,7 @@ pub fn with_gradient(
         )
     };
     require_success(message);
-    output
+    outputs
 }
 
 fn require_success(message: *mut c_char) {
@@ -130,11 +154,15 @@ pub fn copy_all(targets: &[Tensor], sources: &[Tensor]) {
 }
 
 /// Copies bytes to a GPU, `[bytes]` as uint8, without waiting for what the GPU does: through page-locked memory. The copy
-/// there is a plain one on this thread; libtorch's would wake all its threads.
+/// there is a plain one on this thread; libtorch's would wake all its threads. Where the CPU is the device, they are
+/// copied into a tensor of its memory.
 ///
 /// # Panics
-/// There is no GPU, or no memory.
+/// There is no such device, or no memory.
 pub fn send(bytes: &[u8], device: Device) -> Tensor {
+    if device == Device::Cpu {
+        return Tensor::from_slice(bytes);
+    }
     let mut result: *mut CTensor = std::ptr::null_mut();
     // SAFETY: the pointer is that of a place for the result.
     require_success(unsafe { byol_page_locked(bytes.len() as i64, &mut result) });
@@ -231,13 +259,22 @@ pub fn fused_adam(
     });
 }
 
-unsafe extern "C" fn run_gradient(context: *mut c_void, gradient: *const CTensor, results: *mut *mut CTensor) -> bool {
+unsafe extern "C" fn run_gradient(
+    context: *mut c_void,
+    gradients: *const *const CTensor,
+    results: *mut *mut CTensor,
+) -> bool {
     // SAFETY: the node passes the context it was made with, one call at a time.
     let context = unsafe { &mut *context.cast::<Context>() };
     let computed = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: `gradient` is a living tensor, of which this makes a handle of its own.
-        let gradient = unsafe { Tensor::clone_from_ptr(gradient.cast_mut().cast()) };
-        tch::no_grad(|| (context.gradient)(gradient))
+        // SAFETY: the node passes a pointer for each output.
+        let gradients = unsafe { std::slice::from_raw_parts(gradients, context.outputs) };
+        let of_output = |&gradient: &*const CTensor| {
+            // SAFETY: what is not null is a living tensor, of which this makes a handle of its own.
+            (!gradient.is_null()).then(|| unsafe { Tensor::clone_from_ptr(gradient.cast_mut().cast()) })
+        };
+        let gradients = gradients.iter().map(of_output).collect();
+        tch::no_grad(|| (context.gradient)(gradients))
     }));
     match computed {
         Ok(gradients) if gradients.len() == context.inputs => {
@@ -302,6 +339,25 @@ mod tests {
         y.backward();
         // d/dx sum (2x)^2 = 8x
         assert_eq!(Vec::<f64>::try_from(x.grad()).unwrap(), [8.0, -16.0, 24.0]);
+    }
+
+    #[test]
+    fn two_outputs_have_gradients_of_their_own() {
+        let x = Tensor::from_slice(&[1.0, 2.0]).set_requires_grad(true);
+        let twice = || {
+            let outputs = tch::no_grad(|| [x.detach().copy(), x.detach().copy()]);
+            with_gradients(outputs, &[&x], |[first, second]| {
+                let parts = [first.map(|gradient| gradient * 10.0), second];
+                vec![parts.into_iter().flatten().reduce(|a, b| a + b)]
+            })
+        };
+        let [first, second] = twice();
+        (first * 3.0 + second * 2.0).sum(Kind::Double).backward();
+        assert_eq!(Vec::<f64>::try_from(x.grad()).unwrap(), [32.0; 2]);
+        let _ = x.grad().zero_();
+        let [_, second] = twice();
+        second.sum(Kind::Double).backward();
+        assert_eq!(Vec::<f64>::try_from(x.grad()).unwrap(), [1.0; 2]);
     }
 
     #[test]

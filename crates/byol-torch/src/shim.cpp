@@ -21,8 +21,9 @@
 
 namespace {
 
-// Takes the gradient of the output; writes one owned tensor, or null for none, per input. Returns false on failure.
-using Backward = bool (*)(void* context, const at::Tensor* gradient, at::Tensor** results);
+// Takes the gradient of every output, null for none; writes one owned tensor, or null for none, per input. Returns false
+// on failure.
+using Backward = bool (*)(void* context, const at::Tensor* const* gradients, at::Tensor** results);
 using Release = void (*)(void* context);
 
 class RustNode : public torch::autograd::Node {
@@ -36,11 +37,17 @@ class RustNode : public torch::autograd::Node {
     std::lock_guard<std::mutex> lock(mutex_);
     TORCH_CHECK(context_ != nullptr, "the gradient of this operation was computed already");
     torch::autograd::variable_list results(num_outputs());
-    if (!gradients[0].defined()) {
+    std::vector<const at::Tensor*> given;
+    bool any = false;
+    for (const at::Tensor& gradient : gradients) {
+      given.push_back(gradient.defined() ? &gradient : nullptr);
+      any = any || gradient.defined();
+    }
+    if (!any) {
       return results;
     }
     std::vector<at::Tensor*> owned(results.size(), nullptr);
-    const bool succeeded = backward_(context_, &gradients[0], owned.data());
+    const bool succeeded = backward_(context_, given.data(), owned.data());
     for (size_t index = 0; index < owned.size(); ++index) {
       if (owned[index] != nullptr) {
         results[index] = std::move(*owned[index]);
@@ -79,9 +86,11 @@ bool byol_needs_gradient(const at::Tensor* const* inputs, size_t count) {
   return false;
 }
 
-// Makes `output`, which has no history, depend on `inputs`. Takes `context` over. Returns null, or a message to be freed.
+// Makes the outputs, which have no history, depend on the inputs. Takes `context` over. Returns null, or a message to be
+// freed.
 char* byol_attach_gradient(
-    at::Tensor* output, const at::Tensor* const* inputs, size_t count, void* context, Backward backward, Release release) {
+    const at::Tensor* const* outputs, size_t output_count, const at::Tensor* const* inputs, size_t count, void* context,
+    Backward backward, Release release) {
   try {
     std::shared_ptr<RustNode> node(new RustNode(context, backward, release), torch::autograd::deleteNode);
     torch::autograd::edge_list edges;
@@ -89,7 +98,9 @@ char* byol_attach_gradient(
       edges.emplace_back(torch::autograd::impl::gradient_edge(*inputs[index]));
     }
     node->set_next_edges(std::move(edges));
-    torch::autograd::set_history(*output, node);
+    for (size_t index = 0; index < output_count; ++index) {
+      torch::autograd::set_history(*outputs[index], node);
+    }
     return nullptr;
   } catch (const std::exception& error) {
     return strdup(error.what());

@@ -231,7 +231,6 @@ fn pack(place: Place, params: &ViewParams, side: usize) -> Result<View, RenderEr
 
 #[cfg(test)]
 mod tests {
-    use byol_cuda::views::host;
     use rand::RngExt;
 
     use super::*;
@@ -258,12 +257,24 @@ mod tests {
         Image { width, height, pixels }
     }
 
-    /// Differences in levels between the kernel on the host and the CPU's renderer.
+    /// The same kernels on the processor.
+    fn renderer_on_host(side: usize, precision: Precision) -> GpuRenderer {
+        let normalization = Tensor::from_slice(&NORMALIZATION.factors());
+        GpuRenderer { kernels: Kernels::on_host(), device: Device::Cpu, side, precision, normalization }
+    }
+
+    /// Float32 `[views, side, side, 3]`, one after the other.
+    fn rendered(renderer: &GpuRenderer, images: &[Image], views: &[(usize, ViewParams)]) -> Vec<f32> {
+        let found = renderer.render(&DevicePictures::of(images, renderer.device), views).unwrap();
+        assert_eq!(found.size(), [views.len() as i64, 3, renderer.side as i64, renderer.side as i64]);
+        let found = found.permute([0, 2, 3, 1]).to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
+        Vec::<f32>::try_from(found).unwrap()
+    }
+
+    /// Differences in levels between the kernel and the CPU's renderer.
     fn differences(image: &Image, params: &ViewParams, side: usize) -> Vec<f64> {
-        let place = Place { offset: 0, width: image.width, height: image.height };
-        let view = pack(place, params, side).unwrap();
-        // SAFETY: the picture is there, and `pack` checked the crop.
-        let found = unsafe { host::render(&image.pixels, &[view], side, &NORMALIZATION.factors()) };
+        let renderer = renderer_on_host(side, Precision::Full);
+        let found = rendered(&renderer, std::slice::from_ref(image), &[(0, params.clone())]);
         let mut expected = vec![0f32; 3 * side * side];
         Renderer::new(side).render(image, params, NORMALIZATION, &mut expected).unwrap();
         let to_levels = NORMALIZATION.deviation.map(|deviation| 255.0 * f64::from(deviation));
@@ -306,7 +317,7 @@ mod tests {
         let image = picture(120, 90, 5);
         let crop = Crop { top: 7, left: 11, height: 64, width: 80 };
         for params in [plain(crop), ViewParams { flip: true, ..plain(crop) }] {
-            for side in [32, 96] {
+            for side in [32, 50, 96] {
                 let largest = differences(&image, &params, side).into_iter().fold(0.0, f64::max);
                 assert!(largest < 2.01, "{params:?} differs by {largest} at {side}");
             }
@@ -339,6 +350,33 @@ mod tests {
         }
     }
 
+    /// So many views of three pictures, and the pictures.
+    fn batch(count: usize) -> (Vec<Image>, Vec<(usize, ViewParams)>) {
+        let images: Vec<Image> = [(96, 96), (230, 170), (17, 40)].map(|(w, h)| picture(w, h, w as u64)).into();
+        let view = |number: usize| {
+            let image = &images[number % 3];
+            let at = Coordinates { epoch: 0, index: number as u64, view: 0 };
+            let recipe = if number.is_multiple_of(2) { Recipe::paper_t() } else { Recipe::paper_t_prime() };
+            let mut rng = random::rng(3, Stream::View, at);
+            let params = recipe.sample(image.width, image.height, &mut rng);
+            (number % 3, ViewParams { solarize: None, ..params })
+        };
+        let views = (0..count).map(view).collect();
+        (images, views)
+    }
+
+    #[test]
+    fn bf16_is_the_rounded_float() {
+        let (images, views) = batch(6);
+        // A side that is a multiple of 4, and one that is not.
+        for side in [32, 33] {
+            let [full, half] =
+                [Precision::Full, Precision::Bf16].map(|p| rendered(&renderer_on_host(side, p), &images, &views));
+            let rounded = Tensor::from_slice(&full).to_kind(Kind::BFloat16).to_kind(Kind::Float);
+            assert_eq!(half, Vec::<f32>::try_from(rounded).unwrap());
+        }
+    }
+
     /// On a machine with a GPU: `BYOL_TEST_DEVICE=cuda cargo test --release -p byol gpu`.
     #[test]
     fn the_gpu_renders_what_the_kernel_does_on_the_host() {
@@ -346,33 +384,13 @@ mod tests {
             eprintln!("SKIPPED: BYOL_TEST_DEVICE names no GPU");
             return;
         };
-        let images: Vec<Image> = [(96, 96), (230, 170), (17, 40)].map(|(w, h)| picture(w, h, w as u64)).into();
+        let (images, views) = batch(60);
         for (side, precision, tolerance) in
             [(96, Precision::Full, 1.01), (224, Precision::Full, 1.01), (96, Precision::Bf16, 4.0)]
         {
-            let pictures = DevicePictures::of(&images, Device::Cuda(index));
-            let views: Vec<(usize, ViewParams)> = (0..60)
-                .map(|number| {
-                    let image = &images[number % 3];
-                    let at = Coordinates { epoch: 0, index: number as u64, view: 0 };
-                    let recipe = if number % 2 == 0 { Recipe::paper_t() } else { Recipe::paper_t_prime() };
-                    let mut rng = random::rng(3, Stream::View, at);
-                    let params = recipe.sample(image.width, image.height, &mut rng);
-                    (number % 3, ViewParams { solarize: None, ..params })
-                })
-                .collect();
             let renderer = GpuRenderer::new(side, NORMALIZATION, index, precision).unwrap();
-            let found = renderer.render(&pictures, &views).unwrap();
-            assert_eq!(found.size(), [60, 3, side as i64, side as i64]);
-            let found = found.permute([0, 2, 3, 1]).to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
-            let found = Vec::<f32>::try_from(found).unwrap();
-            let bytes: Vec<u8> = images.iter().flat_map(|image| image.pixels.iter().copied()).collect();
-            let packed: Vec<View> = views
-                .iter()
-                .map(|(picture, params)| pack(pictures.places()[*picture], params, side).unwrap())
-                .collect();
-            // SAFETY: the pictures are there, and `pack` checked the crops.
-            let expected = unsafe { host::render(&bytes, &packed, side, &NORMALIZATION.factors()) };
+            let found = rendered(&renderer, &images, &views);
+            let expected = rendered(&renderer_on_host(side, Precision::Full), &images, &views);
             let largest = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             // Levels to normalised values: 1 / (255 * 0.2) at most.
             assert!(f64::from(largest) < tolerance / 51.0 + 1e-4, "side {side}, {precision:?}: {largest}");

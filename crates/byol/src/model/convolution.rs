@@ -269,6 +269,26 @@ mod tests {
         }
     }
 
+    /// A GPU's kernel, run by the processor, against libtorch's unfolding.
+    #[test]
+    fn the_kernel_unfolds_as_libtorch_does() {
+        for (side, stride, [height, width], channels) in
+            [(7, 2, [33, 20], 3), (3, 1, [16, 9], 3), (3, 2, [15, 15], 1), (3, 1, [4, 4], 8)]
+        {
+            let window = Window { stride, padding: side / 2 };
+            let count = 3 * height * width * channels;
+            let values = (Tensor::arange(count, (Kind::Double, Device::Cpu)) * 0.7).sin().to_kind(Kind::BFloat16);
+            let x = values.view([3, height, width, channels]).permute([0, 3, 1, 2]);
+            let found = unfold_by_kernel(&Kernels::on_host(), &x, side, window);
+            let by_libtorch = Unfolded { side, window, output: [0; 2], kernels: None };
+            let expected = by_libtorch.unfold(&x, window);
+            let columns = expected.size()[1];
+            assert_eq!(found.narrow(1, 0, columns), expected, "side {side} stride {stride}");
+            let rest = found.narrow(1, columns, found.size()[1] - columns);
+            assert_eq!(rest.count_nonzero(None::<i64>).int64_value(&[]), 0);
+        }
+    }
+
     /// The stem in bfloat16 on the GPU that BYOL_TEST_DEVICE names, against libtorch's in float32.
     #[test]
     fn the_stem_on_a_gpu_equals_libtorchs() {

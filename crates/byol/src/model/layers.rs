@@ -115,9 +115,9 @@ impl BatchNorm {
         norm::batch_norm(input, None, Activation::Relu, &self.call(pass))
     }
 
-    /// `relu(norm(input) + residual)`.
-    pub(super) fn forward_add_relu(&self, pass: &Pass, input: &Tensor, residual: &Tensor) -> Tensor {
-        norm::batch_norm(input, Some(residual), Activation::Relu, &self.call(pass))
+    /// `relu(norm(input) + residual)` twice, for two readers.
+    pub(super) fn forward_add_relu_forked(&self, pass: &Pass, input: &Tensor, residual: &Tensor) -> [Tensor; 2] {
+        norm::batch_norm_add_relu_forked(input, residual, &self.call(pass))
     }
 
     /// `max_pool(relu(norm(input)))`, 3x3 with stride 2.

@@ -146,14 +146,16 @@ impl ResNet {
     /// As [`forward`](Self::forward), where several networks see the same images.
     pub fn forward_shared(&self, pass: &Pass, images: &SharedImages) -> Tensor {
         let stem = self.stem.forward_shared(pass, &pass.prepare(images.images), &images.rows);
-        let mut activation = match self.config.stem {
+        let first = match self.config.stem {
             StemKind::Imagenet => self.stem_norm.forward_relu_pool(pass, &stem),
             StemKind::Small | StemKind::SmallStride2 => self.stem_norm.forward_relu(pass, &stem),
         };
+        let mut activation = [first.shallow_clone(), first];
         for block in &self.blocks {
-            activation = block.forward(pass, &activation);
+            activation = block.forward(pass, activation.each_ref());
         }
-        activation.mean_dim([2i64, 3].as_slice(), false, None)
+        let [last, _] = activation;
+        last.mean_dim([2i64, 3].as_slice(), false, None)
     }
 
     /// Multiply-adds of one forward pass of a picture with sides of `side` pixels, in the convolutions; norms, activations
@@ -206,17 +208,19 @@ impl Block {
         Block { branch, shortcut }
     }
 
-    fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
+    /// The same activation twice to the same twice: for the residual branch, and for what it is added to.
+    fn forward(&self, pass: &Pass, [input, added]: [&Tensor; 2]) -> [Tensor; 2] {
         let shortcut =
-            self.shortcut.as_ref().map(|(convolution, norm)| norm.forward(pass, &convolution.forward(pass, input)));
+            self.shortcut.as_ref().map(|(convolution, norm)| norm.forward(pass, &convolution.forward(pass, added)));
         let (last, before) = self.branch.split_last().expect("a block has convolutions");
         let mut branch = input.shallow_clone();
         for (convolution, norm) in before {
             branch = norm.forward_relu(pass, &convolution.forward(pass, &branch));
         }
         let (convolution, norm) = last;
-        norm.forward_add_relu(pass, &convolution.forward(pass, &branch), shortcut.as_ref().unwrap_or(input))
+        norm.forward_add_relu_forked(pass, &convolution.forward(pass, &branch), shortcut.as_ref().unwrap_or(added))
     }
+
     fn output_side(&self, side: i64) -> i64 {
         self.branch.iter().fold(side, |side, (convolution, _)| convolution.output_side(side))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byol_cuda::norm::{Element, Figures, GradientFigures, Mask, Parameters, Rows, Size};
+use byol_cuda::norm::{Element, Figures, GradientFigures, Mask, OutputGradient, Parameters, Rows, Size};
 use byol_cuda::{Address, CudaError, Kernels};
 use tch::{Device, Kind, Tensor};
 
@@ -117,6 +117,61 @@ pub(super) fn batch_norm(
     activation: Activation,
     call: &BatchNormCall,
 ) -> Tensor {
+    let Forward { y, saved } = forward(kernels, input, residual, activation, call);
+    let mut inputs = vec![input, call.weight, call.bias];
+    inputs.extend(residual);
+    match byol_torch::needs_gradient(&inputs) {
+        true => byol_torch::with_gradient(from_rows(y), &inputs, move |gradient| saved.gradients(&gradient, None)),
+        false => from_rows(y),
+    }
+}
+
+/// See [`super::batch_norm_add_relu_forked`].
+pub(super) fn batch_norm_add_relu_forked(
+    kernels: Arc<Kernels>,
+    input: &Tensor,
+    residual: &Tensor,
+    call: &BatchNormCall,
+) -> [Tensor; 2] {
+    let Forward { y, saved } = forward(kernels, input, Some(residual), Activation::Relu, call);
+    let outputs = [from_rows(y.shallow_clone()), from_rows(y)];
+    let inputs = [input, call.weight, call.bias, residual];
+    if !byol_torch::needs_gradient(&inputs) {
+        return outputs;
+    }
+    byol_torch::with_gradients(outputs, &inputs, move |gradients| {
+        let mut given = gradients.iter().flatten();
+        let first = given.next().expect("one of the gradients is not zero");
+        saved.gradients(first, given.next())
+    })
+}
+
+/// What a forward pass leaves.
+struct Forward {
+    /// The output, as rows.
+    y: Tensor,
+    saved: Saved,
+}
+
+/// What the gradients are computed from.
+struct Saved {
+    kernels: Arc<Kernels>,
+    x: Tensor,
+    rows: Rows,
+    figures: FigureTensor,
+    relu: bool,
+    has_residual: bool,
+    /// The output, where it says what was cut.
+    masking: Option<Tensor>,
+}
+
+fn forward(
+    kernels: Arc<Kernels>,
+    input: &Tensor,
+    residual: Option<&Tensor>,
+    activation: Activation,
+    call: &BatchNormCall,
+) -> Forward {
     let relu = activation == Activation::Relu;
     let (x, added) = tch::no_grad(|| (rows_of(&input.detach()), residual.map(|tensor| rows_of(&tensor.detach()))));
     let rows = rows_in(&x, input.size()[1], call);
@@ -124,45 +179,60 @@ pub(super) fn batch_norm(
     let y = empty_like(&x);
     let Figures { scale, shift, .. } = figures.addresses();
     // SAFETY: the tensors are contiguous, on this device, and of the sizes that `rows` names.
-    require(unsafe {
-        rows.apply(&kernels, address(&x), added.as_ref().map_or(0, address), [scale, shift], relu, address(&y))
-    });
-    let output = from_rows(y.shallow_clone());
-    let mut inputs = vec![input, call.weight, call.bias];
-    inputs.extend(residual);
-    if !byol_torch::needs_gradient(&inputs) {
-        return output;
-    }
-    debug_assert!(call.mode == Mode::Train, "no gradient is wanted in evaluation mode");
-    let (has_residual, saved) = (added.is_some(), (relu && added.is_some()).then_some(y));
-    byol_torch::with_gradient(output, &inputs, move |gradient| {
-        let gradient = rows_of(&gradient);
-        let mask = match &saved {
+    require(unsafe { rows.apply(&kernels, address(&x), or_none(&added), [scale, shift], relu, address(&y)) });
+    let masking = (relu && added.is_some()).then(|| y.shallow_clone());
+    Forward { y, saved: Saved { kernels, x, rows, figures, relu, has_residual: added.is_some(), masking } }
+}
+
+fn or_none(tensor: &Option<Tensor>) -> Address {
+    tensor.as_ref().map_or(0, address)
+}
+
+impl Saved {
+    /// The gradients of input, weight, bias and residual, if there is one, from one gradient of the output or two whose
+    /// sum counts. The batch norm was one of training.
+    fn gradients(&self, gradient: &Tensor, second: Option<&Tensor>) -> Vec<Option<Tensor>> {
+        let Saved { kernels, x, rows, figures, .. } = self;
+        let (gradient, second) = (rows_of(gradient), second.map(rows_of));
+        let mask = match &self.masking {
             Some(y) => Mask::Output(address(y)),
-            None if relu => Mask::Recomputed,
+            None if self.relu => Mask::Recomputed,
             None => Mask::None,
         };
-        let results = GradientTensors::new(rows, x.device());
-        let scratch = scratch(&kernels, rows, x.device());
-        let both = [address(&x), address(&gradient)];
-        let dx = empty_like(&x);
-        let masked = (has_residual && relu).then(|| empty_like(&x));
-        // SAFETY: as above.
+        let results = GradientTensors::new(*rows, x.device());
+        let scratch = scratch(kernels, *rows, x.device());
+        // What the residual gets, and what the second sweep reads.
+        let masked = (self.masking.is_some() || second.is_some()).then(|| empty_like(x));
+        let output =
+            OutputGradient { gradient: address(&gradient), second: or_none(&second), mask, masked: or_none(&masked) };
+        // SAFETY: the tensors are contiguous, on this device, and of the sizes that `rows` names.
         require(unsafe {
-            rows.gradient_figures(&kernels, both, mask, figures.addresses(), address(&scratch), results.addresses())
+            rows.gradient_figures(
+                kernels,
+                address(x),
+                output,
+                figures.addresses(),
+                address(&scratch),
+                results.addresses(),
+            )
         });
-        let outputs = [address(&dx), masked.as_ref().map_or(0, address)];
+        let dx = empty_like(x);
+        let (masking, gradient) = match masked {
+            Some(masked) => (false, masked),
+            None => (mask == Mask::Recomputed, gradient),
+        };
+        let both = [address(x), address(&gradient)];
         // SAFETY: as above.
         require(unsafe {
-            rows.input_gradient(&kernels, both, mask, figures.addresses(), results.addresses(), outputs)
+            rows.input_gradient(kernels, both, masking, figures.addresses(), results.addresses(), address(&dx))
         });
         let [weight, bias] = results.of_parameters();
         let mut gradients = vec![Some(from_rows(dx)), weight, bias];
-        if has_residual {
-            gradients.push(Some(from_rows(masked.unwrap_or(gradient))));
+        if self.has_residual {
+            gradients.push(Some(from_rows(gradient)));
         }
         gradients
-    })
+    }
 }
 
 /// See [`super::batch_norm_relu_pool`].

@@ -57,6 +57,21 @@ pub(super) fn batch_norm(
     }
 }
 
+/// `relu(norm(input) + residual)` twice, for two readers. Their gradients come apart, and a GPU adds them in the sweep
+/// that reads them.
+///
+/// # Shapes
+/// As [`batch_norm`].
+pub(super) fn batch_norm_add_relu_forked(input: &Tensor, residual: &Tensor, call: &BatchNormCall) -> [Tensor; 2] {
+    match cuda::serves(input) {
+        Some(kernels) => cuda::batch_norm_add_relu_forked(kernels, input, residual, call),
+        None => {
+            let output = batch_norm(input, Some(residual), Activation::Relu, call);
+            [output.shallow_clone(), output]
+        }
+    }
+}
+
 /// `max_pool(relu(norm(input)))` with 3x3 windows, stride 2 and padding 1.
 ///
 /// # Shapes
