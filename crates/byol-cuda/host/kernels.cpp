@@ -1,7 +1,8 @@
 // All kernels compiled for the host, and what runs them there: for tests without a GPU.
 //
 // A block's threads are fibers that take turns: each runs to its next __syncthreads(), then the thread after it does.
-// Blocks run one after the other. So where a __syncthreads() is missing, a thread does not see what those after it write.
+// Blocks run one after the other. So where a __syncthreads() is missing, a thread does not see what those after it
+// write.
 
 #ifdef __APPLE__
 // <ucontext.h> asks for it.
@@ -20,7 +21,7 @@
 #define __device__
 #define __global__
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define __shared__ static thread_local
 
 namespace {
@@ -125,10 +126,11 @@ struct Named {
 };
 
 #define NAMED(NAME) {#NAME, [](void** arguments) { call(NAME, arguments); }}
-#define NAMED_NORM(ELEMENT)                                                                            \
-  NAMED(byol_sums_##ELEMENT), NAMED(byol_apply_##ELEMENT), NAMED(byol_gradient_sums_##ELEMENT),        \
-      NAMED(byol_input_gradient_##ELEMENT), NAMED(byol_pool_##ELEMENT),                                \
-      NAMED(byol_pool_gradient_sums_##ELEMENT), NAMED(byol_pool_input_gradient_##ELEMENT)
+#define NAMED_NORM(ELEMENT)                                                                                    \
+  NAMED(byol_sums_##ELEMENT), NAMED(byol_apply_##ELEMENT), NAMED(byol_gradient_sums_##ELEMENT),                \
+      NAMED(byol_relu_gradient_sums_##ELEMENT), NAMED(byol_add_relu_gradient_sums_##ELEMENT),                  \
+      NAMED(byol_input_gradient_##ELEMENT), NAMED(byol_relu_input_gradient_##ELEMENT),                         \
+      NAMED(byol_pool_##ELEMENT), NAMED(byol_pool_input_gradient_##ELEMENT)
 
 const Named KERNELS[] = {
     NAMED_NORM(f32_4),        NAMED_NORM(f32_1),       NAMED_NORM(bf16_8),

@@ -60,35 +60,22 @@ pub struct Figures {
     pub shift: Address,
 }
 
-/// Where a gradient is cut to 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
-    None,
-    /// Where `x * scale + shift` is not positive.
-    Recomputed,
-    /// Where the output at this address is not positive.
-    Output(Address),
-}
-
-impl Mask {
-    fn arguments(self) -> (Address, i32) {
-        match self {
-            Mask::None => (0, 0),
-            Mask::Recomputed => (0, 1),
-            Mask::Output(address) => (address, 2),
-        }
-    }
-}
-
-/// The gradient of a batch norm's output, and what becomes of it.
+/// The gradient of a batch norm's output, by what follows the norm.
 #[derive(Clone, Copy, Debug)]
-pub struct OutputGradient {
-    pub gradient: Address,
-    /// What is added to it; 0 for nothing.
-    pub second: Address,
-    pub mask: Mask,
-    /// Where the sum is written once it is masked; 0 for nowhere.
-    pub masked: Address,
+pub enum OutputGradient {
+    /// Nothing that cuts.
+    Whole(Address),
+    /// ReLU: it is 0 where `x * scale + shift` is not positive.
+    Relu(Address),
+    /// ReLU of a sum: it is 0 where the output is not positive.
+    AddRelu {
+        gradient: Address,
+        /// What is added to it first; 0 for nothing.
+        second: Address,
+        output: Address,
+        /// Where the sum is written once it is cut.
+        masked: Address,
+    },
 }
 
 /// What the gradients of weight and bias are written to, float32 `[channels]`, and the figures of the input's gradient,
@@ -107,9 +94,11 @@ struct Names {
     sums: &'static str,
     apply: &'static str,
     gradient_sums: &'static str,
+    relu_gradient_sums: &'static str,
+    add_relu_gradient_sums: &'static str,
     input_gradient: &'static str,
+    relu_input_gradient: &'static str,
     pool: &'static str,
-    pool_gradient_sums: &'static str,
     pool_input_gradient: &'static str,
     finish: &'static str,
 }
@@ -121,9 +110,11 @@ macro_rules! names {
             sums: concat!("byol_sums_", $element, "_", $width),
             apply: concat!("byol_apply_", $element, "_", $width),
             gradient_sums: concat!("byol_gradient_sums_", $element, "_", $width),
+            relu_gradient_sums: concat!("byol_relu_gradient_sums_", $element, "_", $width),
+            add_relu_gradient_sums: concat!("byol_add_relu_gradient_sums_", $element, "_", $width),
             input_gradient: concat!("byol_input_gradient_", $element, "_", $width),
+            relu_input_gradient: concat!("byol_relu_input_gradient_", $element, "_", $width),
             pool: concat!("byol_pool_", $element, "_", $width),
-            pool_gradient_sums: concat!("byol_pool_gradient_sums_", $element, "_", $width),
             pool_input_gradient: concat!("byol_pool_input_gradient_", $element, "_", $width),
             finish: concat!("byol_finish_", $element),
         }
@@ -140,9 +131,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
             names.sums,
             names.apply,
             names.gradient_sums,
+            names.relu_gradient_sums,
+            names.add_relu_gradient_sums,
             names.input_gradient,
+            names.relu_input_gradient,
             names.pool,
-            names.pool_gradient_sums,
             names.pool_input_gradient,
             names.finish,
         ]
@@ -188,9 +181,9 @@ impl Rows {
         wanted.clamp(1, lines.max(1))
     }
 
-    /// Chunks of the kernels that add.
+    /// Chunks of the kernels that add: as many blocks as run at once, so that all end together.
     fn adding_chunks(&self, kernels: &Kernels, rows: usize) -> usize {
-        self.chunks(kernels, rows, 4)
+        self.chunks(kernels, rows, 3)
     }
 
     /// Chunks of the kernels that write.
@@ -297,28 +290,51 @@ impl Rows {
         scratch: Address,
         results: GradientFigures,
     ) -> Result<(), CudaError> {
-        let chunks = self.adding_chunks(kernels, self.per_group);
-        let [rows, channels] = self.whole_numbers();
-        let OutputGradient { gradient, second, mask, masked } = output;
-        let (masking, mask) = mask.arguments();
-        let arguments = [
-            At(x),
-            At(gradient),
-            At(second),
-            At(masking),
-            rows,
-            channels,
-            At(figures.mean),
-            At(figures.scale),
-            At(figures.shift),
-            Integer(mask),
-            At(masked),
-            At(scratch),
-        ];
-        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
-        unsafe { kernels.launch(self.names().gradient_sums, self.grid(chunks), &arguments) }?;
+        // SAFETY: the caller's promise.
+        let chunks = unsafe { self.gradient_sums(kernels, x, output, figures, scratch) }?;
         // SAFETY: as above.
         unsafe { self.finish_gradient(kernels, chunks, figures, scratch, results) }
+    }
+
+    /// Returns how many chunks the sums are of.
+    unsafe fn gradient_sums(
+        &self,
+        kernels: &Kernels,
+        x: Address,
+        output: OutputGradient,
+        figures: Figures,
+        scratch: Address,
+    ) -> Result<usize, CudaError> {
+        let chunks = self.adding_chunks(kernels, self.per_group);
+        let [rows, channels] = self.whole_numbers();
+        let Figures { mean, scale, shift, .. } = figures;
+        let (name, arguments) = match output {
+            OutputGradient::Whole(gradient) => {
+                let arguments = vec![At(x), At(gradient), rows, channels, At(mean), At(scratch)];
+                (self.names().gradient_sums, arguments)
+            }
+            OutputGradient::Relu(gradient) => {
+                let arguments = vec![At(x), At(gradient), rows, channels, At(mean), At(scale), At(shift), At(scratch)];
+                (self.names().relu_gradient_sums, arguments)
+            }
+            OutputGradient::AddRelu { gradient, second, output, masked } => {
+                let arguments = vec![
+                    At(x),
+                    At(gradient),
+                    At(second),
+                    At(output),
+                    rows,
+                    channels,
+                    At(mean),
+                    At(masked),
+                    At(scratch),
+                ];
+                (self.names().add_relu_gradient_sums, arguments)
+            }
+        };
+        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
+        unsafe { kernels.launch(name, self.grid(chunks), &arguments) }?;
+        Ok(chunks)
     }
 
     unsafe fn finish_gradient(
@@ -346,8 +362,8 @@ impl Rows {
         unsafe { kernels.launch(FINISH_GRADIENT, self.finishing(), &arguments) }
     }
 
-    /// The gradient of the input. `masking` says whether the gradient of the output is still to be masked, where
-    /// `x * scale + shift` is not positive; where the output masks it, it has been (see [`Rows::gradient_figures`]).
+    /// The gradient of the input from that of the output, which is still to be cut after a `relu` alone; after one of a sum
+    /// it is what was written to `masked`.
     ///
     /// # Safety
     /// As [`Rows::gradient_figures`]; `dx` has the rows of `self`.
@@ -358,13 +374,12 @@ impl Rows {
         &self,
         kernels: &Kernels,
         [x, gradient]: [Address; 2],
-        masking: bool,
+        relu: bool,
         figures: Figures,
         gradient_figures: GradientFigures,
         dx: Address,
     ) -> Result<(), CudaError> {
         let [rows, channels] = self.whole_numbers();
-        let (_, mask) = if masking { Mask::Recomputed } else { Mask::None }.arguments();
         let arguments = [
             At(x),
             At(gradient),
@@ -375,12 +390,11 @@ impl Rows {
             At(figures.shift),
             At(gradient_figures.slope),
             At(gradient_figures.offset),
-            Integer(mask),
             At(dx),
         ];
-        let grid = self.grid(self.writing_chunks(kernels));
+        let name = if relu { self.names().relu_input_gradient } else { self.names().input_gradient };
         // SAFETY: the caller's promise; the order of arguments is that of the kernel.
-        unsafe { kernels.launch(self.names().input_gradient, grid, &arguments) }
+        unsafe { kernels.launch(name, self.grid(self.writing_chunks(kernels)), &arguments) }
     }
 
     /// One thread for each vector of channels of `pixels` pixels, as far as the device has use for them.
@@ -389,10 +403,11 @@ impl Rows {
         Grid { blocks: [blocks as u32, 1, 1], threads: [THREADS as u32, 1, 1] }
     }
 
-    /// `y = max over 3x3 windows of relu(x * scale + shift)`, with stride 2 and padding 1, and where each came from.
+    /// `y = max over 3x3 windows of relu(x * scale + shift)`, with stride 2 and padding 1, the `x` that each came from, and
+    /// where in its window that lies. `maxima` may be 0.
     ///
     /// # Safety
-    /// `x` has the rows of `self`, pictures of `size`; `y` and `positions` (uint8) a quarter of it.
+    /// `x` has the rows of `self`, pictures of `size`; `y`, `maxima` and `positions` (uint8) a quarter of it.
     ///
     /// # Errors
     /// The driver refuses.
@@ -402,7 +417,7 @@ impl Rows {
         size: Size,
         x: Address,
         [scale, shift]: [Address; 2],
-        [y, positions]: [Address; 2],
+        [y, maxima, positions]: [Address; 3],
     ) -> Result<(), CudaError> {
         let per_group = self.pooled_rows(size);
         let arguments = [
@@ -415,6 +430,7 @@ impl Rows {
             At(scale),
             At(shift),
             At(y),
+            At(maxima),
             At(positions),
         ];
         let grid = self.flat(kernels, self.groups * per_group);
@@ -425,7 +441,7 @@ impl Rows {
     /// As [`Rows::gradient_figures`], after [`Rows::pool`].
     ///
     /// # Safety
-    /// As [`Rows::pool`]; `gradient` is of the pooled size, `scratch` of [`Rows::scratch`].
+    /// `maxima` is what [`Rows::pool`] wrote; `gradient` is of the pooled size, `scratch` of [`Rows::scratch`].
     ///
     /// # Errors
     /// The driver refuses.
@@ -433,26 +449,15 @@ impl Rows {
         &self,
         kernels: &Kernels,
         size: Size,
-        [x, gradient, positions]: [Address; 3],
+        [maxima, gradient]: [Address; 2],
         figures: Figures,
         scratch: Address,
         results: GradientFigures,
     ) -> Result<(), CudaError> {
-        let outputs = self.pooled_rows(size);
-        let chunks = self.adding_chunks(kernels, outputs);
-        let arguments = [
-            At(x),
-            At(gradient),
-            At(positions),
-            Integer(size.height as i32),
-            Integer(size.width as i32),
-            Long(outputs as i64),
-            Integer(self.channels as i32),
-            At(figures.mean),
-            At(scratch),
-        ];
-        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
-        unsafe { kernels.launch(self.names().pool_gradient_sums, self.grid(chunks), &arguments) }?;
+        let outputs = Rows { per_group: self.pooled_rows(size), ..*self };
+        let output = OutputGradient::Relu(gradient);
+        // SAFETY: the caller's promise; fewer rows need no more scratch memory.
+        let chunks = unsafe { outputs.gradient_sums(kernels, maxima, output, figures, scratch) }?;
         // SAFETY: as above.
         unsafe { self.finish_gradient(kernels, chunks, figures, scratch, results) }
     }
@@ -460,7 +465,7 @@ impl Rows {
     /// The gradient of the input, after [`Rows::pool`].
     ///
     /// # Safety
-    /// As [`Rows::pool_gradient_figures`]; `dx` has the rows of `self`.
+    /// As [`Rows::pool`]; `gradient` is of the pooled size, and `dx` has the rows of `self`.
     ///
     /// # Errors
     /// The driver refuses.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use byol_cuda::norm::{Element, Figures, GradientFigures, Mask, OutputGradient, Parameters, Rows, Size};
+use byol_cuda::norm::{Element, Figures, GradientFigures, OutputGradient, Parameters, Rows, Size};
 use byol_cuda::{Address, CudaError, Kernels};
 use tch::{Device, Kind, Tensor};
 
@@ -159,10 +159,16 @@ struct Saved {
     x: Tensor,
     rows: Rows,
     figures: FigureTensor,
-    relu: bool,
     has_residual: bool,
-    /// The output, where it says what was cut.
-    masking: Option<Tensor>,
+    end: End,
+}
+
+/// What follows the norm, and a residual's addition.
+enum End {
+    Nothing,
+    Relu,
+    /// With the output, which says what was cut.
+    AddRelu(Tensor),
 }
 
 fn forward(
@@ -180,8 +186,12 @@ fn forward(
     let Figures { scale, shift, .. } = figures.addresses();
     // SAFETY: the tensors are contiguous, on this device, and of the sizes that `rows` names.
     require(unsafe { rows.apply(&kernels, address(&x), or_none(&added), [scale, shift], relu, address(&y)) });
-    let masking = (relu && added.is_some()).then(|| y.shallow_clone());
-    Forward { y, saved: Saved { kernels, x, rows, figures, relu, has_residual: added.is_some(), masking } }
+    let end = match (activation, &added) {
+        (Activation::None, _) => End::Nothing,
+        (Activation::Relu, None) => End::Relu,
+        (Activation::Relu, Some(_)) => End::AddRelu(y.shallow_clone()),
+    };
+    Forward { y, saved: Saved { kernels, x, rows, figures, has_residual: added.is_some(), end } }
 }
 
 fn or_none(tensor: &Option<Tensor>) -> Address {
@@ -189,47 +199,39 @@ fn or_none(tensor: &Option<Tensor>) -> Address {
 }
 
 impl Saved {
-    /// The gradients of input, weight, bias and residual, if there is one, from one gradient of the output or two whose
-    /// sum counts. The batch norm was one of training.
+    /// The gradients of input, weight, bias and residual, if there is one, from that of the output; where the end is the ReLU
+    /// of a sum, from the sum of it and a second. The batch norm was one of training.
     fn gradients(&self, gradient: &Tensor, second: Option<&Tensor>) -> Vec<Option<Tensor>> {
         let Saved { kernels, x, rows, figures, .. } = self;
         let (gradient, second) = (rows_of(gradient), second.map(rows_of));
-        let mask = match &self.masking {
-            Some(y) => Mask::Output(address(y)),
-            None if self.relu => Mask::Recomputed,
-            None => Mask::None,
+        // What the residual gets.
+        let left = match self.end {
+            End::AddRelu(_) => empty_like(x),
+            End::Nothing | End::Relu => gradient.shallow_clone(),
+        };
+        let output = match &self.end {
+            End::Nothing => OutputGradient::Whole(address(&gradient)),
+            End::Relu => OutputGradient::Relu(address(&gradient)),
+            End::AddRelu(y) => OutputGradient::AddRelu {
+                gradient: address(&gradient),
+                second: or_none(&second),
+                output: address(y),
+                masked: address(&left),
+            },
         };
         let results = GradientTensors::new(*rows, x.device());
         let scratch = scratch(kernels, *rows, x.device());
-        // What the residual gets, and what the second sweep reads.
-        let masked = (self.masking.is_some() || second.is_some()).then(|| empty_like(x));
-        let output =
-            OutputGradient { gradient: address(&gradient), second: or_none(&second), mask, masked: or_none(&masked) };
+        let (figures, found) = (figures.addresses(), results.addresses());
         // SAFETY: the tensors are contiguous, on this device, and of the sizes that `rows` names.
-        require(unsafe {
-            rows.gradient_figures(
-                kernels,
-                address(x),
-                output,
-                figures.addresses(),
-                address(&scratch),
-                results.addresses(),
-            )
-        });
+        require(unsafe { rows.gradient_figures(kernels, address(x), output, figures, address(&scratch), found) });
         let dx = empty_like(x);
-        let (masking, gradient) = match masked {
-            Some(masked) => (false, masked),
-            None => (mask == Mask::Recomputed, gradient),
-        };
-        let both = [address(x), address(&gradient)];
+        let (relu, both) = (matches!(self.end, End::Relu), [address(x), address(&left)]);
         // SAFETY: as above.
-        require(unsafe {
-            rows.input_gradient(kernels, both, masking, figures.addresses(), results.addresses(), address(&dx))
-        });
+        require(unsafe { rows.input_gradient(kernels, both, relu, figures, found, address(&dx)) });
         let [weight, bias] = results.of_parameters();
         let mut gradients = vec![Some(from_rows(dx)), weight, bias];
         if self.has_residual {
-            gradients.push(Some(from_rows(gradient)));
+            gradients.push(Some(from_rows(left)));
         }
         gradients
     }
@@ -246,11 +248,15 @@ pub(super) fn batch_norm_relu_pool(kernels: Arc<Kernels>, input: &Tensor, call: 
     let shape = [batch, pooled.height as i64, pooled.width as i64, channels];
     let y = Tensor::empty(shape, (x.kind(), x.device()));
     let positions = Tensor::empty(shape, (Kind::Uint8, x.device()));
-    let Figures { scale, shift, .. } = figures.addresses();
-    // SAFETY: the tensors are contiguous, on this device, and of the sizes that `rows` and `size` name.
-    require(unsafe { rows.pool(&kernels, size, address(&x), [scale, shift], [address(&y), address(&positions)]) });
     let inputs = [input, call.weight, call.bias];
-    if !byol_torch::needs_gradient(&inputs) {
+    let wanted = byol_torch::needs_gradient(&inputs);
+    // The inputs that the outputs are of.
+    let maxima = wanted.then(|| y.empty_like());
+    let Figures { scale, shift, .. } = figures.addresses();
+    let written = [address(&y), or_none(&maxima), address(&positions)];
+    // SAFETY: the tensors are contiguous, on this device, and of the sizes that `rows` and `size` name.
+    require(unsafe { rows.pool(&kernels, size, address(&x), [scale, shift], written) });
+    if !wanted {
         return from_rows(y);
     }
     debug_assert!(call.mode == Mode::Train, "no gradient is wanted in evaluation mode");
@@ -258,23 +264,14 @@ pub(super) fn batch_norm_relu_pool(kernels: Arc<Kernels>, input: &Tensor, call: 
         let gradient = rows_of(&gradient);
         let results = GradientTensors::new(rows, x.device());
         let scratch = scratch(&kernels, rows, x.device());
-        let read = [address(&x), address(&gradient), address(&positions)];
+        let (figures, found) = (figures.addresses(), results.addresses());
         let dx = empty_like(&x);
+        let read = [or_none(&maxima), address(&gradient)];
         // SAFETY: as above.
-        require(unsafe {
-            rows.pool_gradient_figures(
-                &kernels,
-                size,
-                read,
-                figures.addresses(),
-                address(&scratch),
-                results.addresses(),
-            )
-        });
+        require(unsafe { rows.pool_gradient_figures(&kernels, size, read, figures, address(&scratch), found) });
+        let read = [address(&x), address(&gradient), address(&positions)];
         // SAFETY: as above.
-        require(unsafe {
-            rows.pool_input_gradient(&kernels, size, read, figures.addresses(), results.addresses(), address(&dx))
-        });
+        require(unsafe { rows.pool_input_gradient(&kernels, size, read, figures, found, address(&dx)) });
         let [weight, bias] = results.of_parameters();
         vec![Some(from_rows(dx)), weight, bias]
     })
