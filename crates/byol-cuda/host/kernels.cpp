@@ -12,6 +12,7 @@
 
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -99,6 +100,8 @@ void run_block() {
 using std::ceil;
 using std::exp;
 using std::fabs;
+using std::max;
+using std::min;
 using std::sqrt;
 
 #include "../kernels/element.cuh"

@@ -1,9 +1,12 @@
 //! Launching the kernel that unfolds the windows of a convolution into rows (`kernels/unfold.cu`).
 
-use crate::Argument::{Address as At, Integer, Long};
+use crate::Argument::{Address as At, Integer};
 use crate::{Address, CudaError, Grid, Kernels};
 
 const NAME: &str = "byol_unfold_bf16";
+
+/// Threads of a block, at most.
+const THREADS: usize = 256;
 
 /// The names of the kernels here.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
@@ -42,7 +45,6 @@ impl Unfold {
     /// The driver refuses.
     pub unsafe fn launch(&self, kernels: &Kernels, x: Address, unfolded: Address) -> Result<(), CudaError> {
         let [height, width] = self.output();
-        let rows = self.batch * height * width;
         let small = |length: usize| Integer(length as i32);
         let arguments = [
             At(x),
@@ -54,12 +56,15 @@ impl Unfold {
             small(self.padding),
             small(height),
             small(width),
-            Long(rows as i64),
             small(self.columns()),
             At(unfolded),
         ];
-        let blocks = (rows * self.columns() / 8).div_ceil(256).clamp(1, kernels.multiprocessors as usize * 64);
-        let grid = Grid { blocks: [blocks as u32, 1, 1], threads: [256, 1, 1] };
+        // Vectors of 8 columns by as many rows as a block has threads for.
+        let across = (self.columns() / 8).min(THREADS);
+        let grid = Grid {
+            blocks: [(self.batch * height) as u32, 1, 1],
+            threads: [across, THREADS / across, 1].map(|length| length as u32),
+        };
         // SAFETY: the caller's promise; the order of arguments is that of the kernel.
         unsafe { kernels.launch(NAME, grid, &arguments) }
     }
