@@ -508,7 +508,7 @@ __device__ __forceinline__ void pool_input_gradient(
     for (unsigned index = blockIdx.x * blockDim.x + threadIdx.x; index < total; index += gridDim.x * blockDim.x) {
         Output output = output_of(index, vectors, V, pooled_height, pooled_width, outputs_per_group);
         // All is read before any is used, as above.
-        Vector<T, V> gradients[4] = {}, pixels[4];
+        Vector<T, V> gradients[4], pixels[4];
         Positions<V> which[4];
         long long places[4];
         bool there[4];
@@ -620,7 +620,7 @@ __device__ __forceinline__ void pool_input_gradient(
         const float* scale, const float* shift, T* y, T* maxima, unsigned char* positions) {                          \
         pool<T, V>(x, height, width, channels, outputs, outputs_per_group, scale, shift, y, maxima, positions);       \
     }                                                                                                                 \
-    extern "C" __global__ void __launch_bounds__(256) byol_pool_input_gradient_##NAME##_##V(                          \
+    extern "C" __global__ void __launch_bounds__(256, 2) byol_pool_input_gradient_##NAME##_##V(                       \
         const T* x, const T* gradient, const unsigned char* positions, int height, int width, int channels,           \
         long long outputs, long long outputs_per_group, const float* mean, const float* scale, const float* slope,    \
         const float* offset, T* dx) {                                                                                 \
