@@ -87,34 +87,40 @@ with_tcmalloc() {
     [ -z "$tcmalloc" ] || measure "$1" "$2, tcmalloc" env "LD_PRELOAD=$tcmalloc" "${@:3}"
 }
 
+# What byol chooses by itself on this processor.
+precision=fp32
+if grep -qw avx512_bf16 /proc/cpuinfo 2>/dev/null; then
+    precision=bf16
+fi
+
 pretrain() {
     local peer=("$python" bench/peers/pretrain_torch.py --data "$data" --steps "$steps" --threads "$threads"
         --workers "$workers")
     # shellcheck disable=SC2046
     measure pretrain byol "${byol[@]}" bench pretrain --data "$data" --json --steps "$steps" --device cpu \
-        --precision bf16 $(networks 64)
-    measure pretrain "PyTorch as its users write it, bf16" "${peer[@]}" --precision bf16 --plain
-    measure pretrain "PyTorch tuned, fp32" "${peer[@]}" --precision fp32
-    measure pretrain "PyTorch tuned, bf16" "${peer[@]}" --precision bf16
-    with_tcmalloc pretrain "PyTorch tuned, bf16" "${peer[@]}" --precision bf16
+        --precision "$precision" $(networks 64)
+    measure pretrain "PyTorch as its users write it, $precision" "${peer[@]}" --precision "$precision" --plain
+    [ "$precision" = fp32 ] || measure pretrain "PyTorch tuned, fp32" "${peer[@]}" --precision fp32
+    measure pretrain "PyTorch tuned, $precision" "${peer[@]}" --precision "$precision"
+    with_tcmalloc pretrain "PyTorch tuned, $precision" "${peer[@]}" --precision "$precision"
     if [ -n "$compiler" ]; then
-        measure pretrain "PyTorch tuned, bf16, compiled" "${peer[@]}" --precision bf16 --compile
-        with_tcmalloc pretrain "PyTorch tuned, bf16, compiled" "${peer[@]}" --precision bf16 --compile
+        measure pretrain "PyTorch tuned, $precision, compiled" "${peer[@]}" --precision "$precision" --compile
+        with_tcmalloc pretrain "PyTorch tuned, $precision, compiled" "${peer[@]}" --precision "$precision" --compile
     fi
     measure pretrain "lightly, fp32" "$python" bench/peers/pretrain_lightly.py --data "$data" \
         --steps "$steps" --threads "$threads" --workers "$workers"
 }
 
 supervised() {
-    local peer=("$python" bench/peers/supervised_torch.py --data "$data" --steps "$steps" --precision bf16
+    local peer=("$python" bench/peers/supervised_torch.py --data "$data" --steps "$steps" --precision "$precision"
         --threads "$threads" --workers "$workers")
     measure supervised byol "${byol[@]}" bench supervised --preset lab --data "$data" --json --steps "$steps" \
-        --device cpu --precision bf16
-    measure supervised "PyTorch with its loader, bf16" "${peer[@]}" --loader
-    with_tcmalloc supervised "PyTorch with its loader, bf16" "${peer[@]}" --loader
-    measure supervised "PyTorch, pictures in memory, bf16" "${peer[@]}"
-    with_tcmalloc supervised "PyTorch, pictures in memory, bf16" "${peer[@]}"
-    [ -z "$compiler" ] || measure supervised "PyTorch, pictures in memory, bf16, compiled" "${peer[@]}" --compile
+        --device cpu --precision "$precision"
+    measure supervised "PyTorch with its loader, $precision" "${peer[@]}" --loader
+    with_tcmalloc supervised "PyTorch with its loader, $precision" "${peer[@]}" --loader
+    measure supervised "PyTorch, pictures in memory, $precision" "${peer[@]}"
+    with_tcmalloc supervised "PyTorch, pictures in memory, $precision" "${peer[@]}"
+    [ -z "$compiler" ] || measure supervised "PyTorch, pictures in memory, $precision, compiled" "${peer[@]}" --compile
 }
 
 augment() {
