@@ -51,7 +51,7 @@ __device__ __forceinline__ void sweep(
     }
 }
 
-// Blocks of the kernels that add that a multiprocessor runs at once; their grids have as many.
+// Blocks that a multiprocessor runs at once of the kernels that add: their grids have as many (src/norm.rs).
 constexpr int AT_ONCE = 3;
 
 // Adds two figures of every channel over the rows of a block, and writes them to `partial`, laid out
@@ -237,7 +237,7 @@ __device__ __forceinline__ void mask_by_output(const float (&y)[V], float (&g)[V
     }
 }
 
-// Sums of the gradient g and of g * (x - mean), as `add` of the call is given them row by row.
+// A thread's sums of the gradient g and of g * (x - mean) over the rows that `add` is given.
 template <int V>
 struct GradientSums {
     int channel;

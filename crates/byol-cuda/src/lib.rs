@@ -152,7 +152,7 @@ impl Kernels {
         Arc::new(Kernels { place: Place::Host(host::functions()), multiprocessors: 3 })
     }
 
-    /// Bytes of the device's memory that nothing uses.
+    /// Bytes of the device's memory that nothing uses; 0 on the processor, whose memory is not the kernels' own.
     ///
     /// # Errors
     /// The driver refuses.

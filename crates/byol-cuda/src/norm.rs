@@ -145,6 +145,8 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Threads of a block.
 const THREADS: usize = 256;
+/// Blocks of the kernels that add that a multiprocessor runs at once, as `norm.cu` sees to.
+const AT_ONCE: usize = 3;
 /// Channel vectors that a block covers at most.
 const TILE: usize = 32;
 
@@ -183,7 +185,7 @@ impl Rows {
 
     /// Chunks of the kernels that add: as many blocks as run at once, so that all end together.
     fn adding_chunks(&self, kernels: &Kernels, rows: usize) -> usize {
-        self.chunks(kernels, rows, 3)
+        self.chunks(kernels, rows, AT_ONCE)
     }
 
     /// Chunks of the kernels that write.

@@ -120,7 +120,7 @@ pub(super) fn batch_norm(
     let Forward { y, saved } = forward(kernels, input, residual, activation, call);
     let mut inputs = vec![input, call.weight, call.bias];
     inputs.extend(residual);
-    match byol_torch::needs_gradient(&inputs) {
+    match wants_gradient(&inputs, call) {
         true => byol_torch::with_gradient(from_rows(y), &inputs, move |gradient| saved.gradients(&gradient, None)),
         false => from_rows(y),
     }
@@ -136,7 +136,7 @@ pub(super) fn batch_norm_add_relu_forked(
     let Forward { y, saved } = forward(kernels, input, Some(residual), Activation::Relu, call);
     let outputs = [from_rows(y.shallow_clone()), from_rows(y)];
     let inputs = [input, call.weight, call.bias, residual];
-    if !byol_torch::needs_gradient(&inputs) {
+    if !wants_gradient(&inputs, call) {
         return outputs;
     }
     byol_torch::with_gradients(outputs, &inputs, move |gradients| {
@@ -144,6 +144,12 @@ pub(super) fn batch_norm_add_relu_forked(
         let first = given.next().expect("one of the gradients is not zero");
         saved.gradients(first, given.next())
     })
+}
+
+fn wants_gradient(inputs: &[&Tensor], call: &BatchNormCall) -> bool {
+    let wanted = byol_torch::needs_gradient(inputs);
+    debug_assert!(!wanted || call.mode == Mode::Train, "no gradient is wanted in evaluation mode");
+    wanted
 }
 
 /// What a forward pass leaves.
@@ -249,7 +255,7 @@ pub(super) fn batch_norm_relu_pool(kernels: Arc<Kernels>, input: &Tensor, call: 
     let y = Tensor::empty(shape, (x.kind(), x.device()));
     let positions = Tensor::empty(shape, (Kind::Uint8, x.device()));
     let inputs = [input, call.weight, call.bias];
-    let wanted = byol_torch::needs_gradient(&inputs);
+    let wanted = wants_gradient(&inputs, call);
     // The inputs that the outputs are of.
     let maxima = wanted.then(|| y.empty_like());
     let Figures { scale, shift, .. } = figures.addresses();
@@ -259,7 +265,6 @@ pub(super) fn batch_norm_relu_pool(kernels: Arc<Kernels>, input: &Tensor, call: 
     if !wanted {
         return from_rows(y);
     }
-    debug_assert!(call.mode == Mode::Train, "no gradient is wanted in evaluation mode");
     byol_torch::with_gradient(from_rows(y), &inputs, move |gradient| {
         let gradient = rows_of(&gradient);
         let results = GradientTensors::new(rows, x.device());
