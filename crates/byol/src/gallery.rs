@@ -163,9 +163,10 @@ pub fn write_neighbors(
         for (place, &(index, similarity)) in found.nearest.iter().enumerate() {
             let picture = format!("neighbor-{number:02}-{place}.png");
             let label = write_labeled(train, index, &out.join(&picture))?;
-            neighbors.push(Neighbor { picture, label, similarity });
+            neighbors.push(Neighbor { picture, name: train.images.name(index), label, similarity });
         }
-        examples.push(NeighborExample { query, label, neighbors });
+        let name = test.images.name(found.query);
+        examples.push(NeighborExample { query, name, label, neighbors });
     }
     Ok(examples)
 }
@@ -339,6 +340,7 @@ mod tests {
         let examples = write_neighbors(&labeled(vec![3, 4]), &labeled(vec![5, 6, 7]), &found, &out).unwrap();
         let [example] = examples.as_slice() else { panic!("one query makes one example") };
         assert_eq!((example.label, example.neighbors[0].label, example.neighbors[1].label), (4, 5, 7));
+        assert_eq!((example.name.as_str(), example.neighbors[1].name.as_str()), ("plain/1", "plain/2"));
         assert!(out.join(&example.query).is_file() && out.join(&example.neighbors[1].picture).is_file());
         std::fs::remove_dir_all(&out).unwrap();
     }

@@ -95,6 +95,12 @@ impl Predictions {
         right as f64 / self.labels.len() as f64
     }
 
+    /// The softmax of each image's highest score, all scores divided by `temperature` first: the probability of its
+    /// answer, 0-1.
+    pub fn confidences(&self, temperature: f64) -> Vec<f64> {
+        self.scores.rows().map(|row| confidence(row, temperature)).collect()
+    }
+
     pub fn confusion(&self) -> Confusion {
         let mut counts = vec![vec![0; self.scores.classes]; self.scores.classes];
         for (row, &label) in self.scores.rows().zip(&self.labels) {
@@ -116,13 +122,18 @@ impl Predictions {
         let mut surplus = vec![0.0; bins];
         for (row, &label) in self.scores.rows().zip(&self.labels) {
             let predicted = best(row);
-            let highest = row[usize::from(predicted)];
-            let confidence = 1.0 / row.iter().map(|score| (score - highest).exp()).sum::<f64>();
+            let confidence = confidence(row, 1.0);
             let bin = ((confidence * bins as f64).ceil() as usize).clamp(1, bins) - 1;
             surplus[bin] += confidence - f64::from(u8::from(predicted == label));
         }
         Ok(surplus.iter().map(|surplus| surplus.abs()).sum::<f64>() / self.labels.len() as f64)
     }
+}
+
+/// The softmax of the highest score.
+fn confidence(row: &[f64], temperature: f64) -> f64 {
+    let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    1.0 / row.iter().map(|score| ((score - highest) / temperature).exp()).sum::<f64>()
 }
 
 /// How often images of each true class (row) were taken for each class (column).

@@ -130,9 +130,16 @@ impl FrozenFeatures {
     }
 }
 
+/// Four decimals: more than a person reads, and short lines.
+fn rounded(mut probabilities: Vec<f64>) -> Vec<f64> {
+    probabilities.iter_mut().for_each(|probability| *probability = (*probability * 1e4).round() / 1e4);
+    probabilities
+}
+
 /// A classifier's answers for the test images, measured.
 pub(super) struct Answers {
     predicted: Vec<u16>,
+    probabilities: Vec<f64>,
     accuracy: f64,
     top5: Option<f64>,
     calibration_error: f64,
@@ -158,6 +165,7 @@ impl Answers {
         let predictions = Predictions::new(logits, labels)?;
         Ok(Answers {
             predicted: predictions.predicted(),
+            probabilities: rounded(predictions.confidences(1.0)),
             accuracy: predictions.accuracy(),
             // Of five classes or fewer, every answer is among the five best.
             top5: (logits.size()[1] > 5).then(|| predictions.top(5)),
@@ -175,10 +183,15 @@ impl Answers {
     /// The logits cannot be brought to the CPU.
     pub fn calibrated(self, logits: &Tensor, labels: &[u16]) -> Result<Answers, EvalError> {
         let classes = logits.size()[1] as usize;
+        let predictions = Predictions::new(logits, labels)?;
         let logits = Vec::<f32>::try_from(logits.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1))?;
         // A classifier that is always right, or knows nothing, has no temperature.
         let temperature = Temperature::fit(Labelled { logits: &logits, labels, classes }).ok();
-        Ok(Answers { temperature, ..self })
+        let probabilities = match temperature {
+            Some(temperature) => rounded(predictions.confidences(temperature.0)),
+            None => self.probabilities,
+        };
+        Ok(Answers { temperature, probabilities, ..self })
     }
 
     pub fn record(self, about: Recorded) -> PredictionRecord {
@@ -192,6 +205,7 @@ impl Answers {
             calibration_error: Some(self.calibration_error),
             temperature: self.temperature.map(|temperature| temperature.0),
             predicted: self.predicted,
+            probabilities: self.probabilities,
             seconds: about.seconds,
             chosen: about.chosen,
         }

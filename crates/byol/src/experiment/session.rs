@@ -101,6 +101,9 @@ impl<'s, 'a> Session<'s, 'a> {
             directory,
             predictions,
         };
+        if let Some(test) = &session.context.data.test {
+            session.directory.write_test_images(&shown::names(test.images.as_ref()))?;
+        }
         session.directory.write_summary(&session.summary(false))?;
         Ok(Opened::Session(session))
     }

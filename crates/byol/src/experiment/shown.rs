@@ -1,8 +1,12 @@
-//! Which test images the report can show: all of them, or, of many, those that it has most use for.
+//! Which test images the report can show: all of them, or, of many, those that it has most use for; and which files
+//! they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use crate::run::record::{LabelBudget, PredictionRecord, ResultName};
+use crate::data::ImageSource;
+use crate::report::best::{MISTAKES, answers_of_best, mistakes};
+use crate::run::record::{LabelBudget, PredictionRecord, ResultName, TestImages};
 
 /// Small pictures of test images in a run directory, at most.
 pub(super) const MOST_PICTURES: usize = 2000;
@@ -11,16 +15,38 @@ const ON_MAP: usize = 1000;
 /// Pictures of a cell of a confusion matrix that are striven for.
 const PER_CELL: usize = 12;
 
+/// Which file each test image is.
+pub(super) fn names(images: &dyn ImageSource) -> TestImages {
+    let names: Vec<String> = (0..images.len()).map(|index| images.name(index)).collect();
+    // All lie within one folder: the first that lies there by its own name tells which.
+    let root = names.iter().enumerate().find_map(|(index, name)| folder_of(&images.origin(index)?, name));
+    let files = root.as_deref().zip(names.first()).is_some_and(|(root, name)| root.join(name).is_file());
+    TestImages { root: root.map(|root| root.to_string_lossy().into_owned()), files, names }
+}
+
+/// The folder within which the path `origin` is called `name`.
+fn folder_of(origin: &Path, name: &str) -> Option<PathBuf> {
+    let within = Path::new(name);
+    if name.is_empty() || !origin.ends_with(within) {
+        return None;
+    }
+    origin.ancestors().nth(within.components().count()).map(Path::to_path_buf)
+}
+
 /// The test images on the map: all, or an even choice of them.
 pub(super) fn on_map(images: usize) -> Vec<usize> {
     let count = if images <= MOST_PICTURES { images } else { ON_MAP };
     (0..count).map(|place| place * images / count).collect()
 }
 
-/// The test images that get a picture: those on the map, then of every cell of the confusion matrices one after the other, up
+/// The test images that get a picture: those on the map, the surest mistakes of the best classifier, then of every cell of the confusion matrices one after the other, up
 /// to twelve each, while there is room.
 pub(super) fn with_pictures(labels: &[u16], predictions: &[PredictionRecord]) -> Vec<usize> {
     let mut chosen: BTreeSet<usize> = on_map(labels.len()).into_iter().collect();
+    if let Some(best) = answers_of_best(predictions) {
+        let room = MOST_PICTURES.saturating_sub(chosen.len()).min(MISTAKES);
+        chosen.extend(mistakes(best, labels).into_iter().take(room));
+    }
     let mut cells: BTreeMap<(ResultName, LabelBudget, u16, u16), BTreeSet<usize>> = BTreeMap::new();
     for record in predictions {
         if !matches!(record.name, ResultName::Supervised | ResultName::ByolFinetuned) {
@@ -61,6 +87,7 @@ mod tests {
             calibration_error: None,
             temperature: None,
             predicted: (0..9000).map(|image| ((image / 10 + shift) % 10) as u16).collect(),
+            probabilities: (0..9000).map(|image| f64::from(image) / 1e4).collect(),
             seconds: 0.0,
             chosen: None,
         };
@@ -71,6 +98,46 @@ mod tests {
             let cell = |image: &&usize| labels[**image] == 3 && record.predicted[**image] == 7;
             assert!(chosen.iter().filter(cell).count() >= PER_CELL);
         }
+        let surest = mistakes(answers_of_best(&records).unwrap(), &labels);
+        assert!(surest[..MISTAKES].iter().all(|image| chosen.contains(image)));
         assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    /// Pictures that lie somewhere.
+    struct Lying(Vec<(&'static str, Option<PathBuf>)>);
+
+    impl ImageSource for Lying {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn read(&self, _: usize, _: &mut crate::data::Image) -> Result<(), crate::data::DataError> {
+            Ok(())
+        }
+
+        fn name(&self, index: usize) -> String {
+            self.0[index].0.to_owned()
+        }
+
+        fn origin(&self, index: usize) -> Option<PathBuf> {
+            self.0[index].1.clone()
+        }
+    }
+
+    #[test]
+    fn images_are_named_within_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("cat")).unwrap();
+        std::fs::write(root.join("cat/2.jpg"), "").unwrap();
+        let linked = ("cat/1.jpg", Some(PathBuf::from("/elsewhere/one.jpg")));
+        let found = names(&Lying(vec![linked, ("cat/2.jpg", Some(root.join("cat/2.jpg")))]));
+        assert_eq!(found.root.as_deref(), root.to_str());
+        assert_eq!(found.names, ["cat/1.jpg", "cat/2.jpg"]);
+        assert!(!found.files, "the first is not there");
+        assert!(names(&Lying(vec![("cat/2.jpg", Some(root.join("cat/2.jpg")))])).files);
+        let part = names(&Lying(vec![("a.tar/1.jpg", Some(root.join("a.tar/1.jpg")))]));
+        assert_eq!((part.root.as_deref(), part.files), (root.to_str(), false));
+        assert_eq!(names(&Lying(vec![("test/0", None)])).root, None);
     }
 }

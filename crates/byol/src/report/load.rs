@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::ReportError;
 use crate::run::record::{
     Accuracy, EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
-    Thumbnails,
+    TestImages, Thumbnails,
 };
 
 /// Larger pictures are left out of the page: it holds every picture inside itself.
@@ -41,6 +41,8 @@ pub struct RunData {
     pub thumbnails: Option<Sheets>,
     /// Test images on a plane.
     pub map: Option<EmbeddingMap>,
+    /// Which file each test image is.
+    pub test_images: Option<TestImages>,
     /// What was odd about the directory, one sentence each.
     pub notes: Vec<String>,
 }
@@ -96,6 +98,7 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
         (order(record.name), record.labels_per_class, record.draw)
     });
     data.check_predictions();
+    data.read_test_images(&run.join("test-images.json"))?;
     data.read_gallery(&run.join("gallery"))?;
     data.read_thumbnails(&run.join("gallery"))?;
     data.read_map(&run.join("gallery/map.json"))?;
@@ -161,6 +164,11 @@ impl RunData {
     /// The true classes of the test images; absent in a run without a summary.
     pub fn test_labels(&self) -> Option<&[u16]> {
         self.summary.as_ref().map(|summary| summary.data.test_labels.as_slice()).filter(|labels| !labels.is_empty())
+    }
+
+    /// Which file a test image is, as a path within the data; nothing where that is not recorded.
+    pub fn test_image(&self, image: usize) -> Option<&str> {
+        self.test_images.as_ref()?.names.get(image).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// How many classes there are, as far as the run tells.
@@ -238,6 +246,11 @@ impl RunData {
                 notes.push(format!("{what}: {got} predictions for {expected} test images; left out"));
                 return false;
             }
+            if !record.probabilities.is_empty() && record.probabilities.len() != record.predicted.len() {
+                let (got, expected) = (record.probabilities.len(), record.predicted.len());
+                notes.push(format!("{what}: {got} probabilities for {expected} predictions; left out"));
+                return false;
+            }
             let right = record.predicted.iter().zip(&labels).filter(|(predicted, label)| predicted == label).count();
             let accuracy = right as f64 / labels.len() as f64;
             if (accuracy - record.test_accuracy).abs() > 1e-6 {
@@ -249,6 +262,19 @@ impl RunData {
             }
             true
         });
+    }
+
+    fn read_test_images(&mut self, path: &Path) -> Result<(), ReportError> {
+        let Some(bytes) = read(path)? else { return Ok(()) };
+        let found: TestImages = parse_json(path, &bytes)?;
+        let Some(images) = self.test_labels().map(<[u16]>::len) else { return Ok(()) };
+        if found.names.len() == images {
+            self.test_images = Some(found);
+        } else {
+            let names = found.names.len();
+            self.notes.push(format!("test-images.json: {names} names for {images} test images; they are not shown"));
+        }
+        Ok(())
     }
 
     fn read_gallery(&mut self, folder: &Path) -> Result<(), ReportError> {

@@ -2,6 +2,7 @@
 //! nothing here trains, evaluates, or looks at images other than the gallery's.
 
 pub mod ablation;
+pub mod best;
 mod chart;
 pub mod compare;
 pub mod explain;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::load::RunData;
 use crate::run::record::{
     DataRecord, EmbeddingMap, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, PoolRecord,
-    PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, Thumbnails, ViewExample,
+    PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, TestImages, Thumbnails, ViewExample,
 };
 
 pub(crate) const CLASSES: u16 = 4;
@@ -40,6 +40,7 @@ pub(crate) struct Run {
     pub predictions: Vec<PredictionRecord>,
     pub summary: Option<Summary>,
     pub gallery: Gallery,
+    pub test_images: TestImages,
 }
 
 impl Run {
@@ -73,6 +74,7 @@ impl Run {
             predictions,
             summary: Some(summary(labels)),
             gallery: gallery(),
+            test_images: test_images(),
         };
         run.summarise();
         run
@@ -116,6 +118,7 @@ impl Run {
             predictions: self.predictions.clone(),
             summary: self.summary.clone(),
             gallery: Gallery::default(),
+            test_images: Some(self.test_images.clone()),
             ..RunData::default()
         }
     }
@@ -131,6 +134,7 @@ impl Run {
         if let Some(summary) = &self.summary {
             write("summary.json", &serde_json::to_vec(summary).expect("a plain record"));
         }
+        write("test-images.json", &serde_json::to_vec(&self.test_images).expect("a plain record"));
         write("gallery/gallery.json", &serde_json::to_vec(&self.gallery).expect("a plain record"));
         for (place, name) in ["a", "t0", "t1", "p0", "q", "n0", "n1"].iter().enumerate() {
             let shade = 30 * place as u8;
@@ -178,6 +182,8 @@ fn prediction(
         labels_used: if budget == LabelBudget::All { 2000 } else { 40 },
         test_accuracy: right as f64 / labels.len() as f64,
         predicted: predicted.to_vec(),
+        // Surer, the later the image.
+        probabilities: (0..predicted.len()).map(|image| short(0.3 + 0.003 * image as f64)).collect(),
         seconds: 12.0,
         chosen: None,
     }
@@ -280,6 +286,12 @@ fn summary(test_labels: Vec<u16>) -> Summary {
     }
 }
 
+fn test_images() -> TestImages {
+    let name = |image: usize| format!("test/{}/{image:03}.jpg", image as u16 % CLASSES);
+    let names = (0..TEST_IMAGES).map(name).collect();
+    TestImages { root: Some("/home/me/my photos".to_owned()), files: true, names }
+}
+
 fn thumbnails() -> Thumbnails {
     Thumbnails {
         side: 16,
@@ -317,10 +329,11 @@ fn gallery() -> Gallery {
         }],
         neighbors: vec![NeighborExample {
             query: "q.png".to_owned(),
+            name: "test/bird/q.jpg".to_owned(),
             label: 1,
             neighbors: vec![
-                Neighbor { picture: "n0.png".to_owned(), label: 1, similarity: 0.91 },
-                Neighbor { picture: "n1.png".to_owned(), label: 2, similarity: 0.84 },
+                Neighbor { picture: "n0.png".to_owned(), name: "train/bird/n0.jpg".to_owned(), label: 1, similarity: 0.91 },
+                Neighbor { picture: "n1.png".to_owned(), name: String::new(), label: 2, similarity: 0.84 },
             ],
         }],
     }

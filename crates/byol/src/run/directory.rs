@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::checkpoint::CheckpointFolder;
-use super::record::{EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, Stage, Summary, Thumbnails};
+use super::record::{
+    EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, Stage, Summary, TestImages, Thumbnails,
+};
 use super::tensorboard;
 use crate::config::ConfigError;
 use crate::config::Experiment;
@@ -306,6 +308,12 @@ impl RunDirectory {
     /// The file cannot be written.
     pub fn write_thumbnails(&self, thumbnails: &Thumbnails) -> Result<(), RunError> {
         self.write_json(&self.gallery_path().join("thumbnails.json"), thumbnails)
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_test_images(&self, images: &TestImages) -> Result<(), RunError> {
+        self.write_json(&self.path.join("test-images.json"), images)
     }
 
     fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<(), RunError> {

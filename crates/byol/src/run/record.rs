@@ -121,6 +121,10 @@ pub struct PredictionRecord {
     pub temperature: Option<f64>,
     /// Predicted class index of each test image, in the test split's order.
     pub predicted: Vec<u16>,
+    /// The probability that the classifier gives each of these answers, 0-1 with four decimals: at `temperature` where there
+    /// is one. Empty in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probabilities: Vec<f64>,
     /// Seconds that training (or fitting) and predicting took.
     pub seconds: f64,
     /// What was chosen on the way inside the label budget, for people: `l2=0.01`.
@@ -208,6 +212,18 @@ pub struct PretrainRecord {
     pub ended_by: String,
 }
 
+/// `test-images.json`: which file each test image is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TestImages {
+    /// The folder within which `names` are paths, as it was when the run began; absent where images do not lie in files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Whether each image is a file by itself, and not a part of an archive.
+    pub files: bool,
+    /// One for each test image, in the order of the test labels: a path with `/`, or a name such as `test/17`.
+    pub names: Vec<String>,
+}
+
 /// `gallery/gallery.json`: pictures that the report shows. Files are PNG, beside it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gallery {
@@ -230,6 +246,9 @@ pub struct ViewExample {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighborExample {
     pub query: String,
+    /// Which image it is, as in [`TestImages::names`]. Empty in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Class index of the query.
     pub label: u16,
     pub neighbors: Vec<Neighbor>,
@@ -238,6 +257,9 @@ pub struct NeighborExample {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neighbor {
     pub picture: String,
+    /// Which training image it is: a path within the data. Empty in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     pub label: u16,
     /// Cosine similarity, -1 to 1.
     pub similarity: f64,

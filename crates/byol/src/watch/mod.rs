@@ -24,11 +24,12 @@ const THREADS: usize = 4;
 /// Making a page anew takes at most one part in so many of the time.
 const IDLE_SHARE: u32 = 9;
 /// What a page is made from.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "config.toml",
     "metrics.jsonl",
     "predictions.jsonl",
     "summary.json",
+    "test-images.json",
     "gallery/gallery.json",
     "gallery/thumbnails.json",
     "gallery/map.json",

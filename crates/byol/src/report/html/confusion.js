@@ -44,7 +44,7 @@ function show(matrix, cell, sheets) {
   const pictures = cell.pictures.map((number) => {
     const image = sheets.images[number];
     const text = `test image ${image}, of class ${truth}, taken for ${taken}`;
-    return make("figure", {}, sheets.picture(number, text), make("figcaption", {}, `test image ${image}`));
+    return make("figure", {}, sheets.picture(number, text), make("figcaption", {}, sheets.file(number)));
   });
   const draws = matrix.draws > 1 ? ` over ${matrix.draws} label draws` : "";
   const right = cell.row === cell.column;

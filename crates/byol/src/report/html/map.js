@@ -138,6 +138,8 @@ class EmbeddingMap {
     const picture = (place) => data.pictures[place] !== null && this.sheets
       ? this.sheets.picture(data.pictures[place], `test image ${data.images[place]}, of class ${name(data.labels[place])}`) : "";
     const facts = [make("dt", {}, "True class"), make("dd", {}, truth)];
+    const own = data.pictures[number];
+    if (this.sheets?.files[own ?? -1]) facts.unshift(make("dt", {}, "File"), make("dd", {}, this.sheets.file(own)));
     if (guess !== undefined && guess !== null) {
       facts.push(make("dt", {}, `Predicted by ${data.by}`),
         make("dd", { class: guess === data.labels[number] ? "same" : "other" }, `${guess === data.labels[number] ? "\u2713" : "\u2717"} ${name(guess)}`));

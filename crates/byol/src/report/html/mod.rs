@@ -6,6 +6,7 @@ mod curves;
 mod facts;
 mod map;
 mod measures;
+mod mistakes;
 mod overlay;
 mod pictures;
 mod results;
@@ -25,6 +26,7 @@ const SCRIPT: &str = concat!(
     include_str!("charts.js"),
     include_str!("runs.js"),
     include_str!("pictures.js"),
+    include_str!("files.js"),
     include_str!("confusion.js"),
     include_str!("map.js"),
     include_str!("live.js"),
@@ -183,9 +185,10 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
     }
 }
 
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("results", "Results"),
     ("explanation", "Explanation"),
+    ("mistakes", "Wrong answers"),
     ("pretraining", "Pre-training"),
     ("training", "Baseline and fine-tuning"),
     ("confusion", "Confusions"),
@@ -201,6 +204,7 @@ fn sections(run: &RunData, explanation: &Explanation, prefix: &str, sheets: &str
     let contents = [
         html! { (results::section(run, explanation)) (measures::section(run)) },
         results::explanation(explanation),
+        mistakes::section(run, sheets),
         curves::pretraining(run),
         curves::training(run),
         confusion::section(run, sheets),

@@ -6,6 +6,8 @@ function enliven(root) {
     if (!element.closest(".legend")) new Chart(element, placeOf(element));
   });
   root.querySelectorAll("[data-choice]").forEach(chooseRuns);
+  root.querySelectorAll("[data-path]").forEach(reachable);
+  root.querySelectorAll("[data-mistakes]").forEach(pictured);
   root.querySelectorAll("[data-matrix]").forEach(openable);
   root.querySelectorAll("[data-map]").forEach((element) => new EmbeddingMap(element));
 }

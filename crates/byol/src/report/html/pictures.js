@@ -21,6 +21,12 @@ class Sheets {
     context.drawImage(sheet, left, top, this.side, this.side, x, y, size, size);
   }
 
+  /* Which file picture `number` is of. */
+  file(number) {
+    const name = this.files[number];
+    return name ? fileLink(name, this.root && `${this.root}/${name}`) : `test image ${this.images[number]}`;
+  }
+
   /* A picture by itself, described by `text`. */
   picture(number, text) {
     const canvas = make("canvas", { class: "picture", width: this.side, height: this.side, role: "img", "aria-label": text });

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 use super::super::load::RunData;
+use super::mistakes::named_file;
 use super::nothing;
 use crate::run::record::{Neighbor, NeighborExample};
 
@@ -66,7 +67,10 @@ fn row(run: &RunData, example: &NeighborExample) -> Markup {
         div.neighbours {
             figure.query {
                 (picture(run, &example.query, &format!("test picture of class {class}")))
-                figcaption { strong { (class) } br; "test picture" }
+                figcaption {
+                    strong { (class) } br; "test image"
+                    @if !example.name.is_empty() { br; (named_file(run, &example.name)) }
+                }
             }
             @for neighbor in &example.neighbors { (neighbour(run, neighbor, example.label)) }
         }
@@ -82,6 +86,7 @@ fn neighbour(run: &RunData, neighbor: &Neighbor, label: u16) -> Markup {
             figcaption {
                 span.sign aria-label=(if same { "same class" } else { "other class" }) { (if same { "✓" } else { "✗" }) }
                 " " (class) br; (format!("{:.2}", neighbor.similarity))
+                @if !neighbor.name.is_empty() { br; (named_file(run, &neighbor.name)) }
             }
         }
     }

@@ -80,6 +80,10 @@ fn the_page_of_a_whole_run() {
         "Guessing among 4 equally frequent classes gives 25.0%",
         "20 min 34 s",
         "shows 51.0% of the variance",
+        // Fine-tuned BYOL with all labels is right about 140 of 200.
+        "answered 60 wrongly",
+        "data-path=\"/home/me/my photos/test/bird/q.jpg\"",
+        "Paths are within <code>/home/me/my photos</code>",
     ] {
         assert!(page.contains(text), "no '{text}' in the page");
     }
@@ -91,6 +95,28 @@ fn the_page_of_a_whole_run() {
         .filter(|name| name.contains(".part"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn wrong_answers_are_listed_surest_first_with_their_files() {
+    let run = Run::ahead();
+    let page = render(&[run.data()]).expect("a page");
+    let list = page.split("<ol class=\"mistakes\"").nth(1).and_then(|rest| rest.split("</ol>").next()).expect("a list");
+    assert_eq!(list.matches("<li>").count(), 60);
+    let record = crate::report::best::answers_of_best(&run.predictions).expect("answers");
+    let wrong: Vec<usize> = (0..200).filter(|&image| record.predicted[image] as usize != image % 4).collect();
+    let surest = *wrong.last().expect("some are wrong");
+    let first = list.split("</li>").next().expect("an entry");
+    assert!(first.contains(&format!("my photos/test/{}/{surest:03}.jpg", surest % 4)), "{first}");
+    assert!(first.contains(&format!("{:.1}% sure", 100.0 * record.probabilities[surest])), "{first}");
+
+    // Earlier runs have neither names nor probabilities.
+    let mut earlier = Run::ahead().data();
+    earlier.test_images = None;
+    earlier.predictions.iter_mut().for_each(|record| record.probabilities.clear());
+    let page = render(&[earlier]).expect("a page");
+    assert_well_formed(&page);
+    assert!(page.contains("answered 60 wrongly") && page.contains("<span class=\"file\">test image ") && !page.contains("% sure"));
 }
 
 #[test]
@@ -111,7 +137,7 @@ fn an_interrupted_run_gives_a_page_that_says_what_is_missing() {
     assert_well_formed(&page);
     assert!(page.contains("Unfinished run"));
     assert!(page.contains("Unfinished run, so far: nothing to compare"));
-    assert_eq!(page.matches("class=\"nothing\"").count(), 7);
+    assert_eq!(page.matches("class=\"nothing\"").count(), 8);
 }
 
 #[test]

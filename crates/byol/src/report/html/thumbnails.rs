@@ -20,6 +20,8 @@ pub(super) fn numbers(run: &RunData) -> Option<BTreeMap<usize, usize>> {
 pub(super) fn sheets(run: &RunData, id: &str) -> Markup {
     let Some(found) = &run.thumbnails else { return html! {} };
     let label = |&image: &usize| run.test_labels().and_then(|labels| labels.get(image)).copied();
+    let file = |&image: &usize| run.test_image(image);
+    let root = run.test_images.as_ref().filter(|images| images.files).and_then(|images| images.root.as_deref());
     let classes: Vec<String> = (0..run.classes().unwrap_or(0))
         .map(|class| u16::try_from(class).map_or_else(|_| class.to_string(), |class| run.class_name(class)))
         .collect();
@@ -32,6 +34,8 @@ pub(super) fn sheets(run: &RunData, id: &str) -> Markup {
                 "images": found.about.images,
                 "labels": found.about.images.iter().map(label).collect::<Vec<_>>(),
                 "classes": classes,
+                "files": found.about.images.iter().map(file).collect::<Vec<_>>(),
+                "root": root,
             })))
             @for sheet in &found.sheets {
                 img alt="" src={ "data:image/jpeg;base64," (STANDARD.encode(sheet)) };
