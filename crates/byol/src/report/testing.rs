@@ -332,7 +332,12 @@ fn gallery() -> Gallery {
             name: "test/bird/q.jpg".to_owned(),
             label: 1,
             neighbors: vec![
-                Neighbor { picture: "n0.png".to_owned(), name: "train/bird/n0.jpg".to_owned(), label: 1, similarity: 0.91 },
+                Neighbor {
+                    picture: "n0.png".to_owned(),
+                    name: "train/bird/n0.jpg".to_owned(),
+                    label: 1,
+                    similarity: 0.91,
+                },
                 Neighbor { picture: "n1.png".to_owned(), name: String::new(), label: 2, similarity: 0.84 },
             ],
         }],

@@ -116,7 +116,11 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
     earlier.predictions.iter_mut().for_each(|record| record.probabilities.clear());
     let page = render(&[earlier]).expect("a page");
     assert_well_formed(&page);
-    assert!(page.contains("answered 60 wrongly") && page.contains("<span class=\"file\">test image ") && !page.contains("% sure"));
+    assert!(
+        page.contains("answered 60 wrongly")
+            && page.contains("<span class=\"file\">test image ")
+            && !page.contains("% sure")
+    );
 }
 
 #[test]
