@@ -45,6 +45,7 @@ impl Dataset {
             notes: Vec::new(),
             warnings: Vec::new(),
             skipped: 0,
+            no_labels: None,
         };
         DatasetBuilder { dataset, fingerprint }
     }

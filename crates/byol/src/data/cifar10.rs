@@ -108,6 +108,7 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         notes: Vec::new(),
         warnings,
         skipped: 0,
+        no_labels: None,
     })
 }
 

@@ -1,79 +1,98 @@
-//! Folders by class: `cat/1.jpg`, or `train/cat/1.jpg` and `test/cat/2.jpg` (or `val/`), with pictures without labels in
-//! `unlabeled/` beside them.
+//! Folders by class: `cat/1.jpg`, or `train/cat/1.jpg` and `test/cat/2.jpg` (or `val/`, or `cat/train/1.jpg`), with pictures
+//! without labels in `unlabeled/` beside them. What the folders stand for is found in [`super::layout`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::{holds_pictures, is_picture, name_within, require_folder, search};
+use super::folder::{is_picture, name_within, require_folder, search};
 use super::format::Format;
-use super::listing::{Listed, Listing, SPLIT_FILE, number_classes};
+use super::labels;
+use super::layout::{Layout, name_of_folder, split_of, subfolders};
+use super::listing::{Listed, Listing};
+use super::names::composed;
 use super::split::Split;
 
-/// What the folders in a folder are.
-enum Layout {
-    /// Train, test, validation and unlabelled pictures.
-    Splits(Vec<(Split, PathBuf)>),
-    Classes(Vec<PathBuf>),
-    /// There is none with pictures.
-    None,
-}
-
-/// Lists a folder of class folders. Pictures of a folder without class folders have no labels.
+/// Lists a folder of class folders. Pictures of a folder without class folders have no labels, nor have those of a folder that is
+/// called `unlabeled`.
 ///
 /// # Errors
-/// There are no pictures; pictures lie beside class folders; a class folder holds none.
+/// There are no pictures; pictures lie beside class folders; a class folder holds none; it cannot be told which folders are
+/// splits and which are classes.
 pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     require_folder(root)?;
+    if own_name(root).as_deref().and_then(Split::from_word) == Some(Split::Unlabeled) {
+        let mut listing = list_without_labels(root)?;
+        listing.no_labels = Some(format!(
+            "{} is read as images without labels because of its name; rename it if the folders in it are classes",
+            root.display()
+        ));
+        return Ok(listing);
+    }
     let folders = subfolders(root)?;
-    let mut listing = Listing {
-        format: Format::ClassFolders,
-        root: root.to_path_buf(),
-        class_names: Vec::new(),
-        pictures: Vec::new(),
-        split_file: root.join(SPLIT_FILE),
-        read_files: Vec::new(),
-        warnings: Vec::new(),
-    };
-    let mut labels = Vec::new();
-    match layout(&folders)? {
-        Layout::Splits(splits) => {
-            let passed_over = folders.iter().filter(|folder| !splits.iter().any(|(_, split)| split == *folder));
-            for folder in passed_over.filter(|folder| holds_pictures(folder)) {
-                let text = format!("{} is not {} and is left out", folder.display(), Split::WORDS);
-                listing.warnings.push(text);
+    let mut listing = Listing::new(Format::ClassFolders, root);
+    let mut classes = Classes::default();
+    match Layout::of(&folders)? {
+        Layout::Splits { splits, left_out } => {
+            for folder in left_out {
+                listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
             }
+            listing.warnings.extend(joined(&splits));
             refuse_loose_pictures(root)?;
             for (split, folder) in splits {
                 match split {
                     Split::Unlabeled => add(&mut listing, &folder, Some(split))?,
                     _ => {
                         refuse_loose_pictures(&folder)?;
-                        add_classes(&mut listing, &subfolders(&folder)?, Some(split), &mut labels)?;
+                        for class in subfolders(&folder)? {
+                            classes.add(&mut listing, &class, &class, Some(split))?;
+                        }
                     }
                 }
             }
         }
-        Layout::Classes(classes) => {
+        Layout::SplitsWithoutClasses(splits) => return Err(without_classes(root, &splits)),
+        Layout::ClassesOfSplits { classes: parts, left_out } => {
             refuse_loose_pictures(root)?;
-            add_classes(&mut listing, &classes, None, &mut labels)?;
-            for folder in folders.iter().filter(|folder| split_of(folder) == Some(Split::Unlabeled)) {
-                add(&mut listing, folder, Some(Split::Unlabeled))?;
+            for folder in left_out {
+                listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
             }
+            for (class, splits) in parts {
+                refuse_loose_pictures(&class)?;
+                for (split, folder) in splits {
+                    match split {
+                        Split::Unlabeled => add(&mut listing, &folder, Some(split))?,
+                        _ => classes.add(&mut listing, &class, &folder, Some(split))?,
+                    }
+                }
+            }
+            add_unlabeled(&mut listing, &folders)?;
+        }
+        Layout::Classes { classes: folders_of_classes, alike } => {
+            refuse_loose_pictures(root)?;
+            if let Some((first, other, parts)) = alike {
+                listing.warnings.push(format!(
+                    "{first} and {other} are read as classes, and both hold the folders {parts}; if these are the classes, \
+                     and {first} and {other} are splits, name those train and test"
+                ));
+            }
+            for class in folders_of_classes {
+                classes.add(&mut listing, &class, &class, None)?;
+            }
+            add_unlabeled(&mut listing, &folders)?;
         }
         Layout::None => {
             listing.format = Format::Folder;
+            listing.no_labels = Some(format!(
+                "the images in {root} lie in no class folders: give each class a folder, or list `path,label` in \
+                 {root}/labels.csv; images without labels are given with --unlabeled",
+                root = root.display()
+            ));
             add(&mut listing, root, None)?;
             return Ok(listing);
         }
     }
-    let (class_names, numbers) = number_classes(root, labels.iter().map(|(class, _)| class.as_str()))?;
-    for (class, pictures) in &labels {
-        for listed in &mut listing.pictures[pictures.clone()] {
-            listed.label = numbers.get(class).copied();
-        }
-    }
-    listing.class_names = class_names;
+    labels::assign_folders(&mut listing, classes.0)?;
     Ok(listing)
 }
 
@@ -82,75 +101,117 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
 /// # Errors
 /// There are no pictures.
 pub(crate) fn list_without_labels(root: &Path) -> Result<Listing, DataError> {
-    let mut listing = Listing {
-        format: Format::Folder,
-        root: root.to_path_buf(),
-        class_names: Vec::new(),
-        pictures: Vec::new(),
-        split_file: root.join(SPLIT_FILE),
-        read_files: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let mut listing = Listing::new(Format::Folder, root);
     add(&mut listing, root, None)?;
-    if let Layout::Splits(splits) = layout(&subfolders(root)?)? {
-        for listed in &mut listing.pictures {
-            let first = listed.encoded.name.split('/').next().unwrap_or_default();
-            let folder = splits.iter().find(|(_, folder)| folder.file_name().is_some_and(|name| name == first));
-            listed.split = folder.map(|&(split, _)| split);
+    // A pool may lie in any order; what no one can divide has no test pictures.
+    let divided: Vec<(Split, PathBuf)> = match Layout::of(&subfolders(root)?) {
+        Ok(Layout::Splits { splits, .. } | Layout::SplitsWithoutClasses(splits)) => splits,
+        Ok(Layout::ClassesOfSplits { classes, .. }) => classes.into_iter().flat_map(|(_, splits)| splits).collect(),
+        _ => Vec::new(),
+    };
+    for (split, folder) in divided {
+        let prefix = format!("{}/", name_within(root, &folder));
+        for listed in listing.pictures.iter_mut().filter(|listed| listed.encoded.name.starts_with(&prefix)) {
+            listed.split = Some(split);
         }
     }
     Ok(listing)
 }
 
-fn split_of(folder: &Path) -> Option<Split> {
-    folder.file_name().and_then(|name| Split::from_word(&name.to_string_lossy()))
+/// The name of a folder, however it was given.
+fn own_name(root: &Path) -> Option<String> {
+    let whole = root.canonicalize().ok()?;
+    Some(whole.file_name()?.to_string_lossy().into_owned())
 }
 
-fn layout(folders: &[PathBuf]) -> Result<Layout, DataError> {
-    let with_pictures: Vec<&PathBuf> = folders.iter().filter(|folder| holds_pictures(folder)).collect();
-    let splits: Vec<(Split, PathBuf)> =
-        with_pictures.iter().filter_map(|folder| Some((split_of(folder)?, folder.to_path_buf()))).collect();
-    let has = |wanted: &[Split]| splits.iter().any(|(split, _)| wanted.contains(split));
-    let mut divides = false;
-    for (_, folder) in splits.iter().filter(|(split, _)| *split != Split::Unlabeled) {
-        divides |= subfolders(folder)?.iter().any(|folder| holds_pictures(folder));
+fn add_unlabeled(listing: &mut Listing, folders: &[PathBuf]) -> Result<(), DataError> {
+    for folder in folders.iter().filter(|folder| split_of(folder) == Some(Split::Unlabeled)) {
+        add(listing, folder, Some(Split::Unlabeled))?;
     }
-    // `train` may be a class of its own, beside `car` and `bus`.
-    let whole = has(&[Split::Train]) && has(&[Split::Test, Split::Validation]);
-    if divides && (whole || splits.len() == with_pictures.len()) {
-        return Ok(Layout::Splits(splits));
-    }
-    let classes: Vec<PathBuf> =
-        folders.iter().filter(|folder| split_of(folder) != Some(Split::Unlabeled)).cloned().collect();
-    match classes.iter().any(|folder| holds_pictures(folder)) {
-        true => Ok(Layout::Classes(classes)),
-        false => Ok(Layout::None),
-    }
+    Ok(())
 }
 
-/// The visible folders in a folder, sorted.
-fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(folder).map_err(DataError::io("search", folder))? {
-        let entry = entry.map_err(DataError::io("search", folder))?;
-        // Follows links.
-        if entry.path().is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            folders.push(entry.path());
+/// A warning where several folders are one split.
+fn joined(splits: &[(Split, PathBuf)]) -> Option<String> {
+    let of = |wanted: Split| -> Vec<String> {
+        let folders = splits.iter().filter(|(split, _)| *split == wanted);
+        folders.map(|(_, folder)| name_of_folder(folder)).collect()
+    };
+    let several: Vec<String> = [Split::Train, Split::Validation, Split::Test, Split::Unlabeled]
+        .into_iter()
+        .map(|split| (split, of(split)))
+        .filter(|(_, folders)| folders.len() > 1)
+        .map(|(split, folders)| format!("{} together are the {} split", folders.join(" and "), split.word()))
+        .collect();
+    (!several.is_empty()).then(|| several.join("; "))
+}
+
+/// The error about split folders without class folders, with what may hold the labels.
+fn without_classes(root: &Path, splits: &[(Split, PathBuf)]) -> DataError {
+    let folders: Vec<String> = splits.iter().map(|(_, folder)| name_of_folder(folder)).collect();
+    let mut pictures: Vec<String> = Vec::new();
+    let mut tables: Vec<String> = Vec::new();
+    for folder in splits.iter().map(|(_, folder)| folder.as_path()).chain([root]) {
+        for path in visible_files(folder) {
+            let is_table = path.extension().is_some_and(|extension| {
+                ["csv", "tsv", "json", "jsonl", "txt", "parquet", "xlsx"]
+                    .iter()
+                    .any(|known| extension.eq_ignore_ascii_case(known))
+            });
+            let name = name_within(root, &path);
+            match (is_picture(&path), is_table) {
+                (true, _) => pictures.push(name),
+                (_, true) => tables.push(name),
+                _ => {}
+            }
         }
     }
-    folders.sort();
-    Ok(folders)
+    let mut hint = String::new();
+    if let Some(first) = tables.first() {
+        let more = if tables.len() > 1 { format!(" and {} more", tables.len() - 1) } else { String::new() };
+        hint = format!(" (perhaps the labels are in {first}{more}: --data takes a table of paths and labels)");
+    } else if let Some(beginnings) = beginnings(&pictures) {
+        hint = format!(" (perhaps the labels are in their names, which begin with {beginnings})");
+    }
+    DataError::SplitsWithoutClasses {
+        path: root.to_path_buf(),
+        folders: folders.join(", "),
+        example: folders.first().cloned().unwrap_or_default(),
+        hint,
+    }
 }
 
-fn refuse_loose_pictures(folder: &Path) -> Result<(), DataError> {
-    let entries = fs::read_dir(folder).map_err(DataError::io("search", folder))?;
-    let mut loose: Vec<PathBuf> = entries
+/// What names like `cat.12.jpg` begin with, where these are few.
+fn beginnings(names: &[String]) -> Option<String> {
+    const SHOWN: usize = 3;
+    const FEW: usize = 100;
+    let mut found = std::collections::BTreeMap::new();
+    for name in names {
+        let file = name.rsplit('/').next().unwrap_or_default();
+        let letters = file.find(|letter: char| !letter.is_alphabetic()).map_or(file, |end| &file[..end]);
+        *found.entry(letters).or_insert(0_usize) += 1;
+    }
+    let tells = (2..=FEW).contains(&found.len()) && found.iter().all(|(word, &count)| word.len() > 1 && count > 1);
+    let more = if found.len() > SHOWN { ", ..." } else { "" };
+    tells.then(|| found.keys().take(SHOWN).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ") + more)
+}
+
+fn visible_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
         .flatten()
         .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
         .map(|entry| entry.path())
-        .filter(|path| is_picture(path) && path.is_file())
+        .filter(|path| path.is_file())
         .collect();
-    loose.sort();
+    files.sort();
+    files
+}
+
+fn refuse_loose_pictures(folder: &Path) -> Result<(), DataError> {
+    fs::read_dir(folder).map_err(DataError::io("search", folder))?;
+    let loose: Vec<PathBuf> = visible_files(folder).into_iter().filter(|path| is_picture(path)).collect();
     match loose.first() {
         None => Ok(()),
         Some(first) => {
@@ -159,24 +220,28 @@ fn refuse_loose_pictures(folder: &Path) -> Result<(), DataError> {
     }
 }
 
-type LabelOfRange = (String, std::ops::Range<usize>);
+/// Classes, and which of a listing's pictures are theirs.
+#[derive(Default)]
+struct Classes(Vec<(String, std::ops::Range<usize>)>);
 
-fn add_classes(
-    listing: &mut Listing,
-    classes: &[PathBuf],
-    split: Option<Split>,
-    labels: &mut Vec<LabelOfRange>,
-) -> Result<(), DataError> {
-    for folder in classes {
-        let class = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+impl Classes {
+    /// Adds the pictures in `folder` to the class that `class` is called after.
+    fn add(
+        &mut self,
+        listing: &mut Listing,
+        class: &Path,
+        folder: &Path,
+        split: Option<Split>,
+    ) -> Result<(), DataError> {
+        let class = composed(&name_of_folder(class));
         let start = listing.pictures.len();
         match add(listing, folder, split) {
             Err(DataError::NoPictures { path }) => return Err(DataError::EmptyClass { path, class }),
             outcome => outcome?,
         }
-        labels.push((class, start..listing.pictures.len()));
+        self.0.push((class, start..listing.pictures.len()));
+        Ok(())
     }
-    Ok(())
 }
 
 /// Adds the pictures of a folder within the root.

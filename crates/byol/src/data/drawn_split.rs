@@ -5,13 +5,14 @@
 //! training pictures, ones that it names and that are gone are counted in a warning.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 
 use rand::seq::SliceRandom;
 
 use super::DataError;
+use super::lines::Lines;
 use super::listing::{Divided, Listing};
+use super::names::composed;
 use super::split::Split;
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::directory::write_atomically;
@@ -41,9 +42,10 @@ pub(crate) fn divide(listing: &Listing, divided: &mut Divided, path: &Path, savi
     let labeled = std::mem::take(&mut divided.train);
     let mut by_name = HashMap::new();
     for &index in &labeled {
-        let name = listing.pictures[index].encoded.name.as_str();
-        if by_name.insert(name, index).is_some() {
-            return Err(DataError::DuplicateName { path: listing.root.clone(), name: name.into() });
+        let name = composed(&listing.pictures[index].encoded.name);
+        if let Some(first) = by_name.insert(name, index) {
+            let name = listing.pictures[first].encoded.name.clone();
+            return Err(DataError::DuplicateName { path: listing.root.clone(), name });
         }
     }
     let test = match path.exists() {
@@ -109,7 +111,7 @@ fn save(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Re
 fn saved(
     listing: &Listing,
     divided: &mut Divided,
-    by_name: &HashMap<&str, usize>,
+    by_name: &HashMap<String, usize>,
     path: &Path,
 ) -> Result<Vec<usize>, DataError> {
     let saved = read(path)?;
@@ -169,25 +171,27 @@ fn some<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
     names.take(NAMED).collect::<Vec<_>>().join(", ") + more
 }
 
-/// Reads a saved split: names and splits in the order of the file.
+/// Reads a saved split: names, composed, and splits in the order of the file.
 ///
 /// # Errors
 /// The file cannot be read, or a line of it is not a name and `train` or `test`.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, Split)>, DataError> {
     let damaged = |line: u64, problem: String| DataError::SplitFile { path: path.to_path_buf(), line, problem };
-    let file = File::open(path).map_err(DataError::io("open", path))?;
-    let mut table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
-    let mut rows = Vec::new();
+    let text = std::fs::read(path).map_err(DataError::io("read", path))?;
+    let mut table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());
+    let (mut rows, mut lines) = (Vec::new(), Lines::new(&text));
     for (number, record) in table.records().enumerate() {
-        let line = number as u64 + 1;
-        let record = record.map_err(|error| damaged(line, error.to_string()))?;
-        let line = record.position().map_or(line, csv::Position::line);
+        let record = record.map_err(|error| {
+            let line = lines.line_at(error.position().map_or(0, csv::Position::byte));
+            damaged(line, error.to_string())
+        })?;
+        let line = lines.line_at(record.position().map_or(0, csv::Position::byte));
         let cells: Vec<&str> = record.iter().collect();
         match cells.as_slice() {
             ["path", "split"] if number == 0 => {}
             _ if number == 0 => return Err(damaged(line, "the header is not `path,split`".into())),
-            [name, "train"] => rows.push(((*name).to_owned(), Split::Train)),
-            [name, "test"] => rows.push(((*name).to_owned(), Split::Test)),
+            [name, "train"] => rows.push((composed(name), Split::Train)),
+            [name, "test"] => rows.push((composed(name), Split::Test)),
             _ => return Err(damaged(line, format!("`{}` is not a path and train or test", cells.join(",")))),
         }
     }

@@ -87,9 +87,30 @@ pub enum DataError {
 
     #[error(
         "{count} picture(s) lie beside the class folders in {folder}, so their class is unknown (the first is {first}); \
-         move them into the folder of a class, or into `unlabeled`"
+         move them into the folder of a class, or into `unlabeled`; if no picture there has a label, give the folder with \
+         --unlabeled"
     )]
     LoosePictures { folder: PathBuf, count: usize, first: PathBuf },
+
+    #[error(
+        "the folders of {path} ({folders}) are splits by their names, but their images lie in no class folders, so their \
+         labels are unknown{hint}; move them into folders such as `{example}/cat`, or list `path,label,split` in \
+         {table}; images without labels are given with --unlabeled", table = path.join("labels.csv").display()
+    )]
+    SplitsWithoutClasses { path: PathBuf, folders: String, example: String, hint: String },
+
+    #[error(
+        "{folder} holds the same folders as `{other}` beside it ({classes}), so it looks like a split, but its name does not \
+         say which; begin its name with train, test, val or unlabeled, or move it away; if it is a class, take its images \
+         out of the folders within"
+    )]
+    UnknownSplit { folder: PathBuf, other: String, classes: String },
+
+    #[error(
+        "{example} is divided into folders for training and test, but {folder} is not; divide every class, with folders \
+         `train` and `test` in each, or none"
+    )]
+    MixedDivision { folder: PathBuf, example: PathBuf },
 
     #[error(
         "class `{class}` of {path} has {pictures} test picture(s) but no training picture; repair the label or add \
@@ -168,6 +189,9 @@ pub enum DataError {
 
     #[error("no pictures in {path}; the folder and the folders in it hold no file that ends in {}", EXTENSIONS.map(|e| format!(".{e}")).join(", "))]
     NoPictures { path: PathBuf },
+
+    #[error("{path} holds no image: its tables have no rows, or its tar files no members that are images")]
+    NoRows { path: PathBuf },
 
     #[error(
         "all pictures of {path} are test pictures, so none is left to pre-train on; name other ones with --unlabeled"

@@ -10,6 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::encoded::{Encoded, EncodedPictures, Place, look_through};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
+use super::names::composed;
 use super::picture::EXTENSIONS;
 use super::{Image, ImageSource};
 
@@ -176,10 +177,10 @@ pub(crate) fn is_picture(path: &Path) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// The path within the folder, with `/` between its parts on every system.
+/// The path within the folder, with `/` between its parts and letters composed on every system.
 pub(crate) fn name_within(folder: &Path, path: &Path) -> String {
     let within = path.strip_prefix(folder).unwrap_or(path);
-    within.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    composed(&within.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"))
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ use super::DataError;
 use super::encoded::{Archive, Encoded, Place};
 use super::folder::name_within;
 use super::format::Format;
-use super::listing::{Labels, Listed, Listing, SPLIT_FILE, number_classes};
+use super::labels;
+use super::listing::{Labels, Listed, Listing};
 use super::split::Split;
 
 pub(crate) const EXTENSION: &str = "parquet";
@@ -44,10 +45,26 @@ pub enum ParquetProblem {
     NoImages(String),
 
     #[error(
-        "row {row} names the picture `{path}` but does not hold it; save the data set with its pictures embedded \
-         (`embed_external_files`)"
+        "row {row} names the image `{path}` but does not hold it; with Hugging Face's `datasets`, \
+         `data.save_to_disk(\"saved\")` and then `datasets.load_from_disk(\"saved\").to_parquet(\"{file}\")`, for each \
+         split, write a file that holds its images"
     )]
-    NotEmbedded { row: usize, path: String },
+    NotEmbedded { row: usize, path: String, file: String },
+
+    #[error(
+        "column `{column}` holds {kind} in row {row}, but an image is its encoded bytes (those of a .jpg or .png), or a struct \
+         with them in `bytes`; write one encoded image in each row"
+    )]
+    NotAnImage { row: usize, column: String, kind: &'static str },
+
+    #[error(
+        "column `{column}` holds {kind} in row {row}, but a label is a whole number, a text, or null where there is none; \
+         convert the column, or rename it if it holds no labels"
+    )]
+    NotALabel { row: usize, column: String, kind: String },
+
+    #[error("label `{label}` of row {row} is none of the classes that the schema names ({names})")]
+    UnknownLabel { row: usize, label: String, names: String },
 
     #[error("label {label} of row {row} is outside the {classes} classes that the schema names")]
     LabelRange { row: usize, label: i64, classes: usize },
@@ -61,22 +78,10 @@ pub enum ParquetProblem {
 /// # Errors
 /// A file is damaged, or is not such a data set; the temporary file cannot be written.
 pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<Listing, DataError> {
-    let split_file = match root.is_dir() {
-        true => root.join(SPLIT_FILE),
-        false => root.with_extension(SPLIT_FILE),
-    };
-    let mut listing = Listing {
-        format: Format::Parquet,
-        root: root.to_path_buf(),
-        class_names: Vec::new(),
-        pictures: Vec::new(),
-        split_file,
-        read_files: shards,
-        warnings: Vec::new(),
-    };
+    let mut listing = Listing::new(Format::Parquet, root);
     let mut names: Option<Option<Vec<String>>> = None;
     let mut labels = Vec::new();
-    for shard in &listing.read_files {
+    for shard in &shards {
         let wrong = |problem| DataError::Parquet { path: shard.clone(), problem };
         let within = if root.is_dir() { shard.strip_prefix(root).unwrap_or(shard) } else { shard.as_path() };
         let name = match root.is_dir() {
@@ -88,9 +93,18 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
             catch_unwind(AssertUnwindSafe(|| read(shard, name.len() + 1, wanted, &wrong))).unwrap_or_else(|_| {
                 Err(wrong(ParquetProblem::Unreadable(ParquetError::General("the reader failed".into()))))
             })?;
-        if names.get_or_insert_with(|| rows.class_names.clone()) != &rows.class_names {
+        if let Some(columns) = rows.without_labels {
+            let text = format!(
+                "{} has no column of labels ({}); its columns are {columns}",
+                shard.display(),
+                LABEL_COLUMNS.map(|column| format!("`{column}`")).join(", ")
+            );
+            listing.no_labels.get_or_insert(format!("{text}; rename the one that holds the labels"));
+            listing.notes.push(format!("{text}: its images are read without labels"));
+        } else if names.get_or_insert_with(|| rows.class_names.clone()) != &rows.class_names {
             return Err(wrong(ParquetProblem::OtherClasses { names: rows.class_names.unwrap_or_default() }));
         }
+        listing.notes.extend(rows.taken.map(|text| format!("{}: {text}", shard.display())));
         let split = Split::from_shard(within);
         for (row, (place, label)) in rows.pictures.into_iter().enumerate() {
             let encoded = Encoded { name: format!("{name}/{row}"), place };
@@ -98,8 +112,9 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
             labels.push(label);
         }
     }
+    listing.read_files = shards;
     if listing.pictures.is_empty() {
-        return Err(DataError::NoPictures { path: root.to_path_buf() });
+        return Err(DataError::NoRows { path: root.to_path_buf() });
     }
     match names.flatten() {
         Some(names) => {
@@ -114,13 +129,8 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
             labels.iter().zip(&mut listing.pictures).for_each(|(label, listed)| listed.label = number(label));
         }
         None => {
-            let text = |label: &Option<Label>| label.as_ref().map(Label::text);
-            let labels: Vec<Option<String>> = labels.iter().map(text).collect();
-            let (names, numbers) = number_classes(root, labels.iter().flatten().map(String::as_str))?;
-            listing.class_names = names;
-            for (listed, label) in listing.pictures.iter_mut().zip(labels) {
-                listed.label = label.and_then(|label| numbers.get(&label).copied());
-            }
+            let text = |label: Option<Label>| label.map(|label| label.text());
+            labels::assign(&mut listing, labels.into_iter().map(text).collect())?;
         }
     }
     Ok(listing)
@@ -145,7 +155,7 @@ pub(crate) fn may_hold_pictures(shard: &Path) -> bool {
     let reader = catch_unwind(|| File::open(shard).ok().and_then(|file| SerializedFileReader::new(file).ok()));
     reader.ok().flatten().is_none_or(|reader| {
         let columns = reader.metadata().file_metadata().schema().get_fields();
-        columns.iter().any(|column| IMAGE_COLUMNS.contains(&column.name()))
+        columns.iter().any(|column| IMAGE_COLUMNS.iter().any(|known| known.eq_ignore_ascii_case(column.name())))
     })
 }
 
@@ -153,6 +163,17 @@ pub(crate) fn may_hold_pictures(shard: &Path) -> bool {
 struct Rows {
     pictures: Vec<(Place, Option<Label>)>,
     class_names: Option<Vec<String>>,
+    /// Which of several columns is read, where there are several.
+    taken: Option<String>,
+    /// All columns, where labels are wanted and none of them is known to hold any.
+    without_labels: Option<String>,
+}
+
+/// The column that is known by one of these names, in their order, and the other one that would be.
+fn find_column<'a>(columns: &[&'a str], known: &[&str]) -> (Option<&'a str>, Option<&'a str>) {
+    let mut found =
+        known.iter().filter_map(|name| columns.iter().copied().find(|column| column.eq_ignore_ascii_case(name)));
+    (found.next(), found.next())
 }
 
 fn read(
@@ -166,12 +187,22 @@ fn read(
     let reader = SerializedFileReader::new(file).map_err(unreadable)?;
     let schema = reader.metadata().file_metadata().schema();
     let columns: Vec<&str> = schema.get_fields().iter().map(|column| column.name()).collect();
-    let find = |known: &[&'static str]| known.iter().copied().find(|name| columns.contains(name));
-    let Some(image) = find(&IMAGE_COLUMNS) else {
+    let (image, other_image) = find_column(&columns, &IMAGE_COLUMNS);
+    let Some(image) = image else {
         return Err(wrong(ParquetProblem::NoImages(columns.join(", "))));
     };
-    let label = if wanted == Labels::Read { find(&LABEL_COLUMNS) } else { None };
+    let (label, other_label) = match wanted {
+        Labels::Read => find_column(&columns, &LABEL_COLUMNS),
+        Labels::Ignored => (None, None),
+    };
     let class_names = label.and_then(|label| class_names(&reader, label));
+    let taken = |taken: Option<&str>, other: Option<&str>| {
+        Some(format!("column `{}` is read, and `{}` is passed over", taken?, other?))
+    };
+    let taken =
+        taken(Some(image), other_image).into_iter().chain(taken(label, other_label)).reduce(|a, b| a + "; " + &b);
+    let without_labels = (wanted == Labels::Read && label.is_none()).then(|| columns.join(", "));
+    let file_name = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
 
     let wanted: BTreeSet<&str> = [Some(image), label].into_iter().flatten().collect();
     let fields = schema.get_fields().iter().filter(|column| wanted.contains(column.name())).map(Arc::clone).collect();
@@ -185,50 +216,82 @@ fn read(
         let mut class = None;
         for (name, field) in row.map_err(unreadable)?.into_columns() {
             if name == image {
-                bytes = picture(field).map_err(|path| wrong(ParquetProblem::NotEmbedded { row: number, path }))?;
+                bytes = picture(field).map_err(|other| match other {
+                    NoPicture::Path(path) => {
+                        wrong(ParquetProblem::NotEmbedded { row: number, path, file: file_name.clone() })
+                    }
+                    NoPicture::Other(kind) => {
+                        wrong(ParquetProblem::NotAnImage { row: number, column: image.into(), kind })
+                    }
+                })?;
             } else {
-                class = label_of(field);
+                class = label_of(field)
+                    .map_err(|kind| wrong(ParquetProblem::NotALabel { row: number, column: name, kind }))?;
             }
         }
-        // The hub's test splits without labels have -1.
-        if let (Some(Label::Number(value)), Some(names)) = (&class, &class_names) {
-            match usize::try_from(*value) {
-                Err(_) => class = None,
-                Ok(index) if index < names.len() => {}
-                Ok(_) => {
-                    let (label, classes) = (*value, names.len());
-                    return Err(wrong(ParquetProblem::LabelRange { row: number, label, classes }));
-                }
-            }
+        if let Some(names) = &class_names {
+            class = class.map_or(Ok(None), |label| label.among(names, number)).map_err(wrong)?;
         }
         spool.add(bytes.as_deref().unwrap_or_default())?;
         labels.push(class);
     }
-    Ok(Rows { pictures: spool.finish(shard, within)?.into_iter().zip(labels).collect(), class_names })
+    let pictures = spool.finish(shard, within)?.into_iter().zip(labels).collect();
+    Ok(Rows { pictures, class_names, taken, without_labels })
 }
 
-/// The encoded picture of a cell, or the path that stands in its place.
-fn picture(field: Field) -> Result<Option<Vec<u8>>, String> {
+/// What a cell holds in place of a picture.
+enum NoPicture {
+    Path(String),
+    Other(&'static str),
+}
+
+/// The encoded picture of a cell, or what stands in its place.
+fn picture(field: Field) -> Result<Option<Vec<u8>>, NoPicture> {
     match field {
         Field::Bytes(bytes) => Ok(Some(bytes.data().to_vec())),
-        Field::Str(path) => Err(path),
+        Field::Str(path) => Err(NoPicture::Path(path)),
         Field::Group(row) => {
-            let mut elsewhere = None;
+            let (mut elsewhere, mut known) = (None, false);
             for (name, field) in row.into_columns() {
                 match (name.as_str(), field) {
                     ("bytes", Field::Bytes(bytes)) => return Ok(Some(bytes.data().to_vec())),
+                    ("bytes", Field::Null) => known = true,
                     ("path", Field::Str(path)) => elsewhere = Some(path),
+                    ("path", Field::Null) => known = true,
                     _ => {}
                 }
             }
-            elsewhere.map_or(Ok(None), Err)
+            match elsewhere {
+                Some(path) => Err(NoPicture::Path(path)),
+                None if known => Ok(None),
+                None => Err(NoPicture::Other("a struct without `bytes`")),
+            }
         }
-        _ => Ok(None),
+        Field::Null => Ok(None),
+        other => Err(NoPicture::Other(kind(&other))),
     }
 }
 
-fn label_of(field: Field) -> Option<Label> {
-    Some(match field {
+impl Label {
+    /// The label as a number, where the schema has names; test splits of the hub without labels have -1.
+    fn among(self, names: &[String], row: usize) -> Result<Option<Label>, ParquetProblem> {
+        match self {
+            Label::Number(label) => match usize::try_from(label) {
+                Err(_) => Ok(None),
+                Ok(index) if index < names.len() => Ok(Some(self)),
+                Ok(_) => Err(ParquetProblem::LabelRange { row, label, classes: names.len() }),
+            },
+            Label::Name(label) => match names.iter().position(|name| *name == label) {
+                Some(index) => Ok(Some(Label::Number(index as i64))),
+                None => Err(ParquetProblem::UnknownLabel { row, label, names: names.join(", ") }),
+            },
+        }
+    }
+}
+
+/// The label of a cell, or what else it holds.
+fn label_of(field: Field) -> Result<Option<Label>, String> {
+    Ok(Some(match field {
         Field::Byte(number) => Label::Number(number.into()),
         Field::Short(number) => Label::Number(number.into()),
         Field::Int(number) => Label::Number(number.into()),
@@ -236,11 +299,53 @@ fn label_of(field: Field) -> Option<Label> {
         Field::UByte(number) => Label::Number(number.into()),
         Field::UShort(number) => Label::Number(number.into()),
         Field::UInt(number) => Label::Number(number.into()),
-        Field::ULong(number) => Label::Number(number.try_into().ok()?),
+        Field::ULong(number) => Label::Number(number.try_into().map_err(|_| format!("the number {number}"))?),
+        // Whole numbers with gaps are floating in pandas.
+        Field::Float16(number) => return whole_number(number.to_f64()),
+        Field::Float(number) => return whole_number(number.into()),
+        Field::Double(number) => return whole_number(number),
         Field::Bool(truth) => Label::Name(truth.to_string()),
         Field::Str(name) if !name.is_empty() => Label::Name(name),
-        _ => return None,
-    })
+        Field::Str(_) | Field::Null => return Ok(None),
+        other => return Err(kind(&other).into()),
+    }))
+}
+
+fn whole_number(number: f64) -> Result<Option<Label>, String> {
+    // Up to here a float64 tells whole numbers apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number {
+        _ if number.is_nan() => Ok(None),
+        _ if number.fract() == 0.0 && number.abs() <= EXACT => Ok(Some(Label::Number(number as i64))),
+        _ => Err(format!("the number {number}")),
+    }
+}
+
+/// What a cell holds, for people.
+fn kind(field: &Field) -> &'static str {
+    match field {
+        Field::ListInternal(_) => "a list",
+        Field::Group(_) => "a struct",
+        Field::MapInternal(_) => "a map",
+        Field::Bytes(_) => "bytes",
+        Field::Str(_) => "a text",
+        Field::Bool(_) => "a truth value",
+        Field::Date(_) => "a date",
+        Field::Decimal(_) => "a decimal number",
+        Field::Null => "nothing",
+        Field::Float16(_)
+        | Field::Float(_)
+        | Field::Double(_)
+        | Field::Byte(_)
+        | Field::Short(_)
+        | Field::Int(_)
+        | Field::Long(_)
+        | Field::UByte(_)
+        | Field::UShort(_)
+        | Field::UInt(_)
+        | Field::ULong(_) => "a number",
+        _ => "a time",
+    }
 }
 
 /// The class names of a column, from the metadata that Hugging Face's library writes.

@@ -172,6 +172,7 @@ impl DataInfo {
     fn of_listing(listing: &Listing, options: &OpenOptions) -> Result<Self, DataError> {
         let mut info = Self::new(listing.format, &listing.root);
         info.class_names = listing.class_names.clone();
+        info.notes = listing.notes.clone();
         info.warnings = listing.warnings.clone();
         let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
         let encoded = listing.pictures.iter().map(|listed| listed.encoded.clone()).collect();
@@ -194,7 +195,7 @@ impl DataInfo {
         }
         let Divided { train, test, unlabeled, notes, warnings } =
             listing.divide(&kept, options.split_file.as_deref(), Saving::OnlyLook)?;
-        info.notes = notes;
+        info.notes.extend(notes);
         info.warnings.extend(warnings);
         let size = |index: &usize| pictures.sizes()[kept.partition_point(|kept| kept < index)];
         let seen =

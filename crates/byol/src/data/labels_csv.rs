@@ -11,7 +11,8 @@ use super::DataError;
 use super::encoded::{Encoded, Place};
 use super::folder::{is_picture, name_within, walk};
 use super::format::Format;
-use super::listing::{Labels, Listed, Listing, SPLIT_FILE, number_classes};
+use super::labels;
+use super::listing::{Labels, Listed, Listing, SPLIT_FILE};
 use super::split::Split;
 
 /// The table that is looked for in a folder.
@@ -60,15 +61,9 @@ pub(crate) fn list(table: &Path, wanted: Labels) -> Result<Listing, DataError> {
         Some(name) if name != TABLE => table.with_extension(SPLIT_FILE),
         _ => folder.join(SPLIT_FILE),
     };
-    let mut listing = Listing {
-        format: Format::Csv,
-        root: table.to_path_buf(),
-        class_names: Vec::new(),
-        pictures: Vec::new(),
-        split_file,
-        read_files: vec![table.to_path_buf()],
-        warnings: Vec::new(),
-    };
+    let mut listing = Listing::new(Format::Csv, table);
+    listing.split_file = split_file;
+    listing.read_files = vec![table.to_path_buf()];
     let mut labels: Vec<Option<String>> = Vec::new();
     let mut lines: HashMap<String, u64> = HashMap::new();
     for (line, row) in read(table, wanted)? {
@@ -88,11 +83,7 @@ pub(crate) fn list(table: &Path, wanted: Labels) -> Result<Listing, DataError> {
     if listing.pictures.is_empty() {
         return Err(DataError::EmptyTable { path: table.to_path_buf() });
     }
-    let (class_names, numbers) = number_classes(table, labels.iter().flatten().map(String::as_str))?;
-    for (listed, label) in listing.pictures.iter_mut().zip(labels) {
-        listed.label = label.and_then(|label| numbers.get(&label).copied());
-    }
-    listing.class_names = class_names;
+    labels::assign(&mut listing, labels)?;
     let unlisted = walk(folder).flatten().filter(|entry| entry.file_type().is_file() && is_picture(entry.path()));
     let unlisted = unlisted.filter(|entry| !lines.contains_key(&name_within(folder, entry.path()))).count();
     if unlisted > 0 {

@@ -10,6 +10,7 @@ use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_thro
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::Format;
+use super::names::composed;
 use super::split::Split;
 use super::subset::SubsetSource;
 use super::{DataError, Dataset, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
@@ -25,7 +26,11 @@ pub(crate) struct Listing {
     pub split_file: PathBuf,
     /// Files other than the pictures' own that were read: tables and archives.
     pub read_files: Vec<PathBuf>,
+    /// What a person should know about how it was read.
+    pub notes: Vec<String>,
     pub warnings: Vec<String>,
+    /// See [`Dataset::no_labels`]; counts where no picture has one.
+    pub no_labels: Option<String>,
 }
 
 /// Whether a format looks for labels. A pool for pre-training has none, whatever stands where labels do.
@@ -56,6 +61,25 @@ pub(crate) struct Divided {
 pub(crate) const SPLIT_FILE: &str = "byol-split.csv";
 
 impl Listing {
+    /// A list without pictures yet; a drawn split is kept in it, where it is a folder, or beside it.
+    pub fn new(format: Format, root: &Path) -> Self {
+        let split_file = match root.is_dir() {
+            true => root.join(SPLIT_FILE),
+            false => root.with_extension(SPLIT_FILE),
+        };
+        Listing {
+            format,
+            root: root.to_path_buf(),
+            class_names: Vec::new(),
+            pictures: Vec::new(),
+            split_file,
+            read_files: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            no_labels: None,
+        }
+    }
+
     /// Decodes every picture once and makes a data set of those that can be used.
     ///
     /// # Errors
@@ -87,7 +111,7 @@ impl Listing {
         }
         let fingerprint = listing.fingerprint(&looked, &Divided::default());
         let LookedThrough { pictures, skipped, .. } = looked;
-        let notes = too_large(&pictures, &listing.root).into_iter().collect();
+        let notes = listing.notes.iter().cloned().chain(too_large(&pictures, &listing.root)).collect();
         Ok(Pool { images: Arc::new(pictures), skipped, fingerprint, notes, warnings })
     }
 
@@ -115,7 +139,9 @@ impl Listing {
             names.extend(rows.filter_map(|(name, split)| (split == Split::Test).then_some(name)));
         }
         let pictures = self.pictures.iter().enumerate();
-        test.extend(pictures.filter(|(_, listed)| names.contains(&listed.encoded.name)).map(|(index, _)| index));
+        test.extend(
+            pictures.filter(|(_, listed)| names.contains(&composed(&listed.encoded.name))).map(|(index, _)| index),
+        );
         Ok(test)
     }
 
@@ -232,7 +258,9 @@ impl Listing {
     fn dataset(self, looked: LookedThrough, divided: Divided) -> Dataset {
         let fingerprint = self.fingerprint(&looked, &divided);
         let LookedThrough { pictures, kept, skipped, .. } = looked;
-        let mut notes = divided.notes;
+        let no_labels = self.no_labels.filter(|_| divided.train.is_empty() && divided.test.is_empty());
+        let mut notes = self.notes;
+        notes.extend(divided.notes);
         notes.extend(too_large(&pictures, &self.root));
         let pictures: Arc<EncodedPictures> = Arc::new(pictures);
         let place: HashMap<usize, usize> = kept.into_iter().enumerate().map(|(place, index)| (index, place)).collect();
@@ -262,6 +290,7 @@ impl Listing {
             notes,
             warnings,
             skipped: skipped.len(),
+            no_labels,
         }
     }
 
@@ -328,26 +357,4 @@ pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<String> {
 pub(crate) fn name_of(root: &Path) -> String {
     let whole = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
     whole.file_name().map_or_else(|| root.display().to_string(), |name| name.to_string_lossy().into_owned())
-}
-
-/// Class names of labels that are given by name, and each label's class. Names that are all whole numbers are sorted as
-/// numbers.
-///
-/// # Errors
-/// There are more classes than labels can count.
-pub(crate) fn number_classes<'a>(
-    root: &Path,
-    labels: impl Iterator<Item = &'a str> + Clone,
-) -> Result<(Vec<String>, HashMap<String, u16>), DataError> {
-    let distinct: BTreeSet<&str> = labels.collect();
-    let mut names: Vec<String> = distinct.into_iter().map(str::to_owned).collect();
-    if let Ok(numbers) = names.iter().map(|name| name.parse::<i64>()).collect::<Result<Vec<_>, _>>() {
-        let mut numbered: Vec<(i64, String)> = numbers.into_iter().zip(names).collect();
-        numbered.sort();
-        names = numbered.into_iter().map(|(_, name)| name).collect();
-    }
-    let classes = u16::try_from(names.len())
-        .map_err(|_| DataError::TooManyClasses { path: root.to_path_buf(), classes: names.len() })?;
-    let numbers = names.iter().cloned().zip(0..classes).collect();
-    Ok((names, numbers))
 }

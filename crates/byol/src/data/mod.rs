@@ -14,8 +14,12 @@ pub mod folder;
 pub mod format;
 pub mod hf_parquet;
 pub mod info;
+mod labels;
 pub mod labels_csv;
+mod layout;
+mod lines;
 mod listing;
+mod names;
 mod origin;
 pub mod pack;
 pub mod patterns;
@@ -120,6 +124,8 @@ pub struct Dataset {
     pub warnings: Vec<String>,
     /// Files that could not be read and were left out.
     pub skipped: usize,
+    /// Where no picture has a label: why, and how labels would be given, for whoever needs some.
+    pub no_labels: Option<String>,
 }
 
 impl Dataset {

@@ -223,7 +223,7 @@ fn write(
         pictures: kept.len(),
         bytes: written + (text.len() + TRAILER) as u64,
         skipped: skipped.len(),
-        notes,
+        notes: listing.notes.iter().cloned().chain(notes).collect(),
         warnings: all_warnings,
     })
 }
@@ -429,6 +429,7 @@ pub(crate) fn open(path: &Path) -> Result<Dataset, DataError> {
         notes: Vec::new(),
         warnings,
         skipped: index.skipped,
+        no_labels: None,
     })
 }
 

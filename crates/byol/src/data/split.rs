@@ -20,10 +20,28 @@ impl Split {
     pub(crate) fn from_word(word: &str) -> Option<Split> {
         match word.to_ascii_lowercase().as_str() {
             "train" | "training" => Some(Split::Train),
-            "test" | "testing" => Some(Split::Test),
-            "val" | "valid" | "validation" => Some(Split::Validation),
+            "test" | "testing" | "holdout" => Some(Split::Test),
+            "val" | "valid" | "validation" | "dev" | "eval" | "evaluation" => Some(Split::Validation),
             "unlabeled" | "unlabelled" => Some(Split::Unlabeled),
             _ => None,
+        }
+    }
+
+    /// The split that a part of a name means, as in `seg_train`, `test1` or `valid-images`; a name may say so by chance
+    /// (`bullet train`). None where parts mean different ones.
+    pub(crate) fn from_part(name: &str) -> Option<Split> {
+        let mut splits = name.split(|letter: char| !letter.is_alphabetic()).filter_map(Split::from_word);
+        let first = splits.next()?;
+        splits.all(|split| split == first).then_some(first)
+    }
+
+    /// Its name where splits are named.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Test => "test",
+            Split::Validation => "val",
+            Split::Unlabeled => "unlabeled",
         }
     }
 
@@ -32,7 +50,7 @@ impl Split {
     pub(crate) fn from_shard(path: &Path) -> Option<Split> {
         let mut parts = path.iter().rev().map(|part| part.to_string_lossy());
         let file = parts.next()?;
-        file.split(|letter: char| !letter.is_alphanumeric())
+        file.split(|letter: char| !letter.is_alphabetic())
             .find_map(Split::from_word)
             .or_else(|| parts.find_map(|folder| Split::from_word(&folder)))
     }
@@ -51,5 +69,23 @@ mod tests {
         assert_eq!(split("train/test-1.tar"), Some(Split::Test));
         assert_eq!(split("unlabelled.tar"), Some(Split::Unlabeled));
         assert_eq!(split("trainer/latest.tar"), None);
+    }
+
+    #[test]
+    fn a_part_of_a_name_ends_where_its_letters_end() {
+        for (name, split) in [
+            ("seg_train", Some(Split::Train)),
+            ("train2", Some(Split::Train)),
+            ("test1", Some(Split::Test)),
+            ("Valid-images", Some(Split::Validation)),
+            ("dev", Some(Split::Validation)),
+            ("holdout 3", Some(Split::Test)),
+            ("trainer", None),
+            ("device", None),
+            ("train_test", None),
+            ("contest", None),
+        ] {
+            assert_eq!(Split::from_part(name), split, "{name}");
+        }
     }
 }

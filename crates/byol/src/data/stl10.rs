@@ -84,6 +84,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         notes: Vec::new(),
         warnings,
         skipped: 0,
+        no_labels: None,
     })
 }
 

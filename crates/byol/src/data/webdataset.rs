@@ -14,7 +14,8 @@ use super::DataError;
 use super::encoded::{Archive, Encoded, Place};
 use super::folder::name_within;
 use super::format::Format;
-use super::listing::{Labels, Listed, Listing, SPLIT_FILE, number_classes};
+use super::labels;
+use super::listing::{Labels, Listed, Listing};
 use super::picture::EXTENSIONS;
 use super::split::Split;
 
@@ -54,16 +55,8 @@ pub enum TarProblem {
 /// A shard is damaged or cut off; a label is outside the class names.
 pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<Listing, DataError> {
     let folder = folder_of(root);
-    let split_file = if root.is_dir() { root.join(SPLIT_FILE) } else { root.with_extension(SPLIT_FILE) };
-    let mut listing = Listing {
-        format: Format::WebDataset,
-        root: root.to_path_buf(),
-        class_names: Vec::new(),
-        pictures: Vec::new(),
-        split_file,
-        read_files: shards,
-        warnings: Vec::new(),
-    };
+    let mut listing = Listing::new(Format::WebDataset, root);
+    listing.read_files = shards;
     let names = class_names_file(root).map(|file| class_names(&file)).transpose()?;
     let mut labels: Vec<Option<String>> = Vec::new();
     let mut without_picture = 0;
@@ -96,20 +89,24 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
         listing.warnings.push(text);
     }
     if listing.pictures.is_empty() {
-        return Err(DataError::NoPictures { path: root.to_path_buf() });
+        return Err(DataError::NoRows { path: root.to_path_buf() });
     }
-    let (found, mut numbers) = number_classes(root, labels.iter().flatten().map(String::as_str))?;
-    listing.class_names = found;
+    labels::assign(&mut listing, labels)?;
     if let Some(names) = names {
-        // The order of the file, as far as there are pictures.
-        let used: Vec<String> = names.into_iter().filter(|name| numbers.contains_key(name)).collect();
-        numbers = used.iter().cloned().zip(0..).collect();
-        listing.class_names = used;
-    }
-    for (listed, label) in listing.pictures.iter_mut().zip(labels) {
-        listed.label = label.and_then(|label| numbers.get(&label).copied());
+        in_order(&mut listing, names);
     }
     Ok(listing)
+}
+
+/// Puts the classes into the order of the file of their names, as far as there are pictures.
+fn in_order(listing: &mut Listing, names: Vec<String>) {
+    let used: Vec<String> = names.into_iter().filter(|name| listing.class_names.contains(name)).collect();
+    let place = |class: &String| used.iter().position(|name| name == class).and_then(|place| u16::try_from(place).ok());
+    let moved: Vec<Option<u16>> = listing.class_names.iter().map(place).collect();
+    for listed in &mut listing.pictures {
+        listed.label = listed.label.and_then(|label| moved[usize::from(label)]);
+    }
+    listing.class_names = used;
 }
 
 /// The folder that pictures are named from: `root`, or the one that the shard `root` lies in.

@@ -103,7 +103,7 @@ pub enum ExperimentError {
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error("data set '{data}' has no {split} split, which this command needs; {remedy}")]
-    MissingSplit { data: String, split: &'static str, remedy: &'static str },
+    MissingSplit { data: String, split: &'static str, remedy: String },
     #[error(
         "pretrain.patience_metric = \"knn\" would choose by labels outside the label budget; use \"loss\", or \
          labels_per_class = [\"all\"]"
@@ -274,7 +274,10 @@ fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> 
     found.cloned().ok_or_else(|| ExperimentError::MissingSplit {
         data: data.name.clone(),
         split,
-        remedy: "add its files, or name another data set with --data",
+        remedy: match &data.no_labels {
+            Some(why) => why.clone(),
+            None => "add its files, or name another data set with --data".into(),
+        },
     })
 }
 
@@ -324,7 +327,7 @@ fn pool(data: &Dataset, experiment: &Experiment) -> Result<Arc<dyn ImageSource>,
         return Err(ExperimentError::MissingSplit {
             data: data.name.clone(),
             split: "unlabeled or train",
-            remedy: "name a folder of pictures with --unlabeled",
+            remedy: "name a folder of pictures with --unlabeled".into(),
         });
     }
     pretraining::require_images(&experiment.pretrain, pool.len())?;

@@ -214,3 +214,176 @@ fn a_pool_leaves_test_pictures_out() {
     assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 16);
     contains(dataset.warnings.last().unwrap(), &["4 test pictures", "left out"]);
 }
+
+/// `count` pictures for each of two classes.
+fn two_classes(folder: &Path, count: u8, first: u8) {
+    class(&folder.join("cat"), count, first);
+    class(&folder.join("dog"), count, first + 20);
+}
+
+#[test]
+fn split_folders_have_many_names() {
+    for (train, test) in [
+        ("train", "dev"),
+        ("Train", "eval"),
+        ("training", "validation"),
+        ("train", "valid"),
+        ("train", "holdout"),
+        ("seg_train", "seg_test"),
+        ("train", "test1"),
+        ("train2", "val2"),
+        ("images-train", "images-dev"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        two_classes(&root.path().join(train), 3, 0);
+        two_classes(&root.path().join(test), 2, 50);
+        let dataset = open(root.path());
+        assert_eq!(dataset.class_names, ["cat", "dog"], "{train}, {test}");
+        let found = (counts(&dataset.train), counts(&dataset.test));
+        assert_eq!(found, ([(0, 3), (1, 3)].into(), [(0, 2), (1, 2)].into()), "{train}, {test}");
+    }
+}
+
+#[test]
+fn folders_of_one_split_are_joined_with_a_warning() {
+    let root = tempfile::tempdir().unwrap();
+    for (split, first) in [("train", 0), ("train2", 5), ("test", 10), ("holdout", 15)] {
+        two_classes(&root.path().join(split), 2, first);
+    }
+    let dataset = open(root.path());
+    assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 4), (1, 4)].into(), [(0, 4), (1, 4)].into()));
+    contains(&dataset.warnings[0], &["train and train2 together are the train split", "holdout and test together are"]);
+}
+
+#[test]
+fn a_folder_with_the_same_classes_is_asked_about() {
+    for (one, other, named) in [("train", "more", "more"), ("fold1", "fold2", "fold1"), ("test1", "test2", "test1")] {
+        let root = tempfile::tempdir().unwrap();
+        two_classes(&root.path().join(one), 3, 0);
+        two_classes(&root.path().join(other), 3, 10);
+        let message = refusal(root.path());
+        contains(
+            &message,
+            &[named, "holds the same folders as", "cat, dog", "looks like a split", "train, test, val or unlabeled"],
+        );
+    }
+    // Without a word that divides, it may be as it is.
+    let root = tempfile::tempdir().unwrap();
+    for (class_folder, first) in [("apple", 0), ("pear", 50)] {
+        class(&root.path().join(class_folder).join("2019"), 2, first);
+        class(&root.path().join(class_folder).join("2020"), 2, first + 9);
+    }
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names, ["apple", "pear"]);
+    contains(&dataset.warnings[0], &["apple and pear are read as classes", "both hold the folders 2019, 2020"]);
+    // Names that say a split by chance.
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("bullet train/day"), 3, 0);
+    class(&root.path().join("steam train/night"), 3, 20);
+    class(&root.path().join("crash test"), 3, 40);
+    assert_eq!(open(root.path()).class_names, ["bullet train", "crash test", "steam train"]);
+}
+
+#[test]
+fn split_folders_without_classes_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    for split in ["train", "valid", "test"] {
+        class(&root.path().join(split), 3, 0);
+    }
+    let message = refusal(root.path());
+    contains(
+        &message,
+        &["(test, train, valid) are splits by their names", "in no class folders", "`test/cat`", "labels.csv"],
+    );
+    assert!(!message.contains("perhaps"), "{message}");
+    write(&root.path().join("train/annotations.json"), b"{}");
+    contains(&refusal(root.path()), &["perhaps the labels are in train/annotations.json"]);
+    // A pool has no need of classes; its test pictures stay out.
+    let mut dataset = open(Path::new("patterns"));
+    dataset.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
+    assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 6);
+
+    let root = tempfile::tempdir().unwrap();
+    for (number, name) in ["cat.0", "cat.1", "dog.0", "dog.1"].iter().enumerate() {
+        picture(&root.path().join(format!("train/{name}.png")), number as u8);
+        picture(&root.path().join(format!("test1/{number}.png")), 9);
+    }
+    fs::remove_dir_all(root.path().join("test1")).unwrap();
+    contains(&refusal(root.path()), &["perhaps the labels are in their names, which begin with `cat`, `dog`"]);
+}
+
+#[test]
+fn classes_may_be_divided_each() {
+    let root = tempfile::tempdir().unwrap();
+    for (name, first) in [("bottle", 0), ("cable", 50)] {
+        class(&root.path().join(name).join("train"), 4, first);
+        class(&root.path().join(name).join("test"), 2, first + 10);
+    }
+    class(&root.path().join("unlabeled"), 3, 90);
+    class(&root.path().join("cable/masks"), 1, 99);
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names, ["bottle", "cable"]);
+    assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 4), (1, 4)].into(), [(0, 2), (1, 2)].into()));
+    assert_eq!(dataset.unlabeled[0].images.len(), 3);
+    contains(&dataset.warnings[0], &["cable/masks is not train, test, val or unlabeled"]);
+    let mut pool = open(Path::new("patterns"));
+    pool.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
+    assert_eq!(pool.unlabeled.last().unwrap().images.len(), 8 + 3 + 1);
+    class(&root.path().join("mug"), 3, 70);
+    contains(&refusal(root.path()), &["bottle is divided into folders for training and test, but", "mug is not"]);
+}
+
+#[test]
+fn a_folder_that_is_called_unlabeled_has_no_labels() {
+    let root = tempfile::tempdir().unwrap();
+    let pool = root.path().join("unlabeled");
+    class(&pool, 3, 0);
+    class(&pool.join("2019"), 3, 10);
+    class(&pool.join("2020"), 3, 20);
+    let dataset = open(&pool);
+    assert!(dataset.class_names.is_empty());
+    assert_eq!(dataset.unlabeled[0].images.len(), 9);
+    contains(dataset.no_labels.as_ref().unwrap(), &["because of its name"]);
+    fs::rename(&pool, root.path().join("pool")).unwrap();
+    contains(
+        &refusal(&root.path().join("pool")),
+        &["3 picture(s) lie beside", "if no picture there has a label", "--unlabeled"],
+    );
+    let flat = root.path().join("pool/2019");
+    contains(open(&flat).no_labels.as_ref().unwrap(), &["lie in no class folders", "labels.csv"]);
+}
+
+#[test]
+fn composed_and_decomposed_letters_are_the_same() {
+    let (composed, decomposed) = ("K\u{e4}fer", "Ka\u{308}fer");
+    let root = tempfile::tempdir().unwrap();
+    for (split, name) in [("train", composed), ("test", decomposed)] {
+        class(&root.path().join(split).join(name), 3, 0);
+        class(&root.path().join(split).join("Wal"), 3, 20);
+    }
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names, [composed, "Wal"]);
+    assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 3), (1, 3)].into(), [(0, 3), (1, 3)].into()));
+
+    // A split that was saved before the folder went to another system.
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join(composed), 5, 0);
+    class(&root.path().join("Wal"), 5, 20);
+    let first = open(root.path());
+    fs::rename(root.path().join(composed), root.path().join(decomposed)).unwrap();
+    let second = open(root.path());
+    assert_eq!(second.warnings, [""; 0]);
+    assert_eq!(listed(&second, &second.test), listed(&first, &first.test));
+    assert_eq!(second.fingerprint, first.fingerprint);
+}
+
+#[test]
+fn lines_of_a_saved_split_count_with_every_line_end() {
+    let root = tempfile::tempdir().unwrap();
+    two_classes(root.path(), 3, 0);
+    for end in ["\n", "\r\n"] {
+        let text = ["path,split", "cat/0.png,train", "cat/1.png,tset", ""].join(end);
+        fs::write(root.path().join("byol-split.csv"), text).unwrap();
+        contains(&refusal(root.path()), &["line 3: `cat/1.png,tset` is not a path"]);
+    }
+}

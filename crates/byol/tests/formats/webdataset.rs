@@ -95,7 +95,7 @@ fn damage_is_named() {
     shard(&file, &[("a.png", &one), ("a.png", &two)]);
     contains(&refusal(&file), &["`a.png` occurs twice"]);
     shard(&file, &[("a.cls", b"0")]);
-    contains(&refusal(&file), &["no pictures in"]);
+    contains(&refusal(&file), &["holds no image"]);
 }
 
 #[test]

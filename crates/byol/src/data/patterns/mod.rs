@@ -64,6 +64,7 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
         notes: Vec::new(),
         warnings: Vec::new(),
         skipped: 0,
+        no_labels: None,
     }
 }
 
