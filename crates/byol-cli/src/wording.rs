@@ -21,6 +21,9 @@ pub fn result(name: ResultName) -> &'static str {
         ResultName::ByolKnn => "BYOL, k-NN",
         ResultName::RandomLinear => "random encoder, linear",
         ResultName::RandomKnn => "random encoder, k-NN",
+        ResultName::GivenFinetuned => "given weights, fine-tuned",
+        ResultName::GivenLinear => "given weights, linear",
+        ResultName::GivenKnn => "given weights, k-NN",
     }
 }
 

@@ -7,7 +7,7 @@ use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
-use byol::run::record::{Stage, Summary};
+use byol::run::record::{Control, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
 
@@ -72,6 +72,7 @@ pub fn supervised(
     output: Output,
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Ending> {
+    let stage = if supervised.beginning.weights.is_some() { Stage::Finetune } else { Stage::Supervised };
     let job = Job {
         data: &supervised.source.data,
         unlabeled: &[],
@@ -82,7 +83,8 @@ pub fn supervised(
         weights: supervised.beginning.weights.as_deref(),
         classifies: true,
         config: &supervised.config,
-        basis: Basis { stage: Some(Stage::Supervised), ..Basis::default() },
+        // Given weights are fine-tuned: as in `byol run`, the settings are those of fine-tuning.
+        basis: Basis { stage: Some(stage), ..Basis::default() },
         hardware: &supervised.hardware,
     };
     job.work(output, reporter, experiment::supervised)
@@ -147,6 +149,14 @@ impl Job<'_> {
         let (mode, notes) = weights::begin(&beginning, &mut experiment)?;
         for text in notes {
             reporter.event(&Event::Note { text });
+        }
+        if experiment.control() == Control::Given
+            && let Some(pair) = self.config.set.iter().find(|pair| pair.trim_start().starts_with("supervised."))
+        {
+            let text = format!(
+                "--set {pair} changes nothing: given weights are trained as fine-tuning is; set finetune.* instead"
+            );
+            reporter.event(&Event::Warning { text });
         }
         let outcome = work(&mut Context {
             experiment: &experiment,

@@ -15,7 +15,7 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{Normalization, Recipe};
-use crate::run::record::LabelBudget;
+use crate::run::record::{Control, LabelBudget, Stage};
 
 /// One experiment: every stage of it, resolved and validated.
 ///
@@ -68,6 +68,20 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// What BYOL is held against in a run of this configuration.
+    pub fn control(&self) -> Control {
+        if self.initial_weights.is_empty() { Control::Random } else { Control::Given }
+    }
+
+    /// How a stage trains with labels. Given weights are trained as those of BYOL are, so that a run's baseline and
+    /// fine-tuning differ in BYOL alone; `[supervised]` is for random weights.
+    pub fn training(&self, stage: Stage) -> &Supervised {
+        match (stage, self.control()) {
+            (Stage::Finetune, _) | (_, Control::Given) => &self.finetune,
+            (Stage::Supervised | Stage::Pretrain, Control::Random) => &self.supervised,
+        }
+    }
+
     /// An embedded preset. Change its fields as you like, then call [`validate`](Self::validate).
     ///
     /// # Errors

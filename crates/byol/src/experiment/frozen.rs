@@ -79,7 +79,7 @@ impl FrozenFeatures {
             labels: part.indices.iter().map(|&index| self.train.labels[index]).collect(),
         };
         let (answers, chosen) = match name {
-            ResultName::ByolKnn | ResultName::RandomKnn => {
+            ResultName::ByolKnn | ResultName::RandomKnn | ResultName::GivenKnn => {
                 let options = KnnOptions {
                     neighbors: experiment.evaluate.knn_neighbors,
                     temperature: experiment.evaluate.knn_temperature,

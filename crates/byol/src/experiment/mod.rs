@@ -26,7 +26,7 @@ use crate::report::ReportError;
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
-use crate::run::record::{LabelBudget, PredictionRecord, ResultName, Stage, Summary};
+use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
 use crate::run::{RunDirectory, RunError};
 use crate::train::learner::networks;
 use crate::train::pretrain as pretraining;
@@ -76,11 +76,12 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The names of its results, the random control first.
-    fn results(self) -> [ResultName; 2] {
+    /// The names of its results, the control first.
+    fn results(self, control: Control) -> [ResultName; 2] {
+        let [linear, knn] = control.frozen();
         match self {
-            Protocol::Linear => [ResultName::RandomLinear, ResultName::ByolLinear],
-            Protocol::Knn => [ResultName::RandomKnn, ResultName::ByolKnn],
+            Protocol::Linear => [linear, ResultName::ByolLinear],
+            Protocol::Knn => [knn, ResultName::ByolKnn],
         }
     }
 }
@@ -152,9 +153,9 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }
-    let random = initial.map_or_else(|| random_encoder(experiment), weights::encoder_of);
+    let before = initial.map_or_else(|| random_encoder(experiment), weights::encoder_of);
     let byol = encoder_part(&pretrained.online.named());
-    session.judge_frozen([ResultName::RandomLinear, ResultName::RandomKnn], &random, &plan, &labeled, &test)?;
+    session.judge_frozen(experiment.control().frozen(), &before, &plan, &labeled, &test)?;
     let features =
         session.judge_frozen([ResultName::ByolLinear, ResultName::ByolKnn], &byol, &plan, &labeled, &test)?;
     session.write_gallery(&labeled, &test, features)?;
@@ -232,8 +233,8 @@ pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
     }
 }
 
-/// Judges the frozen encoder of the run or checkpoint `from`, beside the same encoder at random weights: `byol
-/// evaluate`. Writes nothing.
+/// Judges the frozen encoder of the run or checkpoint `from`, beside the same encoder before BYOL: `byol evaluate`.
+/// Writes nothing.
 ///
 /// # Errors
 /// A split is missing, or `from` holds no pre-training checkpoint, or one of another architecture.
@@ -248,18 +249,18 @@ pub fn evaluate(
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
     let test = split(context.data, context.data.test.as_ref(), "test")?;
     let plan = plan(experiment, context.data, &labeled)?;
-    let control = match control_of(from)? {
-        Some(given) => weights::encoder_of(given),
-        None => random_encoder(experiment),
+    let (control, before) = match control_of(from)? {
+        Some(given) => (Control::Given, weights::encoder_of(given)),
+        None => (Control::Random, random_encoder(experiment)),
     };
-    let encoders = [control, pretraining::encoder_of(&checkpoint)];
+    let encoders = [before, pretraining::encoder_of(&checkpoint)];
     // An encoder that does not fit is refused before the control is judged.
     features::network(&FeatureRequest { experiment, hardware: context.hardware, encoder: &encoders[1] })
         .map_err(TrainError::from)?;
     let mut records = Vec::new();
     for (place, encoder) in encoders.iter().enumerate() {
         let features = FrozenFeatures::extract(context, encoder, &labeled, &test)?;
-        for name in protocols.iter().map(|protocol| protocol.results()[place]) {
+        for name in protocols.iter().map(|protocol| protocol.results(control)[place]) {
             for part in frozen_parts(&plan) {
                 let record = features.judge(experiment, name, part, context.data.class_names.len())?;
                 context.reporter.event(&evaluated(&record));

@@ -20,7 +20,7 @@ use crate::report;
 use crate::run::directory::stage_name;
 use crate::run::event::Event;
 use crate::run::record::{
-    Accuracy, DataRecord, EmbeddingMap, Gallery, Init, PoolRecord, PredictionRecord, PretrainRecord, ResultName,
+    Accuracy, Control, DataRecord, EmbeddingMap, Gallery, PoolRecord, PredictionRecord, PretrainRecord, ResultName,
     ResultRecord, Stage, Summary,
 };
 use crate::run::{RunDirectory, RunError};
@@ -116,6 +116,10 @@ impl<'s, 'a> Session<'s, 'a> {
         self.context.reporter.event(&Event::Note { text });
     }
 
+    fn control(&self) -> Control {
+        self.context.experiment.control()
+    }
+
     fn classes(&self) -> usize {
         self.context.data.class_names.len()
     }
@@ -147,7 +151,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let Arm { stage, part, labeled, .. } = *arm;
         let name = match stage {
             Stage::Finetune => ResultName::ByolFinetuned,
-            Stage::Supervised | Stage::Pretrain => ResultName::Supervised,
+            Stage::Supervised | Stage::Pretrain => self.control().baseline(),
         };
         if self.recorded(name, part) {
             return Ok(Ended::Epochs);
@@ -339,7 +343,7 @@ impl<'s, 'a> Session<'s, 'a> {
     fn summary(&self, finished: bool) -> Summary {
         let data = self.context.data;
         let mut results = Vec::new();
-        for name in ResultName::ALL {
+        for name in self.control().results() {
             for labels_per_class in settled(self.context.experiment, data) {
                 let mut of_draw: Vec<(usize, f64)> = self
                     .predictions
@@ -350,11 +354,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 of_draw.sort_by_key(|&(draw, _)| draw);
                 let runs: Vec<f64> = of_draw.into_iter().map(|(_, accuracy)| accuracy).collect();
                 if let Some(test_accuracy) = Accuracy::over(runs) {
-                    let init = match name.init() {
-                        Init::Random if !self.context.experiment.initial_weights.is_empty() => Init::Given,
-                        init => init,
-                    };
-                    results.push(ResultRecord { name, init, labels_per_class, test_accuracy });
+                    results.push(ResultRecord { name, init: name.init(), labels_per_class, test_accuracy });
                 }
             }
         }
@@ -415,10 +415,7 @@ pub(super) struct Arm<'a> {
 impl Arm<'_> {
     /// The stage's settings before its sweep.
     fn settings<'e>(&self, experiment: &'e Experiment) -> &'e Supervised {
-        match self.stage {
-            Stage::Finetune => &experiment.finetune,
-            Stage::Supervised | Stage::Pretrain => &experiment.supervised,
-        }
+        experiment.training(self.stage)
     }
 
     fn trial_name(&self, candidate: &Supervised) -> String {

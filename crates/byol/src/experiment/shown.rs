@@ -49,7 +49,8 @@ pub(super) fn with_pictures(labels: &[u16], predictions: &[PredictionRecord]) ->
     }
     let mut cells: BTreeMap<(ResultName, LabelBudget, u16, u16), BTreeSet<usize>> = BTreeMap::new();
     for record in predictions {
-        if !matches!(record.name, ResultName::Supervised | ResultName::ByolFinetuned) {
+        let shown = [ResultName::Supervised, ResultName::GivenFinetuned, ResultName::ByolFinetuned];
+        if !shown.contains(&record.name) {
             continue;
         }
         for (image, (&label, &predicted)) in labels.iter().zip(&record.predicted).enumerate() {

@@ -163,7 +163,7 @@ fn training_section(card: &mut Card, network: &Network) {
     } else {
         let (name, settings) = match origin.stage {
             Stage::Finetune => ("fine-tuning", &experiment.finetune),
-            Stage::Supervised | Stage::Pretrain => ("supervised training", &experiment.supervised),
+            Stage::Supervised | Stage::Pretrain => ("supervised training", experiment.training(Stage::Supervised)),
         };
         rows.extend(supervised(name, settings));
     }

@@ -6,13 +6,6 @@ use crate::eval::metrics::Confusion;
 use crate::eval::significance::{self, BootstrapOptions, Difference, McNemar};
 use crate::run::record::{LabelBudget, PredictionRecord, ResultName};
 
-/// The pairs that the report looks at: the classifier, and what it is held against.
-pub const PAIRS: [(ResultName, ResultName); 3] = [
-    (ResultName::ByolFinetuned, ResultName::Supervised),
-    (ResultName::ByolLinear, ResultName::RandomLinear),
-    (ResultName::ByolKnn, ResultName::RandomKnn),
-];
-
 /// A confusion matrix grows with the square of the classes.
 pub const MOST_CLASSES: usize = 2048;
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::ReportError;
 use crate::run::record::{
-    Accuracy, EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
+    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
     TestImages, Thumbnails,
 };
 
@@ -19,8 +19,6 @@ const JPEG_SIGNATURE: &[u8] = b"\xff\xd8\xff";
 /// The notes of a run that still goes on: what it has not done yet, and a line that it is writing.
 const UNFINISHED: &str = "the run has not finished; this is what it had recorded so far";
 const TORN: &str = "is incomplete and was skipped";
-
-const GIVEN_WEIGHTS: &str = "training began with given weights (--weights): where a random encoder is named, the encoder with these weights is meant";
 
 /// Everything the report knows about a run.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +92,12 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     data.metrics = last_of_each(metrics.unwrap_or_default(), |record: &EpochRecord| {
         (record.stage, record.labels_per_class, record.draw, record.epoch)
     });
-    data.predictions = last_of_each(predictions.unwrap_or_default(), |record: &PredictionRecord| {
+    let control = data.control();
+    let mut predictions: Vec<PredictionRecord> = predictions.unwrap_or_default();
+    predictions.iter_mut().for_each(|record| record.name = record.name.under(control));
+    let results = data.summary.iter_mut().flat_map(|summary| &mut summary.results);
+    results.for_each(|result| result.name = result.name.under(control));
+    data.predictions = last_of_each(predictions, |record: &PredictionRecord| {
         (order(record.name), record.labels_per_class, record.draw)
     });
     data.check_predictions();
@@ -102,9 +105,6 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     data.read_gallery(&run.join("gallery"))?;
     data.read_thumbnails(&run.join("gallery"))?;
     data.read_map(&run.join("gallery/map.json"))?;
-    if data.has_given_weights() {
-        data.notes.push(GIVEN_WEIGHTS.to_owned());
-    }
     if !data.finished() {
         data.notes.push(UNFINISHED.to_owned());
     }
@@ -148,17 +148,10 @@ impl RunData {
         (!found.test_accuracy.runs.is_empty()).then(|| over_draws(found.test_accuracy.runs.clone()))
     }
 
-    /// What the encoder of a classifier began as.
-    pub fn began_as(&self, name: ResultName) -> Init {
-        match name.init() {
-            Init::Random if self.has_given_weights() => Init::Given,
-            init => init,
-        }
-    }
-
-    fn has_given_weights(&self) -> bool {
+    /// What the run holds BYOL against.
+    pub fn control(&self) -> Control {
         let digest = self.config.as_ref().and_then(|config| config.get("initial_weights")?.as_str());
-        digest.is_some_and(|digest| !digest.is_empty())
+        if digest.is_none_or(str::is_empty) { Control::Random } else { Control::Given }
     }
 
     /// The true classes of the test images; absent in a run without a summary.

@@ -2,7 +2,7 @@
 
 use super::load::RunData;
 use super::words;
-use crate::run::record::{Init, LabelBudget, ResultName};
+use crate::run::record::{Control, Init, LabelBudget, ResultName};
 
 /// What stands where a classifier was not evaluated.
 pub(super) const MISSING: &str = "–";
@@ -39,11 +39,12 @@ pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
     let mut head = vec!["classifier".to_owned(), "encoder began as".to_owned()];
     head.extend(budgets.iter().map(|&budget| words::budget(budget)));
     let mut rows = vec![head];
-    for name in ResultName::ALL {
-        let began = match run.began_as(name) {
-            Init::Random => "random",
-            Init::Byol => "BYOL",
-            Init::Given => "given weights",
+    for name in run.control().results() {
+        let began = match (name.init(), run.control()) {
+            (Init::Random, _) => "random",
+            (Init::Byol, Control::Random) => "BYOL",
+            (Init::Byol, Control::Given) => "given weights, BYOL",
+            (Init::Given, _) => "given weights",
         };
         let mut row = vec![words::key(name).to_owned(), began.to_owned()];
         row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));
@@ -70,8 +71,9 @@ pub(super) fn percent(accuracy: Option<(f64, Option<f64>)>) -> String {
 
 /// How many label draws stand behind a column: `3`, or `1 to 3` where its classifiers differ.
 fn draws_of(run: &RunData, budget: LabelBudget) -> String {
-    let counts = ResultName::ALL.iter().filter_map(|&name| run.accuracy(name, budget)).map(|found| found.runs.len());
-    let counts: Vec<usize> = counts.collect();
+    let results = run.control().results().into_iter();
+    let counts: Vec<usize> =
+        results.filter_map(|name| run.accuracy(name, budget)).map(|found| found.runs.len()).collect();
     match (counts.iter().min(), counts.iter().max()) {
         (Some(least), Some(most)) if least == most => least.to_string(),
         (Some(least), Some(most)) => format!("{least} to {most}"),
@@ -148,6 +150,23 @@ Test accuracy in percent: mean ± sample standard deviation over label draws.
 Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420.
 ";
         assert_eq!(markdown(&[Run::ahead().data()]), expected);
+    }
+
+    #[test]
+    fn given_weights_have_rows_of_their_own() {
+        let expected = "\
+| classifier      | encoder began as    | 10 labels per class | all labels |
+| --------------- | ------------------- | ------------------: | ---------: |
+| given_finetuned | given weights       |          55.0 ± 1.0 |       72.0 |
+| byol_finetuned  | given weights, BYOL |          60.0 ± 1.0 |       70.0 |
+| byol_linear     | given weights, BYOL |          55.0 ± 1.0 |       65.0 |
+| byol_knn        | given weights, BYOL |          42.0 ± 1.0 |       52.0 |
+| given_linear    | given weights       |          50.0 ± 1.0 |       60.0 |
+| given_knn       | given weights       |          48.0 ± 1.0 |       58.0 |
+| label draws     |                     |                   3 |          1 |
+";
+        let found = markdown(&[Run::of_given_weights().data()]);
+        assert!(found.starts_with(expected), "{found}");
     }
 
     #[test]

@@ -11,6 +11,9 @@ pub(crate) fn key(name: ResultName) -> &'static str {
         ResultName::ByolKnn => "byol_knn",
         ResultName::RandomLinear => "random_linear",
         ResultName::RandomKnn => "random_knn",
+        ResultName::GivenFinetuned => "given_finetuned",
+        ResultName::GivenLinear => "given_linear",
+        ResultName::GivenKnn => "given_knn",
     }
 }
 
@@ -23,6 +26,9 @@ pub(crate) fn classifier(name: ResultName) -> &'static str {
         ResultName::ByolKnn => "k-NN evaluation of BYOL",
         ResultName::RandomLinear => "linear evaluation of a random encoder",
         ResultName::RandomKnn => "k-NN evaluation of a random encoder",
+        ResultName::GivenFinetuned => "the fine-tuned given weights",
+        ResultName::GivenLinear => "linear evaluation of the given weights",
+        ResultName::GivenKnn => "k-NN evaluation of the given weights",
     }
 }
 
@@ -35,6 +41,9 @@ pub(crate) fn label(name: ResultName) -> &'static str {
         ResultName::ByolKnn => "BYOL, k-NN",
         ResultName::RandomLinear => "random encoder, linear",
         ResultName::RandomKnn => "random encoder, k-NN",
+        ResultName::GivenFinetuned => "given weights, fine-tuned",
+        ResultName::GivenLinear => "given weights, linear",
+        ResultName::GivenKnn => "given weights, k-NN",
     }
 }
 

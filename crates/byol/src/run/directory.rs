@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::checkpoint::CheckpointFolder;
 use super::record::{
-    EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, Stage, Summary, TestImages, Thumbnails,
+    EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Stage, Summary, TestImages, Thumbnails,
 };
 use super::tensorboard;
 use crate::config::ConfigError;
@@ -286,7 +286,12 @@ impl RunDirectory {
     /// # Errors
     /// A line other than a torn last one is not a record.
     pub fn predictions(&self) -> Result<Vec<PredictionRecord>, RunError> {
-        read_lines(&self.predictions_path())
+        let mut records: Vec<PredictionRecord> = read_lines(&self.predictions_path())?;
+        if records.iter().any(|record| record.name.init() == Init::Random) {
+            let control = self.experiment()?.control();
+            records.iter_mut().for_each(|record| record.name = record.name.under(control));
+        }
+        Ok(records)
     }
 
     /// # Errors

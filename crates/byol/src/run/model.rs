@@ -415,7 +415,7 @@ impl Run {
         }
         let name = match origin.stage {
             Stage::Pretrain => None,
-            Stage::Supervised => Some(ResultName::Supervised),
+            Stage::Supervised => Some(experiment_of(path, &checkpoint)?.control().baseline()),
             Stage::Finetune => Some(ResultName::ByolFinetuned),
         };
         if let (Some(name), Some(place)) = (name, place) {

@@ -87,6 +87,22 @@ pub enum ResultName {
     RandomLinear,
     /// k-NN on a randomly initialised encoder: the control.
     RandomKnn,
+    /// The baseline of a run that begins with given weights: these, fine-tuned with the same labels.
+    GivenFinetuned,
+    /// Logistic regression on the frozen encoder with the given weights.
+    GivenLinear,
+    /// k-NN on the frozen encoder with the given weights.
+    GivenKnn,
+}
+
+/// What a run holds BYOL against: the encoder as it was before BYOL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    /// It had random weights.
+    #[default]
+    Random,
+    /// It had given ones (`--weights`).
+    Given,
 }
 
 /// Where an encoder's weights began.
@@ -295,21 +311,67 @@ pub struct EmbeddingMap {
     pub neighbors: Vec<Vec<(usize, f64)>>,
 }
 
+impl Control {
+    /// The baseline: trained with labels, without BYOL.
+    pub fn baseline(self) -> ResultName {
+        match self {
+            Control::Random => ResultName::Supervised,
+            Control::Given => ResultName::GivenFinetuned,
+        }
+    }
+
+    /// The frozen encoder before BYOL, with a linear classifier and with k-NN.
+    pub fn frozen(self) -> [ResultName; 2] {
+        match self {
+            Control::Random => [ResultName::RandomLinear, ResultName::RandomKnn],
+            Control::Given => [ResultName::GivenLinear, ResultName::GivenKnn],
+        }
+    }
+
+    /// Every classifier of such a run, in the order of tables.
+    pub fn results(self) -> [ResultName; 6] {
+        let [linear, knn] = self.frozen();
+        let byol = [ResultName::ByolFinetuned, ResultName::ByolLinear, ResultName::ByolKnn];
+        [self.baseline(), byol[0], byol[1], byol[2], linear, knn]
+    }
+
+    /// Each classifier after BYOL, and the one before BYOL that it is held against.
+    pub fn pairs(self) -> [(ResultName, ResultName); 3] {
+        let [linear, knn] = self.frozen();
+        [(ResultName::ByolFinetuned, self.baseline()), (ResultName::ByolLinear, linear), (ResultName::ByolKnn, knn)]
+    }
+}
+
 impl ResultName {
-    pub const ALL: [ResultName; 6] = [
+    pub const ALL: [ResultName; 9] = [
         ResultName::Supervised,
         ResultName::ByolFinetuned,
         ResultName::ByolLinear,
         ResultName::ByolKnn,
         ResultName::RandomLinear,
         ResultName::RandomKnn,
+        ResultName::GivenFinetuned,
+        ResultName::GivenLinear,
+        ResultName::GivenKnn,
     ];
+
+    /// The name in a run with that control. Version 0.1 recorded what began with given weights under the names of random
+    /// ones.
+    pub fn under(self, control: Control) -> ResultName {
+        match (control, self) {
+            (Control::Given, ResultName::Supervised) => ResultName::GivenFinetuned,
+            (Control::Given, ResultName::RandomLinear) => ResultName::GivenLinear,
+            (Control::Given, ResultName::RandomKnn) => ResultName::GivenKnn,
+            (_, name) => name,
+        }
+    }
 
     /// Where this classifier's encoder began.
     pub fn init(self) -> Init {
         match self {
             ResultName::ByolFinetuned | ResultName::ByolLinear | ResultName::ByolKnn => Init::Byol,
             ResultName::Supervised | ResultName::RandomLinear | ResultName::RandomKnn => Init::Random,
+            ResultName::GivenFinetuned | ResultName::GivenLinear | ResultName::GivenKnn => Init::Given,
         }
     }
 }

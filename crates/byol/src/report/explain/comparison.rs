@@ -2,10 +2,10 @@
 
 use super::{Detail, by_outcome, main_comparisons};
 use crate::eval::significance::McNemar;
-use crate::report::compare::{Comparison, Outcome, PAIRS, Paired, confusion};
+use crate::report::compare::{Comparison, Outcome, Paired, confusion};
 use crate::report::load::RunData;
 use crate::report::words;
-use crate::run::record::ResultName;
+use crate::run::record::{Control, ResultName};
 
 /// Below this many draws the bootstrap knows too little of how draws differ, and its interval tends to be too narrow.
 const FEW_DRAWS: usize = 5;
@@ -63,15 +63,15 @@ fn tests(found: &Comparison) -> String {
     format!("Exact McNemar test, {}.", draws.join("; "))
 }
 
-/// The frozen encoder against a random one, a paragraph for each way of evaluating.
-pub(super) fn controls(comparisons: &[Comparison]) -> Vec<String> {
+/// The frozen encoder against the one before BYOL, a paragraph for each way of evaluating.
+pub(super) fn controls(run: &RunData, comparisons: &[Comparison]) -> Vec<String> {
     let of_pair = |&(name, against): &(ResultName, ResultName)| {
         let found: Vec<&Comparison> = comparisons.iter().filter(|found| found.name == name).collect();
         let (name, against) = (words::classifier(name), words::classifier(against));
         (!found.is_empty())
             .then(|| format!("{} against {against}: {}.", words::capital(name), by_outcome(&found, Detail::Interval)))
     };
-    PAIRS[1..].iter().filter_map(of_pair).collect()
+    run.control().pairs()[1..].iter().filter_map(of_pair).collect()
 }
 
 /// The class that gained most and the one that lost most, for each label budget.
@@ -143,8 +143,11 @@ pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<String> 
     texts
 }
 
-/// Settings in which baseline and fine-tuning differ.
+/// Settings in which baseline and fine-tuning differ. Given weights are trained as those of BYOL are.
 fn unequal_arms(run: &RunData) -> Option<String> {
+    if run.control() == Control::Given {
+        return None;
+    }
     let config = run.config.as_ref()?;
     let (baseline, fine_tuning) = (config.get("supervised")?.as_table()?, config.get("finetune")?.as_table()?);
     let differing: Vec<String> = baseline

@@ -4,7 +4,7 @@
 mod comparison;
 mod training;
 
-use super::compare::{Comparison, Outcome, PAIRS, compare};
+use super::compare::{Comparison, Outcome, compare};
 use super::load::RunData;
 use super::words;
 use crate::run::record::{LabelBudget, ResultName};
@@ -32,7 +32,7 @@ pub struct Paragraph {
 pub enum Topic {
     /// Fine-tuned BYOL against the supervised baseline.
     Gain,
-    /// The frozen encoder against a randomly initialised one.
+    /// The frozen encoder against what it was before BYOL.
     Control,
     /// Which classes gained and which lost.
     Classes,
@@ -52,7 +52,7 @@ impl Topic {
     pub fn heading(self) -> &'static str {
         match self {
             Topic::Gain => "Fine-tuned BYOL against the baseline",
-            Topic::Control => "Against a randomly initialised encoder",
+            Topic::Control => "The frozen encoder against what it was before BYOL",
             Topic::Classes => "By class, from baseline to fine-tuned BYOL",
             Topic::Effort => "How long each trained",
             Topic::Collapse => "Signs of collapse",
@@ -68,7 +68,7 @@ pub fn explain(run: &RunData) -> Explanation {
     let budgets = run.budgets();
     let comparisons: Vec<Comparison> = budgets
         .iter()
-        .flat_map(|&budget| PAIRS.map(|(name, against)| compare(run, name, against, budget)))
+        .flat_map(|&budget| run.control().pairs().map(|(name, against)| compare(run, name, against, budget)))
         .flatten()
         .collect();
     let mut paragraphs = Vec::new();
@@ -76,7 +76,7 @@ pub fn explain(run: &RunData) -> Explanation {
         paragraphs.extend(texts.into_iter().map(|text| Paragraph { topic, text }));
     };
     add(Topic::Gain, comparison::gains(&comparisons));
-    add(Topic::Control, comparison::controls(&comparisons));
+    add(Topic::Control, comparison::controls(run, &comparisons));
     add(Topic::Classes, comparison::classes(run, &comparisons));
     add(Topic::Effort, training::effort(run, &budgets));
     add(Topic::Collapse, training::collapse(run, &comparisons));
@@ -95,20 +95,25 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> String {
     let found: Vec<&Comparison> = main_comparisons(comparisons).collect();
     let sentence = match found.as_slice() {
         [] => {
-            let absent = [ResultName::Supervised, ResultName::ByolFinetuned].map(|name| {
+            let absent = [run.control().baseline(), ResultName::ByolFinetuned].map(|name| {
                 let evaluated = run.budgets().iter().any(|&budget| run.accuracy(name, budget).is_some());
                 (!evaluated).then(|| words::classifier(name).to_owned())
             });
             let absent: Vec<String> = absent.into_iter().flatten().collect();
             match absent.is_empty() {
-                true => "fine-tuned BYOL and the supervised baseline have no label budget in common".to_owned(),
+                true => format!(
+                    "fine-tuned BYOL and {} have no label budget in common",
+                    words::classifier(run.control().baseline())
+                ),
                 false => format!("nothing to compare: no test result of {}", absent.join(" or of ")),
             }
         }
         [only] => of_one(only),
-        several => {
-            format!("fine-tuned BYOL against the supervised baseline: {}", by_outcome(several, Detail::Difference))
-        }
+        several => format!(
+            "fine-tuned BYOL against {}: {}",
+            words::classifier(run.control().baseline()),
+            by_outcome(several, Detail::Difference)
+        ),
     };
     let begun = if run.finished() { "" } else { "unfinished run, so far: " };
     format!("{}.", words::capital(&format!("{begun}{sentence}")))
@@ -118,23 +123,24 @@ fn of_one(found: &Comparison) -> String {
     let (budget, difference) = (words::budget(found.budget), found.difference());
     let accuracies = format!("{} against {}", words::percent(found.accuracy), words::percent(found.against_accuracy));
     let interval = comparison::interval(found);
+    let against = words::classifier(found.against);
     match found.outcome() {
         Some(Outcome::Ahead) => format!(
-            "with {budget}, fine-tuned BYOL is ahead of the supervised baseline by {} of test accuracy ({accuracies}; \
+            "with {budget}, fine-tuned BYOL is ahead of {against} by {} of test accuracy ({accuracies}; \
              {interval})",
             words::size(difference)
         ),
         Some(Outcome::Behind) => format!(
-            "with {budget}, fine-tuned BYOL is behind the supervised baseline by {} of test accuracy ({accuracies}; \
+            "with {budget}, fine-tuned BYOL is behind {against} by {} of test accuracy ({accuracies}; \
              {interval})",
             words::size(difference)
         ),
         Some(Outcome::Undecided) => format!(
-            "with {budget}, fine-tuned BYOL and the supervised baseline show no difference that this many test images \
+            "with {budget}, fine-tuned BYOL and {against} show no difference that this many test images \
              and draws can show ({accuracies}; {interval})"
         ),
         None => format!(
-            "with {budget}, fine-tuned BYOL differs from the supervised baseline by {} points of test accuracy \
+            "with {budget}, fine-tuned BYOL differs from {against} by {} points of test accuracy \
              ({accuracies}; {interval})",
             words::points(difference)
         ),
@@ -177,7 +183,7 @@ fn by_outcome(found: &[&Comparison], detail: Detail) -> String {
 /// The classifiers that other label budgets, or none, have.
 fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<String> {
     let absent = |budget: LabelBudget| -> Vec<String> {
-        let names = ResultName::ALL.into_iter().filter(|&name| run.accuracy(name, budget).is_none());
+        let names = run.control().results().into_iter().filter(|&name| run.accuracy(name, budget).is_none());
         names.map(|name| words::classifier(name).to_owned()).collect()
     };
     let sentence = |&budget: &LabelBudget| {

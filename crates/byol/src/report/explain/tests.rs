@@ -16,6 +16,20 @@ fn text(run: &Run, topic: Topic) -> String {
 }
 
 /// A run whose classifiers have these accuracies at both budgets.
+/// The given weights are the baseline and the control, and better weights before BYOL are no sign of collapse.
+#[test]
+fn given_weights_are_what_byol_is_held_against() {
+    let run = Run::of_given_weights().data();
+    let found = explain(&run);
+    assert!(found.verdict.starts_with("Fine-tuned BYOL against the fine-tuned given weights:"), "{}", found.verdict);
+    let all: Vec<&str> = found.paragraphs.iter().map(|paragraph| paragraph.text.as_str()).collect();
+    let all = all.join("\n");
+    assert!(all.contains("Linear evaluation of BYOL against linear evaluation of the given weights: "), "{all}");
+    assert!(all.contains("k-NN evaluation of BYOL against k-NN evaluation of the given weights: "), "{all}");
+    assert!(!all.contains("random encoder") && !all.contains("sign of collapse: k-NN"), "{all}");
+    assert!(!all.contains("no result of"), "{all}");
+}
+
 fn with(baseline: f64, fine_tuned: f64, knn: f64) -> Run {
     Run::with_accuracies(&[
         (ResultName::Supervised, baseline, baseline),

@@ -17,8 +17,9 @@ const MOST_CLASSES: usize = 24;
 const PER_CELL: usize = 12;
 
 pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
+    let baseline_name = run.control().baseline();
     let both = |budget: LabelBudget| {
-        let baseline = confusion(run, ResultName::Supervised, budget).map(|found| found.counts);
+        let baseline = confusion(run, baseline_name, budget).map(|found| found.counts);
         let fine_tuned = confusion(run, ResultName::ByolFinetuned, budget).map(|found| found.counts);
         (baseline.is_some() || fine_tuned.is_some()).then_some((budget, baseline, fine_tuned))
     };
@@ -40,7 +41,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
                 }
                 div.matrices {
                     @for (counts, name) in
-                        [(baseline, ResultName::Supervised), (fine_tuned, ResultName::ByolFinetuned)]
+                        [(baseline, baseline_name), (fine_tuned, ResultName::ByolFinetuned)]
                     {
                         @match counts {
                             Some(counts) if counts.len() <= MOST_CLASSES => {

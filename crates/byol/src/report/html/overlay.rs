@@ -34,10 +34,10 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
             }
             (hint())
             div.charts {
-                @for name in [ResultName::ByolFinetuned, ResultName::Supervised] {
+                @for (of, what) in [(fine_tuned as OfRun, "fine-tuned BYOL"), (baseline, "the baseline")] {
                     (figure(
-                        accuracies(&runs, &budgets, name).render(),
-                        &format!("Test accuracy of {}. Bars: one standard deviation over draws.", words::classifier(name)),
+                        accuracies(&runs, &budgets, of, what).render(),
+                        &format!("Test accuracy of {what}. Bars: one standard deviation over draws."),
                     ))
                 }
                 (figure(pretraining("pre-training loss", &|record| Some(record.loss)), "Loss of pre-training."))
@@ -138,7 +138,7 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
                             td { (run.pretraining().map_or_else(|| table::MISSING.to_owned(), |found| words::count(found.images))) }
                             @for &budget in budgets {
                                 td {
-                                    (cell(run, ResultName::Supervised, budget)) " → "
+                                    (cell(run, baseline(run), budget)) " → "
                                     (cell(run, ResultName::ByolFinetuned, budget))
                                 }
                             }
@@ -150,9 +150,20 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
     }
 }
 
-fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], name: ResultName) -> Chart {
+/// Which classifier of a run is meant.
+type OfRun = fn(&RunData) -> ResultName;
+
+fn fine_tuned(_: &RunData) -> ResultName {
+    ResultName::ByolFinetuned
+}
+
+fn baseline(run: &RunData) -> ResultName {
+    run.control().baseline()
+}
+
+fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], name: OfRun, what: &str) -> Chart {
     let of = |(place, run): (usize, &&RunData)| {
-        let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name, budget)?));
+        let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name(run), budget)?));
         Series {
             label: run.name.clone(),
             style: place,
@@ -162,7 +173,7 @@ fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], name: ResultName) -> C
         }
     };
     Chart {
-        title: format!("Test accuracy of {} against label budget", words::classifier(name)),
+        title: format!("Test accuracy of {what} against label budget"),
         x: budget_axis(runs, budgets),
         y: Axis::linear("test accuracy, %"),
         series: runs.iter().enumerate().map(of).filter(|series| !series.points.is_empty()).collect(),

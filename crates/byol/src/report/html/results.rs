@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 
 use super::super::chart::{Axis, Chart, Line, Point, Scale, Series, Size};
-use super::super::compare::{Comparison, Outcome, PAIRS};
+use super::super::compare::{Comparison, Outcome};
 use super::super::explain::Explanation;
 use super::super::load::RunData;
 use super::super::{table, words};
 use super::{figure, hint, nothing};
-use crate::run::record::{Accuracy, LabelBudget, ResultName};
+use crate::run::record::{Accuracy, Control, LabelBudget, ResultName};
 
 pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
     let budgets = run.budgets();
@@ -91,6 +91,7 @@ fn differences_table(comparisons: &[Comparison]) -> Markup {
 fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
     let rows = table::rows(run, budgets);
     let (head, body) = rows.split_at(1);
+    let names = run.control().results();
     html! {
         div.wide {
             table.results {
@@ -105,10 +106,10 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
                 } }
                 tbody {
                     @for (place, row) in body.iter().enumerate() {
-                        tr.main[ResultName::ALL.get(place) == Some(&ResultName::ByolFinetuned)]
-                            .draws[place == ResultName::ALL.len()] {
+                        tr.main[names.get(place) == Some(&ResultName::ByolFinetuned)]
+                            .draws[place == names.len()] {
                             @for (column, cell) in row.iter().enumerate() {
-                                @match (column, ResultName::ALL.get(place)) {
+                                @match (column, names.get(place)) {
                                     (0, Some(&name)) => th scope="row" { (words::capital(words::label(name))) },
                                     (0, None) => th scope="row" { (words::capital(cell)) },
                                     (1, _) => td.word { (cell) },
@@ -147,14 +148,16 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
             label: words::label(name).to_owned(),
             style,
             line: match name {
-                ResultName::RandomLinear | ResultName::RandomKnn => Line::Dashed,
+                ResultName::RandomLinear | ResultName::RandomKnn | ResultName::GivenLinear | ResultName::GivenKnn => {
+                    Line::Dashed
+                }
                 _ => Line::Solid,
             },
             run: None,
             points: budgets.iter().filter_map(point).collect(),
         }
     };
-    let series: Vec<Series> = ResultName::ALL.into_iter().enumerate().map(of).collect();
+    let series: Vec<Series> = run.control().results().into_iter().enumerate().map(of).collect();
     Chart {
         title: "Test accuracy against label budget".to_owned(),
         x: budget_axis(&[run], budgets),
@@ -218,7 +221,14 @@ fn place(run: &RunData, budget: LabelBudget) -> f64 {
 /// Differences with their intervals, every pair.
 fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
     let budgets: Vec<LabelBudget> = comparisons.iter().map(|found| found.budget).collect();
-    let labels = ["fine-tuned BYOL − baseline", "linear: BYOL − random encoder", "k-NN: BYOL − random encoder"];
+    let labels = match run.control() {
+        Control::Random => {
+            ["fine-tuned BYOL − baseline", "linear: BYOL − random encoder", "k-NN: BYOL − random encoder"]
+        }
+        Control::Given => {
+            ["fine-tuned: BYOL − given weights", "linear: BYOL − given weights", "k-NN: BYOL − given weights"]
+        }
+    };
     let of = |((name, _), label): ((ResultName, ResultName), &str)| {
         let point = |found: &Comparison| {
             let interval = found.paired.as_ref().map(|paired| (paired.difference.low, paired.difference.high));
@@ -239,13 +249,13 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
         Series {
             label: label.to_owned(),
             // The colour of the classifier that the pair is about.
-            style: ResultName::ALL.iter().position(|&other| other == name).unwrap_or(0),
+            style: run.control().results().iter().position(|&other| other == name).unwrap_or(0),
             line: Line::None,
             run: None,
             points: comparisons.iter().filter(|found| found.name == name).map(point).collect(),
         }
     };
-    let series: Vec<Series> = PAIRS.into_iter().zip(labels).map(of).collect();
+    let series: Vec<Series> = run.control().pairs().into_iter().zip(labels).map(of).collect();
     Chart {
         title: "Differences of test accuracy against label budget".to_owned(),
         x: budget_axis(&[run], &budgets),

@@ -110,3 +110,21 @@ fn deviation_is_the_samples() {
     assert!((accuracy.std.expect("three draws") - 0.1).abs() < 1e-12);
     assert_eq!(over_draws(vec![0.5]).std, None);
 }
+
+/// Version 0.1 recorded what began with given weights as `supervised`, `random_linear` and `random_knn`.
+#[test]
+fn results_of_given_weights_have_their_true_names() {
+    let scratch = Scratch::new();
+    let mut old = Run::ahead();
+    old.config = format!("initial_weights = \"sha256:0a\"\n{}", old.config);
+    let data = load(&old.write(scratch.path())).expect("an old run is read");
+    assert_eq!(data.control(), Control::Given);
+    let budget = LabelBudget::All;
+    for (name, accuracy) in [(ResultName::GivenFinetuned, 0.6), (ResultName::GivenLinear, 0.45)] {
+        let found = data.accuracy(name, budget).expect("recorded under the old name");
+        assert!((found.mean - accuracy).abs() < 1e-9, "{name:?}: {found:?}");
+    }
+    assert!(data.accuracy(ResultName::RandomLinear, budget).is_none());
+    let results = &data.summary.expect("written above").results;
+    assert!(results.iter().all(|result| result.name.under(Control::Given) == result.name));
+}
