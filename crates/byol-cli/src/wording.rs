@@ -14,17 +14,7 @@ pub fn stage(stage: Stage) -> &'static str {
 
 /// What people call a classifier.
 pub fn result(name: ResultName) -> &'static str {
-    match name {
-        ResultName::Supervised => "baseline",
-        ResultName::ByolFinetuned => "BYOL, fine-tuned",
-        ResultName::ByolLinear => "BYOL, linear",
-        ResultName::ByolKnn => "BYOL, k-NN",
-        ResultName::RandomLinear => "random encoder, linear",
-        ResultName::RandomKnn => "random encoder, k-NN",
-        ResultName::GivenFinetuned => "given weights, fine-tuned",
-        ResultName::GivenLinear => "given weights, linear",
-        ResultName::GivenKnn => "given weights, k-NN",
-    }
+    byol::report::label(name)
 }
 
 /// `, 10 labels per class, draw 1`.
@@ -42,6 +32,11 @@ fn labels(budget: LabelBudget, draw: usize) -> String {
 pub fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
+}
+
+/// A share of 1 as the report writes it: `61.2%`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
 }
 
 /// A time span to two significant units: `45 s`, `3 min 20 s`, `2 h 05 min`.
@@ -78,15 +73,22 @@ pub fn epoch(record: &EpochRecord) -> String {
     }
     text += &format!(": epoch {}/{}, loss {:.4}", record.epoch, record.epochs, record.loss);
     let optional = [
-        ("train accuracy", record.train_accuracy),
         ("validation loss", record.validation_loss),
-        ("validation accuracy", record.validation_accuracy),
-        ("k-NN accuracy", record.knn_accuracy),
-        ("linear probe", record.linear_accuracy),
         ("projection deviation", record.projection_deviation),
         ("effective rank", record.health.map(|health| health.representation.effective_rank)),
         ("tau", record.tau),
     ];
+    let accuracies = [
+        ("train accuracy", record.train_accuracy),
+        ("validation accuracy", record.validation_accuracy),
+        ("k-NN accuracy", record.knn_accuracy),
+        ("linear probe", record.linear_accuracy),
+    ];
+    for (name, value) in accuracies {
+        if let Some(value) = value {
+            text += &format!(", {name} {}", percent(value));
+        }
+    }
     for (name, value) in optional {
         if let Some(value) = value {
             text += &format!(", {name} {value:.4}");
@@ -101,12 +103,12 @@ pub fn line(event: &Event<'_>) -> Option<String> {
         Event::StageStarted { stage: name, labels_per_class, draw, epochs, steps, done } => {
             let labels = labels_per_class.map(|budget| labels(budget, *draw)).unwrap_or_default();
             let resumed = if *done > 0 { format!(", resumed after {done}") } else { String::new() };
-            format!("{}{labels}: {epochs} epochs, {steps} steps{resumed}", stage(*name))
+            format!("{}{labels}: {}, {}{resumed}", stage(*name), counted(*epochs, "epoch"), counted(*steps, "step"))
         }
         Event::Estimate { stage: name, seconds } => format!("{} will take about {}", stage(*name), duration(*seconds)),
         Event::Evaluated { name, labels_per_class, draw, test_accuracy, seconds } => {
             let labels = labels(*labels_per_class, *draw);
-            format!("{}{labels}: test accuracy {test_accuracy:.4} ({})", result(*name), duration(*seconds))
+            format!("{}{labels}: test accuracy {} ({})", result(*name), percent(*test_accuracy), duration(*seconds))
         }
         Event::Note { text } => text.clone(),
         Event::Warning { text } => format!("warning: {text}"),
@@ -148,7 +150,7 @@ mod tests {
         };
         assert_eq!(
             line(&event).as_deref(),
-            Some("random encoder, k-NN, all labels, draw 1: test accuracy 0.3400 (2 s)")
+            Some("random encoder, k-NN, all labels, draw 1: test accuracy 34.0% (2 s)")
         );
     }
 

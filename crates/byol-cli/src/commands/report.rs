@@ -27,6 +27,9 @@ pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> 
         return Ok(Ending::Done);
     }
     output::text(&report::table::markdown(&runs));
+    if let [run] = runs.as_slice() {
+        output::text(&format!("\n{}", report::table::closing(run)));
+    }
     for page in pages {
         output::text(&format!("report: {}", page.display()));
     }

@@ -187,12 +187,14 @@ impl Job<'_> {
         if output.json {
             output::json(&End { event: "ended", summary });
         } else {
-            if !summary.results.is_empty() {
-                output::text(&report::table::markdown(&[report::load(self.out)?]));
+            let run = (!summary.results.is_empty()).then(|| report::load(self.out)).transpose()?;
+            if let Some(run) = &run {
+                output::text(&report::table::markdown(std::slice::from_ref(run)));
+                output::text(&format!("\n{}", report::table::closing(run)));
             }
             let page = self.out.join("report.html");
             if page.is_file() {
-                output::text(&format!("report: {}", page.display()));
+                output::text(&format!("\nreport: {}", page.display()));
             }
         }
         match outcome {

@@ -7,6 +7,10 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use super::{EvalError, same_count};
 use crate::random::{Coordinates, Stream, rng};
 
+/// Quantiles of the standard normal distribution: of a two-sided test at 5%, and of a power of 80%.
+const NORMAL_97_5: f64 = 1.959963984540054;
+const NORMAL_80: f64 = 0.8416212335729143;
+
 /// How the bootstrap resamples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootstrapOptions {
@@ -140,6 +144,16 @@ pub fn mcnemar(labels: &[u16], a: &[u16], b: &[u16]) -> Result<McNemar, EvalErro
     Ok(McNemar { only_a, only_b, p_value: two_sided(only_a, only_b) })
 }
 
+/// Test images from which a McNemar test at 5% (two-sided) tells two classifiers apart four times in five, when of all
+/// images the share `only_a` is right by the first alone and `only_b` by the second alone (Connor 1987, Biometrics 43,
+/// equation 1). Nothing where the shares are equal.
+pub fn images_needed(only_a: f64, only_b: f64) -> Option<u64> {
+    let (apart, difference) = (only_a + only_b, only_a - only_b);
+    let spread = NORMAL_97_5 * apart.sqrt() + NORMAL_80 * (apart - difference * difference).max(0.0).sqrt();
+    let images = (spread / difference).powi(2).ceil();
+    (difference != 0.0 && images.is_finite()).then_some(images as u64)
+}
+
 /// The two-sided binomial test of `first` against `second` at one half: twice the lower tail, at most 1.
 ///
 /// The tail's largest term, C(n, k) / 2^n with k the smaller count, is summed as logarithms, so that it does not
@@ -159,6 +173,38 @@ fn two_sided(first: usize, second: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_needed_by_hand() {
+        // (1.959964 sqrt(0.3) + 0.841621 sqrt(0.29))^2 / 0.01 = (1.073517 + 0.453226)^2 / 0.01 = 233.09.
+        assert_eq!(images_needed(0.2, 0.1), Some(234));
+        assert_eq!(images_needed(0.1, 0.2), Some(234));
+        // Two of 28 images by the first alone: (1.959964 sqrt(2/28) + 0.841621 sqrt(2/28 - 4/784))^2 / (4/784) = 107.5.
+        assert_eq!(images_needed(2.0 / 28.0, 0.0), Some(108));
+        assert_eq!(images_needed(0.1, 0.1), None);
+        assert_eq!(images_needed(0.0, 0.0), None);
+    }
+
+    /// As many images as are said tell the difference about four times in five.
+    #[test]
+    fn images_needed_have_the_power_that_they_promise() {
+        use rand::RngExt;
+        let (only_a, only_b) = (0.2, 0.1);
+        let images = images_needed(only_a, only_b).unwrap();
+        let mut told = 0u32;
+        for trial in 0..2000 {
+            let mut random = rng(7, Stream::Bootstrap, Coordinates { epoch: 0, index: trial, view: 0 });
+            let (mut a, mut b) = (0, 0);
+            for _ in 0..images {
+                let drawn: f64 = random.random();
+                a += usize::from(drawn < only_a);
+                b += usize::from((only_a..only_a + only_b).contains(&drawn));
+            }
+            told += u32::from(two_sided(a, b) < 0.05);
+        }
+        // The exact test is a little stricter than the normal approximation.
+        assert!((0.74..0.86).contains(&(f64::from(told) / 2000.0)), "{told}");
+    }
 
     #[test]
     fn binomial_by_hand() {

@@ -42,6 +42,9 @@ pub struct Paired {
     pub difference: Difference,
     /// Exact McNemar test of every draw, by draw.
     pub tests: Vec<(usize, McNemar)>,
+    /// Test images from which one draw's difference, were it as large as the mean of these, would be told from chance;
+    /// nothing where there is no difference.
+    pub images_needed: Option<u64>,
 }
 
 impl Comparison {
@@ -92,9 +95,13 @@ fn paired(labels: &[u16], pairs: &[(&PredictionRecord, &PredictionRecord)]) -> O
     let test = |(a, b): &(&PredictionRecord, &PredictionRecord)| {
         Some((a.draw, significance::mcnemar(labels, &a.predicted, &b.predicted).ok()?))
     };
+    let tests = pairs.iter().map(test).collect::<Option<Vec<(usize, McNemar)>>>()?;
+    let answers = (labels.len() * tests.len()) as f64;
+    let share = |only: fn(&McNemar) -> usize| tests.iter().map(|(_, test)| only(test)).sum::<usize>() as f64 / answers;
     Some(Paired {
         test_images: labels.len(),
-        tests: pairs.iter().map(test).collect::<Option<_>>()?,
+        images_needed: significance::images_needed(share(|test| test.only_a), share(|test| test.only_b)),
+        tests,
         difference: significance::difference(&a, &b, &BootstrapOptions::default()).ok()?,
     })
 }

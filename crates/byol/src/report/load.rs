@@ -1,7 +1,7 @@
 //! Reading a run directory, finished or interrupted. Nothing here computes what the report says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
@@ -25,6 +25,8 @@ const TORN: &str = "is incomplete and was skipped";
 pub struct RunData {
     /// The run directory's own name, for people.
     pub name: String,
+    /// The run directory as it was named to [`load()`].
+    pub place: PathBuf,
     /// `config.toml` as a table, so that the report does not depend on which keys a version has.
     pub config: Option<toml::Table>,
     /// One record per stage, label budget, draw and epoch; in that order.
@@ -79,7 +81,7 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
         return Err(ReportError::Missing(run.to_owned()));
     }
     std::fs::read_dir(run).map_err(|source| ReportError::Read { path: run.to_owned(), source })?;
-    let mut data = RunData { name: name_of(run), ..RunData::default() };
+    let mut data = RunData { name: name_of(run), place: run.to_owned(), ..RunData::default() };
     let config = read(&run.join("config.toml"))?;
     let metrics = read_lines(&run.join("metrics.jsonl"), &mut data.notes)?;
     let predictions = read_lines(&run.join("predictions.jsonl"), &mut data.notes)?;

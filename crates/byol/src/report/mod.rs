@@ -2,6 +2,7 @@
 //! nothing here trains, evaluates, or looks at images other than the gallery's.
 
 pub mod ablation;
+pub mod advice;
 pub mod best;
 mod chart;
 pub mod compare;
@@ -22,6 +23,7 @@ use crate::run::directory::runs_hint;
 pub use explain::{Explanation, explain};
 pub(crate) use load::name_of;
 pub use load::{RunData, Sheets, load};
+pub use words::label;
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]

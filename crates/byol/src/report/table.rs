@@ -1,11 +1,30 @@
 //! The comparison table as Markdown that also reads well in a terminal.
 
+use super::advice::advice;
+use super::explain::explain;
 use super::load::RunData;
 use super::words;
 use crate::run::record::{Control, Init, LabelBudget, ResultName};
 
 /// What stands where a classifier was not evaluated.
 pub(super) const MISSING: &str = "–";
+
+/// What came out, in the sentences of the page's head, and what to do next, for the end of a run in a terminal.
+pub fn closing(run: &RunData) -> String {
+    let explained = explain(run);
+    let mut text = format!("{}\n", explained.headline);
+    let found = advice(run, &explained);
+    if !found.is_empty() {
+        text.push_str("\nWhat next:\n");
+    }
+    for (place, one) in found.iter().enumerate() {
+        text.push_str(&format!("{}. {}. {}\n", place + 1, one.kind.heading(), one.text));
+        for command in &one.commands {
+            text.push_str(&format!("     {command}\n"));
+        }
+    }
+    text
+}
 
 /// The comparison table and a line on pre-training, for every run.
 pub fn markdown(runs: &[RunData]) -> String {
@@ -46,11 +65,11 @@ pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
             (Init::Byol, Control::Given) => "given weights, BYOL",
             (Init::Given, _) => "given weights",
         };
-        let mut row = vec![words::key(name).to_owned(), began.to_owned()];
+        let mut row = vec![words::capital(words::label(name)), began.to_owned()];
         row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));
         rows.push(row);
     }
-    let mut draws = vec!["label draws".to_owned(), String::new()];
+    let mut draws = vec!["Label draws".to_owned(), String::new()];
     draws.extend(budgets.iter().map(|&budget| draws_of(run, budget)));
     rows.push(draws);
     rows
@@ -135,15 +154,15 @@ mod tests {
     #[test]
     fn a_whole_run_gives_this_table() {
         let expected = "\
-| classifier     | encoder began as | 10 labels per class | all labels |
-| -------------- | ---------------- | ------------------: | ---------: |
-| supervised     | random           |          40.0 ± 1.0 |       60.0 |
-| byol_finetuned | BYOL             |          60.0 ± 1.0 |       70.0 |
-| byol_linear    | BYOL             |          55.0 ± 1.0 |       65.0 |
-| byol_knn       | BYOL             |          52.0 ± 1.0 |       62.0 |
-| random_linear  | random           |          35.0 ± 1.0 |       45.0 |
-| random_knn     | random           |          33.0 ± 1.0 |       40.0 |
-| label draws    |                  |                   3 |          1 |
+| classifier             | encoder began as | 10 labels per class | all labels |
+| ---------------------- | ---------------- | ------------------: | ---------: |
+| Supervised baseline    | random           |          40.0 ± 1.0 |       60.0 |
+| BYOL, fine-tuned       | BYOL             |          60.0 ± 1.0 |       70.0 |
+| BYOL, linear           | BYOL             |          55.0 ± 1.0 |       65.0 |
+| BYOL, k-NN             | BYOL             |          52.0 ± 1.0 |       62.0 |
+| Random encoder, linear | random           |          35.0 ± 1.0 |       45.0 |
+| Random encoder, k-NN   | random           |          33.0 ± 1.0 |       40.0 |
+| Label draws            |                  |                   3 |          1 |
 
 Test accuracy in percent: mean ± sample standard deviation over label draws.
 
@@ -155,18 +174,31 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
     #[test]
     fn given_weights_have_rows_of_their_own() {
         let expected = "\
-| classifier      | encoder began as    | 10 labels per class | all labels |
-| --------------- | ------------------- | ------------------: | ---------: |
-| given_finetuned | given weights       |          55.0 ± 1.0 |       72.0 |
-| byol_finetuned  | given weights, BYOL |          60.0 ± 1.0 |       70.0 |
-| byol_linear     | given weights, BYOL |          55.0 ± 1.0 |       65.0 |
-| byol_knn        | given weights, BYOL |          42.0 ± 1.0 |       52.0 |
-| given_linear    | given weights       |          50.0 ± 1.0 |       60.0 |
-| given_knn       | given weights       |          48.0 ± 1.0 |       58.0 |
-| label draws     |                     |                   3 |          1 |
+| classifier                | encoder began as    | 10 labels per class | all labels |
+| ------------------------- | ------------------- | ------------------: | ---------: |
+| Given weights, fine-tuned | given weights       |          55.0 ± 1.0 |       72.0 |
+| BYOL, fine-tuned          | given weights, BYOL |          60.0 ± 1.0 |       70.0 |
+| BYOL, linear              | given weights, BYOL |          55.0 ± 1.0 |       65.0 |
+| BYOL, k-NN                | given weights, BYOL |          42.0 ± 1.0 |       52.0 |
+| Given weights, linear     | given weights       |          50.0 ± 1.0 |       60.0 |
+| Given weights, k-NN       | given weights       |          48.0 ± 1.0 |       58.0 |
+| Label draws               |                     |                   3 |          1 |
 ";
         let found = markdown(&[Run::of_given_weights().data()]);
         assert!(found.starts_with(expected), "{found}");
+    }
+
+    #[test]
+    fn a_run_closes_with_what_came_out_and_what_next() {
+        let text = closing(&Run::ahead().data());
+        assert!(
+            text.starts_with(
+                "The best classifier is fine-tuned BYOL with all labels: it is right about 70.0% of 200 test images"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("\n\nWhat next:\n1. "), "{text}");
+        assert!(text.contains("\n     byol run --resume made-up --more-epochs 30\n"), "{text}");
     }
 
     #[test]
@@ -175,8 +207,14 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
         run.drop_arm(ResultName::ByolKnn);
         run.predictions.retain(|record| record.name != ResultName::ByolFinetuned || record.draw == 0);
         let text = markdown(&[run.data()]);
-        assert!(text.contains("| byol_knn       | BYOL             |                   – |          – |"), "{text}");
-        assert!(text.contains("| label draws    |                  |              1 to 3 |          1 |"), "{text}");
+        assert!(
+            text.contains("| BYOL, k-NN             | BYOL             |                   – |          – |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| Label draws            |                  |              1 to 3 |          1 |"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) fn classifier(name: ResultName) -> &'static str {
 }
 
 /// A classifier in a legend.
-pub(crate) fn label(name: ResultName) -> &'static str {
+pub fn label(name: ResultName) -> &'static str {
     match name {
         ResultName::Supervised => "supervised baseline",
         ResultName::ByolFinetuned => "BYOL, fine-tuned",
@@ -79,6 +79,26 @@ pub(crate) fn plural(number: u64, one: &str) -> String {
 /// A share of 1 as `61.2%`.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
+}
+
+/// A share of 1 as `61%`.
+pub(crate) fn whole_percent(share: f64) -> String {
+    format!("{:.0}%", 100.0 * share)
+}
+
+/// A number that is an estimate, rounded up to two digits: `300`, `1,300`.
+pub(crate) fn about(number: u64) -> String {
+    let step = 10u64.pow(number.max(1).ilog10().saturating_sub(1));
+    count(number.div_ceil(step) * step)
+}
+
+/// A word of a command line: quoted for a shell where it must be.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "_-./,=:+@%".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// A difference of shares in percentage points with its sign: `+7.3`, `−0.4`, `0.0`. A small one keeps a second digit,
@@ -154,6 +174,16 @@ pub(crate) fn capital(sentence: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// A sentence to stand within another: with a small first letter, unless its first word has others that are capital.
+pub(crate) fn uncapital(sentence: &str) -> String {
+    let first = sentence.split([' ', ':']).next().unwrap_or_default();
+    if first.chars().skip(1).any(char::is_uppercase) {
+        return sentence.to_owned();
+    }
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +201,12 @@ mod tests {
         assert_eq!([figure(1e-5), figure(-0.5)], ["1.00e-5", "-0.500"]);
         assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
         assert_eq!([plural(1, "epoch"), plural(2000, "epoch")], ["1 epoch", "2,000 epochs"]);
+        assert_eq!([about(7), about(28), about(301), about(1234)], ["7", "28", "310", "1,300"]);
+        assert_eq!(
+            [quoted("runs/mine"), quoted("my photos"), quoted("it's")],
+            ["runs/mine", "'my photos'", "'it'\\''s'"]
+        );
+        assert_eq!([uncapital("No result"), uncapital("BYOL is")], ["no result", "BYOL is"]);
         assert_eq!(capital("fine-tuned BYOL"), "Fine-tuned BYOL");
         assert_eq!(capital("metrics.jsonl: torn"), "metrics.jsonl: torn");
     }

@@ -123,7 +123,7 @@ fn a_damaged_run_is_named_and_the_others_are_shown() {
     served(&[whole, damaged], |address| {
         let seen = revision(address);
         assert_eq!((&seen["runs"][0]["state"], &seen["runs"][1]["state"]), (&"finished".into(), &"damaged".into()));
-        assert!(get(address, "/").1.contains("60.0 ± 1.0"));
+        assert!(get(address, "/").1.contains("60.0<span class=\"deviation\"> ± 1.0</span>"));
     });
 }
 

@@ -1,5 +1,7 @@
 //! Sentences about differences between classifiers, and about what those differences cannot tell.
 
+use std::cmp::Ordering;
+
 use super::{Detail, by_outcome, main_comparisons};
 use crate::eval::significance::McNemar;
 use crate::report::compare::{Comparison, Outcome, Paired, confusion};
@@ -58,9 +60,21 @@ fn tests(found: &Comparison) -> String {
     let Some(paired) = &found.paired else {
         return String::new();
     };
-    let one = |(draw, test): &(usize, McNemar)| format!("draw {}: {}", draw + 1, words::p_value(test.p_value));
+    let ahead = |test: &McNemar| test.only_a.cmp(&test.only_b);
+    let ways = |way| paired.tests.iter().any(|(_, test)| ahead(test) == way);
+    let opposite = ways(Ordering::Greater) && ways(Ordering::Less);
+    let one = |(draw, test): &(usize, McNemar)| {
+        // Small p-values of draws that contradict each other are no evidence together.
+        let way = match ahead(test) {
+            Ordering::Greater if opposite => format!(" for {}", words::classifier(found.name)),
+            Ordering::Less if opposite => format!(" for {}", words::classifier(found.against)),
+            _ => String::new(),
+        };
+        format!("draw {}: {}{way}", draw + 1, words::p_value(test.p_value))
+    };
     let draws: Vec<String> = paired.tests.iter().map(one).collect();
-    format!("Exact McNemar test, {}.", draws.join("; "))
+    let odds = if opposite { " The draws point opposite ways." } else { "" };
+    format!("Exact McNemar test, {}.{odds}", draws.join("; "))
 }
 
 /// The frozen encoder against the one before BYOL, a paragraph for each way of evaluating.

@@ -2,6 +2,7 @@
 //! is no value is not made.
 
 mod comparison;
+mod headline;
 mod training;
 
 use super::compare::{Comparison, Outcome, compare};
@@ -12,6 +13,8 @@ use crate::run::record::{LabelBudget, ResultName};
 /// What a run found.
 #[derive(Clone, Debug)]
 pub struct Explanation {
+    /// For whoever wants one answer: the best classifier, how sure its accuracy is, what the unlabelled images were worth.
+    pub headline: String,
     /// One sentence: fine-tuned BYOL against the baseline at every label budget.
     pub verdict: String,
     /// By topic, in reading order.
@@ -83,8 +86,12 @@ pub fn explain(run: &RunData) -> Explanation {
     add(Topic::Reach, training::reach(run, &comparisons));
     add(Topic::Caveat, comparison::caveats(run, &comparisons));
     add(Topic::Missing, missing(run, &budgets));
-    Explanation { verdict: verdict(run, &comparisons), paragraphs, comparisons }
+    let verdict = verdict(run, &comparisons);
+    Explanation { headline: headline::headline(run, &comparisons, &verdict), verdict, paragraphs, comparisons }
 }
+
+pub(crate) use headline::{MOST_TEST_IMAGES, has_unlabeled};
+pub(crate) use training::still_rising;
 
 /// The comparisons of fine-tuned BYOL with the baseline.
 fn main_comparisons(comparisons: &[Comparison]) -> impl Iterator<Item = &Comparison> {
@@ -105,7 +112,7 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> String {
                     "fine-tuned BYOL and {} have no label budget in common",
                     words::classifier(run.control().baseline())
                 ),
-                false => format!("nothing to compare: no test result of {}", absent.join(" or of ")),
+                false => format!("no test result of {} to compare", absent.join(" or of ")),
             }
         }
         [only] => of_one(only),
@@ -115,7 +122,7 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> String {
             by_outcome(several, Detail::Difference)
         ),
     };
-    let begun = if run.finished() { "" } else { "unfinished run, so far: " };
+    let begun = if run.finished() { "" } else { "so far, " };
     format!("{}.", words::capital(&format!("{begun}{sentence}")))
 }
 

@@ -1,5 +1,6 @@
 //! Sentences about how training went: how long, whether it collapsed, whether it was long enough.
 
+use crate::report::advice::FEW_PASSES;
 use crate::report::compare::{Comparison, Outcome};
 use crate::report::load::RunData;
 use crate::report::words;
@@ -12,8 +13,6 @@ const COLLAPSED_DEVIATION: f64 = 0.1;
 const COLLAPSED_LOSS: f64 = 0.02;
 /// k-NN accuracy that rises by more than this between the last two quarters of its measurements is still rising.
 const RISING: f64 = 0.005;
-/// Image passes from which a ResNet-18 at 64 px began to gain on natural photographs in this project's own trials.
-const FIRST_GAINS: u64 = 200_000;
 /// Image passes of published results on natural photographs.
 const PUBLISHED: u64 = 10_000_000;
 
@@ -123,15 +122,13 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<String>
             if found.against == ResultName::GivenKnn { "the given weights" } else { "a random encoder" },
             words::budget(found.budget)
         );
-        let behind = found.difference() <= 0.0 || found.outcome() == Some(Outcome::Behind);
-        // Weights that were trained on more images may be better than BYOL on these, without any collapse.
-        if behind && found.against == ResultName::GivenKnn {
-            continue;
-        }
-        if behind {
-            signs.push(value);
-        } else {
-            clear.push(value);
+        // What a test leaves undecided is no sign of either. Weights that were trained on more images may be better than BYOL
+        // on these, without any collapse.
+        match found.outcome() {
+            Some(Outcome::Behind) if found.against == ResultName::GivenKnn => {}
+            Some(Outcome::Behind) => signs.push(value),
+            Some(Outcome::Ahead) => clear.push(value),
+            Some(Outcome::Undecided) | None => {}
         }
     }
     let mut texts = Vec::new();
@@ -157,9 +154,9 @@ pub(super) fn reach(run: &RunData, comparisons: &[Comparison]) -> Vec<String> {
     let mut texts = Vec::new();
     let not_ahead = super::main_comparisons(comparisons).any(|found| found.outcome() != Some(Outcome::Ahead));
     if found.images < PUBLISHED && not_ahead {
-        let (first, published) = (words::count(FIRST_GAINS), words::count(PUBLISHED));
+        let (first, published) = (words::count(FEW_PASSES), words::count(PUBLISHED));
         let images = words::count(found.images);
-        texts.push(if found.images < FIRST_GAINS {
+        texts.push(if found.images < FEW_PASSES {
             format!(
                 "{images} image passes are few: on natural photographs, gains began at some {first} passes in this \
                  project's trials (ResNet-18 at 64 px), and published results use {published} and more. That is a possible reason where the gain is missing."
@@ -172,16 +169,10 @@ pub(super) fn reach(run: &RunData, comparisons: &[Comparison]) -> Vec<String> {
         });
     }
     let epochs = run.epochs(Stage::Pretrain, None, 0);
-    let knn: Vec<f64> = epochs.iter().filter_map(|record| record.knn_accuracy).collect();
-    let quarter = knn.len() / 4;
-    // Fewer measurements than eight are mostly noise.
-    if quarter > 1 {
-        let last = mean(&knn[knn.len() - quarter..]);
-        let before = mean(&knn[knn.len() - 2 * quarter..knn.len() - quarter]);
+    if let Some(Quarters { before, last, measurements }) = quarters(&epochs) {
         let values = format!(
-            "{} on average over the last quarter of its {} measurements, {} over the quarter before",
+            "{} on average over the last quarter of its {measurements} measurements, {} over the quarter before",
             words::percent(last),
-            knn.len(),
             words::percent(before)
         );
         texts.push(if last - before > RISING {
@@ -191,4 +182,27 @@ pub(super) fn reach(run: &RunData, comparisons: &[Comparison]) -> Vec<String> {
         });
     }
     texts
+}
+
+/// Mean k-NN accuracy of the last two quarters of its measurements.
+struct Quarters {
+    before: f64,
+    last: f64,
+    measurements: usize,
+}
+
+fn quarters(epochs: &[&EpochRecord]) -> Option<Quarters> {
+    let knn: Vec<f64> = epochs.iter().filter_map(|record| record.knn_accuracy).collect();
+    let (quarter, measurements) = (knn.len() / 4, knn.len());
+    // Fewer measurements than eight are mostly noise.
+    (quarter > 1).then(|| Quarters {
+        before: mean(&knn[measurements - 2 * quarter..measurements - quarter]),
+        last: mean(&knn[measurements - quarter..]),
+        measurements,
+    })
+}
+
+/// Whether k-NN accuracy was still rising at the last of these epochs.
+pub(crate) fn still_rising(epochs: &[&EpochRecord]) -> bool {
+    quarters(epochs).is_some_and(|found| found.last - found.before > RISING)
 }

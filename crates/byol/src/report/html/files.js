@@ -11,21 +11,30 @@ function addressOf(path) {
 }
 
 /* The path within the data, with what can be done with the whole one. */
+/* A button that copies `text`, which `shown` shows for those whose browser forbids it. */
+function copyButton(text, name, label, shown) {
+  const copy = make("button", { type: "button", class: "copy", title: text, "aria-label": name, click: async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      copy.textContent = "copied";
+    } catch {
+      shown.textContent = text;
+      getSelection().selectAllChildren(shown);
+    }
+  } }, label);
+  return copy;
+}
+
+function commandLine(element) {
+  const code = element.querySelector("code");
+  element.append(copyButton(code.textContent, `Copy the command ${code.textContent}`, "copy", code));
+}
+
 function fileLink(name, path) {
   if (!path) return make("span", { class: "file" }, name);
   const address = addressOf(path);
   const shown = address ? make("a", { href: address, target: "_blank" }, name) : make("span", {}, name);
-  const copy = make("button", { type: "button", class: "copy", title: path, "aria-label": `Copy the path of ${name}`, click: async () => {
-    try {
-      await navigator.clipboard.writeText(path);
-      copy.textContent = "copied";
-    } catch {
-      /* Where a browser forbids it, the path is shown to be taken by hand. */
-      shown.textContent = path;
-      getSelection().selectAllChildren(shown);
-    }
-  } }, "copy path");
-  return make("span", { class: "file" }, shown, " ", copy);
+  return make("span", { class: "file" }, shown, " ", copyButton(path, `Copy the path of ${name}`, "copy path", shown));
 }
 
 function reachable(element) {

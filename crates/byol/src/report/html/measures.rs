@@ -10,6 +10,8 @@ use crate::run::record::{LabelBudget, PredictionRecord, ResultName};
 
 /// Classes that a table by class shows at most.
 const MOST_CLASSES: usize = 100;
+/// Of so few classes the five likeliest hold nearly every answer, which tells nothing.
+const FEW_CLASSES: usize = 10;
 
 pub(super) fn section(run: &RunData) -> Markup {
     if run.predictions.is_empty() {
@@ -17,7 +19,7 @@ pub(super) fn section(run: &RunData) -> Markup {
     }
     html! {
         details {
-            summary { h3 { "Every classifier: interval, top-5 and calibration" } }
+            summary { h3 { "Every classifier: interval and calibration" } }
             div.wide { (by_draw(run)) }
         }
         @if run.classes().is_some_and(|classes| classes <= MOST_CLASSES) {
@@ -30,6 +32,7 @@ pub(super) fn section(run: &RunData) -> Markup {
 }
 
 fn by_draw(run: &RunData) -> Markup {
+    let top5 = run.classes().is_some_and(|classes| classes > FEW_CLASSES);
     html! {
         table.plain {
             caption {
@@ -38,9 +41,9 @@ fn by_draw(run: &RunData) -> Markup {
                  average."
             }
             thead { tr {
-                @for name in ["classifier", "labels", "draw", "top-1", "95% interval", "top-5", "calibration error"] {
-                    th scope="col" { (name) }
-                }
+                @for name in ["classifier", "labels", "draw", "accuracy", "95% interval"] { th scope="col" { (name) } }
+                @if top5 { th scope="col" { "top-5" } }
+                th scope="col" { "calibration error" }
             } }
             tbody {
                 @for record in &run.predictions {
@@ -50,7 +53,7 @@ fn by_draw(run: &RunData) -> Markup {
                         td { (record.draw + 1) }
                         td { (percent(Some(record.test_accuracy))) }
                         td { (interval(run, record).unwrap_or_else(|| table::MISSING.to_owned())) }
-                        td { (percent(record.top5_accuracy)) }
+                        @if top5 { td { (percent(record.top5_accuracy)) } }
                         td { (percent(record.calibration_error)) }
                     }
                 }

@@ -1,6 +1,7 @@
 //! The page: one file that holds everything it shows and asks nothing of the network. Each section has a file of its
 //! own; this one orders them.
 
+mod advice;
 mod confusion;
 mod curves;
 mod facts;
@@ -17,6 +18,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::ReportError;
 use super::explain::{Explanation, explain};
 use super::load::RunData;
+use super::words;
 
 /// Written by hand, and free of `<`.
 const STYLE: &str = include_str!("style.css");
@@ -66,7 +68,7 @@ pub fn render(runs: &[RunData]) -> Result<String, ReportError> {
     let explained: Vec<(&RunData, Explanation)> = runs.iter().map(|run| (run, explain(run))).collect();
     let (title, body) = match explained.as_slice() {
         [] => return Err(ReportError::NoRuns),
-        [(run, explanation)] => (format!("{}: what the unlabelled images were worth", run.name), one(run, explanation)),
+        [(run, explanation)] => (format!("{}: {}", run.name, words::uncapital(title_of(run))), one(run, explanation)),
         several => (format!("{} runs compared", several.len()), many(several)),
     };
     Ok(document(&title, &body, Conduct::Interactive))
@@ -132,8 +134,9 @@ fn one(run: &RunData, explanation: &Explanation) -> Markup {
     html! {
         header data-unit="header" {
             p.over { "byol report · " (run.name) @if let Some(data) = data_name(run) { " · " (data) } }
-            h1 { "What the unlabelled images were worth" }
-            p.verdict { (explanation.verdict) }
+            h1 { (title_of(run)) }
+            p.verdict { (explanation.headline) }
+            @if explanation.headline != explanation.verdict { p.statistics { (explanation.verdict) } }
             (notes(run))
             nav aria-label="Sections" {
                 @for (id, name) in SECTIONS { a href={ "#" (id) } { (name) } }
@@ -144,6 +147,14 @@ fn one(run: &RunData, explanation: &Explanation) -> Markup {
             div data-unit="sheets" { (thumbnails::sheets(run, "sheets")) }
         }
         footer { p { "Made by byol from the run directory " code { (run.name) } " and nothing else." } }
+    }
+}
+
+/// Without unlabelled images there is nothing that they could be worth.
+fn title_of(run: &RunData) -> &'static str {
+    match run.summary.is_none() || super::explain::has_unlabeled(run) {
+        true => "What the unlabelled images were worth",
+        false => "What pre-training was worth",
     }
 }
 
@@ -169,7 +180,7 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
                 details.run id={ "run-" (place + 1) } data-run=(place) {
                     summary { h2 { (run.name) } }
                     div data-unit={ "run-" (place + 1) "-about" } {
-                        p.verdict { (explanation.verdict) }
+                        p.verdict { (explanation.headline) }
                         (notes(run))
                     }
                     (sections(run, explanation, &format!("run-{}-", place + 1), &format!("sheets-{}", sheets_of(place))))
@@ -185,7 +196,7 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
     }
 }
 
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("results", "Results"),
     ("explanation", "Explanation"),
     ("mistakes", "Wrong answers"),
@@ -196,6 +207,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("views", "Views"),
     ("neighbours", "Neighbours"),
     ("facts", "Data and settings"),
+    ("next", "What next"),
 ];
 
 /// Every section, in the order of [`SECTIONS`]. `prefix` keeps their names apart where several runs share a page.
@@ -212,6 +224,7 @@ fn sections(run: &RunData, explanation: &Explanation, prefix: &str, sheets: &str
         pictures::views(run),
         pictures::neighbours(run),
         facts::section(run),
+        advice::section(run, explanation),
     ];
     html! {
         @for ((id, name), content) in SECTIONS.iter().zip(contents) {

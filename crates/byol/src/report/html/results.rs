@@ -97,7 +97,7 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
             table.results {
                 caption {
                     "Test accuracy in percent: mean ± sample standard deviation over label draws. Every classifier of a \
-                     column uses the same labels."
+                     column uses the same labels; the best of each column is bold."
                 }
                 thead { tr {
                     @for (column, cell) in head.iter().flatten().enumerate() {
@@ -106,14 +106,13 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
                 } }
                 tbody {
                     @for (place, row) in body.iter().enumerate() {
-                        tr.main[names.get(place) == Some(&ResultName::ByolFinetuned)]
-                            .draws[place == names.len()] {
+                        tr.draws[place == names.len()] {
                             @for (column, cell) in row.iter().enumerate() {
                                 @match (column, names.get(place)) {
-                                    (0, Some(&name)) => th scope="row" { (words::capital(words::label(name))) },
-                                    (0, None) => th scope="row" { (words::capital(cell)) },
+                                    (0, _) => th scope="row" { (cell) },
                                     (1, _) => td.word { (cell) },
-                                    _ => td { (cell) },
+                                    (_, Some(&name)) => td.best[is_best(run, name, budgets[column - 2])] { (spread(cell)) },
+                                    (_, None) => td { (cell) },
                                 }
                             }
                         }
@@ -121,6 +120,20 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Whether no classifier of the column has a higher mean.
+fn is_best(run: &RunData, name: ResultName, budget: LabelBudget) -> bool {
+    let mean = |name: ResultName| run.accuracy(name, budget).map(|found| found.mean);
+    mean(name).is_some_and(|own| ResultName::ALL.into_iter().filter_map(mean).all(|other| own > other - 1e-9))
+}
+
+/// Mean and deviation, apart, so that a narrow screen can set one below the other.
+fn spread(cell: &str) -> Markup {
+    match cell.split_once(" ± ") {
+        Some((mean, deviation)) => html! { (mean) span.deviation { " ± " (deviation) } },
+        None => html! { (cell) },
     }
 }
 
@@ -267,6 +280,55 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
     }
 }
 
+/// Words that not every reader knows, and what they mean here.
+const GLOSSARY: [(&str, &str); 18] = [
+    (
+        "Encoder",
+        "The part of a network that turns an image into numbers (its representation). A classifier reads these.",
+    ),
+    (
+        "Pre-training (BYOL)",
+        "The encoder learns from images without their labels: it predicts one changed view of an image from another.",
+    ),
+    ("Baseline", "Encoder and classifier trained on the labelled images alone, without pre-training."),
+    ("Fine-tuned", "Encoder and classifier trained further with the labels, from the pre-trained encoder."),
+    ("Linear", "A linear classifier (logistic regression) on the encoder as it is: the encoder is not changed."),
+    (
+        "k-NN",
+        "Each image gets the class of the labelled images nearest to it; the encoder is not changed, nothing is trained.",
+    ),
+    ("Random encoder", "An encoder that was never trained: what pre-training must beat."),
+    ("Given weights", "What training began with where --weights gave some, such as those of ImageNet."),
+    (
+        "Label draw",
+        "Which labelled images a budget holds is drawn by lot, several times; ± tells how much results differ between draws.",
+    ),
+    ("Point", "A hundredth of the test images: from 45% to 52% are 7 points."),
+    (
+        "95% interval",
+        "Where the true value lies, as far as this many test images and draws tell (for single accuracies after Wilson, for differences by \
+     the bootstrap: drawing the test images and draws again and again from those there are). A difference whose interval holds 0 may be chance.",
+    ),
+    (
+        "McNemar test, p",
+        "How often chance alone would divide the images that only one of two classifiers got right at least as unevenly. Below 0.05 is \
+     commonly taken for more than chance.",
+    ),
+    ("Calibration", "Whether a classifier that says 80% is right four times in five."),
+    ("Image pass", "One image seen once in training."),
+    (
+        "Views, t and t\u{2032}",
+        "Randomly cropped, coloured and blurred copies of an image; t and t\u{2032} are the two ways of making them.",
+    ),
+    ("Tau", "How slowly the target network, which gives BYOL its answers, follows the network that learns."),
+    (
+        "Collapse",
+        "A failed pre-training: all images get the same numbers. Effective rank (how many directions the numbers use), alignment (how close two views \
+     of an image are), uniformity and projection deviation (how evenly different images spread) are watched for it.",
+    ),
+    ("Cosine similarity", "How alike two representations are: 1 the same, 0 nothing in common."),
+];
+
 pub(super) fn explanation(explanation: &Explanation) -> Markup {
     let groups = explanation.paragraphs.chunk_by(|a, b| a.topic == b.topic);
     html! {
@@ -278,6 +340,10 @@ pub(super) fn explanation(explanation: &Explanation) -> Markup {
                     @for paragraph in group { p { (paragraph.text.replace("k-NN", "k\u{2011}NN")) } }
                 }
             }
+        }
+        details {
+            summary { h3 { "Words used on this page" } }
+            dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
         }
     }
 }

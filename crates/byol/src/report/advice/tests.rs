@@ -1,0 +1,172 @@
+//! Each piece of advice is given by runs that need it, and by no others.
+
+use super::super::explain::explain;
+use super::super::testing::{Run, TEST_IMAGES};
+use super::*;
+
+fn of(run: &RunData) -> Vec<Advice> {
+    advice(run, &explain(run))
+}
+
+fn only(run: &RunData, kind: Kind) -> Option<Advice> {
+    of(run).into_iter().find(|advice| advice.kind == kind)
+}
+
+/// A run that leaves nothing to wish: many passes, a decided difference, no file skipped, images that are drawn.
+fn content() -> Run {
+    let mut run = Run::with_accuracies(&[
+        (ResultName::Supervised, 0.60, 0.61),
+        (ResultName::ByolFinetuned, 0.90, 0.91),
+        (ResultName::ByolLinear, 0.85, 0.86),
+        (ResultName::ByolKnn, 0.82, 0.83),
+        (ResultName::RandomLinear, 0.35, 0.45),
+        (ResultName::RandomKnn, 0.33, 0.40),
+    ]);
+    let summary = run.summary.as_mut().expect("it has one");
+    summary.data.skipped = 0;
+    let pretrain = summary.pretrain.as_mut().expect("it has one");
+    pretrain.images = 400_000;
+    for record in run.metrics.iter_mut().filter(|record| record.stage == Stage::Pretrain) {
+        record.knn_accuracy = Some(0.8);
+    }
+    run
+}
+
+#[test]
+fn a_run_that_leaves_nothing_to_wish_is_used() {
+    let found = of(&content().data());
+    let [found] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(found.kind, Kind::Use);
+    assert!(found.text.contains("fine-tuned BYOL with all labels is right about 91.0%"), "{}", found.text);
+    assert_eq!(
+        found.commands,
+        [
+            "byol predict --from made-up FOLDER --out predictions.csv",
+            "byol export --from made-up --out classifier.onnx"
+        ]
+    );
+}
+
+#[test]
+fn few_passes_give_the_epochs_and_the_time_that_are_missing() {
+    let mut run = content();
+    let pretrain = run.summary.as_mut().and_then(|summary| summary.pretrain.as_mut()).expect("it has one");
+    (pretrain.images, pretrain.epochs, pretrain.images_per_second) = (54_400, 50, 13.4);
+    let mut data = run.data();
+    data.place = "runs/my run".into();
+    let found = only(&data, Kind::MorePasses).expect("54,400 are few");
+    // 1,088 images an epoch: 145,600 passes are 133.8 epochs, 134 epochs are 145,792 passes, 10,880 s.
+    assert_eq!(
+        found.text,
+        "Pre-training saw 54,400 image passes; gains begin near 200,000. 134 epochs more are 145,792 passes, about 3 h 01 min at \
+         the 13.4 images/s that were measured."
+    );
+    assert_eq!(found.commands, ["byol run --resume 'runs/my run' --more-epochs 134"]);
+
+    let pretrain = run.summary.as_mut().and_then(|summary| summary.pretrain.as_mut()).expect("it has one");
+    pretrain.images = FEW_PASSES;
+    assert_eq!(only(&run.data(), Kind::MorePasses), None);
+    let pretrain = run.summary.as_mut().and_then(|summary| summary.pretrain.as_mut()).expect("it has one");
+    (pretrain.images, pretrain.ended_by) = (1_000, "patience".to_owned());
+    assert_eq!(only(&run.data(), Kind::MorePasses), None, "it had ended by itself");
+}
+
+#[test]
+fn an_undecided_difference_asks_for_the_test_that_could_decide() {
+    let run = Run::with_accuracies(&[(ResultName::Supervised, 0.80, 0.80), (ResultName::ByolFinetuned, 0.83, 0.83)]);
+    let data = run.data();
+    let explanation = explain(&data);
+    let needed: Vec<u64> =
+        explanation.comparisons.iter().filter_map(|found| found.paired.as_ref()?.images_needed).collect();
+    let least = *needed.iter().min().expect("the accuracies differ");
+    assert!(least > TEST_IMAGES as u64, "{needed:?}");
+    let found = only(&data, Kind::MoreTestImages).expect("three points of 200 images decide nothing");
+    let text = format!("200 test images cannot tell 3.0 points from chance; some {} could.", words::about(least));
+    assert!(found.text.starts_with(&text), "{}", found.text);
+    assert!(found.commands[0].ends_with(" --out made-up-more-tests"), "{:?}", found.commands);
+    assert_eq!(only(&content().data(), Kind::MoreTestImages), None);
+}
+
+#[test]
+fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
+    let mut run = content();
+    run.set_labels(vec![0; 28]);
+    for record in &mut run.predictions {
+        let right = if record.name == ResultName::ByolFinetuned { 24 } else { 4 };
+        record.predicted = (0..28).map(|image| u16::from(image >= right)).collect();
+        record.probabilities = vec![0.5; 28];
+        record.test_accuracy = right as f64 / 28.0;
+    }
+    let found = only(&run.data(), Kind::MoreTestImages).expect("28 images are few");
+    // Wilson's interval of 24 of 28: 68.5% to 94.3%.
+    assert!(
+        found.text.starts_with("An accuracy from 28 images is uncertain by 13 points to either side; from "),
+        "{}",
+        found.text
+    );
+}
+
+#[test]
+fn photographs_that_are_few_are_advised_to_begin_with_weights() {
+    let mut run = content();
+    let summary = run.summary.as_mut().expect("it has one");
+    summary.data.name = "photos".to_owned();
+    summary.data.unlabeled[0].name = "my unlabeled".to_owned();
+    let found = only(&run.data(), Kind::Weights).expect("4,000 images are few");
+    assert!(found.text.starts_with("4,000 images to learn from are few."), "{}", found.text);
+    assert_eq!(
+        found.commands,
+        ["byol run --data '/home/me/my photos' --unlabeled 'my unlabeled' --weights imagenet --out made-up-imagenet"]
+    );
+    run.summary.as_mut().expect("it has one").data.unlabeled[0].images = FEW_IMAGES;
+    assert_eq!(only(&run.data(), Kind::Weights), None);
+    run.summary.as_mut().expect("it has one").data.name = "patterns".to_owned();
+    assert_eq!(only(&run.data(), Kind::Weights), None);
+}
+
+#[test]
+fn labels_that_paid_are_asked_for_and_of_the_weakest_class() {
+    let mut run = content();
+    for record in run.predictions.iter_mut().filter(|record| record.name == ResultName::ByolFinetuned) {
+        let all = record.labels_per_class == LabelBudget::All;
+        // With all labels, deer are taken for airplanes half of the time, everything else is right.
+        record.predicted = (0..TEST_IMAGES as u16)
+            .map(|image| if image % 4 == 3 && (image % 8 == 3 || !all) { 0 } else { image % 4 })
+            .collect();
+        record.test_accuracy = if all { 0.875 } else { 0.75 };
+    }
+    let found = only(&run.data(), Kind::MoreLabels).expect("12.5 points were gained by labels");
+    assert!(
+        found.text.starts_with(
+            "From 10 labels per class to all labels accuracy rose by 12.5 points: more labels promise more. The class that needs \
+             them most is deer: 50.0% of its test images are right."
+        ),
+        "{}",
+        found.text
+    );
+    assert_eq!(found.commands.len(), 2);
+    assert_eq!(only(&content().data(), Kind::MoreLabels), None);
+}
+
+#[test]
+fn files_that_were_skipped_are_to_be_looked_at() {
+    let mut run = content();
+    run.summary.as_mut().expect("it has one").data.skipped = 1;
+    let found = only(&run.data(), Kind::Repair).expect("a file was skipped");
+    assert_eq!(found.text, "1 file could not be read and was not used. The command names it.");
+    assert_eq!(found.commands, ["byol data info '/home/me/my photos'"]);
+}
+
+#[test]
+fn three_pieces_at_most_the_worthiest_first_and_none_of_an_unfinished_run() {
+    let mut run =
+        Run::with_accuracies(&[(ResultName::Supervised, 0.40, 0.60), (ResultName::ByolFinetuned, 0.42, 0.61)]);
+    let summary = run.summary.as_mut().expect("it has one");
+    summary.data.name = "photos".to_owned();
+    let found = of(&run.data());
+    assert_eq!(found.len(), MOST);
+    assert_eq!(found[0].kind, Kind::Weights);
+    assert!(found.windows(2).all(|pair| pair[0].worth >= pair[1].worth), "{found:?}");
+    run.summary.as_mut().expect("it has one").finished = false;
+    assert!(of(&run.data()).is_empty());
+}
