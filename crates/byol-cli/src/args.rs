@@ -62,16 +62,24 @@ pub enum Command {
     /// Write pictures of t and t' views, with the sampled parameters as JSON
     Views(Views),
     /// Train the baseline: encoder and classifier on the labelled images alone
+    #[command(
+        override_usage = "byol supervised --data <DIR> --out <RUN> [OPTIONS]\n       byol supervised --resume <RUN>"
+    )]
     Supervised(Supervised),
     /// Pre-train an encoder with BYOL on images without labels
+    #[command(override_usage = "byol pretrain --data <DIR> --out <RUN> [OPTIONS]\n       byol pretrain --resume <RUN>")]
     Pretrain(Pretrain),
     /// Train a pre-trained encoder and a new classifier on the labelled images
+    #[command(
+        override_usage = "byol finetune --from <RUN> --data <DIR> --out <RUN> [OPTIONS]\n       byol finetune --resume <RUN>"
+    )]
     Finetune(Finetune),
     /// Evaluate a frozen pre-trained encoder
     Evaluate(Evaluate),
     /// Write a trained network for other programs: safetensors for PyTorch, ONNX
     Export(commands::export::Export),
     /// Compare: baseline, pre-training, fine-tuning, evaluations and report
+    #[command(override_usage = "byol run --data <DIR> --out <RUN> [OPTIONS]\n       byol run --resume <RUN>")]
     Run(Run),
     /// Say which classes pictures show, and how likely
     Predict(commands::predict::Predict),
@@ -163,7 +171,7 @@ pub struct Views {
 #[derive(Args)]
 pub struct Supervised {
     #[command(flatten)]
-    pub source: Source,
+    pub source: TrainingSource,
     #[command(flatten)]
     pub target: Target,
     #[command(flatten)]
@@ -179,7 +187,7 @@ pub struct Supervised {
 #[derive(Args)]
 pub struct Pretrain {
     #[command(flatten)]
-    pub source: Source,
+    pub source: TrainingSource,
     #[command(flatten)]
     pub pool: Pool,
     #[command(flatten)]
@@ -195,10 +203,10 @@ pub struct Pretrain {
 #[derive(Args)]
 pub struct Finetune {
     /// Run directory of the pre-training, or one of its checkpoints; its configuration is the default here
-    #[arg(long, value_name = "RUN")]
-    pub from: PathBuf,
+    #[arg(long, value_name = "RUN", required_unless_present = "resume")]
+    pub from: Option<PathBuf>,
     #[command(flatten)]
-    pub source: Source,
+    pub source: TrainingSource,
     #[command(flatten)]
     pub target: Target,
     #[command(flatten)]
@@ -238,7 +246,7 @@ pub enum ProtocolName {
 #[derive(Args)]
 pub struct Run {
     #[command(flatten)]
-    pub source: Source,
+    pub source: TrainingSource,
     #[command(flatten)]
     pub pool: Pool,
     #[command(flatten)]
@@ -335,6 +343,16 @@ pub struct Source {
     pub strictness: Strictness,
 }
 
+#[derive(Args)]
+pub struct TrainingSource {
+    /// Labelled pictures: folders by class, with or without train/ and test/; a folder with a labels.csv; Parquet or tar
+    /// files; a packed file; the binary files of STL-10 or CIFAR-10; or `patterns` for the embedded set
+    #[arg(long, value_name = "DIR", required_unless_present = "resume")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub strictness: Strictness,
+}
+
 #[derive(Args, Default)]
 pub struct Strictness {
     /// Refuse unreadable pictures instead of skipping them
@@ -362,12 +380,12 @@ pub struct Pool {
 
 #[derive(Args)]
 pub struct Target {
-    /// Run directory: new, or with --resume the one to continue
-    #[arg(long, value_name = "RUN")]
-    pub out: PathBuf,
-    /// Continue the run in --out from its last checkpoint
-    #[arg(long)]
-    pub resume: bool,
+    /// Run directory: a new one
+    #[arg(long, value_name = "RUN", required_unless_present = "resume")]
+    pub out: Option<PathBuf>,
+    /// Continue a run from its last checkpoint; everything else is what it was begun with
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    pub resume: Option<Option<PathBuf>>,
 }
 
 #[derive(Args)]

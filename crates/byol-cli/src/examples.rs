@@ -74,7 +74,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "pretrain",
         &[
             example("byol pretrain --data data --unlabeled photos --out runs/byol", "on both sets of pictures"),
-            example("byol pretrain --data data --out runs/byol --resume", "goes on where it was stopped"),
+            example("byol pretrain --resume runs/byol", "goes on where it was stopped"),
             example(
                 "byol pretrain --data data --out runs/short --set epochs=5 --set batch_size=128",
                 "with other settings",
@@ -113,7 +113,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "byol run --data data --unlabeled photos --out runs/mine --labels-per-class 10,100,all",
                 "with pictures of one's own, at three label budgets",
             ),
-            example("byol run --data data --out runs/all --resume", "goes on where it was stopped"),
+            example("byol run --resume runs/all", "goes on where it was stopped"),
             example("byol run --config byol.toml --data data --out runs/own", "with the file that byol init wrote"),
         ],
     ),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use byol::config::Experiment;
 use byol::config::resolve::{Request, resolve};
-use byol::data::{Dataset, OpenOptions};
+use byol::data::{self, Dataset, OpenOptions};
 use byol::device::Hardware;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
@@ -91,6 +91,11 @@ pub fn dataset(
         reporter.event(&Event::Warning { text: text.clone() });
     }
     Ok(dataset)
+}
+
+/// That data is where it was said to be, before anything is looked through.
+pub fn there(path: &Path) -> anyhow::Result<()> {
+    Ok(data::require(path)?)
 }
 
 /// Opens data on another thread, and tells now and then how far that is: every picture is decoded once, which takes

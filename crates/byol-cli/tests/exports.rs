@@ -67,6 +67,7 @@ fn train(experiment: &Experiment, out: &Path, stages: Stages) {
         hardware: &cpu(),
         out,
         mode: OpenMode::Fresh,
+        command: None,
         interrupt: &Interrupt::default(),
         reporter: &mut Silent,
     };

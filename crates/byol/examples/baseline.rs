@@ -46,6 +46,7 @@ pub fn baseline(data: &str, out: PathBuf) -> Result<f64, Box<dyn Error>> {
         out: &out,
         // A second call finds the finished run and returns what it found.
         mode: OpenMode::Resume,
+        command: None,
         interrupt: &Interrupt::default(),
         reporter: &mut Silent,
     })?;

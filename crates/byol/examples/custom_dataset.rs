@@ -96,6 +96,7 @@ pub fn custom_dataset(out: &Path) -> Result<String, Box<dyn Error>> {
         hardware: &hardware,
         out,
         mode: OpenMode::Resume,
+        command: None,
         interrupt: &Interrupt::default(),
         reporter: &mut Silent,
     })?;

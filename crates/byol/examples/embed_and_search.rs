@@ -80,6 +80,7 @@ pub fn pretrain_on_patterns(run: &Path, hardware: &Hardware) -> Result<Arc<dyn I
         hardware,
         out: run,
         mode: OpenMode::Resume,
+        command: None,
         interrupt: &Interrupt::default(),
         reporter: &mut Silent,
     })?;

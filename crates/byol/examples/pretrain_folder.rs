@@ -54,6 +54,7 @@ pub fn pretrain_folder(folder: Option<&Path>, out: &Path) -> Result<usize, Box<d
         hardware: &hardware,
         out,
         mode: OpenMode::Resume,
+        command: None,
         interrupt: &Interrupt::default(),
         reporter: &mut Epochs,
     })?;

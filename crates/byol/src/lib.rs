@@ -31,6 +31,7 @@
 //!     hardware: &hardware,
 //!     out: &runs.join("first"),
 //!     mode: OpenMode::Fresh,
+//!     command: None,
 //!     interrupt: &Interrupt::default(),
 //!     reporter: &mut Silent,
 //! })?;

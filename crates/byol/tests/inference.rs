@@ -30,6 +30,7 @@ fn train(out: &Path, data: &Dataset, hardware: &Hardware) {
         hardware,
         out,
         mode: OpenMode::Fresh,
+        command: None,
         interrupt: &Interrupt::default(),
         reporter: &mut Silent,
     })

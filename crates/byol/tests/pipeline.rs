@@ -86,6 +86,7 @@ impl Try<'_> {
             hardware: &hardware,
             out: self.out,
             mode: self.mode,
+            command: None,
             interrupt,
             reporter,
         })
@@ -257,6 +258,7 @@ fn ablations_share_runs_and_show_collapse() {
             hardware: &hardware,
             out: &out,
             mode,
+            command: None,
             interrupt: &Interrupt::default(),
             reporter: &mut Silent,
         };
@@ -305,6 +307,7 @@ fn an_encoder_that_sees_other_pictures_is_warned_about() {
             hardware: &hardware,
             out: &run,
             mode: OpenMode::Resume,
+            command: None,
             interrupt: &Interrupt::default(),
             reporter,
         });

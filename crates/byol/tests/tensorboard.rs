@@ -61,7 +61,7 @@ fn record(stage: Stage, draw: usize, epoch: usize) -> EpochRecord {
         validation_accuracy: (!pretraining).then_some(0.0),
         knn_accuracy: pretraining.then_some(part),
         linear_accuracy: None,
-        health: pretraining.then(|| Health { representation: spread(1.0), projection: spread(2.0) }),
+        health: pretraining.then(|| Health { representation: spread(1.0), projection: spread(2.0), images: None }),
         projection_deviation: None,
         learning_rate: 1e-3 * part,
         tau: pretraining.then_some(0.99),

@@ -25,6 +25,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
         hardware: &hardware,
         out: &options.out,
         mode: if options.resume { OpenMode::Resume } else { OpenMode::Fresh },
+        command: None,
         interrupt: &interrupt,
         reporter,
     };

@@ -27,6 +27,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
         // An evaluation writes nothing.
         out: &options.from,
         mode: OpenMode::Resume,
+        command: None,
         interrupt: &interrupt::listen()?,
         reporter,
     };

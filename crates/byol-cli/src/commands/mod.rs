@@ -15,6 +15,7 @@ pub mod pack;
 mod pictures;
 pub mod predict;
 mod report;
+mod resume;
 mod train;
 mod views;
 pub mod watch;

@@ -1,16 +1,20 @@
 //! The commands that train and leave a run directory behind.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use byol::config::Experiment;
 use byol::data::PATTERNS;
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report;
+use byol::run::RunDirectory;
+use byol::run::command::{TrainingCommand, shell_word};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::record::{Control, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
 
+use super::resume::{Earlier, Meant, Place, Typed};
 use crate::args::{self, Output};
 use crate::exit::Ending;
 use crate::request::{self, Basis};
@@ -18,13 +22,9 @@ use crate::{interrupt, output};
 
 /// What the training commands have in common, from their options.
 struct Job<'a> {
-    data: &'a Path,
-    unlabeled: &'a [PathBuf],
-    strictness: &'a args::Strictness,
-    out: &'a Path,
-    mode: OpenMode,
+    command: TrainingCommand,
+    typed: Typed<'a>,
     labels: Option<&'a args::Labels>,
-    weights: Option<&'a Path>,
     /// Whether there is a classifier, which may take over the last layer of `weights`.
     classifies: bool,
     config: &'a args::Config,
@@ -34,37 +34,36 @@ struct Job<'a> {
 
 pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let job = Job {
-        data: Path::new(PATTERNS),
-        unlabeled: &[],
-        strictness: &args::Strictness::default(),
-        out: &demo.out,
-        // A second demo shows the first one's result, or continues it.
-        mode: OpenMode::Resume,
+        command: TrainingCommand::Demo,
+        typed: Typed { data: Some(Path::new(PATTERNS)), ..Typed::default() },
         labels: Some(&demo.labels),
-        weights: None,
         classifies: true,
         config: &demo.config,
         basis: Basis { preset: Some("demo"), ..Basis::default() },
         hardware: &demo.hardware,
     };
-    job.work(output, reporter, experiment::run)
+    // A second demo shows the first one's result, or continues it.
+    let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false };
+    job.work(&place, output, reporter, |context, _| experiment::run(context))
 }
 
 pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let job = Job {
-        data: &run.source.data,
-        unlabeled: &run.pool.unlabeled,
-        strictness: &run.source.strictness,
-        out: &run.target.out,
-        mode: mode(&run.target),
+        command: TrainingCommand::Run,
+        typed: Typed {
+            data: run.source.data.as_deref(),
+            unlabeled: &run.pool.unlabeled,
+            strictness: Some(&run.source.strictness),
+            weights: run.beginning.weights.as_deref(),
+            ..Typed::default()
+        },
         labels: Some(&run.labels),
-        weights: run.beginning.weights.as_deref(),
         classifies: true,
         config: &run.config,
         basis: Basis::default(),
         hardware: &run.hardware,
     };
-    job.work(output, reporter, experiment::run)
+    job.work(&Place::of(&run.target)?, output, reporter, |context, _| experiment::run(context))
 }
 
 pub fn supervised(
@@ -74,76 +73,94 @@ pub fn supervised(
 ) -> anyhow::Result<Ending> {
     let stage = if supervised.beginning.weights.is_some() { Stage::Finetune } else { Stage::Supervised };
     let job = Job {
-        data: &supervised.source.data,
-        unlabeled: &[],
-        strictness: &supervised.source.strictness,
-        out: &supervised.target.out,
-        mode: mode(&supervised.target),
+        command: TrainingCommand::Supervised,
+        typed: Typed {
+            data: supervised.source.data.as_deref(),
+            strictness: Some(&supervised.source.strictness),
+            weights: supervised.beginning.weights.as_deref(),
+            ..Typed::default()
+        },
         labels: Some(&supervised.labels),
-        weights: supervised.beginning.weights.as_deref(),
         classifies: true,
         config: &supervised.config,
         // Given weights are fine-tuned: as in `byol run`, the settings are those of fine-tuning.
         basis: Basis { stage: Some(stage), ..Basis::default() },
         hardware: &supervised.hardware,
     };
-    job.work(output, reporter, experiment::supervised)
+    job.work(&Place::of(&supervised.target)?, output, reporter, |context, _| experiment::supervised(context))
 }
 
 pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let job = Job {
-        data: &pretrain.source.data,
-        unlabeled: &pretrain.pool.unlabeled,
-        strictness: &pretrain.source.strictness,
-        out: &pretrain.target.out,
-        mode: mode(&pretrain.target),
+        command: TrainingCommand::Pretrain,
+        typed: Typed {
+            data: pretrain.source.data.as_deref(),
+            unlabeled: &pretrain.pool.unlabeled,
+            strictness: Some(&pretrain.source.strictness),
+            weights: pretrain.beginning.weights.as_deref(),
+            ..Typed::default()
+        },
         labels: None,
-        weights: pretrain.beginning.weights.as_deref(),
         classifies: false,
         config: &pretrain.config,
         basis: Basis { stage: Some(Stage::Pretrain), ..Basis::default() },
         hardware: &pretrain.hardware,
     };
-    job.work(output, reporter, experiment::pretrain)
+    job.work(&Place::of(&pretrain.target)?, output, reporter, |context, _| experiment::pretrain(context))
 }
 
 pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let job = Job {
-        data: &finetune.source.data,
-        unlabeled: &[],
-        strictness: &finetune.source.strictness,
-        out: &finetune.target.out,
-        mode: mode(&finetune.target),
+        command: TrainingCommand::Finetune,
+        typed: Typed {
+            data: finetune.source.data.as_deref(),
+            strictness: Some(&finetune.source.strictness),
+            from: finetune.from.as_deref(),
+            ..Typed::default()
+        },
         labels: Some(&finetune.labels),
-        weights: None,
         classifies: true,
         config: &finetune.config,
-        basis: Basis { run: Some(&finetune.from), stage: Some(Stage::Finetune), ..Basis::default() },
+        basis: Basis { run: finetune.from.as_deref(), stage: Some(Stage::Finetune), ..Basis::default() },
         hardware: &finetune.hardware,
     };
-    job.work(output, reporter, |context| experiment::finetune(context, &finetune.from))
-}
-
-fn mode(target: &args::Target) -> OpenMode {
-    if target.resume { OpenMode::Resume } else { OpenMode::Fresh }
+    job.work(&Place::of(&finetune.target)?, output, reporter, |context, meant| {
+        experiment::finetune(context, meant.from.as_deref().unwrap_or(Path::new("")))
+    })
 }
 
 impl Job<'_> {
-    /// Resolves the options, the cheapest first, and does the work.
+    /// Resolves the options, the cheapest first, and does the work: everything that can be wrong without the data is
+    /// found before it is looked through.
     fn work(
         &self,
+        place: &Place,
         output: Output,
         reporter: &mut dyn Reporter,
-        work: impl FnOnce(&mut Context<'_>) -> Result<Outcome, ExperimentError>,
+        work: impl FnOnce(&mut Context<'_>, &Meant) -> Result<Outcome, ExperimentError>,
     ) -> anyhow::Result<Ending> {
-        let mut experiment = request::experiment(self.config, self.labels, self.basis)?;
+        let Place { out, mode, .. } = place;
+        let earlier = Earlier::of(place, self.command)?;
+        // A run that goes on has its settings; what is typed beside them must agree.
+        let basis = match &earlier {
+            Some(_) if self.command != TrainingCommand::Demo => Basis { run: Some(out), ..self.basis },
+            _ => self.basis,
+        };
+        let mut experiment = request::experiment(self.config, self.labels, basis)?;
+        let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
+        RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
+        let meant =
+            Meant::of(self.command, &self.typed, self.hardware, place, earlier.and_then(|earlier| earlier.command))?;
+        for path in [&meant.data].into_iter().chain(&meant.unlabeled) {
+            request::there(path)?;
+        }
         let interrupt = interrupt::listen()?;
-        let hardware = request::hardware(self.hardware, reporter)?;
-        let data = request::dataset(self.data, self.unlabeled, self.strictness, reporter)?;
+        let hardware = request::hardware(&meant.hardware, reporter)?;
+        let data = request::dataset(&meant.data, &meant.unlabeled, &meant.strictness, reporter)?;
         let beginning = Beginning {
-            weights: self.weights,
-            out: self.out,
-            mode: self.mode,
+            weights: self.typed.weights,
+            out,
+            mode: *mode,
             classes: self.classifies.then_some(data.class_names.len()),
         };
         let (mode, notes) = weights::begin(&beginning, &mut experiment)?;
@@ -158,41 +175,45 @@ impl Job<'_> {
             );
             reporter.event(&Event::Warning { text });
         }
-        let outcome = work(&mut Context {
+        let mut context = Context {
             experiment: &experiment,
             data: &data,
             hardware: &hardware,
-            out: self.out,
+            out,
             mode,
+            command: Some(&meant.record),
             interrupt: &interrupt,
             reporter,
-        })?;
-        self.tell(&outcome, output, reporter)
+        };
+        let outcome = work(&mut context, &meant)?;
+        self.tell(&outcome, out, output, reporter)
     }
 
     /// Prints how the work ended and what it found.
-    fn tell(&self, outcome: &Outcome, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    fn tell(
+        &self,
+        outcome: &Outcome,
+        out: &Path,
+        output: Output,
+        reporter: &mut dyn Reporter,
+    ) -> anyhow::Result<Ending> {
         let (summary, note) = match outcome {
-            Outcome::Finished(summary) => (summary, format!("finished: {}", self.out.display())),
+            Outcome::Finished(summary) => (summary, format!("finished: {}", out.display())),
             Outcome::AlreadyFinished(summary) => {
-                (summary, format!("{} was finished before; nothing was left to do", self.out.display()))
+                (summary, format!("{} was finished before; nothing was left to do", out.display()))
             }
-            Outcome::Interrupted(summary) => {
-                let how =
-                    if self.mode == OpenMode::Resume { "the same command" } else { "the same command with --resume" };
-                (summary, format!("interrupted; {how} continues {}", self.out.display()))
-            }
+            Outcome::Interrupted(summary) => (summary, format!("interrupted; to go on: {}", self.resume(out))),
         };
         reporter.event(&Event::Note { text: note });
         if output.json {
             output::json(&End { event: "ended", summary });
         } else {
-            let run = (!summary.results.is_empty()).then(|| report::load(self.out)).transpose()?;
+            let run = (!summary.results.is_empty()).then(|| report::load(out)).transpose()?;
             if let Some(run) = &run {
                 output::text(&report::table::markdown(std::slice::from_ref(run)));
                 output::text(&format!("\n{}", report::table::closing(run)));
             }
-            let page = self.out.join("report.html");
+            let page = out.join("report.html");
             if page.is_file() {
                 output::text(&format!("\nreport: {}", page.display()));
             }
@@ -201,6 +222,14 @@ impl Job<'_> {
             Outcome::Interrupted(_) => Ok(Ending::Interrupted),
             Outcome::Finished(_) | Outcome::AlreadyFinished(_) => Ok(Ending::Done),
         }
+    }
+}
+
+impl Job<'_> {
+    /// The command line that continues the run.
+    fn resume(&self, out: &Path) -> String {
+        let option = if self.command == TrainingCommand::Demo { "--out" } else { "--resume" };
+        format!("byol {} {option} {}", self.command.name(), shell_word(out))
     }
 }
 

@@ -153,15 +153,22 @@ pub struct Pretrain {
     pub patience: usize,
     /// What counts as improvement.
     pub patience_metric: PatienceMetric,
-    /// Epochs between looks at the representation of held-out training images: k-NN, a linear probe, and signs of
-    /// collapse; 0 makes none.
+    /// Epochs between looks at the representation: signs of collapse, and, where labelled images are many enough to hold
+    /// some of them out, k-NN and a linear probe; 0 makes none.
     pub monitor_every: usize,
     /// Whether a collapsed representation ends training with an error.
     pub stop_on_collapse: bool,
     /// Epochs between checkpoints. One is always written at the end.
     pub checkpoint_every: usize,
-    /// Newest checkpoints that are kept. The one with the best k-NN accuracy is kept beside them.
+    /// Newest checkpoints that are kept. The one with the best k-NN accuracy, where there is k-NN, is kept beside them.
     pub keep_checkpoints: usize,
+}
+
+impl Pretrain {
+    /// Whether training stops once k-NN accuracy no longer grows.
+    pub(crate) fn is_patient_by_knn(&self) -> bool {
+        self.patience > 0 && self.patience_metric == PatienceMetric::Knn
+    }
 }
 
 /// A supervised stage: the baseline, or fine-tuning.

@@ -305,5 +305,18 @@ pub fn differences(a: &Experiment, b: &Experiment) -> Result<Vec<Difference>, Co
     Ok(differing.map(|(key, a, b)| Difference { key, a: a.to_string(), b: b.to_string() }).collect())
 }
 
+/// Whether a key only says what is looked at and kept while training, so that a run may go on with another value: no
+/// trained number depends on it. How often is looked counts where patience goes by what is seen.
+pub fn only_watches(key: &str, experiment: &Experiment) -> bool {
+    match key {
+        "pretrain.monitor_every" => !experiment.pretrain.is_patient_by_knn(),
+        "checkpoint_minutes"
+        | "pretrain.stop_on_collapse"
+        | "pretrain.checkpoint_every"
+        | "pretrain.keep_checkpoints" => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::error::{ConfigError, Origin};
-use super::{Experiment, PatienceMetric, Pretrain, Supervised};
+use super::{Experiment, Pretrain, Supervised};
 use crate::augment::RecipeError;
 use crate::run::record::LabelBudget;
 
@@ -96,7 +96,7 @@ impl Pretrain {
         within("pretrain.projection_size", self.projection_size, 2, 65_536)?;
         within("pretrain.checkpoint_every", self.checkpoint_every, 1, 1_000_000)?;
         within("pretrain.keep_checkpoints", self.keep_checkpoints, 1, 1_000_000)?;
-        if self.patience > 0 && self.patience_metric == PatienceMetric::Knn {
+        if self.is_patient_by_knn() {
             let every = self.monitor_every;
             check("pretrain.monitor_every", every, every > 0, "1 or more, because patience_metric is \"knn\"")?;
         }

@@ -48,6 +48,17 @@ use listing::{Labels, Pool};
 /// The name that stands for the embedded set where a folder is expected.
 pub const PATTERNS: &str = "patterns";
 
+/// That there is something at a path that is to be opened; looks at nothing in it.
+///
+/// # Errors
+/// There is nothing.
+pub fn require(path: &Path) -> Result<(), DataError> {
+    match path == Path::new(PATTERNS) || path.exists() {
+        true => Ok(()),
+        false => Err(DataError::NotFound { path: path.to_path_buf() }),
+    }
+}
+
 /// Warnings about skipped pictures name this many of them; all are counted.
 const NAMED_SKIPS: usize = 5;
 

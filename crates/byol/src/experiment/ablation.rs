@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::plan;
 use super::session::{Arm, Opened, Session};
-use super::{Context, ExperimentError, Outcome, pool, split};
+use super::{Context, ExperimentError, Outcome, monitor, pool, split};
 use crate::config::{Experiment, Fault, ScheduleKind, ViewSet};
 use crate::model::byol::{encoder_part, transferred_part};
 use crate::run::directory::{OpenMode, write_atomically};
@@ -265,6 +265,7 @@ pub fn ablate(context: &mut Context, variants: &[Variant], seeds: usize) -> Resu
                 hardware: context.hardware,
                 out: &directory,
                 mode: OpenMode::Resume,
+                command: None,
                 interrupt: context.interrupt,
                 reporter: &mut *context.reporter,
             };
@@ -301,6 +302,7 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     let test = split(context.data, context.data.test.as_ref(), "test")?;
     let plan = plan(experiment, context.data, &labeled)?;
     let pool = pool(context.data, experiment)?;
+    let monitor = monitor(context.data, experiment)?;
     let mut session = match Session::open_unfinished(context, |earlier| {
         // The full variant is shared: what the lab's variants need beside it may still be missing.
         variant.of_lab && !earlier.results.iter().any(|result| result.name == ResultName::ByolFinetuned)
@@ -308,7 +310,7 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
         Opened::Session(session) => session,
     };
-    let pretrained = session.pretrain(pool)?;
+    let pretrained = session.pretrain(pool, monitor.as_ref())?;
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-use crate::config::{Experiment, PatienceMetric};
+use crate::config::Experiment;
 use crate::data::{ConcatSource, DataError, Dataset, ImageSource, LabeledImages};
 use crate::device::Hardware;
 use crate::eval::EvalError;
@@ -24,11 +24,13 @@ use crate::gallery::GalleryError;
 use crate::model::byol::{encoder_part, transferred_part};
 use crate::report::ReportError;
 use crate::run::checkpoint::{Checkpoint, CheckpointError};
+use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
 use crate::run::{RunDirectory, RunError};
 use crate::train::learner::networks;
+use crate::train::monitor::{LABELS_FOR_KNN, Monitor};
 use crate::train::pretrain as pretraining;
 use crate::train::{Ended, TrainError};
 use crate::weights;
@@ -44,6 +46,8 @@ pub struct Context<'a> {
     /// The run directory.
     pub out: &'a Path,
     pub mode: OpenMode,
+    /// What was asked for, to be kept in the run directory; a program that only uses the library has nothing to keep.
+    pub command: Option<&'a CommandRecord>,
     pub interrupt: &'a Interrupt,
     pub reporter: &'a mut dyn Reporter,
 }
@@ -110,13 +114,19 @@ pub enum ExperimentError {
          labels_per_class = [\"all\"]"
     )]
     PatienceBeyondBudget,
+    #[error(
+        "pretrain.patience_metric = \"knn\" needs {} labelled training images at least, spread over the classes, and there \
+         are {labels}: an accuracy of so few would stop training by chance; use \"loss\"",
+        LABELS_FOR_KNN
+    )]
+    PatienceByFewLabels { labels: usize },
 }
 
 impl ExperimentError {
     /// Whether the configuration does not fit the data: other settings are the remedy.
     pub fn is_of_configuration(&self) -> bool {
         match self {
-            ExperimentError::PatienceBeyondBudget => true,
+            ExperimentError::PatienceBeyondBudget | ExperimentError::PatienceByFewLabels { .. } => true,
             ExperimentError::Data(DataError::TooFewLabels { .. }) => true,
             ExperimentError::Train(error) => error.is_of_configuration(),
             _ => false,
@@ -130,14 +140,14 @@ impl ExperimentError {
 /// A split is missing, a label budget is larger than a class, or a stage fails. What was recorded before stays.
 pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     let experiment = context.experiment;
-    let knn_patience = experiment.pretrain.patience > 0 && experiment.pretrain.patience_metric == PatienceMetric::Knn;
-    if knn_patience && experiment.labels_per_class != [LabelBudget::All] {
+    if experiment.pretrain.is_patient_by_knn() && experiment.labels_per_class != [LabelBudget::All] {
         return Err(ExperimentError::PatienceBeyondBudget);
     }
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
     let test = split(context.data, context.data.test.as_ref(), "test")?;
     let plan = plan(experiment, context.data, &labeled)?;
     let pool = pool(context.data, experiment)?;
+    let monitor = monitor(context.data, experiment)?;
     let mut session = match Session::open(context)? {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
         Opened::Session(session) => session,
@@ -149,7 +159,7 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
             return session.interrupted();
         }
     }
-    let pretrained = session.pretrain(pool)?;
+    let pretrained = session.pretrain(pool, monitor.as_ref())?;
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }
@@ -223,11 +233,12 @@ fn arms(
 /// There are no images at all, or training fails.
 pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
     let pool = pool(context.data, context.experiment)?;
+    let monitor = monitor(context.data, context.experiment)?;
     let mut session = match Session::open(context)? {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
         Opened::Session(session) => session,
     };
-    match session.pretrain(pool)?.ended {
+    match session.pretrain(pool, monitor.as_ref())?.ended {
         Ended::Interrupted => session.interrupted(),
         Ended::Epochs | Ended::Patience => session.finish(),
     }
@@ -333,6 +344,19 @@ fn pool(data: &Dataset, experiment: &Experiment) -> Result<Arc<dyn ImageSource>,
     }
     pretraining::require_images(&experiment.pretrain, pool.len())?;
     Ok(Arc::new(pool))
+}
+
+/// What watches pre-training; refused where training is to stop by a k-NN accuracy that there is not.
+fn monitor(data: &Dataset, experiment: &Experiment) -> Result<Option<Monitor>, ExperimentError> {
+    let monitor = Monitor::choose(experiment, data)?;
+    let knn = monitor.as_ref().is_some_and(|monitor| monitor.labels.is_some());
+    match experiment.pretrain.is_patient_by_knn() && !knn {
+        true => {
+            let labels = data.train.as_ref().map_or(0, |labeled| labeled.labels.len());
+            Err(ExperimentError::PatienceByFewLabels { labels })
+        }
+        false => Ok(monitor),
+    }
 }
 
 /// The encoder that pre-training begins with: the control of every judgement of a frozen encoder.

@@ -79,6 +79,11 @@ impl<'s, 'a> Session<'s, 'a> {
         unfinished: impl FnOnce(&Summary) -> bool,
     ) -> Result<Opened<'s, 'a>, ExperimentError> {
         let directory = RunDirectory::open(context.out, context.mode, context.experiment)?;
+        if let Some(command) =
+            context.command.filter(|command| directory.command().ok().flatten().as_ref() != Some(command))
+        {
+            directory.write_command(command)?;
+        }
         let earlier = directory.summary()?;
         if let Some(earlier) = &earlier {
             if earlier.data.fingerprint != context.data.fingerprint {
@@ -229,14 +234,17 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(self.directory.initial_weights(self.context.experiment)?)
     }
 
-    pub(super) fn pretrain(&mut self, pool: Arc<dyn ImageSource>) -> Result<Pretrained, ExperimentError> {
+    pub(super) fn pretrain(
+        &mut self,
+        pool: Arc<dyn ImageSource>,
+        monitor: Option<&Monitor>,
+    ) -> Result<Pretrained, ExperimentError> {
         let pools = self.context.data.pretraining_pool();
         let sizes: Vec<String> =
             pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
         self.note(format!("pre-training on {}", sizes.join(", ")));
-        let monitor = Monitor::choose(self.context.experiment, self.context.data)?;
         let directory = self.directory.clone();
-        let pretrained = pretraining::pretrain(&mut self.setting(), pool, monitor.as_ref(), &directory)?;
+        let pretrained = pretraining::pretrain(&mut self.setting(), pool, monitor, &directory)?;
         let progress = &pretrained.progress;
         self.pretrain = Some(PretrainRecord {
             epochs: pretrained.epochs,

@@ -6,6 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::ReportError;
+use crate::run::RunDirectory;
+use crate::run::command::CommandRecord;
 use crate::run::record::{
     Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
     TestImages, Thumbnails,
@@ -43,6 +45,8 @@ pub struct RunData {
     pub map: Option<EmbeddingMap>,
     /// Which file each test image is.
     pub test_images: Option<TestImages>,
+    /// What the run was asked for; absent in runs of earlier versions.
+    pub command: Option<CommandRecord>,
     /// What was odd about the directory, one sentence each.
     pub notes: Vec<String>,
 }
@@ -102,6 +106,8 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     data.predictions = last_of_each(predictions, |record: &PredictionRecord| {
         (order(record.name), record.labels_per_class, record.draw)
     });
+    // A record of another version tells nothing here.
+    data.command = RunDirectory::existing(run).ok().and_then(|run| run.command().ok()).flatten();
     data.check_predictions();
     data.read_test_images(&run.join("test-images.json"))?;
     data.read_gallery(&run.join("gallery"))?;

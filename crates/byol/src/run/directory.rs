@@ -8,13 +8,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::checkpoint::CheckpointFolder;
+use super::command::shell_word;
 use super::record::{
     EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Stage, Summary, TestImages, Thumbnails,
 };
 use super::tensorboard;
 use crate::config::ConfigError;
 use crate::config::Experiment;
-use crate::config::resolve::{Difference, differences};
+use crate::config::resolve::{Difference, differences, only_watches};
 use crate::nearest::path_hint;
 
 /// A run directory that cannot be used.
@@ -25,8 +26,8 @@ pub enum RunError {
     #[error("failed to read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error(
-        "{} holds another run already; continue it with --resume, or choose another --out",
-        path.display()
+        "{} holds another run already; continue it with --resume {}, or choose another --out",
+        path.display(), shell_word(path)
     )]
     Occupied { path: PathBuf },
     #[error("{} is not empty and holds no run; choose another --out", path.display())]
@@ -42,6 +43,11 @@ pub enum RunError {
         path.display()
     )]
     OtherData { path: PathBuf, then: String, now: String },
+    #[error(
+        "what {} was begun with is no longer there: {}; name its new place with {option}",
+        run.display(), path.display()
+    )]
+    Moved { run: PathBuf, path: PathBuf, option: &'static str },
     #[error("{} is a file, and a run needs a folder; choose another --out", path.display())]
     NotAFolder { path: PathBuf },
     #[error("{} does not exist; name the directory of a run{}", path.display(), path_hint(path))]
@@ -126,8 +132,18 @@ pub struct RunDirectory {
 pub enum OpenMode {
     /// It must be empty or absent.
     Fresh,
-    /// It may hold a run of the same configuration and data, which goes on.
+    /// It may hold a run of the same configuration and data, which goes on. Keys that only watch may differ.
     Resume,
+}
+
+/// What is to happen to the saved configuration when a run is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Config {
+    /// There is none yet.
+    Missing,
+    Same,
+    /// Only keys differ that watch; it is written anew.
+    Watching,
 }
 
 impl RunDirectory {
@@ -136,34 +152,54 @@ impl RunDirectory {
     /// # Errors
     /// The folder cannot be written, holds another run, or holds this run with another configuration.
     pub fn open(path: &Path, mode: OpenMode, experiment: &Experiment) -> Result<RunDirectory, RunError> {
+        let directory = RunDirectory { path: path.to_owned() };
+        if RunDirectory::check(path, mode, experiment)? == Config::Missing {
+            std::fs::create_dir_all(path).map_err(|source| RunError::Write { path: path.to_owned(), source })?;
+        }
+        if RunDirectory::check(path, mode, experiment)? != Config::Same {
+            directory.write_config(experiment)?;
+        }
+        Ok(directory)
+    }
+
+    /// Whether [`RunDirectory::open`] would succeed, as far as that can be told without writing. What it costs to find out
+    /// is nothing beside looking through the data, which comes after it.
+    ///
+    /// # Errors
+    /// The path is no folder, holds something else or another run, or this run with another configuration.
+    pub fn check(path: &Path, mode: OpenMode, experiment: &Experiment) -> Result<Config, RunError> {
         if path.exists() && !path.is_dir() {
             return Err(RunError::NotAFolder { path: path.to_owned() });
         }
         let directory = RunDirectory { path: path.to_owned() };
         let config = directory.config_path();
-        if config.exists() {
-            if mode == OpenMode::Fresh {
-                return Err(RunError::Occupied { path: path.to_owned() });
-            }
-            let then = directory.experiment()?;
-            let differences = differences(&then, experiment)
-                .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
-            if !differences.is_empty() {
-                return Err(RunError::Changed { path: path.to_owned(), differences });
-            }
-        } else {
-            let write = |source| RunError::Write { path: path.to_owned(), source };
-            std::fs::create_dir_all(path).map_err(write)?;
-            let mut entries = std::fs::read_dir(path).map_err(write)?;
-            if entries.next().is_some() {
-                return Err(RunError::NotARun { path: path.to_owned() });
-            }
-            let text = experiment
-                .to_toml()
-                .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
-            write_atomically(&config, text.as_bytes()).map_err(|source| RunError::Write { path: config, source })?;
+        if !config.exists() {
+            let entries = std::fs::read_dir(path).into_iter().flatten();
+            return match entries.count() {
+                0 => Ok(Config::Missing),
+                _ => Err(RunError::NotARun { path: path.to_owned() }),
+            };
         }
-        Ok(directory)
+        if mode == OpenMode::Fresh {
+            return Err(RunError::Occupied { path: path.to_owned() });
+        }
+        let then = directory.experiment()?;
+        let differences = differences(&then, experiment)
+            .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
+        let (watching, others): (Vec<_>, Vec<_>) =
+            differences.into_iter().partition(|difference| only_watches(&difference.key, experiment));
+        match (others.is_empty(), watching.is_empty()) {
+            (false, _) => Err(RunError::Changed { path: path.to_owned(), differences: others }),
+            (true, false) => Ok(Config::Watching),
+            (true, true) => Ok(Config::Same),
+        }
+    }
+
+    fn write_config(&self, experiment: &Experiment) -> Result<(), RunError> {
+        let path = self.config_path();
+        let text =
+            experiment.to_toml().map_err(|source| RunError::Config { path: path.clone(), source: Box::new(source) })?;
+        write_atomically(&path, text.as_bytes()).map_err(|source| RunError::Write { path, source })
     }
 
     /// The directory of a run that another command made.

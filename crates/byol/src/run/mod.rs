@@ -1,6 +1,7 @@
 //! The run directory: what it holds, how it is written and read back.
 
 pub mod checkpoint;
+pub mod command;
 pub mod directory;
 pub mod event;
 pub mod model;

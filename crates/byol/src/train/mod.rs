@@ -19,7 +19,7 @@ use crate::loader::LoadError;
 use crate::model::{ModelError, ResNetConfig};
 use crate::optim::StateError;
 use crate::run::RunError;
-use crate::run::checkpoint::CheckpointError;
+use crate::run::checkpoint::{CheckpointError, CheckpointFolder};
 use crate::run::event::{Interrupt, Reporter};
 use crate::run::record::Stage;
 
@@ -80,17 +80,30 @@ pub enum TrainError {
     BatchTooLarge { key: &'static str, batch_size: usize, images: usize },
     #[error(
         "the representation has collapsed at step {step} (epoch {epoch}): {seen}. What usually helps: a larger tau, a lower \
-         learning rate, the predictor and the stop-gradient where they were switched off (the last checkpoint is kept; \
-         pretrain.stop_on_collapse=false goes on)"
+         learning rate, the predictor and the stop-gradient where they were switched off (a checkpoint of this step is \
+         kept; --resume with --set pretrain.stop_on_collapse=false goes on from it)"
     )]
     Collapsed { seen: String, step: usize, epoch: usize },
     #[error("{stage:?} needs at least 2 images because of batch norm, and has {images}")]
     TooFewImages { stage: Stage, images: usize },
-    #[error(
-        "the loss of {stage:?} became {loss} at step {step}; lower {key}, or lengthen its warm-up (the last checkpoint \
-         is kept)"
-    )]
-    Diverged { stage: Stage, loss: f64, step: usize, key: &'static str },
+    #[error("the loss of {stage:?} became {loss} at step {step}; lower {key}, or lengthen its warm-up ({kept})")]
+    Diverged { stage: Stage, loss: f64, step: usize, key: &'static str, kept: Kept },
+}
+
+/// What is left of a training that ended with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    LastCheckpoint,
+    Nothing,
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kept::LastCheckpoint => "the last checkpoint is kept",
+            Kept::Nothing => "there is no checkpoint yet",
+        })
+    }
 }
 
 /// A batch size for so few images: the power of two that leaves a few batches, two at least because of batch norm.
@@ -111,7 +124,17 @@ impl TrainError {
             Stage::Supervised => "supervised.learning_rate",
             Stage::Finetune => "finetune.learning_rate",
         };
-        TrainError::Diverged { stage, loss, step, key }
+        TrainError::Diverged { stage, loss, step, key, kept: Kept::Nothing }
+    }
+
+    /// The error, saying whether the training has left a checkpoint.
+    fn beside(self, checkpoints: &CheckpointFolder) -> TrainError {
+        match self {
+            TrainError::Diverged { stage, loss, step, key, .. } if checkpoints.is_there() => {
+                TrainError::Diverged { stage, loss, step, key, kept: Kept::LastCheckpoint }
+            }
+            other => other,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Looking at the representation while it trains: k-NN, a linear probe and the health of held-out training images, and the
-//! judgement whether it has collapsed.
+//! Looking at the representation while it trains: its health, k-NN and a linear probe, and the judgement whether it has
+//! collapsed. Which images are looked at, and from how many of them what is judged, is decided here.
 
 use std::sync::Arc;
 
@@ -9,9 +9,8 @@ use tch::Tensor;
 use super::learner::Learner;
 use super::{Setting, TrainError, normalization};
 use crate::config::Experiment;
-use crate::data::ImageSource;
 use crate::data::splits::hold_out;
-use crate::data::{DataError, Dataset, LabeledImages};
+use crate::data::{ConcatSource, DataError, Dataset, ImageSource, LabeledImages};
 use crate::eval::health::Spread;
 use crate::eval::knn::{KnnOptions, knn};
 use crate::eval::linear::{LinearOptions, fit_linear};
@@ -21,6 +20,23 @@ use crate::loader::{self, Pictures, ViewKind};
 /// Labelled images that vote, and held-out ones that are classified, at most.
 const BANK: usize = 2000;
 const HELD_OUT: usize = 500;
+/// Share of the labelled images that is held out where that is enough.
+const HELD_OUT_SHARE: f64 = 0.2;
+/// Held-out labelled images below which there is no k-NN and no probe, and thus no best checkpoint: of 50 images the
+/// standard error of an accuracy is at most 7 points, below what pre-training gains; of 10 it is 16, and the best of
+/// several looks would be the luckiest.
+const CLASSIFIED: usize = 50;
+/// Labelled images that `CLASSIFIED` can be held out of: half of them, so that as many vote.
+pub const LABELS_FOR_KNN: usize = 2 * CLASSIFIED;
+/// Held-out labelled images whose health is watched instead of that of the pool.
+const WATCHED_LABELED: usize = 100;
+/// Images below which nothing is judged. The effective rank of n vectors is at most n, and that of a healthy
+/// representation of few images that are alike is near 1: rank 1.5 of 4 vectors still allows that they differ by 6% of
+/// their length, of 64 by less than 1%.
+const JUDGED: usize = 64;
+/// Optimiser steps before which nothing is judged: a look uses batch norm's running averages, of which each step renews a
+/// tenth, so that after 20 an eighth is still what they began with.
+const SETTLED_STEPS: usize = 20;
 /// View numbers of the held-out pictures' random views; training draws others.
 const VIEWS: [u64; 2] = [3, 4];
 /// The probe's only penalty: there is nothing to choose while training.
@@ -31,42 +47,55 @@ const COLLAPSED_DEVIATION: f64 = 0.05;
 /// An effective rank of representations or projections below this has collapsed to a line.
 const COLLAPSED_RANK: f64 = 1.5;
 
-/// Held-out images that watch the representation.
+/// The images that watch the representation.
 pub struct Monitor {
-    pub images: Arc<dyn ImageSource>,
-    /// Indices of the held-out images.
-    pub held_out: Vec<usize>,
-    /// Labels, where there are any.
+    /// Those whose representations and projections are looked at: labelled ones that k-NN classifies too where they are
+    /// many, otherwise images of the pool.
+    pub watched: Images,
+    /// What k-NN and the probe need, where there are labels enough.
     pub labels: Option<Labels>,
 }
 
+/// Some images of a source.
+pub struct Images {
+    pub source: Arc<dyn ImageSource>,
+    pub indices: Vec<usize>,
+}
+
 /// What k-NN and the probe need.
+#[derive(Clone)]
 pub struct Labels {
+    pub source: Arc<dyn ImageSource>,
     /// Class index of every image of the source.
     pub of_images: Vec<u16>,
     pub classes: usize,
     /// Indices of the images that vote, and that the probe is fitted to; none of them is held out.
     pub bank: Vec<usize>,
+    /// Indices of the images that are classified.
+    pub held_out: Vec<usize>,
 }
 
-/// How representations and projections of held-out images lie.
+/// How representations and projections of the watched images lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     pub representation: Spread,
     pub projection: Spread,
+    /// How many images they are of; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
 }
 
 /// One look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
-    pub health: Health,
+    /// Absent where there is but one image to watch.
+    pub health: Option<Health>,
     pub knn_accuracy: Option<f64>,
     pub linear_accuracy: Option<f64>,
 }
 
 impl Monitor {
-    /// Chooses held-out images among the training images, or, where there are no labels, among those of the first pool.
-    /// Absent where the experiment asks for no looks, or there are too few images.
+    /// Chooses the images to watch. Absent where the experiment asks for no looks, or there are no images.
     ///
     /// # Errors
     /// A label is out of range.
@@ -74,29 +103,19 @@ impl Monitor {
         if experiment.pretrain.monitor_every == 0 {
             return Ok(None);
         }
-        let classes = data.class_names.len();
-        if let Some(labeled) = data.train.as_ref().filter(|labeled| labeled.labels.len() >= 2 * classes) {
-            return Monitor::of_labeled(experiment, labeled, classes).map(Some);
-        }
-        let pool = data.pretraining_pool().into_iter().find(|pool| pool.images.len() > 1);
-        Ok(pool.map(|pool| {
-            let count = pool.images.len().min(HELD_OUT);
-            let held_out = (0..count).map(|number| number * pool.images.len() / count).collect();
-            Monitor { images: pool.images, held_out, labels: None }
-        }))
-    }
-
-    fn of_labeled(experiment: &Experiment, labeled: &LabeledImages, classes: usize) -> Result<Monitor, DataError> {
-        let all: Vec<usize> = (0..labeled.labels.len()).collect();
-        let share = |wanted: usize, of: usize| (wanted as f64 / of as f64).min(0.2);
-        let (rest, held_out) = hold_out(&labeled.labels, &all, share(HELD_OUT, all.len()), experiment.seed)?;
-        let bank = if rest.len() > BANK {
-            hold_out(&labeled.labels, &rest, BANK as f64 / rest.len() as f64, experiment.seed)?.1
-        } else {
-            rest
+        let labels = match &data.train {
+            Some(labeled) => Labels::choose(labeled, data.class_names.len(), experiment.seed)?,
+            None => None,
         };
-        let labels = Labels { of_images: labeled.labels.clone(), classes, bank };
-        Ok(Monitor { images: labeled.images.clone(), held_out, labels: Some(labels) })
+        if let Some(labels) = labels.as_ref().filter(|labels| labels.held_out.len() >= WATCHED_LABELED) {
+            let watched = Images { source: labels.source.clone(), indices: labels.held_out.clone() };
+            return Ok(Some(Monitor { watched, labels: Some(labels.clone()) }));
+        }
+        let pool = ConcatSource::from(data.pretraining_pool());
+        let count = pool.len().min(HELD_OUT);
+        let indices: Vec<usize> = (0..count).map(|number| number * pool.len() / count).collect();
+        let watched = Images { source: Arc::new(pool), indices };
+        Ok((count > 0).then_some(Monitor { watched, labels }))
     }
 
     /// Looks at the online network.
@@ -110,37 +129,58 @@ impl Monitor {
             ViewKind::Random { recipe: settings.t.clone(), view: VIEWS[0] },
             ViewKind::Random { recipe: settings.t_prime.clone(), view: VIEWS[1] },
         ];
-        let [first, second] = &self.embed(setting, learner, views, &self.held_out)?[..] else {
-            return Err(EvalError::Empty { what: "held-out images" }.into());
-        };
-        let health = Health {
-            representation: Spread::measure(&first[0], &second[0])?,
-            projection: Spread::measure(&first[1], &second[1])?,
+        let count = self.watched.indices.len();
+        let health = match &embed(setting, learner, &self.watched, views)?[..] {
+            [first, second] if count > 1 => Some(Health {
+                representation: Spread::measure(&first[0], &second[0])?,
+                projection: Spread::measure(&first[1], &second[1])?,
+                images: Some(count),
+            }),
+            _ => None,
         };
         let (knn_accuracy, linear_accuracy) = match &self.labels {
-            Some(labels) => self.classify(setting, learner, labels)?,
+            Some(labels) => labels.classify(setting, learner)?,
             None => (None, None),
         };
         Ok(Look { health, knn_accuracy, linear_accuracy })
     }
+}
 
-    fn classify(
-        &self,
-        setting: &Setting,
-        learner: &Learner,
-        labels: &Labels,
-    ) -> Result<(Option<f64>, Option<f64>), TrainError> {
+impl Labels {
+    /// Divides labelled images into those that vote and those that are classified; nothing where they are too few.
+    fn choose(labeled: &LabeledImages, classes: usize, seed: u64) -> Result<Option<Labels>, DataError> {
+        let count = labeled.labels.len();
+        if count < LABELS_FOR_KNN {
+            return Ok(None);
+        }
+        let all: Vec<usize> = (0..count).collect();
+        let part = |wanted: usize| wanted as f64 / count as f64;
+        let share = part(HELD_OUT).min(HELD_OUT_SHARE).max(part(CLASSIFIED));
+        let (rest, held_out) = hold_out(&labeled.labels, &all, share, seed)?;
+        let bank = if rest.len() > BANK {
+            hold_out(&labeled.labels, &rest, BANK as f64 / rest.len() as f64, seed)?.1
+        } else {
+            rest
+        };
+        let (source, of_images) = (labeled.images.clone(), labeled.labels.clone());
+        // Classes of one image lose none of them, so that fewer may be held out than were asked for.
+        let enough = held_out.len() >= CLASSIFIED;
+        Ok(enough.then_some(Labels { source, of_images, classes, bank, held_out }))
+    }
+
+    fn classify(&self, setting: &Setting, learner: &Learner) -> Result<(Option<f64>, Option<f64>), TrainError> {
         let evaluate = &setting.experiment.evaluate;
         let features = |indices: &[usize]| -> Result<Features, TrainError> {
-            let mut embedded = self.embed(setting, learner, vec![ViewKind::Whole], indices)?;
+            let images = Images { source: self.source.clone(), indices: indices.to_vec() };
+            let mut embedded = embed(setting, learner, &images, vec![ViewKind::Whole])?;
             let [vectors, _] = embedded.remove(0);
-            Ok(Features { vectors, labels: indices.iter().map(|&index| labels.of_images[index]).collect() })
+            Ok(Features { vectors, labels: indices.iter().map(|&index| self.of_images[index]).collect() })
         };
-        let (bank, held_out) = (features(&labels.bank)?, features(&self.held_out)?);
+        let (bank, held_out) = (features(&self.bank)?, features(&self.held_out)?);
         let options = KnnOptions { neighbors: evaluate.knn_neighbors, temperature: evaluate.knn_temperature };
-        let knn = knn(&bank, &held_out.vectors, labels.classes, &options)?;
+        let knn = knn(&bank, &held_out.vectors, self.classes, &options)?;
         let options = LinearOptions { l2: vec![PROBE_L2], folds: evaluate.linear_folds, seed: setting.experiment.seed };
-        let linear = match fit_linear(&bank, labels.classes, &options) {
+        let linear = match fit_linear(&bank, self.classes, &options) {
             Ok(model) => Some(metrics::accuracy(&held_out.labels, &model.predict(&held_out.vectors)?)?),
             // A representation that the probe cannot be fitted to is no reason to stop training.
             Err(EvalError::NotConverged { .. } | EvalError::OneClass { .. }) => None,
@@ -148,41 +188,56 @@ impl Monitor {
         };
         Ok((Some(metrics::accuracy(&held_out.labels, &knn)?), linear))
     }
+}
 
-    /// Representations and projections of each view of the pictures `indices`.
-    fn embed(
-        &self,
-        setting: &Setting,
-        learner: &Learner,
-        views: Vec<ViewKind>,
-        indices: &[usize],
-    ) -> Result<Vec<[Tensor; 2]>, TrainError> {
-        let experiment = setting.experiment;
-        let pictures = Pictures {
-            source: self.images.clone(),
-            side: experiment.view_size(),
-            normalization: normalization(experiment),
-            seed: experiment.seed,
-            hardware: setting.hardware.clone(),
-            resident: None,
-        };
-        let mut rows: Vec<[Vec<Tensor>; 2]> = views.iter().map(|_| Default::default()).collect();
-        let count = views.len() as i64;
-        let size = experiment.evaluation_batch_size;
-        for batch in loader::in_order(pictures, views, indices.to_vec(), size, setting.hardware.threads) {
-            for (view, [representations, projections]) in batch?.images.chunk(count, 0).iter().zip(&mut rows) {
-                let [representation, projection] = learner.embed(&view.to_device(setting.device()));
-                representations.push(representation);
-                projections.push(projection);
-            }
+/// Representations and projections of each view of the images.
+fn embed(
+    setting: &Setting,
+    learner: &Learner,
+    images: &Images,
+    views: Vec<ViewKind>,
+) -> Result<Vec<[Tensor; 2]>, TrainError> {
+    let experiment = setting.experiment;
+    let pictures = Pictures {
+        source: images.source.clone(),
+        side: experiment.view_size(),
+        normalization: normalization(experiment),
+        seed: experiment.seed,
+        hardware: setting.hardware.clone(),
+        resident: None,
+    };
+    let mut rows: Vec<[Vec<Tensor>; 2]> = views.iter().map(|_| Default::default()).collect();
+    let count = views.len() as i64;
+    let size = experiment.evaluation_batch_size;
+    for batch in loader::in_order(pictures, views, images.indices.clone(), size, setting.hardware.threads) {
+        for (view, [representations, projections]) in batch?.images.chunk(count, 0).iter().zip(&mut rows) {
+            let [representation, projection] = learner.embed(&view.to_device(setting.device()));
+            representations.push(representation);
+            projections.push(projection);
         }
-        Ok(rows.into_iter().map(|layers| layers.map(|parts| Tensor::cat(&parts, 0))).collect())
+    }
+    Ok(rows.into_iter().map(|layers| layers.map(|parts| Tensor::cat(&parts, 0))).collect())
+}
+
+impl Look {
+    /// What shows after so many optimiser steps that the representation has collapsed, for people.
+    pub fn collapse(&self, steps: usize) -> Option<String> {
+        self.health.filter(|_| steps >= SETTLED_STEPS)?.collapse()
     }
 }
 
 impl Health {
-    /// What shows that the representation has collapsed, for people; nothing where it has not.
+    /// Whether it is of images enough to be judged.
+    pub fn tells(&self) -> bool {
+        self.images.is_none_or(|images| images >= JUDGED)
+    }
+
+    /// What shows that the representation has collapsed, for people; nothing where it has not, or where the images are
+    /// too few to tell.
     pub fn collapse(&self) -> Option<String> {
+        if !self.tells() {
+            return None;
+        }
         let mut signs = Vec::new();
         if self.projection.deviation < COLLAPSED_DEVIATION {
             let deviation = self.projection.deviation;
@@ -198,19 +253,4 @@ impl Health {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn collapse_is_told_by_its_signs() {
-        let even = Spread { deviation: 0.9, effective_rank: 40.0, alignment: 0.3, uniformity: -3.0 };
-        let health = Health { representation: even, projection: even };
-        assert_eq!(health.collapse(), None);
-        let point = Spread { deviation: 0.01, ..even };
-        assert!(Health { projection: point, ..health }.collapse().unwrap().contains("deviation 0.0100"));
-        let line = Spread { effective_rank: 1.1, ..even };
-        assert!(
-            Health { representation: line, ..health }.collapse().unwrap().contains("representations lie on a line")
-        );
-    }
-}
+mod tests;

@@ -78,6 +78,16 @@ pub fn pretrain(
     monitor: Option<&Monitor>,
     directory: &RunDirectory,
 ) -> Result<Pretrained, TrainError> {
+    let checkpoints = directory.pretrain_checkpoints(setting.experiment.pretrain.keep_checkpoints);
+    train(setting, pool, monitor, directory).map_err(|error| error.beside(&checkpoints))
+}
+
+fn train(
+    setting: &mut Setting,
+    pool: Arc<dyn ImageSource>,
+    monitor: Option<&Monitor>,
+    directory: &RunDirectory,
+) -> Result<Pretrained, TrainError> {
     let experiment = setting.experiment;
     let settings = &experiment.pretrain;
     let device = setting.device();
@@ -174,7 +184,7 @@ pub fn pretrain(
             let seconds = pace.seconds_for(steps - first_step);
             setting.reporter.event(&Event::Estimate { stage: Stage::Pretrain, seconds });
         }
-        let mut best_so_far = false;
+        let (mut best_so_far, mut collapsed) = (false, None);
         if epoch_over {
             let epoch = progress.step / per_epoch;
             let loss = losses.sum() / progress.seen as f64;
@@ -198,7 +208,7 @@ pub fn pretrain(
                 knn_accuracy,
                 linear_accuracy: look.and_then(|look| look.linear_accuracy),
                 projection_deviation: projections.as_ref().and_then(|vectors| health::deviation(vectors).ok()),
-                health: look.map(|look| look.health),
+                health: look.and_then(|look| look.health),
                 learning_rate: rate,
                 tau: Some(tau_now),
                 images_per_second: pace.images_per_second(),
@@ -206,9 +216,7 @@ pub fn pretrain(
             };
             directory.append_metrics(&record)?;
             setting.reporter.event(&Event::EpochEnded(&record));
-            if let Some(seen) = look.and_then(|look| look.health.collapse()).filter(|_| settings.stop_on_collapse) {
-                return Err(TrainError::Collapsed { seen, step: progress.step, epoch });
-            }
+            collapsed = look.and_then(|look| look.collapse(progress.step)).filter(|_| settings.stop_on_collapse);
             progress.last_loss = Some(loss);
             (progress.loss_sum, progress.seen) = (0.0, 0);
             losses.clear();
@@ -234,7 +242,7 @@ pub fn pretrain(
         }
         interrupted = setting.interrupt.requested() && !finished(&progress);
         let scheduled = epoch_over && (progress.step / per_epoch).is_multiple_of(settings.checkpoint_every);
-        if interrupted || scheduled || clock.due() || best_so_far || finished(&progress) {
+        if interrupted || scheduled || clock.due() || best_so_far || collapsed.is_some() || finished(&progress) {
             losses.read()?;
             if !learner.is_finite() {
                 return Err(TrainError::diverged(Stage::Pretrain, f64::NAN, progress.step));
@@ -245,6 +253,9 @@ pub fn pretrain(
             let path = checkpoints.save(&checkpoint)?;
             clock.saved();
             setting.reporter.event(&Event::CheckpointSaved { path: &path });
+        }
+        if let Some(seen) = collapsed {
+            return Err(TrainError::Collapsed { seen, step: progress.step, epoch: progress.step / per_epoch });
         }
     }
     let ended = match (interrupted, progress.stopped) {

@@ -139,6 +139,11 @@ impl SupervisedLearner {
 /// There are fewer than two pictures, one of them cannot be read, the loss is no number, the encoder does not fit, or
 /// the run directory cannot be written.
 pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
+    let checkpoints = directory.supervised_checkpoints(task.stage, task.budget, task.draw);
+    fit(setting, task, directory).map_err(|error| error.beside(&checkpoints))
+}
+
+fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
     let experiment = setting.experiment;
     let settings = task.settings;
     let device = setting.device();

@@ -90,10 +90,15 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<String>
         if deviation < COLLAPSED_DEVIATION { signs.push(value) } else { clear.push(value) }
     }
     if let Some(health) = epochs.iter().rev().find_map(|record| record.health) {
+        // The figures are of images that were watched while training: held-out ones, or some of the pool.
+        let images = health.images.map_or("the watched".to_owned(), |images| images.to_string());
         match health.collapse() {
-            Some(seen) => signs.push(format!("of held-out images, {seen}")),
+            None if !health.tells() => {
+                clear.push(format!("the representations of {images} images, too few to tell a collapse by"));
+            }
+            Some(seen) => signs.push(format!("of {images} images, {seen}")),
             None => clear.push(format!(
-                "effective rank {:.0} of the representations and {:.0} of the projections of held-out images",
+                "effective rank {:.0} of the representations and {:.0} of the projections of {images} images",
                 health.representation.effective_rank, health.projection.effective_rank
             )),
         }

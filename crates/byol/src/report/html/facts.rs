@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::load::RunData;
 use super::super::words;
 use super::nothing;
-use crate::run::record::{LabelBudget, ResultName, Summary};
+use crate::run::record::{Control, Summary};
 
 pub(super) fn section(run: &RunData) -> Markup {
     html! {
@@ -15,8 +15,19 @@ pub(super) fn section(run: &RunData) -> Markup {
         }
         (chosen(run))
         h3 { "How to repeat it" }
-        p { "With the same data in place of " code { "DATA" } ", the same version and the run's own configuration:" }
-        pre { code { (command(run)) } }
+        @match &run.command {
+            Some(record) => {
+                p { "With the same version, in the folder " code { (record.folder.display()) } ", where the run was begun:" }
+                pre { code { (record.repeat()) } }
+            }
+            None => {
+                p {
+                    "With the same version and the run's own configuration; the words in capitals stand for the places of \
+                     the data and of the run, which it does not record:"
+                }
+                pre { code { (command(run)) } }
+            }
+        }
         @if let Some(config) = &run.config {
             details {
                 summary { h3 { "Configuration" } }
@@ -82,17 +93,12 @@ fn chosen(run: &RunData) -> Markup {
     }
 }
 
-/// The command that repeats the run.
+/// The command that repeats a run that does not record how it was begun. Label budgets and draws stand in its
+/// configuration.
 fn command(run: &RunData) -> String {
-    let mut text = format!("byol run --data DATA --config {}/config.toml", run.name);
-    let budgets: Vec<String> = run.budgets().iter().map(LabelBudget::to_string).collect();
-    if !budgets.is_empty() {
-        text.push_str(&format!(" --labels-per-class {}", budgets.join(",")));
-    }
-    let draws = run.predictions.iter().filter(|record| ResultName::ALL.contains(&record.name));
-    if let Some(last) = draws.map(|record| record.draw).max().filter(|&last| last > 0) {
-        text.push_str(&format!(" --draws {}", last + 1));
-    }
-    text.push_str(&format!(" --out {}-again", run.name));
-    text
+    let pools = run.summary.iter().flat_map(|summary| &summary.data.unlabeled);
+    let given = pools.filter(|pool| pool.name != "train" && pool.name != "unlabeled").count();
+    let unlabeled = " --unlabeled UNLABELED".repeat(given);
+    let weights = if run.control() == Control::Given { " --weights RUN/initial.safetensors" } else { "" };
+    format!("byol run --data DATA{unlabeled}{weights} --config RUN/config.toml --out RUN-again")
 }
