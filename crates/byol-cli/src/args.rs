@@ -193,6 +193,8 @@ pub struct Pretrain {
     #[command(flatten)]
     pub target: Target,
     #[command(flatten)]
+    pub longer: Longer,
+    #[command(flatten)]
     pub beginning: Beginning,
     #[command(flatten)]
     pub config: Config,
@@ -251,6 +253,8 @@ pub struct Run {
     pub pool: Pool,
     #[command(flatten)]
     pub target: Target,
+    #[command(flatten)]
+    pub longer: Longer,
     #[command(flatten)]
     pub labels: Labels,
     #[command(flatten)]
@@ -386,6 +390,16 @@ pub struct Target {
     /// Continue a run from its last checkpoint; everything else is what it was begun with
     #[arg(long, value_name = "RUN", num_args = 0..=1)]
     pub resume: Option<Option<PathBuf>>,
+}
+
+#[derive(Args)]
+pub struct Longer {
+    /// With --resume RUN: pre-train a finished run so many epochs longer; baseline and control stay, and what rests on the
+    /// pre-trained encoder is found anew
+    #[arg(
+        long, value_name = "N", requires = "resume", value_parser = at_least_one, allow_negative_numbers = true
+    )]
+    pub more_epochs: Option<usize>,
 }
 
 #[derive(Args)]

@@ -114,6 +114,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "with pictures of one's own, at three label budgets",
             ),
             example("byol run --resume runs/all", "goes on where it was stopped"),
+            example("byol run --resume runs/all --more-epochs 50", "pre-trains longer, without losing the baseline"),
             example("byol run --config byol.toml --data data --out runs/own", "with the file that byol init wrote"),
         ],
     ),

@@ -1,11 +1,13 @@
 //! Exit codes, and errors as one line on standard error.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use byol::config::ConfigError;
 use byol::experiment::ExperimentError;
+use byol::run::command::shell_word;
 use byol::train::TrainError;
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::paint::{Tone, paint};
 use crate::{args, interrupt, output};
@@ -93,10 +95,31 @@ fn remedy(error: &clap::Error) -> String {
         return String::new();
     }
     let command = typed_command();
+    if let Some(guess) = guess(error, &command) {
+        return guess;
+    }
     match error.kind() {
         ErrorKind::UnknownArgument => format!("; `{} --help` lists the options", command.name),
         ErrorKind::InvalidSubcommand => format!("; the commands are {}", command.inner.join(", ")),
         _ => String::new(),
+    }
+}
+
+/// The option that a place without one was probably meant for.
+fn guess(error: &clap::Error, command: &Typed) -> Option<String> {
+    let has = |option: &str| command.options.iter().any(|known| known == option);
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) if !word.starts_with('-') && has("data") => {
+            Some(format!("; did you mean --data {}?", shell_word(Path::new(word))))
+        }
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing)))
+            if missing.iter().any(|option| option.starts_with("--from")) =>
+        {
+            let is_run = |word: &String| Path::new(word).join("config.toml").is_file();
+            let run = std::env::args().skip(1).find(is_run)?;
+            Some(format!("; did you mean --from {}?", shell_word(Path::new(&run))))
+        }
+        _ => None,
     }
 }
 
@@ -106,6 +129,8 @@ struct Typed {
     name: String,
     /// The names of its own commands.
     inner: Vec<String>,
+    /// Its own options, without dashes.
+    options: Vec<String>,
 }
 
 fn typed_command() -> Typed {
@@ -117,7 +142,8 @@ fn typed_command() -> Typed {
             name = format!("{name} {word}");
         }
     }
-    Typed { name, inner: command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect() }
+    let options = command.get_arguments().filter_map(|argument| argument.get_long()).map(str::to_owned).collect();
+    Typed { name, inner: command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect(), options }
 }
 
 /// An error with its causes, outermost first. Some messages hold their cause already.

@@ -17,6 +17,8 @@ pub struct Place {
     pub mode: OpenMode,
     /// Whether `--resume RUN` named it, so that there must be a run.
     pub named: bool,
+    /// Epochs by which its pre-training is to be extended.
+    pub more_epochs: Option<usize>,
 }
 
 impl Place {
@@ -29,9 +31,13 @@ impl Place {
                 out.display()
             ))
             .into()),
-            (Some(Some(run)), _) => Ok(Place { out: run.clone(), mode: OpenMode::Resume, named: true }),
-            (Some(None), Some(out)) => Ok(Place { out: out.clone(), mode: OpenMode::Resume, named: false }),
-            (None, Some(out)) => Ok(Place { out: out.clone(), mode: OpenMode::Fresh, named: false }),
+            (Some(Some(run)), _) => {
+                Ok(Place { out: run.clone(), mode: OpenMode::Resume, named: true, more_epochs: None })
+            }
+            (Some(None), Some(out)) => {
+                Ok(Place { out: out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None })
+            }
+            (None, Some(out)) => Ok(Place { out: out.clone(), mode: OpenMode::Fresh, named: false, more_epochs: None }),
             (_, None) => Err(Usage("which run? name its directory, as in --resume runs/mine".to_owned()).into()),
         }
     }

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use byol::config::Experiment;
-use byol::data::PATTERNS;
+use byol::data::{Dataset, PATTERNS};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report;
 use byol::run::RunDirectory;
 use byol::run::command::{TrainingCommand, shell_word};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
+use byol::run::extend::Extension;
 use byol::run::record::{Control, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> a
         hardware: &demo.hardware,
     };
     // A second demo shows the first one's result, or continues it.
-    let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false };
+    let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None };
     job.work(&place, output, reporter, |context, _| experiment::run(context))
 }
 
@@ -63,7 +64,8 @@ pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyh
         basis: Basis::default(),
         hardware: &run.hardware,
     };
-    job.work(&Place::of(&run.target)?, output, reporter, |context, _| experiment::run(context))
+    let place = Place { more_epochs: run.longer.more_epochs, ..Place::of(&run.target)? };
+    job.work(&place, output, reporter, |context, _| experiment::run(context))
 }
 
 pub fn supervised(
@@ -106,7 +108,8 @@ pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Re
         basis: Basis { stage: Some(Stage::Pretrain), ..Basis::default() },
         hardware: &pretrain.hardware,
     };
-    job.work(&Place::of(&pretrain.target)?, output, reporter, |context, _| experiment::pretrain(context))
+    let place = Place { more_epochs: pretrain.longer.more_epochs, ..Place::of(&pretrain.target)? };
+    job.work(&place, output, reporter, |context, _| experiment::pretrain(context))
 }
 
 pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -157,6 +160,10 @@ impl Job<'_> {
         let interrupt = interrupt::listen()?;
         let hardware = request::hardware(&meant.hardware, reporter)?;
         let data = request::dataset(&meant.data, &meant.unlabeled, &meant.strictness, reporter)?;
+        if let Some(more) = place.more_epochs {
+            extend(out, more, &data, reporter)?;
+            experiment = request::experiment(self.config, self.labels, basis)?;
+        }
         let beginning = Beginning {
             weights: self.typed.weights,
             out,
@@ -231,6 +238,21 @@ impl Job<'_> {
         let option = if self.command == TrainingCommand::Demo { "--out" } else { "--resume" };
         format!("byol {} {option} {}", self.command.name(), shell_word(out))
     }
+}
+
+/// Makes a finished pre-training longer, if the data are those that it was begun with.
+fn extend(out: &Path, more: usize, data: &Dataset, reporter: &mut dyn Reporter) -> anyhow::Result<()> {
+    let run = RunDirectory::existing(out)?;
+    // Other data are refused where the run is opened.
+    if run.summary()?.is_none_or(|summary| summary.data.fingerprint == data.fingerprint) {
+        let Extension { epochs: [then, now], earlier } = run.extend(more)?;
+        let text = format!(
+            "pre-training goes on from epoch {then} to {now}; the results with {then} epochs are kept in {}",
+            earlier.display()
+        );
+        reporter.event(&Event::Note { text });
+    }
+    Ok(())
 }
 
 /// The last line of `--json`.

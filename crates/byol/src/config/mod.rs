@@ -110,6 +110,10 @@ impl Experiment {
 pub struct Pretrain {
     /// Passes over the pool of unlabelled images.
     pub epochs: usize,
+    /// The lengths in epochs that the training had before each time that it was extended, shortest first; empty where it
+    /// was not. Set by [`RunDirectory::extend`](crate::run::RunDirectory::extend), not by a configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extended: Vec<usize>,
     /// Images per optimiser step.
     pub batch_size: usize,
     /// Parts that a batch is computed in, one after the other, where it does not fit in memory: their gradients are
@@ -124,7 +128,7 @@ pub struct Pretrain {
     pub learning_rate: f64,
     /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
     pub weight_decay: f64,
-    /// Epochs of linear warm-up from 0 to the peak.
+    /// Epochs of linear warm-up from 0 to the peak; of the whole training where that is shorter.
     pub warmup_epochs: f64,
     /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,
@@ -187,7 +191,7 @@ pub struct Supervised {
     pub learning_rate: f64,
     /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
     pub weight_decay: f64,
-    /// Epochs of linear warm-up from 0 to the peak.
+    /// Epochs of linear warm-up from 0 to the peak; of the whole training where that is shorter.
     pub warmup_epochs: f64,
     /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,

@@ -41,6 +41,8 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
     let mut typed = request.file.map(read_file).transpose()?.unwrap_or_default();
     // The saved configuration of a run names its initial weights, which no other run begins with for that.
     typed.retain(|entry| entry.key != INITIAL_WEIGHTS);
+    // How a run was extended belongs to its length, and goes on with it.
+    let extended = typed.iter().position(|entry| entry.key == EXTENDED).map(|place| typed.remove(place));
     let mut user = follow_views(meant(typed, request.stage)?);
     let named = user.iter().find(|entry| entry.key == "preset").and_then(|entry| entry.value.as_str());
     let name = request.preset.or(named).unwrap_or(preset::DEFAULT).to_owned();
@@ -61,8 +63,11 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
     let preset = parse_table(text, |_| origin.clone())?;
     let preset = keys::flatten(&preset).into_iter().map(|(key, value)| (key, (value, origin.clone())));
     let mut settings: BTreeMap<String, (Value, Origin)> = preset.collect();
-    for Entry { key, value, origin } in user {
+    for Entry { key, value, origin } in user.into_iter().chain(extended) {
         settings.insert(key, (value, origin));
+    }
+    if let Some((value, _)) = settings.get_mut(BUDGETS_KEY) {
+        *value = listed(value);
     }
     // An unknown name of views is reported with every other wrong value, below.
     let views = settings.get(VIEWS).and_then(|(value, _)| view_set(value)).unwrap_or(ViewSet::Paper);
@@ -73,8 +78,23 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
 }
 
 const VIEWS: &str = "pretrain.views";
+const BUDGETS_KEY: &str = "labels_per_class";
 /// Of a saved configuration alone.
 const INITIAL_WEIGHTS: &str = "initial_weights";
+const EXTENDED: &str = "pretrain.extended";
+
+/// Label budgets that were typed without brackets, `all` or `10,all`, as the list that they are.
+fn listed(value: &Value) -> Value {
+    let budget = |text: &str| match text.trim().parse() {
+        Ok(number) => Value::Integer(number),
+        Err(_) => Value::String(text.trim().to_owned()),
+    };
+    match value {
+        Value::String(text) => Value::Array(text.split(',').map(budget).collect()),
+        Value::Integer(_) => Value::Array(vec![value.clone()]),
+        other => other.clone(),
+    }
+}
 
 /// A key with its value as somebody stated it.
 #[derive(Clone, Debug)]
@@ -260,6 +280,7 @@ impl Experiment {
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let mut table = parse_table(text, |line| Origin::File { path: "config.toml".into(), line })?;
         let initial_weights = table.remove(INITIAL_WEIGHTS);
+        let extended = table.get_mut("pretrain").and_then(|pretrain| pretrain.as_table_mut()?.remove("extended"));
         let entries = keys::flatten(&table).into_iter();
         let entries = entries.map(|(key, value)| Entry { key, value, origin: Origin::Complete }).collect();
         let mut settings: BTreeMap<String, (Value, Origin)> =
@@ -267,7 +288,9 @@ impl Experiment {
         if let Some(key) = keys::known().find(|key| !settings.contains_key(*key)) {
             return Err(ConfigError::MissingKey { key: key.to_owned(), origin: Origin::Complete });
         }
-        settings.extend(initial_weights.map(|value| (INITIAL_WEIGHTS.to_owned(), (value, Origin::Complete))));
+        let own = [(INITIAL_WEIGHTS, initial_weights), (EXTENDED, extended)];
+        let own = own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), (value?, Origin::Complete))));
+        settings.extend(own);
         build(&settings)
     }
 
@@ -297,6 +320,7 @@ pub fn differences(a: &Experiment, b: &Experiment) -> Result<Vec<Difference>, Co
     let flat = |experiment: &Experiment| -> Result<_, ConfigError> {
         let mut flat = keys::flatten(&Table::try_from(experiment)?);
         flat.entry(INITIAL_WEIGHTS.to_owned()).or_insert_with(|| Value::String(String::new()));
+        flat.entry(EXTENDED.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
         Ok(flat)
     };
     let (a, mut b) = (flat(a)?, flat(b)?);

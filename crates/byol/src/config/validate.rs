@@ -90,7 +90,11 @@ impl Pretrain {
         check("pretrain.view_size", size, size == 0 || (8..=1024).contains(&size), "8 to 1024, or 0 for image_size")?;
         positive("pretrain.learning_rate", self.learning_rate)?;
         not_negative("pretrain.weight_decay", self.weight_decay)?;
-        warmup("pretrain", self.warmup_epochs, self.epochs)?;
+        not_negative("pretrain.warmup_epochs", self.warmup_epochs)?;
+        let lengths: Vec<usize> = self.extended.iter().copied().chain([self.epochs]).collect();
+        let grows = lengths.windows(2).all(|pair| pair[0] > 0 && pair[0] < pair[1]);
+        let what = format!("lengths that grow, below the {} of pretrain.epochs", self.epochs);
+        check("pretrain.extended", format!("{:?}", self.extended), grows, &what)?;
         within("pretrain.tau", self.tau, 0.0, 1.0)?;
         within("pretrain.projector_hidden", self.projector_hidden, 1, 65_536)?;
         within("pretrain.projection_size", self.projection_size, 2, 65_536)?;
@@ -125,8 +129,7 @@ impl Supervised {
         for (index, &epochs) in self.sweep_epochs.iter().enumerate() {
             within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
         }
-        let fewest = self.sweep_epochs.iter().copied().min().unwrap_or(self.epochs).min(self.epochs);
-        warmup(stage, self.warmup_epochs, fewest)
+        not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)
     }
 }
 
@@ -149,9 +152,4 @@ fn positive(key: &str, value: f64) -> Result<(), ConfigError> {
 
 fn not_negative(key: &str, value: f64) -> Result<(), ConfigError> {
     check(key, value, value >= 0.0 && value.is_finite(), "0 or more")
-}
-
-fn warmup(stage: &str, value: f64, epochs: usize) -> Result<(), ConfigError> {
-    let what = format!("0 to {epochs}, the number of epochs");
-    check(&format!("{stage}.warmup_epochs"), value, (0.0..=epochs as f64).contains(&value), &what)
 }

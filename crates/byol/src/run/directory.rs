@@ -48,6 +48,8 @@ pub enum RunError {
         run.display(), path.display()
     )]
     Moved { run: PathBuf, path: PathBuf, option: &'static str },
+    #[error("{} cannot be extended: it {reason}", path.display())]
+    NotExtended { path: PathBuf, reason: &'static str },
     #[error("{} is a file, and a run needs a folder; choose another --out", path.display())]
     NotAFolder { path: PathBuf },
     #[error("{} does not exist; name the directory of a run{}", path.display(), path_hint(path))]
@@ -195,7 +197,7 @@ impl RunDirectory {
         }
     }
 
-    fn write_config(&self, experiment: &Experiment) -> Result<(), RunError> {
+    pub(super) fn write_config(&self, experiment: &Experiment) -> Result<(), RunError> {
         let path = self.config_path();
         let text =
             experiment.to_toml().map_err(|source| RunError::Config { path: path.clone(), source: Box::new(source) })?;
@@ -304,6 +306,24 @@ impl RunDirectory {
         write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })?;
         // Whatever a crash left there, TensorBoard's files say what the metrics say.
         tensorboard::rewrite(&self.path, &records).map_err(|source| self.tensorboard_error(source))
+    }
+
+    /// Drops the answers of classifiers that will be trained again.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(super) fn retain_predictions(&self, keep: impl FnMut(&PredictionRecord) -> bool) -> Result<(), RunError> {
+        let path = self.predictions_path();
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut records: Vec<PredictionRecord> = read_lines(&path)?;
+        records.retain(keep);
+        let mut text = Vec::new();
+        for record in &records {
+            text.extend(line(&path, record)?);
+        }
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
     }
 
     /// # Errors

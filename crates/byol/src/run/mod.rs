@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod command;
 pub mod directory;
 pub mod event;
+pub mod extend;
 pub mod model;
 pub mod record;
 pub mod tensorboard;

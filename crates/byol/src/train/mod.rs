@@ -20,7 +20,7 @@ use crate::model::{ModelError, ResNetConfig};
 use crate::optim::StateError;
 use crate::run::RunError;
 use crate::run::checkpoint::{CheckpointError, CheckpointFolder};
-use crate::run::event::{Interrupt, Reporter};
+use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::record::Stage;
 
 /// What every training needs around it.
@@ -136,6 +136,28 @@ impl TrainError {
             other => other,
         }
     }
+}
+
+/// The table of a stage in a configuration.
+fn key_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Pretrain => "pretrain",
+        Stage::Supervised => "supervised",
+        Stage::Finetune => "finetune",
+    }
+}
+
+/// Steps of warm-up: of the whole training where it is shorter, which is said.
+fn warmup_steps(reporter: &mut dyn Reporter, stage: Stage, epochs: f64, [per_epoch, steps]: [usize; 2]) -> usize {
+    let wanted = (epochs * per_epoch as f64).round() as usize;
+    if wanted > steps {
+        let text = format!(
+            "{}.warmup_epochs is {epochs}, more than the training has: the learning rate rises until its end",
+            key_of(stage)
+        );
+        reporter.event(&Event::Note { text });
+    }
+    wanted.min(steps)
 }
 
 pub(crate) fn resnet_config(experiment: &Experiment) -> ResNetConfig {

@@ -10,7 +10,7 @@ use super::learner::{Learner, networks};
 use super::losses::Losses;
 use super::monitor::Monitor;
 use super::pace::{CheckpointClock, Pace};
-use super::{Ended, Setting, TrainError};
+use super::{Ended, Setting, TrainError, warmup_steps};
 use crate::config::{Experiment, Fault, PatienceMetric, Pretrain};
 use crate::data::ImageSource;
 use crate::eval::health;
@@ -98,10 +98,12 @@ fn train(
     let steps = settings.epochs * per_epoch;
     let learning_rate = LearningRate {
         peak: settings.learning_rate,
-        warmup_steps: (settings.warmup_epochs * per_epoch as f64).round() as usize,
+        warmup_steps: warmup_steps(setting.reporter, Stage::Pretrain, settings.warmup_epochs, [per_epoch, steps]),
         steps,
         kind: settings.schedule,
     };
+    // The lengths in steps that the training had before it was extended.
+    let ends: Vec<usize> = settings.extended.iter().map(|epochs| epochs * per_epoch).collect();
     let tau = Tau { base: settings.tau, steps, kind: settings.tau_schedule };
 
     let model = networks(experiment);
@@ -150,8 +152,8 @@ fn train(
     let mut interrupted = false;
 
     while !interrupted && !finished(&progress) {
-        let rate = learning_rate.at(progress.step);
-        let tau_now = tau.at(progress.step);
+        let rate = learning_rate.extended_at(progress.step, &ends);
+        let tau_now = tau.extended_at(progress.step, &ends);
         let mut projections = None;
         for _ in 0..parts {
             let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use super::losses::Losses;
 use super::pace::{CheckpointClock, Pace};
 use super::phases::{Phase, PhaseClock, PhaseTimes};
-use super::{Ended, Setting, TrainError, normalization, resnet_config};
+use super::{Ended, Setting, TrainError, key_of, normalization, resnet_config, warmup_steps};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
@@ -162,9 +162,19 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     let per_epoch = schedule.steps_per_epoch();
     let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(per_epoch));
     let steps = epochs * per_epoch;
+    if epochs > settings.epochs && task.draw == 0 {
+        let (key, least) = (key_of(task.stage), settings.minimum_steps);
+        let text = format!(
+            "{epochs} epochs instead of the {} of {key}.epochs: with {} labelled images it takes that many for the {least} \
+             steps of {key}.minimum_steps",
+            settings.epochs,
+            task.train.len()
+        );
+        setting.reporter.event(&Event::Note { text });
+    }
     let learning_rate = LearningRate {
         peak: settings.learning_rate,
-        warmup_steps: (settings.warmup_epochs * per_epoch as f64).round() as usize,
+        warmup_steps: warmup_steps(setting.reporter, task.stage, settings.warmup_epochs, [per_epoch, steps]),
         steps,
         kind: settings.schedule,
     };

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{Augmentation, EncoderKind, OptimizerKind, ScheduleKind};
+use crate::run::record::LabelBudget;
 
 fn with(set: &[&str]) -> Result<Experiment, ConfigError> {
     staged(None, set)
@@ -170,7 +171,7 @@ fn wrong_values_name_what_is_allowed() {
         ("pretrain.tau=nan", "NaN (command line): allowed is 0 to 1"),
         ("pretrain.t.solarize_threshold=256", "256 (command line): allowed is a whole number from 0 to 255"),
         ("pretrain.batch_size=1", "1 (command line): allowed is 2 to 1048576"),
-        ("pretrain.warmup_epochs=2", "2 (command line): allowed is 0 to 1, the number of epochs"),
+        ("pretrain.warmup_epochs=-1", "-1 (command line): allowed is 0 or more"),
         ("pretrain=3", "3 (command line): allowed is a table of keys, as in pretrain.KEY=VALUE"),
         ("finetune.patience=2", "2 (command line): allowed is 0, because validation_share is 0"),
         (
@@ -182,7 +183,8 @@ fn wrong_values_name_what_is_allowed() {
         let key = set.split('=').next().unwrap();
         assert_eq!(message(with(&[set])), format!("key '{key}' cannot be {expected}"));
     }
-    for set in ["labels_per_class=10", "labels_per_class=[0]", "labels_per_class=[]", "labels_per_class=[1, \"some\"]"]
+    for set in
+        ["labels_per_class=some", "labels_per_class=[0]", "labels_per_class=[]", "labels_per_class=[1, \"some\"]"]
     {
         let message = message(with(&[set]));
         assert!(
@@ -216,4 +218,36 @@ fn what_is_no_configuration_at_all_is_refused() {
     let missing = resolve(Request { file: Some(Path::new("no/such.toml")), ..Request::default() });
     let missing = message(missing);
     assert!(missing.starts_with("configuration file no/such.toml cannot be read: No such file"), "{missing}");
+}
+
+#[test]
+fn budgets_need_no_brackets() {
+    let budgets = |set: &str| with(&[set]).unwrap().labels_per_class;
+    assert_eq!(budgets("labels_per_class=all"), [LabelBudget::All]);
+    assert_eq!(budgets("labels_per_class=10"), [LabelBudget::PerClass(10)]);
+    assert_eq!(budgets("labels_per_class=10,all"), [LabelBudget::PerClass(10), LabelBudget::All]);
+}
+
+#[test]
+fn a_warm_up_may_be_longer_than_its_training() {
+    assert_eq!(with(&["supervised.epochs=1"]).unwrap().supervised.epochs, 1);
+}
+
+/// How a run was extended stands in its configuration, and goes with it wherever that is read.
+#[test]
+fn an_extended_configuration_is_read_back() {
+    let mut experiment = with(&[]).unwrap();
+    experiment.pretrain.extended = vec![experiment.pretrain.epochs];
+    experiment.pretrain.epochs += 7;
+    let text = experiment.to_toml().unwrap();
+    assert_eq!(Experiment::from_toml(&text).unwrap(), experiment);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, text).unwrap();
+    let read = resolve(Request { file: Some(&file), ..Request::default() }).unwrap();
+    assert_eq!(read.pretrain, experiment.pretrain);
+    let key: Vec<String> = differences(&with(&[]).unwrap(), &experiment).unwrap().into_iter().map(|d| d.key).collect();
+    assert_eq!(key, ["pretrain.epochs", "pretrain.extended"]);
+    experiment.pretrain.epochs = 3;
+    assert!(experiment.validate().unwrap_err().to_string().contains("pretrain.extended"));
 }

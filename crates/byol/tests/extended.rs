@@ -1,0 +1,155 @@
+//! A finished run is extended: baseline and control stay, BYOL's results are found anew, and nothing depends on where the
+//! extension was interrupted.
+
+use std::path::Path;
+
+use byol::config::Experiment;
+use byol::config::resolve::{Request, resolve};
+use byol::data::Dataset;
+use byol::data::patterns::{PatternOptions, dataset_with};
+use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
+use byol::experiment::{self, Context, ExperimentError, Outcome};
+use byol::run::RunDirectory;
+use byol::run::directory::OpenMode;
+use byol::run::event::{Event, Interrupt, Reporter, Silent};
+use byol::run::record::{Init, ResultName, Stage};
+
+fn data() -> Dataset {
+    dataset_with(PatternOptions { side: 32, train_per_class: 4, test_per_class: 4, unlabeled: 60 })
+}
+
+fn begun() -> Experiment {
+    let set = [
+        "image_size=16",
+        "width=0.0625",
+        "labels_per_class=[2]",
+        "draws=2",
+        "pretrain.epochs=3",
+        "pretrain.batch_size=20",
+        "pretrain.checkpoint_every=1",
+        "supervised.epochs=2",
+        "supervised.minimum_steps=4",
+        "finetune.epochs=2",
+        "finetune.minimum_steps=4",
+    ];
+    resolve(Request { preset: Some("demo"), set: &set.map(str::to_owned), ..Request::default() }).unwrap()
+}
+
+/// Asks to stop after an epoch of pre-training.
+struct StopAfter(usize, Interrupt);
+
+impl Reporter for StopAfter {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::EpochEnded(record) = event
+            && record.stage == Stage::Pretrain
+            && record.epoch == self.0
+        {
+            self.1.request();
+        }
+    }
+}
+
+fn work(
+    out: &Path,
+    job: fn(&mut Context) -> Result<Outcome, ExperimentError>,
+    reporter: &mut dyn Reporter,
+    interrupt: &Interrupt,
+) -> Outcome {
+    let experiment = match RunDirectory::existing(out) {
+        Ok(run) => run.experiment().unwrap(),
+        Err(_) => begun(),
+    };
+    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+    job(&mut Context {
+        experiment: &experiment,
+        data: &data(),
+        hardware: &hardware,
+        out,
+        mode: OpenMode::Resume,
+        command: None,
+        interrupt,
+        reporter,
+    })
+    .unwrap()
+}
+
+fn run(out: &Path) -> Outcome {
+    work(out, experiment::run, &mut Silent, &Interrupt::default())
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let place = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &place),
+            false => drop(std::fs::copy(entry.path(), place).unwrap()),
+        }
+    }
+}
+
+/// The lines of answers of baseline and control, and those of BYOL.
+fn answers(run: &Path) -> [Vec<String>; 2] {
+    let text = std::fs::read_to_string(run.join("predictions.jsonl")).unwrap();
+    let (byol, others) = text.lines().map(str::to_owned).partition(|line| line.contains("\"name\":\"byol_"));
+    [others, byol]
+}
+
+#[test]
+fn an_extension_keeps_the_baseline_and_equals_an_interrupted_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    assert!(matches!(run(&at("whole")), Outcome::Finished(_)));
+    copy(&at("whole"), &at("parted"));
+    let before = answers(&at("whole"));
+    assert_eq!(before[1].len(), 6);
+    let baseline =
+        std::fs::read_dir(at("whole/checkpoints/supervised-2-draw0")).unwrap().next().unwrap().unwrap().path();
+    let weights_before = std::fs::read(&baseline).unwrap();
+
+    for name in ["whole", "parted"] {
+        let extension = RunDirectory::existing(&at(name)).unwrap().extend(4).unwrap();
+        assert_eq!(extension.epochs, [3, 7]);
+        assert!(extension.earlier.join("report.html").is_file());
+    }
+    // BYOL's earlier results are gone from the run, and kept beside it.
+    assert_eq!(answers(&at("whole")), [before[0].clone(), vec![]]);
+    assert_eq!(answers(&at("whole/earlier/epochs-3")), before);
+    let Outcome::Finished(summary) = run(&at("whole")) else { panic!("not finished") };
+    let pretrain = summary.pretrain.clone().unwrap();
+    assert_eq!((pretrain.epochs, pretrain.images), (7, 7 * 100));
+    for name in ResultName::ALL.into_iter().filter(|name| name.init() != Init::Given) {
+        let found = summary.results.iter().find(|result| result.name == name).unwrap();
+        assert_eq!(found.test_accuracy.runs.len(), 2, "{name:?}");
+    }
+    let after = answers(&at("whole"));
+    assert_eq!(after[0], before[0], "the baseline's answers are those of before");
+    assert_eq!(std::fs::read(&baseline).unwrap(), weights_before);
+    let epochs: Vec<usize> = RunDirectory::existing(&at("whole"))
+        .unwrap()
+        .metrics()
+        .unwrap()
+        .iter()
+        .filter(|record| record.stage == Stage::Pretrain)
+        .map(|record| record.epoch)
+        .collect();
+    assert_eq!(epochs, [1, 2, 3, 4, 5, 6, 7]);
+    let page = std::fs::read_to_string(at("whole/report.html")).unwrap();
+    assert!(page.contains("700 image passes"), "the page tells all passes");
+
+    let interrupt = Interrupt::default();
+    let ended = work(&at("parted"), experiment::run, &mut StopAfter(5, interrupt.clone()), &interrupt);
+    assert!(matches!(ended, Outcome::Interrupted(_)));
+    let refused = RunDirectory::existing(&at("parted")).unwrap().extend(1).unwrap_err().to_string();
+    assert!(refused.contains("has not ended its pre-training"), "{refused}");
+    let Outcome::Finished(parted) = run(&at("parted")) else { panic!("not finished") };
+    assert_eq!(parted.results, summary.results);
+    let last = |name: &str| std::fs::read(at(name).join("checkpoints/step-00000035.safetensors")).unwrap();
+    assert!(last("whole") == last("parted"), "the interrupted extension differs");
+
+    // A new run from the saved configuration computes the same.
+    std::fs::create_dir(at("again")).unwrap();
+    std::fs::copy(at("whole/config.toml"), at("again/config.toml")).unwrap();
+    work(&at("again"), experiment::pretrain, &mut Silent, &Interrupt::default());
+    assert!(last("whole") == last("again"), "the repeated run differs");
+}
