@@ -54,7 +54,7 @@ pub struct Earlier {
 impl Earlier {
     /// Nothing where a new run begins.
     pub fn of(place: &Place, command: TrainingCommand) -> anyhow::Result<Option<Earlier>> {
-        let Place { out, mode, named } = place;
+        let Place { out, mode, named, .. } = place;
         if *mode == OpenMode::Fresh || !(*named || out.join("config.toml").is_file()) {
             return Ok(None);
         }
