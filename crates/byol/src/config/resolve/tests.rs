@@ -248,6 +248,6 @@ fn an_extended_configuration_is_read_back() {
     assert_eq!(read.pretrain, experiment.pretrain);
     let key: Vec<String> = differences(&with(&[]).unwrap(), &experiment).unwrap().into_iter().map(|d| d.key).collect();
     assert_eq!(key, ["pretrain.epochs", "pretrain.extended"]);
-    experiment.pretrain.epochs = 3;
+    experiment.pretrain.epochs = experiment.pretrain.extended[0];
     assert!(experiment.validate().unwrap_err().to_string().contains("pretrain.extended"));
 }
