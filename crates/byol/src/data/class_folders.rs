@@ -12,6 +12,7 @@ use super::layout::{Layout, name_of_folder, split_of, subfolders};
 use super::listing::{Listed, Listing};
 use super::names::composed;
 use super::split::Split;
+use super::tables;
 
 /// Lists a folder of class folders. Pictures of a folder without class folders have no labels, nor have those of a folder that is
 /// called `unlabeled`.
@@ -88,10 +89,12 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
                  {root}/labels.csv; images without labels are given with --unlabeled",
                 root = root.display()
             ));
+            listing.warnings.extend(tables::unused(root));
             add(&mut listing, root, None)?;
             return Ok(listing);
         }
     }
+    listing.warnings.extend(tables::unused(root));
     labels::assign_folders(&mut listing, classes.0)?;
     Ok(listing)
 }

@@ -190,8 +190,13 @@ pub enum DataError {
     #[error("no pictures in {path}; the folder and the folders in it hold no file that ends in {}", EXTENSIONS.map(|e| format!(".{e}")).join(", "))]
     NoPictures { path: PathBuf },
 
-    #[error("{path} holds no image: its tables have no rows, or its tar files no members that are images")]
-    NoRows { path: PathBuf },
+    #[error("{path} holds no image: {what}")]
+    NoRows { path: PathBuf, what: String },
+
+    #[error(
+        "{path} has several tables that could hold its labels ({tables}); give one of them, such as --data {example}"
+    )]
+    SeveralTables { path: PathBuf, tables: String, example: PathBuf },
 
     #[error(
         "all pictures of {path} are test pictures, so none is left to pre-train on; name other ones with --unlabeled"

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::folder::holds_pictures;
+use super::labels_csv::Tables;
 use super::listing::{Labels, Listing};
 use super::split::Split;
-use super::{DataError, PATTERNS, cifar10, class_folders, hf_parquet, labels_csv, pack, stl10, webdataset};
+use super::{
+    DataError, PATTERNS, cifar10, class_folders, hf_parquet, labels_csv, pack, stl10, table, tables, webdataset,
+};
 
 /// A kind of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -114,7 +117,7 @@ fn find_file(path: &Path) -> Result<Found, DataError> {
     let path = path.to_path_buf();
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
-        Some("csv") => Ok(Found::Csv { table: path }),
+        _ if table::is_table(&path) => Ok(Found::Csv { table: path }),
         Some(hf_parquet::EXTENSION) => Ok(Found::Parquet { shards: vec![path.clone()], root: path }),
         Some(pack::EXTENSION) => Ok(Found::Pack { file: path }),
         _ if pack::is_pack(&path) => Ok(Found::Pack { file: path }),
@@ -159,7 +162,11 @@ impl Found {
             Found::Parquet { root, shards } => hf_parquet::list(root, shards.clone(), labels).map(Some),
             Found::WebDataset { root, shards } => webdataset::list(root, shards.clone(), labels).map(Some),
             Found::Folder { folder } => match labels {
-                Labels::Read => class_folders::list(folder).map(Some),
+                Labels::Read => match tables::find(folder)? {
+                    Some(tables) => labels_csv::list_all(Tables::in_folder(folder, &tables), labels).map(Some),
+                    None => class_folders::list(folder).map(Some),
+                },
+                // A pool is all that lies there.
                 Labels::Ignored => class_folders::list_without_labels(folder).map(Some),
             },
         }

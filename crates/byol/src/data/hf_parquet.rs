@@ -114,7 +114,7 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
     }
     listing.read_files = shards;
     if listing.pictures.is_empty() {
-        return Err(DataError::NoRows { path: root.to_path_buf() });
+        return Err(DataError::NoRows { path: root.to_path_buf(), what: "its tables have no rows".into() });
     }
     match names.flatten() {
         Some(names) => {

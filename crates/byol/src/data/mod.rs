@@ -28,6 +28,10 @@ mod split;
 pub mod splits;
 pub mod stl10;
 mod subset;
+mod table;
+mod table_files;
+mod tables;
+mod tar_samples;
 pub mod webdataset;
 
 use std::collections::HashSet;

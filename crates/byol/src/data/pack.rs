@@ -26,7 +26,7 @@ use super::folder::OpenOptions;
 use super::format::{self, Found};
 use super::listing::{Divided, Labels, Listing, describe, name_of};
 use super::subset::SubsetSource;
-use super::{DataError, Dataset, Image, ImageSource, LabeledImages, UnlabeledImages, origin, webdataset};
+use super::{DataError, Dataset, Image, ImageSource, LabeledImages, UnlabeledImages, origin, tables, webdataset};
 use crate::run::directory::PARTIAL;
 
 pub(crate) const EXTENSION: &str = "byolpack";
@@ -481,6 +481,9 @@ impl Found {
                 let pictures = listing.iter().flat_map(|listing| &listing.pictures);
                 let mut files: Vec<PathBuf> = pictures.map(|listed| listed.encoded.path()).collect();
                 files.extend(listing.iter().flat_map(|listing| listing.read_files.clone()));
+                if let Found::Folder { folder } = self {
+                    files.extend(tables::find(folder)?.into_iter().flatten().map(|(table, _)| table));
+                }
                 files
             }
         };

@@ -4,6 +4,7 @@
 mod cifar10;
 mod class_folders;
 mod inventories;
+mod layouts;
 mod packs;
 mod parquet;
 mod pictures;

@@ -54,7 +54,7 @@ fn wrong_lines_are_named() {
     let root = tempfile::tempdir().unwrap();
     class(root.path(), 4, 0);
     for (text, expected) in [
-        ("0.png,a\n1.png,b\n", "line 1: the first line must name the columns"),
+        ("0.png,a\n1.png,b\n", "line 1: the first line must name a column of paths (`path`, `file`, "),
         ("path,label\n0.png,a\n0.png,b\n", "line 3: `0.png` was listed before, in line 2"),
         ("path,label\n../0.png,a\n", "line 2: `../0.png` leads out of the table's folder"),
         ("path,label\na/../../0.png,a\n", "leads out of the table's folder"),
@@ -83,4 +83,85 @@ fn a_pool_needs_no_labels() {
     let mut dataset = open(Path::new("patterns"));
     dataset.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
     assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 1);
+}
+
+#[test]
+fn lines_count_with_every_line_end() {
+    for end in ["\n", "\r\n"] {
+        let root = tempfile::tempdir().unwrap();
+        class(root.path(), 4, 0);
+        for (rows, expected) in [
+            (["0.png,a,train", "1.png,b,train", "2.png,a,extra"], "line 4: `extra` is no split"),
+            (["0.png,a,train", "1.png,b,train", "0.png,a,test"], "line 4: `0.png` was listed before, in line 2"),
+            (["0.png,a,train", "1.png,b,train", "../2.png,a,test"], "line 4: `../2.png` leads out"),
+            (["0.png,a,train", "1.png,b", "2.png,a,test"], "line 3: 2 cells where the first line has 3"),
+        ] {
+            table(root.path(), &(format!("path,label,split{end}") + &rows.join(end)));
+            contains(&refusal(root.path()), &[expected]);
+        }
+    }
+}
+
+#[test]
+fn of_two_known_columns_the_first_of_the_documentation_counts() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 8, 0);
+    let rows = |row: &dyn Fn(usize, &str) -> String| -> String {
+        (0..8).map(|number| row(number, if number < 4 { "cat" } else { "dog" })).collect()
+    };
+    for (header, row) in [
+        (
+            "image,class,label",
+            &(|n: usize, class: &str| format!("{n}.png,photo{},{class}\n", n % 2)) as &dyn Fn(usize, &str) -> String,
+        ),
+        ("filename,path,label", &|n, class| format!("IMG_{n},{n}.png,{class}\n")),
+        ("labels,path,split", &|n, class| format!("{class},{n}.png,\n")),
+    ] {
+        let _ = fs::remove_file(root.path().join("byol-split.csv"));
+        table(root.path(), &format!("{header}\n{}", rows(row)));
+        let dataset = open(root.path());
+        assert_eq!(dataset.class_names, ["cat", "dog"], "{header}");
+        let note = "is passed over";
+        assert_eq!(dataset.notes.iter().any(|text| text.contains(note)), header != "labels,path,split", "{header}");
+    }
+    table(root.path(), &format!("path;label;a, b\n{}", rows(&|n, class| format!("{n}.png;{class};x\n"))));
+    assert_eq!(open(root.path()).class_names, ["cat", "dog"]);
+    table(root.path(), "path,kind,size\n0.png,a,1\n1.png,b,2\n");
+    contains(&refusal(root.path()), &["`label`, `class`, `labels`", "but it is `path,kind,size`"]);
+}
+
+#[test]
+fn words_for_nothing_are_classes_with_a_warning() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 8, 0);
+    for missing in ["NA", "None", "nan", "NULL", "-1"] {
+        let _ = fs::remove_file(root.path().join("byol-split.csv"));
+        let labels = ["cat", "dog", missing, "cat", "dog", missing, "cat", "dog"];
+        let rows: String = labels.iter().enumerate().map(|(n, label)| format!("{n}.png,{label}\n")).collect();
+        table(root.path(), &format!("path,label\n{rows}"));
+        let dataset = open(root.path());
+        assert_eq!(dataset.class_names.len(), 3);
+        contains(&dataset.warnings[0], &["2 images have the label", missing, "leave its place empty"]);
+    }
+    let _ = fs::remove_file(root.path().join("byol-split.csv"));
+    let labels = ["0", "01", "-1", "0.0", "1", "-1", "0", "1.0"];
+    let rows: String = labels.iter().enumerate().map(|(n, label)| format!("{n}.png,{label}\n")).collect();
+    table(root.path(), &format!("path,label\n{rows}"));
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names, ["0", "1"]);
+    assert_eq!(dataset.unlabeled[0].images.len(), 2);
+    contains(&dataset.notes[0], &["2 images have the label -1", "read as none"]);
+}
+
+#[test]
+fn letters_in_paths_and_labels_may_be_composed_or_not() {
+    let (composed, decomposed) = ("K\u{e4}fer", "Ka\u{308}fer");
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join(decomposed), 4, 0);
+    class(&root.path().join("Wal"), 4, 10);
+    let row = |n: u8| format!("{composed}/{n}.png,{}\nWal/{n}.png,Wal\n", if n < 2 { composed } else { decomposed });
+    table(root.path(), &format!("path,label\n{}", (0..4).map(row).collect::<String>()));
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names, [composed, "Wal"]);
+    assert_eq!((dataset.skipped, dataset.warnings.len()), (0, 0));
 }

@@ -95,7 +95,7 @@ fn damage_is_named() {
     shard(&file, &[("a.png", &one), ("a.png", &two)]);
     contains(&refusal(&file), &["`a.png` occurs twice"]);
     shard(&file, &[("a.cls", b"0")]);
-    contains(&refusal(&file), &["holds no image"]);
+    contains(&refusal(&file), &["holds no image: its members end in .cls"]);
 }
 
 #[test]
@@ -110,4 +110,40 @@ fn a_pool_has_no_labels_that_could_be_wrong() {
     let mut dataset = open(Path::new("patterns"));
     dataset.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
     assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 2);
+}
+
+#[test]
+fn unknown_labels_are_told_with_what_there_is() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("a.tar");
+    shard(&file, &[("a.png", &png(1)), ("a.json", br#"{"label_name": "cat"}"#), ("b.png", &png(2)), ("b.lbl", b"1")]);
+    let dataset = open(&file);
+    assert_eq!(dataset.unlabeled[0].images.len(), 2);
+    for text in [&dataset.notes[0], dataset.no_labels.as_ref().unwrap()] {
+        contains(
+            text,
+            &["no sample of", ".png, .json, .lbl", "the keys of .json are label_name", "looked for in .cls"],
+        );
+    }
+}
+
+#[test]
+fn views_of_one_sample_stay_together() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("a.tar");
+    let names: Vec<[String; 3]> =
+        (0..6).map(|n| [format!("{n}.left.png"), format!("{n}.right.png"), format!("{n}.cls")]).collect();
+    let pictures: Vec<Vec<u8>> = (0..6).map(png).collect();
+    let members = names.iter().zip(&pictures).enumerate().flat_map(|(n, ([left, right, cls], png))| {
+        [
+            (left.as_str(), png.as_slice()),
+            (right.as_str(), png.as_slice()),
+            (cls.as_str(), if n % 2 == 0 { &b"0"[..] } else { b"1" }),
+        ]
+    });
+    shard(&file, &members.collect::<Vec<_>>());
+    let dataset = open(&file);
+    assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 2), (1, 2)].into(), [(0, 1), (1, 1)].into()));
+    contains(&dataset.warnings[0], &["6 samples of", "hold several images"]);
+    assert!(listed(&dataset, &dataset.test).keys().all(|name| name.ends_with(".left.png")));
 }
