@@ -73,7 +73,7 @@ fn the_page_of_a_whole_run() {
         "Largest disagreement: ",
         "0123456789abcdef",
         "Unreadable files left out</dt><dd>2<",
-        "--labels-per-class 10,all --draws 3",
+        "--config RUN/config.toml --out RUN-again",
         "1 of these 2 neighbours are of the same class",
         "preset = &quot;made-up&quot;",
         "Guessing among 4 equally frequent classes gives 25.0%",
