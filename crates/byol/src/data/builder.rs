@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
-use super::{DataError, Dataset, ImageSource, LabeledImages, UnlabeledImages};
+use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, UnlabeledImages};
 
 /// Puts a [`Dataset`] together, split by split.
 ///
@@ -42,10 +42,13 @@ impl Dataset {
             unlabeled: Vec::new(),
             folds: None,
             fingerprint: String::new(),
+            parts: Fingerprints::default(),
             notes: Vec::new(),
             warnings: Vec::new(),
             skipped: 0,
             no_labels: None,
+            findings: Findings::default(),
+            kept_from_pretraining: Vec::new(),
         };
         DatasetBuilder { dataset, fingerprint }
     }
@@ -57,7 +60,9 @@ impl DatasetBuilder {
     /// # Errors
     /// There are not as many labels as images, or a label is not among the classes.
     pub fn train(mut self, images: Arc<dyn ImageSource>, labels: Vec<u16>) -> Result<Self, DataError> {
-        self.dataset.train = Some(self.labeled("train", images, labels)?);
+        let (train, fingerprint) = self.labeled("train", images, labels)?;
+        self.dataset.train = Some(train);
+        self.dataset.parts.train = fingerprint;
         Ok(self)
     }
 
@@ -66,14 +71,17 @@ impl DatasetBuilder {
     /// # Errors
     /// As [`train`](Self::train).
     pub fn test(mut self, images: Arc<dyn ImageSource>, labels: Vec<u16>) -> Result<Self, DataError> {
-        self.dataset.test = Some(self.labeled("test", images, labels)?);
+        let (test, fingerprint) = self.labeled("test", images, labels)?;
+        self.dataset.test = Some(test);
+        self.dataset.parts.test = fingerprint;
         Ok(self)
     }
 
     /// Images to pre-train on; may be called several times.
     pub fn unlabeled(mut self, name: impl Into<String>, images: Arc<dyn ImageSource>) -> Self {
         let name = name.into();
-        self.take_in(&name, images.as_ref(), &[]);
+        let pool = self.take_in(&name, images.as_ref(), &[]);
+        self.dataset.parts.add_unlabeled(&pool);
         self.dataset.unlabeled.push(UnlabeledImages { name, images });
         self
     }
@@ -90,7 +98,7 @@ impl DatasetBuilder {
         split: &str,
         images: Arc<dyn ImageSource>,
         labels: Vec<u16>,
-    ) -> Result<LabeledImages, DataError> {
+    ) -> Result<(LabeledImages, String), DataError> {
         if images.len() != labels.len() {
             let (what, value) = ("number of labels", labels.len().to_string());
             return Err(DataError::SplitSetting { what, value, expected: format!("{}, one per image", images.len()) });
@@ -99,15 +107,20 @@ impl DatasetBuilder {
         if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
             return Err(DataError::UnknownClass { index, label: labels[index], classes });
         }
-        self.take_in(split, images.as_ref(), &labels);
-        Ok(LabeledImages { images, labels })
+        let fingerprint = self.take_in(split, images.as_ref(), &labels);
+        Ok((LabeledImages { images, labels }, fingerprint))
     }
 
-    fn take_in(&mut self, split: &str, images: &dyn ImageSource, labels: &[u16]) {
-        self.fingerprint.bytes(split.as_bytes());
-        self.fingerprint.number(images.len() as u64);
-        (0..images.len()).for_each(|index| self.fingerprint.bytes(images.name(index).as_bytes()));
-        labels.iter().for_each(|&label| self.fingerprint.number(u64::from(label)));
+    /// Takes images into the fingerprint of the whole; gives that of the part by itself.
+    fn take_in(&mut self, split: &str, images: &dyn ImageSource, labels: &[u16]) -> String {
+        let mut part = Fingerprint::new("built");
+        for fingerprint in [&mut self.fingerprint, &mut part] {
+            fingerprint.bytes(split.as_bytes());
+            fingerprint.number(images.len() as u64);
+            (0..images.len()).for_each(|index| fingerprint.bytes(images.name(index).as_bytes()));
+            labels.iter().for_each(|&label| fingerprint.number(u64::from(label)));
+        }
+        part.finish()
     }
 }
 

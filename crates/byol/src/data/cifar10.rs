@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::encoded::Archive;
 use super::fingerprint::Fingerprint;
-use super::{ConcatSource, DataError, Dataset, Image, ImageSource, LabeledImages};
+use super::{ConcatSource, DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages};
 
 /// Width and height of an image.
 pub const SIDE: usize = 32;
@@ -76,6 +76,7 @@ pub(crate) fn is_for_python(path: &Path) -> bool {
 pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
     let mut warnings = Vec::new();
     let mut fingerprint = Fingerprint::new("cifar10");
+    let (mut of_train, mut of_test) = (Fingerprint::new("cifar10"), Fingerprint::new("cifar10"));
     let mut batches = Vec::new();
     for file in TRAIN.into_iter().chain([TEST]) {
         let path = folder.join(file);
@@ -85,6 +86,9 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         }
         fingerprint.bytes(file.as_bytes());
         fingerprint.file_ends(&path)?;
+        let part = if file == TEST { &mut of_test } else { &mut of_train };
+        part.bytes(file.as_bytes());
+        part.file_ends(&path)?;
         batches.push((file == TEST, Batch::open(&path)?));
     }
     let (test, train): (Vec<_>, Vec<_>) = batches.into_iter().partition(|&(test, _)| test);
@@ -97,6 +101,7 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         LabeledImages { images: Arc::new(ConcatSource::new(parts)), labels }
     };
     let test = (!test.is_empty()).then(|| labeled(test));
+    let parts = Fingerprints { train: of_train.finish(), test: if test.is_some() { of_test.finish() } else { String::new() }, unlabeled: String::new() };
     Ok(Dataset {
         name: "cifar10".into(),
         class_names: class_names(folder)?,
@@ -105,10 +110,13 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         unlabeled: Vec::new(),
         folds: None,
         fingerprint: fingerprint.finish(),
+        parts,
         notes: Vec::new(),
         warnings,
         skipped: 0,
         no_labels: None,
+        findings: Findings::default(),
+        kept_from_pretraining: Vec::new(),
     })
 }
 

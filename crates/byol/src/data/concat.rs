@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::look::Look;
 use super::{DataError, Image, ImageSource, UnlabeledImages};
 
 /// The pictures of several sources, in order.
@@ -53,5 +54,9 @@ impl ImageSource for ConcatSource {
 
     fn origin(&self, index: usize) -> Option<PathBuf> {
         self.locate(index).and_then(|(source, index)| source.origin(index))
+    }
+
+    fn look(&self, index: usize) -> Option<&Look> {
+        self.locate(index).and_then(|(source, index)| source.look(index))
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! The file has a line per labelled picture, `path,split`. It is never rewritten: pictures that it does not name are
 //! training pictures, ones that it names and that are gone are counted in a warning.
+//!
+//! Copies, exact and near ones, are drawn together: a test picture that was trained on tells nothing.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,8 +13,9 @@ use rand::seq::SliceRandom;
 
 use super::DataError;
 use super::lines::Lines;
-use super::listing::{Divided, Listing};
 use super::names::composed;
+use super::duplicates;
+use super::listing::{Divided, Listing, Usable};
 use super::split::Split;
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::directory::write_atomically;
@@ -37,8 +40,24 @@ pub(crate) enum Saving {
     OnlyLook,
 }
 
+/// Where a split is kept, and whether one that is drawn is saved there.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    pub path: &'a Path,
+    pub saving: Saving,
+}
+
 /// Moves the test pictures out of `divided.train`, which holds all labelled ones.
-pub(crate) fn divide(listing: &Listing, divided: &mut Divided, path: &Path, saving: Saving) -> Result<(), DataError> {
+///
+/// # Errors
+/// Two pictures have one name; a saved split cannot be used; a class is too small to draw one, or it cannot be saved.
+pub(crate) fn divide(
+    listing: &Listing,
+    divided: &mut Divided,
+    usable: Usable<'_>,
+    kept: Kept<'_>,
+) -> Result<(), DataError> {
+    let Kept { path, saving } = kept;
     let labeled = std::mem::take(&mut divided.train);
     let mut by_name = HashMap::new();
     for &index in &labeled {
@@ -51,7 +70,7 @@ pub(crate) fn divide(listing: &Listing, divided: &mut Divided, path: &Path, savi
     let test = match path.exists() {
         true => saved(listing, divided, &by_name, path)?,
         false => {
-            let test = draw(listing, &labeled)?;
+            let test = draw(listing, &labeled, &copies(&labeled, usable), &mut divided.warnings)?;
             if saving == Saving::Save {
                 save(listing, &labeled, &test, path)?;
             }
@@ -65,14 +84,35 @@ pub(crate) fn divide(listing: &Listing, divided: &mut Divided, path: &Path, savi
     Ok(())
 }
 
-/// The test pictures, sorted.
-fn draw(listing: &Listing, labeled: &[usize]) -> Result<Vec<usize>, DataError> {
+/// Groups of labelled pictures that are copies of one another: for each picture that is in one, its group's number.
+fn copies(labeled: &[usize], usable: Usable<'_>) -> HashMap<usize, usize> {
+    let look = |index: &usize| usable.looks.get(usable.indices.binary_search(index).ok()?).cloned();
+    let looks: Vec<_> = labeled.iter().filter_map(look).collect();
+    let groups = duplicates::groups(&looks).into_iter().enumerate();
+    groups.flat_map(|(number, group)| group.into_iter().map(move |place| (labeled[place], number))).collect()
+}
+
+/// The test pictures, sorted: of every class, shuffled, as many of the first as are a fifth of it. A group of copies counts
+/// where its first picture stands, and is passed over where it is more than what is missing. Copies that lie in several
+/// classes have a wrong label among them, so they are no test pictures.
+fn draw(
+    listing: &Listing,
+    labeled: &[usize],
+    copies: &HashMap<usize, usize>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<usize>, DataError> {
+    let label = |index: usize| listing.pictures[index].label.map(usize::from);
     let mut by_class = vec![Vec::new(); listing.class_names.len()];
+    let mut classes_of: HashMap<usize, Vec<usize>> = HashMap::new();
     for &index in labeled {
-        if let Some(label) = listing.pictures[index].label {
-            by_class[usize::from(label)].push(index);
+        if let Some(class) = label(index) {
+            by_class[class].push(index);
+            classes_of.entry(copies.get(&index).copied().unwrap_or(usize::MAX)).or_default().push(class);
         }
     }
+    classes_of.remove(&usize::MAX);
+    let is_contradictory =
+        |group: &usize| classes_of.get(group).is_some_and(|classes| classes.iter().any(|class| *class != classes[0]));
     let mut test = Vec::new();
     for (class, mut members) in by_class.into_iter().enumerate() {
         if members.len() < 2 {
@@ -86,10 +126,52 @@ fn draw(listing: &Listing, labeled: &[usize]) -> Result<Vec<usize>, DataError> {
         members.sort_by(|&a, &b| listing.pictures[a].encoded.name.cmp(&listing.pictures[b].encoded.name));
         members.shuffle(&mut rng(SEED, Stream::Split, Coordinates { epoch: 0, index: class as u64, view: TRAIN_TEST }));
         let share = (members.len() as f64 * TEST_SHARE).round() as usize;
-        test.extend_from_slice(&members[..share.clamp(1, members.len() - 1)]);
+        let share = share.clamp(1, members.len() - 1);
+        let mut units: Vec<Vec<usize>> = Vec::new();
+        let mut unit_of: HashMap<usize, usize> = HashMap::new();
+        for &index in &members {
+            match copies.get(&index) {
+                Some(group) if is_contradictory(group) => {}
+                Some(&group) => {
+                    let unit = *unit_of.entry(group).or_insert_with(|| {
+                        units.push(Vec::new());
+                        units.len() - 1
+                    });
+                    units[unit].push(index);
+                }
+                None => units.push(vec![index]),
+            }
+        }
+        match chosen(&units, share, members.len()) {
+            Some(chosen) => test.extend(chosen),
+            None => {
+                warnings.push(format!(
+                    "the pictures of class `{}` are copies of one another or of other classes' pictures, so its test \
+                     pictures are training pictures also; add others",
+                    listing.class_names[class]
+                ));
+                test.extend_from_slice(&members[..share]);
+            }
+        }
     }
     test.sort_unstable();
     Ok(test)
+}
+
+/// The first units that together have at most `share` pictures; where none is so small, the smallest that leaves some of
+/// the `members` for training.
+fn chosen(units: &[Vec<usize>], share: usize, members: usize) -> Option<Vec<usize>> {
+    let mut chosen = Vec::new();
+    for unit in units {
+        if chosen.len() + unit.len() <= share {
+            chosen.extend_from_slice(unit);
+        }
+    }
+    if chosen.is_empty() {
+        let smallest = units.iter().min_by_key(|unit| unit.len())?;
+        chosen.extend_from_slice(smallest);
+    }
+    (chosen.len() < members).then_some(chosen)
 }
 
 fn save(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Result<(), DataError> {

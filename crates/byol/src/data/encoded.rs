@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::error::{DataError, PictureProblem};
 use super::folder::OpenOptions;
+use super::look::Look;
 use super::{Image, ImageSource, origin, picture};
 
 /// A picture and where its encoded bytes lie.
@@ -108,6 +109,7 @@ pub struct Skipped {
 pub(crate) struct EncodedPictures {
     pictures: Vec<Encoded>,
     sizes: Vec<(usize, usize)>,
+    looks: Vec<Look>,
     /// All pictures decoded, or none.
     decoded: Option<Vec<Image>>,
 }
@@ -122,27 +124,24 @@ pub(crate) struct LookedThrough {
     pub skipped: Vec<Skipped>,
 }
 
-/// Sees each picture once while they are looked through: its index and its pixels, from several threads.
-pub(crate) type Observer<'a> = &'a (dyn Fn(usize, &Image) + Sync);
-
-/// Decodes every picture once, on all threads.
-pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions, observer: Observer) -> LookedThrough {
+/// Decodes every picture once, on all threads, and keeps what it looks like.
+pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> LookedThrough {
     struct Seen {
         width: usize,
         height: usize,
         bytes: u64,
+        look: Look,
         /// Kept while the budget lasts.
         pixels: Option<Vec<u8>>,
     }
     let (kept_bytes, done) = (AtomicU64::new(0), AtomicUsize::new(0));
-    let look_at = |image: &mut Image, (index, encoded): (usize, &Encoded)| {
+    let look_at = |image: &mut Image, encoded: &Encoded| {
         let outcome = encoded.bytes().and_then(|bytes| {
             encoded.decode(image)?;
-            observer(index, image);
             let size = image.pixels.len() as u64;
             let fits = kept_bytes.fetch_add(size, Ordering::Relaxed) + size <= options.memory_budget_bytes;
             let pixels = fits.then(|| image.pixels.clone());
-            Ok(Seen { width: image.width, height: image.height, bytes, pixels })
+            Ok(Seen { width: image.width, height: image.height, bytes, look: Look::of(image), pixels })
         });
         if let Some(on_progress) = &options.on_progress {
             on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, given.len());
@@ -150,18 +149,24 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions, observer:
         outcome
     };
     let seen: Vec<Result<Seen, PictureProblem>> =
-        given.par_iter().enumerate().map_init(Image::default, look_at).collect();
+        given.par_iter().map_init(Image::default, look_at).collect();
 
     let all_fit = seen.iter().flatten().all(|picture| picture.pixels.is_some());
-    let mut pictures = EncodedPictures { pictures: Vec::new(), sizes: Vec::new(), decoded: all_fit.then(Vec::new) };
+    let mut pictures = EncodedPictures {
+        pictures: Vec::new(),
+        sizes: Vec::new(),
+        looks: Vec::new(),
+        decoded: all_fit.then(Vec::new),
+    };
     let (mut kept, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (encoded, outcome)) in given.into_iter().zip(seen).enumerate() {
         match outcome {
-            Ok(Seen { width, height, bytes, pixels }) => {
+            Ok(Seen { width, height, bytes, look, pixels }) => {
                 if let (Some(decoded), Some(pixels)) = (&mut pictures.decoded, pixels) {
                     decoded.push(Image { width, height, pixels });
                 }
                 pictures.sizes.push((width, height));
+                pictures.looks.push(look);
                 pictures.pictures.push(encoded);
                 kept.push(index);
                 sizes.push(bytes);
@@ -197,6 +202,11 @@ impl EncodedPictures {
         &self.sizes
     }
 
+    /// What each of them looks like.
+    pub fn looks(&self) -> &[Look] {
+        &self.looks
+    }
+
     /// Whether the decoded pictures are kept in memory.
     pub fn in_memory(&self) -> bool {
         self.decoded.is_some()
@@ -229,5 +239,9 @@ impl ImageSource for EncodedPictures {
 
     fn origin(&self, index: usize) -> Option<PathBuf> {
         self.pictures.get(index).map(Encoded::origin)
+    }
+
+    fn look(&self, index: usize) -> Option<&Look> {
+        self.looks.get(index)
     }
 }

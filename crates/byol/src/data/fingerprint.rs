@@ -4,12 +4,46 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::DataError;
 
 /// How much of each end of a large file counts.
 const END: u64 = 1 << 20;
+
+/// What identifies each part of a data set by itself, so that runs with the same test images can be compared whatever else
+/// they had. A part that is empty has an empty string.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprints {
+    /// The labelled training images: names, encoded sizes and classes.
+    pub train: String,
+    /// The test images, likewise.
+    pub test: String,
+    /// Everything else that is for pre-training: the unlabelled split and every folder that was added.
+    pub unlabeled: String,
+}
+
+impl Fingerprints {
+    /// Takes in images that were added to those without labels.
+    pub(crate) fn add_unlabeled(&mut self, of_pool: &str) {
+        let mut fingerprint = Fingerprint::new("unlabelled");
+        fingerprint.bytes(self.unlabeled.as_bytes());
+        fingerprint.bytes(of_pool.as_bytes());
+        self.unlabeled = fingerprint.finish();
+    }
+
+    /// The parts in which two data sets differ, in words.
+    #[must_use]
+    pub fn differences(&self, other: &Fingerprints) -> Vec<&'static str> {
+        let parts = [
+            ("training images", self.train == other.train),
+            ("test images", self.test == other.test),
+            ("unlabelled images", self.unlabeled == other.unlabeled),
+        ];
+        parts.into_iter().filter(|(_, same)| !same).map(|(part, _)| part).collect()
+    }
+}
 
 /// A running SHA-256, of which the first 128 bits are kept.
 pub(crate) struct Fingerprint(Sha256);

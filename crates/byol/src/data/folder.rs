@@ -11,6 +11,7 @@ use super::encoded::{Encoded, EncodedPictures, Place, look_through};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::names::composed;
+use super::look::Look;
 use super::picture::EXTENSIONS;
 use super::{Image, ImageSource};
 
@@ -65,7 +66,7 @@ impl FolderSource {
     /// `folder` does not exist or is no folder; it holds no picture, or none that can be read; with
     /// [`strict`](OpenOptions::strict), the first picture that cannot.
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        let mut looked = look_through(search(folder)?, options, &|_, _| {}).refuse_bad(folder, options)?;
+        let mut looked = look_through(search(folder)?, options).refuse_bad(folder, options)?;
         let mut fingerprint = Fingerprint::new("folder");
         for (index, &bytes) in looked.bytes.iter().enumerate() {
             fingerprint.bytes(looked.pictures.name(index).as_bytes());
@@ -112,6 +113,10 @@ impl ImageSource for FolderSource {
 
     fn origin(&self, index: usize) -> Option<PathBuf> {
         self.pictures.origin(index)
+    }
+
+    fn look(&self, index: usize) -> Option<&Look> {
+        self.pictures.look(index)
     }
 }
 

@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use super::drawn_split::Saving;
-use super::duplicates::{Look, Seen, Straddling, look_at_all, straddling};
+use super::copies::Labelled;
+use super::duplicates::{Seen, look_at_all, straddling};
 use super::encoded::{LookedThrough, Skipped, look_through};
+use super::findings::{Contradiction, Repeated, Straddling, relation};
 use super::folder::OpenOptions;
 use super::format::{self, Format, Found};
-use super::listing::{Divided, Labels, Listing};
+use super::listing::{Divided, Labels, Listing, Usable};
+use super::look::Look;
 use super::stl10::{self, Stl10Images};
 use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, cifar10, pack, patterns};
 
@@ -35,6 +37,10 @@ pub struct DataInfo {
     pub extensions: BTreeMap<String, usize>,
     /// Test pictures that are in another split also.
     pub straddling: Vec<Straddling>,
+    /// One picture under several labels.
+    pub contradictions: Vec<Contradiction>,
+    /// Labelled pictures that repeat another one of their class.
+    pub repeated: Vec<Repeated>,
     /// What a person should know, one sentence each.
     pub notes: Vec<String>,
     /// What is odd, one sentence each.
@@ -104,6 +110,8 @@ impl DataInfo {
             damaged: Vec::new(),
             extensions: BTreeMap::new(),
             straddling: Vec::new(),
+            contradictions: Vec::new(),
+            repeated: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
         }
@@ -176,11 +184,7 @@ impl DataInfo {
         info.warnings = listing.warnings.clone();
         let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
         let encoded = listing.pictures.iter().map(|listed| listed.encoded.clone()).collect();
-        let looks: Vec<OnceLock<Look>> = listing.pictures.iter().map(|_| OnceLock::new()).collect();
-        let observe = |index: usize, image: &Image| {
-            let _ = looks[index].set(Look::of(image));
-        };
-        let LookedThrough { pictures, kept, mut skipped, .. } = look_through(encoded, &options, &observe);
+        let LookedThrough { pictures, kept, mut skipped, .. } = look_through(encoded, &options);
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
         let damage = |skip: Skipped| Damage { path: skip.path, problem: skip.problem.to_string() };
         info.damaged = skipped.into_iter().map(damage).collect();
@@ -193,19 +197,31 @@ impl DataInfo {
                 *info.extensions.entry(extension.to_string_lossy().to_ascii_lowercase()).or_default() += 1;
             }
         }
+        let usable = Usable { indices: &kept, looks: pictures.looks() };
         let Divided { train, test, unlabeled, notes, warnings } =
-            listing.divide(&kept, options.split_file.as_deref(), Saving::OnlyLook)?;
+            listing.divide(usable, options.split_file.as_deref(), Saving::OnlyLook)?;
         info.notes.extend(notes);
         info.warnings.extend(warnings);
         let size = |index: &usize| pictures.sizes()[kept.partition_point(|kept| kept < index)];
-        let seen =
-            |part: &[usize]| -> Vec<Look> { part.iter().filter_map(|&index| looks[index].get().cloned()).collect() };
+        let look = |index: &usize| pictures.looks().get(kept.binary_search(index).ok()?).cloned();
+        let seen = |part: &[usize]| -> Vec<Look> { part.iter().filter_map(look).collect() };
         let name = |part: &[usize], place: usize| listing.pictures[part[place]].encoded.name.clone();
-        let tests = Seen { name: &|place| name(&test, place), looks: seen(&test) };
+        let test_looks = seen(&test);
+        let tests = Seen { name: &|place| name(&test, place), looks: &test_looks };
         for (split, part) in [("train", &train), ("unlabeled", &unlabeled)] {
-            let others = Seen { name: &|place| name(part, place), looks: seen(part) };
+            let looks = seen(part);
+            let others = Seen { name: &|place| name(part, place), looks: &looks };
             info.straddling.extend(straddling(split, &others, &tests));
         }
+        let mut labelled = Labelled::new(&listing.class_names);
+        for &index in train.iter().chain(&test) {
+            if let (Some(look), Some(label)) = (look(&index), listing.pictures[index].label) {
+                labelled.looks.push(look);
+                labelled.labels.push(label);
+                labelled.names.push(listing.pictures[index].encoded.name.clone());
+            }
+        }
+        (info.contradictions, info.repeated) = labelled.copies();
         for (name, part, labeled) in [("train", &train, true), ("test", &test, true), ("unlabeled", &unlabeled, false)]
         {
             if !part.is_empty() {
@@ -244,9 +260,17 @@ impl DataInfo {
 
     /// Notes what training and test pictures have in common, where there are both.
     fn compare(&mut self, mut looks: Vec<(&LabeledImages, Vec<Look>)>) {
+        let mut labelled = Labelled::new(&self.class_names);
+        for (labeled, looks) in &looks {
+            labelled.looks.extend_from_slice(looks);
+            labelled.labels.extend_from_slice(&labeled.labels);
+            labelled.names.extend((0..looks.len()).map(|index| labeled.images.name(index)));
+        }
+        let (contradictions, repeated) = labelled.copies();
+        (self.contradictions, self.repeated) = (contradictions, repeated);
         if let (Some((test, test_looks)), Some((train, train_looks))) = (looks.pop(), looks.pop()) {
-            let train = Seen { name: &|index| train.images.name(index), looks: train_looks };
-            let test = Seen { name: &|index| test.images.name(index), looks: test_looks };
+            let train = Seen { name: &|index| train.images.name(index), looks: &train_looks };
+            let test = Seen { name: &|index| test.images.name(index), looks: &test_looks };
             self.straddling.extend(straddling("train", &train, &test));
         }
     }
@@ -413,9 +437,31 @@ impl DataInfo {
         for Straddling { other, exact, near, examples } in &self.straddling {
             writeln!(out, "\nduplicates: {exact} test pictures are in {other} also, {near} look like one there")?;
             for twins in examples {
-                let relation = if twins.exact { "equals" } else { "looks like" };
-                writeln!(out, "  {} {relation} {}", twins.test, twins.other)?;
+                writeln!(out, "  {} {} {}", twins.test, relation(twins.exact), twins.other)?;
             }
+        }
+        if !self.straddling.is_empty() {
+            writeln!(
+                out,
+                "  accuracies come out too high where test pictures are trained on: remove these files from one of the two, \
+                 or correct the split so that copies lie on one side; `byol run` leaves them out of pre-training"
+            )?;
+        }
+        self.fmt_labelled_copies(out)
+    }
+
+    fn fmt_labelled_copies(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        for text in Contradiction::sentences(&self.contradictions) {
+            writeln!(out, "\nlabels: {text}")?;
+        }
+        for Contradiction { images, .. } in &self.contradictions {
+            let named: Vec<String> =
+                images.iter().map(|named| format!("{} (`{}`)", named.image, named.class)).collect();
+            writeln!(out, "  {}", named.join(", "))?;
+        }
+        for Repeated { class, exact, near, examples } in &self.repeated {
+            let first = examples.first().map_or_else(String::new, |[one, other]| format!(": {other} repeats {one}"));
+            writeln!(out, "\ncopies: in class `{class}`, {exact} exact and {near} that look alike{first}")?;
         }
         Ok(())
     }

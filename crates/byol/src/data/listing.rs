@@ -5,15 +5,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::drawn_split::{self, Saving};
+use super::drawn_split::{self, Kept, Saving};
 use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_through};
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::Format;
 use super::names::composed;
+use super::look::Look;
 use super::split::Split;
 use super::subset::SubsetSource;
-use super::{DataError, Dataset, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
+use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
 
 /// What a format found, before any picture is decoded.
 pub(crate) struct Listing {
@@ -45,6 +46,15 @@ pub(crate) struct Listed {
     pub encoded: Encoded,
     pub label: Option<u16>,
     pub split: Option<Split>,
+}
+
+/// The pictures of a listing that can be used.
+#[derive(Clone, Copy)]
+pub(crate) struct Usable<'a> {
+    /// Sorted.
+    pub indices: &'a [usize],
+    /// What each of them looks like.
+    pub looks: &'a [Look],
 }
 
 /// The splits, as indices into a listing's pictures.
@@ -86,7 +96,8 @@ impl Listing {
     /// As [`LookedThrough::refuse_bad`] and [`Listing::divide`].
     pub fn open(self, options: &OpenOptions) -> Result<Dataset, DataError> {
         let (listing, looked) = self.look_through(options)?;
-        let divided = listing.divide(&looked.kept, options.split_file.as_deref(), Saving::Save)?;
+        let usable = Usable { indices: &looked.kept, looks: looked.pictures.looks() };
+        let divided = listing.divide(usable, options.split_file.as_deref(), Saving::Save)?;
         Ok(listing.dataset(looked, divided))
     }
 
@@ -147,22 +158,22 @@ impl Listing {
 
     fn look_through(self, options: &OpenOptions) -> Result<(Listing, LookedThrough), DataError> {
         let encoded = self.pictures.iter().map(|listed| listed.encoded.clone()).collect();
-        let looked = look_through(encoded, options, &|_, _| {}).refuse_bad(&self.root, options)?;
+        let looked = look_through(encoded, options).refuse_bad(&self.root, options)?;
         Ok((self, looked))
     }
 
-    /// Divides the usable pictures (sorted indices). Without a test split a validation split takes its place; without
+    /// Divides the usable pictures. Without a test split a validation split takes its place; without
     /// either one is drawn, or the one that was drawn before is read.
     ///
     /// # Errors
     /// There is only one class; a class has no training picture, or too few to draw a test split; a saved split cannot
     /// be read or does not belong to the data, or a new one cannot be saved.
-    pub fn divide(&self, usable: &[usize], split_file: Option<&Path>, saving: Saving) -> Result<Divided, DataError> {
+    pub fn divide(&self, usable: Usable<'_>, split_file: Option<&Path>, saving: Saving) -> Result<Divided, DataError> {
         let marked = |split| self.pictures.iter().any(|listed| listed.split == Some(split) && listed.label.is_some());
         let (test, validation) = (marked(Split::Test), marked(Split::Validation));
         let mut divided = Divided::default();
         let (mut unlabeled_tests, mut joined) = (0, 0);
-        for &index in usable {
+        for &index in usable.indices {
             let listed = &self.pictures[index];
             let part = match (listed.label, listed.split) {
                 (None, split) => {
@@ -195,7 +206,7 @@ impl Listing {
         }
         if !test && !validation && !divided.train.is_empty() {
             let path = split_file.unwrap_or(&self.split_file);
-            drawn_split::divide(self, &mut divided, path, saving)?;
+            drawn_split::divide(self, &mut divided, usable, Kept { path, saving })?;
         } else {
             divided.warnings.extend(split_file.map(unused_split));
         }
@@ -257,6 +268,7 @@ impl Listing {
 
     fn dataset(self, looked: LookedThrough, divided: Divided) -> Dataset {
         let fingerprint = self.fingerprint(&looked, &divided);
+        let parts = self.fingerprints(&looked, &divided);
         let LookedThrough { pictures, kept, skipped, .. } = looked;
         let no_labels = self.no_labels.filter(|_| divided.train.is_empty() && divided.test.is_empty());
         let mut notes = self.notes;
@@ -279,6 +291,8 @@ impl Listing {
         let mut warnings = self.warnings;
         warnings.extend(divided.warnings);
         warnings.extend(describe(&skipped, &self.root));
+        let mut findings = Findings::default();
+        findings.name_unreadable(&skipped);
         Dataset {
             name: name_of(&self.root),
             class_names: self.class_names,
@@ -287,10 +301,13 @@ impl Listing {
             unlabeled: unlabeled.into_iter().collect(),
             folds: None,
             fingerprint,
+            parts,
             notes,
             warnings,
             skipped: skipped.len(),
             no_labels,
+            findings,
+            kept_from_pretraining: Vec::new(),
         }
     }
 
@@ -314,6 +331,26 @@ impl Listing {
             }
         }
         fingerprint.finish()
+    }
+
+    /// Hashes of the splits by themselves: names, encoded sizes and classes of their pictures.
+    fn fingerprints(&self, looked: &LookedThrough, divided: &Divided) -> Fingerprints {
+        let bytes: HashMap<usize, u64> = looked.kept.iter().copied().zip(looked.bytes.iter().copied()).collect();
+        let part = |indices: &[usize]| {
+            if indices.is_empty() {
+                return String::new();
+            }
+            let mut fingerprint = Fingerprint::new(self.format.word());
+            for index in indices {
+                let listed = &self.pictures[*index];
+                fingerprint.bytes(listed.encoded.name.as_bytes());
+                fingerprint.number(bytes.get(index).copied().unwrap_or_default());
+                let class = listed.label.map(|label| self.class_names[usize::from(label)].as_str());
+                fingerprint.bytes(class.unwrap_or_default().as_bytes());
+            }
+            fingerprint.finish()
+        };
+        Fingerprints { train: part(&divided.train), test: part(&divided.test), unlabeled: part(&divided.unlabeled) }
     }
 }
 

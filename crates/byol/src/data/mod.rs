@@ -4,11 +4,13 @@ mod builder;
 pub mod cifar10;
 mod class_folders;
 mod concat;
+mod copies;
 mod drawn_split;
 pub mod duplicates;
 mod encoded;
 pub mod error;
 pub mod fetch;
+pub mod findings;
 mod fingerprint;
 pub mod folder;
 pub mod format;
@@ -20,6 +22,7 @@ mod layout;
 mod lines;
 mod listing;
 mod names;
+pub mod look;
 mod origin;
 pub mod pack;
 pub mod patterns;
@@ -41,9 +44,13 @@ use std::sync::Arc;
 pub use builder::DatasetBuilder;
 pub use concat::ConcatSource;
 pub use error::DataError;
+pub use findings::Findings;
+pub use fingerprint::Fingerprints;
 pub use folder::OpenOptions;
 
 pub use subset::SubsetSource;
+
+pub use copies::Pools;
 
 use fingerprint::Fingerprint;
 use format::Found;
@@ -62,6 +69,9 @@ pub fn require(path: &Path) -> Result<(), DataError> {
         false => Err(DataError::NotFound { path: path.to_path_buf() }),
     }
 }
+
+/// What the training images are called among the pools of a pre-training.
+pub(crate) const TRAIN: &str = "train";
 
 /// Warnings about skipped pictures name this many of them; all are counted.
 const NAMED_SKIPS: usize = 5;
@@ -102,6 +112,12 @@ pub trait ImageSource: Send + Sync {
         let _ = index;
         None
     }
+
+    /// What a picture looks like, where that is known without reading it: copies are found by it.
+    fn look(&self, index: usize) -> Option<&look::Look> {
+        let _ = index;
+        None
+    }
 }
 
 /// Pictures with labels.
@@ -133,6 +149,8 @@ pub struct Dataset {
     pub folds: Option<Vec<Vec<usize>>>,
     /// Identifies the data in a run directory: the same files give the same string.
     pub fingerprint: String,
+    /// Identifies each part by itself.
+    pub parts: Fingerprints,
     /// What a person should know about how it was opened, one sentence each (a split that was drawn).
     pub notes: Vec<String>,
     /// What was odd but not fatal, one sentence each (skipped files, missing fold file).
@@ -141,6 +159,11 @@ pub struct Dataset {
     pub skipped: usize,
     /// Where no picture has a label: why, and how labels would be given, for whoever needs some.
     pub no_labels: Option<String>,
+    /// What was found, in figures and names, for the record of a run.
+    pub findings: Findings,
+    /// Training images (indices into `train`, sorted) that pre-training does not see, because they are copies of test images
+    /// ([`look_for_copies`](Self::look_for_copies)).
+    pub kept_from_pretraining: Vec<usize>,
 }
 
 impl Dataset {
@@ -207,10 +230,12 @@ impl Dataset {
         self.warnings.extend(warnings);
         self.warnings.extend(listing::describe(&skipped, path));
         self.skipped += skipped.len();
+        self.findings.name_unreadable(&skipped);
         let mut fingerprint = Fingerprint::new("with unlabelled folder");
         fingerprint.bytes(self.fingerprint.as_bytes());
         fingerprint.bytes(of_pool.as_bytes());
         self.fingerprint = fingerprint.finish();
+        self.parts.add_unlabeled(&of_pool);
         self.unlabeled.push(UnlabeledImages { name: path.display().to_string(), images });
         Ok(())
     }
@@ -246,9 +271,21 @@ impl Dataset {
     /// images without their labels (`train`). [`ConcatSource`] makes one source of them.
     pub fn pretraining_pool(&self) -> Vec<UnlabeledImages> {
         let train = self.train.as_ref();
-        let train = train.map(|train| UnlabeledImages { name: "train".into(), images: Arc::clone(&train.images) });
+        let train = train.map(|train| UnlabeledImages {
+            name: TRAIN.into(),
+            images: without(&train.images, &self.kept_from_pretraining),
+        });
         self.unlabeled.iter().cloned().chain(train).collect()
     }
+}
+
+/// The images without those at `left_out` (sorted).
+fn without(images: &Arc<dyn ImageSource>, left_out: &[usize]) -> Arc<dyn ImageSource> {
+    if left_out.is_empty() {
+        return Arc::clone(images);
+    }
+    let kept = (0..images.len()).filter(|index| left_out.binary_search(index).is_err()).collect();
+    Arc::new(SubsetSource::new(Arc::clone(images), kept))
 }
 
 #[cfg(test)]

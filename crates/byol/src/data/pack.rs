@@ -24,9 +24,13 @@ use super::error::PictureProblem;
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::{self, Found};
-use super::listing::{Divided, Labels, Listing, describe, name_of};
+use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
+use super::look::Look;
 use super::subset::SubsetSource;
-use super::{DataError, Dataset, Image, ImageSource, LabeledImages, UnlabeledImages, origin, tables, webdataset};
+use super::{
+    DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages, origin, tables,
+    webdataset,
+};
 use crate::run::directory::PARTIAL;
 
 pub(crate) const EXTENSION: &str = "byolpack";
@@ -155,22 +159,23 @@ fn write(
     out.write_all(MAGIC).map_err(failed)?;
     let mut written = MAGIC.len() as u64;
     let mut pixels = Sha256::new();
-    let (mut kept, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut kept, mut looks, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let done = AtomicUsize::new(0);
     for start in (0..listing.pictures.len()).step_by(AT_ONCE) {
         let end = (start + AT_ONCE).min(listing.pictures.len());
         let decode = |image: &mut Image, index: usize| {
-            let outcome = listing.pictures[index].encoded.decode(image).map(|()| shrunk(image, size));
+            let outcome = listing.pictures[index].encoded.decode(image).map(|()| (Look::of(image), shrunk(image, size)));
             if let Some(on_progress) = &options.on_progress {
                 on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.pictures.len());
             }
             outcome
         };
-        let decoded: Vec<Result<Image, PictureProblem>> =
+        let decoded: Vec<Result<(Look, Image), PictureProblem>> =
             (start..end).into_par_iter().map_init(Image::default, decode).collect();
         for (index, outcome) in (start..end).zip(decoded) {
             match outcome {
-                Ok(image) => {
+                Ok((look, image)) => {
+                    looks.push(look);
                     out.write_all(&image.pixels).map_err(failed)?;
                     pixels.update(&image.pixels);
                     written += image.pixels.len() as u64;
@@ -190,7 +195,7 @@ fn write(
         return Err(DataError::NoReadablePicture { path: listing.root.clone(), count, first, problem });
     }
     let Divided { train, test, unlabeled, notes, warnings } =
-        listing.divide(&kept, options.split_file.as_deref(), Saving::Save)?;
+        listing.divide(Usable { indices: &kept, looks: &looks }, options.split_file.as_deref(), Saving::Save)?;
     source.note_split(&listing.split_file, options.split_file.as_deref());
     let places = |indices: &[usize]| -> Vec<usize> {
         indices.iter().map(|index| kept.partition_point(|kept| kept < index)).collect()
@@ -337,6 +342,26 @@ impl Index {
         fingerprint.finish()
     }
 
+    /// Hashes of the parts by themselves: names, sizes and classes of their pictures.
+    fn identify_parts(&self) -> Fingerprints {
+        let part = |places: &[usize]| {
+            if places.is_empty() {
+                return String::new();
+            }
+            let mut fingerprint = Fingerprint::new("pack");
+            fingerprint.number(self.size as u64);
+            for &place in places {
+                fingerprint.bytes(self.names[place].as_bytes());
+                fingerprint.number(self.sizes[place].0 as u64);
+                fingerprint.number(self.sizes[place].1 as u64);
+                let class = self.labels[place].map(|label| self.class_names[usize::from(label)].as_str());
+                fingerprint.bytes(class.unwrap_or_default().as_bytes());
+            }
+            fingerprint.finish()
+        };
+        Fingerprints { train: part(&self.train), test: part(&self.test), unlabeled: part(&self.unlabeled) }
+    }
+
     /// Where each picture begins, if everything fits together and the pictures end at `end`.
     fn starts(&self, end: usize) -> Option<Vec<usize>> {
         let count = self.names.len();
@@ -401,6 +426,7 @@ pub(crate) fn open(path: &Path) -> Result<Dataset, DataError> {
         }));
     }
     let folder = index.source.folder();
+    let parts = index.identify_parts();
     let pictures: Arc<dyn ImageSource> =
         Arc::new(PackedPictures { archive, starts, sizes: index.sizes, names: index.names, folder });
     let subset = |places: &[usize]| -> Arc<dyn ImageSource> {
@@ -426,10 +452,13 @@ pub(crate) fn open(path: &Path) -> Result<Dataset, DataError> {
         class_names: index.class_names,
         folds: None,
         fingerprint: index.fingerprint,
+        parts,
         notes: Vec::new(),
         warnings,
         skipped: index.skipped,
         no_labels: None,
+        findings: Findings::default(),
+        kept_from_pretraining: Vec::new(),
     })
 }
 

@@ -13,7 +13,7 @@ use memmap2::Mmap;
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::splits::parse_folds;
-use super::{Dataset, Image, ImageSource, LabeledImages, UnlabeledImages};
+use super::{Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages};
 
 /// Width and height of an image.
 pub const SIDE: usize = 96;
@@ -80,11 +80,18 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         test,
         unlabeled,
         folds,
-        fingerprint: fingerprint(folder)?,
+        fingerprint: fingerprint(folder, &FILES)?,
+        parts: Fingerprints {
+            train: fingerprint(folder, &["train_X.bin", "train_y.bin", CLASS_NAMES_FILE])?,
+            test: fingerprint(folder, &["test_X.bin", "test_y.bin", CLASS_NAMES_FILE])?,
+            unlabeled: fingerprint(folder, &[UNLABELED_FILE])?,
+        },
         notes: Vec::new(),
         warnings,
         skipped: 0,
         no_labels: None,
+        findings: Findings::default(),
+        kept_from_pretraining: Vec::new(),
     })
 }
 
@@ -164,10 +171,14 @@ fn read_text(path: &Path) -> Result<String, DataError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A hash of the names, sizes and first and last MiB of the files that are there.
-fn fingerprint(folder: &Path) -> Result<String, DataError> {
+/// A hash of the names, sizes and first and last MiB of those of `files` that are there; empty if the first is not, where
+/// they are a part of the data.
+fn fingerprint(folder: &Path, files: &[&str]) -> Result<String, DataError> {
+    if files.len() < FILES.len() && !files.iter().take(1).all(|file| folder.join(file).exists()) {
+        return Ok(String::new());
+    }
     let mut fingerprint = Fingerprint::new("stl10");
-    for file in FILES {
+    for file in files {
         let path = folder.join(file);
         if path.exists() {
             fingerprint.bytes(file.as_bytes());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::look::Look;
 use super::{DataError, Image, ImageSource};
 
 /// The pictures of `images` at `indices`.
@@ -35,5 +36,9 @@ impl ImageSource for SubsetSource {
 
     fn origin(&self, index: usize) -> Option<PathBuf> {
         self.indices.get(index).and_then(|&inner| self.images.origin(inner))
+    }
+
+    fn look(&self, index: usize) -> Option<&Look> {
+        self.indices.get(index).and_then(|&inner| self.images.look(inner))
     }
 }

@@ -17,7 +17,7 @@ use crate::eval::knn::nearest;
 use crate::eval::plane::principal_plane;
 use crate::gallery;
 use crate::report;
-use crate::run::directory::stage_name;
+use crate::run::directory::{OtherParts, stage_name};
 use crate::run::event::Event;
 use crate::run::record::{
     Accuracy, Control, DataRecord, EmbeddingMap, Gallery, PoolRecord, PredictionRecord, PretrainRecord, ResultName,
@@ -91,6 +91,9 @@ impl<'s, 'a> Session<'s, 'a> {
                     path: context.out.to_owned(),
                     then: earlier.data.fingerprint.clone(),
                     now: context.data.fingerprint.clone(),
+                    parts: OtherParts(
+                        earlier.data.fingerprints.as_ref().map(|then| then.differences(&context.data.parts)).unwrap_or_default(),
+                    ),
                 }));
             }
             if earlier.finished && !unfinished(earlier) {
@@ -370,6 +373,7 @@ impl<'s, 'a> Session<'s, 'a> {
             data: DataRecord {
                 name: data.name.clone(),
                 fingerprint: data.fingerprint.clone(),
+                fingerprints: Some(data.parts.clone()),
                 class_names: data.class_names.clone(),
                 train_images: data.train.as_ref().map_or(0, |train| train.labels.len()),
                 test_images: data.test.as_ref().map_or(0, |test| test.labels.len()),
@@ -380,6 +384,7 @@ impl<'s, 'a> Session<'s, 'a> {
                     .collect(),
                 skipped: data.skipped,
                 test_labels: data.test.as_ref().map_or_else(Vec::new, |test| test.labels.clone()),
+                findings: data.findings.clone(),
             },
             seed: self.context.experiment.seed,
             results,

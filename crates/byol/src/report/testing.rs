@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::load::RunData;
+use crate::data::Findings;
 use crate::run::record::{
     DataRecord, EmbeddingMap, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, PoolRecord,
     PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, TestImages, Thumbnails, ViewExample,
@@ -277,12 +278,14 @@ fn summary(test_labels: Vec<u16>) -> Summary {
         data: DataRecord {
             name: "patterns".to_owned(),
             fingerprint: "0123456789abcdef".to_owned(),
+            fingerprints: None,
             class_names: ["airplane", "bird <small>", "car", "deer"].map(str::to_owned).to_vec(),
             train_images: 2000,
             test_images: TEST_IMAGES,
             unlabeled: vec![PoolRecord { name: "unlabeled".to_owned(), images: 4000 }],
             skipped: 2,
             test_labels,
+            findings: Findings::default(),
         },
         seed: 7,
         results: Vec::new(),

@@ -38,11 +38,11 @@ pub enum RunError {
     )]
     Changed { path: PathBuf, differences: Vec<Difference> },
     #[error(
-        "{} was started on other data (fingerprint {then}, now {now}); resume with the same data, or choose another \
+        "{} was started on other data ({parts}fingerprint {then}, now {now}); resume with the same data, or choose another \
          --out",
         path.display()
     )]
-    OtherData { path: PathBuf, then: String, now: String },
+    OtherData { path: PathBuf, then: String, now: String, parts: OtherParts },
     #[error(
         "what {} was begun with is no longer there: {}; name its new place with {option}",
         run.display(), path.display()
@@ -60,6 +60,22 @@ pub enum RunError {
     Malformed { path: PathBuf, reason: String },
     #[error("failed to read {}", path.display())]
     Config { path: PathBuf, source: Box<ConfigError> },
+}
+
+/// The parts of the data that differ, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherParts(pub Vec<&'static str>);
+
+impl std::fmt::Display for OtherParts {
+    /// `the test images and the unlabelled images differ; `, or nothing.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named: Vec<String> = self.0.iter().map(|part| format!("the {part}")).collect();
+        match named.as_slice() {
+            [] => Ok(()),
+            [before @ .., last] if !before.is_empty() => write!(formatter, "{} and {last} differ; ", before.join(", ")),
+            [one, ..] => write!(formatter, "{one} differ; "),
+        }
+    }
 }
 
 fn list(differences: &[Difference]) -> String {

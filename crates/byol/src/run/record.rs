@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::{Findings, Fingerprints};
 use crate::train::monitor::Health;
 
 /// Which part of an experiment a record belongs to.
@@ -170,6 +171,9 @@ pub struct Summary {
 pub struct DataRecord {
     pub name: String,
     pub fingerprint: String,
+    /// Of training, test and unlabelled images apart; absent in runs of before there were such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprints: Option<Fingerprints>,
     pub class_names: Vec<String>,
     pub train_images: usize,
     pub test_images: usize,
@@ -179,6 +183,20 @@ pub struct DataRecord {
     pub skipped: usize,
     /// Class index of each test image; what the predictions are held against.
     pub test_labels: Vec<u16>,
+    /// What was found in the data: copies, contradicting labels, unreadable files.
+    #[serde(default, skip_serializing_if = "Findings::is_empty")]
+    pub findings: Findings,
+}
+
+impl DataRecord {
+    /// Whether two runs were judged on the same test images. Without fingerprints of the parts, all data must be the same.
+    #[must_use]
+    pub fn shares_test_with(&self, other: &DataRecord) -> bool {
+        match (&self.fingerprints, &other.fingerprints) {
+            (Some(own), Some(other)) => own.test == other.test,
+            _ => self.fingerprint == other.fingerprint,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

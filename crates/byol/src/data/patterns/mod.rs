@@ -8,7 +8,7 @@ mod wave;
 use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
-use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, UnlabeledImages};
+use super::{DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, PATTERNS, UnlabeledImages};
 use crate::random::{Coordinates, Stream, rng};
 use figure::Figure;
 
@@ -60,11 +60,18 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
         test: Some(labeled(Split::Test, side, test_per_class)),
         unlabeled: vec![UnlabeledImages { name: Split::Unlabeled.name().into(), images: pool }],
         folds: None,
-        fingerprint: fingerprint(options),
+        fingerprint: fingerprint(options, ""),
+        parts: Fingerprints {
+            train: fingerprint(PatternOptions { test_per_class: 0, unlabeled: 0, ..options }, "train"),
+            test: fingerprint(PatternOptions { train_per_class: 0, unlabeled: 0, ..options }, "test"),
+            unlabeled: fingerprint(PatternOptions { train_per_class: 0, test_per_class: 0, ..options }, "unlabeled"),
+        },
         notes: Vec::new(),
         warnings: Vec::new(),
         skipped: 0,
         no_labels: None,
+        findings: Findings::default(),
+        kept_from_pretraining: Vec::new(),
     }
 }
 
@@ -74,13 +81,17 @@ fn labeled(split: Split, side: usize, per_class: usize) -> LabeledImages {
     LabeledImages { images: Arc::new(Drawn { split, side, len }), labels }
 }
 
-fn fingerprint(options: PatternOptions) -> String {
+/// Of the whole set, or of the part with this name.
+fn fingerprint(options: PatternOptions, part: &str) -> String {
     let PatternOptions { side, train_per_class, test_per_class, unlabeled } = options;
     let mut fingerprint = Fingerprint::new(PATTERNS);
     for number in [side, train_per_class, test_per_class, unlabeled] {
         fingerprint.number(number as u64);
     }
     fingerprint.number(VERSION);
+    if !part.is_empty() {
+        fingerprint.bytes(part.as_bytes());
+    }
     fingerprint.finish()
 }
 

@@ -29,7 +29,7 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
             (choice(&runs))
             (overview(&runs, &budgets))
             @if differ(&runs) {
-                p { "These runs do not share their test images (their data fingerprints differ): accuracies of one and \
+                p { "These runs do not share their test images (the fingerprints of these differ): accuracies of one and \
                      another are not comparable." }
             }
             (hint())
@@ -112,9 +112,8 @@ fn line(place: usize) -> Line {
 }
 
 fn differ(runs: &[&RunData]) -> bool {
-    let prints: Vec<_> =
-        runs.iter().filter_map(|run| run.summary.as_ref()).map(|summary| &summary.data.fingerprint).collect();
-    prints.windows(2).any(|pair| pair[0] != pair[1])
+    let data: Vec<_> = runs.iter().filter_map(|run| run.summary.as_ref()).map(|summary| &summary.data).collect();
+    data.windows(2).any(|pair| !pair[0].shares_test_with(pair[1]))
 }
 
 fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
