@@ -70,7 +70,7 @@ for round in $(seq "$rounds"); do
         for precision in bf16 fp32; do
             subject="embed, $side px, $precision"
             measure "$subject" byol "${byol[@]}" embed --from "$temporary/run$side" "$photographs" --json --device cpu \
-                --precision "$precision" --out "$temporary/byol.npy"
+                --precision "$precision" --force --out "$temporary/byol.npy"
             measure "$subject" "PyTorch with its DataLoader" "$python" bench/peers/embed_torch.py "$photographs" \
                 --image-size "$side" --precision "$precision" --threads "$threads" --workers "$workers" \
                 --out "$temporary/torch.npy"

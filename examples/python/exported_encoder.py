@@ -58,14 +58,19 @@ network.load_state_dict(state, strict=True)
 network.eval()
 
 
-def upright(path):
-    """As it is meant to be looked at: cameras note how they were held."""
-    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+def upright(picture):
+    """As it is meant to be looked at: turned, 16 bits scaled to 8, transparent pixels laid over white."""
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray(((np.asarray(picture).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    return picture.convert("RGB")
 
 
 def prepared(path):
     """The centre square, resized and normalised, as in training."""
-    levels = functional.pil_to_tensor(upright(path))
+    levels = functional.pil_to_tensor(upright(Image.open(path)))
     height, width = levels.shape[1:]
     edge = min(height, width)
     square = functional.crop(levels, (height - edge) // 2, (width - edge) // 2, edge, edge)
@@ -87,7 +92,7 @@ session = onnxruntime.InferenceSession(graph)
 
 
 def levels(path):
-    return np.asarray(upright(path)).transpose(2, 0, 1)[None]
+    return np.asarray(upright(Image.open(path))).transpose(2, 0, 1)[None]
 
 
 rows = np.concatenate([session.run(["representation"], {"pictures": levels(path)})[0] for path in files])

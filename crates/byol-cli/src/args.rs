@@ -10,6 +10,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::pack::Pack;
+use crate::place::Force;
 use crate::sweep::{MOST_IMAGES, MOST_THREADS, Sweep};
 use crate::{commands, examples, exit};
 
@@ -158,9 +159,11 @@ pub struct Info {
 pub struct Views {
     #[command(flatten)]
     pub source: Source,
-    /// Folder for the pictures
+    /// Folder for the pictures and views.html, which shows them
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub force: Force,
     /// How many pictures to show views of
     #[arg(long, value_name = "N", default_value = "8", value_parser = at_least_one, allow_negative_numbers = true)]
     pub count: usize,

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use byol::config::ConfigError;
 use byol::experiment::ExperimentError;
+use byol::export::ExportError;
+use byol::inference::InferenceError;
 use byol::run::command::shell_word;
 use byol::train::TrainError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::paint::{Tone, paint};
-use crate::{args, interrupt, output};
+use crate::{args, interrupt, output, place};
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,7 @@ pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::exit_code()),
         Ok(Ending::Failed) => ExitCode::from(FAILURE),
+        Err(error) if error.chain().any(place::is_closed) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&one_line(&error));
             let usage = error.chain().any(is_usage);
@@ -65,7 +68,10 @@ pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
 fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_experiment = cause.downcast_ref::<ExperimentError>().is_some_and(ExperimentError::is_of_configuration);
     let of_training = cause.downcast_ref::<TrainError>().is_some_and(TrainError::is_of_configuration);
-    cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_training
+    let of_export = cause.downcast_ref::<ExportError>().is_some_and(ExportError::is_of_command_line);
+    let of_inference = cause.downcast_ref::<InferenceError>().is_some_and(InferenceError::is_of_command_line);
+    let of_command_line = of_export || of_inference;
+    of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_training
 }
 
 /// The exit code of a command line that could not be read, or that asked for help or the version.

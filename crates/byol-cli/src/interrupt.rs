@@ -6,8 +6,9 @@ use anyhow::Context;
 use byol::run::event::Interrupt;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 
-use crate::output;
+use crate::{output, place};
 
 /// The first signal that came; 0 before it.
 static FIRST: AtomicI32 = AtomicI32::new(0);
@@ -45,6 +46,21 @@ pub fn listen_quietly() -> anyhow::Result<Interrupt> {
         }
     });
     Ok(interrupt)
+}
+
+/// Removes files that are being written, and ends the program, at the first signal: for work that holds nothing to go on
+/// from.
+pub fn end_at_once() -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            FIRST.store(signal, Ordering::Relaxed);
+            place::remove_unfinished();
+            // Other threads compute; nobody may take from them what they use.
+            low_level::exit(exit_code().into());
+        }
+    });
+    Ok(())
 }
 
 /// As shells report a program that the first signal ended: 130 for Ctrl-C, 143 for a request to terminate.

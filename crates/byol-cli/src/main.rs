@@ -9,6 +9,7 @@ mod interrupt;
 mod memory;
 mod output;
 mod paint;
+mod place;
 mod progress;
 mod request;
 mod sweep;

@@ -70,6 +70,11 @@ pub fn hardware(options: &args::Hardware, reporter: &mut dyn Reporter) -> anyhow
     Ok(hardware)
 }
 
+/// As [`hardware`], for commands whose work is short: they say nothing of it.
+pub fn quiet_hardware(options: &args::Hardware) -> anyhow::Result<Hardware> {
+    Ok(Hardware::choose(options.device, options.precision, options.threads)?)
+}
+
 /// The data that the options mean; reports what is odd about it.
 pub fn dataset(
     data: &Path,

@@ -28,6 +28,12 @@ fn labels(budget: LabelBudget, draw: usize) -> String {
     }
 }
 
+/// A sentence with a capital at its beginning.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// `1 picture`, `2 pictures`.
 pub fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

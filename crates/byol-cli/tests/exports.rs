@@ -311,6 +311,59 @@ fn cards_say_what_is_known_and_equal_exports_are_equal_bytes() {
 }
 
 #[test]
+fn the_lines_of_a_card_answer_as_predict_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let settings = ["width=0.125", "labels_per_class=[6]", "supervised.minimum_steps=60"];
+    train(&tiny(&settings), &folder.path().join("run"), Stages::Supervised);
+    run_python("tests/exports/card.py", &[folder.path()]);
+    let run = place("run");
+    for (out, input) in [("model.onnx", "pictures"), ("normalized.onnx", "normalized")] {
+        exported(&["--from", &run, "--out", &place(out), "--input", input]);
+    }
+    exported(&["--from", &run, "--out", &place("model.safetensors")]);
+    let predicted = byol(&[
+        "predict",
+        "--from",
+        &run,
+        &place("pictures"),
+        "--format",
+        "jsonl",
+        "--top",
+        "10",
+        "--quiet",
+        "--precision",
+        "fp32",
+    ]);
+    assert!(predicted.status.success(), "{predicted:?}");
+    let lines = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let predicted = lines(&String::from_utf8_lossy(&predicted.stdout));
+    let said = lines(&run_python("tests/exports/card.py", &[folder.path()]));
+    assert_eq!((predicted.len(), said.len()), (6, 6));
+    for (own, theirs) in predicted.iter().zip(&said) {
+        assert!(own["path"].as_str().unwrap().ends_with(theirs["name"].as_str().unwrap()));
+        for answer in own["classes"].as_array().unwrap() {
+            let class = theirs["classes"].as_array().unwrap().iter().position(|name| *name == answer["class"]).unwrap();
+            for program in ["graph", "normalized", "torch"] {
+                let far = (theirs[program][class].as_f64().unwrap() - answer["probability"].as_f64().unwrap()).abs();
+                // Levels may differ by one where programs resize.
+                assert!(far < 0.02, "{program}: {own} {theirs}");
+            }
+        }
+    }
+    // The example has the same lines.
+    let upright = |text: &str| {
+        let begin = text.find("def upright(").unwrap();
+        text[begin..begin + text[begin..].find("\n\n").unwrap()].to_owned()
+    };
+    let read = |path: &str| upright(&std::fs::read_to_string(path).unwrap());
+    assert_eq!(read("../../examples/python/exported_encoder.py"), read(&place("model.py")));
+    assert_eq!(read(&place("model.onnx.md")), read(&place("model.py")));
+}
+
+#[test]
 fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
@@ -325,7 +378,7 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
         (&["--from", run, "--out", out, "--format", "onn"], 2, "'onnx'"),
         (&["--from", run, "--out", "model.pickle", "--encoder-only"], 2, "add --format safetensors or onnx"),
         (&["--from", "nowhere", "--out", out], 1, "nowhere is neither a run directory nor a checkpoint"),
-        (&["--from", run, "--out", run, "--format", "onnx", "--encoder-only"], 1, "is a folder"),
+        (&["--from", run, "--out", run, "--format", "onnx", "--encoder-only"], 2, "is a folder"),
         (&["--from", run, "--out", "m.safetensors", "--encoder-only", "--input", "normalized"], 2, "--input is for"),
     ];
     for (arguments, code, words) in cases {
@@ -338,7 +391,7 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     exported(&["--from", run, "--out", out, "--encoder-only"]);
     let before = std::fs::read(out).unwrap();
     let (code, said) = refused(&["--from", run, "--out", out, "--encoder-only"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(said.contains("is there already") && said.contains("--force"), "{said}");
     std::fs::write(out, "something else").unwrap();
     exported(&["--from", run, "--out", out, "--encoder-only", "--force"]);

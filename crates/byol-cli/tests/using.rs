@@ -74,7 +74,9 @@ fn predictions_are_a_table_and_what_is_unreadable_is_named() {
     }
     assert_eq!(lines.count(), pictures().len());
     let said = text(&output.stderr);
-    assert!(said.contains("broken.png") && said.contains("images/s") && said.contains("decode"), "{said}");
+    assert!(said.contains("broken.png") && said.contains("images/s") && !said.contains("hardware"), "{said}");
+    let overview = said.lines().find(|line| line.contains("less than 60 % sure")).unwrap();
+    assert!(overview.starts_with(&format!("{} pictures: ", pictures().len())), "{said}");
     assert!(said.contains("calibrated on the run's 2000 test pictures: temperature"), "{said}");
 
     let strict = byol(&["predict", "--from", &at("run"), &at("pictures"), "--strict", "--out", &at("strict.csv")], "");
@@ -82,6 +84,8 @@ fn predictions_are_a_table_and_what_is_unreadable_is_named() {
     assert!(text(&strict.stderr).contains("broken.png") && !Path::new(&at("strict.csv")).exists());
     let broken = byol(&["predict", "--from", &at("run"), &at("pictures/broken.png")], "");
     assert_eq!(broken.status.code(), Some(1));
+    let said = text(&broken.stderr);
+    assert!(broken.stdout.is_empty() && said.matches("broken.png").count() == 1, "said once: {said}");
 }
 
 #[test]
@@ -140,6 +144,157 @@ fn embeddings_are_searched_for_neighbours() {
 }
 
 #[test]
+fn a_matrix_of_another_network_is_refused() {
+    let run = at("run");
+    let other = at("other-run");
+    let trained = byol(
+        &[
+            "supervised",
+            "--data",
+            "patterns",
+            "--preset",
+            "demo",
+            "--quiet",
+            "--labels-per-class",
+            "1",
+            "--out",
+            &other,
+            "--seed",
+            "7",
+            "--set",
+            "image_size=16",
+            "--set",
+            "width=0.0625",
+            "--set",
+            "draws=1",
+            "--set",
+            "supervised.epochs=1",
+            "--set",
+            "supervised.minimum_steps=2",
+            "--set",
+            "supervised.warmup_epochs=0",
+        ],
+        "",
+    );
+    assert!(trained.status.success(), "{trained:?}");
+    let image = pictures()[3].to_str().unwrap().to_owned();
+    for name in ["digest.npy", "digest.parquet"] {
+        let matrix = at(name);
+        let embedded = byol(&["embed", "--from", &run, &at("pictures"), "--out", &matrix], "");
+        assert!(embedded.status.success(), "{embedded:?}");
+        let search = |from: &str| byol(&["neighbors", &image, "--in", &matrix, "--from", from], "");
+        let found = search(&run);
+        assert!(found.status.success() && !text(&found.stderr).contains("warning"), "{found:?}");
+        let refused = search(&other);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(text(&refused.stderr).contains("made by another network") && refused.stdout.is_empty());
+    }
+    // One of an earlier version does not tell.
+    std::fs::remove_file(at("digest.npy.network.json")).unwrap();
+    let found = byol(&["neighbors", &image, "--in", &at("digest.npy"), "--from", &run], "");
+    assert!(found.status.success() && text(&found.stderr).contains("does not say which network made it"), "{found:?}");
+}
+
+#[test]
+fn names_say_the_format_and_nothing_is_replaced_unasked() {
+    let (run, folder) = (at("run"), at("pictures"));
+    for (name, begins) in
+        [("p.csv", "path,"), ("p.jsonl", "{\"path\""), ("p.json", "[\n{\"path\""), ("p.parquet", "PAR1")]
+    {
+        let out = at(name);
+        let predict = ["predict", "--from", &run, &folder, "--out", &out, "--quiet"];
+        let output = byol(&predict, "");
+        assert!(output.status.success(), "{output:?}");
+        let written = std::fs::read(&out).unwrap();
+        assert!(written.starts_with(begins.as_bytes()), "{name}");
+        let refused = byol(&predict, "");
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(text(&refused.stderr).contains("is there already; choose another name, or replace it with --force"));
+        assert!(byol(&[&predict[..], &["--force"]].concat(), "").status.success());
+        assert_eq!(std::fs::read(&out).unwrap(), written);
+    }
+    let list: serde_json::Value = serde_json::from_slice(&std::fs::read(at("p.json")).unwrap()).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), pictures().len());
+    let refused = byol(&["predict", "--from", &run, &folder, "--out", &at("p.txt")], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("the extension names no format") && !Path::new(&at("p.txt")).exists());
+    let matrix = at("kept.npy");
+    std::fs::write(format!("{matrix}.paths.csv"), "mine").unwrap();
+    let refused = byol(&["embed", "--from", &run, &folder, "--out", &matrix], "");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let views = byol(&["views", "--data", "patterns", "--preset", "demo", "--out", &folder], "");
+    assert_eq!(views.status.code(), Some(2), "{views:?}");
+}
+
+#[test]
+fn pages_show_the_pictures_and_the_least_sure_come_first() {
+    let (run, folder) = (at("run"), at("pictures"));
+    let page = at("predictions.html");
+    let output = byol(&["predict", "--from", &run, &folder, "--top", "1", "--sort", "unsure", "--page", &page], "");
+    assert!(output.status.success(), "{output:?}");
+    let sure: Vec<f64> =
+        text(&output.stdout).lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
+    assert!(sure.len() == pictures().len() && sure.is_sorted() && sure.first() < sure.last());
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(html.matches("data:image/jpeg;base64,").count(), pictures().len());
+    assert!(html.contains("less than 60 % sure") && html.contains("default-src 'none'"));
+
+    let image = pictures()[3].to_str().unwrap().to_owned();
+    let page = at("neighbors.html");
+    let output = byol(&["neighbors", &image, "--in", &folder, "--from", &run, "--top", "4", "--page", &page], "");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(std::fs::read_to_string(&page).unwrap().matches("data:image/jpeg;base64,").count(), 5);
+    let views = std::fs::read_to_string(PLACE.path().join("pictures/views.html")).unwrap();
+    assert_eq!(views.matches("data:image/jpeg;base64,").count(), pictures().len());
+}
+
+/// A list that is long enough not to fit into a pipe.
+fn many() -> String {
+    let names: Vec<String> = pictures().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    (0..4000).map(|number| format!("{}\n", names[number % names.len()])).collect()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_goes_away_is_no_error() {
+    let list = at("many.txt");
+    std::fs::write(&list, many()).unwrap();
+    let run = at("run");
+    let program = env!("CARGO_BIN_EXE_byol");
+    let line = format!("'{program}' predict --from '{run}' --quiet - < '{list}' | head -n 2; echo ${{PIPESTATUS[0]}}");
+    let output = Command::new("bash").args(["-c", &line]).output().unwrap();
+    let lines: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+    assert!(lines.len() == 3 && lines[0].starts_with("path,") && lines[2] == "0", "{output:?}");
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_work_leaves_nothing_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let run = at("run");
+    // A list that is long keeps the program from ending by itself.
+    let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
+        .args(["embed", "--from", &run, "--quiet", "-", "--out"])
+        .arg(place.path().join("m.npy"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let endless = many().repeat(40);
+    program.stdin.take().unwrap().write_all(endless.as_bytes()).unwrap();
+    let entries = || std::fs::read_dir(place.path()).unwrap().count();
+    let begun = std::time::Instant::now();
+    while entries() == 0 && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(entries() > 0, "it has begun to write");
+    assert!(Command::new("kill").args(["-INT", &program.id().to_string()]).status().unwrap().success());
+    assert_eq!(program.wait().unwrap().code(), Some(130));
+    assert_eq!(entries(), 0);
+}
+
+#[test]
 fn a_calibration_is_kept_and_used() {
     // A run of its own, so that the other tests see none.
     let copy = tempfile::tempdir().unwrap();
@@ -165,7 +320,10 @@ fn a_calibration_is_kept_and_used() {
     assert!(kept[0]["loss_after"].as_f64() <= kept[0]["loss_before"].as_f64(), "{kept}");
     let again = byol(&["predict", "--from", run, &picture], "");
     assert_eq!(again.stdout, calibrate.stdout);
-    assert!(text(&again.stdout).contains(",true,"));
+    // A dozen pictures are too few to promise anything.
+    assert!(text(&again.stdout).contains(",false,"));
+    let said = text(&again.stderr);
+    assert!(said.contains("too few to call them calibrated: 100 are needed"), "{said}");
 
     std::fs::create_dir(held.join("unicorns")).unwrap();
     let wrong = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");

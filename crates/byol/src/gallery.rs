@@ -231,6 +231,14 @@ fn write_original(image: &Image, path: &Path) -> Result<(), GalleryError> {
     save(&scaled_to(interleaved(&image.pixels, image.width, image.height), LONGEST_SIDE), path)
 }
 
+/// A picture as JPEG, made smaller where its longest side is longer than `most`.
+pub(crate) fn small_jpeg(image: &Image, most: u32) -> Result<Vec<u8>, image::ImageError> {
+    let small = scaled_to(interleaved(&image.pixels, image.width, image.height), most);
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(&small)?;
+    Ok(bytes)
+}
+
 /// The picture, made smaller where its longest side is longer than `most`.
 fn scaled_to(picture: RgbImage, most: u32) -> RgbImage {
     let longest = picture.width().max(picture.height());

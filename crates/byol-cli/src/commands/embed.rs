@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use byol::inference::embeddings::{EmbeddingWriter, Format};
+use byol::inference::embeddings::{self, EmbeddingWriter, Format, MadeBy};
 use byol::inference::network::Network;
 use byol::inference::npy::NpyWriter;
 use byol::inference::parquet::ParquetWriter;
@@ -12,10 +12,11 @@ use byol::run::event::{Event, Reporter};
 use byol::run::model::TrainedEncoder;
 use clap::Args;
 
-use super::pictures::{self, Pictures, Target, Trained};
+use super::pictures::{self, Pictures, Trained};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
-use crate::{output, request};
+use crate::place::{Force, Target};
+use crate::{interrupt, output, request};
 
 #[derive(Args)]
 pub struct Embed {
@@ -23,10 +24,12 @@ pub struct Embed {
     pub trained: Trained,
     #[command(flatten)]
     pub pictures: Pictures,
-    /// FILE.npy, a float32 matrix with a row for each picture, whose paths go to FILE.npy.paths.csv; or FILE.parquet, a
-    /// table of paths and lists of float32
+    /// FILE.npy, a float32 matrix with a row for each picture, whose paths go to FILE.npy.paths.csv, and which network made
+    /// it to FILE.npy.network.json; or FILE.parquet, a table of paths and lists of float32
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub force: Force,
     #[command(flatten)]
     pub hardware: args::Hardware,
 }
@@ -36,23 +39,31 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
         let out = options.out.display();
         return Err(Usage(format!("--out {out}: the file's name must end with .npy or .parquet")).into());
     };
-    let hardware = request::hardware(&options.hardware, reporter)?;
+    let (list, made_by) = (paths::beside(&options.out), embeddings::made_by_beside(&options.out));
+    match format {
+        Format::Npy => [&options.out, &list, &made_by].into_iter().try_for_each(|file| options.force.file(file))?,
+        Format::Parquet => options.force.file(&options.out)?,
+    }
+    interrupt::end_at_once()?;
+    let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;
     let files = options.pictures.files()?;
 
     let failed = || format!("failed to write {}", options.out.display());
+    let digest = trained.digest();
     let target = Target::new(&options.out);
     let (mut writer, list) = match format {
         Format::Npy => {
-            let list = Target::new(&paths::beside(&options.out));
+            let list = Target::new(&list);
             let rows = NpyWriter::new(target.create()?, network.columns()).with_context(failed)?;
             let paths = PathWriter::new(list.create()?).with_context(failed)?;
             let writer = EmbeddingWriter::Npy { rows, list: Box::new(paths) };
             (writer, Some(list))
         }
         Format::Parquet => {
-            let table = ParquetWriter::new(target.create()?, network.columns()).with_context(failed)?;
+            let table =
+                ParquetWriter::new(target.create()?, network.columns(), Some(digest.clone())).with_context(failed)?;
             (EmbeddingWriter::Parquet(Box::new(table)), None)
         }
     };
@@ -63,12 +74,13 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     writer.finish().with_context(failed)?;
     if let Some(list) = list {
         list.finish()?;
+        let made = MadeBy { network: digest, version: byol::version() };
+        let text = serde_json::to_string(&made).with_context(failed)? + "\n";
+        Target::new(&made_by).write(text.as_bytes())?;
     }
     target.finish()?;
 
-    for text in pictures::sentences(&timing) {
-        reporter.event(&Event::Note { text });
-    }
+    reporter.event(&Event::Note { text: pictures::sentence(&timing, &network) });
     if output.json {
         output::json(&pictures::ended(&timing));
     } else {

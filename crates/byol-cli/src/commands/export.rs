@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::export::{self, Format, GraphInput, Network, Overwrite};
+use byol::inference::calibration;
 use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
 use byol::run::record::{LabelBudget, Stage};
 use clap::{Args, ValueEnum};
@@ -92,6 +93,11 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
         true => Network::Encoder(TrainedEncoder::open(&options.from, choice, hardware.device)?),
         false => Network::Classifier(TrainedClassifier::open(&options.from, choice, hardware.device)?),
     };
+    let run = calibration::run_of(&options.from);
+    let calibration = match network {
+        Network::Classifier(_) => calibration::in_use(&run, network.origin())?,
+        Network::Encoder(_) => None,
+    };
     let files = export::export(&export::Export {
         network: &network,
         format,
@@ -100,6 +106,7 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
             InputName::Pictures => GraphInput::Pictures,
             InputName::Normalized => GraphInput::Normalized,
         },
+        calibration: calibration.as_ref(),
         overwrite: if options.force { Overwrite::Replace } else { Overwrite::Refuse },
     })?;
     if output.json {

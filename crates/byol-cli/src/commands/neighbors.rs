@@ -4,17 +4,20 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use byol::inference::neighbors::Neighbor;
 use byol::inference::network::Network;
 use byol::inference::npy::Matrix;
+use byol::inference::page::{Group, Page, Shown};
 use byol::inference::{embeddings, files, neighbors};
-use byol::run::event::Reporter;
+use byol::run::event::{Event, Reporter};
 use byol::run::model::TrainedEncoder;
 use clap::Args;
 
 use super::pictures::{self, Trained};
 use crate::args::{self, Output};
 use crate::exit::Ending;
-use crate::{output, request};
+use crate::place::{Force, StandardOutput, Target};
+use crate::{interrupt, output, request};
 
 #[derive(Args)]
 pub struct Neighbors {
@@ -29,12 +32,19 @@ pub struct Neighbors {
     /// How many to show, nearest first
     #[arg(long, value_name = "N", default_value = "10", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: usize,
+    /// Write a page with the pictures
+    #[arg(long, value_name = "FILE.html")]
+    pub page: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: Force,
     #[command(flatten)]
     pub hardware: args::Hardware,
 }
 
 pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let hardware = request::hardware(&options.hardware, reporter)?;
+    options.page.iter().try_for_each(|page| options.force.file(page))?;
+    interrupt::end_at_once()?;
+    let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;
     let mut query = Vec::new();
@@ -53,7 +63,16 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
         })?;
         (Matrix { columns: network.columns(), values }, names)
     } else {
-        embeddings::read(&options.among)?
+        let found = embeddings::read(&options.among)?;
+        if found.matrix.columns == network.columns() && found.check(&trained.digest(), &options.among)?.is_none() {
+            let text = format!(
+                "{} does not say which network made it; if it was another one, these neighbours mean nothing (`byol embed` \
+                 writes it down)",
+                options.among.display()
+            );
+            reporter.event(&Event::Warning { text });
+        }
+        (found.matrix, found.names)
     };
     if matrix.columns != network.columns() {
         let (path, found, expected) = (options.among.display(), matrix.columns, network.columns());
@@ -61,17 +80,33 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     }
     let nearest = neighbors::nearest(&matrix, &query, options.top);
 
+    if let Some(page) = &options.page {
+        let shown = |path: PathBuf, caption: String| Shown { path, caption, detail: String::new(), share: None };
+        let similar =
+            |found: &Neighbor| shown(names[found.row].clone().into(), format!("similarity {:.3}", found.similarity));
+        let groups = vec![
+            Group { heading: "The picture".to_owned(), pictures: vec![shown(options.image.clone(), String::new())] },
+            Group { heading: "Nearest first".to_owned(), pictures: nearest.iter().map(similar).collect() },
+        ];
+        let about = vec![format!("Searched in {}.", options.among.display())];
+        let text = Page { title: format!("Like {}", options.image.display()), about, groups }.render();
+        Target::new(page).write(text.as_bytes())?;
+    }
+
     if output.json {
         for neighbor in &nearest {
             let (path, similarity) = (&names[neighbor.row], neighbor.similarity);
             output::json(&serde_json::json!({ "event": "neighbor", "path": path, "similarity": similarity }));
         }
     } else {
-        let mut lines = std::io::stdout().lock();
+        let mut lines = StandardOutput;
         for neighbor in &nearest {
             writeln!(lines, "{:.4}  {}", neighbor.similarity, names[neighbor.row])
                 .context("failed to write to standard output")?;
         }
+    }
+    if let (Some(page), false) = (&options.page, output.quiet || output.json) {
+        output::line(&format!("the pictures are in {}", page.display()));
     }
     Ok(Ending::Done)
 }

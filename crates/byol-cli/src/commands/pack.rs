@@ -10,7 +10,7 @@ use clap::Args;
 use crate::args::{Output, Strictness};
 use crate::counting::counter;
 use crate::exit::Ending;
-use crate::output;
+use crate::{interrupt, output, place};
 
 #[derive(Args)]
 pub struct Pack {
@@ -39,6 +39,8 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
         on_progress: counter(output, "packed"),
         ..OpenOptions::default()
     };
+    interrupt::end_at_once()?;
+    place::note_unfinished(&options.out, ".partial");
     let packed = pack::pack(&options.data, &options.out, options.size, &open)?;
     for text in &packed.notes {
         reporter.event(&Event::Note { text: text.clone() });

@@ -1,7 +1,7 @@
 //! What `byol predict`, `embed` and `neighbors` share: which network, which pictures, going through them, and the sentences
 //! about it.
 
-use std::io::{BufReader, BufWriter, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,10 @@ pub fn go_through(
 ) -> anyhow::Result<Timing> {
     let (begun, mut told) = (Instant::now(), Instant::now());
     let (mut done, mut first_problem) = (0, None);
+    let left_out = |path: &Path, problem: &str| {
+        let text = format!("left out {}: {problem}", path.display());
+        Event::Warning { text }
+    };
     let division = Division::fitting(network, hardware.threads);
     let timing = pipeline::run::<anyhow::Error>(network, files, division, |path, outcome| {
         done += 1;
@@ -103,7 +107,10 @@ pub fn go_through(
             Outcome::Unreadable(problem) if strict => bail!("{}: {problem}", path.display()),
             Outcome::Unreadable(problem) => {
                 let problem = problem.to_string();
-                reporter.event(&Event::Warning { text: format!("left out {}: {problem}", path.display()) });
+                // Of a single file, the error below says it.
+                if files.len() > 1 {
+                    reporter.event(&left_out(path, &problem));
+                }
                 first_problem.get_or_insert((path.to_owned(), problem));
             }
         }
@@ -120,26 +127,28 @@ pub fn go_through(
         return Err(InferenceError::NoneReadable { files: files.len(), path, problem }.into());
     }
     if timing.unreadable > 0 {
-        let text = format!("{} of {} pictures could not be read and were left out", timing.unreadable, files.len());
+        let were = if timing.unreadable == 1 { "was" } else { "were" };
+        let text = format!("{} of {} pictures could not be read and {were} left out", timing.unreadable, files.len());
         reporter.event(&Event::Warning { text });
     }
     Ok(timing)
 }
 
-/// Throughput, and where the time went.
-pub fn sentences(timing: &Timing) -> [String; 2] {
-    let rate = format!(
-        "{} in {:.1} s: {:.1} images/s on {}",
+/// Throughput. Where the time went is for programs, and for `byol bench`.
+pub fn sentence(timing: &Timing, network: &Network) -> String {
+    let on = match network.device().is_cuda() {
+        true => "the GPU".to_owned(),
+        false => wording::counted(timing.threads, "thread"),
+    };
+    format!(
+        "{} in {:.1} s: {:.1} images/s on {on}",
         wording::counted(timing.pictures, "picture"),
         timing.elapsed.as_secs_f64(),
         timing.images_per_second(),
-        wording::counted(timing.threads, "thread")
-    );
-    let parts = parts(timing).map(|(name, time)| format!("{name} {time:.2} ms"));
-    [rate, format!("of a thread's time for each picture: {}", parts.join(", "))]
+    )
 }
 
-/// The same for programs.
+/// How the work went, for programs.
 pub fn ended(timing: &Timing) -> serde_json::Value {
     let breakdown: serde_json::Map<String, serde_json::Value> =
         parts(timing).into_iter().map(|(name, time)| (format!("{}_ms", name.replace(' ', "_")), time.into())).collect();
@@ -165,44 +174,4 @@ fn parts(timing: &Timing) -> [(&'static str, f64); 5] {
         ("waiting", timing.waiting),
     ]
     .map(|(name, time)| (name, 1000.0 * time.as_secs_f64() / pictures))
-}
-
-/// A file that is there whole or not at all: written beside its place and moved there at the end.
-pub struct Target {
-    path: PathBuf,
-    temporary: PathBuf,
-}
-
-impl Target {
-    pub fn new(path: &Path) -> Target {
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".partial");
-        Target { path: path.to_owned(), temporary: temporary.into() }
-    }
-
-    pub fn create(&self) -> anyhow::Result<std::fs::File> {
-        if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
-        }
-        std::fs::File::create(&self.temporary).with_context(|| format!("failed to write {}", self.path.display()))
-    }
-
-    pub fn finish(self) -> anyhow::Result<()> {
-        std::fs::rename(&self.temporary, &self.path).with_context(|| format!("failed to write {}", self.path.display()))
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        // After `finish` there is nothing of that name.
-        let _ = std::fs::remove_file(&self.temporary);
-    }
-}
-
-/// Standard output or a file, for lines of data.
-pub fn lines_to(target: Option<&Target>) -> anyhow::Result<Box<dyn Write>> {
-    Ok(match target {
-        Some(target) => Box::new(BufWriter::new(target.create()?)),
-        None => Box::new(BufWriter::new(std::io::stdout())),
-    })
 }

@@ -4,21 +4,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use byol::device::Hardware;
-use byol::inference::calibration::{self, Labelled, Owner, Temperature};
+use byol::inference::calibration::{self, InUse, Labelled, Owner};
 use byol::inference::labelled;
 use byol::inference::network::Network;
-use byol::inference::predictions::{self, PredictionWriter};
+use byol::inference::page::{Group, Page, Shown};
+use byol::inference::predictions::{self, About, Answer, PredictionWriter};
 use byol::run::event::{Event, Reporter};
 use byol::run::model::TrainedClassifier;
 use clap::{Args, ValueEnum};
 
-use super::pictures::{self, Pictures, Target, Trained};
+use super::pictures::{self, Pictures, Trained};
 use crate::args::{self, Output};
-use crate::exit::Ending;
-use crate::{output, request};
+use crate::exit::{Ending, Usage};
+use crate::place::{self, Force, Target};
+use crate::{interrupt, output, request, wording};
 
 /// Answers for each picture, where nothing else is asked for.
 const TOP: usize = 5;
+/// An answer that is less likely is counted as unsure.
+const SURE: f64 = 0.6;
+/// Classes that the overview names.
+const NAMED: usize = 8;
 
 #[derive(Args)]
 pub struct Predict {
@@ -26,12 +32,20 @@ pub struct Predict {
     pub trained: Trained,
     #[command(flatten)]
     pub pictures: Pictures,
-    /// How the predictions are written
-    #[arg(long, value_name = "FORMAT", default_value = "csv")]
-    pub format: Format,
+    /// How the predictions are written [default: what the extension of --out names, else csv]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
     /// Write them there [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// The order of the predictions
+    #[arg(long, value_name = "ORDER", default_value = "given")]
+    pub sort: Order,
+    /// Write a page with the pictures, by class
+    #[arg(long, value_name = "FILE.html")]
+    pub page: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: Force,
     /// Classes for each picture, likeliest first [default: 5, or all if there are fewer]
     #[arg(long, value_name = "N", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: Option<usize>,
@@ -48,90 +62,229 @@ pub struct Predict {
 pub enum Format {
     /// A table: path, whether the probabilities are calibrated, then classes and probabilities
     Csv,
+    /// One list of objects
+    Json,
     /// A JSON object a line
     Jsonl,
+    /// The table for pandas and others; needs --out
+    Parquet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// As the pictures were given, those of a folder by their paths
+    Given,
+    /// Surest answer first
+    Surest,
+    /// Least sure answer first
+    Unsure,
 }
 
 pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let hardware = request::hardware(&options.hardware, reporter)?;
+    let format = options.format(output)?;
+    for file in options.out.iter().chain(&options.page) {
+        options.force.file(file)?;
+    }
+    interrupt::end_at_once()?;
+    let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedClassifier::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::classifier(&trained, &hardware)?;
-    let run = run_of(&options.trained.from);
-    let owner = Owner::of(&trained.origin);
+    let run = calibration::run_of(&options.trained.from);
     // Looked for first: whoever mistyped a path need not wait for a calibration.
     let files = options.pictures.files()?;
-    let kept = match &options.calibrate_on {
-        Some(labelled) => {
-            let about = About { trained: &trained, network: &network, hardware: &hardware };
-            let record = calibrate(labelled, about, reporter)?;
-            calibration::keep(&run, record.clone())?;
-            Some(record)
-        }
-        None => calibration::read(&run)?.into_iter().find(|record| record.owner == owner),
+    if let Some(labelled) = &options.calibrate_on {
+        let about = Calibrated { trained: &trained, network: &network, hardware: &hardware };
+        calibration::keep(&run, calibrate(labelled, about, reporter)?)?;
+    }
+    let in_use = calibration::in_use(&run, &trained.origin)?;
+    let temperature = in_use.as_ref().map_or_else(Default::default, |in_use| in_use.temperature);
+    let about = About {
+        calibrated: in_use.as_ref().is_some_and(InUse::is_calibrated),
+        calibration_images: in_use.as_ref().map(|in_use| in_use.images),
+        top: options.top.unwrap_or(TOP).min(trained.class_names.len()),
     };
-    // What the run itself found on its test images serves where nothing else was asked for.
-    let own = trained.origin.test.filter(|_| kept.is_none());
-    let own = own.and_then(|test| Some((test.temperature?, test.total)));
-    let temperature = kept.as_ref().map(|record| record.temperature).or(own.map(|(temperature, _)| temperature));
-    let is_calibrated = temperature.is_some();
-    let temperature = temperature.unwrap_or_default();
 
-    let top = options.top.unwrap_or(TOP).min(trained.class_names.len());
-    let format = match (options.format, output.json && options.out.is_none()) {
-        (_, true) => predictions::Format::Events,
-        (Format::Csv, false) => predictions::Format::Csv,
-        (Format::Jsonl, false) => predictions::Format::JsonLines,
-    };
     let target = options.out.as_deref().map(Target::new);
     let failed = || match &options.out {
         Some(out) => format!("failed to write {}", out.display()),
         None => "failed to write to standard output".to_owned(),
     };
-    let lines = pictures::lines_to(target.as_ref())?;
-    let mut writer = PredictionWriter::new(lines, format, is_calibrated, top).with_context(failed)?;
+    let lines = place::lines_to(target.as_ref())?;
+    let mut writer = PredictionWriter::new(lines, format, about).with_context(failed)?;
+    let at_once = options.sort == Order::Given;
+    let mut overview = Overview::new(trained.class_names.len());
+    let mut kept: Vec<(PathBuf, Vec<Answer>)> = Vec::new();
     let strict = options.pictures.strict;
     let timing = pictures::go_through(&network, &files, &hardware, strict, reporter, |path, logits| {
-        let answers = predictions::likeliest(logits, &trained.class_names, temperature, top);
-        writer.write(path, &answers).with_context(failed)
+        let answers = predictions::likeliest(logits, &trained.class_names, temperature, about.top);
+        overview.add(&answers, &trained.class_names);
+        if at_once {
+            writer.write(path, &answers).with_context(failed)?;
+        }
+        if !at_once || options.page.is_some() {
+            kept.push((path.to_owned(), answers));
+        }
+        Ok(())
     })?;
+    options.sort.sort(&mut kept);
+    if !at_once {
+        kept.iter().try_for_each(|(path, answers)| writer.write(path, answers).with_context(failed))?;
+    }
     writer.finish().with_context(failed)?;
     if let Some(target) = target {
         target.finish()?;
     }
-
-    match own {
-        Some((Temperature(own), images)) => {
-            let text =
-                format!("the probabilities are calibrated on the run's {images} test pictures: temperature {own:.3}");
-            reporter.event(&Event::Note { text });
-        }
-        None if !is_calibrated => {
-            let text = "the probabilities are not calibrated; --calibrate-on DIR does that with labelled pictures that \
-                        trained nothing";
-            reporter.event(&Event::Note { text: text.to_owned() });
-        }
-        None => {}
+    let found = overview.sentence(&trained.class_names);
+    let about_probabilities = in_use.as_ref().map_or_else(
+        || {
+            "the probabilities are not calibrated; --calibrate-on DIR does that with labelled pictures that trained nothing"
+                .to_owned()
+        },
+        InUse::sentence,
+    );
+    if let Some(page) = &options.page {
+        let sentences = [&found, &about_probabilities].map(|sentence| format!("{}.", wording::capital(sentence)));
+        Target::new(page).write(page_of(&kept, &overview, &trained.class_names, sentences.to_vec()).as_bytes())?;
     }
-    for text in pictures::sentences(&timing) {
+
+    let own_calibration = options.calibrate_on.is_some() && about.calibrated;
+    let sentences =
+        [Some(pictures::sentence(&timing, &network)), (!own_calibration).then_some(about_probabilities), Some(found)];
+    for text in sentences.into_iter().flatten() {
         reporter.event(&Event::Note { text });
     }
-    match (&options.out, output.json) {
-        (_, true) => output::json(&pictures::ended(&timing)),
-        (Some(out), false) => output::text(&format!("{} predictions are in {}", timing.pictures, out.display())),
-        (None, false) => {}
+    if output.json {
+        let mut ended = pictures::ended(&timing);
+        ended["predicted"] = overview.counts(&trained.class_names).into();
+        ended["unsure"] = overview.unsure.into();
+        output::json(&ended);
+        return Ok(Ending::Done);
+    }
+    if let Some(out) = &options.out {
+        output::text(&format!("{} predictions are in {}", timing.pictures, out.display()));
+    }
+    if let (Some(page), false) = (&options.page, output.quiet) {
+        output::line(&format!("the pictures are in {}", page.display()));
     }
     Ok(Ending::Done)
 }
 
+impl Predict {
+    /// How the predictions are written: as was said, else as the file is called.
+    fn format(&self, output: Output) -> Result<predictions::Format, Usage> {
+        if self.out.is_none() && output.json {
+            return Ok(predictions::Format::Events);
+        }
+        match (self.format, &self.out) {
+            (Some(Format::Parquet), None) => Err(Usage("--format parquet needs a file: add --out FILE.parquet".to_owned())),
+            (Some(Format::Csv), _) | (None, None) => Ok(predictions::Format::Csv),
+            (Some(Format::Json), _) => Ok(predictions::Format::Json),
+            (Some(Format::Jsonl), _) => Ok(predictions::Format::JsonLines),
+            (Some(Format::Parquet), _) => Ok(predictions::Format::Parquet),
+            (None, Some(out)) => predictions::Format::of_extension(out).ok_or_else(|| {
+                Usage(format!(
+                    "--out {}: the extension names no format; end it with .csv, .json, .jsonl or .parquet, or add --format",
+                    out.display()
+                ))
+            }),
+        }
+    }
+}
+
+impl Order {
+    fn sort(self, predictions: &mut [(PathBuf, Vec<Answer>)]) {
+        let sure = |(_, answers): &(PathBuf, Vec<Answer>)| answers.first().map_or(0.0, |answer| answer.probability);
+        match self {
+            Order::Given => {}
+            Order::Surest => predictions.sort_by(|a, b| sure(b).total_cmp(&sure(a))),
+            Order::Unsure => predictions.sort_by(|a, b| sure(a).total_cmp(&sure(b))),
+        }
+    }
+}
+
+/// How often each class was the answer.
+struct Overview {
+    /// Class and count.
+    counts: Vec<(usize, usize)>,
+    pictures: usize,
+    unsure: usize,
+}
+
+impl Overview {
+    fn new(classes: usize) -> Overview {
+        Overview { counts: (0..classes).map(|class| (class, 0)).collect(), pictures: 0, unsure: 0 }
+    }
+
+    fn add(&mut self, answers: &[Answer], class_names: &[String]) {
+        let Some(best) = answers.first() else { return };
+        self.pictures += 1;
+        self.unsure += usize::from(best.probability < SURE);
+        if let Some(class) = class_names.iter().position(|name| name == best.class) {
+            self.counts[class].1 += 1;
+        }
+    }
+
+    /// The classes that were an answer, the most frequent first.
+    fn most_first(&self) -> Vec<(usize, usize)> {
+        let mut counts: Vec<(usize, usize)> = self.counts.iter().copied().filter(|(_, count)| *count > 0).collect();
+        counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        counts
+    }
+
+    fn counts(&self, class_names: &[String]) -> serde_json::Map<String, serde_json::Value> {
+        self.most_first().into_iter().map(|(class, count)| (class_names[class].clone(), count.into())).collect()
+    }
+
+    /// `60 pictures: 19 dog, 12 ship; 23 are less than 60 % sure`.
+    fn sentence(&self, class_names: &[String]) -> String {
+        let counts = self.most_first();
+        let mut parts: Vec<String> =
+            counts.iter().take(NAMED).map(|&(class, count)| format!("{count} {}", class_names[class])).collect();
+        let others: usize = counts.iter().skip(NAMED).map(|(_, count)| count).sum();
+        if others > 0 {
+            let classes = counts.len() - NAMED;
+            parts.push(format!(
+                "{others} of {}",
+                if classes == 1 { "another class".to_owned() } else { format!("{classes} other classes") }
+            ));
+        }
+        let are = if self.unsure == 1 { "is" } else { "are" };
+        format!(
+            "{}: {}; {} {are} less than {:.0} % sure",
+            wording::counted(self.pictures, "picture"),
+            parts.join(", "),
+            self.unsure,
+            100.0 * SURE
+        )
+    }
+}
+
+/// The pictures by their likeliest class, the most frequent class first.
+fn page_of(kept: &[(PathBuf, Vec<Answer>)], overview: &Overview, class_names: &[String], about: Vec<String>) -> String {
+    let percent = |answer: &Answer| format!("{} {:.1} %", answer.class, 100.0 * answer.probability);
+    let shown = |(path, answers): &(PathBuf, Vec<Answer>)| Shown {
+        path: path.clone(),
+        caption: answers.first().map_or_else(String::new, percent),
+        detail: answers.iter().skip(1).take(2).map(percent).collect::<Vec<_>>().join(", "),
+        share: answers.first().map(|answer| answer.probability),
+    };
+    let groups = overview.most_first().into_iter().map(|(class, count)| {
+        let name = &class_names[class];
+        let own = kept.iter().filter(|(_, answers)| answers.first().is_some_and(|answer| answer.class == name));
+        Group { heading: format!("{name}: {}", wording::counted(count, "picture")), pictures: own.map(shown).collect() }
+    });
+    Page { title: "Predictions".to_owned(), about, groups: groups.collect() }.render()
+}
+
 /// What is calibrated.
-struct About<'a> {
+struct Calibrated<'a> {
     trained: &'a TrainedClassifier,
     network: &'a Network,
     hardware: &'a Hardware,
 }
 
 /// Chooses a temperature on a folder with a folder for each class.
-fn calibrate(folder: &Path, about: About, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
+fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
     let class_names = &about.trained.class_names;
     let held = labelled::find(folder, class_names)?;
     let mut logits = Vec::new();
@@ -159,11 +312,35 @@ fn calibrate(folder: &Path, about: About, reporter: &mut dyn Reporter) -> anyhow
     Ok(record)
 }
 
-/// The run directory that `from` names, or that a checkpoint lies in.
-fn run_of(from: &Path) -> PathBuf {
-    let holds_run = |folder: &&Path| folder.join("config.toml").is_file();
-    match from.is_file() {
-        true => from.ancestors().skip(2).take(2).find(holds_run).or(from.parent()).unwrap_or(from).to_owned(),
-        false => from.to_owned(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overview_counts_and_says_what_is_unsure() {
+        let names: Vec<String> = (0..10).map(|class| format!("c{class}")).collect();
+        let mut overview = Overview::new(10);
+        for class in [3, 3, 3, 1, 1, 0, 2, 4, 5, 6, 7, 8] {
+            let probability = if class == 3 { 0.9 } else { 0.5 };
+            overview.add(&[Answer { class: &names[class], probability }], &names);
+        }
+        let expected = "12 pictures: 3 c3, 2 c1, 1 c0, 1 c2, 1 c4, 1 c5, 1 c6, 1 c7, 1 of another class; 9 are less than 60 % sure";
+        assert_eq!(overview.sentence(&names), expected);
+        assert_eq!(overview.counts(&names)["c3"], 3);
+    }
+
+    #[test]
+    fn the_least_sure_come_first_when_asked_for() {
+        let sure = |probability| (PathBuf::from(format!("{probability}")), vec![Answer { class: "a", probability }]);
+        let mut predictions = vec![sure(0.5), sure(0.9), sure(0.7)];
+        let order = |predictions: &[(PathBuf, Vec<Answer>)]| -> Vec<String> {
+            predictions.iter().map(|(path, _)| path.display().to_string()).collect()
+        };
+        Order::Given.sort(&mut predictions);
+        assert_eq!(order(&predictions), ["0.5", "0.9", "0.7"]);
+        Order::Surest.sort(&mut predictions);
+        assert_eq!(order(&predictions), ["0.9", "0.7", "0.5"]);
+        Order::Unsure.sort(&mut predictions);
+        assert_eq!(order(&predictions), ["0.5", "0.7", "0.9"]);
     }
 }

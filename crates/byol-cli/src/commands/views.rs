@@ -1,20 +1,25 @@
 //! `byol views`.
 
+use std::path::Path;
+
 use anyhow::bail;
 use byol::data::ImageSource;
 use byol::gallery::{self, ViewSheet};
+use byol::inference::page::{Group, Page, Shown};
 use byol::run::event::Reporter;
-use byol::run::record::Stage;
+use byol::run::record::{Stage, ViewExample};
 
 use crate::args::{self, Output};
 use crate::exit::Ending;
-use crate::output;
+use crate::place::Target;
 use crate::request::{self, Basis};
+use crate::{output, wording};
 
 /// Views of each picture with each recipe.
 const VIEWS: usize = 4;
 
 pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    options.force.folder(&options.out)?;
     let basis = Basis { stage: Some(Stage::Pretrain), ..Basis::default() };
     let experiment = request::experiment(&options.config, None, basis)?;
     let data = request::dataset(&options.source.data, &[], &options.source.strictness, reporter)?;
@@ -32,13 +37,36 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
         seed: experiment.seed,
     };
     let examples = gallery::write_views(&sheet, &options.out)?;
+    let page = options.out.join("views.html");
+    Target::new(&page).write(page_of(&examples, &options.out).as_bytes())?;
     if output.json {
-        output::json(&serde_json::json!({ "event": "ended", "views": examples }));
+        output::json(&serde_json::json!({ "event": "ended", "views": examples, "page": page }));
     } else {
-        let (pictures, out) = (examples.len(), options.out.display());
-        output::text(&format!("views of {pictures} pictures, and views.json with their parameters, are in {out}"));
+        let (pictures, out) = (wording::counted(examples.len(), "picture"), options.out.display());
+        output::text(&format!("views of {pictures}, and views.json with their parameters, are in {out}"));
+        output::text(&format!("page: {}", page.display()));
     }
     Ok(Ending::Done)
+}
+
+/// Each picture with its views, first those of t and then those of t'.
+fn page_of(examples: &[ViewExample], out: &Path) -> String {
+    let shown = |file: &String, caption: &str| Shown {
+        path: out.join(file),
+        caption: caption.to_owned(),
+        detail: String::new(),
+        share: None,
+    };
+    let group = |example: &ViewExample| {
+        let original = std::iter::once(shown(&example.original, "original"));
+        let t = example.t.iter().map(|file| shown(file, "t"));
+        let t_prime = example.t_prime.iter().map(|file| shown(file, "t'"));
+        Group { heading: example.name.clone(), pictures: original.chain(t).chain(t_prime).collect() }
+    };
+    let about =
+        "BYOL learns to say of two views of a picture, one drawn with t and one with t', that they show the same.";
+    let groups = examples.iter().map(group).collect();
+    Page { title: "Views".to_owned(), about: vec![about.to_owned()], groups }.render()
 }
 
 /// The indices of `count` pictures, evenly spread over all of them.

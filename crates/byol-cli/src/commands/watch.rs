@@ -14,17 +14,35 @@ pub struct Options {
     /// Run directories; they need not be there yet
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Port on 127.0.0.1; 0 takes any that is free
-    #[arg(long, value_name = "N", default_value = "8449")]
-    pub port: u16,
+    /// Port on 127.0.0.1; 0 takes any that is free [default: 8449, or the next that is free]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
     /// Open the page in the browser
     #[arg(long)]
     pub open: bool,
 }
 
+/// The port where none was named.
+const PORT: u16 = 8449;
+/// So many ports are tried from there on.
+const TRIED: u16 = 32;
+
+/// The port that was named; else the first that is free.
+fn bind(options: &Options) -> Result<Watch, WatchError> {
+    let Some(port) = options.port else {
+        let free = |port| match Watch::bind(&options.runs, port) {
+            Err(WatchError::Listen { .. }) => None,
+            decided => Some(decided),
+        };
+        let found = (PORT..PORT + TRIED).find_map(free);
+        return found.unwrap_or_else(|| Watch::bind(&options.runs, PORT));
+    };
+    Watch::bind(&options.runs, port)
+}
+
 pub fn watch(options: &Options, output: Output) -> anyhow::Result<Ending> {
     let interrupt = interrupt::listen_quietly()?;
-    let watch = Watch::bind(&options.runs, options.port).map_err(|error| match error {
+    let watch = bind(options).map_err(|error| match error {
         WatchError::NotAFolder(_) | WatchError::NoRuns => anyhow::Error::new(Usage(error.to_string())),
         other => other.into(),
     })?;
@@ -32,6 +50,9 @@ pub fn watch(options: &Options, output: Output) -> anyhow::Result<Ending> {
     if output.json {
         output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": options.runs }));
     } else {
+        if options.port.is_none() && watch.address().port() != PORT {
+            output::line(&format!("port {PORT} is taken, so another one serves"));
+        }
         let runs: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
         output::text(&format!("watching {} at {address} (Ctrl-C ends this, not the run)", runs.join(", ")));
     }

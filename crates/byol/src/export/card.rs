@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::facts::{Measured, encoder_name, kind, stem_name};
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESENTATION};
-use super::python::torchvision_call;
+use super::python::{UPRIGHT, torchvision_call};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
 use crate::run::record::{LabelBudget, Stage};
@@ -20,7 +20,7 @@ pub(super) fn write(export: &Export) -> Result<String, ExportError> {
     network_section(&mut card, network);
     data_section(&mut card, network);
     training_section(&mut card, network);
-    accuracy_section(&mut card, network)?;
+    accuracy_section(&mut card, export)?;
     card.heading("Licence");
     card.line(&licence(network));
     card.heading("In Python");
@@ -215,7 +215,8 @@ fn budget_words(budget: LabelBudget) -> String {
     }
 }
 
-fn accuracy_section(card: &mut Card, network: &Network) -> Result<(), ExportError> {
+fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError> {
+    let network = export.network;
     card.heading("Accuracy");
     match (network, network.origin().test) {
         (Network::Classifier(_), Some(test)) => {
@@ -225,19 +226,26 @@ fn accuracy_section(card: &mut Card, network: &Network) -> Result<(), ExportErro
                  those of the test split, and nothing that changes an answer was chosen by them.",
                 100.0 * accuracy, test.total, test.right, 100.0 * low, 100.0 * high
             ));
-            if let Some(temperature) = test.temperature {
-                card.line(&format!(
-                    "Calibrated probabilities are the softmax of the logits divided by {:.4}, a temperature chosen on the \
-                     test images (arXiv 1706.04599); `byol predict` gives these. Probabilities in an exported graph are those \
-                     of the logits as they are.",
-                    temperature.0
-                ));
-            }
         }
         (Network::Classifier(_), None) => card.line("Not measured: the run has recorded no answers for test images."),
         (Network::Encoder(_), _) => {
             card.line("An encoder has none of its own; a classifier on it must be fitted and judged.")
         }
+    }
+    if let (Network::Classifier(_), Some(in_use)) = (network, export.calibration) {
+        let where_ = match export.format {
+            Format::Onnx => "The graph's probabilities are these",
+            Format::Safetensors => "The network gives logits: divide them by it",
+        };
+        let worth = match in_use.is_calibrated() {
+            true => "calibrates them",
+            false => "is of too few pictures to call them calibrated",
+        };
+        card.line(&format!(
+            "`byol predict` gives the softmax of the logits divided by {:.4}, a temperature chosen on {} labelled pictures that \
+             trained nothing (arXiv 1706.04599), which {worth}. {where_}.",
+            in_use.temperature.0, in_use.images
+        ));
     }
     Ok(())
 }
@@ -307,14 +315,14 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
                 "`{PICTURES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes the centre square, resizes and normalises"
             ),
             format!(
-                "picture = np.asarray(ImageOps.exif_transpose(Image.open(\"picture.jpg\")).convert(\"RGB\"))\nfeed = {{\"{PICTURES}\": \
+                "picture = np.asarray(upright(Image.open(\"picture.jpg\")))\nfeed = {{\"{PICTURES}\": \
                  picture.transpose(2, 0, 1)[None]}}"
             ),
         ),
         GraphInput::Normalized => (
             format!("`{IMAGES}`, float32 `[batch, 3, {side}, {side}]`, resized and normalised as said above"),
             format!(
-                "picture = ImageOps.fit(ImageOps.exif_transpose(Image.open(\"picture.jpg\")).convert(\"RGB\"), ({side}, {side}), Image.BICUBIC)\n\
+                "picture = ImageOps.fit(upright(Image.open(\"picture.jpg\")), ({side}, {side}), Image.BICUBIC)\n\
                  mean, std = (np.array(json.loads(facts[name]), np.float32) for name in (\"mean\", \"std\"))\n\
                  values = (np.asarray(picture, np.float32) / 255 - mean) / std\n\
                  feed = {{\"{IMAGES}\": values.transpose(2, 0, 1)[None]}}"
@@ -333,12 +341,15 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
         }
         Network::Encoder(_) => format!("[values] = session.run([\"{asked}\"], feed)\nprint(values.shape)"),
     };
-    card.line("With ONNX Runtime (`pip install onnxruntime pillow`):");
+    card.line(
+        "With ONNX Runtime (`pip install onnxruntime pillow`). The graph takes levels from 0 to 255; `upright` makes them of a file \
+         as byol does, which matters for turned, transparent and 16-bit pictures:",
+    );
     card.code(
         "python",
         &format!(
-            "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n\n\
-         session = onnxruntime.InferenceSession(\"{file}\")\nfacts = session.get_modelmeta().custom_metadata_map\n\
+            "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n\n\n\
+         {UPRIGHT}\n\nsession = onnxruntime.InferenceSession(\"{file}\")\nfacts = session.get_modelmeta().custom_metadata_map\n\
          {prepare}\n{answer}"
         ),
     );

@@ -1,12 +1,13 @@
 //! What every exported file says of its network, as names and texts: safetensors and ONNX have a place for them.
 
-use super::{ExportError, Network};
+use super::{Export, ExportError, Network};
 use crate::config::{EncoderKind, StemKind};
 use crate::eval::metrics::wilson;
 use crate::run::model::TestResult;
 
 /// Names and texts; lists are JSON.
-pub(super) fn facts(network: &Network) -> Result<Vec<(&'static str, String)>, ExportError> {
+pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, ExportError> {
+    let network = export.network;
     let experiment = network.experiment();
     let origin = network.origin();
     let list = |values: &[f64]| serde_json::to_string(values).unwrap_or_default();
@@ -35,6 +36,10 @@ pub(super) fn facts(network: &Network) -> Result<Vec<(&'static str, String)>, Ex
         facts.push(("test_accuracy", accuracy.to_string()));
         facts.push(("test_accuracy_interval", list(&[low, high])));
         facts.push(("test_images", test.total.to_string()));
+    }
+    if let (Network::Classifier(_), Some(in_use)) = (network, export.calibration) {
+        facts.push(("temperature", in_use.temperature.0.to_string()));
+        facts.push(("temperature_images", in_use.images.to_string()));
     }
     Ok(facts)
 }

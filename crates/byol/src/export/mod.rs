@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Experiment;
 use crate::eval::EvalError;
+use crate::inference::calibration::InUse;
 use crate::model::classifier::ClassifierHead;
 use crate::model::{ResNetConfig, Weights};
 use crate::run::directory::PARTIAL;
@@ -120,6 +121,8 @@ pub struct Export<'a> {
     pub out: &'a Path,
     /// Of an ONNX graph.
     pub input: GraphInput,
+    /// The temperature of a classifier's probabilities, where there is one.
+    pub calibration: Option<&'a InUse>,
     pub overwrite: Overwrite,
 }
 
@@ -145,6 +148,13 @@ pub enum ExportError {
     Form { format: &'static str, reason: String },
     #[error(transparent)]
     Eval(#[from] EvalError),
+}
+
+impl ExportError {
+    /// Whether another command line is the remedy.
+    pub fn is_of_command_line(&self) -> bool {
+        matches!(self, ExportError::Exists { .. } | ExportError::Folder { .. } | ExportError::OwnName { .. })
+    }
 }
 
 /// Writes a network with what goes beside it, all or nothing. Returns the files, the network first.
@@ -174,11 +184,11 @@ pub fn export(export: &Export) -> Result<Vec<PathBuf>, ExportError> {
     {
         return Err(ExportError::Exists { path: path.clone() });
     }
-    let facts = facts::facts(network)?;
+    let facts = facts::facts(export)?;
     let mut contents = vec![
         match format {
             Format::Safetensors => state_dict::write(network, &facts)?,
-            Format::Onnx => onnx::write(network, &facts, export.input)?,
+            Format::Onnx => onnx::write(export, &facts)?,
         },
         card::write(export)?.into_bytes(),
     ];

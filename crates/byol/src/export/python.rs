@@ -8,6 +8,17 @@ use crate::config::{EncoderKind, StemKind};
 use crate::model::ResNetConfig;
 use crate::model::resnet::BlockKind;
 
+/// How Python reads a picture file as byol does; the model card and `examples/python` have it too.
+pub(super) const UPRIGHT: &str = r#"def upright(picture):
+    """As it is meant to be looked at: turned, 16 bits scaled to 8, transparent pixels laid over white."""
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray(((np.asarray(picture).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    return picture.convert("RGB")
+"#;
+
 /// The file that goes beside a safetensors file at `out`.
 pub(super) fn write(network: &Network, out: &Path) -> String {
     let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -31,6 +42,7 @@ Its input is [batch, 3, IMAGE_SIZE, IMAGE_SIZE], float32, from preprocess(); its
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageOps
 {imports}
@@ -54,13 +66,11 @@ def load(path=WEIGHTS):
     return network.eval()
 
 
+{upright}
+
 def preprocess(picture):
-    """A picture of PIL's to [3, IMAGE_SIZE, IMAGE_SIZE]: turned as it is meant to be looked at, laid over white, its centre
-    square, resized and normalised, as in byol."""
-    picture = ImageOps.exif_transpose(picture)
-    if picture.has_transparency_data:
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-    levels = functional.pil_to_tensor(picture.convert("RGB"))
+    """A picture of PIL's to [3, IMAGE_SIZE, IMAGE_SIZE]: upright, its centre square, resized and normalised, as in byol."""
+    levels = functional.pil_to_tensor(upright(picture))
     height, width = levels.shape[1:]
     side = min(height, width)
     levels = functional.crop(levels, (height - side) // 2, (width - side) // 2, side, side)
@@ -69,6 +79,7 @@ def preprocess(picture):
 "#,
         // Neither ends the text nor escapes in it.
         shown = file.replace(['"', '\\'], "_"),
+        upright = UPRIGHT,
         // JSON's texts are Python's too.
         quoted = serde_json::Value::from(file.as_str()),
         how = match module.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {

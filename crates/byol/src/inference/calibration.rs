@@ -203,6 +203,82 @@ impl Record {
     }
 }
 
+/// Labelled pictures from which on probabilities are called calibrated. Of 100, how often an answer is right is known within
+/// 10 points; a temperature of fewer is used, because it is better than none, but promises nothing.
+pub const ENOUGH_IMAGES: usize = 100;
+
+/// The temperature that a classifier's probabilities are made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InUse {
+    pub temperature: Temperature,
+    /// Labelled pictures that it was chosen on.
+    pub images: usize,
+    pub source: Source,
+}
+
+/// Where the pictures of a temperature come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The run's test images.
+    Test,
+    /// A folder, as it was typed.
+    Folder(String),
+}
+
+impl InUse {
+    /// Whether it was chosen on enough pictures for its probabilities to be taken at their word.
+    pub fn is_calibrated(&self) -> bool {
+        self.images >= ENOUGH_IMAGES
+    }
+
+    /// What the pictures were, and what follows from their number.
+    pub fn sentence(&self) -> String {
+        let InUse { temperature: Temperature(temperature), images, source } = self;
+        let pictures = if *images == 1 { "picture" } else { "pictures" };
+        let on = match source {
+            Source::Test => format!("the run's {images} test {pictures}"),
+            Source::Folder(folder) => format!("{images} {pictures} of {folder}"),
+        };
+        match self.is_calibrated() {
+            true => format!("the probabilities are calibrated on {on}: temperature {temperature:.3}"),
+            false => format!(
+                "the probabilities are scaled by a temperature of {on} ({temperature:.3}), too few to call them calibrated: \
+                 {ENOUGH_IMAGES} are needed; --calibrate-on DIR takes more"
+            ),
+        }
+    }
+}
+
+impl From<&Record> for InUse {
+    fn from(record: &Record) -> InUse {
+        let source = Source::Folder(record.source.clone());
+        InUse { temperature: record.temperature, images: record.images, source }
+    }
+}
+
+/// The temperature of the classifier that came from `origin`: the one that `run` keeps for it, else that of the run's test
+/// images, else none.
+///
+/// # Errors
+/// As [`read`].
+pub fn in_use(run: &Path, origin: &Origin) -> Result<Option<InUse>, InferenceError> {
+    let owner = Owner::of(origin);
+    if let Some(record) = read(run)?.iter().find(|record| record.owner == owner) {
+        return Ok(Some(record.into()));
+    }
+    let own = origin.test.and_then(|test| Some((test.temperature?, test.total as usize)));
+    Ok(own.map(|(temperature, images)| InUse { temperature, images, source: Source::Test }))
+}
+
+/// The run directory that `from` names, or that a checkpoint lies in.
+pub fn run_of(from: &Path) -> PathBuf {
+    let holds_run = |folder: &&Path| folder.join("config.toml").is_file();
+    match from.is_file() {
+        true => from.ancestors().skip(2).take(2).find(holds_run).or(from.parent()).unwrap_or(from).to_owned(),
+        false => from.to_owned(),
+    }
+}
+
 /// Where a run keeps its calibrations.
 pub fn path_in(run: &Path) -> PathBuf {
     run.join("calibration.json")
@@ -268,6 +344,18 @@ mod tests {
         assert_eq!(fit(&logits, &[0]), Err(CalibrationError::Count { labels: 1, values: 4, classes: 2 }));
         assert_eq!(fit(&[f32::NAN, 0.0], &[0]), Err(CalibrationError::NotFinite { picture: 0 }));
         assert_eq!(fit(&[], &[]), Err(CalibrationError::Empty));
+    }
+
+    #[test]
+    fn few_images_are_not_called_a_calibration() {
+        let use_of = |images| InUse { temperature: Temperature(1.5), images, source: Source::Test };
+        assert!(use_of(100).is_calibrated() && !use_of(28).is_calibrated());
+        assert_eq!(
+            use_of(2000).sentence(),
+            "the probabilities are calibrated on the run's 2000 test pictures: temperature 1.500"
+        );
+        let few = InUse { source: Source::Folder("held".to_owned()), ..use_of(1) }.sentence();
+        assert!(few.contains("of 1 picture of held (1.500), too few") && few.contains("100 are needed"), "{few}");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use super::InferenceError;
 use super::npy::{self, Matrix, NpyWriter};
@@ -53,11 +55,55 @@ impl EmbeddingWriter {
     }
 }
 
-/// Reads a file of representations: the matrix, and the path of each row.
+/// What stands beside a matrix file, in `FILE.npy.network.json`: which network made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeBy {
+    /// [`TrainedEncoder::digest`](crate::run::model::TrainedEncoder::digest).
+    pub network: String,
+    /// The program's version.
+    pub version: String,
+}
+
+/// Where a matrix file's [`MadeBy`] is.
+pub fn made_by_beside(matrix: &Path) -> PathBuf {
+    let mut name = matrix.as_os_str().to_owned();
+    name.push(".network.json");
+    name.into()
+}
+
+/// A file of representations, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    pub matrix: Matrix,
+    /// The path of each row.
+    pub names: Vec<String>,
+    /// The digest of the network that made them; absent in files of earlier versions and of other programs.
+    pub network: Option<String>,
+}
+
+impl Embeddings {
+    /// Whether the network of that digest made them; nothing where that is not known. `path` is for the message.
+    ///
+    /// # Errors
+    /// Another network made them.
+    pub fn check(&self, digest: &str, path: &Path) -> Result<Option<()>, InferenceError> {
+        // Enough to see that they differ.
+        let short = |digest: &str| digest.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+        match &self.network {
+            None => Ok(None),
+            Some(own) if own == digest => Ok(Some(())),
+            Some(own) => {
+                Err(InferenceError::OtherNetwork { path: path.to_owned(), found: short(own), expected: short(digest) })
+            }
+        }
+    }
+}
+
+/// Reads a file of representations: the matrix, the path of each row, and which network made it.
 ///
 /// # Errors
 /// It cannot be read, is of another kind, or the paths beside a matrix are not as many as its rows.
-pub fn read(path: &Path) -> Result<(Matrix, Vec<String>), InferenceError> {
+pub fn read(path: &Path) -> Result<Embeddings, InferenceError> {
     if Format::of(path) == Some(Format::Parquet) {
         return parquet::read(path);
     }
@@ -68,5 +114,14 @@ pub fn read(path: &Path) -> Result<(Matrix, Vec<String>), InferenceError> {
         let reason = format!("it names {} pictures, but there are {} rows; embed again", names.len(), matrix.rows());
         return Err(InferenceError::Malformed { path: list, reason });
     }
-    Ok((matrix, names))
+    let beside = made_by_beside(path);
+    let network = match std::fs::read(&beside) {
+        Ok(text) => {
+            let made: Result<MadeBy, _> = serde_json::from_slice(&text);
+            Some(made.map_err(|error| InferenceError::Malformed { path: beside, reason: error.to_string() })?.network)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => return Err(InferenceError::Read { path: beside, source }),
+    };
+    Ok(Embeddings { matrix, names, network })
 }

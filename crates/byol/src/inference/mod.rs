@@ -12,13 +12,14 @@ pub mod labelled;
 pub mod neighbors;
 pub mod network;
 pub mod npy;
+pub mod page;
 pub mod parquet;
 pub mod paths;
 pub mod pipeline;
 pub mod predictions;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::model::ModelError;
 
@@ -35,7 +36,7 @@ pub enum InferenceError {
     UnknownClass { path: PathBuf, name: String, classes: Vec<String> },
     #[error("{} holds no labelled pictures; give a folder with a folder for each class in it", path.display())]
     NoLabelled { path: PathBuf },
-    #[error("none of the {files} pictures can be read; the first is {}: {problem}", path.display())]
+    #[error("{}", none_readable(*files, path, problem))]
     NoneReadable { files: usize, path: PathBuf, problem: String },
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -45,6 +46,25 @@ pub enum InferenceError {
     Malformed { path: PathBuf, reason: String },
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(
+        "{} was made by another network than the encoder that was asked for ({found}, not {expected}); embed again, or name the \
+         run and --stage that made it", path.display()
+    )]
+    OtherNetwork { path: PathBuf, found: String, expected: String },
     #[error("a thread that computes ended unexpectedly; the message above says why")]
     WorkerLost,
+}
+
+fn none_readable(files: usize, path: &Path, problem: &str) -> String {
+    match files {
+        1 => format!("{}: {problem}", path.display()),
+        _ => format!("none of the {files} pictures can be read; the first is {}: {problem}", path.display()),
+    }
+}
+
+impl InferenceError {
+    /// Whether another command line is the remedy.
+    pub fn is_of_command_line(&self) -> bool {
+        matches!(self, InferenceError::OtherNetwork { .. })
+    }
 }

@@ -1,4 +1,5 @@
-//! Representations with their paths as a Parquet table: `path` (text) and `embedding` (a list of float32).
+//! Representations with their paths as a Parquet table: `path` (text) and `embedding` (a list of float32). Which network made
+//! them stands in the file's metadata, under `byol.network`.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,14 +11,18 @@ use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::column::reader::ColumnReader;
 use parquet::data_type::{ByteArray, ByteArrayType, FloatType};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use super::InferenceError;
+use super::embeddings::Embeddings;
 use super::npy::Matrix;
 
+/// The key of the digest of the network.
+const NETWORK: &str = "byol.network";
 /// Rows that are written together; so many are held in memory.
 const GROUP: usize = 8192;
 
@@ -30,11 +35,15 @@ pub struct ParquetWriter<W: Write + Send> {
 }
 
 impl<W: Write + Send> ParquetWriter<W> {
+    /// `network` is the digest of the network that makes the rows, where it is known.
+    ///
     /// # Errors
     /// `file` cannot be written.
-    pub fn new(file: W, columns: usize) -> io::Result<ParquetWriter<W>> {
+    pub fn new(file: W, columns: usize, network: Option<String>) -> io::Result<ParquetWriter<W>> {
+        let metadata = network.map(|digest| vec![KeyValue::new(NETWORK.to_owned(), digest)]);
         // Numbers that hardly repeat gain nothing by a dictionary.
-        let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+        let properties =
+            WriterProperties::builder().set_dictionary_enabled(false).set_key_value_metadata(metadata).build();
         let schema = schema().map_err(io::Error::other)?;
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).map_err(io::Error::other)?;
         Ok(ParquetWriter { file, columns, paths: Vec::new(), values: Vec::new() })
@@ -109,23 +118,33 @@ fn schema() -> Result<Type, ParquetError> {
 ///
 /// # Errors
 /// The file cannot be read or is no such table.
-pub fn read(path: &Path) -> Result<(Matrix, Vec<String>), InferenceError> {
+pub fn read(path: &Path) -> Result<Embeddings, InferenceError> {
     let file = File::open(path).map_err(|source| InferenceError::Read { path: path.to_owned(), source })?;
     let malformed = |reason: String| InferenceError::Malformed { path: path.to_owned(), reason };
     // The reader panics on some damaged files.
     let columns = catch_unwind(AssertUnwindSafe(|| read_columns(file)));
     let columns = columns.unwrap_or_else(|_| Err(ParquetError::General("the reader failed".into())));
-    let (names, values) = columns.map_err(|error| malformed(error.to_string()))?;
+    let Columns { names, values, network } = columns.map_err(|error| malformed(error.to_string()))?;
     let columns = values.len().checked_div(names.len()).unwrap_or(0);
     if names.is_empty() || columns * names.len() != values.len() {
         let reason = format!("{} paths and {} values do not make a matrix", names.len(), values.len());
         return Err(malformed(reason));
     }
-    Ok((Matrix { columns, values }, names))
+    Ok(Embeddings { matrix: Matrix { columns, values }, names, network })
 }
 
-fn read_columns(file: File) -> Result<(Vec<String>, Vec<f32>), ParquetError> {
+/// What a table holds.
+struct Columns {
+    names: Vec<String>,
+    values: Vec<f32>,
+    network: Option<String>,
+}
+
+fn read_columns(file: File) -> Result<Columns, ParquetError> {
     let reader = SerializedFileReader::new(file)?;
+    let metadata = reader.metadata().file_metadata().key_value_metadata();
+    let own = metadata.and_then(|pairs| pairs.iter().find(|pair| pair.key == NETWORK));
+    let network = own.and_then(|pair| pair.value.clone());
     let other = || ParquetError::General("it is not a table of `byol embed`, with path and embedding".to_owned());
     let leaves: Vec<String> =
         reader.metadata().file_metadata().schema_descr().columns().iter().map(|c| c.path().string()).collect();
@@ -146,7 +165,7 @@ fn read_columns(file: File) -> Result<(Vec<String>, Vec<f32>), ParquetError> {
         names.extend(own.iter().map(|path| String::from_utf8_lossy(path.data()).into_owned()));
         numbers.read_records(rows, Some(&mut Vec::new()), Some(&mut Vec::new()), &mut values)?;
     }
-    Ok((names, values))
+    Ok(Columns { names, values, network })
 }
 
 #[cfg(test)]
@@ -159,13 +178,17 @@ mod tests {
         let file = folder.path().join("a.parquet");
         // More than a group.
         let rows = GROUP + 3;
-        let mut writer = ParquetWriter::new(File::create(&file).unwrap(), 2).unwrap();
+        let mut writer = ParquetWriter::new(File::create(&file).unwrap(), 2, Some("sha256:ab".to_owned())).unwrap();
         for row in 0..rows {
             writer.row(Path::new(&format!("{row}, \"é\".png")), &[row as f32, -0.5]).unwrap();
         }
         assert!(writer.row(Path::new("x"), &[1.0]).is_err());
         writer.finish().unwrap();
-        let (matrix, names) = read(&file).unwrap();
+        let found = read(&file).unwrap();
+        let Embeddings { matrix, names, network } = &found;
+        assert_eq!(network.as_deref(), Some("sha256:ab"));
+        assert_eq!(found.check("sha256:ab", &file).unwrap(), Some(()));
+        assert!(found.check("sha256:cd", &file).unwrap_err().to_string().contains("another network"));
         assert_eq!((matrix.columns, matrix.rows(), names.len()), (2, rows, rows));
         assert_eq!(matrix.values[2 * (rows - 1)..], [(rows - 1) as f32, -0.5]);
         assert_eq!(names[GROUP], format!("{GROUP}, \"é\".png"));

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::calibration::Temperature;
 
+mod table;
+
 /// A class and how likely it is, 0-1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Answer<'a> {
@@ -33,21 +35,51 @@ pub fn likeliest<'a>(
 pub enum Format {
     /// `path,calibrated,class_1,probability_1,...`, quoted where needed (RFC 4180).
     Csv,
-    /// `{"path":"...","calibrated":true,"classes":[{"class":"...","probability":0.9},...]}`
+    /// `{"path":"...","calibrated":true,"calibration_images":2000,"classes":[{"class":"...","probability":0.9},...]}`
     JsonLines,
-    /// The same, beginning with `"event":"prediction"`, among other events.
+    /// One list of the same objects.
+    Json,
+    /// The columns of the CSV: `path` and `class_N` are texts, `calibrated` is a boolean, `probability_N` float64.
+    Parquet,
+    /// As [`Format::JsonLines`], beginning with `"event":"prediction"`, among other events.
     Events,
 }
 
-/// Writes predictions, a line for each picture.
-pub struct PredictionWriter<W: Write> {
-    to: Lines<W>,
-    calibrated: bool,
+impl Format {
+    /// The format that a file's extension names.
+    pub fn of_extension(path: &Path) -> Option<Format> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Some(Format::Csv),
+            "jsonl" | "ndjson" => Some(Format::JsonLines),
+            "json" => Some(Format::Json),
+            "parquet" => Some(Format::Parquet),
+            _ => None,
+        }
+    }
 }
 
-enum Lines<W: Write> {
+/// What all predictions of a file have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Whether the probabilities may be called calibrated.
+    pub calibrated: bool,
+    /// Labelled pictures that their temperature was chosen on; absent where there is none.
+    pub calibration_images: Option<usize>,
+    /// Answers that each prediction has.
+    pub top: usize,
+}
+
+/// Writes predictions, a line for each picture. Nothing is written before the first.
+pub struct PredictionWriter<W: Write + Send> {
+    to: Lines<W>,
+    about: About,
+    begun: bool,
+}
+
+enum Lines<W: Write + Send> {
     Csv(Box<csv::Writer<W>>),
-    Json { to: W, event: Option<&'static str> },
+    Json { to: W, event: Option<&'static str>, list: bool },
+    Parquet(Box<table::TableWriter<W>>),
 }
 
 #[derive(Serialize)]
@@ -56,49 +88,57 @@ struct Line<'a> {
     event: Option<&'a str>,
     path: &'a str,
     calibrated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration_images: Option<usize>,
     classes: &'a [Answer<'a>],
 }
 
-impl<W: Write> PredictionWriter<W> {
-    /// `top` is how many answers each prediction has.
-    ///
+impl<W: Write + Send> PredictionWriter<W> {
     /// # Errors
-    /// The header of a table cannot be written.
-    pub fn new(to: W, format: Format, calibrated: bool, top: usize) -> io::Result<PredictionWriter<W>> {
+    /// The beginning of a Parquet table cannot be written.
+    pub fn new(to: W, format: Format, about: About) -> io::Result<PredictionWriter<W>> {
         let to = match format {
-            Format::Csv => {
-                let mut table = csv::Writer::from_writer(to);
-                let columns = (1..=top).flat_map(|rank| [format!("class_{rank}"), format!("probability_{rank}")]);
-                table.write_record(["path".to_owned(), "calibrated".to_owned()].into_iter().chain(columns))?;
-                Lines::Csv(Box::new(table))
-            }
-            Format::JsonLines => Lines::Json { to, event: None },
-            Format::Events => Lines::Json { to, event: Some("prediction") },
+            Format::Csv => Lines::Csv(Box::new(csv::Writer::from_writer(to))),
+            Format::JsonLines => Lines::Json { to, event: None, list: false },
+            Format::Json => Lines::Json { to, event: None, list: true },
+            Format::Events => Lines::Json { to, event: Some("prediction"), list: false },
+            Format::Parquet => Lines::Parquet(Box::new(table::TableWriter::new(to, about.top)?)),
         };
-        Ok(PredictionWriter { to, calibrated })
+        Ok(PredictionWriter { to, about, begun: false })
     }
 
-    /// In a table, a path is written as the bytes that it is; in JSON, what is not Unicode becomes U+FFFD.
+    /// In a CSV table, a path is written as the bytes that it is; elsewhere, what is not Unicode becomes U+FFFD.
     ///
     /// # Errors
     /// The line cannot be written.
     pub fn write(&mut self, path: &Path, answers: &[Answer]) -> io::Result<()> {
+        let About { calibrated, calibration_images, top } = self.about;
+        let first = !std::mem::replace(&mut self.begun, true);
         match &mut self.to {
             Lines::Csv(table) => {
-                table.write_field(path.as_os_str().as_encoded_bytes())?;
-                table.write_field(if self.calibrated { "true" } else { "false" })?;
-                for answer in answers {
-                    table.write_field(answer.class)?;
-                    table.write_field(format!("{:.6}", answer.probability))?;
+                if first {
+                    let columns = (1..=top).flat_map(|rank| [format!("class_{rank}"), format!("probability_{rank}")]);
+                    let names = ["path".to_owned(), "calibrated".to_owned()].into_iter().chain(columns);
+                    table.write_record(names).map_err(of_csv)?;
                 }
-                Ok(table.write_record(None::<&[u8]>)?)
+                table.write_field(path.as_os_str().as_encoded_bytes()).map_err(of_csv)?;
+                table.write_field(if calibrated { "true" } else { "false" }).map_err(of_csv)?;
+                for answer in answers {
+                    table.write_field(answer.class).map_err(of_csv)?;
+                    table.write_field(format!("{:.6}", answer.probability)).map_err(of_csv)?;
+                }
+                table.write_record(None::<&[u8]>).map_err(of_csv)
             }
-            Lines::Json { to, event } => {
+            Lines::Json { to, event, list } => {
+                if *list {
+                    to.write_all(if first { b"[\n" } else { b",\n" })?;
+                }
                 let path = path.to_string_lossy();
-                let line = Line { event: *event, path: &path, calibrated: self.calibrated, classes: answers };
+                let line = Line { event: *event, path: &path, calibrated, calibration_images, classes: answers };
                 serde_json::to_writer(&mut *to, &line)?;
-                to.write_all(b"\n")
+                if *list { Ok(()) } else { to.write_all(b"\n") }
             }
+            Lines::Parquet(table) => table.row(path, calibrated, answers),
         }
     }
 
@@ -107,8 +147,22 @@ impl<W: Write> PredictionWriter<W> {
     pub fn finish(self) -> io::Result<()> {
         match self.to {
             Lines::Csv(mut table) => table.flush(),
-            Lines::Json { mut to, .. } => to.flush(),
+            Lines::Json { mut to, list, .. } => {
+                if list {
+                    to.write_all(if self.begun { b"\n]\n" } else { b"[]\n" })?;
+                }
+                to.flush()
+            }
+            Lines::Parquet(table) => table.finish(),
         }
+    }
+}
+
+/// What kept a table from being written, without what the CSV writer puts around it.
+fn of_csv(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 
@@ -136,11 +190,42 @@ mod tests {
     fn written(format: Format) -> String {
         let names = names();
         let mut bytes = Vec::new();
-        let mut writer = PredictionWriter::new(&mut bytes, format, true, 2).unwrap();
+        let about = About { calibrated: true, calibration_images: Some(120), top: 2 };
+        let mut writer = PredictionWriter::new(&mut bytes, format, about).unwrap();
         let answers = likeliest(&[0.0, 800.0, -1.0], &names, Temperature::default(), 2);
         writer.write(Path::new("a,b.png"), &answers).unwrap();
+        if format == Format::Json {
+            writer.write(Path::new("c.png"), &answers).unwrap();
+        }
         writer.finish().unwrap();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn names_say_the_format() {
+        for (name, format) in [
+            ("a.csv", Some(Format::Csv)),
+            ("a.JSON", Some(Format::Json)),
+            ("a.jsonl", Some(Format::JsonLines)),
+            ("a.parquet", Some(Format::Parquet)),
+            ("a.txt", None),
+            ("csv", None),
+        ] {
+            assert_eq!(Format::of_extension(Path::new(name)), format, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_one_json_text() {
+        let list: serde_json::Value = serde_json::from_str(&written(Format::Json)).unwrap();
+        assert_eq!(
+            (list[0]["path"].as_str(), list[1]["path"].as_str(), list[2].as_str()),
+            (Some("a,b.png"), Some("c.png"), None)
+        );
+        let mut bytes = Vec::new();
+        let about = About { calibrated: false, calibration_images: None, top: 1 };
+        PredictionWriter::new(&mut bytes, Format::Json, about).unwrap().finish().unwrap();
+        assert_eq!(bytes, b"[]\n");
     }
 
     #[test]
@@ -157,6 +242,7 @@ mod tests {
             assert_eq!((line["event"].as_str(), &line["path"]), (event, &"a,b.png".into()));
             assert_eq!(line["classes"][0]["class"], "a \"big\", dog");
             assert_eq!(line["classes"][0]["probability"], 1.0);
+            assert_eq!((&line["calibrated"], &line["calibration_images"]), (&true.into(), &120.into()));
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
 use super::checkpoint::{Checkpoint, CheckpointError};
@@ -183,6 +184,16 @@ impl TrainedEncoder {
         let weights =
             Weights::of(&builder.finish(), &named, device).map_err(|source| NetworkError::Model { path, source })?;
         Ok(TrainedEncoder { experiment, encoder, weights, origin })
+    }
+
+    /// A digest of everything that a representation depends on: the weights, the network's form, and how pictures are
+    /// prepared for it.
+    pub fn digest(&self) -> String {
+        let Experiment { encoder, stem, width, image_size, mean, deviation, .. } = &self.experiment;
+        let form = serde_json::json!([encoder, stem, width, image_size, mean, deviation]).to_string();
+        let named = self.weights.named().into_iter().map(|(name, tensor)| (name, tensor.to_device(Device::Cpu)));
+        let text = format!("{form} {}", crate::weights::digest(&named.collect()));
+        format!("sha256:{:x}", Sha256::digest(text))
     }
 
     /// The parameters as [`TrainedEncoder::pass`] reads them.

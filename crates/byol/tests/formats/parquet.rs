@@ -57,7 +57,7 @@ fn damage_is_named() {
 fn tables_of_other_things_may_lie_beside_pictures() {
     let root = tempfile::tempdir().unwrap();
     let table = root.path().join("embeddings.parquet");
-    let mut rows = byol::inference::parquet::ParquetWriter::new(fs::File::create(&table).unwrap(), 2).unwrap();
+    let mut rows = byol::inference::parquet::ParquetWriter::new(fs::File::create(&table).unwrap(), 2, None).unwrap();
     rows.row(Path::new("cat/0.png"), &[1.0, 2.0]).unwrap();
     rows.finish().unwrap();
     contains(&refusal(root.path()), &["embeddings.parquet", "path, embedding"]);

@@ -8,7 +8,7 @@ use prost::Message;
 use tch::Kind;
 
 use super::state_dict::{bytes_of, state_dict};
-use super::{ExportError, Format, GraphInput, Network};
+use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::model::walk::{self, Operations, Window};
 use crate::train::normalization;
 use proto::{
@@ -33,11 +33,8 @@ pub(super) const PROBABILITIES: &str = "probabilities";
 pub(super) const REPRESENTATION: &str = "representation";
 
 /// The bytes of the file.
-pub(super) fn write(
-    network: &Network,
-    facts: &[(&'static str, String)],
-    input: GraphInput,
-) -> Result<Vec<u8>, ExportError> {
+pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result<Vec<u8>, ExportError> {
+    let Export { network, input, .. } = *export;
     let weights = network.weights();
     let bytes = 4 * (weights.flat().numel() + weights.buffers().numel());
     if bytes >= LARGEST - (1 << 20) {
@@ -83,10 +80,10 @@ pub(super) fn write(
         Network::Classifier(classifier) => {
             let product = vec![int("transB", 1)];
             graph.node("Gemm", LOGITS, &[&representation, "fc.weight", "fc.bias"], product);
-            graph.node("Softmax", PROBABILITIES, &[LOGITS], vec![int("axis", 1)]);
+            graph.probabilities(export.calibration.map_or(1.0, |in_use| in_use.temperature.0));
             let shape = [BATCH, Size::Fixed(classifier.class_names.len() as i64)];
             graph.proto.output.push(value(LOGITS, DataType::Float, &shape, "one for each class, before the softmax"));
-            graph.proto.output.push(value(PROBABILITIES, DataType::Float, &shape, "the same after it"));
+            graph.proto.output.push(value(PROBABILITIES, DataType::Float, &shape, "as byol predict gives them"));
         }
     }
     graph.proto.name = super::facts::encoder_name(network.experiment().encoder).to_owned();
@@ -173,6 +170,18 @@ impl Graph {
             attribute,
         });
         output.to_owned()
+    }
+
+    /// Softmax of the logits divided by a temperature.
+    fn probabilities(&mut self, temperature: f64) {
+        let scaled = match temperature {
+            1.0 => LOGITS.to_owned(),
+            _ => {
+                self.constant("temperature", &[1], DataType::Float, (temperature as f32).to_le_bytes().to_vec());
+                self.node("Div", "scaled_logits", &[LOGITS, "temperature"], Vec::new())
+            }
+        };
+        self.node("Softmax", PROBABILITIES, &[&scaled], vec![int("axis", 1)]);
     }
 
     /// Pictures of any size to what the network reads, as [`ViewParams::whole`](crate::augment::view::ViewParams::whole)

@@ -1,0 +1,188 @@
+//! Where results go: files that are there whole or not at all, standard output that may be closed, and the one rule about what
+//! is there already: it is not replaced unless `--force` says so.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::exit::Usage;
+
+#[derive(Args, Clone, Copy, Default)]
+pub struct Force {
+    /// Replace what is there already
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl Force {
+    /// Refuses a file that is there already.
+    pub fn file(self, path: &Path) -> Result<(), Usage> {
+        match path {
+            _ if path.is_dir() => Err(Usage(format!("{} is a folder; name a file with --out", path.display()))),
+            _ if path.exists() && !self.force => Err(Usage(format!(
+                "{} is there already; choose another name, or replace it with --force",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a folder that holds something already.
+    pub fn folder(self, path: &Path) -> Result<(), Usage> {
+        let holds_something = || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        match path {
+            _ if path.is_file() => Err(Usage(format!("{} is a file; name a folder with --out", path.display()))),
+            _ if !self.force && holds_something() => Err(Usage(format!(
+                "{} is not empty; choose another --out, or write into it with --force",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Files that are being written. An interrupted program removes them.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Says that the library writes `path` under a name with that ending first.
+pub fn note_unfinished(path: &Path, ending: &str) {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(ending);
+    unfinished().push(temporary.into());
+}
+
+/// Removes what has been begun, for a program that ends at once.
+pub fn remove_unfinished() {
+    for path in unfinished().drain(..) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// A file that is there whole or not at all: written beside its place and moved there at the end.
+pub struct Target {
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Target {
+    pub fn new(path: &Path) -> Target {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".partial");
+        Target { path: path.to_owned(), temporary: temporary.into() }
+    }
+
+    pub fn create(&self) -> anyhow::Result<File> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
+        }
+        unfinished().push(self.temporary.clone());
+        File::create(&self.temporary).with_context(|| format!("failed to write {}", self.path.display()))
+    }
+
+    /// Writes all of it.
+    pub fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.create()?.write_all(bytes).with_context(|| format!("failed to write {}", self.path.display()))?;
+        self.finish()
+    }
+
+    pub fn finish(self) -> anyhow::Result<()> {
+        std::fs::rename(&self.temporary, &self.path).with_context(|| format!("failed to write {}", self.path.display()))
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // After `finish` there is nothing of that name.
+        let _ = std::fs::remove_file(&self.temporary);
+        unfinished().retain(|path| *path != self.temporary);
+    }
+}
+
+/// Standard output or a file, for lines of data.
+pub fn lines_to(target: Option<&Target>) -> anyhow::Result<Box<dyn Write + Send>> {
+    Ok(match target {
+        Some(target) => Box::new(BufWriter::new(target.create()?)),
+        None => Box::new(BufWriter::new(StandardOutput)),
+    })
+}
+
+/// Whoever read standard output wants no more of it. The program then ends without a word.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+pub struct Closed;
+
+/// Standard output, whose end is [`Closed`].
+pub struct StandardOutput;
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).map_err(closed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().map_err(closed)
+    }
+}
+
+fn closed(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, Closed),
+        _ => error,
+    }
+}
+
+/// Whether an error is that nobody reads on.
+pub fn is_closed(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<Closed>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_replaced_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, inner) = (folder.path().join("a.csv"), folder.path().join("new"));
+        let (not, asked) = (Force::default(), Force { force: true });
+        assert!(not.file(&file).is_ok() && not.folder(&inner).is_ok() && not.folder(folder.path()).is_ok());
+        std::fs::write(&file, "mine").unwrap();
+        assert!(not.file(&file).is_err_and(|error| error.0.contains("--force")));
+        assert!(not.folder(folder.path()).is_err_and(|error| error.0.contains("is not empty")));
+        assert!(asked.file(&file).is_ok() && asked.folder(folder.path()).is_ok());
+        assert!(asked.file(folder.path()).is_err() && asked.folder(&file).is_err());
+    }
+
+    #[test]
+    fn what_is_not_finished_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        let entries = || std::fs::read_dir(folder.path()).unwrap().count();
+        let target = Target::new(&file);
+        target.create().unwrap();
+        assert!(entries() == 1 && !file.exists());
+        drop(target);
+        assert_eq!(entries(), 0);
+        Target::new(&file).write(b"whole").unwrap();
+        assert_eq!((entries(), std::fs::read(&file).unwrap()), (1, b"whole".to_vec()));
+        assert!(!unfinished().iter().any(|path| path.starts_with(folder.path())));
+    }
+
+    #[test]
+    fn the_end_of_a_pipe_is_known_from_other_errors() {
+        let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let found = anyhow::Error::new(closed(pipe())).context("failed to write to standard output");
+        assert!(found.chain().any(is_closed));
+        assert!(!anyhow::Error::new(pipe()).chain().any(is_closed));
+        assert!(!is_closed(&closed(io::Error::from(io::ErrorKind::NotFound))));
+    }
+}
