@@ -101,7 +101,11 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         LabeledImages { images: Arc::new(ConcatSource::new(parts)), labels }
     };
     let test = (!test.is_empty()).then(|| labeled(test));
-    let parts = Fingerprints { train: of_train.finish(), test: if test.is_some() { of_test.finish() } else { String::new() }, unlabeled: String::new() };
+    let parts = Fingerprints {
+        train: of_train.finish(),
+        test: if test.is_some() { of_test.finish() } else { String::new() },
+        unlabeled: String::new(),
+    };
     Ok(Dataset {
         name: "cifar10".into(),
         class_names: class_names(folder)?,

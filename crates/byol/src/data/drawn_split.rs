@@ -12,10 +12,10 @@ use std::path::Path;
 use rand::seq::SliceRandom;
 
 use super::DataError;
-use super::lines::Lines;
-use super::names::composed;
 use super::duplicates;
+use super::lines::Lines;
 use super::listing::{Divided, Listing, Usable};
+use super::names::composed;
 use super::split::Split;
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::directory::write_atomically;

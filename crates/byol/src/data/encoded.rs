@@ -148,16 +148,11 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
         }
         outcome
     };
-    let seen: Vec<Result<Seen, PictureProblem>> =
-        given.par_iter().map_init(Image::default, look_at).collect();
+    let seen: Vec<Result<Seen, PictureProblem>> = given.par_iter().map_init(Image::default, look_at).collect();
 
     let all_fit = seen.iter().flatten().all(|picture| picture.pixels.is_some());
-    let mut pictures = EncodedPictures {
-        pictures: Vec::new(),
-        sizes: Vec::new(),
-        looks: Vec::new(),
-        decoded: all_fit.then(Vec::new),
-    };
+    let mut pictures =
+        EncodedPictures { pictures: Vec::new(), sizes: Vec::new(), looks: Vec::new(), decoded: all_fit.then(Vec::new) };
     let (mut kept, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (encoded, outcome)) in given.into_iter().zip(seen).enumerate() {
         match outcome {

@@ -36,10 +36,12 @@ impl Findings {
     /// Names files that were left out, as far as there is room.
     pub(crate) fn name_unreadable(&mut self, skipped: &[Skipped]) {
         let room = NAMED_FILES.saturating_sub(self.unreadable.len());
-        self.unreadable.extend(skipped.iter().take(room).map(|skip| Unreadable {
-            path: skip.path.display().to_string(),
-            problem: skip.problem.to_string(),
-        }));
+        self.unreadable.extend(
+            skipped
+                .iter()
+                .take(room)
+                .map(|skip| Unreadable { path: skip.path.display().to_string(), problem: skip.problem.to_string() }),
+        );
     }
 }
 
@@ -103,13 +105,16 @@ impl Contradiction {
         let of = |exact: bool| {
             let found: Vec<&Contradiction> = all.iter().filter(|found| found.exact == exact).collect();
             let named = found.first()?.images.iter();
-            let named: Vec<String> = named.take(3).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
+            let named: Vec<String> =
+                named.take(3).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
             let named = named.join(", ");
             let count = images(found.len());
             let is = if found.len() == 1 { "is" } else { "are" };
             Some(match exact {
                 true => format!("{count} {is} there under several labels, so a label is wrong ({named}); correct it"),
-                false => format!("{count} {is} there under several labels in versions that look alike ({named}); look at them"),
+                false => format!(
+                    "{count} {is} there under several labels in versions that look alike ({named}); look at them"
+                ),
             })
         };
         [true, false].into_iter().filter_map(of).collect()

@@ -10,8 +10,8 @@ use walkdir::{DirEntry, WalkDir};
 use super::encoded::{Encoded, EncodedPictures, Place, look_through};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
-use super::names::composed;
 use super::look::Look;
+use super::names::composed;
 use super::picture::EXTENSIONS;
 use super::{Image, ImageSource};
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::drawn_split::Saving;
 use super::copies::Labelled;
+use super::drawn_split::Saving;
 use super::duplicates::{Seen, look_at_all, straddling};
 use super::encoded::{LookedThrough, Skipped, look_through};
 use super::findings::{Contradiction, Repeated, Straddling, relation};

@@ -10,8 +10,8 @@ use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_thro
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::Format;
-use super::names::composed;
 use super::look::Look;
+use super::names::composed;
 use super::split::Split;
 use super::subset::SubsetSource;
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};

@@ -164,7 +164,8 @@ fn write(
     for start in (0..listing.pictures.len()).step_by(AT_ONCE) {
         let end = (start + AT_ONCE).min(listing.pictures.len());
         let decode = |image: &mut Image, index: usize| {
-            let outcome = listing.pictures[index].encoded.decode(image).map(|()| (Look::of(image), shrunk(image, size)));
+            let outcome =
+                listing.pictures[index].encoded.decode(image).map(|()| (Look::of(image), shrunk(image, size)));
             if let Some(on_progress) = &options.on_progress {
                 on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.pictures.len());
             }

@@ -307,7 +307,7 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
         // The full variant is shared: what the lab's variants need beside it may still be missing.
         variant.of_lab && !earlier.results.iter().any(|result| result.name == ResultName::ByolFinetuned)
     })? {
-        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
+        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
     let pretrained = session.pretrain(pool, monitor.as_ref())?;

@@ -149,7 +149,7 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     let pool = pool(context.data, experiment)?;
     let monitor = monitor(context.data, experiment)?;
     let mut session = match Session::open(context)? {
-        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
+        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
     let initial = session.initial_weights()?;
@@ -211,7 +211,7 @@ fn arms(
     let test = context.data.test.clone();
     let plan = plan(context.experiment, context.data, &labeled)?;
     let mut session = match Session::open(context)? {
-        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
+        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
     if test.is_none() {
@@ -235,7 +235,7 @@ pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
     let pool = pool(context.data, context.experiment)?;
     let monitor = monitor(context.data, context.experiment)?;
     let mut session = match Session::open(context)? {
-        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(summary)),
+        Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
     match session.pretrain(pool, monitor.as_ref())?.ended {

@@ -65,7 +65,7 @@ pub(super) struct Session<'s, 'a> {
 
 pub(super) enum Opened<'s, 'a> {
     Session(Session<'s, 'a>),
-    Finished(Summary),
+    Finished(Box<Summary>),
 }
 
 impl<'s, 'a> Session<'s, 'a> {
@@ -92,12 +92,17 @@ impl<'s, 'a> Session<'s, 'a> {
                     then: earlier.data.fingerprint.clone(),
                     now: context.data.fingerprint.clone(),
                     parts: OtherParts(
-                        earlier.data.fingerprints.as_ref().map(|then| then.differences(&context.data.parts)).unwrap_or_default(),
+                        earlier
+                            .data
+                            .fingerprints
+                            .as_ref()
+                            .map(|then| then.differences(&context.data.parts))
+                            .unwrap_or_default(),
                     ),
                 }));
             }
             if earlier.finished && !unfinished(earlier) {
-                return Ok(Opened::Finished(earlier.clone()));
+                return Ok(Opened::Finished(Box::new(earlier.clone())));
             }
         }
         let predictions = directory.predictions()?;

@@ -1,6 +1,6 @@
 //! What is taken for the same picture, and that none is missed.
 
-use rand::Rng;
+use rand::RngExt;
 
 use super::*;
 use crate::random::{Coordinates, Stream, rng};
