@@ -228,6 +228,9 @@ pub struct Evaluate {
     /// Run directory of the pre-training, or one of its checkpoints; its configuration is the default here
     #[arg(long, value_name = "RUN")]
     pub from: PathBuf,
+    /// Keep the classifiers on the pre-trained encoder in the run directory, for predict and export; runs do that by themselves
+    #[arg(long)]
+    pub keep: bool,
     #[command(flatten)]
     pub source: Source,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use byol::experiment::ExperimentError;
 use byol::export::ExportError;
 use byol::inference::InferenceError;
 use byol::run::command::shell_word;
+use byol::run::model::NetworkError;
 use byol::train::TrainError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -70,7 +71,8 @@ fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_training = cause.downcast_ref::<TrainError>().is_some_and(TrainError::is_of_configuration);
     let of_export = cause.downcast_ref::<ExportError>().is_some_and(ExportError::is_of_command_line);
     let of_inference = cause.downcast_ref::<InferenceError>().is_some_and(InferenceError::is_of_command_line);
-    let of_command_line = of_export || of_inference;
+    let of_network = cause.downcast_ref::<NetworkError>().is_some_and(NetworkError::is_of_command_line);
+    let of_command_line = of_export || of_inference || of_network;
     of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_training
 }
 

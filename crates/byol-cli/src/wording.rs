@@ -28,6 +28,16 @@ fn labels(budget: LabelBudget, draw: usize) -> String {
     }
 }
 
+/// ` with 10 labels per class`, ` with all labels`.
+pub fn with_labels(budget: LabelBudget) -> String {
+    match budget {
+        LabelBudget::PerClass(1) => " with 1 label per class".to_owned(),
+        LabelBudget::PerClass(number) => format!(" with {number} labels per class"),
+        LabelBudget::Folds | LabelBudget::DrawnFolds => " with the first fold".to_owned(),
+        LabelBudget::All => " with all labels".to_owned(),
+    }
+}
+
 /// A sentence with a capital at its beginning.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();

@@ -11,15 +11,22 @@ use byol::config::resolve::{Request, resolve};
 use byol::data::patterns::{PatternOptions, dataset_with};
 use byol::data::{DataError, Dataset, Image, ImageSource, LabeledImages};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
+use byol::eval::Features;
 use byol::eval::features::{FeatureRequest, extract};
+use byol::eval::knn::{KnnOptions, knn_votes};
 use byol::experiment::{self, Context};
+use byol::run::classifiers::{AnyClassifier, Chosen, ClassifierKind};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
+use byol::run::heads::HeadKind;
 use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
 use byol::train::supervised::logits;
 use byol::weights::{InitialWeights, digest};
 use serde_json::json;
 use tch::{Device, Tensor};
+
+#[path = "exports/classifiers.rs"]
+mod classifiers;
 
 const BATCHES: [usize; 3] = [1, 3, 17];
 /// Width and height of pictures that are resized on the way.
@@ -171,7 +178,33 @@ fn levels(pictures: &[Image]) -> Tensor {
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Classifier,
+    Linear,
+    Knn,
     Encoder,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Classifier => "classifier",
+            Part::Linear => "linear",
+            Part::Knn => "knn",
+            Part::Encoder => "encoder",
+        }
+    }
+
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Part::Classifier => &[],
+            Part::Linear => &["--classifier", "linear"],
+            Part::Knn => &["--classifier", "knn"],
+            Part::Encoder => &["--encoder-only"],
+        }
+    }
+}
+
+fn frozen(run: &Path, head: HeadKind) -> AnyClassifier {
+    Chosen::open(run, Choice::default(), Some(ClassifierKind::Frozen(head)), Device::Cpu).unwrap().classifier
 }
 
 /// What the library computes: logits or representations of pictures, by its own loader.
@@ -183,6 +216,24 @@ fn answers(run: &Path, part: Part, pictures: Vec<Image>) -> Tensor {
         Part::Classifier => {
             let network = TrainedClassifier::open(run, Choice::default(), Device::Cpu).unwrap();
             logits(&network.experiment, &hardware, &network.classifier, &network.weights, &labeled, &all).unwrap()
+        }
+        Part::Linear => {
+            let AnyClassifier::Layers(network) = frozen(run, HeadKind::Linear) else { panic!("linear has layers") };
+            logits(&network.experiment, &hardware, &network.classifier, &network.weights, &labeled, &all).unwrap()
+        }
+        Part::Knn => {
+            let AnyClassifier::Knn(knn) = frozen(run, HeadKind::Knn) else { panic!("k-NN is k-NN") };
+            let encoder = knn.weights.named();
+            let request = FeatureRequest { experiment: &knn.experiment, hardware: &hardware, encoder: &encoder };
+            let vectors = extract(&request, &labeled, &all).unwrap().vectors;
+            let labels: Vec<i64> = Vec::try_from(&knn.bank.labels).unwrap();
+            let bank = Features {
+                vectors: knn.bank.vectors.shallow_clone(),
+                labels: labels.into_iter().map(|label| label as u16).collect(),
+            };
+            let options = KnnOptions { neighbors: knn.bank.neighbors, temperature: knn.bank.temperature };
+            let votes = knn_votes(&bank, &vectors, knn.class_names.len(), &options).unwrap();
+            votes.clamp_min(f64::from(f32::MIN_POSITIVE)).log()
         }
         Part::Encoder => {
             let network = TrainedEncoder::open(run, Choice::default(), Device::Cpu).unwrap();
@@ -201,14 +252,10 @@ fn case(
     torchvision: Option<&str>,
     batches: usize,
 ) -> serde_json::Value {
-    let name = format!(
-        "{}-{}",
-        run.file_name().unwrap().to_str().unwrap(),
-        if part == Part::Encoder { "encoder" } else { "classifier" }
-    );
+    let name = format!("{}-{}", run.file_name().unwrap().to_str().unwrap(), part.name());
     let folder = run.parent().unwrap();
     let place = |ending: &str| folder.join(format!("{}{ending}", name.replace('-', "_"))).to_str().unwrap().to_owned();
-    let only: &[&str] = if part == Part::Encoder { &["--encoder-only"] } else { &[] };
+    let only = part.options();
     let from = run.to_str().unwrap();
     for out in [".safetensors", ".onnx"] {
         exported(&[&["--from", from, "--out", &place(out)], only].concat());
@@ -265,7 +312,11 @@ fn other_programs_compute_the_same() {
     // 60 labelled pictures in batches of 64 and 20 of 20: 4 steps. 100 pictures in batches of 16 twice: 12 steps.
     let cases = [
         case(&of("narrow"), Part::Classifier, &narrow, None, 4),
+        case(&of("narrow"), Part::Linear, &narrow, None, 24),
+        case(&of("narrow"), Part::Knn, &narrow, None, 24),
         case(&of("narrow"), Part::Encoder, &narrow, None, 24),
+        case(&of("plain"), Part::Linear, &plain, Some("resnet18"), 24),
+        case(&of("plain"), Part::Knn, &plain, None, 24),
         case(&of("plain"), Part::Classifier, &plain, Some("resnet18"), 4),
         case(&of("plain"), Part::Encoder, &plain, Some("resnet18"), 24),
         case(&of("bottleneck"), Part::Classifier, &bottleneck, None, 4),
@@ -308,59 +359,6 @@ fn cards_say_what_is_known_and_equal_exports_are_equal_bytes() {
     exported(&["--from", &place("moved.checkpoint"), "--out", &place("d.safetensors"), "--json"]);
     let card = std::fs::read_to_string(place("d.safetensors.md")).unwrap();
     assert!(card.contains("Unknown") && card.contains("class 0"), "{card}");
-}
-
-#[test]
-fn the_lines_of_a_card_answer_as_predict_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let settings = ["width=0.125", "labels_per_class=[6]", "supervised.minimum_steps=60"];
-    train(&tiny(&settings), &folder.path().join("run"), Stages::Supervised);
-    run_python("tests/exports/card.py", &[folder.path()]);
-    let run = place("run");
-    for (out, input) in [("model.onnx", "pictures"), ("normalized.onnx", "normalized")] {
-        exported(&["--from", &run, "--out", &place(out), "--input", input]);
-    }
-    exported(&["--from", &run, "--out", &place("model.safetensors")]);
-    let predicted = byol(&[
-        "predict",
-        "--from",
-        &run,
-        &place("pictures"),
-        "--format",
-        "jsonl",
-        "--top",
-        "10",
-        "--quiet",
-        "--precision",
-        "fp32",
-    ]);
-    assert!(predicted.status.success(), "{predicted:?}");
-    let lines = |text: &str| -> Vec<serde_json::Value> {
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    };
-    let predicted = lines(&String::from_utf8_lossy(&predicted.stdout));
-    let said = lines(&run_python("tests/exports/card.py", &[folder.path()]));
-    assert_eq!((predicted.len(), said.len()), (6, 6));
-    for (own, theirs) in predicted.iter().zip(&said) {
-        assert!(own["path"].as_str().unwrap().ends_with(theirs["name"].as_str().unwrap()));
-        for answer in own["classes"].as_array().unwrap() {
-            let class = theirs["classes"].as_array().unwrap().iter().position(|name| *name == answer["class"]).unwrap();
-            for program in ["graph", "normalized", "torch"] {
-                let far = (theirs[program][class].as_f64().unwrap() - answer["probability"].as_f64().unwrap()).abs();
-                // Levels may differ by one where programs resize.
-                assert!(far < 0.02, "{program}: {own} {theirs}");
-            }
-        }
-    }
-    // The example has the same lines.
-    let upright = |text: &str| {
-        let begin = text.find("def upright(").unwrap();
-        text[begin..begin + text[begin..].find("\n\n").unwrap()].to_owned()
-    };
-    let read = |path: &str| upright(&std::fs::read_to_string(path).unwrap());
-    assert_eq!(read("../../examples/python/exported_encoder.py"), read(&place("model.py")));
-    assert_eq!(read(&place("model.onnx.md")), read(&place("model.py")));
 }
 
 #[test]

@@ -315,7 +315,9 @@ fn an_encoder_that_sees_other_pictures_is_warned_about() {
     let mut warnings = Warnings(Vec::new());
     let same = tiny(&["pretrain.epochs=1"]);
     attempt(&same, &mut warnings, &|context| drop(experiment::pretrain(context).unwrap()));
-    let knn = |context: &mut Context| drop(experiment::evaluate(context, &run, &[experiment::Protocol::Knn]).unwrap());
+    let knn = |context: &mut Context| {
+        drop(experiment::evaluate(context, &run, &[experiment::Protocol::Knn], experiment::Keep::Nothing).unwrap())
+    };
     attempt(&same, &mut warnings, &knn);
     assert!(warnings.0.is_empty(), "{:?}", warnings.0);
     attempt(&tiny(&["pretrain.epochs=1", "image_size=24"]), &mut warnings, &knn);

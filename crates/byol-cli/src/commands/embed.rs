@@ -12,7 +12,7 @@ use byol::run::event::{Event, Reporter};
 use byol::run::model::TrainedEncoder;
 use clap::Args;
 
-use super::pictures::{self, Pictures, Trained};
+use super::pictures::{self, Pictures};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::place::{Force, Target};
@@ -21,7 +21,7 @@ use crate::{interrupt, output, request};
 #[derive(Args)]
 pub struct Embed {
     #[command(flatten)]
-    pub trained: Trained,
+    pub trained: pictures::TrainedEncoder,
     #[command(flatten)]
     pub pictures: Pictures,
     /// FILE.npy, a float32 matrix with a row for each picture, whose paths go to FILE.npy.paths.csv, and which network made
@@ -48,6 +48,7 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;
+    options.trained.tell(&trained.origin, reporter)?;
     let files = options.pictures.files()?;
 
     let failed = || format!("failed to write {}", options.out.display());

@@ -1,12 +1,12 @@
 //! `byol evaluate`.
 
-use byol::experiment::{self, Context, Protocol};
+use byol::experiment::{self, Context, Keep, Protocol};
 use byol::run::directory::OpenMode;
 use byol::run::event::Reporter;
 use byol::run::record::{Accuracy, LabelBudget, PredictionRecord, ResultName};
 
 use crate::args::{self, Output, ProtocolName};
-use crate::exit::Ending;
+use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis};
 use crate::{interrupt, output, wording};
 
@@ -16,6 +16,11 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
         ProtocolName::Knn => (&[Protocol::Knn], &[]),
         ProtocolName::Folds => (&[Protocol::Linear, Protocol::Knn], &["labels_per_class=[\"folds\"]"]),
     };
+    if options.keep && !options.from.is_dir() {
+        let from = options.from.display();
+        return Err(Usage(format!("--keep needs the run directory, and {from} is none; name it with --from")).into());
+    }
+    let keep = if options.keep { Keep::Classifiers } else { Keep::Nothing };
     let basis = Basis { run: Some(&options.from), set, ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
     let hardware = request::hardware(&options.hardware, reporter)?;
@@ -24,14 +29,14 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
         experiment: &experiment,
         data: &data,
         hardware: &hardware,
-        // An evaluation writes nothing.
+        // An evaluation writes nothing but the classifiers that it is to keep.
         out: &options.from,
         mode: OpenMode::Resume,
         command: None,
         interrupt: &interrupt::listen()?,
         reporter,
     };
-    let records = experiment::evaluate(&mut context, &options.from, protocols)?;
+    let records = experiment::evaluate(&mut context, &options.from, protocols, keep)?;
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "predictions": records }));
     } else {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::export::{self, Format, GraphInput, Network, Overwrite};
 use byol::inference::calibration;
-use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
+use byol::run::model::{Choice, TrainedEncoder};
 use byol::run::record::{LabelBudget, Stage};
 use clap::{Args, ValueEnum};
 
+use super::pictures::{self, Which};
 use crate::args::Output;
 use crate::exit::{Ending, Usage};
 use crate::output;
@@ -27,9 +28,8 @@ pub struct Export {
     /// Leave the classifier's last layer out: pictures to representations
     #[arg(long)]
     pub encoder_only: bool,
-    /// Whose network, where a run has several [default: finetune, else supervised; with --encoder-only pretrain first]
-    #[arg(long, value_name = "STAGE")]
-    pub stage: Option<StageName>,
+    #[command(flatten)]
+    pub which: Which,
     /// The label budget of the classifier, where a run has several [default: the largest]
     #[arg(long, value_name = "N")]
     pub labels_per_class: Option<LabelBudget>,
@@ -88,14 +88,26 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
     }
     // Weights are only moved here.
     let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, None)?;
-    let choice = Choice { stage: options.stage.map(StageName::stage), labels_per_class: options.labels_per_class };
+    let mut about = None;
     let network = match options.encoder_only {
-        true => Network::Encoder(TrainedEncoder::open(&options.from, choice, hardware.device)?),
-        false => Network::Classifier(TrainedClassifier::open(&options.from, choice, hardware.device)?),
+        true if options.which.classifier.is_some() => {
+            let text = "--classifier is for classifiers; which encoder is meant, --stage says".to_owned();
+            return Err(Usage(text).into());
+        }
+        true => {
+            let stage = options.which.stage.map(StageName::stage);
+            let choice = Choice { stage, labels_per_class: options.labels_per_class };
+            Network::Encoder(TrainedEncoder::open(&options.from, choice, hardware.device)?)
+        }
+        false => {
+            let chosen = options.which.open(&options.from, options.labels_per_class, &hardware)?;
+            about = Some((pictures::about(&chosen)?, pictures::about_json(&chosen)?));
+            Network::from(chosen.classifier)
+        }
     };
     let run = calibration::run_of(&options.from);
     let calibration = match network {
-        Network::Classifier(_) => calibration::in_use(&run, network.origin())?,
+        Network::Classifier(_) | Network::Knn(_) => calibration::in_use(&run, network.origin())?,
         Network::Encoder(_) => None,
     };
     let files = export::export(&export::Export {
@@ -110,8 +122,15 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
         overwrite: if options.force { Overwrite::Replace } else { Overwrite::Refuse },
     })?;
     if output.json {
-        output::json(&serde_json::json!({ "event": "ended", "files": files }));
+        let mut ended = serde_json::json!({ "event": "ended", "files": files });
+        if let Some((_, about)) = about {
+            ended["classifier"] = about;
+        }
+        output::json(&ended);
     } else {
+        if let (Some((text, _)), false) = (about, output.quiet) {
+            output::line(&text);
+        }
         let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
         output::text(&files.join("\n"));
     }

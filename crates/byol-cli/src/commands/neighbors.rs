@@ -13,7 +13,7 @@ use byol::run::event::{Event, Reporter};
 use byol::run::model::TrainedEncoder;
 use clap::Args;
 
-use super::pictures::{self, Trained};
+use super::pictures;
 use crate::args::{self, Output};
 use crate::exit::Ending;
 use crate::place::{Force, StandardOutput, Target};
@@ -28,7 +28,7 @@ pub struct Neighbors {
     #[arg(long = "in", value_name = "FILE|DIR")]
     pub among: PathBuf,
     #[command(flatten)]
-    pub trained: Trained,
+    pub trained: pictures::TrainedEncoder,
     /// How many to show, nearest first
     #[arg(long, value_name = "N", default_value = "10", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: usize,
@@ -47,6 +47,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;
+    options.trained.tell(&trained.origin, reporter)?;
     let mut query = Vec::new();
     pictures::go_through(&network, std::slice::from_ref(&options.image), &hardware, true, reporter, |_, row| {
         query.extend_from_slice(row);

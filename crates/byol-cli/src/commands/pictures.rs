@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use byol::device::Hardware;
+use byol::eval::metrics::wilson;
 use byol::inference::InferenceError;
 use byol::inference::files::{self, Separator};
 use byol::inference::network::Network;
 use byol::inference::pipeline::{self, Division, Outcome, Timing};
+use byol::run::classifiers::{self, Chosen, ClassifierKind, Reason};
 use byol::run::event::{Event, Reporter};
-use byol::run::model::Choice;
-use byol::run::record::LabelBudget;
-use clap::Args;
+use byol::run::heads::HeadKind;
+use byol::run::model::{Choice, Origin, TestResult};
+use byol::run::record::{LabelBudget, Stage};
+use clap::{Args, ValueEnum};
 
 use super::export::StageName;
 use crate::exit::Usage;
@@ -26,22 +29,166 @@ const STANDARD_INPUT: &str = "-";
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
+pub struct TrainedEncoder {
+    /// Run directory, or one of its checkpoints
+    #[arg(long, value_name = "RUN")]
+    pub from: PathBuf,
+    /// Whose encoder: the pre-trained one finds what looks alike, the one that was fine-tuned what is of one class [default:
+    /// pretrain, else finetune, else supervised]
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<StageName>,
+    /// The label budget that it was trained with, where it was trained with labels [default: the largest there is]
+    #[arg(long, value_name = "N")]
+    pub labels_per_class: Option<LabelBudget>,
+}
+
+impl TrainedEncoder {
+    pub fn choice(&self) -> Choice {
+        Choice { stage: self.stage.map(StageName::stage), labels_per_class: self.labels_per_class }
+    }
+
+    /// Says which encoder is taken, and what it is worth for searching as far as that is known.
+    pub fn tell(&self, origin: &Origin, reporter: &mut dyn Reporter) -> anyhow::Result<()> {
+        let with = origin.labels_per_class.map(wording::with_labels).unwrap_or_default();
+        let text = match origin.stage {
+            Stage::Finetune => format!("encoder: fine-tuned{with}"),
+            Stage::Supervised => format!("encoder: trained{with} alone"),
+            Stage::Pretrain => {
+                let knn = match self.from.is_dir() {
+                    true => classifiers::knn_of_encoder(&self.from)?,
+                    false => None,
+                };
+                let worth = match knn {
+                    Some((budget, test)) => format!(" (k-NN on it{}: {})", wording::with_labels(budget), share(test)?),
+                    None => String::new(),
+                };
+                format!("encoder: pre-trained{worth}; it finds what looks alike, --stage finetune what is of one class")
+            }
+        };
+        reporter.event(&Event::Note { text });
+        Ok(())
+    }
+}
+
+#[derive(Args)]
 pub struct Trained {
     /// Run directory, or one of its checkpoints
     #[arg(long, value_name = "RUN")]
     pub from: PathBuf,
-    /// The stage that trained the network [default: the last there is]
-    #[arg(long, value_name = "STAGE")]
-    pub stage: Option<StageName>,
+    #[command(flatten)]
+    pub which: Which,
     /// The label budget that it was trained with [default: the largest there is]
     #[arg(long, value_name = "N")]
     pub labels_per_class: Option<LabelBudget>,
 }
 
+#[derive(Args)]
+pub struct Which {
+    /// Which classifier of a run [default: the best on labels of the budget that were held out of training, where that is known
+    /// of the fine-tuned one, else the fine-tuned one]
+    #[arg(long, value_name = "CLASSIFIER", conflicts_with = "stage")]
+    pub classifier: Option<ClassifierName>,
+    /// The stage that trained the network
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<StageName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClassifierName {
+    /// The pre-trained encoder, fine-tuned with labels
+    Finetuned,
+    /// Trained with the labels alone
+    Baseline,
+    /// A linear layer on the frozen pre-trained encoder
+    Linear,
+    /// Votes of the nearest labelled pictures in the pre-trained encoder's representation
+    Knn,
+}
+
 impl Trained {
-    pub fn choice(&self) -> Choice {
-        Choice { stage: self.stage.map(StageName::stage), labels_per_class: self.labels_per_class }
+    /// The classifier that is meant.
+    pub fn open(&self, hardware: &Hardware) -> anyhow::Result<Chosen> {
+        self.which.open(&self.from, self.labels_per_class, hardware)
     }
+}
+
+impl Which {
+    /// The classifier of `from` that is meant.
+    pub fn open(
+        &self,
+        from: &Path,
+        labels_per_class: Option<LabelBudget>,
+        hardware: &Hardware,
+    ) -> anyhow::Result<Chosen> {
+        let choice = Choice { stage: self.stage.map(StageName::stage), labels_per_class };
+        let kind = self.classifier.map(|name| match name {
+            ClassifierName::Finetuned => ClassifierKind::Finetuned,
+            ClassifierName::Baseline => ClassifierKind::Baseline,
+            ClassifierName::Linear => ClassifierKind::Frozen(HeadKind::Linear),
+            ClassifierName::Knn => ClassifierKind::Frozen(HeadKind::Knn),
+        });
+        Ok(Chosen::open(from, choice, kind, hardware.device)?)
+    }
+}
+
+/// `51.8 % of 28 test images, 95 % interval 33.9 to 69.0`.
+fn share(test: TestResult) -> anyhow::Result<String> {
+    let (low, high) = wilson(test.right, test.total)?;
+    Ok(format!(
+        "{} of {}, 95 % interval {:.1} to {:.1}",
+        percent(test),
+        wording::counted(test.total as usize, "test image"),
+        100.0 * low,
+        100.0 * high
+    ))
+}
+
+fn percent(test: TestResult) -> String {
+    format!("{:.1} %", 100.0 * test.right as f64 / test.total.max(1) as f64)
+}
+
+/// Which classifier is taken, how good it is beside the others, and why it was taken.
+pub fn about(chosen: &Chosen) -> anyhow::Result<String> {
+    let origin = chosen.classifier.origin();
+    let mut text = format!("classifier: {}", chosen.kind.words());
+    text += &origin.labels_per_class.map(wording::with_labels).unwrap_or_default();
+    let mut known = Vec::new();
+    known.extend(origin.test.map(share).transpose()?);
+    let others: Vec<String> =
+        chosen.others.iter().map(|(kind, test)| format!("{} {}", kind.words(), percent(*test))).collect();
+    if !others.is_empty() {
+        known.push(others.join(", "));
+    }
+    if !known.is_empty() {
+        text += &format!(" ({})", known.join("; "));
+    }
+    let named = |kinds: &[(ClassifierKind, f64)]| -> String {
+        let each = kinds.iter().map(|(kind, accuracy)| format!("{} {:.1} %", kind.words(), 100.0 * accuracy));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    text += &match &chosen.reason {
+        Reason::Asked => String::new(),
+        Reason::Validated(kinds) => {
+            format!("; the best on held-out labels: {}; --classifier for another", named(kinds))
+        }
+        Reason::Undecided => "; no labels were held out of its training, so that the labels do not say which is best; \
+                              --classifier for another"
+            .to_owned(),
+    };
+    Ok(text)
+}
+
+/// The same for programs.
+pub fn about_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
+    let origin = chosen.classifier.origin();
+    let mut about = serde_json::json!({ "name": chosen.kind.name(), "labels_per_class": origin.labels_per_class });
+    if let Some(test) = origin.test {
+        let (low, high) = wilson(test.right, test.total)?;
+        about["test_accuracy"] = (test.right as f64 / test.total.max(1) as f64).into();
+        about["test_accuracy_interval"] = serde_json::json!([low, high]);
+        about["test_images"] = test.total.into();
+    }
+    Ok(about)
 }
 
 #[derive(Args)]

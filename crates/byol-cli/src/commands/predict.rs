@@ -9,8 +9,8 @@ use byol::inference::labelled;
 use byol::inference::network::Network;
 use byol::inference::page::{Group, Page, Shown};
 use byol::inference::predictions::{self, About, Answer, PredictionWriter};
+use byol::run::classifiers::AnyClassifier;
 use byol::run::event::{Event, Reporter};
-use byol::run::model::TrainedClassifier;
 use clap::{Args, ValueEnum};
 
 use super::pictures::{self, Pictures, Trained};
@@ -87,21 +87,24 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     }
     interrupt::end_at_once()?;
     let hardware = request::quiet_hardware(&options.hardware)?;
-    let trained = TrainedClassifier::open(&options.trained.from, options.trained.choice(), hardware.device)?;
-    let network = Network::classifier(&trained, &hardware)?;
+    let chosen = options.trained.open(&hardware)?;
+    let trained = &chosen.classifier;
+    let class_names = trained.class_names();
+    let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
     // Looked for first: whoever mistyped a path need not wait for a calibration.
     let files = options.pictures.files()?;
+    reporter.event(&Event::Note { text: pictures::about(&chosen)? });
     if let Some(labelled) = &options.calibrate_on {
-        let about = Calibrated { trained: &trained, network: &network, hardware: &hardware };
+        let about = Calibrated { trained, network: &network, hardware: &hardware };
         calibration::keep(&run, calibrate(labelled, about, reporter)?)?;
     }
-    let in_use = calibration::in_use(&run, &trained.origin)?;
+    let in_use = calibration::in_use(&run, trained.origin())?;
     let temperature = in_use.as_ref().map_or_else(Default::default, |in_use| in_use.temperature);
     let about = About {
         calibrated: in_use.as_ref().is_some_and(InUse::is_calibrated),
         calibration_images: in_use.as_ref().map(|in_use| in_use.images),
-        top: options.top.unwrap_or(TOP).min(trained.class_names.len()),
+        top: options.top.unwrap_or(TOP).min(class_names.len()),
     };
 
     let target = options.out.as_deref().map(Target::new);
@@ -112,12 +115,12 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let lines = place::lines_to(target.as_ref())?;
     let mut writer = PredictionWriter::new(lines, format, about).with_context(failed)?;
     let at_once = options.sort == Order::Given;
-    let mut overview = Overview::new(trained.class_names.len());
+    let mut overview = Overview::new(class_names.len());
     let mut kept: Vec<(PathBuf, Vec<Answer>)> = Vec::new();
     let strict = options.pictures.strict;
     let timing = pictures::go_through(&network, &files, &hardware, strict, reporter, |path, logits| {
-        let answers = predictions::likeliest(logits, &trained.class_names, temperature, about.top);
-        overview.add(&answers, &trained.class_names);
+        let answers = predictions::likeliest(logits, class_names, temperature, about.top);
+        overview.add(&answers, class_names);
         if at_once {
             writer.write(path, &answers).with_context(failed)?;
         }
@@ -134,7 +137,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     if let Some(target) = target {
         target.finish()?;
     }
-    let found = overview.sentence(&trained.class_names);
+    let found = overview.sentence(class_names);
     let about_probabilities = in_use.as_ref().map_or_else(
         || {
             "the probabilities are not calibrated; --calibrate-on DIR does that with labelled pictures that trained nothing"
@@ -144,7 +147,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     );
     if let Some(page) = &options.page {
         let sentences = [&found, &about_probabilities].map(|sentence| format!("{}.", wording::capital(sentence)));
-        Target::new(page).write(page_of(&kept, &overview, &trained.class_names, sentences.to_vec()).as_bytes())?;
+        Target::new(page).write(page_of(&kept, &overview, class_names, sentences.to_vec()).as_bytes())?;
     }
 
     let own_calibration = options.calibrate_on.is_some() && about.calibrated;
@@ -155,8 +158,9 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     }
     if output.json {
         let mut ended = pictures::ended(&timing);
-        ended["predicted"] = overview.counts(&trained.class_names).into();
+        ended["predicted"] = overview.counts(class_names).into();
         ended["unsure"] = overview.unsure.into();
+        ended["classifier"] = pictures::about_json(&chosen)?;
         output::json(&ended);
         return Ok(Ending::Done);
     }
@@ -278,14 +282,14 @@ fn page_of(kept: &[(PathBuf, Vec<Answer>)], overview: &Overview, class_names: &[
 
 /// What is calibrated.
 struct Calibrated<'a> {
-    trained: &'a TrainedClassifier,
+    trained: &'a AnyClassifier,
     network: &'a Network,
     hardware: &'a Hardware,
 }
 
 /// Chooses a temperature on a folder with a folder for each class.
 fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
-    let class_names = &about.trained.class_names;
+    let class_names = about.trained.class_names();
     let held = labelled::find(folder, class_names)?;
     let mut logits = Vec::new();
     // A picture that cannot be read has a label too many.
@@ -297,7 +301,7 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
         Ok(())
     })?;
     let data = Labelled { logits: &logits, labels: &labels, classes: class_names.len() };
-    let record = calibration::Record::fit(data, Owner::of(&about.trained.origin), folder.display().to_string())
+    let record = calibration::Record::fit(data, Owner::of(about.trained.origin()), folder.display().to_string())
         .with_context(|| format!("failed to calibrate on {}", folder.display()))?;
     let text = format!(
         "calibrated on {} pictures: temperature {:.3}, loss {:.4} (was {:.4}), calibration error {:.4} (was {:.4})",

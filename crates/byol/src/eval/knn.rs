@@ -2,7 +2,8 @@
 
 use tch::{Kind, Tensor};
 
-use super::{EvalError, Features, finite_matrix, metrics};
+use super::{EvalError, Features, ValidatedBy, Validation, finite_matrix, metrics};
+use crate::run::heads::Bank;
 
 /// Similarities held at a time: 64 MiB of float32.
 const SIMILARITIES_AT_ONCE: usize = 1 << 24;
@@ -70,6 +71,59 @@ pub fn knn_votes(
         Ok(())
     })?;
     Ok(Tensor::cat(&votes, 0))
+}
+
+/// Vectors that are left out in turn, at most; of more, an even choice.
+const LEFT_OUT: usize = 5000;
+
+/// How the vectors do that are each classified by all the others.
+///
+/// # Errors
+/// As [`knn_votes`].
+pub fn leave_one_out(train: &Features, classes: usize, options: &KnnOptions) -> Result<Option<Validation>, EvalError> {
+    train.check(classes)?;
+    let rows = train.labels.len();
+    if rows < 2 {
+        return Ok(None);
+    }
+    let count = rows.min(LEFT_OUT);
+    let chosen: Vec<i64> = (0..count).map(|place| (place * rows / count) as i64).collect();
+    let queries = train.vectors.index_select(0, &Tensor::from_slice(&chosen).to_device(train.vectors.device()));
+    let found = nearest(&train.vectors, &queries, options.neighbors + 1)?;
+    let right = chosen.iter().zip(found).filter(|&(&own, ref found)| {
+        let others = found.iter().filter(|(row, _)| *row as i64 != own).take(options.neighbors);
+        let mut votes = vec![0.0; classes];
+        for (row, similarity) in others {
+            votes[usize::from(train.labels[*row])] += ((similarity - 1.0) / options.temperature).exp();
+        }
+        let best = (0..classes).fold(0, |best, class| if votes[class] > votes[best] { class } else { best });
+        best == usize::from(train.labels[own as usize])
+    });
+    Ok(Some(Validation { right: right.count() as u64, images: count as u64, by: ValidatedBy::LeaveOneOut }))
+}
+
+/// Logarithms of the shares of the votes ([`knn_votes`]) by a bank of unit vectors. A share of 0 becomes the smallest number
+/// that is one.
+///
+/// # Shapes
+/// `vectors` float32 `[images, features]` on the bank's device; float32 `[images, classes]`.
+pub(crate) fn log_votes(bank: &Bank, vectors: &Tensor, classes: usize) -> Tensor {
+    let count = (bank.neighbors as i64).min(bank.vectors.size()[0]);
+    let (similarities, indices) = unit(vectors).matmul(&bank.vectors.transpose(0, 1)).topk(count, 1, true, true);
+    let weights = (similarities / bank.temperature).softmax(1, Kind::Float);
+    let votes = Tensor::zeros([vectors.size()[0], classes as i64], (Kind::Float, vectors.device()));
+    votes.scatter_add(1, &bank.labels.take(&indices), &weights).clamp_min(f64::from(f32::MIN_POSITIVE)).log()
+}
+
+/// Labelled representations as a bank.
+///
+/// # Errors
+/// As [`knn_votes`].
+pub fn bank(train: &Features, classes: usize, options: &KnnOptions) -> Result<Bank, EvalError> {
+    train.check(classes)?;
+    let labels: Vec<i64> = train.labels.iter().map(|&label| i64::from(label)).collect();
+    let KnnOptions { neighbors, temperature } = *options;
+    Ok(Bank { vectors: unit(&train.vectors), labels: Tensor::from_slice(&labels), neighbors, temperature })
 }
 
 /// For each query the `count` nearest of `vectors` (all where there are fewer), as their row and cosine similarity (-1
@@ -166,6 +220,30 @@ mod tests {
         assert_eq!(knn(&train, &query, 2, &all(100.0)).unwrap(), [0]);
         let votes = knn_votes(&train, &query, 3, &all(1e-6)).unwrap();
         assert_eq!(Vec::<f32>::try_from(votes.flatten(0, -1)).unwrap(), [0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn nobody_votes_for_itself() {
+        // Two pairs, one vector of which has the other's label: of four, the first pair is right.
+        let train = features(&[[1.0, 0.0], [0.99, 0.1], [0.0, 1.0], [0.1, 0.99]], &[0, 0, 0, 1]);
+        let one = KnnOptions { neighbors: 1, temperature: 0.07 };
+        let found = leave_one_out(&train, 2, &one).unwrap().unwrap();
+        assert_eq!((found.right, found.images), (2, 4));
+        let single = features(&[[1.0, 0.0]], &[0]);
+        assert_eq!(leave_one_out(&single, 2, &one).unwrap(), None);
+    }
+
+    #[test]
+    fn a_bank_votes_as_the_vectors_do() {
+        tch::manual_seed(3);
+        let vectors = Tensor::randn([30, 5], (Kind::Float, tch::Device::Cpu));
+        let train = Features { vectors, labels: (0..30).map(|row| row % 3).collect() };
+        let queries = Tensor::randn([7, 5], (Kind::Float, tch::Device::Cpu));
+        let options = KnnOptions { neighbors: 6, temperature: 0.2 };
+        let votes = knn_votes(&train, &queries, 4, &options).unwrap();
+        let logits = log_votes(&bank(&train, 4, &options).unwrap(), &queries, 4);
+        assert!(logits.exp().allclose(&votes, 1e-5, 1e-7, false));
+        assert!(logits.isfinite().all().int64_value(&[]) == 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub mod sgd;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{EvalError, Features, finite_matrix, metrics};
+use super::{EvalError, Features, ValidatedBy, Validation, finite_matrix, metrics};
 use crate::data::splits::stratified_folds;
 use objective::{Effort, Rotated, Solution};
 
@@ -59,6 +59,7 @@ pub struct LinearModel {
     weights: Tensor,
     bias: Tensor,
     chosen: Chosen,
+    validation: Option<Validation>,
 }
 
 /// Fits a logistic regression to labelled representations.
@@ -87,7 +88,7 @@ pub fn fit_linear(train: &Features, classes: usize, options: &LinearOptions) -> 
     let places: Vec<u16> =
         train.labels.iter().map(|label| present.partition_point(|class| class < label) as u16).collect();
     let rotated = Rotated::new(&((vectors - &mean) / &deviation), &places, present.len())?;
-    let l2 = choose(&rotated, &places, &penalties, options)?;
+    let (l2, validation) = choose(&rotated, &places, &penalties, options)?;
     // Weak penalties are approached from strong ones.
     let mut start = None;
     for &penalty in penalties.iter().take_while(|&&penalty| penalty > l2) {
@@ -110,6 +111,7 @@ pub fn fit_linear(train: &Features, classes: usize, options: &LinearOptions) -> 
         mean,
         deviation,
         chosen: Chosen::L2(l2),
+        validation,
     })
 }
 
@@ -168,6 +170,21 @@ impl LinearModel {
         self.chosen
     }
 
+    /// How the choice did on the images that were held out for it; nothing where there were none.
+    pub fn validation(&self) -> Option<Validation> {
+        self.validation
+    }
+
+    /// Weights and bias for vectors as they are: the standardisation is in them.
+    ///
+    /// # Shapes
+    /// float32 `[classes, features]` and `[classes]`.
+    pub fn affine(&self) -> (Tensor, Tensor) {
+        let scaled = &self.weights / self.deviation.transpose(0, 1);
+        let bias = (&self.bias - self.mean.mm(&scaled)).squeeze_dim(0);
+        (scaled.transpose(0, 1).to_kind(Kind::Float).contiguous(), bias.to_kind(Kind::Float))
+    }
+
     /// Weights of the standardised features, float64 `[features, classes]`.
     pub fn weights(&self) -> &Tensor {
         &self.weights
@@ -202,20 +219,24 @@ fn deviation(vectors: &Tensor, mean: &Tensor) -> Tensor {
     deviation.masked_fill(&constant, 1.0)
 }
 
-/// The penalty with the most held-out images right; `penalties` come strongest first.
-fn choose(rotated: &Rotated, labels: &[u16], penalties: &[f64], options: &LinearOptions) -> Result<f64, EvalError> {
+/// The penalty with the most held-out images right, and how many; `penalties` come strongest first.
+fn choose(
+    rotated: &Rotated,
+    labels: &[u16],
+    penalties: &[f64],
+    options: &LinearOptions,
+) -> Result<(f64, Option<Validation>), EvalError> {
     let Some(folds) = folds(labels, options)? else {
-        return Ok(penalties[(penalties.len() - 1) / 2]);
+        return Ok((penalties[(penalties.len() - 1) / 2], None));
     };
-    if let [penalty] = penalties {
-        return Ok(*penalty);
-    }
     let mut right = vec![0; penalties.len()];
+    let mut images = 0;
     for held_out in folds {
         let mut kept = vec![true; labels.len()];
         held_out.iter().for_each(|&row| kept[row] = false);
         let kept: Vec<usize> = (0..labels.len()).filter(|&row| kept[row]).collect();
         let (kept, held_out_rows) = (rotated.select(&kept), rotated.select(&held_out));
+        images += held_out.len() as u64;
         let mut solution: Option<Solution> = None;
         for (&l2, right) in penalties.iter().zip(&mut right) {
             let next = kept.minimize(l2, solution.as_ref(), CHOICE)?;
@@ -230,7 +251,8 @@ fn choose(rotated: &Rotated, labels: &[u16], penalties: &[f64], options: &Linear
             best = candidate;
         }
     }
-    Ok(penalties[best])
+    let validation = Validation { right: right[best] as u64, images, by: ValidatedBy::CrossValidation };
+    Ok((penalties[best], Some(validation)))
 }
 
 /// Rows to hold out, fold by fold; none where every class has a single row.

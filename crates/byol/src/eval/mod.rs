@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod plane;
 pub mod significance;
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::data::DataError;
@@ -20,6 +21,33 @@ use crate::data::DataError;
 pub struct Features {
     pub vectors: Tensor,
     pub labels: Vec<u16>,
+}
+
+/// How a classifier did on labels inside its budget that it was not trained with: what classifiers are chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validation {
+    pub right: u64,
+    pub images: u64,
+    pub by: ValidatedBy,
+}
+
+impl Validation {
+    /// 0-1.
+    pub fn accuracy(self) -> f64 {
+        self.right as f64 / self.images.max(1) as f64
+    }
+}
+
+/// Where the validated images come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidatedBy {
+    /// Every label once, by a classifier that was fitted to the other folds.
+    CrossValidation,
+    /// Every label once, by all the others.
+    LeaveOneOut,
+    /// A share that was kept out of training.
+    HeldOut,
 }
 
 /// An evaluation that cannot be made.

@@ -12,13 +12,14 @@ use crate::augment::Recipe;
 use crate::config::{Experiment, LinearSolver};
 use crate::data::LabeledImages;
 use crate::eval::features::{FeatureRequest, extract, extract_view};
-use crate::eval::knn::{KnnOptions, knn_votes};
+use crate::eval::knn::{KnnOptions, bank, knn_votes, leave_one_out};
 use crate::eval::linear::sgd::{SgdOptions, fit_sgd};
 use crate::eval::linear::{LinearModel, LinearOptions, fit_linear};
 use crate::eval::metrics::Predictions;
 use crate::eval::{EvalError, Features};
 use crate::inference::calibration::{Labelled, Temperature};
 use crate::loader::ViewKind;
+use crate::run::heads::{About, Head, HeadKind, KeptHead};
 use crate::run::record::{PredictionRecord, ResultName};
 use crate::train::TrainError;
 
@@ -63,14 +64,14 @@ impl FrozenFeatures {
         })
     }
 
-    /// Fits a judge to the labels of `part` and records its answers for the test images.
+    /// Fits a judge to the labels of `part`; gives its answers for the test images, and the judge itself.
     pub fn judge(
         &self,
         experiment: &Experiment,
         name: ResultName,
         part: &Part,
         classes: usize,
-    ) -> Result<PredictionRecord, EvalError> {
+    ) -> Result<Judged, EvalError> {
         let begun = Instant::now();
         let rows: Vec<i64> = part.indices.iter().map(|&index| index as i64).collect();
         let rows = Tensor::from_slice(&rows).to_device(self.train.vectors.device());
@@ -78,7 +79,7 @@ impl FrozenFeatures {
             vectors: self.train.vectors.index_select(0, &rows),
             labels: part.indices.iter().map(|&index| self.train.labels[index]).collect(),
         };
-        let (answers, chosen) = match name {
+        let (answers, chosen, judge) = match name {
             ResultName::ByolKnn | ResultName::RandomKnn | ResultName::GivenKnn => {
                 let options = KnnOptions {
                     neighbors: experiment.evaluate.knn_neighbors,
@@ -86,15 +87,63 @@ impl FrozenFeatures {
                 };
                 let votes = knn_votes(&bank, &self.test.vectors, classes, &options)?;
                 // Shares of the votes are probabilities, whose logarithms are logits.
-                (Answers::of(&votes.log(), &self.test.labels)?, None)
+                let answers = Answers::of(&votes.log(), &self.test.labels)?;
+                (answers, None, Judge::Knn(bank, options))
             }
             _ => {
                 let model = self.fit(experiment, &bank, &rows, classes)?;
                 let answers = Answers::of(&model.scores(&self.test.vectors)?, &self.test.labels)?;
-                (answers, Some(model.chosen().to_string()))
+                (answers, Some(model.chosen().to_string()), Judge::Linear(model))
             }
         };
-        Ok(answers.record(Recorded { name, part, seconds: begun.elapsed().as_secs_f64(), chosen }))
+        let record = answers.record(Recorded { name, part, seconds: begun.elapsed().as_secs_f64(), chosen });
+        Ok(Judged { record, judge })
+    }
+}
+
+/// What judged a frozen encoder.
+pub(super) enum Judge {
+    Linear(LinearModel),
+    Knn(Features, KnnOptions),
+}
+
+/// A judge with its answers.
+pub(super) struct Judged {
+    pub record: PredictionRecord,
+    judge: Judge,
+}
+
+impl Judged {
+    /// The judge as a run keeps it. `encoder` is the digest of the encoder's tensors.
+    ///
+    /// # Errors
+    /// Representations hold what is no number.
+    pub fn kept(&self, classes: usize, encoder: &str) -> Result<KeptHead, EvalError> {
+        let mut about = About {
+            kind: HeadKind::Linear,
+            labels_per_class: self.record.labels_per_class,
+            classes,
+            labels_used: self.record.labels_used,
+            encoder: encoder.to_owned(),
+            validation: None,
+            neighbors: None,
+            temperature: None,
+            tensors: String::new(),
+        };
+        let head = match &self.judge {
+            Judge::Linear(model) => {
+                about.validation = model.validation();
+                let (weight, bias) = model.affine();
+                Head::Linear { weight, bias }
+            }
+            Judge::Knn(features, options) => {
+                about.kind = HeadKind::Knn;
+                about.validation = leave_one_out(features, classes, options)?;
+                (about.neighbors, about.temperature) = (Some(options.neighbors), Some(options.temperature));
+                Head::Knn(bank(features, classes, options)?)
+            }
+        };
+        Ok(KeptHead { about, head })
     }
 }
 

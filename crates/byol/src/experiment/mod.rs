@@ -10,7 +10,7 @@ mod session;
 mod shown;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tch::Tensor;
@@ -27,6 +27,7 @@ use crate::run::checkpoint::{Checkpoint, CheckpointError};
 use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
+use crate::run::heads::HeadError;
 use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
 use crate::run::{RunDirectory, RunError};
 use crate::train::learner::networks;
@@ -36,7 +37,7 @@ use crate::train::{Ended, TrainError};
 use crate::weights;
 use frozen::FrozenFeatures;
 use plan::{frozen_parts, plan};
-use session::{Arm, Opened, Session, evaluated};
+use session::{Arm, Opened, Session, evaluated, is_kept};
 
 /// What an experiment works with.
 pub struct Context<'a> {
@@ -90,6 +91,15 @@ impl Protocol {
     }
 }
 
+/// Whether an evaluation leaves something behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    #[default]
+    Nothing,
+    /// The classifiers on the pre-trained encoder, in its run directory, for `byol predict` and `byol export`.
+    Classifiers,
+}
+
 /// An experiment that cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
@@ -107,6 +117,13 @@ pub enum ExperimentError {
     Gallery(#[from] GalleryError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    #[error(
+        "classifiers are kept in the run directory whose encoder and data they belong to, and {} was made with data of another \
+         fingerprint; name the data of the run", path.display()
+    )]
+    OtherData { path: PathBuf },
     #[error("data set '{data}' has no {split} split, which this command needs; {remedy}")]
     MissingSplit { data: String, split: &'static str, remedy: String },
     #[error(
@@ -126,7 +143,9 @@ impl ExperimentError {
     /// Whether the configuration does not fit the data: other settings are the remedy.
     pub fn is_of_configuration(&self) -> bool {
         match self {
-            ExperimentError::PatienceBeyondBudget | ExperimentError::PatienceByFewLabels { .. } => true,
+            ExperimentError::PatienceBeyondBudget
+            | ExperimentError::PatienceByFewLabels { .. }
+            | ExperimentError::OtherData { .. } => true,
             ExperimentError::Data(DataError::TooFewLabels { .. }) => true,
             ExperimentError::Train(error) => error.is_of_configuration(),
             _ => false,
@@ -245,7 +264,7 @@ pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
 }
 
 /// Judges the frozen encoder of the run or checkpoint `from`, beside the same encoder before BYOL: `byol evaluate`.
-/// Writes nothing.
+/// Writes nothing but the classifiers that it is to keep.
 ///
 /// # Errors
 /// A split is missing, or `from` holds no pre-training checkpoint, or one of another architecture.
@@ -253,8 +272,15 @@ pub fn evaluate(
     context: &mut Context,
     from: &Path,
     protocols: &[Protocol],
+    keep: Keep,
 ) -> Result<Vec<PredictionRecord>, ExperimentError> {
     let checkpoint = checkpoint_of(from)?;
+    if keep == Keep::Classifiers {
+        let summary = RunDirectory::existing(from)?.summary()?;
+        if summary.is_some_and(|summary| summary.data.fingerprint != context.data.fingerprint) {
+            return Err(ExperimentError::OtherData { path: from.to_owned() });
+        }
+    }
     warn_of_other_pictures(context, &checkpoint);
     let experiment = context.experiment;
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
@@ -273,7 +299,12 @@ pub fn evaluate(
         let features = FrozenFeatures::extract(context, encoder, &labeled, &test)?;
         for name in protocols.iter().map(|protocol| protocol.results(control)[place]) {
             for part in frozen_parts(&plan) {
-                let record = features.judge(experiment, name, part, context.data.class_names.len())?;
+                let classes = context.data.class_names.len();
+                let judged = features.judge(experiment, name, part, classes)?;
+                if keep == Keep::Classifiers && is_kept(name, part) {
+                    judged.kept(classes, &weights::digest(encoder))?.write(from)?;
+                }
+                let record = judged.record;
                 context.reporter.event(&evaluated(&record));
                 records.push(record);
             }

@@ -28,6 +28,7 @@ use crate::train::monitor::Monitor;
 use crate::train::pretrain::{self as pretraining, Pretrained};
 use crate::train::supervised::{self as training, Task};
 use crate::train::{Ended, Setting};
+use crate::weights::digest;
 
 /// Pictures in the report: with views, and with nearest neighbours.
 const GALLERY_VIEWS: usize = 4;
@@ -279,8 +280,11 @@ impl<'s, 'a> Session<'s, 'a> {
         for name in names {
             for part in frozen_parts(plan) {
                 if !self.recorded(name, part) {
-                    let record = features.judge(self.context.experiment, name, part, self.classes())?;
-                    self.record(record)?;
+                    let judged = features.judge(self.context.experiment, name, part, self.classes())?;
+                    if is_kept(name, part) {
+                        judged.kept(self.classes(), &digest(encoder))?.write(self.directory.path())?;
+                    }
+                    self.record(judged.record)?;
                 }
             }
         }
@@ -419,6 +423,11 @@ impl<'s, 'a> Session<'s, 'a> {
         self.directory.write_summary(&summary)?;
         Ok(Outcome::Finished(summary))
     }
+}
+
+/// Whether the classifier of a judgement stays in the run: one on BYOL's encoder, of the first draw of a budget.
+pub(super) fn is_kept(name: ResultName, part: &Part) -> bool {
+    matches!(name, ResultName::ByolLinear | ResultName::ByolKnn) && part.draw == 0
 }
 
 /// One supervised stage with the labels of one part.

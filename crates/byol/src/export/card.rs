@@ -8,6 +8,7 @@ use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESE
 use super::python::{UPRIGHT, torchvision_call};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
+use crate::run::heads::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 
 /// The text of the card.
@@ -60,12 +61,25 @@ impl Card {
 fn about(network: &Network) -> String {
     let architecture = architecture(network);
     let origin = network.origin();
+    let frozen = |head: HeadKind| match head {
+        HeadKind::Linear => {
+            "a linear layer, fitted with labels by logistic regression or SGD, on an encoder that was pre-trained without labels \
+             by BYOL (arXiv 2006.07733) and not changed by them"
+        }
+        HeadKind::Knn => {
+            "votes of the nearest labelled pictures in the representation of an encoder that was pre-trained without labels by \
+             BYOL (arXiv 2006.07733); the labelled pictures' representations are in the file"
+        }
+    };
     let (what, how) = match (network, origin.stage) {
+        (Network::Classifier(_) | Network::Knn(_), _) if origin.head.is_some() => {
+            ("classifier of pictures", frozen(origin.head.unwrap_or(HeadKind::Linear)))
+        }
         (Network::Classifier(_), Stage::Finetune) => (
             "classifier of pictures",
             "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
         ),
-        (Network::Classifier(_), _) => ("classifier of pictures", "trained with labels alone"),
+        (Network::Classifier(_) | Network::Knn(_), _) => ("classifier of pictures", "trained with labels alone"),
         (Network::Encoder(_), Stage::Pretrain) => {
             ("encoder of pictures", "pre-trained without labels by BYOL (arXiv 2006.07733); it is the online network's")
         }
@@ -91,11 +105,9 @@ fn network_section(card: &mut Card, network: &Network) {
     let experiment = network.experiment();
     let numbers = |values: &[f64; 3]| values.map(|value| value.to_string()).join(", ");
     card.heading("Network");
-    let outputs = match network {
-        Network::Classifier(classifier) => {
-            ("classes", format!("{}: {}", classifier.class_names.len(), classifier.class_names.join(", ")))
-        }
-        Network::Encoder(_) => ("representation", format!("{} values", network.config().features())),
+    let outputs = match network.classifies() {
+        true => ("classes", format!("{}: {}", network.class_names().len(), network.class_names().join(", "))),
+        false => ("representation", format!("{} values", network.config().features())),
     };
     card.table(&[
         ("kind", kind(network).to_owned()),
@@ -145,6 +157,10 @@ fn training_section(card: &mut Card, network: &Network) {
     let origin = network.origin();
     card.heading("Training");
     let mut rows = vec![("preset", experiment.preset.clone()), ("seed", experiment.seed.to_string())];
+    if let (Some(HeadKind::Knn), Network::Knn(knn)) = (origin.head, network) {
+        rows.push(("neighbours that vote", knn.bank.neighbors.to_string()));
+        rows.push(("weight of a vote", format!("exp(cosine similarity / {})", knn.bank.temperature)));
+    }
     if origin.stage == Stage::Pretrain {
         let settings = &experiment.pretrain;
         rows.extend([
@@ -218,8 +234,8 @@ fn budget_words(budget: LabelBudget) -> String {
 fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError> {
     let network = export.network;
     card.heading("Accuracy");
-    match (network, network.origin().test) {
-        (Network::Classifier(_), Some(test)) => {
+    match (network.classifies(), network.origin().test) {
+        (true, Some(test)) => {
             let Measured { accuracy, interval: (low, high) } = Measured::of(test)?;
             card.line(&format!(
                 "{:.1} % of {} test images ({} right); 95 % interval {:.1} to {:.1} % (Wilson). It speaks of pictures like \
@@ -227,12 +243,10 @@ fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError>
                 100.0 * accuracy, test.total, test.right, 100.0 * low, 100.0 * high
             ));
         }
-        (Network::Classifier(_), None) => card.line("Not measured: the run has recorded no answers for test images."),
-        (Network::Encoder(_), _) => {
-            card.line("An encoder has none of its own; a classifier on it must be fitted and judged.")
-        }
+        (true, None) => card.line("Not measured: the run has recorded no answers for test images."),
+        (false, _) => card.line("An encoder has none of its own; a classifier on it must be fitted and judged."),
     }
-    if let (Network::Classifier(_), Some(in_use)) = (network, export.calibration) {
+    if let (true, Some(in_use)) = (network.classifies(), export.calibration) {
         let where_ = match export.format {
             Format::Onnx => "The graph's probabilities are these",
             Format::Safetensors => "The network gives logits: divide them by it",
@@ -273,7 +287,7 @@ fn usage(card: &mut Card, export: &Export) {
             let module = module.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             if let Some(call) = torchvision_call(network) {
                 let identity = match network {
-                    Network::Classifier(_) => "",
+                    Network::Classifier(_) | Network::Knn(_) => "",
                     Network::Encoder(_) => "network.fc = torch.nn.Identity()\n",
                 };
                 let imports = if identity.is_empty() { "import torchvision" } else { "import torch, torchvision" };
@@ -299,16 +313,11 @@ fn usage(card: &mut Card, export: &Export) {
 
 fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str) {
     let Experiment { image_size: side, .. } = network.experiment();
-    let outputs = match network {
-        Network::Classifier(_) => format!("`{LOGITS}` and `{PROBABILITIES}`, float32 `[batch, classes]`"),
-        Network::Encoder(_) => {
-            format!("`{REPRESENTATION}`, float32 `[batch, {}]`", network.config().features())
-        }
+    let outputs = match network.classifies() {
+        true => format!("`{LOGITS}` and `{PROBABILITIES}`, float32 `[batch, classes]`"),
+        false => format!("`{REPRESENTATION}`, float32 `[batch, {}]`", network.config().features()),
     };
-    let asked = match network {
-        Network::Classifier(_) => PROBABILITIES,
-        Network::Encoder(_) => REPRESENTATION,
-    };
+    let asked = if network.classifies() { PROBABILITIES } else { REPRESENTATION };
     let (inputs, prepare) = match input {
         GraphInput::Pictures => (
             format!(
@@ -333,13 +342,13 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
         "ONNX operator set {OPERATOR_SET}. Input {inputs}; output {outputs}. Any batch size. Class names, image size, mean and \
          standard deviation are in the file's metadata."
     ));
-    let answer = match network {
-        Network::Classifier(_) => {
+    let answer = match network.classifies() {
+        true => {
             format!(
                 "[values] = session.run([\"{asked}\"], feed)\nprint(json.loads(facts[\"class_names\"])[values[0].argmax()])"
             )
         }
-        Network::Encoder(_) => format!("[values] = session.run([\"{asked}\"], feed)\nprint(values.shape)"),
+        false => format!("[values] = session.run([\"{asked}\"], feed)\nprint(values.shape)"),
     };
     card.line(
         "With ONNX Runtime (`pip install onnxruntime pillow`). The graph takes levels from 0 to 255; `upright` makes them of a file \

@@ -24,20 +24,23 @@ pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, Expo
         ("class_names", serde_json::to_string(network.class_names()).unwrap_or_default()),
         ("stage", origin.stage.words().to_owned()),
     ];
+    if let Some(head) = origin.head {
+        facts.push(("head", head.name().to_owned()));
+    }
     if let Some(data) = &origin.data {
         facts.push(("data", data.name.clone()));
         facts.push(("data_fingerprint", data.fingerprint.clone()));
     }
-    if let (Network::Classifier(_), Some(budget)) = (network, origin.labels_per_class) {
+    if let (true, Some(budget)) = (network.classifies(), origin.labels_per_class) {
         facts.push(("labels_per_class", budget.to_string()));
     }
-    if let (Network::Classifier(_), Some(test)) = (network, origin.test) {
+    if let (true, Some(test)) = (network.classifies(), origin.test) {
         let Measured { accuracy, interval: (low, high) } = Measured::of(test)?;
         facts.push(("test_accuracy", accuracy.to_string()));
         facts.push(("test_accuracy_interval", list(&[low, high])));
         facts.push(("test_images", test.total.to_string()));
     }
-    if let (Network::Classifier(_), Some(in_use)) = (network, export.calibration) {
+    if let (true, Some(in_use)) = (network.classifies(), export.calibration) {
         facts.push(("temperature", in_use.temperature.0.to_string()));
         facts.push(("temperature_images", in_use.images.to_string()));
     }
@@ -58,10 +61,7 @@ impl Measured {
 }
 
 pub(super) fn kind(network: &Network) -> &'static str {
-    match network {
-        Network::Classifier(_) => "classifier",
-        Network::Encoder(_) => "encoder",
-    }
+    if network.classifies() { "classifier" } else { "encoder" }
 }
 
 pub(super) fn encoder_name(kind: EncoderKind) -> &'static str {

@@ -17,6 +17,7 @@ use crate::eval::EvalError;
 use crate::inference::calibration::InUse;
 use crate::model::classifier::ClassifierHead;
 use crate::model::{ResNetConfig, Weights};
+use crate::run::classifiers::{AnyClassifier, TrainedKnn};
 use crate::run::directory::PARTIAL;
 use crate::run::model::{Origin, TrainedClassifier, TrainedEncoder};
 
@@ -70,14 +71,26 @@ pub enum Overwrite {
 #[derive(Debug)]
 pub enum Network {
     Classifier(TrainedClassifier),
+    /// k-NN on an encoder.
+    Knn(TrainedKnn),
     /// Images to representations.
     Encoder(TrainedEncoder),
+}
+
+impl From<AnyClassifier> for Network {
+    fn from(classifier: AnyClassifier) -> Network {
+        match classifier {
+            AnyClassifier::Layers(classifier) => Network::Classifier(classifier),
+            AnyClassifier::Knn(knn) => Network::Knn(knn),
+        }
+    }
 }
 
 impl Network {
     pub fn experiment(&self) -> &Experiment {
         match self {
             Network::Classifier(classifier) => &classifier.experiment,
+            Network::Knn(knn) => &knn.experiment,
             Network::Encoder(encoder) => &encoder.experiment,
         }
     }
@@ -85,6 +98,7 @@ impl Network {
     pub fn weights(&self) -> &Weights {
         match self {
             Network::Classifier(classifier) => &classifier.weights,
+            Network::Knn(knn) => &knn.weights,
             Network::Encoder(encoder) => &encoder.weights,
         }
     }
@@ -92,6 +106,7 @@ impl Network {
     pub fn origin(&self) -> &Origin {
         match self {
             Network::Classifier(classifier) => &classifier.origin,
+            Network::Knn(knn) => &knn.origin,
             Network::Encoder(encoder) => &encoder.origin,
         }
     }
@@ -99,14 +114,21 @@ impl Network {
     fn config(&self) -> ResNetConfig {
         match self {
             Network::Classifier(classifier) => classifier.classifier.encoder().config(),
+            Network::Knn(knn) => knn.encoder.config(),
             Network::Encoder(encoder) => encoder.encoder.config(),
         }
+    }
+
+    /// Whether it says classes, and not representations.
+    fn classifies(&self) -> bool {
+        !matches!(self, Network::Encoder(_))
     }
 
     /// The names of the classes: one for each output of a classifier, those of the data for an encoder.
     fn class_names(&self) -> &[String] {
         match self {
             Network::Classifier(classifier) => &classifier.class_names,
+            Network::Knn(knn) => &knn.class_names,
             Network::Encoder(encoder) => encoder.origin.data.as_ref().map_or(&[], |data| &data.class_names),
         }
     }

@@ -7,6 +7,7 @@ use super::facts::encoder_name;
 use crate::config::{EncoderKind, StemKind};
 use crate::model::ResNetConfig;
 use crate::model::resnet::BlockKind;
+use crate::run::heads::Bank;
 
 /// How Python reads a picture file as byol does; the model card and `examples/python` have it too.
 pub(super) const UPRIGHT: &str = r#"def upright(picture):
@@ -19,6 +20,25 @@ pub(super) const UPRIGHT: &str = r#"def upright(picture):
     return picture.convert("RGB")
 "#;
 
+/// k-NN as a layer.
+const VOTES: &str = r#"class Votes(nn.Module):
+    """Logarithms of the classes' shares of the votes of the nearest labelled pictures."""
+
+    def __init__(self, rows, features, classes, neighbors, temperature):
+        super().__init__()
+        self.register_buffer("vectors", torch.zeros(rows, features))
+        self.register_buffer("labels", torch.zeros(rows, dtype=torch.int64))
+        self.classes, self.neighbors, self.temperature = classes, min(neighbors, rows), temperature
+
+    def forward(self, representations):
+        similar, rows = (nn.functional.normalize(representations) @ self.vectors.T).topk(self.neighbors)
+        votes = representations.new_zeros(len(representations), self.classes)
+        votes.scatter_add_(1, self.labels[rows], (similar / self.temperature).softmax(1))
+        return votes.clamp_min(torch.finfo(torch.float32).tiny).log()
+
+
+"#;
+
 /// The file that goes beside a safetensors file at `out`.
 pub(super) fn write(network: &Network, out: &Path) -> String {
     let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -26,7 +46,7 @@ pub(super) fn write(network: &Network, out: &Path) -> String {
     let file = name(out);
     let experiment = network.experiment();
     let outputs = match network {
-        Network::Classifier(_) => "logits of CLASS_NAMES, [batch, classes]".to_owned(),
+        Network::Classifier(_) | Network::Knn(_) => "logits of CLASS_NAMES, [batch, classes]".to_owned(),
         Network::Encoder(_) => format!("representations, [batch, {}]", network.config().features()),
     };
     let imports = if torchvision_call(network).is_some() {
@@ -56,7 +76,7 @@ STD = {std:?}
 WEIGHTS = Path(__file__).with_name({quoted})
 
 
-def build():
+{votes}def build():
 {build}    return network
 
 
@@ -90,6 +110,10 @@ def preprocess(picture):
         side = experiment.image_size,
         mean = experiment.mean,
         std = experiment.deviation,
+        votes = match network {
+            Network::Knn(_) => VOTES,
+            Network::Classifier(_) | Network::Encoder(_) => "",
+        },
         build = build(network),
     )
 }
@@ -97,14 +121,15 @@ def preprocess(picture):
 /// How torchvision itself builds the network; nothing where it has none of that form.
 pub(super) fn torchvision_call(network: &Network) -> Option<String> {
     let ResNetConfig { kind, stem, width } = network.config();
-    if kind == EncoderKind::Resnet10 || stem != StemKind::Imagenet || width != 1.0 {
+    let own_head = matches!(network, Network::Knn(_));
+    if own_head || kind == EncoderKind::Resnet10 || stem != StemKind::Imagenet || width != 1.0 {
         return None;
     }
     Some(match network {
         Network::Classifier(classifier) => {
             format!("torchvision.models.{}(num_classes={})", encoder_name(kind), classifier.class_names.len())
         }
-        Network::Encoder(_) => format!("torchvision.models.{}()", encoder_name(kind)),
+        Network::Encoder(_) | Network::Knn(_) => format!("torchvision.models.{}()", encoder_name(kind)),
     })
 }
 
@@ -149,8 +174,17 @@ fn build(network: &Network) -> String {
             }
         }
     }
-    if matches!(network, Network::Encoder(_)) {
-        lines.push("network.fc = nn.Identity()".to_owned());
+    match network {
+        Network::Encoder(_) => lines.push("network.fc = nn.Identity()".to_owned()),
+        Network::Knn(knn) => {
+            let (Bank { neighbors, temperature, .. }, rows) = (&knn.bank, knn.bank.vectors.size()[0]);
+            let classes = knn.class_names.len();
+            lines.push(format!(
+                "network.fc = Votes({rows}, {}, {classes}, neighbors={neighbors}, temperature={temperature})",
+                network.config().features()
+            ));
+        }
+        Network::Classifier(_) => {}
     }
     lines.into_iter().map(|line| format!("    {line}\n")).collect()
 }

@@ -55,6 +55,11 @@ pub(super) fn state_dict(network: &Network) -> BTreeMap<String, Tensor> {
         .map(|norm| format!("{norm}num_batches_tracked"))
         .collect();
     named.extend(counts.into_iter().map(|name| (name, Tensor::from(batches as i64))));
+    if let Network::Knn(knn) = network {
+        let on_cpu = |tensor: &Tensor| tensor.to_device(tch::Device::Cpu).contiguous();
+        named.insert("fc.vectors".to_owned(), on_cpu(&knn.bank.vectors));
+        named.insert("fc.labels".to_owned(), on_cpu(&knn.bank.labels));
+    }
     named
 }
 

@@ -12,6 +12,7 @@ use tch::Tensor;
 use super::InferenceError;
 use crate::eval::metrics::Predictions;
 use crate::run::directory::write_atomically;
+use crate::run::heads::HeadKind;
 use crate::run::model::Origin;
 use crate::run::record::{LabelBudget, Stage};
 
@@ -153,12 +154,15 @@ pub struct Owner {
     pub draw: usize,
     /// Optimiser steps after which the classifier was as it was.
     pub step: usize,
+    /// Of a classifier on the frozen encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadKind>,
 }
 
 impl Owner {
     pub fn of(origin: &Origin) -> Owner {
-        let &Origin { stage, labels_per_class, draw, step, .. } = origin;
-        Owner { stage, labels_per_class, draw, step }
+        let &Origin { stage, labels_per_class, draw, step, head, .. } = origin;
+        Owner { stage, labels_per_class, draw, step, head }
     }
 }
 
@@ -362,7 +366,13 @@ mod tests {
     fn a_record_replaces_that_of_the_same_classifier() {
         let folder = tempfile::tempdir().unwrap();
         let record = |draw, temperature| Record {
-            owner: Owner { stage: Stage::Finetune, labels_per_class: Some(LabelBudget::All), draw, step: 3 },
+            owner: Owner {
+                stage: Stage::Finetune,
+                labels_per_class: Some(LabelBudget::All),
+                draw,
+                step: 3,
+                head: None,
+            },
             temperature: Temperature(temperature),
             images: 4,
             loss_before: 1.0,

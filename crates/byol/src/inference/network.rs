@@ -7,9 +7,12 @@ use tch::{Device, Kind, Tensor};
 use super::folded::{FoldedEncoder, Pictures};
 use crate::augment::Normalization;
 use crate::device::Hardware;
+use crate::eval::knn::log_votes;
 use crate::model::layers::Pass;
 use crate::model::parameters::LayoutBuilder;
 use crate::model::{Leaves, Mode, ModelError, Precision, ResNet, ResNetConfig, Weights};
+use crate::run::classifiers::{AnyClassifier, TrainedKnn};
+use crate::run::heads::Bank;
 use crate::run::model::{TrainedClassifier, TrainedEncoder};
 use crate::train::resnet_config;
 
@@ -43,10 +46,17 @@ pub struct Network {
     config: ResNetConfig,
     encoder: Encoder,
     head: Vec<Affine>,
+    votes: Option<Votes>,
     device: Device,
     precision: Precision,
     side: usize,
     normalization: Normalization,
+}
+
+/// Labelled representations whose nearest vote.
+struct Votes {
+    bank: Bank,
+    classes: usize,
 }
 
 /// How representations are computed.
@@ -93,7 +103,7 @@ impl Network {
             Some(folded) => Encoder::Folded(folded),
             None => Encoder::Layers { leaves: weights.leaves(precision), resnet, weights },
         };
-        Ok(Network { config, encoder, head, device, precision, side, normalization })
+        Ok(Network { config, encoder, head, votes: None, device, precision, side, normalization })
     }
 
     /// A trained encoder: rows are representations.
@@ -135,11 +145,47 @@ impl Network {
         Network::new(parts, hardware)
     }
 
+    /// k-NN on an encoder: rows are the logarithms of the classes' shares of the votes, which are logits.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn knn(trained: &TrainedKnn, hardware: &Hardware) -> Result<Network, ModelError> {
+        let parts = Parts {
+            config: trained.encoder.config(),
+            encoder: &trained.weights.named(),
+            head: Vec::new(),
+            side: trained.experiment.image_size,
+            normalization: trained.normalization(),
+        };
+        let on_device = |tensor: &Tensor| tensor.to_device(hardware.device);
+        let Bank { vectors, labels, neighbors, temperature } = &trained.bank;
+        let bank = Bank {
+            vectors: on_device(vectors),
+            labels: on_device(labels),
+            neighbors: *neighbors,
+            temperature: *temperature,
+        };
+        let votes = Some(Votes { bank, classes: trained.class_names.len() });
+        Ok(Network { votes, ..Network::new(parts, hardware)? })
+    }
+
+    /// A classifier of any kind.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn of(trained: &AnyClassifier, hardware: &Hardware) -> Result<Network, ModelError> {
+        match trained {
+            AnyClassifier::Layers(trained) => Network::classifier(trained, hardware),
+            AnyClassifier::Knn(trained) => Network::knn(trained, hardware),
+        }
+    }
+
     /// Values that a picture's row has.
     pub fn columns(&self) -> usize {
-        match self.head.last() {
-            Some(last) => last.bias.size()[0] as usize,
-            None => self.config.features() as usize,
+        match (&self.votes, self.head.last()) {
+            (Some(votes), _) => votes.classes,
+            (None, Some(last)) => last.bias.size()[0] as usize,
+            (None, None) => self.config.features() as usize,
         }
     }
 
@@ -164,7 +210,7 @@ impl Network {
         self.device
     }
 
-    /// Representations, or what the last linear layer makes of them. The linear layers compute in float32.
+    /// Representations, or what the last linear layer or the votes make of them, in float32.
     ///
     /// # Shapes
     /// `[batch, 3, side, side]`, normalised, on the network's device, to float32 `[batch, columns]`.
@@ -178,7 +224,10 @@ impl Network {
                     resnet.forward(&pass, images).to_kind(Kind::Float)
                 }
             };
-            self.head.iter().fold(representation, |x, layer| x.linear(&layer.weight, Some(&layer.bias)))
+            match &self.votes {
+                Some(Votes { bank, classes }) => log_votes(bank, &representation, *classes),
+                None => self.head.iter().fold(representation, |x, layer| x.linear(&layer.weight, Some(&layer.bias))),
+            }
         })
     }
 }

@@ -8,15 +8,18 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
 use super::checkpoint::{Checkpoint, CheckpointError};
-use super::directory::{RunDirectory, RunError, stage_name};
-use super::record::{DataRecord, LabelBudget, PretrainRecord, ResultName, Stage, Summary};
+use super::directory::{RunDirectory, stage_name};
+use super::heads;
+use super::heads::HeadKind;
+pub use super::network_error::NetworkError;
+use super::record::{DataRecord, LabelBudget, PredictionRecord, PretrainRecord, ResultName, Stage, Summary};
 use crate::augment::Normalization;
-use crate::config::{ConfigError, Experiment};
+use crate::config::Experiment;
 use crate::inference::calibration::Temperature;
 use crate::model::byol::encoder_part;
 use crate::model::layers::Pass;
 use crate::model::parameters::LayoutBuilder;
-use crate::model::{Classifier, Leaves, Mode, ModelError, Precision, ResNet, Weights};
+use crate::model::{Classifier, Leaves, Mode, Precision, ResNet, Weights};
 use crate::train::{normalization, resnet_config, supervised};
 
 /// Which of a run's networks is meant.
@@ -45,6 +48,8 @@ pub struct Origin {
     pub pretrain: Option<PretrainRecord>,
     /// Of a classifier whose answers for the test images the run has recorded.
     pub test: Option<TestResult>,
+    /// Of a classifier on the frozen encoder.
+    pub head: Option<HeadKind>,
 }
 
 /// How a classifier answered for the test images.
@@ -56,6 +61,14 @@ pub struct TestResult {
     pub labels_used: usize,
     /// What calibrates its probabilities on the test images.
     pub temperature: Option<Temperature>,
+}
+
+impl TestResult {
+    pub(super) fn of(record: &PredictionRecord) -> TestResult {
+        let total = record.predicted.len() as u64;
+        let right = (record.test_accuracy * total as f64).round() as u64;
+        TestResult { right, total, labels_used: record.labels_used, temperature: record.temperature.map(Temperature) }
+    }
 }
 
 /// A classifier as a run left it.
@@ -79,41 +92,14 @@ pub struct TrainedEncoder {
     pub origin: Origin,
 }
 
-/// A network that cannot be had from a run.
-#[derive(Debug, thiserror::Error)]
-pub enum NetworkError {
-    #[error(transparent)]
-    Run(#[from] RunError),
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    #[error("{} does not fit its own configuration", path.display())]
-    Model { path: PathBuf, source: ModelError },
-    #[error("failed to read the configuration in {}", path.display())]
-    Config { path: PathBuf, source: Box<ConfigError> },
-    #[error("{} is neither a run directory nor a checkpoint", path.display())]
-    NotFound { path: PathBuf },
-    #[error(
-        "{} is not finished; continue it with --resume, or name the stage (or one of its checkpoints) that is wanted as \
-         it stands",
-        path.display()
-    )]
-    UnfinishedRun { path: PathBuf },
-    #[error("{} of {} is not finished; continue it with --resume, or name one of its checkpoints", stage.words(), path.display())]
-    UnfinishedStage { path: PathBuf, stage: Stage },
-    #[error(
-        "{} holds an encoder without a classifier; fine-tune it with labels first (byol finetune), or ask for the encoder \
-         alone",
-        path.display()
-    )]
-    NoClassifier { path: PathBuf },
-    #[error("{} holds no result of {}; it has {}", path.display(), stage.words(), list(there))]
-    NoSuchStage { path: PathBuf, stage: Stage, there: Vec<String> },
-    #[error("{} holds no classifier with {budget} labels per class; it has {}", path.display(), list(there))]
-    NoSuchBudget { path: PathBuf, budget: LabelBudget, there: Vec<String> },
-}
-
-fn list(there: &[String]) -> String {
-    if there.is_empty() { "none".to_owned() } else { there.join(", ") }
+impl HeadKind {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            HeadKind::Linear => "linear",
+            HeadKind::Knn => "k-NN",
+        }
+    }
 }
 
 impl Stage {
@@ -136,7 +122,7 @@ impl TrainedClassifier {
         TrainedClassifier::of(Found::classifier(from, choice)?, device)
     }
 
-    fn of(found: Found, device: Device) -> Result<TrainedClassifier, NetworkError> {
+    pub(super) fn of(found: Found, device: Device) -> Result<TrainedClassifier, NetworkError> {
         let Found { path, checkpoint, origin } = found;
         let experiment = experiment_of(&path, &checkpoint)?;
         let classes = checkpoint.header.classes;
@@ -144,10 +130,7 @@ impl TrainedClassifier {
         let classifier = Classifier::new(resnet_config(&experiment), head, classes);
         let weights = Weights::of(classifier.layout(), &checkpoint.part("classifier"), device)
             .map_err(|source| NetworkError::Model { path, source })?;
-        let class_names = match &origin.data {
-            Some(data) if data.class_names.len() == classes => data.class_names.clone(),
-            _ => (0..classes).map(|class| format!("class {class}")).collect(),
-        };
+        let class_names = class_names(&origin, classes);
         Ok(TrainedClassifier { experiment, class_names, classifier, weights, origin })
     }
 
@@ -191,8 +174,7 @@ impl TrainedEncoder {
     pub fn digest(&self) -> String {
         let Experiment { encoder, stem, width, image_size, mean, deviation, .. } = &self.experiment;
         let form = serde_json::json!([encoder, stem, width, image_size, mean, deviation]).to_string();
-        let named = self.weights.named().into_iter().map(|(name, tensor)| (name, tensor.to_device(Device::Cpu)));
-        let text = format!("{form} {}", crate::weights::digest(&named.collect()));
+        let text = format!("{form} {}", crate::weights::digest(&self.weights.named()));
         format!("sha256:{:x}", Sha256::digest(text))
     }
 
@@ -212,23 +194,31 @@ impl TrainedEncoder {
     }
 }
 
+/// The names of the classes, as far as they are known.
+pub(super) fn class_names(origin: &Origin, classes: usize) -> Vec<String> {
+    match &origin.data {
+        Some(data) if data.class_names.len() == classes => data.class_names.clone(),
+        _ => (0..classes).map(|class| format!("class {class}")).collect(),
+    }
+}
+
 /// A classifier's tensors without its linear layers: those of its encoder.
 fn without_head(mut named: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     named.retain(|name, _| !name.starts_with("fc.") && !name.starts_with("logits."));
     named
 }
 
-fn experiment_of(path: &Path, checkpoint: &Checkpoint) -> Result<Experiment, NetworkError> {
+pub(super) fn experiment_of(path: &Path, checkpoint: &Checkpoint) -> Result<Experiment, NetworkError> {
     Experiment::from_toml(&checkpoint.header.config)
         .map_err(|source| NetworkError::Config { path: path.to_owned(), source: Box::new(source) })
 }
 
 /// A checkpoint with what its run says of it.
-struct Found {
+pub(super) struct Found {
     /// The run directory or checkpoint that was named.
-    path: PathBuf,
-    checkpoint: Checkpoint,
-    origin: Origin,
+    pub(super) path: PathBuf,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) origin: Origin,
 }
 
 impl Found {
@@ -242,14 +232,14 @@ impl Found {
         }
         let run = Run::open(from)?;
         let stage = match choice.stage {
-            Some(Stage::Pretrain) => return Err(NetworkError::NoClassifier { path: from.to_owned() }),
+            Some(Stage::Pretrain) => return Err(run.no_classifier()),
             Some(stage) => stage,
             None => {
                 run.require_finished()?;
                 [Stage::Finetune, Stage::Supervised]
                     .into_iter()
                     .find(|&stage| run.has(stage))
-                    .ok_or_else(|| NetworkError::NoClassifier { path: from.to_owned() })?
+                    .ok_or_else(|| run.no_classifier())?
             }
         };
         run.supervised(stage, choice.labels_per_class)
@@ -292,9 +282,9 @@ impl Found {
 
 /// A folder of `checkpoints/` that belongs to a supervised stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    stage: Stage,
-    budget: LabelBudget,
+pub(super) struct Place {
+    pub(super) stage: Stage,
+    pub(super) budget: LabelBudget,
     draw: usize,
 }
 
@@ -324,19 +314,30 @@ fn origin(checkpoint: &Checkpoint, place: Option<Place>) -> Origin {
         data: None,
         pretrain: None,
         test: None,
+        head: None,
+    }
+}
+
+/// Orders label budgets, the largest last.
+pub(super) fn size(budget: LabelBudget) -> (usize, usize) {
+    match budget {
+        LabelBudget::DrawnFolds => (0, 0),
+        LabelBudget::Folds => (1, 0),
+        LabelBudget::PerClass(labels) => (2, labels),
+        LabelBudget::All => (3, 0),
     }
 }
 
 /// A run directory that is read.
-struct Run {
-    path: PathBuf,
-    directory: RunDirectory,
-    summary: Option<Summary>,
-    places: Vec<Place>,
+pub(super) struct Run {
+    pub(super) path: PathBuf,
+    pub(super) directory: RunDirectory,
+    pub(super) summary: Option<Summary>,
+    pub(super) places: Vec<Place>,
 }
 
 impl Run {
-    fn open(path: &Path) -> Result<Run, NetworkError> {
+    pub(super) fn open(path: &Path) -> Result<Run, NetworkError> {
         if !path.exists() {
             return Err(NetworkError::NotFound { path: path.to_owned() });
         }
@@ -346,37 +347,32 @@ impl Run {
         let mut places: Vec<Place> =
             entries.filter_map(|entry| place_of(entry.file_name().to_str()?)).filter(|place| place.draw == 0).collect();
         // The largest budget last.
-        places.sort_by_key(|place| match place.budget {
-            LabelBudget::DrawnFolds => (0, 0),
-            LabelBudget::Folds => (1, 0),
-            LabelBudget::PerClass(labels) => (2, labels),
-            LabelBudget::All => (3, 0),
-        });
+        places.sort_by_key(|place| size(place.budget));
         Ok(Run { path: path.to_owned(), directory, summary, places })
     }
 
-    fn require_finished(&self) -> Result<(), NetworkError> {
+    pub(super) fn require_finished(&self) -> Result<(), NetworkError> {
         match self.summary.as_ref().is_some_and(|summary| summary.finished) {
             true => Ok(()),
             false => Err(NetworkError::UnfinishedRun { path: self.path.clone() }),
         }
     }
 
-    fn has(&self, stage: Stage) -> bool {
+    pub(super) fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Pretrain => self.directory.pretrain_checkpoints(1).is_there(),
             Stage::Supervised | Stage::Finetune => self.places.iter().any(|place| place.stage == stage),
         }
     }
 
-    fn pretrained(&self) -> Result<Found, NetworkError> {
+    pub(super) fn pretrained(&self) -> Result<Found, NetworkError> {
         if !self.has(Stage::Pretrain) {
             return Err(self.no_such(Stage::Pretrain));
         }
         self.done(self.directory.pretrain_checkpoints(1).require()?, None)
     }
 
-    fn supervised(&self, stage: Stage, budget: Option<LabelBudget>) -> Result<Found, NetworkError> {
+    pub(super) fn supervised(&self, stage: Stage, budget: Option<LabelBudget>) -> Result<Found, NetworkError> {
         let mut of_stage = self.places.iter().filter(|place| place.stage == stage);
         let place = match budget {
             None => of_stage.next_back().ok_or_else(|| self.no_such(stage))?,
@@ -394,6 +390,21 @@ impl Run {
         };
         let folder = self.directory.supervised_checkpoints(stage, place.budget, place.draw);
         self.done(folder.require()?, Some(*place))
+    }
+
+    /// Why pre-training gives no classifier, and which there are.
+    pub(super) fn no_classifier(&self) -> NetworkError {
+        let path = self.path.clone();
+        let of_stages = [(Stage::Finetune, "finetuned"), (Stage::Supervised, "baseline")];
+        let trained = of_stages.into_iter().filter(|(stage, _)| self.has(*stage)).map(|(_, name)| name.to_owned());
+        let mut there: Vec<String> = trained.collect();
+        let kept = heads::list(&self.path);
+        let heads = HeadKind::ALL.into_iter().filter(|kind| kept.iter().any(|(own, _)| own == kind));
+        there.extend(heads.map(|kind| kind.name().to_owned()));
+        match there.is_empty() {
+            true => NetworkError::NoClassifier { path },
+            false => NetworkError::StageWithoutClassifier { path, there },
+        }
     }
 
     fn no_such(&self, stage: Stage) -> NetworkError {
@@ -434,12 +445,7 @@ impl Run {
             let own = records
                 .iter()
                 .find(|record| (record.name, record.labels_per_class, record.draw) == (name, place.budget, place.draw));
-            origin.test = own.map(|record| {
-                let total = record.predicted.len() as u64;
-                let right = (record.test_accuracy * total as f64).round() as u64;
-                let temperature = record.temperature.map(Temperature);
-                TestResult { right, total, labels_used: record.labels_used, temperature }
-            });
+            origin.test = own.map(TestResult::of);
         }
         Ok(Found { path: path.to_owned(), checkpoint, origin })
     }

@@ -283,7 +283,7 @@ pub fn digest(tensors: &BTreeMap<String, Tensor>) -> String {
     for (name, tensor) in tensors {
         let count = tensor.numel();
         let mut bytes = vec![0; 4 * count];
-        tensor.to_kind(Kind::Float).contiguous().copy_data_u8(&mut bytes, count);
+        tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().copy_data_u8(&mut bytes, count);
         for part in [name.as_bytes(), format!("{:?}", tensor.size()).as_bytes(), &bytes] {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);

@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Chosen, LinearModel};
 use crate::config::ScheduleKind;
 use crate::data::splits::hold_out;
-use crate::eval::{EvalError, finite_matrix, known_classes, metrics, same_count};
+use crate::eval::{EvalError, ValidatedBy, Validation, finite_matrix, known_classes, metrics, same_count};
 use crate::optim::schedule::LearningRate;
 use crate::random::{self, Coordinates, Stream};
 
@@ -67,8 +67,8 @@ pub fn fit_sgd(
 
     let all: Vec<usize> = (0..labels.len()).collect();
     let (kept, held_out) = hold_out(labels, &all, HELD_OUT, options.seed)?;
-    let rate = if rates.len() == 1 || held_out.is_empty() {
-        rates[(rates.len() - 1) / 2]
+    let (rate, validation) = if rates.len() == 1 || held_out.is_empty() {
+        (rates[(rates.len() - 1) / 2], None)
     } else {
         let [weights, bias] = training.run(&kept, &rates);
         // Held-out images are judged by their first pass.
@@ -82,7 +82,8 @@ pub fn fit_sgd(
                 best = (place, right);
             }
         }
-        rates[best.0]
+        let (right, images) = (best.1 as u64, held_out.len() as u64);
+        (rates[best.0], Some(Validation { right, images, by: ValidatedBy::HeldOut }))
     };
     let [weights, bias] = training.run(&all, &[rate]);
     let features = first.size()[1];
@@ -93,6 +94,7 @@ pub fn fit_sgd(
         mean: constant(0.0),
         deviation: constant(1.0),
         chosen: Chosen::LearningRate(rate),
+        validation,
     })
 }
 

@@ -5,11 +5,13 @@
 mod proto;
 
 use prost::Message;
-use tch::Kind;
+use tch::{Device, Kind};
 
 use super::state_dict::{bytes_of, state_dict};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::model::walk::{self, Operations, Window};
+use crate::run::classifiers::TrainedKnn;
+use crate::run::heads::Bank;
 use crate::train::normalization;
 use proto::{
     AttributeProto, AttributeType, DataType, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
@@ -32,6 +34,9 @@ pub(super) const LOGITS: &str = "logits";
 pub(super) const PROBABILITIES: &str = "probabilities";
 pub(super) const REPRESENTATION: &str = "representation";
 
+/// Tensors of a state dict that k-NN has.
+const VOTERS: [&str; 2] = ["fc.vectors", "fc.labels"];
+
 /// The bytes of the file.
 pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result<Vec<u8>, ExportError> {
     let Export { network, input, .. } = *export;
@@ -41,7 +46,8 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
         return Err(ExportError::TooLarge { bytes });
     }
     let mut graph = Graph::default();
-    for (name, tensor) in state_dict(network) {
+    // What the votes read is written in a form of its own.
+    for (name, tensor) in state_dict(network).into_iter().filter(|(name, _)| !VOTERS.contains(&name.as_str())) {
         if tensor.kind() == Kind::Float {
             let raw =
                 bytes_of(&tensor, 4).map_err(|reason| ExportError::Form { format: Format::Onnx.name(), reason })?;
@@ -77,11 +83,13 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
                 "what the encoder makes of a picture",
             ));
         }
-        Network::Classifier(classifier) => {
-            let product = vec![int("transB", 1)];
-            graph.node("Gemm", LOGITS, &[&representation, "fc.weight", "fc.bias"], product);
+        Network::Classifier(_) | Network::Knn(_) => {
+            match network {
+                Network::Knn(knn) => graph.votes(knn, &representation)?,
+                _ => graph.node("Gemm", LOGITS, &[&representation, "fc.weight", "fc.bias"], vec![int("transB", 1)]),
+            };
             graph.probabilities(export.calibration.map_or(1.0, |in_use| in_use.temperature.0));
-            let shape = [BATCH, Size::Fixed(classifier.class_names.len() as i64)];
+            let shape = [BATCH, Size::Fixed(network.class_names().len() as i64)];
             graph.proto.output.push(value(LOGITS, DataType::Float, &shape, "one for each class, before the softmax"));
             graph.proto.output.push(value(PROBABILITIES, DataType::Float, &shape, "as byol predict gives them"));
         }
@@ -170,6 +178,48 @@ impl Graph {
             attribute,
         });
         output.to_owned()
+    }
+
+    /// Logarithms of the classes' shares of the votes of the nearest labelled representations.
+    fn votes(&mut self, knn: &TrainedKnn, representation: &str) -> Result<String, ExportError> {
+        let Bank { vectors, labels, neighbors, temperature } = &knn.bank;
+        let form = |reason: String| ExportError::Form { format: Format::Onnx.name(), reason };
+        let (rows, features, classes) = (vectors.size()[0], vectors.size()[1], knn.class_names.len() as i64);
+        let across = vectors.to_device(Device::Cpu).transpose(0, 1).contiguous();
+        self.constant("voters", &[features, rows], DataType::Float, bytes_of(&across, 4).map_err(form)?);
+        let one_hot = labels.to_device(Device::Cpu).one_hot(classes).to_kind(Kind::Float).contiguous();
+        self.constant("voters_classes", &[rows, classes], DataType::Float, bytes_of(&one_hot, 4).map_err(form)?);
+        let number = |value: f32| value.to_le_bytes().to_vec();
+        self.constant("smallest", &[1], DataType::Float, number(f32::MIN_POSITIVE));
+        self.constant("votes_temperature", &[1], DataType::Float, number(*temperature as f32));
+        let count = (*neighbors as i64).min(rows);
+        for (name, value) in [("votes_count", count), ("votes_axis", 1), ("votes_last", 2)] {
+            self.constant(name, &[1], DataType::Int64, value.to_le_bytes().to_vec());
+        }
+        // By the largest value first, so that no square overflows or vanishes.
+        self.node("Abs", "magnitudes", &[representation], Vec::new());
+        self.node("ReduceMax", "magnitude", &["magnitudes", "votes_axis"], vec![int("keepdims", 1)]);
+        self.node("Max", "some_magnitude", &["magnitude", "smallest"], Vec::new());
+        self.node("Div", "within_one", &[representation, "some_magnitude"], Vec::new());
+        self.node("ReduceL2", "length", &["within_one", "votes_axis"], vec![int("keepdims", 1)]);
+        self.node("Max", "some_length", &["length", "smallest"], Vec::new());
+        self.node("Div", "direction", &["within_one", "some_length"], Vec::new());
+        self.node("MatMul", "similarities", &["direction", "voters"], Vec::new());
+        self.proto.node.push(NodeProto {
+            input: vec!["similarities".to_owned(), "votes_count".to_owned()],
+            output: vec!["nearest".to_owned(), "nearest_rows".to_owned()],
+            name: "nearest".to_owned(),
+            op_type: "TopK".to_owned(),
+            attribute: vec![int("axis", 1), int("largest", 1), int("sorted", 1)],
+        });
+        self.node("Div", "nearest_scaled", &["nearest", "votes_temperature"], Vec::new());
+        self.node("Softmax", "vote_weights", &["nearest_scaled"], vec![int("axis", 1)]);
+        self.node("Unsqueeze", "vote_weights_column", &["vote_weights", "votes_last"], Vec::new());
+        self.node("Gather", "nearest_classes", &["voters_classes", "nearest_rows"], vec![int("axis", 0)]);
+        self.node("Mul", "single_votes", &["vote_weights_column", "nearest_classes"], Vec::new());
+        self.node("ReduceSum", "votes", &["single_votes", "votes_axis"], vec![int("keepdims", 0)]);
+        self.node("Max", "some_votes", &["votes", "smallest"], Vec::new());
+        Ok(self.node("Log", LOGITS, &["some_votes"], Vec::new()))
     }
 
     /// Softmax of the logits divided by a temperature.
