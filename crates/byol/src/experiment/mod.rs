@@ -171,6 +171,7 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
+    session.write_first_pictures(&labeled, &test)?;
     let initial = session.initial_weights()?;
     for part in &plan {
         let arm = Arm { stage: Stage::Supervised, part, labeled: &labeled, encoder: initial.as_ref() };

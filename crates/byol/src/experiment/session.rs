@@ -21,7 +21,7 @@ use crate::run::directory::{OtherParts, stage_name};
 use crate::run::event::Event;
 use crate::run::record::{
     Accuracy, Control, DataRecord, EmbeddingMap, Gallery, PoolRecord, PredictionRecord, PretrainRecord, ResultName,
-    ResultRecord, Stage, Summary,
+    ResultRecord, Stage, Summary, ViewExample,
 };
 use crate::run::{RunDirectory, RunError};
 use crate::train::monitor::Monitor;
@@ -41,6 +41,12 @@ const SWEEP_HELD_OUT: f64 = 0.2;
 /// Four decimals: more than a screen shows.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
+}
+
+/// `count` places of `of`, evenly apart.
+fn evenly(of: usize, count: usize) -> Vec<usize> {
+    let count = count.min(of);
+    (0..count).map(|place| place * of / count).collect()
 }
 
 pub(super) fn evaluated(record: &PredictionRecord) -> Event<'static> {
@@ -148,7 +154,8 @@ impl<'s, 'a> Session<'s, 'a> {
         self.directory.append_predictions(&record)?;
         self.context.reporter.event(&evaluated(&record));
         self.predictions.push(record);
-        Ok(())
+        // Whoever watches sees the results and the time so far.
+        Ok(self.directory.write_summary(&self.summary(false))?)
     }
 
     fn setting(&mut self) -> Setting<'_> {
@@ -291,21 +298,25 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(features)
     }
 
-    /// The report's pictures: views of training images, and nearest neighbours of test images.
-    pub(super) fn write_gallery(
+    /// What can be shown before anything is trained: views of training images, and small pictures of test images. An earlier
+    /// sitting's pictures stay.
+    pub(super) fn write_first_pictures(
         &self,
         labeled: &LabeledImages,
         test: &LabeledImages,
-        features: FrozenFeatures,
     ) -> Result<(), ExperimentError> {
+        if self.directory.has_gallery() {
+            return Ok(());
+        }
+        let views = self.views(labeled)?;
+        self.write_thumbnails(test)?;
+        Ok(self.directory.write_gallery(&Gallery { views, neighbors: Vec::new() })?)
+    }
+
+    fn views(&self, labeled: &LabeledImages) -> Result<Vec<ViewExample>, ExperimentError> {
         let experiment = self.context.experiment;
-        let folder = self.directory.gallery_path();
-        let evenly = |of: usize, count: usize| -> Vec<usize> {
-            let count = count.min(of);
-            (0..count).map(|place| place * of / count).collect()
-        };
         let shown = evenly(labeled.labels.len(), GALLERY_VIEWS);
-        let views = gallery::write_views(
+        Ok(gallery::write_views(
             &gallery::ViewSheet {
                 source: labeled.images.as_ref(),
                 indices: &shown,
@@ -315,8 +326,18 @@ impl<'s, 'a> Session<'s, 'a> {
                 side: experiment.image_size,
                 seed: experiment.seed,
             },
-            &folder,
-        )?;
+            &self.directory.gallery_path(),
+        )?)
+    }
+
+    /// The report's pictures: views of training images, and nearest neighbours of test images.
+    pub(super) fn write_gallery(
+        &self,
+        labeled: &LabeledImages,
+        test: &LabeledImages,
+        features: FrozenFeatures,
+    ) -> Result<(), ExperimentError> {
+        let views = self.views(labeled)?;
         let queries = evenly(test.labels.len(), GALLERY_QUERIES);
         let rows: Vec<i64> = queries.iter().map(|&query| query as i64).collect();
         let rows = Tensor::from_slice(&rows).to_device(features.test.vectors.device());
@@ -326,7 +347,7 @@ impl<'s, 'a> Session<'s, 'a> {
             .zip(queries)
             .map(|(nearest, query)| gallery::Neighbors { query, nearest })
             .collect();
-        let neighbors = gallery::write_neighbors(test, labeled, &found, &folder)?;
+        let neighbors = gallery::write_neighbors(test, labeled, &found, &self.directory.gallery_path())?;
         self.directory.write_gallery(&Gallery { views, neighbors })?;
         self.write_map(&features.test.vectors)
     }
@@ -402,11 +423,12 @@ impl<'s, 'a> Session<'s, 'a> {
             hardware: self.context.hardware.to_string(),
             seconds: self.earlier + self.begun.elapsed().as_secs_f64(),
             finished,
+            interrupted: false,
         }
     }
 
     pub(super) fn interrupted(self) -> Result<Outcome, ExperimentError> {
-        let summary = self.summary(false);
+        let summary = Summary { interrupted: true, ..self.summary(false) };
         self.directory.write_summary(&summary)?;
         Ok(Outcome::Interrupted(summary))
     }

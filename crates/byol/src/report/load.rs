@@ -140,6 +140,37 @@ impl RunData {
         budgets.into_iter().collect()
     }
 
+    /// The budgets of the table: of a run that goes on, those too that its configuration names and nothing is known of.
+    pub(crate) fn columns(&self) -> Vec<LabelBudget> {
+        let mut budgets = self.budgets();
+        if !self.finished() && !budgets.is_empty() {
+            let planned = self.config.as_ref().and_then(|config| config.get("labels_per_class")?.as_array());
+            let planned = planned.into_iter().flatten().filter_map(|budget| match budget {
+                toml::Value::Integer(labels) => usize::try_from(*labels).ok().map(LabelBudget::PerClass),
+                toml::Value::String(name) if name == "all" => Some(LabelBudget::All),
+                // Which folds there are, the data decides.
+                _ => None,
+            });
+            budgets.extend(planned);
+            budgets.sort();
+            budgets.dedup();
+        }
+        budgets
+    }
+
+    /// Seconds of work, over all sittings, as far as they are recorded.
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        let summary = self.summary.as_ref()?;
+        if summary.finished {
+            return Some(summary.seconds);
+        }
+        let mut trainings = BTreeMap::new();
+        for record in &self.metrics {
+            trainings.insert((record.stage, record.labels_per_class, record.draw), record.seconds);
+        }
+        Some(summary.seconds.max(trainings.values().sum()))
+    }
+
     /// The predictions of one classifier at one label budget, by draw.
     pub fn predictions_of(&self, name: ResultName, budget: LabelBudget) -> Vec<&PredictionRecord> {
         self.predictions.iter().filter(|record| record.name == name && record.labels_per_class == budget).collect()

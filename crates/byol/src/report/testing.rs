@@ -300,6 +300,7 @@ fn summary(test_labels: Vec<u16>) -> Summary {
         hardware: "CPU, 2 threads, fp32".to_owned(),
         seconds: 1234.0,
         finished: true,
+        interrupted: false,
     }
 }
 

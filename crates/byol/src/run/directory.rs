@@ -259,6 +259,11 @@ impl RunDirectory {
         self.path.join("gallery")
     }
 
+    /// Whether there are pictures for the report already.
+    pub(crate) fn has_gallery(&self) -> bool {
+        self.gallery_path().join("gallery.json").is_file()
+    }
+
     /// The configuration that the run was started with.
     ///
     /// # Errors

@@ -164,6 +164,9 @@ pub struct Summary {
     /// Wall-clock seconds over all sittings.
     pub seconds: f64,
     pub finished: bool,
+    /// Whether the last sitting ended because it was asked to; absent where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
 }
 
 /// What data a run used.

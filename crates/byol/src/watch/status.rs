@@ -26,6 +26,8 @@ pub(super) enum State {
     /// It has written nothing for long; whether it still runs cannot be seen.
     Quiet,
     Finished,
+    /// It was asked to stop, and has.
+    Stopped,
     /// It cannot be read.
     Damaged,
 }
@@ -64,6 +66,12 @@ fn look(run: &Path) -> (State, String) {
     let last = last_record(run);
     let epoch = last.as_ref().map_or(0.0, |record| record.seconds / record.epoch.max(1) as f64);
     let quiet = ago > QUIET && ago.as_secs_f64() > QUIET_EPOCHS * epoch;
+    let stopped = summary.is_some_and(|summary| summary.interrupted);
+    let done = last.as_ref().map(done);
+    if stopped {
+        let after = done.map_or_else(String::new, |done| format!(" after {done}"));
+        return (State::Stopped, format!("stopped on request{after}; --resume goes on"));
+    }
     let doing = last.map_or_else(|| "the first epoch has not ended yet".to_owned(), |record| doing(&record));
     if quiet {
         let ago = words::duration(ago.as_secs_f64());
@@ -72,7 +80,8 @@ fn look(run: &Path) -> (State, String) {
     (State::Running, doing)
 }
 
-fn doing(record: &EpochRecord) -> String {
+/// `baseline with all labels, draw 2: epoch 3 of 60`
+fn done(record: &EpochRecord) -> String {
     let stage = match record.stage {
         Stage::Pretrain => "pre-training",
         Stage::Supervised => "baseline",
@@ -81,7 +90,11 @@ fn doing(record: &EpochRecord) -> String {
     let labels = record.labels_per_class.map_or(String::new(), |budget| format!(" with {}", words::budget(budget)));
     let draw = if record.draw > 0 { format!(", draw {}", record.draw + 1) } else { String::new() };
     let (epoch, epochs) = (record.epoch as u64, record.epochs as u64);
-    let done = format!("{stage}{labels}{draw}: epoch {} of {}", words::count(epoch), words::count(epochs));
+    format!("{stage}{labels}{draw}: epoch {} of {}", words::count(epoch), words::count(epochs))
+}
+
+fn doing(record: &EpochRecord) -> String {
+    let done = done(record);
     let left = record.seconds / record.epoch.max(1) as f64 * record.epochs.saturating_sub(record.epoch) as f64;
     let left = if record.epoch < record.epochs {
         format!(", about {} left of it", words::duration(left))

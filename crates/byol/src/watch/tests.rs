@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use super::*;
 use crate::report::testing::{Run, Scratch};
+use crate::run::record::Summary;
 
 /// Serves while `work` asks.
 fn served(runs: &[PathBuf], work: impl FnOnce(SocketAddr)) {
@@ -72,6 +73,12 @@ fn a_run_is_awaited_followed_and_seen_to_end() {
         let torn = eventually(address, |seen| seen["revision"] != second["revision"]);
         assert_eq!(torn["runs"][0]["text"], second["runs"][0]["text"]);
         assert!(get(address, "/").1.contains("data-revision"));
+
+        let stopped = summary.clone().map(|summary| Summary { finished: false, interrupted: true, ..summary });
+        run.summary = stopped;
+        run.write(scratch.path());
+        let seen = eventually(address, |seen| seen["runs"][0]["state"] == "stopped");
+        assert_eq!(seen["runs"][0]["text"], "stopped on request after pre-training: epoch 5 of 20; --resume goes on");
 
         run.summary = summary;
         run.write(scratch.path());

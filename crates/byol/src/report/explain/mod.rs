@@ -85,7 +85,9 @@ pub fn explain(run: &RunData) -> Explanation {
     add(Topic::Collapse, training::collapse(run, &comparisons));
     add(Topic::Reach, training::reach(run, &comparisons));
     add(Topic::Caveat, comparison::caveats(run, &comparisons));
-    add(Topic::Missing, missing(run, &budgets));
+    if run.finished() {
+        add(Topic::Missing, missing(run, &budgets));
+    }
     let verdict = verdict(run, &comparisons);
     Explanation { headline: headline::headline(run, &comparisons, &verdict), verdict, paragraphs, comparisons }
 }

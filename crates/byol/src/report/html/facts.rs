@@ -10,7 +10,7 @@ use crate::run::record::{Control, Summary};
 pub(super) fn section(run: &RunData) -> Markup {
     html! {
         @match &run.summary {
-            Some(summary) => (summary_facts(summary)),
+            Some(summary) => (summary_facts(summary, run.seconds().unwrap_or(summary.seconds))),
             None => (nothing("Data and machine are not recorded: the run has no summary.json.")),
         }
         (chosen(run))
@@ -37,7 +37,7 @@ pub(super) fn section(run: &RunData) -> Markup {
     }
 }
 
-fn summary_facts(summary: &Summary) -> Markup {
+fn summary_facts(summary: &Summary, seconds: f64) -> Markup {
     let data = &summary.data;
     let pools: Vec<String> =
         data.unlabeled.iter().map(|pool| format!("{} ({})", pool.name, words::count(pool.images as u64))).collect();
@@ -52,7 +52,7 @@ fn summary_facts(summary: &Summary) -> Markup {
         ("seed", summary.seed.to_string()),
         ("version", summary.version.clone()),
         ("hardware", summary.hardware.clone()),
-        ("time, over all sittings", words::duration(summary.seconds)),
+        ("time, over all sittings", words::duration(seconds)),
     ];
     html! {
         dl.facts {

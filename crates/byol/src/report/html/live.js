@@ -2,7 +2,7 @@
    opened, zoomed or chosen stays. */
 
 const EVERY = 1000, WHEN_ALL_ENDED = 5000;
-const STATES = { waiting: "waiting", running: "running", quiet: "quiet", finished: "finished", damaged: "cannot be read" };
+const STATES = { waiting: "waiting", running: "running", quiet: "quiet", finished: "finished", stopped: "stopped", damaged: "cannot be read" };
 
 /* Parts of the page as the server gave them, by name. */
 const given = new Map();

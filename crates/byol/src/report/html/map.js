@@ -148,7 +148,7 @@ class EmbeddingMap {
       const same = data.labels[other] === data.labels[number];
       return make("li", {}, make("button", { type: "button", class: same ? "same" : "other",
         "aria-label": `test image ${data.images[other]}, ${name(data.labels[other])}, ${same ? "same" : "other"} class, similarity ${similarity.toFixed(2)}: choose it`,
-        click: () => { this.choose(other); this.panel.querySelector("button")?.focus(); } },
+        click: () => { this.choose(other); this.panel.querySelector(".near button")?.focus(); } },
         picture(other), make("span", {}, `${same ? "\u2713" : "\u2717"} ${name(data.labels[other])}`), make("span", {}, similarity.toFixed(2))));
     });
     this.panel.replaceChildren(make("h3", {}, `Test image ${data.images[number]}`), make("div", { class: "portrait" }, picture(number), make("dl", {}, ...facts)),

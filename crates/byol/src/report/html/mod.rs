@@ -131,6 +131,7 @@ pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
 }
 
 fn one(run: &RunData, explanation: &Explanation) -> Markup {
+    let parts = parts(run, explanation, "sheets");
     html! {
         header data-unit="header" {
             p.over { "byol report · " (run.name) @if let Some(data) = data_name(run) { " · " (data) } }
@@ -139,11 +140,11 @@ fn one(run: &RunData, explanation: &Explanation) -> Markup {
             @if explanation.headline != explanation.verdict { p.statistics { (explanation.verdict) } }
             (notes(run))
             nav aria-label="Sections" {
-                @for (id, name) in SECTIONS { a href={ "#" (id) } { (name) } }
+                @for part in parts.iter().filter(|part| part.is_shown(run)) { a href={ "#" (part.id) } { (part.name) } }
             }
         }
         main {
-            (sections(run, explanation, "", "sheets"))
+            (sections(run, &parts, ""))
             div data-unit="sheets" { (thumbnails::sheets(run, "sheets")) }
         }
         footer { p { "Made by byol from the run directory " code { (run.name) } " and nothing else." } }
@@ -183,7 +184,7 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
                         p.verdict { (explanation.headline) }
                         (notes(run))
                     }
-                    (sections(run, explanation, &format!("run-{}-", place + 1), &format!("sheets-{}", sheets_of(place))))
+                    (sections(run, &parts(run, explanation, &format!("sheets-{}", sheets_of(place))), &format!("run-{}-", place + 1)))
                 }
             }
             div data-unit="sheets" {
@@ -210,9 +211,24 @@ const SECTIONS: [(&str, &str); 11] = [
     ("next", "What next"),
 ];
 
-/// Every section, in the order of [`SECTIONS`]. `prefix` keeps their names apart where several runs share a page.
-/// `sheets` is the name of its small pictures.
-fn sections(run: &RunData, explanation: &Explanation, prefix: &str, sheets: &str) -> Markup {
+/// A section of a run.
+struct Part {
+    id: &'static str,
+    name: &'static str,
+    content: Markup,
+}
+
+impl Part {
+    /// While a run goes on, what it has nothing of yet is only named.
+    fn is_shown(&self, run: &RunData) -> bool {
+        let text = &self.content.0;
+        let is_nothing = text.starts_with(NOTHING) && text.matches("</p>").count() == 1 && text.ends_with("</p>");
+        run.finished() || !is_nothing
+    }
+}
+
+/// Every section, in the order of [`SECTIONS`]. `sheets` is the name of its small pictures.
+fn parts(run: &RunData, explanation: &Explanation, sheets: &str) -> Vec<Part> {
     let contents = [
         html! { (results::section(run, explanation)) (measures::section(run)) },
         results::explanation(explanation),
@@ -226,12 +242,23 @@ fn sections(run: &RunData, explanation: &Explanation, prefix: &str, sheets: &str
         facts::section(run),
         advice::section(run, explanation),
     ];
+    SECTIONS.into_iter().zip(contents).map(|((id, name), content)| Part { id, name, content }).collect()
+}
+
+/// The sections that have something to show, and the names of the others. `prefix` keeps them apart where several runs
+/// share a page.
+fn sections(run: &RunData, parts: &[Part], prefix: &str) -> Markup {
+    let (shown, absent): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| part.is_shown(run));
+    let absent: Vec<String> = absent.iter().map(|part| part.name.to_owned()).collect();
     html! {
-        @for ((id, name), content) in SECTIONS.iter().zip(contents) {
+        @for Part { id, name, content } in shown {
             section id={ (prefix) (id) } data-unit={ (prefix) (id) } aria-labelledby={ (prefix) (id) "-head" } {
                 h2 id={ (prefix) (id) "-head" } { (name) }
                 (content)
             }
+        }
+        @if !absent.is_empty() {
+            p.absent data-unit={ (prefix) "absent" } { "Nothing is recorded yet of: " (words::list(&absent)) "." }
         }
     }
 }
@@ -269,6 +296,9 @@ fn hint() -> Markup {
         }
     }
 }
+
+/// How a section begins that has nothing to show.
+const NOTHING: &str = "<p class=\"nothing\">";
 
 /// Stands where a section has nothing to show.
 fn nothing(why: &str) -> Markup {

@@ -11,7 +11,10 @@ use super::{figure, hint, nothing};
 use crate::run::record::{Accuracy, Control, LabelBudget, ResultName};
 
 pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
-    let budgets = run.budgets();
+    let budgets = run.columns();
+    if !run.finished() && budgets.is_empty() && run.pretraining().is_none() {
+        return nothing("No classifier has been evaluated on the test images.");
+    }
     html! {
         @if budgets.is_empty() {
             (nothing("No classifier has been evaluated on the test images."))

@@ -145,7 +145,30 @@ fn an_interrupted_run_gives_a_page_that_says_what_is_missing() {
     assert_well_formed(&page);
     assert!(page.contains("Unfinished run"));
     assert!(page.contains("So far, no test result of the supervised baseline or of fine-tuned BYOL to compare."));
-    assert_eq!(page.matches("class=\"nothing\"").count(), 9);
+    // What is not there yet has no card of its own.
+    assert_eq!(page.matches("class=\"nothing\"").count(), 2, "results and data have more to say");
+    assert!(
+        page.contains("Nothing is recorded yet of: Wrong answers, Baseline and fine-tuning, "),
+        "what is missing is named"
+    );
+    assert!(page.contains("href=\"#pretraining\"") && !page.contains("href=\"#map\""));
+}
+
+#[test]
+fn a_run_that_goes_on_shows_its_budgets_and_its_time_so_far() {
+    let mut run = Run::ahead();
+    run.config = format!("labels_per_class = [10, \"all\"]\n{}", run.config);
+    run.predictions.clear();
+    // Of the baseline with 10 labels per class, one draw: 2,400 images at 400 images/s.
+    run.metrics.retain(|record| record.stage == crate::run::record::Stage::Supervised && record.draw == 0);
+    run.metrics.retain(|record| record.labels_per_class == Some(crate::run::record::LabelBudget::PerClass(10)));
+    let summary = run.summary.as_mut().expect("a summary");
+    (summary.finished, summary.seconds, summary.pretrain) = (false, 0.0, None);
+    summary.results.clear();
+    let page = render(&[run.data()]).expect("a page");
+    assert_well_formed(&page);
+    assert!(page.contains(">all labels</th>"), "a column from the start");
+    assert!(page.contains("Time, over all sittings</dt><dd>6.0 s<"));
 }
 
 #[test]
