@@ -128,7 +128,10 @@ mod tests {
         assert_eq!(read.len(), rows);
         let last = &read[rows - 1];
         assert_eq!(last.get_string(0).unwrap(), &format!("{}.png", rows - 1));
-        assert_eq!((last.get_bool(1).unwrap(), last.get_string(2).unwrap().as_str()), ((rows - 1) % 2 == 0, "é"));
+        assert_eq!(
+            (last.get_bool(1).unwrap(), last.get_string(2).unwrap().as_str()),
+            ((rows - 1).is_multiple_of(2), "é")
+        );
         assert_eq!((last.get_double(3).unwrap(), last.get_double(5).unwrap()), (0.75, (rows - 1) as f64));
     }
 }
