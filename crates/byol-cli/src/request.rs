@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use byol::config::Experiment;
-use byol::config::resolve::{Request, resolve};
+use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::data::{self, Dataset, OpenOptions};
 use byol::device::Hardware;
 use byol::run::RunDirectory;
@@ -38,6 +38,15 @@ pub fn experiment(
     labels: Option<&args::Labels>,
     basis: Basis<'_>,
 ) -> anyhow::Result<Experiment> {
+    Ok(settings(options, labels, basis)?.0)
+}
+
+/// The experiment that the options mean, and which of its keys were typed.
+pub fn settings(
+    options: &args::Config,
+    labels: Option<&args::Labels>,
+    basis: Basis<'_>,
+) -> anyhow::Result<(Experiment, Typed)> {
     let mut set: Vec<String> = basis.set.iter().map(|&pair| pair.to_owned()).collect();
     set.extend(options.set.iter().cloned());
     set.extend(basis.swept.iter().cloned());
@@ -53,7 +62,7 @@ pub fn experiment(
     let file = options.config.as_deref().or(saved.as_deref());
     // A file may name the preset that it changes.
     let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none()));
-    Ok(resolve(Request { preset, file, set: &set, stage: basis.stage })?)
+    Ok(resolve_typed(Request { preset, file, set: &set, stage: basis.stage })?)
 }
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {

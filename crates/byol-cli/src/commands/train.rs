@@ -149,7 +149,7 @@ impl Job<'_> {
             Some(_) if self.command != TrainingCommand::Demo => Basis { run: Some(out), ..self.basis },
             _ => self.basis,
         };
-        let mut experiment = request::experiment(self.config, self.labels, basis)?;
+        let (mut experiment, typed) = request::settings(self.config, self.labels, basis)?;
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
         let meant =
@@ -163,6 +163,9 @@ impl Job<'_> {
         if let Some(more) = place.more_epochs {
             extend(out, more, &data, reporter)?;
             experiment = request::experiment(self.config, self.labels, basis)?;
+        }
+        for text in experiment::fit(&mut experiment, &typed, &data) {
+            reporter.event(&Event::Note { text });
         }
         let beginning = Beginning {
             weights: self.typed.weights,
@@ -181,6 +184,11 @@ impl Job<'_> {
                 "--set {pair} changes nothing: given weights are trained as fine-tuning is; set finetune.* instead"
             );
             reporter.event(&Event::Warning { text });
+        }
+        if place.mode == OpenMode::Fresh && matches!(self.command, TrainingCommand::Run | TrainingCommand::Pretrain) {
+            for text in experiment::warnings(&experiment, &data) {
+                reporter.event(&Event::Warning { text });
+            }
         }
         let mut context = Context {
             experiment: &experiment,

@@ -1,7 +1,7 @@
 //! From an embedded preset, a file and `key=value` pairs to one validated [`Experiment`]. The ranges of values are in
 //! `validate`, the keys in `keys`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -38,6 +38,24 @@ pub struct Request<'a> {
 /// # Errors
 /// The preset does not exist, the file cannot be read, a key is unknown, a value has the wrong type or range.
 pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
+    Ok(resolve_typed(request)?.0)
+}
+
+/// The keys that somebody stated in a file or as a pair, rather than a preset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Typed(BTreeSet<String>);
+
+impl Typed {
+    pub fn contains(&self, key: &str) -> bool {
+        self.0.contains(key)
+    }
+}
+
+/// As [`resolve`], with the keys that do not come from the preset.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_typed(request: Request<'_>) -> Result<(Experiment, Typed), ConfigError> {
     let mut typed = request.file.map(read_file).transpose()?.unwrap_or_default();
     // The saved configuration of a run names its initial weights, which no other run begins with for that.
     typed.retain(|entry| entry.key != INITIAL_WEIGHTS);
@@ -63,6 +81,7 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
     let preset = parse_table(text, |_| origin.clone())?;
     let preset = keys::flatten(&preset).into_iter().map(|(key, value)| (key, (value, origin.clone())));
     let mut settings: BTreeMap<String, (Value, Origin)> = preset.collect();
+    let typed = user.iter().map(|entry| entry.key.clone()).collect();
     for Entry { key, value, origin } in user.into_iter().chain(extended) {
         settings.insert(key, (value, origin));
     }
@@ -74,7 +93,7 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
     for (key, value) in recipe_values(views) {
         settings.entry(key).or_insert_with(|| (value, origin.clone()));
     }
-    build(&settings)
+    Ok((build(&settings)?, Typed(typed)))
 }
 
 const VIEWS: &str = "pretrain.views";

@@ -216,6 +216,14 @@ pub enum DataError {
     IndexOutOfRange { source_name: String, index: usize, len: usize },
 
     #[error(
+        "`{class}` has {available} labelled training image{}, so --labels-per-class can be {}; {wanted} per class were \
+         asked for",
+        if *available == 1 { "" } else { "s" },
+        if *available == 0 { "all and nothing else".to_owned() } else { format!("at most {available}, or all") }
+    )]
+    BudgetTooLarge { class: String, available: usize, wanted: usize },
+
+    #[error(
         "class {class} has {available} labelled images, but {wanted} per class were asked for; lower the label budget"
     )]
     TooFewLabels { class: usize, available: usize, wanted: usize },

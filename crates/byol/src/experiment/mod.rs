@@ -4,10 +4,13 @@
 //! What is trained and how lives in [`train`](crate::train) and [`eval`](crate::eval); here is the order of things.
 
 pub mod ablation;
+mod fit;
 mod frozen;
 mod plan;
 mod session;
 mod shown;
+
+pub use fit::{fit, warnings};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -146,7 +149,7 @@ impl ExperimentError {
             ExperimentError::PatienceBeyondBudget
             | ExperimentError::PatienceByFewLabels { .. }
             | ExperimentError::OtherData { .. } => true,
-            ExperimentError::Data(DataError::TooFewLabels { .. }) => true,
+            ExperimentError::Data(DataError::TooFewLabels { .. } | DataError::BudgetTooLarge { .. }) => true,
             ExperimentError::Train(error) => error.is_of_configuration(),
             _ => false,
         }

@@ -17,6 +17,7 @@ pub(super) struct Part {
 pub(super) fn plan(experiment: &Experiment, data: &Dataset, labeled: &LabeledImages) -> Result<Vec<Part>, DataError> {
     let classes = data.class_names.len();
     let mut parts = Vec::new();
+    require_labels(experiment, data, labeled)?;
     for budget in settled(experiment, data) {
         let draws: Vec<Vec<usize>> = match budget {
             LabelBudget::All => vec![(0..labeled.labels.len()).collect(); experiment.draws],
@@ -34,6 +35,38 @@ pub(super) fn plan(experiment: &Experiment, data: &Dataset, labeled: &LabeledIma
     Ok(parts)
 }
 
+/// Whether every class has as many labels as the budgets ask for.
+fn require_labels(experiment: &Experiment, data: &Dataset, labeled: &LabeledImages) -> Result<(), DataError> {
+    let per_class = |budget: &LabelBudget| match budget {
+        LabelBudget::PerClass(labels) => Some(*labels),
+        LabelBudget::Folds | LabelBudget::DrawnFolds | LabelBudget::All => None,
+    };
+    let Some(wanted) = experiment.labels_per_class.iter().filter_map(per_class).max() else { return Ok(()) };
+    match smallest_class(data, labeled) {
+        Some((class, available)) if available < wanted => {
+            Err(DataError::BudgetTooLarge { class: class.to_owned(), available, wanted })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The class with the fewest labelled images, and how many it has.
+pub(super) fn smallest_class<'d>(data: &'d Dataset, labeled: &LabeledImages) -> Option<(&'d str, usize)> {
+    let counts = class_counts(labeled, data.class_names.len());
+    data.class_names.iter().map(String::as_str).zip(counts).min_by_key(|&(_, count)| count)
+}
+
+/// Labelled images of each class. A label that is out of range is an error where labels are drawn.
+fn class_counts(labeled: &LabeledImages, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    for &label in &labeled.labels {
+        if let Some(count) = counts.get_mut(usize::from(label)) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
 /// The label budgets that are meant: data without folds gets folds drawn here.
 pub(super) fn settled(experiment: &Experiment, data: &Dataset) -> Vec<LabelBudget> {
     let settle = |&budget: &LabelBudget| match budget {
@@ -45,14 +78,7 @@ pub(super) fn settled(experiment: &Experiment, data: &Dataset) -> Vec<LabelBudge
 
 /// Images of a class in a drawn fold: STL-10's 100, or as many as the smallest class has.
 fn fold_size(labeled: &LabeledImages, classes: usize) -> usize {
-    let mut counts = vec![0; classes];
-    for &label in &labeled.labels {
-        // A label that is out of range is an error where folds are drawn.
-        if let Some(count) = counts.get_mut(usize::from(label)) {
-            *count += 1;
-        }
-    }
-    counts.into_iter().min().unwrap_or(0).min(FoldPlan::STL10.per_class)
+    class_counts(labeled, classes).into_iter().min().unwrap_or(0).min(FoldPlan::STL10.per_class)
 }
 
 /// Draws of all labels differ in the training's randomness alone, of which a frozen encoder's judge has none.

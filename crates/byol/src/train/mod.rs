@@ -107,7 +107,7 @@ impl std::fmt::Display for Kept {
 }
 
 /// A batch size for so few images: the power of two that leaves a few batches, two at least because of batch norm.
-fn smaller(images: usize) -> usize {
+pub(crate) fn smaller(images: usize) -> usize {
     let wanted = (images / 4).max(2).min(images);
     if wanted < 2 { 2 } else { 1 << wanted.ilog2() }
 }

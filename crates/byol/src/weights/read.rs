@@ -29,6 +29,12 @@ pub fn read(path: &Path) -> Result<File, WeightsError> {
     let content = |reason| WeightsError::Content { path: path.to_owned(), reason };
     let tensors = match bytes.as_slice() {
         [b'P', b'K', 3, 4, ..] => from_archive(&bytes).map_err(content)?,
+        // Before any look at pickles: the length of a header may begin with their first byte.
+        [a, b, c, d, e, f, g, h, b'{', rest @ ..]
+            if u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) <= rest.len() as u64 + 1 =>
+        {
+            read_weights(path).map_err(|source| WeightsError::Safetensors { source })?
+        }
         [0x80, _, 0x8a, 10, ..] => from_old_form(&bytes).map_err(content)?,
         [0x80, ..] => {
             return Err(content("it is a pickle that torch.save did not write".to_owned()));

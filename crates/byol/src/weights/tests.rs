@@ -25,6 +25,21 @@ fn what_torch_saved_is_read() {
 }
 
 #[test]
+fn a_header_whose_length_looks_like_a_pickle_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    // The length's first byte is 0x80, with which pickles begin, at 128 and at 28,800 (torchvision's ResNet-50).
+    for length in [120, 128, 136, 28_800] {
+        let mut header = br#"{"conv1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.to_vec();
+        header.resize(length, b' ');
+        let bytes = [&(length as u64).to_le_bytes(), header.as_slice(), &2.5f32.to_le_bytes()].concat();
+        std::fs::write(&path, bytes).unwrap();
+        let found = read(&path).unwrap().tensors;
+        assert_eq!(found["conv1.weight"].double_value(&[0]), 2.5, "header of {length} bytes");
+    }
+}
+
+#[test]
 fn damaged_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.pth");

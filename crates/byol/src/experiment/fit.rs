@@ -1,0 +1,157 @@
+//! What the data allow: label budgets that the smallest class can fill, and batches that the pool can fill, where nobody
+//! has typed others.
+
+use super::plan::smallest_class;
+use crate::config::resolve::Typed;
+use crate::config::{Experiment, OptimizerKind};
+use crate::data::Dataset;
+use crate::report::advice::FEW_PASSES;
+use crate::report::words;
+use crate::run::record::LabelBudget;
+use crate::train;
+
+/// Budgets to choose from where none of the preset's fits.
+const ROUND: [usize; 8] = [100, 50, 25, 20, 10, 5, 2, 1];
+
+/// Replaces settings of the preset that the data cannot meet; says each in a sentence.
+pub fn fit(experiment: &mut Experiment, typed: &Typed, data: &Dataset) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !typed.contains("labels_per_class") {
+        notes.extend(fit_budgets(experiment, data));
+    }
+    if !typed.contains("pretrain.batch_size") {
+        notes.extend(fit_batch(experiment, data));
+    }
+    notes
+}
+
+fn fit_budgets(experiment: &mut Experiment, data: &Dataset) -> Option<String> {
+    let labeled = data.train.as_ref()?;
+    let (class, smallest) = smallest_class(data, labeled)?;
+    let classes = data.class_names.len();
+    // As many labels of every class as there are would be all of them once more.
+    let fits = |labels: usize| labels <= smallest && labels * classes < labeled.labels.len();
+    let asked = &experiment.labels_per_class;
+    let kept = |budget: &&LabelBudget| match **budget {
+        LabelBudget::PerClass(labels) => fits(labels),
+        LabelBudget::All | LabelBudget::Folds | LabelBudget::DrawnFolds => true,
+    };
+    let mut fitting: Vec<LabelBudget> = asked.iter().filter(kept).copied().collect();
+    if fitting.len() == asked.len() {
+        return None;
+    }
+    if !fitting.iter().any(|budget| matches!(budget, LabelBudget::PerClass(_))) {
+        // Half of the labels at most, so that the budget and `all` tell different things.
+        let smaller = ROUND.into_iter().find(|&labels| labels * 2 <= smallest.max(2) && fits(labels));
+        fitting.splice(0..0, smaller.map(LabelBudget::PerClass));
+    }
+    if !fitting.contains(&LabelBudget::All) {
+        fitting.push(LabelBudget::All);
+    }
+    let words: Vec<String> = fitting.iter().map(ToString::to_string).collect();
+    experiment.labels_per_class = fitting;
+    Some(format!(
+        "labels per class: {}, because `{class}`, the smallest class, has {smallest} labelled training image{} (--labels-per-class \
+         takes others)",
+        words.join(" and "),
+        if smallest == 1 { "" } else { "s" },
+    ))
+}
+
+fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<String> {
+    let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
+    let settings = &mut experiment.pretrain;
+    // Only Adam's learning rate does well with another batch.
+    let fitted = settings.optimizer == OptimizerKind::Adam && settings.accumulation_steps == 1;
+    if !fitted || images < 2 || settings.batch_size <= images {
+        return None;
+    }
+    settings.batch_size = train::smaller(images);
+    Some(format!(
+        "batches of {} in pre-training, because there are {images} images (--set pretrain.batch_size=N takes others)",
+        settings.batch_size
+    ))
+}
+
+/// What should be known about a pre-training before it begins, one sentence each.
+pub fn warnings(experiment: &Experiment, data: &Dataset) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
+    if data.unlabeled.is_empty() && images > 0 {
+        warnings.push(format!(
+            "no unlabelled images were given, so pre-training has the {images} labelled training images alone; name a \
+             folder of further ones with --unlabeled"
+        ));
+    }
+    let settings = &experiment.pretrain;
+    let per_epoch = (images / settings.batch_size.max(1) * settings.batch_size) as u64;
+    let passes = per_epoch * settings.epochs as u64;
+    let begins_anew = experiment.initial_weights.is_empty();
+    if begins_anew && per_epoch > 0 && passes < FEW_PASSES {
+        warnings.push(format!(
+            "{} epochs of {} images are {} passes; gains begin near {}: --set pretrain.epochs={} reaches that, and --weights \
+             begins with an encoder that has learned already",
+            words::count(settings.epochs as u64),
+            words::count(per_epoch),
+            words::count(passes),
+            words::count(FEW_PASSES),
+            FEW_PASSES.div_ceil(per_epoch),
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::resolve::{Request, resolve_typed};
+    use crate::data::patterns::{PatternOptions, dataset_with};
+
+    fn budgets(set: &[&str], train_per_class: usize) -> (String, Vec<String>) {
+        let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
+        let (mut experiment, typed) = resolve_typed(Request { set: &set, ..Request::default() }).unwrap();
+        let data = dataset_with(PatternOptions { side: 32, train_per_class, test_per_class: 1, unlabeled: 3 });
+        let notes = fit(&mut experiment, &typed, &data);
+        let words: Vec<String> = experiment.labels_per_class.iter().map(ToString::to_string).collect();
+        (words.join(","), notes)
+    }
+
+    #[test]
+    fn budgets_are_those_of_the_preset_that_fit() {
+        for (images, expected) in
+            [(1, "all"), (2, "1,all"), (3, "1,all"), (4, "2,all"), (9, "2,all"), (10, "5,all"), (11, "10,all")]
+        {
+            let (words, notes) = budgets(&[], images);
+            assert_eq!(words, expected, "{images} images per class");
+            assert!(
+                notes[0].starts_with(&format!("labels per class: {}", expected.replace(',', " and "))),
+                "{notes:?}"
+            );
+        }
+        let (words, notes) = budgets(&["labels_per_class=[100]"], 3);
+        assert_eq!(words, "100", "what was typed stays");
+        assert!(notes.iter().all(|note| !note.contains("labels per class")), "{notes:?}");
+    }
+
+    #[test]
+    fn a_batch_is_no_larger_than_the_pool() {
+        let (_, notes) = budgets(&[], 1);
+        assert!(notes[1].starts_with("batches of 2 in pre-training, because there are 13 images"), "{notes:?}");
+    }
+
+    #[test]
+    fn few_passes_are_told_with_what_reaches_enough() {
+        let (mut experiment, _) = resolve_typed(Request::default()).unwrap();
+        let mut data = dataset_with(PatternOptions { side: 32, train_per_class: 10, test_per_class: 1, unlabeled: 60 });
+        // 160 images are two full batches of 64.
+        experiment.pretrain.epochs = 50;
+        let [few] = &warnings(&experiment, &data)[..] else { panic!("one warning") };
+        assert!(few.starts_with("50 epochs of 128 images are 6,400 passes; gains begin near 200,000"), "{few}");
+        assert!(few.contains("--set pretrain.epochs=1563 "), "{few}");
+        experiment.pretrain.epochs = 1563;
+        assert!(warnings(&experiment, &data).is_empty());
+        data.unlabeled.clear();
+        let [alone] = &warnings(&experiment, &data)[..1] else { panic!("a warning") };
+        assert!(alone.contains("the 100 labelled training images alone"), "{alone}");
+    }
+}
