@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use byol::config::Experiment;
 use byol::config::resolve::{Request, Typed, resolve_typed};
-use byol::data::{self, Dataset, OpenOptions};
+use byol::data::{self, Dataset, OpenOptions, Pools};
 use byol::device::Hardware;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
@@ -84,11 +84,12 @@ pub fn quiet_hardware(options: &args::Hardware) -> anyhow::Result<Hardware> {
     Ok(Hardware::choose(options.device, options.precision, options.threads)?)
 }
 
-/// The data that the options mean; reports what is odd about it.
+/// The data that the options mean, looked through for copies where that is asked for; reports what is odd about it.
 pub fn dataset(
     data: &Path,
     unlabeled: &[PathBuf],
     strictness: &args::Strictness,
+    copies: Option<Pools>,
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Dataset> {
     let options =
@@ -97,6 +98,9 @@ pub fn dataset(
     for folder in unlabeled {
         reporter.event(&Event::Note { text: format!("looking through {}", folder.display()) });
         telling(reporter, &options, |options| dataset.add_unlabeled(folder, options))?;
+    }
+    if let Some(pools) = copies {
+        dataset.look_for_copies(pools)?;
     }
     for text in &dataset.notes {
         reporter.event(&Event::Note { text: text.clone() });

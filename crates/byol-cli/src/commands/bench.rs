@@ -42,7 +42,7 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
     let hardware = request::hardware(&options.hardware, reporter)?;
     // Everything that can be wrong is found before minutes are spent on the first point.
     let points = points(options, subject, &hardware)?;
-    let data = request::dataset(&options.data, &[], &args::Strictness::default(), reporter)?;
+    let data = request::dataset(&options.data, &[], &args::Strictness::default(), None, reporter)?;
     for point in &points {
         bench::check(subject, &point.experiment, &data, point.options)?;
     }

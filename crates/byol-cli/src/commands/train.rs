@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use byol::config::Experiment;
-use byol::data::{Dataset, PATTERNS};
+use byol::data::{Dataset, PATTERNS, Pools};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report;
 use byol::run::RunDirectory;
@@ -159,7 +159,11 @@ impl Job<'_> {
         }
         let interrupt = interrupt::listen()?;
         let hardware = request::hardware(&meant.hardware, reporter)?;
-        let data = request::dataset(&meant.data, &meant.unlabeled, &meant.strictness, reporter)?;
+        let copies = match self.command {
+            TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain => Pools::LeaveCopiesOut,
+            TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,
+        };
+        let data = request::dataset(&meant.data, &meant.unlabeled, &meant.strictness, Some(copies), reporter)?;
         if let Some(more) = place.more_epochs {
             extend(out, more, &data, reporter)?;
             experiment = request::experiment(self.config, self.labels, basis)?;
