@@ -37,7 +37,7 @@ def check(case):
     expected = load_file(case["expected"])
     weights = load_file(case["safetensors"])
     for name, tensor in weights.items():
-        wanted = torch.int64 if name.endswith("num_batches_tracked") else torch.float32
+        wanted = torch.int64 if name.endswith(("num_batches_tracked", "labels")) else torch.float32
         assert tensor.dtype == wanted and tensor.is_contiguous(), name
         assert not name.endswith("num_batches_tracked") or tensor.item() == case["batches"], (name, tensor)
     with safe_open(case["safetensors"], "pt") as file:
