@@ -8,6 +8,7 @@ use super::load::RunData;
 use super::words;
 use crate::data::PATTERNS;
 use crate::eval::metrics::wilson;
+use crate::run::command::{CommandRecord, shell_word};
 use crate::run::record::{Control, LabelBudget, ResultName, Stage};
 
 /// Advice that is given at most.
@@ -107,8 +108,16 @@ fn beside(run: &RunData, what: &str) -> String {
     words::quoted(&format!("{path}-{what}"))
 }
 
+/// What the run was begun with, as it was typed; absent in runs of earlier versions.
+fn typed(run: &RunData) -> Option<&CommandRecord> {
+    run.command.as_ref().filter(|record| !record.data.as_os_str().is_empty())
+}
+
 /// Where the data lies; a name to be replaced where that is not recorded.
 fn place_of_data(run: &RunData) -> String {
+    if let Some(record) = typed(run) {
+        return shell_word(&record.data);
+    }
     let root = run.test_images.as_ref().and_then(|images| images.root.as_deref());
     match (root, run.summary.as_ref().map(|summary| summary.data.name.as_str())) {
         (Some(root), _) => words::quoted(root),
@@ -119,6 +128,10 @@ fn place_of_data(run: &RunData) -> String {
 
 /// `--data` and `--unlabeled` of the run.
 fn data(run: &RunData) -> String {
+    if let Some(record) = typed(run) {
+        let pools = record.unlabeled.iter().map(|pool| format!(" --unlabeled {}", shell_word(pool)));
+        return format!("--data {}{}", shell_word(&record.data), pools.collect::<String>());
+    }
     let summary = run.summary.as_ref();
     let mut text = format!("--data {}", place_of_data(run));
     // `unlabeled` and `train` are splits of the data itself.
