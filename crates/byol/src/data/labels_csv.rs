@@ -1,6 +1,6 @@
 //! Tables of labels, `path,label`, for pictures that lie beside them or in folders beside them. A third column, `split`, may
-//! divide them; a row without a label is a picture without one. Files are read in [`super::table`], cells become files in
-//! [`super::table_files`], and tables are looked for in [`super::tables`].
+//! divide them; a row without a label is a picture without one. Files are read in `table`, cells become files in
+//! `table_files`, and tables are looked for in `tables`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! WebDataset: uncompressed tar files whose members belong together by name, `0001.jpg` and `0001.cls`. The pictures are
-//! read where they lie in the mapped files; nothing is unpacked. Which members are a sample is found in [`super::tar_samples`].
+//! read where they lie in the mapped files; nothing is unpacked. Which members are a sample is found in `tar_samples`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
