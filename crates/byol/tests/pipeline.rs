@@ -158,7 +158,7 @@ fn what_cannot_work_is_refused_with_a_remedy() {
     let large = refusal(&tiny(&["pretrain.batch_size=1000"]), &data, &fresh("large"), OpenMode::Fresh);
     assert!(large.contains("pretrain.batch_size is 1000 but there are only 180 images"), "{large}");
     let labels = refusal(&tiny(&["labels_per_class=[9]"]), &data, &fresh("labels"), OpenMode::Fresh);
-    assert!(labels.contains("8 labelled images") && labels.contains('9'), "{labels}");
+    assert!(labels.contains("8 labelled training images") && labels.contains("9 per class"), "{labels}");
     let without = Dataset { test: None, ..small() };
     let missing = refusal(&experiment, &without, &fresh("missing"), OpenMode::Fresh);
     assert!(missing.contains("no test split"), "{missing}");
