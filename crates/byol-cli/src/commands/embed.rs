@@ -49,7 +49,7 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;
     options.trained.tell(&trained.origin, reporter)?;
-    let files = options.pictures.files()?;
+    let files = options.pictures.files(reporter)?;
 
     let failed = || format!("failed to write {}", options.out.display());
     let digest = trained.digest();

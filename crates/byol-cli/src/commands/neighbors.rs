@@ -56,6 +56,9 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
 
     let (matrix, names) = if options.among.is_dir() {
         let found = files::find(std::slice::from_ref(&options.among))?;
+        for text in files::passed_over(std::slice::from_ref(&options.among)).sentences() {
+            reporter.event(&Event::Warning { text });
+        }
         let (mut values, mut names) = (Vec::new(), Vec::new());
         pictures::go_through(&network, &found, &hardware, false, reporter, |path, row| {
             values.extend_from_slice(row);

@@ -206,8 +206,8 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// The files that are meant.
-    pub fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
+    /// The files that are meant; reports what was passed over.
+    pub fn files(&self, reporter: &mut dyn Reporter) -> anyhow::Result<Vec<PathBuf>> {
         let from_input = |path: &&PathBuf| path.as_os_str() == STANDARD_INPUT;
         match self.paths.iter().filter(from_input).count() {
             0 if self.null => return Err(Usage("--null is for paths on standard input, which `-` reads".into()).into()),
@@ -227,7 +227,11 @@ impl Pictures {
         if given.is_empty() {
             bail!("standard input holds no paths");
         }
-        Ok(files::find(&given)?)
+        let found = files::find(&given)?;
+        for text in files::passed_over(&given).sentences() {
+            reporter.event(&Event::Warning { text });
+        }
+        Ok(found)
     }
 }
 

@@ -93,7 +93,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
     // Looked for first: whoever mistyped a path need not wait for a calibration.
-    let files = options.pictures.files()?;
+    let files = options.pictures.files(reporter)?;
     reporter.event(&Event::Note { text: pictures::about(&chosen)? });
     if let Some(labelled) = &options.calibrate_on {
         let about = Calibrated { trained, network: &network, hardware: &hardware };

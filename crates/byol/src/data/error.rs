@@ -10,6 +10,7 @@ use super::cifar10::Cifar10Problem;
 use super::hf_parquet::ParquetProblem;
 use super::labels_csv::CsvProblem;
 use super::pack::PackProblem;
+use super::passed_over;
 use super::picture::{EXTENSIONS, MAX_FILE_BYTES, MAX_PIXELS};
 use super::stl10::IMAGE_BYTES;
 use super::webdataset::TarProblem;
@@ -66,7 +67,8 @@ pub enum DataError {
 
     #[error(
         "no data set found in {path}; give a folder of class folders with pictures, pictures with a labels.csv, Parquet \
-         or tar files of pictures, the binary files of STL-10 (`byol data fetch stl10` gets them) or CIFAR-10, or the name of the embedded set, `patterns`"
+         or tar files of pictures, the binary files of STL-10 (`byol data fetch stl10` gets them) or CIFAR-10, or the name of the embedded set, `patterns`{}",
+        passed_over::hint(path)
     )]
     UnknownDataset { path: PathBuf },
 
@@ -81,7 +83,8 @@ pub enum DataError {
 
     #[error(
         "the folder of class `{class}`, {path}, holds no picture; add some, remove it, or begin its name with a dot if it \
-         is no class"
+         is no class{}",
+        passed_over::hint(path)
     )]
     EmptyClass { path: PathBuf, class: String },
 
@@ -187,7 +190,7 @@ pub enum DataError {
     #[error("{path}, line {line}: {problem}; repair the file or remove it to go without predefined folds")]
     FoldLine { path: PathBuf, line: usize, problem: FoldProblem },
 
-    #[error("no pictures in {path}; the folder and the folders in it hold no file that ends in {}", EXTENSIONS.map(|e| format!(".{e}")).join(", "))]
+    #[error("no pictures in {path}; the folder and the folders in it hold no file that ends in {}{}", EXTENSIONS.map(|e| format!(".{e}")).join(", "), passed_over::hint(path))]
     NoPictures { path: PathBuf },
 
     #[error("{path} holds no image: {what}")]
@@ -272,6 +275,9 @@ pub enum PictureProblem {
 
     #[error("the content is neither JPEG, PNG, WebP, BMP, TIFF nor GIF")]
     UnknownFormat,
+
+    #[error("the content is {what}, which is not read; {remedy}")]
+    Unread { what: &'static str, remedy: &'static str },
 
     #[error("the file is cut off: the picture data does not end")]
     CutOff,

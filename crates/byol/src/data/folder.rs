@@ -1,6 +1,7 @@
 //! Folders of pictures, searched recursively. Labels, where the folders within stand for classes, are the subject of
 //! `class_folders`.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +53,8 @@ impl fmt::Debug for OpenOptions {
 /// The readable pictures of a folder and the folders in it, in the order of their paths, without labels.
 ///
 /// Files count as pictures by their extension (in any case) and are decoded by their content. Links are followed, except
-/// back into a folder that is being searched; names that begin with a dot are passed over.
+/// back into a folder that is being searched; names that begin with a dot and folders of systems (thumbnails, deleted files)
+/// are passed over.
 pub struct FolderSource {
     pictures: EncodedPictures,
     skipped: Vec<Skipped>,
@@ -172,9 +174,29 @@ pub(crate) fn require_folder(path: &Path) -> Result<(), DataError> {
     }
 }
 
+/// Everything in `folder` that may count, see [`is_aside`].
 pub(crate) fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
-    let visible = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let visible = |entry: &DirEntry| entry.depth() == 0 || !is_aside(entry.file_name());
     WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible)
+}
+
+/// Names in which systems keep thumbnails, deleted files and snapshots of what lies beside them.
+const SYSTEM_FOLDERS: [&str; 9] = [
+    "@eaDir",
+    "__MACOSX",
+    "#recycle",
+    "@Recycle",
+    "@Recently-Snapshot",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
+
+/// Whether files and folders of this name are passed over: those that begin with a dot, and [`SYSTEM_FOLDERS`] in any
+/// case. A folder that was named by the user is searched whatever it is called.
+pub(crate) fn is_aside(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || SYSTEM_FOLDERS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 pub(crate) fn is_picture(path: &Path) -> bool {

@@ -16,6 +16,7 @@ use super::folder::OpenOptions;
 use super::format::{self, Format, Found};
 use super::listing::{Divided, Labels, Listing, Usable};
 use super::look::Look;
+use super::passed_over::PassedOver;
 use super::stl10::{self, Stl10Images};
 use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, cifar10, pack, patterns};
 
@@ -35,6 +36,8 @@ pub struct DataInfo {
     pub damaged: Vec<Damage>,
     /// How many pictures there are of each file name extension, where they have names.
     pub extensions: BTreeMap<String, usize>,
+    /// Files and folders that look like pictures and are not read.
+    pub passed_over: PassedOver,
     /// Test pictures that are in another split also.
     pub straddling: Vec<Straddling>,
     /// One picture under several labels.
@@ -84,7 +87,8 @@ impl DataInfo {
     pub fn inspect(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
         let found = format::find(path.as_ref())?;
         if let Some(listing) = found.list(Labels::Read)? {
-            return Self::of_listing(&listing, options);
+            let passed_over = PassedOver::beside(&found, &listing);
+            return Ok(DataInfo { passed_over, ..Self::of_listing(&listing, options)? });
         }
         match found {
             Found::Stl10 { folder } => Ok(Self::of_stl10(folder)),
@@ -109,6 +113,7 @@ impl DataInfo {
             missing: Vec::new(),
             damaged: Vec::new(),
             extensions: BTreeMap::new(),
+            passed_over: PassedOver::default(),
             straddling: Vec::new(),
             contradictions: Vec::new(),
             repeated: Vec::new(),
@@ -363,6 +368,9 @@ impl fmt::Display for DataInfo {
         if !self.extensions.is_empty() {
             let kinds: Vec<String> = self.extensions.iter().map(|(kind, count)| format!("{count} .{kind}")).collect();
             writeln!(out, "\nfiles: {}", kinds.join(", "))?;
+        }
+        for text in self.passed_over.sentences() {
+            writeln!(out, "\n{text}")?;
         }
         self.fmt_classes(out)?;
         self.fmt_straddling(out)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::holds_pictures;
+use super::folder::{holds_pictures, is_aside};
 use super::names::composed;
 use super::split::Split;
 
@@ -175,7 +175,7 @@ pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     for entry in fs::read_dir(folder).map_err(DataError::io("search", folder))? {
         let entry = entry.map_err(DataError::io("search", folder))?;
         // Follows links.
-        if entry.path().is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+        if entry.path().is_dir() && !is_aside(&entry.file_name()) {
             folders.push(entry.path());
         }
     }

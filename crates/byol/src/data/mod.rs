@@ -25,6 +25,7 @@ pub mod look;
 mod names;
 mod origin;
 pub mod pack;
+pub mod passed_over;
 pub mod patterns;
 pub mod picture;
 mod split;
@@ -55,6 +56,7 @@ pub use copies::Pools;
 use fingerprint::Fingerprint;
 use format::Found;
 use listing::{Labels, Pool};
+use passed_over::PassedOver;
 
 /// The name that stands for the embedded set where a folder is expected.
 pub const PATTERNS: &str = "patterns";
@@ -179,7 +181,12 @@ impl Dataset {
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
         let found = format::find(path.as_ref())?;
         match found.list(Labels::Read)? {
-            Some(listing) => listing.open(options),
+            Some(listing) => {
+                let passed_over = PassedOver::beside(&found, &listing);
+                let mut dataset = listing.open(options)?;
+                dataset.warnings.extend(passed_over.sentences());
+                Ok(dataset)
+            }
             None => {
                 let mut dataset = Self::open_arrays(&found)?;
                 dataset.warnings.extend(options.split_file.as_deref().map(listing::unused_split));
@@ -212,8 +219,12 @@ impl Dataset {
             Err(DataError::UnknownDataset { path }) => return Err(DataError::NoPictures { path }),
             found => found?,
         };
+        let mut passed_over = PassedOver::default();
         let Pool { images, skipped, fingerprint: of_pool, notes, warnings } = match found.list(Labels::Ignored)? {
-            Some(listing) => listing.open_pool(options)?,
+            Some(listing) => {
+                passed_over = PassedOver::beside(&found, &listing);
+                listing.open_pool(options)?
+            }
             None => Self::open_arrays(&found)?.into_pool(path),
         };
         let (images, left_out) = self.without_test_pictures(images);
@@ -228,6 +239,7 @@ impl Dataset {
         }
         self.notes.extend(notes);
         self.warnings.extend(warnings);
+        self.warnings.extend(passed_over.sentences());
         self.warnings.extend(listing::describe(&skipped, path));
         self.skipped += skipped.len();
         self.findings.name_unreadable(&skipped);

@@ -26,6 +26,7 @@ use super::folder::OpenOptions;
 use super::format::{self, Found};
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::look::Look;
+use super::passed_over::PassedOver;
 use super::subset::SubsetSource;
 use super::{
     DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages, origin, tables,
@@ -140,10 +141,16 @@ pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Resu
         .map_err(DataError::io("create", &temporary))
         .and_then(|file| write(file, &temporary, &listing, Source::new(path, files, state), size, options))
         .and_then(|packed| fs::rename(&temporary, out).map_err(DataError::io("write", out)).map(|()| packed));
-    if packed.is_err() {
-        let _ = fs::remove_file(&temporary);
+    match packed {
+        Ok(mut packed) => {
+            packed.warnings.extend(PassedOver::beside(&found, &listing).sentences());
+            Ok(packed)
+        }
+        Err(error) => {
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
     }
-    packed
 }
 
 fn write(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::InferenceError;
 use crate::data::folder::{is_picture, walk};
+use crate::data::passed_over::PassedOver;
 use crate::data::picture::EXTENSIONS;
 
 /// The pictures that `given` names, in its order; those of a folder and the folders in it by their paths.
@@ -22,10 +23,18 @@ pub fn find(given: &[PathBuf]) -> Result<Vec<PathBuf>, InferenceError> {
         if path.is_dir() { found.extend(in_folder(path)) } else { found.push(path.clone()) }
     }
     if found.is_empty() {
+        let passed_over = passed_over(given).sentences().iter().map(|text| format!("; {text}")).collect();
         let searched = given.iter().map(|path| path.display().to_string()).collect();
-        return Err(InferenceError::NoPictures { searched, extensions: EXTENSIONS.join(", ") });
+        return Err(InferenceError::NoPictures { searched, extensions: EXTENSIONS.join(", "), passed_over });
     }
     Ok(found)
+}
+
+/// What looks like pictures in the given folders and is not read.
+pub fn passed_over(given: &[PathBuf]) -> PassedOver {
+    let mut passed_over = PassedOver::default();
+    given.iter().filter(|path| path.is_dir()).for_each(|folder| passed_over.add(PassedOver::within(folder)));
+    passed_over
 }
 
 fn in_folder(folder: &Path) -> Vec<PathBuf> {

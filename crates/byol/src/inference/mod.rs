@@ -27,8 +27,13 @@ use crate::model::ModelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InferenceError {
-    #[error("no pictures in {}; give files, or folders that hold pictures ({extensions})", .searched.join(", "))]
-    NoPictures { searched: Vec<String>, extensions: String },
+    #[error("no pictures in {}; give files, or folders that hold pictures ({extensions}){passed_over}", .searched.join(", "))]
+    NoPictures {
+        searched: Vec<String>,
+        extensions: String,
+        /// What was there instead, as a part of the sentence.
+        passed_over: String,
+    },
     #[error(
         "{} holds a folder '{name}', but the classes are {}; name the folders as the classes", path.display(),
         .classes.join(", ")

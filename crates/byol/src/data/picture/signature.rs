@@ -1,0 +1,79 @@
+//! What a file is by its first bytes, whatever it is called.
+
+use image::ImageFormat;
+
+/// How many bytes are enough to tell.
+pub(crate) const SIGNATURE_BYTES: usize = 256;
+
+/// The content of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Image(ImageFormat),
+    /// A known kind that is not read.
+    Unread {
+        what: &'static str,
+        /// What the user can do about it.
+        remedy: &'static str,
+    },
+    Unknown,
+}
+
+const RAW: &str = "develop it into JPEG or TIFF";
+const OTHER: &str = "convert it to PNG or JPEG";
+const NO_IMAGE: &str = "get the image itself, or remove the file";
+
+/// Kinds that are not read: where the bytes stand, the bytes, what it is called, the remedy.
+const UNREAD: [(usize, &[u8], &str, &str); 30] = [
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL", OTHER),
+    (0, b"\xff\x0a", "JPEG XL", OTHER),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000", OTHER),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000", OTHER),
+    (0, b"\xff\xd8\xff\xf7", "JPEG-LS", OTHER),
+    (0, b"8BPS", "a Photoshop file", OTHER),
+    (0, b"gimp xcf", "a GIMP file", OTHER),
+    (0, b"\x76\x2f\x31\x01", "OpenEXR", OTHER),
+    (0, b"#?RADIANCE", "Radiance HDR", OTHER),
+    (0, b"qoif", "QOI", OTHER),
+    (0, b"\0\0\x01\0", "an icon", OTHER),
+    (0, b"DDS ", "a DDS texture", OTHER),
+    (0, b"SIMPLE  =", "FITS", OTHER),
+    (128, b"DICM", "DICOM", OTHER),
+    (0, b"FUJIFILMCCD-RAW", "camera raw (Fujifilm)", RAW),
+    (0, b"FOVb", "camera raw (Sigma)", RAW),
+    (0, b"IIRO", "camera raw (Olympus)", RAW),
+    (0, b"IIRS", "camera raw (Olympus)", RAW),
+    (0, b"MMOR", "camera raw (Olympus)", RAW),
+    (0, b"IIU\0", "camera raw (Panasonic)", RAW),
+    (8, b"CR\x02\0", "camera raw (Canon)", RAW),
+    (4, b"ftypcrx ", "camera raw (Canon)", RAW),
+    (4, b"ftyp", "a video", "take single frames out of it"),
+    (0, b"\x1a\x45\xdf\xa3", "a video", "take single frames out of it"),
+    (0, b"%PDF", "a PDF document", OTHER),
+    (0, b"<svg", "an SVG drawing", OTHER),
+    (0, b"<?xml", "an SVG drawing or other XML", OTHER),
+    (0, b"version https://git-lfs", "a pointer of Git LFS", "get the file that it stands for with `git lfs pull`"),
+    (0, b"<!DOCTYPE", "a web page", NO_IMAGE),
+    (0, b"<html", "a web page", NO_IMAGE),
+];
+
+impl Content {
+    /// Judges by the first [`SIGNATURE_BYTES`]; more do no harm.
+    pub fn of(bytes: &[u8]) -> Content {
+        let unread = UNREAD.iter().find(|&&(at, mark, ..)| bytes.get(at..at + mark.len()) == Some(mark));
+        if let Some(&(_, _, what, remedy)) = unread {
+            return Content::Unread { what, remedy };
+        }
+        match image::guess_format(bytes) {
+            Ok(
+                format @ (ImageFormat::Jpeg
+                | ImageFormat::Png
+                | ImageFormat::WebP
+                | ImageFormat::Bmp
+                | ImageFormat::Tiff
+                | ImageFormat::Gif),
+            ) => Content::Image(format),
+            Ok(ImageFormat::Pnm) => Content::Unread { what: "a portable bitmap (PNM)", remedy: OTHER },
+            _ => Content::Unknown,
+        }
+    }
+}
