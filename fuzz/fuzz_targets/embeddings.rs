@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     let list = folder.path().join("rows.npy.paths.csv");
     std::fs::write(&path, bytes).expect("a temporary file can be written");
     std::fs::write(list, "path\na.png\nb.png\n").expect("a temporary file can be written");
-    if let Ok((matrix, names)) = embeddings::read(&path)
+    if let Ok(embeddings::Embeddings { matrix, names, .. }) = embeddings::read(&path)
         && (matrix.rows() != names.len() || matrix.values.len() != matrix.rows() * matrix.columns)
     {
         std::process::abort();
