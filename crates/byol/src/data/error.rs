@@ -273,7 +273,7 @@ pub enum PictureProblem {
     #[error("the picture has no pixels ({width} x {height})")]
     NoPixels { width: u32, height: u32 },
 
-    #[error("the content is neither JPEG, PNG, WebP, BMP, TIFF nor GIF")]
+    #[error("the content is neither JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC nor AVIF")]
     UnknownFormat,
 
     #[error("the content is {what}, which is not read; {remedy}")]

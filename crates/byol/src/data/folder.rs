@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(source.len(), 1);
         assert_eq!(
             skipped,
-            ["the file is empty (0 bytes)", "the content is neither JPEG, PNG, WebP, BMP, TIFF nor GIF"]
+            ["the file is empty (0 bytes)", "the content is neither JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC nor AVIF"]
         );
 
         let strict = OpenOptions { strict: true, ..lenient() };

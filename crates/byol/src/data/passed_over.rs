@@ -42,11 +42,10 @@ const RAW: [&str; 25] = [
 const VIDEO: [&str; 14] =
     ["3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "webm", "wmv"];
 /// Images that are not read, those of microscopes and hospitals among them.
-const OTHER: [&str; 50] = [
-    "avif", "avifs", "bpg", "cur", "czi", "dcm", "dds", "dicom", "emf", "eps", "exr", "fits", "flif", "hdr", "heic",
-    "heics", "heif", "heifs", "hif", "icns", "ico", "j2c", "j2k", "jls", "jp2", "jpf", "jpx", "jxl", "jxr", "lif",
-    "mrxs", "nd2", "ndpi", "pam", "pbm", "pcx", "pgm", "pnm", "ppm", "psb", "psd", "qoi", "scn", "svg", "svs", "tga",
-    "vsi", "wdp", "wmf", "xcf",
+const OTHER: [&str; 46] = [
+    "avifs", "bpg", "cur", "czi", "dcm", "dds", "dicom", "emf", "eps", "exr", "fits", "flif", "hdr", "heics", "heifs",
+    "icns", "ico", "j2c", "j2k", "jls", "jp2", "jpf", "jpx", "jxl", "jxr", "lif", "mrxs", "nd2", "ndpi", "pam", "pbm",
+    "pcx", "pgm", "pnm", "ppm", "psb", "psd", "qoi", "scn", "svg", "svs", "tga", "vsi", "wdp", "wmf", "xcf",
 ];
 
 fn kind(extension: &str) -> Option<Kind> {
@@ -64,7 +63,7 @@ fn kind(extension: &str) -> Option<Kind> {
 fn begins_as_image(path: &Path) -> bool {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(SIGNATURE_BYTES as u64).read_to_end(&mut bytes));
-    read.is_ok() && matches!(Content::of(&bytes), Content::Image(_))
+    read.is_ok() && matches!(Content::of(&bytes), Content::Image(_) | Content::Heif)
 }
 
 impl PassedOver {

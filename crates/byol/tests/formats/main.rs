@@ -3,6 +3,7 @@
 
 mod cifar10;
 mod class_folders;
+mod heif;
 mod inventories;
 mod layouts;
 mod packs;

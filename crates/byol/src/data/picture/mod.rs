@@ -1,6 +1,7 @@
-//! One picture file: decoding JPEG, PNG, WebP, BMP, TIFF and GIF to [`Image`], within limits. Which files there are is found in
+//! One picture file: decoding JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC and AVIF to [`Image`], within limits. Which files there are is found in
 //! [`super::folder`].
 
+mod heif;
 mod jpeg;
 pub(crate) mod signature;
 
@@ -26,8 +27,10 @@ pub const MAX_FILE_BYTES: u64 = 512 << 20;
 const MAX_DECODER_BYTES: u64 = 1 << 30;
 
 /// File name extensions (in any case) of pictures.
-pub(crate) const EXTENSIONS: [&str; 14] =
-    ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "jfif", "jpe", "jif", "jfi", "apng", "dib"];
+pub(crate) const EXTENSIONS: [&str; 18] = [
+    "jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "heic", "heif", "hif", "avif", "jfif", "jpe", "jif",
+    "jfi", "apng", "dib",
+];
 
 /// One picture file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl FileImage {
     }
 
     /// Decodes the file into `image`, reusing its buffer, as the picture is meant to be looked at: turned and mirrored
-    /// by its EXIF orientation, palettes resolved, gray repeated in the three channels, 16 bits rounded to 8, and
+    /// by its EXIF orientation (HEIC and AVIF: by their container), palettes resolved, gray repeated in the three channels, 16 bits rounded to 8, and
     /// transparent pixels laid over white. CMYK becomes RGB as in Pillow. Colour profiles are ignored; of an animation the
     /// first frame is taken, of a TIFF file the first page.
     ///
@@ -113,20 +116,21 @@ pub(crate) fn decode_bytes(bytes: &[u8], image: &mut Image) -> Result<(), Pictur
         return Err(PictureProblem::Empty);
     }
     // A decoder that panics on one crafted file must not end a run over a million good ones.
-    let picture = catch_unwind(AssertUnwindSafe(|| upright(bytes)))
-        .unwrap_or_else(|_| Err(PictureProblem::Decode("the decoder failed".into())))?;
-    to_planes(picture, image);
-    Ok(())
+    let decoded = catch_unwind(AssertUnwindSafe(|| {
+        match Content::of(bytes) {
+            Content::Image(format) => to_planes(upright(bytes, format)?, image),
+            Content::Heif => heif::decode(bytes, MAX_PIXELS)?.into_planes(image),
+            Content::Unread { what, remedy } => return Err(PictureProblem::Unread { what, remedy }),
+            Content::Unknown => return Err(PictureProblem::UnknownFormat),
+        }
+        Ok(())
+    }));
+    decoded.unwrap_or_else(|_| Err(PictureProblem::Decode("the decoder failed".into())))
 }
 
 /// The picture, turned as its EXIF data says.
-fn upright(bytes: &[u8]) -> Result<DynamicImage, PictureProblem> {
+fn upright(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, PictureProblem> {
     let decode_error = |error: image::ImageError| PictureProblem::Decode(error.to_string());
-    let format = match Content::of(bytes) {
-        Content::Image(format) => format,
-        Content::Unread { what, remedy } => return Err(PictureProblem::Unread { what, remedy }),
-        Content::Unknown => return Err(PictureProblem::UnknownFormat),
-    };
     if format == ImageFormat::Jpeg && !jpeg::ends(bytes) {
         return Err(PictureProblem::CutOff);
     }

@@ -9,6 +9,8 @@ pub(crate) const SIGNATURE_BYTES: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Image(ImageFormat),
+    /// HEIC or AVIF.
+    Heif,
     /// A known kind that is not read.
     Unread {
         what: &'static str,
@@ -56,9 +58,27 @@ const UNREAD: [(usize, &[u8], &str, &str); 30] = [
     (0, b"<html", "a web page", NO_IMAGE),
 ];
 
+/// Brands of files that hold images in the way of HEIF (ISO/IEC 23008-12 and MIAF).
+const HEIF_BRANDS: [&[u8; 4]; 10] =
+    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"avif", b"avis"];
+
+/// Whether the file says that it holds still images: by its brand, or by one that it is compatible with.
+fn is_heif(bytes: &[u8]) -> bool {
+    let Some(&[a, b, c, d, b'f', b't', b'y', b'p']) = bytes.get(..8) else {
+        return false;
+    };
+    let end = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX).min(bytes.len());
+    // The second group of four is a version.
+    let brands = bytes[..end].chunks_exact(4).enumerate().filter(|(place, _)| *place == 2 || *place > 3);
+    brands.into_iter().any(|(_, brand)| HEIF_BRANDS.iter().any(|known| brand == *known))
+}
+
 impl Content {
     /// Judges by the first [`SIGNATURE_BYTES`]; more do no harm.
     pub fn of(bytes: &[u8]) -> Content {
+        if is_heif(bytes) {
+            return Content::Heif;
+        }
         let unread = UNREAD.iter().find(|&&(at, mark, ..)| bytes.get(at..at + mark.len()) == Some(mark));
         if let Some(&(_, _, what, remedy)) = unread {
             return Content::Unread { what, remedy };

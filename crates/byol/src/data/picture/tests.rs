@@ -120,7 +120,7 @@ fn pictures_are_turned_upright() {
 #[test]
 fn broken_files_are_explained() {
     assert!(problem("a.jpg", b"").contains("a.jpg: the file is empty (0 bytes)"));
-    assert!(problem("a.jpg", b"hello").contains("neither JPEG, PNG, WebP, BMP, TIFF nor GIF"));
+    assert!(problem("a.jpg", b"hello").contains("neither JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC nor AVIF"));
     assert!(problem("a.png", b"\x89PNG\r\n\x1a\nhello").contains("cannot be decoded"));
     let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (x ^ y) as u8, 3 * x as u8]));
     for (format, expected) in [

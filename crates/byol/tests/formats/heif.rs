@@ -1,0 +1,109 @@
+//! HEIC and AVIF files, held against what libheif and libavif decode (`fixtures/formats/heif/make_heif.py`).
+
+use super::*;
+use byol::data::picture::FileImage;
+
+/// Levels of 0 to 255 that a decoder may be from the reference.
+const TOLERANCE: u8 = 2;
+
+fn folder() -> std::path::PathBuf {
+    Path::new(FIXTURES).join("heif")
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap()
+}
+
+fn decoded(path: &Path) -> Result<Image, String> {
+    let mut image = Image::default();
+    let outcome = FileImage::open(path).and_then(|file| file.decode(&mut image));
+    outcome.map(|()| image).map_err(|error| error.to_string())
+}
+
+/// The content under a name that says nothing of it.
+fn decoded_bytes(bytes: &[u8]) -> Result<Image, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("picture.jpg");
+    write(&path, bytes);
+    decoded(&path)
+}
+
+#[test]
+fn every_kind_looks_as_the_reference_shows_it() {
+    let mut names: Vec<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".heic") || name.ends_with(".avif"))
+        .collect();
+    names.sort();
+    assert!(names.len() > 45, "{}", names.len());
+    let mut wrong = Vec::new();
+    for name in names {
+        let shown = decoded(&folder().join(format!("{name}.png"))).unwrap();
+        match decoded(&folder().join(&name)) {
+            Err(error) => wrong.push(error),
+            Ok(image) if (image.width, image.height) != (shown.width, shown.height) => {
+                wrong.push(format!("{name}: {} x {}", image.width, image.height));
+            }
+            Ok(image) => {
+                let far = image.pixels.iter().zip(&shown.pixels).map(|(is, should)| is.abs_diff(*should)).max();
+                if far > Some(TOLERANCE) {
+                    wrong.push(format!("{name}: {far:?} levels from the reference"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn damaged_files_are_errors_and_nothing_worse() {
+    for name in ["420.heic", "alpha.heic", "grid.heic", "420.avif", "alpha.avif", "grid.avif", "10-bit.avif"] {
+        let whole = fixture(name);
+        for length in (1..whole.len()).step_by(29) {
+            let message = decoded_bytes(&whole[..length]).expect_err(name);
+            assert!(!message.contains("the decoder failed"), "{name} cut to {length} bytes: {message}");
+        }
+        // A flipped bit may give another picture, or none.
+        for bit in (0..8 * whole.len()).step_by(101) {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            match decoded_bytes(&flipped) {
+                Ok(image) => assert_eq!(image.pixels.len(), 3 * image.width * image.height),
+                Err(message) => assert!(!message.contains("the decoder failed"), "{name}, bit {bit}: {message}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn enormous_pictures_are_refused_from_their_header() {
+    for name in ["444.heic", "444.avif", "grid.heic"] {
+        let mut bytes = fixture(name);
+        let at = bytes.windows(4).position(|kind| kind == b"ispe").unwrap() + 8;
+        bytes[at..at + 8].copy_from_slice(&[0, 0, 0x40, 0, 0, 0, 0x40, 0]);
+        contains(&decoded_bytes(&bytes).unwrap_err(), &["16384 x 16384 pixels", "100 megapixels"]);
+    }
+}
+
+#[test]
+fn other_files_in_such_containers_are_named() {
+    let begins = |brand: &[u8; 4]| [b"\0\0\0\x18ftyp", brand.as_slice(), b"\0\0\0\0isommp42", &[0; 40]].concat();
+    contains(&decoded_bytes(&begins(b"mp42")).unwrap_err(), &["a video", "single frames"]);
+    contains(&decoded_bytes(&begins(b"crx ")).unwrap_err(), &["camera raw (Canon)", "develop it"]);
+    contains(&decoded_bytes(&begins(b"heic")).unwrap_err(), &["picture.jpg", "cannot be decoded"]);
+}
+
+#[test]
+fn they_count_as_other_pictures_do() {
+    let root = tempfile::tempdir().unwrap();
+    for (number, name) in ["420", "alpha", "bt709", "422"].iter().enumerate() {
+        write(&root.path().join(format!("cat/IMG_{number}.HEIC")), &fixture(&format!("{name}.heic")));
+        write(&root.path().join(format!("dog/{number}.avif")), &fixture(&format!("{name}.avif")));
+    }
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names, ["cat", "dog"]);
+    assert_eq!(dataset.warnings, Vec::<String>::new());
+    let pictures = [&dataset.train, &dataset.test].map(|split| split.as_ref().map_or(0, |split| split.images.len()));
+    assert_eq!(pictures.iter().sum::<usize>(), 8);
+}
