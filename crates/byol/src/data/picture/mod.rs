@@ -3,8 +3,11 @@
 
 mod heif;
 mod jpeg;
+mod png;
 pub(crate) mod signature;
+mod webp;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -134,9 +137,13 @@ fn upright(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, PicturePro
     if format == ImageFormat::Jpeg && !jpeg::ends(bytes) {
         return Err(PictureProblem::CutOff);
     }
+    let shown = match format {
+        ImageFormat::WebP => webp::unblended(bytes),
+        _ => Cow::Borrowed(bytes),
+    };
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut reader = ImageReader::with_format(Cursor::new(&shown), format);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(decode_error)?;
     let (width, height) = decoder.dimensions();
@@ -147,9 +154,12 @@ fn upright(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, PicturePro
         return Err(PictureProblem::NoPixels { width, height });
     }
     // Broken EXIF data says nothing about the pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = match format {
+        ImageFormat::Png => png::orientation(bytes),
+        _ => decoder.orientation().ok(),
+    };
     let mut picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
-    picture.apply_orientation(orientation);
+    picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
     Ok(picture)
 }
 
