@@ -63,6 +63,8 @@ def upright(picture):
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I"):
         picture = Image.fromarray(((np.asarray(picture).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if picture.mode == "F":
+        picture = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
     if picture.has_transparency_data:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
     return picture.convert("RGB")

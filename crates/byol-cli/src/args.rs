@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use byol::config::preset;
+use byol::data::Levels;
 use byol::device::{DeviceChoice, PrecisionChoice};
 use byol::run::record::LabelBudget;
 use clap::builder::PossibleValuesParser;
@@ -151,6 +152,9 @@ pub struct Info {
     /// Anything that --data takes elsewhere
     #[arg(value_name = "DIR")]
     pub data: PathBuf,
+    /// Stored values that become black to white in pictures of more than eight bits: full, 12bit, 0..4095
+    #[arg(long, value_name = "LEVELS", default_value_t, allow_negative_numbers = true)]
+    pub levels: Levels,
     #[command(flatten)]
     pub kept: KeptSplit,
 }

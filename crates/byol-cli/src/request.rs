@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use byol::config::Experiment;
 use byol::config::resolve::{Request, Typed, resolve_typed};
-use byol::data::{self, Dataset, OpenOptions, Pools};
+use byol::data::{self, Dataset, Levels, OpenOptions, Pools};
 use byol::device::Hardware;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
@@ -90,10 +90,11 @@ pub fn dataset(
     unlabeled: &[PathBuf],
     strictness: &args::Strictness,
     copies: Option<Pools>,
+    levels: Levels,
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Dataset> {
     let options =
-        OpenOptions { strict: strictness.strict, split_file: strictness.kept.split.clone(), ..OpenOptions::default() };
+        OpenOptions { strict: strictness.strict, levels, split_file: strictness.kept.split.clone(), ..OpenOptions::default() };
     let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;
     for folder in unlabeled {
         reporter.event(&Event::Note { text: format!("looking through {}", folder.display()) });

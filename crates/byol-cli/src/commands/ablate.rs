@@ -18,7 +18,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
     let interrupt = interrupt::listen()?;
     let hardware = request::hardware(&options.hardware, reporter)?;
-    let data = request::dataset(&options.data, &[], &options.strictness, None, reporter)?;
+    let data = request::dataset(&options.data, &[], &options.strictness, None, experiment.levels, reporter)?;
     let mut context = Context {
         experiment: &experiment,
         data: &data,

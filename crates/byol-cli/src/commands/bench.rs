@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use byol::bench::{self, BenchOptions, BenchResult, Subject};
 use byol::config::Experiment;
+use byol::data::Levels;
 use byol::device::Hardware;
 use byol::run::event::Reporter;
 use byol::run::record::Stage;
@@ -42,7 +43,7 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
     let hardware = request::hardware(&options.hardware, reporter)?;
     // Everything that can be wrong is found before minutes are spent on the first point.
     let points = points(options, subject, &hardware)?;
-    let data = request::dataset(&options.data, &[], &args::Strictness::default(), None, reporter)?;
+    let data = request::dataset(&options.data, &[], &args::Strictness::default(), None, Levels::default(), reporter)?;
     for point in &points {
         bench::check(subject, &point.experiment, &data, point.options)?;
     }

@@ -44,6 +44,7 @@ pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter)
 
 pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
     let open = OpenOptions {
+        levels: options.levels,
         split_file: options.kept.split.clone(),
         on_progress: counter(output, "looked at"),
         ..OpenOptions::default()

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use byol::data::OpenOptions;
+use byol::data::{Levels, OpenOptions};
 use byol::data::pack::{self, DEFAULT_SIZE};
 use byol::run::event::{Event, Reporter};
 use clap::Args;
@@ -24,6 +24,9 @@ pub struct Pack {
     /// the training is enough
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SIZE, value_parser = size, allow_negative_numbers = true)]
     pub size: usize,
+    /// Stored values that become black to white in pictures of more than eight bits: full, 12bit, 0..4095
+    #[arg(long, value_name = "LEVELS", default_value_t, allow_negative_numbers = true)]
+    pub levels: Levels,
     #[command(flatten)]
     pub strictness: Strictness,
 }
@@ -36,6 +39,7 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
     let open = OpenOptions {
         strict: options.strictness.strict,
         split_file: options.strictness.kept.split.clone(),
+        levels: options.levels,
         on_progress: counter(output, "packed"),
         ..OpenOptions::default()
     };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use byol::data::Levels;
 use byol::device::Hardware;
 use byol::inference::calibration::{self, InUse, Labelled, Owner};
 use byol::inference::labelled;
@@ -147,7 +148,8 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     );
     if let Some(page) = &options.page {
         let sentences = [&found, &about_probabilities].map(|sentence| format!("{}.", wording::capital(sentence)));
-        Target::new(page).write(page_of(&kept, &overview, class_names, sentences.to_vec()).as_bytes())?;
+        let text = page_of(&kept, &overview, class_names, sentences.to_vec(), network.levels());
+        Target::new(page).write(text.as_bytes())?;
     }
 
     let own_calibration = options.calibrate_on.is_some() && about.calibrated;
@@ -264,7 +266,13 @@ impl Overview {
 }
 
 /// The pictures by their likeliest class, the most frequent class first.
-fn page_of(kept: &[(PathBuf, Vec<Answer>)], overview: &Overview, class_names: &[String], about: Vec<String>) -> String {
+fn page_of(
+    kept: &[(PathBuf, Vec<Answer>)],
+    overview: &Overview,
+    class_names: &[String],
+    about: Vec<String>,
+    levels: Levels,
+) -> String {
     let percent = |answer: &Answer| format!("{} {:.1} %", answer.class, 100.0 * answer.probability);
     let shown = |(path, answers): &(PathBuf, Vec<Answer>)| Shown {
         path: path.clone(),
@@ -277,7 +285,7 @@ fn page_of(kept: &[(PathBuf, Vec<Answer>)], overview: &Overview, class_names: &[
         let own = kept.iter().filter(|(_, answers)| answers.first().is_some_and(|answer| answer.class == name));
         Group { heading: format!("{name}: {}", wording::counted(count, "picture")), pictures: own.map(shown).collect() }
     });
-    Page { title: "Predictions".to_owned(), about, groups: groups.collect() }.render()
+    Page { title: "Predictions".to_owned(), about, groups: groups.collect(), levels }.render()
 }
 
 /// What is calibrated.

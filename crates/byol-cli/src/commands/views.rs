@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use byol::data::ImageSource;
+use byol::data::{ImageSource, Levels};
 use byol::gallery::{self, ViewSheet};
 use byol::inference::page::{Group, Page, Shown};
 use byol::run::event::Reporter;
@@ -22,7 +22,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     options.force.folder(&options.out)?;
     let basis = Basis { stage: Some(Stage::Pretrain), ..Basis::default() };
     let experiment = request::experiment(&options.config, None, basis)?;
-    let data = request::dataset(&options.source.data, &[], &options.source.strictness, None, reporter)?;
+    let data = request::dataset(&options.source.data, &[], &options.source.strictness, None, experiment.levels, reporter)?;
     let pools = data.pretraining_pool();
     let Some(source) = pools.iter().map(|pool| pool.images.as_ref()).find(|images| !images.is_empty()) else {
         bail!("{} holds no training or unlabelled images", options.source.data.display());
@@ -66,7 +66,7 @@ fn page_of(examples: &[ViewExample], out: &Path) -> String {
     let about =
         "BYOL learns to say of two views of a picture, one drawn with t and one with t', that they show the same.";
     let groups = examples.iter().map(group).collect();
-    Page { title: "Views".to_owned(), about: vec![about.to_owned()], groups }.render()
+    Page { title: "Views".to_owned(), about: vec![about.to_owned()], groups, levels: Levels::default() }.render()
 }
 
 /// The indices of `count` pictures, evenly spread over all of them.

@@ -15,6 +15,7 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{Normalization, Recipe};
+use crate::data::Levels;
 use crate::run::record::{Control, LabelBudget, Stage};
 
 /// One experiment: every stage of it, resolved and validated.
@@ -43,6 +44,10 @@ pub struct Experiment {
     pub mean: [f64; 3],
     /// Per-channel standard deviation in 0-1, divided by last.
     pub deviation: [f64; 3],
+    /// The stored values that become black to white in images of more than eight bits: `full` is what the file's type can hold,
+    /// `10bit`, `12bit`, ... what a camera counts to, `MIN..MAX` anything else.
+    #[serde(default)]
+    pub levels: Levels,
     /// Share of the training images (of the label budget, when one is set) held out for validation: 0 up to, not
     /// including, 1. Zero validates nothing.
     pub validation_share: f64,

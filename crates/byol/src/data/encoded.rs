@@ -11,7 +11,10 @@ use rayon::prelude::*;
 
 use super::error::{DataError, PictureProblem};
 use super::folder::OpenOptions;
+use super::depths::Depths;
+use super::levels::Levels;
 use super::look::Look;
+use super::picture::deep::Stored;
 use super::{Image, ImageSource, origin, picture};
 
 /// A picture and where its encoded bytes lie.
@@ -88,11 +91,12 @@ impl Encoded {
         }
     }
 
-    pub fn decode(&self, image: &mut Image) -> Result<(), PictureProblem> {
+    /// Says which values were stored, where they had more than eight bits.
+    pub fn decode(&self, levels: Levels, image: &mut Image) -> Result<Option<Stored>, PictureProblem> {
         match &self.place {
-            Place::File(path) => picture::decode(path, image),
+            Place::File(path) => picture::decode(path, levels, image),
             Place::Part { archive, start, len, .. } => {
-                picture::decode_bytes(archive.bytes().get(*start..start + len).unwrap_or_default(), image)
+                picture::decode_bytes(archive.bytes().get(*start..start + len).unwrap_or_default(), levels, image)
             }
         }
     }
@@ -110,6 +114,7 @@ pub(crate) struct EncodedPictures {
     pictures: Vec<Encoded>,
     sizes: Vec<(usize, usize)>,
     looks: Vec<Look>,
+    levels: Levels,
     /// All pictures decoded, or none.
     decoded: Option<Vec<Image>>,
 }
@@ -122,6 +127,8 @@ pub(crate) struct LookedThrough {
     /// The encoded size of each of them.
     pub bytes: Vec<u64>,
     pub skipped: Vec<Skipped>,
+    /// How much of their range they use.
+    pub depths: Depths,
 }
 
 /// Decodes every picture once, on all threads, and keeps what it looks like.
@@ -131,17 +138,19 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
         height: usize,
         bytes: u64,
         look: Look,
+        depths: Depths,
         /// Kept while the budget lasts.
         pixels: Option<Vec<u8>>,
     }
     let (kept_bytes, done) = (AtomicU64::new(0), AtomicUsize::new(0));
     let look_at = |image: &mut Image, encoded: &Encoded| {
         let outcome = encoded.bytes().and_then(|bytes| {
-            encoded.decode(image)?;
+            let stored = encoded.decode(options.levels, image)?;
+            let depths = Depths::of(image, stored, options.levels);
             let size = image.pixels.len() as u64;
             let fits = kept_bytes.fetch_add(size, Ordering::Relaxed) + size <= options.memory_budget_bytes;
             let pixels = fits.then(|| image.pixels.clone());
-            Ok(Seen { width: image.width, height: image.height, bytes, look: Look::of(image), pixels })
+            Ok(Seen { width: image.width, height: image.height, bytes, look: Look::of(image), depths, pixels })
         });
         if let Some(on_progress) = &options.on_progress {
             on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, given.len());
@@ -152,11 +161,13 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
 
     let all_fit = seen.iter().flatten().all(|picture| picture.pixels.is_some());
     let mut pictures =
-        EncodedPictures { pictures: Vec::new(), sizes: Vec::new(), looks: Vec::new(), decoded: all_fit.then(Vec::new) };
+        EncodedPictures { pictures: Vec::new(), sizes: Vec::new(), looks: Vec::new(), levels: options.levels, decoded: all_fit.then(Vec::new) };
     let (mut kept, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Depths::default();
     for (index, (encoded, outcome)) in given.into_iter().zip(seen).enumerate() {
         match outcome {
-            Ok(Seen { width, height, bytes, look, pixels }) => {
+            Ok(Seen { width, height, bytes, look, depths, pixels }) => {
+                all.join(depths);
                 if let (Some(decoded), Some(pixels)) = (&mut pictures.decoded, pixels) {
                     decoded.push(Image { width, height, pixels });
                 }
@@ -169,7 +180,7 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
             Err(problem) => skipped.push(Skipped { path: encoded.path(), problem }),
         }
     }
-    LookedThrough { pictures, kept, bytes: sizes, skipped }
+    LookedThrough { pictures, kept, bytes: sizes, skipped, depths: all }
 }
 
 impl LookedThrough {
@@ -224,7 +235,7 @@ impl ImageSource for EncodedPictures {
                 image.clone_from(&decoded[index]);
                 Ok(())
             }
-            None => encoded.decode(image).map_err(|problem| DataError::Picture { path: encoded.path(), problem }),
+            None => encoded.decode(self.levels, image).map(drop).map_err(|problem| DataError::Picture { path: encoded.path(), problem }),
         }
     }
 

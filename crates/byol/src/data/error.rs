@@ -279,6 +279,9 @@ pub enum PictureProblem {
     #[error("the content is {what}, which is not read; {remedy}")]
     Unread { what: &'static str, remedy: &'static str },
 
+    #[error("this kind of TIFF is not read: {0}; convert it to PNG")]
+    Tiff(String),
+
     #[error("the file is cut off: the picture data does not end")]
     CutOff,
 

@@ -11,6 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::encoded::{Encoded, EncodedPictures, Place, look_through};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
+use super::levels::Levels;
 use super::look::Look;
 use super::names::composed;
 use super::picture::EXTENSIONS;
@@ -26,6 +27,8 @@ pub struct OpenOptions {
     /// Decoded pictures stay in memory if all of them together take no more bytes than this; otherwise each read
     /// decodes its file again. STL-10's files, CIFAR-10's and packed ones are mapped, whatever this says.
     pub memory_budget_bytes: u64,
+    /// Which stored values are black and white, where images hold more than eight bits.
+    pub levels: Levels,
     /// Where a train/test split that is drawn here is kept; by default, beside the data.
     pub split_file: Option<PathBuf>,
     /// Called with (pictures looked at, pictures in all), from several threads and not always in order.
@@ -35,7 +38,13 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     /// Skips bad pictures, keeps up to 1 GiB per data set or folder, reports no progress.
     fn default() -> Self {
-        OpenOptions { strict: false, memory_budget_bytes: 1 << 30, split_file: None, on_progress: None }
+        OpenOptions {
+            strict: false,
+            memory_budget_bytes: 1 << 30,
+            levels: Levels::Full,
+            split_file: None,
+            on_progress: None,
+        }
     }
 }
 
@@ -45,6 +54,7 @@ impl fmt::Debug for OpenOptions {
             .debug_struct("OpenOptions")
             .field("strict", &self.strict)
             .field("memory_budget_bytes", &self.memory_budget_bytes)
+            .field("levels", &self.levels)
             .field("split_file", &self.split_file)
             .finish_non_exhaustive()
     }

@@ -92,7 +92,7 @@ impl DataInfo {
         }
         match found {
             Found::Stl10 { folder } => Ok(Self::of_stl10(folder)),
-            Found::Pack { file } => Self::of_arrays(Format::Pack, &file, &pack::open(&file)?),
+            Found::Pack { file } => Self::of_arrays(Format::Pack, &file, &pack::open(&file, None)?),
             Found::Cifar10 { folder } => Self::of_arrays(Format::Cifar10, &folder, &cifar10::open(&folder)?),
             _ => Self::of_arrays(Format::Patterns, Path::new(PATTERNS), &patterns::dataset()),
         }
@@ -189,7 +189,9 @@ impl DataInfo {
         info.warnings = listing.warnings.clone();
         let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
         let encoded = listing.pictures.iter().map(|listed| listed.encoded.clone()).collect();
-        let LookedThrough { pictures, kept, mut skipped, .. } = look_through(encoded, &options);
+        let LookedThrough { pictures, kept, mut skipped, depths, .. } = look_through(encoded, &options);
+        info.notes.extend(depths.notes(options.levels));
+        info.warnings.extend(depths.warnings(options.levels));
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
         let damage = |skip: Skipped| Damage { path: skip.path, problem: skip.problem.to_string() };
         info.damaged = skipped.into_iter().map(damage).collect();
@@ -244,6 +246,7 @@ impl DataInfo {
     /// Of a set that is not a list of encoded pictures.
     fn of_arrays(format: Format, path: &Path, dataset: &Dataset) -> Result<Self, DataError> {
         let mut info = Self::new(format, path);
+        info.notes = dataset.notes.clone();
         info.warnings = dataset.warnings.clone();
         info.class_names = dataset.class_names.clone();
         info.fold_sizes = dataset.folds.as_ref().map(|folds| folds.iter().map(Vec::len).collect());

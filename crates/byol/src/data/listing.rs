@@ -98,7 +98,10 @@ impl Listing {
         let (listing, looked) = self.look_through(options)?;
         let usable = Usable { indices: &looked.kept, looks: looked.pictures.looks() };
         let divided = listing.divide(usable, options.split_file.as_deref(), Saving::Save)?;
-        Ok(listing.dataset(looked, divided))
+        let warnings = looked.depths.warnings(options.levels);
+        let mut dataset = listing.dataset(looked, divided);
+        dataset.warnings.extend(warnings);
+        Ok(dataset)
     }
 
     /// Decodes every picture once and makes a pool of those that can be used and are in no test split.
@@ -121,6 +124,7 @@ impl Listing {
             warnings.push(format!("{left_out} test pictures of {} are left out", listing.root.display()));
         }
         let fingerprint = listing.fingerprint(&looked, &Divided::default());
+        warnings.extend(looked.depths.warnings(options.levels));
         let LookedThrough { pictures, skipped, .. } = looked;
         let notes = listing.notes.iter().cloned().chain(too_large(&pictures, &listing.root)).collect();
         Ok(Pool { images: Arc::new(pictures), skipped, fingerprint, notes, warnings })

@@ -5,6 +5,7 @@ pub mod cifar10;
 mod class_folders;
 mod concat;
 mod copies;
+mod depths;
 mod drawn_split;
 pub mod duplicates;
 mod encoded;
@@ -19,6 +20,7 @@ pub mod info;
 mod labels;
 pub mod labels_csv;
 mod layout;
+pub mod levels;
 mod lines;
 mod listing;
 pub mod look;
@@ -48,6 +50,7 @@ pub use error::DataError;
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
 pub use folder::OpenOptions;
+pub use levels::Levels;
 
 pub use subset::SubsetSource;
 
@@ -188,7 +191,7 @@ impl Dataset {
                 Ok(dataset)
             }
             None => {
-                let mut dataset = Self::open_arrays(&found)?;
+                let mut dataset = Self::open_arrays(&found, options)?;
                 dataset.warnings.extend(options.split_file.as_deref().map(listing::unused_split));
                 Ok(dataset)
             }
@@ -196,11 +199,11 @@ impl Dataset {
     }
 
     /// Opens the sets that are not lists of encoded pictures.
-    fn open_arrays(found: &Found) -> Result<Self, DataError> {
+    fn open_arrays(found: &Found, options: &OpenOptions) -> Result<Self, DataError> {
         match found {
             Found::Stl10 { folder } => stl10::open(folder),
             Found::Cifar10 { folder } => cifar10::open(folder),
-            Found::Pack { file } => pack::open(file),
+            Found::Pack { file } => pack::open(file, Some(options.levels)),
             _ => Ok(patterns::dataset()),
         }
     }
@@ -225,7 +228,7 @@ impl Dataset {
                 passed_over = PassedOver::beside(&found, &listing);
                 listing.open_pool(options)?
             }
-            None => Self::open_arrays(&found)?.into_pool(path),
+            None => Self::open_arrays(&found, options)?.into_pool(path),
         };
         let (images, left_out) = self.without_test_pictures(images);
         if images.is_empty() {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::depths::Depths;
 use super::drawn_split::Saving;
 use super::encoded::{Archive, Skipped};
 use super::error::PictureProblem;
@@ -25,6 +26,7 @@ use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::{self, Found};
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
+use super::levels::Levels;
 use super::look::Look;
 use super::passed_over::PassedOver;
 use super::subset::SubsetSource;
@@ -46,7 +48,7 @@ const TRAILER: usize = 8 + 8 + 32 + 8;
 const AT_ONCE: usize = 256;
 
 /// Why a packed file cannot be used.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum PackProblem {
     #[error("the file is cut off or is no packed data set; pack the data again")]
@@ -57,8 +59,9 @@ pub enum PackProblem {
 
     #[error(
         "the source {source_path} has changed since it was packed ({how}); pack it again: byol data pack {source_path} \
-         --out {out} --size {size}{}",
-        .split.as_ref().map_or_else(String::new, |file| format!(" --split {file}"))
+         --out {out} --size {size}{}{}",
+        .split.as_ref().map_or_else(String::new, |file| format!(" --split {file}")),
+        if *levels == Levels::Full { String::new() } else { format!(" --levels {levels}") }
     )]
     Stale {
         source_path: String,
@@ -67,7 +70,14 @@ pub enum PackProblem {
         size: usize,
         /// The file that was named for the split.
         split: Option<String>,
+        levels: Levels,
     },
+
+    #[error(
+        "its images of more than eight bits were packed with the levels {packed}, but {asked} are asked for; take those it \
+         has (--set levels={packed}), or pack it again with --levels {asked}"
+    )]
+    Levels { packed: Levels, asked: Levels },
 }
 
 /// What came of packing.
@@ -97,6 +107,12 @@ struct Index {
     pixels: String,
     fingerprint: String,
     skipped: usize,
+    /// Which stored values are black and white.
+    #[serde(default)]
+    levels: Levels,
+    /// How many pictures that choice concerns; not known of packs of earlier versions.
+    #[serde(default)]
+    deep: Option<usize>,
 }
 
 /// What the pictures were read from.
@@ -167,22 +183,27 @@ fn write(
     let mut written = MAGIC.len() as u64;
     let mut pixels = Sha256::new();
     let (mut kept, mut looks, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut all = Depths::default();
     let done = AtomicUsize::new(0);
     for start in (0..listing.pictures.len()).step_by(AT_ONCE) {
         let end = (start + AT_ONCE).min(listing.pictures.len());
         let decode = |image: &mut Image, index: usize| {
             let outcome =
-                listing.pictures[index].encoded.decode(image).map(|()| (Look::of(image), shrunk(image, size)));
+                listing.pictures[index].encoded.decode(options.levels, image).map(|stored| {
+                    let depths = Depths::of(image, stored, options.levels);
+                    (Look::of(image), depths, shrunk(image, size))
+                });
             if let Some(on_progress) = &options.on_progress {
                 on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.pictures.len());
             }
             outcome
         };
-        let decoded: Vec<Result<(Look, Image), PictureProblem>> =
+        let decoded: Vec<Result<(Look, Depths, Image), PictureProblem>> =
             (start..end).into_par_iter().map_init(Image::default, decode).collect();
         for (index, outcome) in (start..end).zip(decoded) {
             match outcome {
-                Ok((look, image)) => {
+                Ok((look, depths, image)) => {
+                    all.join(depths);
                     looks.push(look);
                     out.write_all(&image.pixels).map_err(failed)?;
                     pixels.update(&image.pixels);
@@ -222,6 +243,8 @@ fn write(
         pixels: pixels.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         fingerprint: String::new(),
         skipped: skipped.len(),
+        levels: options.levels,
+        deep: Some(all.deep()),
     };
     index.fingerprint = index.identify();
     let text = serde_json::to_vec(&index).map_err(|error| failed(error.into()))?;
@@ -231,6 +254,7 @@ fn write(
     file.sync_all().map_err(failed)?;
     let mut all_warnings = listing.warnings.clone();
     all_warnings.extend(warnings);
+    all_warnings.extend(all.warnings(options.levels));
     all_warnings.extend(describe(&skipped, &listing.root));
     Ok(Packed {
         pictures: kept.len(),
@@ -398,11 +422,11 @@ pub(crate) fn is_pack(path: &Path) -> bool {
     File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *MAGIC
 }
 
-/// Opens a packed file.
+/// Opens a packed file, of whatever levels or of those that are asked for.
 ///
 /// # Errors
-/// It is cut off or damaged, or its source is here and has changed.
-pub(crate) fn open(path: &Path) -> Result<Dataset, DataError> {
+/// It is cut off or damaged, its source is here and has changed, or it was packed with other levels.
+pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataError> {
     let wrong = |problem| DataError::Pack { path: path.to_path_buf(), problem: Box::new(problem) };
     if fs::metadata(path).map_err(DataError::io("read", path))?.len() < (MAGIC.len() + TRAILER) as u64 {
         return Err(wrong(PackProblem::NotAPack));
@@ -431,8 +455,19 @@ pub(crate) fn open(path: &Path) -> Result<Dataset, DataError> {
             out: path.display().to_string(),
             size: index.size,
             split: index.source.split_file.filter(|_| index.source.split_named),
+            levels: index.levels,
         }));
     }
+    let is_deep = index.deep.is_none_or(|deep| deep > 0);
+    if let Some(asked) = levels.filter(|&asked| is_deep && asked != index.levels) {
+        return Err(wrong(PackProblem::Levels { packed: index.levels, asked }));
+    }
+    let notes = match index.deep {
+        Some(deep) if deep > 0 => {
+            vec![format!("{deep} pictures of more than eight bits were packed with the levels {}", index.levels)]
+        }
+        _ => Vec::new(),
+    };
     let folder = index.source.folder();
     let parts = index.identify_parts();
     let pictures: Arc<dyn ImageSource> =
@@ -461,7 +496,7 @@ pub(crate) fn open(path: &Path) -> Result<Dataset, DataError> {
         folds: None,
         fingerprint: index.fingerprint,
         parts,
-        notes: Vec::new(),
+        notes,
         warnings,
         skipped: index.skipped,
         no_labels: None,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::facts::{Measured, encoder_name, kind, stem_name};
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESENTATION};
-use super::python::{UPRIGHT, torchvision_call};
+use super::python::{torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
 use crate::run::heads::HeadKind;
@@ -312,7 +312,8 @@ fn usage(card: &mut Card, export: &Export) {
 }
 
 fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str) {
-    let Experiment { image_size: side, .. } = network.experiment();
+    let Experiment { image_size: side, levels, .. } = network.experiment();
+    let upright = upright(*levels);
     let outputs = match network.classifies() {
         true => format!("`{LOGITS}` and `{PROBABILITIES}`, float32 `[batch, classes]`"),
         false => format!("`{REPRESENTATION}`, float32 `[batch, {}]`", network.config().features()),
@@ -358,7 +359,7 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
         "python",
         &format!(
             "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n\n\n\
-         {UPRIGHT}\n\nsession = onnxruntime.InferenceSession(\"{file}\")\nfacts = session.get_modelmeta().custom_metadata_map\n\
+         {upright}\n\nsession = onnxruntime.InferenceSession(\"{file}\")\nfacts = session.get_modelmeta().custom_metadata_map\n\
          {prepare}\n{answer}"
         ),
     );

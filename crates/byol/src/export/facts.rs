@@ -2,6 +2,7 @@
 
 use super::{Export, ExportError, Network};
 use crate::config::{EncoderKind, StemKind};
+use crate::data::Levels;
 use crate::eval::metrics::wilson;
 use crate::run::model::TestResult;
 
@@ -24,6 +25,9 @@ pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, Expo
         ("class_names", serde_json::to_string(network.class_names()).unwrap_or_default()),
         ("stage", origin.stage.words().to_owned()),
     ];
+    if experiment.levels != Levels::Full {
+        facts.push(("levels", experiment.levels.to_string()));
+    }
     if let Some(head) = origin.head {
         facts.push(("head", head.name().to_owned()));
     }

@@ -5,20 +5,44 @@ use std::path::Path;
 use super::Network;
 use super::facts::encoder_name;
 use crate::config::{EncoderKind, StemKind};
+use crate::data::levels::{Levels, SampleKind};
 use crate::model::ResNetConfig;
 use crate::model::resnet::BlockKind;
 use crate::run::heads::Bank;
 
-/// How Python reads a picture file as byol does; the model card and `examples/python` have it too.
-pub(super) const UPRIGHT: &str = r#"def upright(picture):
+/// The range of the type becomes the levels 0 to 255; of floating values, 0 to 1. `examples/python` has these lines too.
+const FULL: &str = r#"    if picture.mode.startswith("I"):
+        picture = Image.fromarray(((np.asarray(picture).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if picture.mode == "F":
+        picture = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
+"#;
+
+/// How Python reads a picture file as byol does with these levels, for the model card and the module.
+pub(super) fn upright(levels: Levels) -> String {
+    let scaled = match levels {
+        Levels::Full => FULL.to_owned(),
+        // Whatever the samples are, the values are the same.
+        Levels::Bits(_) | Levels::Between { .. } => {
+            let (black, white) = levels.range(SampleKind::Unsigned(16));
+            format!(
+                r#"    if picture.mode[0] in "IF":
+        levels = (np.asarray(picture, np.float64) - ({black})) * 255 / {span} + 0.5
+        picture = Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+"#,
+                span = white - black
+            )
+        }
+    };
+    format!(
+        r#"def upright(picture):
     """As it is meant to be looked at: turned, 16 bits scaled to 8, transparent pixels laid over white."""
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I"):
-        picture = Image.fromarray(((np.asarray(picture).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if picture.has_transparency_data:
+{scaled}    if picture.has_transparency_data:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
     return picture.convert("RGB")
-"#;
+"#
+    )
+}
 
 /// k-NN as a layer.
 const VOTES: &str = r#"class Votes(nn.Module):
@@ -99,7 +123,7 @@ def preprocess(picture):
 "#,
         // Neither ends the text nor escapes in it.
         shown = file.replace(['"', '\\'], "_"),
-        upright = UPRIGHT,
+        upright = upright(experiment.levels),
         // JSON's texts are Python's too.
         quoted = serde_json::Value::from(file.as_str()),
         how = match module.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {

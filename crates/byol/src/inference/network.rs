@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::folded::{FoldedEncoder, Pictures};
 use crate::augment::Normalization;
+use crate::data::Levels;
 use crate::device::Hardware;
 use crate::eval::knn::log_votes;
 use crate::model::layers::Pass;
@@ -29,6 +30,8 @@ pub struct Parts<'a> {
     /// Side of the pictures that the network was trained on.
     pub side: usize,
     pub normalization: Normalization,
+    /// The stored values that were black and white in training.
+    pub levels: Levels,
 }
 
 /// `y = x W^T + b`.
@@ -51,6 +54,7 @@ pub struct Network {
     precision: Precision,
     side: usize,
     normalization: Normalization,
+    levels: Levels,
 }
 
 /// Labelled representations whose nearest vote.
@@ -93,7 +97,7 @@ impl Network {
             head.push(Affine { weight: single(&layer.weight), bias: single(&layer.bias) });
             inputs = outputs;
         }
-        let Parts { config, side, normalization, .. } = parts;
+        let Parts { config, side, normalization, levels, .. } = parts;
         let Hardware { device, precision, .. } = *hardware;
         let folded = (device == Device::Cpu && precision == Precision::Full).then(|| {
             let pictures = Pictures { batch: fitting_batch(device) as i64, side: side as i64 };
@@ -103,7 +107,7 @@ impl Network {
             Some(folded) => Encoder::Folded(folded),
             None => Encoder::Layers { leaves: weights.leaves(precision), resnet, weights },
         };
-        Ok(Network { config, encoder, head, votes: None, device, precision, side, normalization })
+        Ok(Network { config, encoder, head, votes: None, device, precision, side, normalization, levels })
     }
 
     /// A trained encoder: rows are representations.
@@ -117,6 +121,7 @@ impl Network {
             head: Vec::new(),
             side: trained.experiment.image_size,
             normalization: trained.normalization(),
+            levels: trained.experiment.levels,
         };
         Network::new(parts, hardware)
     }
@@ -141,6 +146,7 @@ impl Network {
             head,
             side: trained.experiment.image_size,
             normalization: trained.normalization(),
+            levels: trained.experiment.levels,
         };
         Network::new(parts, hardware)
     }
@@ -156,6 +162,7 @@ impl Network {
             head: Vec::new(),
             side: trained.experiment.image_size,
             normalization: trained.normalization(),
+            levels: trained.experiment.levels,
         };
         let on_device = |tensor: &Tensor| tensor.to_device(hardware.device);
         let Bank { vectors, labels, neighbors, temperature } = &trained.bank;
@@ -195,6 +202,11 @@ impl Network {
 
     pub fn normalization(&self) -> Normalization {
         self.normalization
+    }
+
+    /// The stored values that are black and white to it.
+    pub fn levels(&self) -> Levels {
+        self.levels
     }
 
     /// Pictures that had best go through the network together.

@@ -8,8 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rayon::prelude::*;
 
-use crate::data::Image;
-use crate::data::picture;
+use crate::data::{Image, Levels, picture};
 use crate::gallery::small_jpeg;
 
 /// Longest side of a small picture, in pixels.
@@ -48,6 +47,8 @@ pub struct Page {
     /// Sentences below the title.
     pub about: Vec<String>,
     pub groups: Vec<Group>,
+    /// The stored values that are black and white in pictures of more than eight bits.
+    pub levels: Levels,
 }
 
 impl Page {
@@ -66,7 +67,7 @@ impl Page {
                 html! {
                     section aria-labelledby={ "group-" (number) } {
                         h2 id={ "group-" (number) } { (group.heading) }
-                        div.pictures { @for figure in figures(shown) { (figure) } }
+                        div.pictures { @for figure in figures(shown, self.levels) { (figure) } }
                         @if hidden > 0 { p.more { (hidden) " more are not shown." } }
                     }
                 }
@@ -97,7 +98,7 @@ impl Page {
     }
 }
 
-fn figures(shown: &[Shown]) -> Vec<Markup> {
+fn figures(shown: &[Shown], levels: Levels) -> Vec<Markup> {
     shown
         .par_iter()
         .map(|shown| {
@@ -105,7 +106,7 @@ fn figures(shown: &[Shown]) -> Vec<Markup> {
             html! {
                 figure {
                     a href=(address(&shown.path)) title=(name) {
-                        @match small(&shown.path) {
+                        @match small(&shown.path, levels) {
                             Some(picture) => {
                                 img src={ "data:image/jpeg;base64," (STANDARD.encode(picture)) } alt=(name);
                             }
@@ -127,9 +128,9 @@ fn figures(shown: &[Shown]) -> Vec<Markup> {
         .collect()
 }
 
-fn small(path: &Path) -> Option<Vec<u8>> {
+fn small(path: &Path, levels: Levels) -> Option<Vec<u8>> {
     let mut image = Image::default();
-    picture::decode(path, &mut image).ok()?;
+    picture::decode(path, levels, &mut image).ok()?;
     small_jpeg(&image, SIDE).ok()
 }
 
@@ -168,6 +169,7 @@ mod tests {
             title: "2 images".to_owned(),
             about: vec!["One & two".to_owned()],
             groups: vec![Group { heading: "cat".to_owned(), pictures }],
+            levels: Levels::Full,
         };
         let text = page.render();
         assert!(
@@ -186,7 +188,7 @@ mod tests {
     fn a_page_has_an_end() {
         let none = Shown { path: "none.png".into(), caption: String::new(), detail: String::new(), share: None };
         let group = |count| Group { heading: "x".to_owned(), pictures: vec![none.clone(); count] };
-        let page = Page { title: "x".to_owned(), about: Vec::new(), groups: vec![group(MOST_PICTURES - 1), group(4)] };
+        let page = Page { title: "x".to_owned(), about: Vec::new(), groups: vec![group(MOST_PICTURES - 1), group(4)], levels: Levels::Full };
         let text = page.render();
         assert_eq!(text.matches("<figure>").count(), MOST_PICTURES);
         assert!(text.contains("3 more are not shown."));

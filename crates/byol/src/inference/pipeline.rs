@@ -21,7 +21,7 @@ use super::InferenceError;
 use super::network::Network;
 use crate::augment::kernels::layout::Input;
 use crate::augment::{Normalization, Renderer, ViewParams};
-use crate::data::Image;
+use crate::data::{Image, Levels};
 use crate::data::error::PictureProblem;
 use crate::data::picture;
 use crate::model::Precision;
@@ -182,7 +182,7 @@ fn work<T: Input>(
     // The other cores have threads of their own to work with.
     tch::set_num_threads(1);
     let mut timing = Timing::default();
-    let mut reader = Reader::new(network.side(), network.normalization());
+    let mut reader = Reader::new(network);
     loop {
         let asked = Instant::now();
         let number = turn.next();
@@ -215,11 +215,17 @@ struct Reader {
     image: Image,
     renderer: Renderer,
     normalization: Normalization,
+    levels: Levels,
 }
 
 impl Reader {
-    fn new(side: usize, normalization: Normalization) -> Reader {
-        Reader { image: Image::default(), renderer: Renderer::new(side), normalization }
+    fn new(network: &Network) -> Reader {
+        Reader {
+            image: Image::default(),
+            renderer: Renderer::new(network.side()),
+            normalization: network.normalization(),
+            levels: network.levels(),
+        }
     }
 
     /// What is wrong with each file, and the pictures of the others, `[pictures, 3, side, side]`, channels-last in memory.
@@ -251,7 +257,7 @@ impl Reader {
         let bytes = std::fs::read(path)?;
         let read = Instant::now();
         timing.read += read - begun;
-        let decoded = picture::decode_bytes(&bytes, &mut self.image);
+        let decoded = picture::decode_bytes(&bytes, self.levels, &mut self.image);
         let decoding = read.elapsed();
         timing.decode += decoding;
         decoded?;

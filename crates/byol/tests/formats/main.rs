@@ -3,6 +3,7 @@
 
 mod cifar10;
 mod class_folders;
+mod depths;
 mod heif;
 mod inventories;
 mod layouts;

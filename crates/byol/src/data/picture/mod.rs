@@ -1,10 +1,12 @@
 //! One picture file: decoding JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC and AVIF to [`Image`], within limits. Which files there are is found in
 //! [`super::folder`].
 
+pub(crate) mod deep;
 mod heif;
 mod jpeg;
 mod png;
 pub(crate) mod signature;
+mod tiff;
 mod webp;
 
 use std::borrow::Cow;
@@ -16,8 +18,10 @@ use std::path::{Path, PathBuf};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use self::deep::Stored;
 use self::signature::Content;
 use super::error::{DataError, PictureProblem};
+use super::levels::Levels;
 use super::{Image, ImageSource, origin};
 
 /// Pictures with more pixels are refused from their header, before anything is decoded.
@@ -67,7 +71,16 @@ impl FileImage {
     /// # Errors
     /// The file cannot be read or decoded, or has more than [`MAX_PIXELS`].
     pub fn decode(&self, image: &mut Image) -> Result<(), DataError> {
-        decode(&self.path, image).map_err(|problem| DataError::Picture { path: self.path.clone(), problem })
+        self.decode_with(Levels::Full, image)
+    }
+
+    /// As [`decode`](Self::decode), with a choice of the stored values that are black and white.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_with(&self, levels: Levels, image: &mut Image) -> Result<(), DataError> {
+        let problem = |problem| DataError::Picture { path: self.path.clone(), problem };
+        decode(&self.path, levels, image).map(drop).map_err(problem)
     }
 }
 
@@ -107,32 +120,45 @@ pub(crate) fn file_size(path: &Path) -> Result<u64, PictureProblem> {
     }
 }
 
-/// See [`FileImage::decode`].
-pub(crate) fn decode(path: &Path, image: &mut Image) -> Result<(), PictureProblem> {
+/// See [`FileImage::decode_with`]. Says which values were stored, where they had more than eight bits.
+pub(crate) fn decode(path: &Path, levels: Levels, image: &mut Image) -> Result<Option<Stored>, PictureProblem> {
     file_size(path)?;
-    decode_bytes(&fs::read(path)?, image)
+    decode_bytes(&fs::read(path)?, levels, image)
 }
 
-/// Decodes the content of a file, as [`FileImage::decode`] does.
-pub(crate) fn decode_bytes(bytes: &[u8], image: &mut Image) -> Result<(), PictureProblem> {
+/// Decodes the content of a file, as [`decode`] does.
+pub(crate) fn decode_bytes(
+    bytes: &[u8],
+    levels: Levels,
+    image: &mut Image,
+) -> Result<Option<Stored>, PictureProblem> {
     if bytes.is_empty() {
         return Err(PictureProblem::Empty);
     }
     // A decoder that panics on one crafted file must not end a run over a million good ones.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
-        match Content::of(bytes) {
-            Content::Image(format) => to_planes(upright(bytes, format)?, image),
-            Content::Heif => heif::decode(bytes, MAX_PIXELS)?.into_planes(image),
+        let (picture, stored) = match Content::of(bytes) {
+            Content::Image(ImageFormat::Tiff) => tiff::decode(bytes, levels)?,
+            Content::Image(format) => upright(bytes, format, levels)?,
+            Content::Heif => {
+                heif::decode(bytes, MAX_PIXELS)?.into_planes(image);
+                return Ok(None);
+            }
             Content::Unread { what, remedy } => return Err(PictureProblem::Unread { what, remedy }),
             Content::Unknown => return Err(PictureProblem::UnknownFormat),
-        }
-        Ok(())
+        };
+        to_planes(picture, image);
+        Ok(stored)
     }));
     decoded.unwrap_or_else(|_| Err(PictureProblem::Decode("the decoder failed".into())))
 }
 
 /// The picture, turned as its EXIF data says.
-fn upright(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, PictureProblem> {
+fn upright(
+    bytes: &[u8],
+    format: ImageFormat,
+    levels: Levels,
+) -> Result<(DynamicImage, Option<Stored>), PictureProblem> {
     let decode_error = |error: image::ImageError| PictureProblem::Decode(error.to_string());
     if format == ImageFormat::Jpeg && !jpeg::ends(bytes) {
         return Err(PictureProblem::CutOff);
@@ -147,20 +173,25 @@ fn upright(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage, PicturePro
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(decode_error)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(PictureProblem::TooManyPixels { width, height });
-    }
-    if width == 0 || height == 0 {
-        return Err(PictureProblem::NoPixels { width, height });
-    }
+    refuse_size(width, height)?;
     // Broken EXIF data says nothing about the pixels.
     let orientation = match format {
         ImageFormat::Png => png::orientation(bytes),
         _ => decoder.orientation().ok(),
     };
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
+    let (mut picture, stored) = deep::in_eight_bits(picture, levels);
     picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
-    Ok(picture)
+    Ok((picture, stored))
+}
+
+/// Refuses what is too large or empty, by its header.
+fn refuse_size(width: u32, height: u32) -> Result<(), PictureProblem> {
+    match (width, height) {
+        (0, _) | (_, 0) => Err(PictureProblem::NoPixels { width, height }),
+        _ if u64::from(width) * u64::from(height) > MAX_PIXELS => Err(PictureProblem::TooManyPixels { width, height }),
+        _ => Ok(()),
+    }
 }
 
 fn to_planes(picture: DynamicImage, image: &mut Image) {
@@ -173,7 +204,11 @@ fn to_planes(picture: DynamicImage, image: &mut Image) {
     let planes = red.iter_mut().zip(green).zip(blue);
     if picture.color().has_alpha() {
         let pixels = picture.into_rgba8();
-        for (((red, green), blue), &[r, g, b, alpha]) in planes.zip(pixels.as_raw().as_chunks().0) {
+        let pixels = pixels.as_raw().as_chunks().0;
+        // An alpha of zero everywhere hides nothing: whoever wrote it had no use for it.
+        let is_empty = pixels.iter().all(|&[_, _, _, alpha]| alpha == 0);
+        for (((red, green), blue), &[r, g, b, alpha]) in planes.zip(pixels) {
+            let alpha = if is_empty { 255 } else { alpha };
             *red = over_white(r, alpha);
             *green = over_white(g, alpha);
             *blue = over_white(b, alpha);

@@ -92,6 +92,10 @@ impl Content {
                 | ImageFormat::Tiff
                 | ImageFormat::Gif),
             ) => Content::Image(format),
+            // BigTIFF, in either order of bytes.
+            _ if bytes.starts_with(b"II\x2b\0\x08\0") || bytes.starts_with(b"MM\0\x2b\0\x08") => {
+                Content::Image(ImageFormat::Tiff)
+            }
             Ok(ImageFormat::Pnm) => Content::Unread { what: "a portable bitmap (PNM)", remedy: OTHER },
             _ => Content::Unknown,
         }
