@@ -414,10 +414,15 @@ pub struct Longer {
 
 #[derive(Args)]
 pub struct Beginning {
-    /// Begin with an encoder's weights instead of random ones: a file of torchvision's or timm's (.safetensors, .pth, .pt;
-    /// no code in it is run), a run directory, or a checkpoint
-    #[arg(long, value_name = "FILE")]
+    /// Begin with an encoder's weights instead of random ones: `imagenet` or the name of one of torchvision's ResNets
+    /// (resnet18, resnet34, resnet50), fetched once; a file of torchvision's or timm's (.safetensors, .pth, .pt; no code in it
+    /// is run); a run directory, or a checkpoint. Network, normalisation and, where it is known, image size are then those of
+    /// the weights, unless typed
+    #[arg(long, value_name = "NAME|FILE")]
     pub weights: Option<PathBuf>,
+    /// A mirror of the file that the name after --weights stands for
+    #[arg(long, value_name = "URL", requires = "weights")]
+    pub weights_url: Option<String>,
 }
 
 #[derive(Args)]

@@ -113,6 +113,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "byol run --data data --unlabeled photos --out runs/mine --labels-per-class 10,100,all",
                 "with pictures of one's own, at three label budgets",
             ),
+            example(
+                "byol run --data photos --unlabeled more --weights imagenet --out runs/given",
+                "begins with weights of ImageNet, and asks what BYOL adds to them",
+            ),
             example("byol run --resume runs/all", "goes on where it was stopped"),
             example("byol run --resume runs/all --more-epochs 50", "pre-trains longer, without losing the baseline"),
             example("byol run --config byol.toml --data data --out runs/own", "with the file that byol init wrote"),

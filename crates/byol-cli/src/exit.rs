@@ -10,6 +10,7 @@ use byol::inference::InferenceError;
 use byol::run::command::shell_word;
 use byol::run::model::NetworkError;
 use byol::train::TrainError;
+use byol::weights::WeightsError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::paint::{Tone, paint};
@@ -72,7 +73,8 @@ fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_export = cause.downcast_ref::<ExportError>().is_some_and(ExportError::is_of_command_line);
     let of_inference = cause.downcast_ref::<InferenceError>().is_some_and(InferenceError::is_of_command_line);
     let of_network = cause.downcast_ref::<NetworkError>().is_some_and(NetworkError::is_of_command_line);
-    let of_command_line = of_export || of_inference || of_network;
+    let of_weights = cause.downcast_ref::<WeightsError>().is_some_and(WeightsError::is_of_command_line);
+    let of_command_line = of_export || of_inference || of_network || of_weights;
     of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_training
 }
 

@@ -26,6 +26,8 @@ pub struct Basis<'a> {
     pub set: &'a [&'a str],
     /// Pairs that come after the typed ones.
     pub swept: &'a [String],
+    /// Pairs that the preset's give way to, and that a file's replace.
+    pub over_preset: &'a [String],
     /// A run directory, or a checkpoint of one, whose saved configuration is continued with.
     pub run: Option<&'a Path>,
     /// The only stage there is.
@@ -62,7 +64,8 @@ pub fn settings(
     let file = options.config.as_deref().or(saved.as_deref());
     // A file may name the preset that it changes.
     let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none()));
-    Ok(resolve_typed(Request { preset, file, set: &set, stage: basis.stage })?)
+    let over_preset = basis.over_preset;
+    Ok(resolve_typed(Request { preset, over_preset, file, set: &set, stage: basis.stage })?)
 }
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {

@@ -419,6 +419,12 @@ fn training_begins_with_weights_of_other_programs() {
     for name in ["archive.pth", "old.pth", "wrapped.pt"] {
         assert_eq!(digest(&open(name).unwrap().tensors), digest(&plain.tensors), "{name}");
     }
+    // A `Sequential` of its children, without the last layer.
+    let lightly = open("lightly.ckpt").unwrap();
+    let encoder: BTreeMap<String, Tensor> =
+        plain.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+    assert_eq!(digest(&lightly.tensors), digest(&encoder));
+    assert!(lightly.notes[0].contains("argparse.Namespace, which was passed over and not run"), "{:?}", lightly.notes);
     for (name, words) in [("module.pth", "which is not done; save the state dict alone"), ("script.pt", "TorchScript")]
     {
         let error = open(name).unwrap_err().to_string();
@@ -472,7 +478,8 @@ fn training_begins_with_weights_of_other_programs() {
     // What does not fit leaves no run behind.
     let misfit = place("misfit");
     let arguments = ["pretrain", "--data", "patterns", "--out", &misfit, "--preset", "demo", "--weights", &run];
-    let refused = byol(&arguments);
+    let typed = ["--set", "encoder=resnet10", "--set", "stem=small", "--set", "width=0.25"];
+    let refused = byol(&[&arguments[..], &typed].concat());
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("--set encoder=resnet18 --set stem=imagenet --set width=1 has their form"), "{said}");
     assert!(!Path::new(&misfit).exists());

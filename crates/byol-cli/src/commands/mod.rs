@@ -1,6 +1,7 @@
 //! The commands: each turns its options into one call of the library and prints what came back.
 
 mod ablate;
+mod beginning;
 mod bench;
 pub mod completions;
 mod data;

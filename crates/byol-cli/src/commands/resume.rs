@@ -8,6 +8,7 @@ use byol::run::RunDirectory;
 use byol::run::command::{CommandRecord, TrainingCommand, shell_word};
 use byol::run::directory::OpenMode;
 
+use super::beginning;
 use crate::args;
 use crate::exit::Usage;
 
@@ -77,7 +78,7 @@ pub struct Typed<'a> {
     pub unlabeled: &'a [PathBuf],
     pub strictness: Option<&'a args::Strictness>,
     pub from: Option<&'a Path>,
-    pub weights: Option<&'a Path>,
+    pub beginning: Option<&'a args::Beginning>,
 }
 
 /// What is meant: as typed, and for the rest as recorded.
@@ -108,7 +109,7 @@ impl Meant {
             unlabeled: typed.unlabeled.to_vec(),
             split: typed.strictness.and_then(|strictness| strictness.kept.split.clone()),
             strict: typed.strictness.is_some_and(|strictness| strictness.strict),
-            weights: typed.weights.map(Path::to_owned),
+            weights: typed.beginning.and_then(|beginning| beginning.weights.clone()),
             from: typed.from.map(Path::to_owned),
             device: (hardware.device != DeviceChoice::Auto).then(|| hardware.device.to_string()),
             precision: (hardware.precision != PrecisionChoice::Auto).then(|| hardware.precision.to_string()),
@@ -166,7 +167,7 @@ fn joined(new: CommandRecord, then: CommandRecord, run: &Path) -> anyhow::Result
         split: new.split.or_else(|| then.split.as_ref().map(|path| then.folder.join(path))),
         strict: new.strict || then.strict,
         // The run directory has them; they may be gone.
-        weights: new.weights.or_else(|| then.weights.as_ref().map(|path| then.folder.join(path))),
+        weights: new.weights.or_else(|| then.weights.as_ref().map(|path| beginning::recorded(path, &then.folder))),
         from: of(new.from, &then.from, "--from")?,
         device: new.device.or(then.device.clone()),
         precision: new.precision.or(then.precision.clone()),

@@ -15,6 +15,7 @@ use byol::run::record::{Control, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
 
+use super::beginning::Weights;
 use super::resume::{Earlier, Meant, Place, Typed};
 use crate::args::{self, Output};
 use crate::exit::Ending;
@@ -26,7 +27,7 @@ struct Job<'a> {
     command: TrainingCommand,
     typed: Typed<'a>,
     labels: Option<&'a args::Labels>,
-    /// Whether there is a classifier, which may take over the last layer of `weights`.
+    /// Whether there is a classifier, which may take over the last layer of given weights.
     classifies: bool,
     config: &'a args::Config,
     basis: Basis<'a>,
@@ -55,7 +56,7 @@ pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyh
             data: run.source.data.as_deref(),
             unlabeled: &run.pool.unlabeled,
             strictness: Some(&run.source.strictness),
-            weights: run.beginning.weights.as_deref(),
+            beginning: Some(&run.beginning),
             ..Typed::default()
         },
         labels: Some(&run.labels),
@@ -79,7 +80,7 @@ pub fn supervised(
         typed: Typed {
             data: supervised.source.data.as_deref(),
             strictness: Some(&supervised.source.strictness),
-            weights: supervised.beginning.weights.as_deref(),
+            beginning: Some(&supervised.beginning),
             ..Typed::default()
         },
         labels: Some(&supervised.labels),
@@ -99,7 +100,7 @@ pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Re
             data: pretrain.source.data.as_deref(),
             unlabeled: &pretrain.pool.unlabeled,
             strictness: Some(&pretrain.source.strictness),
-            weights: pretrain.beginning.weights.as_deref(),
+            beginning: Some(&pretrain.beginning),
             ..Typed::default()
         },
         labels: None,
@@ -149,6 +150,8 @@ impl Job<'_> {
             Some(_) if self.command != TrainingCommand::Demo => Basis { run: Some(out), ..self.basis },
             _ => self.basis,
         };
+        let begins = Weights::of(self.typed.beginning, earlier.as_ref(), place)?;
+        let basis = Basis { over_preset: &begins.settings, ..basis };
         let (mut experiment, typed) = request::settings(self.config, self.labels, basis)?;
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
@@ -157,6 +160,9 @@ impl Job<'_> {
         for path in [&meant.data].into_iter().chain(&meant.unlabeled) {
             request::there(path)?;
         }
+        // Before signals are listened to: a download that is cut off is gone on with anyway.
+        let weights = begins.path(output, reporter)?;
+        begins.tell(&experiment, &typed, reporter);
         let interrupt = interrupt::listen()?;
         let hardware = request::hardware(&meant.hardware, reporter)?;
         let copies = match self.command {
@@ -172,7 +178,7 @@ impl Job<'_> {
             reporter.event(&Event::Note { text });
         }
         let beginning = Beginning {
-            weights: self.typed.weights,
+            weights: weights.as_deref(),
             out,
             mode: *mode,
             classes: self.classifies.then_some(data.class_names.len()),

@@ -4,6 +4,7 @@
 """
 
 import sys
+from argparse import Namespace
 from collections import OrderedDict
 from pathlib import Path
 
@@ -24,6 +25,11 @@ def main():
     torch.save(state, folder / "old.pth", _use_new_zipfile_serialization=False)
     wrapped = OrderedDict((f"module.encoder.{name}", tensor) for name, tensor in state.items())
     torch.save({"epoch": 1, "state_dict": wrapped}, folder / "wrapped.pt")
+    children = torch.nn.Sequential(*list(network.children())[:-1])
+    backbone = {f"backbone.{name}": tensor for name, tensor in children.state_dict().items()}
+    # What training programs keep beside the weights.
+    beside = {"rng": torch.get_rng_state(), "classes": {"a", "b"}, "size": torch.Size([3, 64, 64])}
+    torch.save({"state_dict": backbone, "args": Namespace(lr=0.1), **beside}, folder / "lightly.ckpt")
     torch.save(network, folder / "module.pth")
     network.eval()
     torch.jit.trace(network, torch.randn(1, 3, 64, 64)).save(folder / "script.pt")

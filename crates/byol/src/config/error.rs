@@ -43,6 +43,8 @@ pub enum Origin {
         path: PathBuf,
         line: usize,
     },
+    /// What goes with the weights that were given.
+    Weights,
     /// `--set`, or an option of the program that stands for it.
     Set,
     /// A complete configuration, as a run directory holds it.
@@ -54,6 +56,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Preset(name) => write!(f, "preset {name}"),
             Origin::File { path, line } => write!(f, "{}, line {line}", path.display()),
+            Origin::Weights => f.write_str("the given weights"),
             Origin::Set => f.write_str("command line"),
             Origin::Complete => f.write_str("complete configuration"),
         }

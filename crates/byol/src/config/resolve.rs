@@ -21,6 +21,8 @@ use crate::run::record::Stage;
 pub struct Request<'a> {
     /// An embedded preset; without one, the preset that the file names, else [`preset::DEFAULT`].
     pub preset: Option<&'a str>,
+    /// `key=value` pairs that replace those of the preset, and that a file replaces: what goes with given weights.
+    pub over_preset: &'a [String],
     /// A TOML file with some or all keys of [`Experiment`].
     pub file: Option<&'a Path>,
     /// `key=value` pairs. A value that is not TOML is taken as text: `pretrain.optimizer=sgd`.
@@ -81,6 +83,10 @@ pub fn resolve_typed(request: Request<'_>) -> Result<(Experiment, Typed), Config
     let preset = parse_table(text, |_| origin.clone())?;
     let preset = keys::flatten(&preset).into_iter().map(|(key, value)| (key, (value, origin.clone())));
     let mut settings: BTreeMap<String, (Value, Origin)> = preset.collect();
+    let over_preset = request.over_preset.iter().map(|text| parse_pair(text)).collect::<Result<Vec<_>, _>>()?;
+    for Entry { key, value, .. } in over_preset.into_iter().flatten() {
+        settings.insert(key, (value, Origin::Weights));
+    }
     let typed = user.iter().map(|entry| entry.key.clone()).collect();
     for Entry { key, value, origin } in user.into_iter().chain(extended) {
         settings.insert(key, (value, origin));

@@ -1,11 +1,14 @@
-//! Downloading STL-10: the official archive, its checksums, and the steps from address to verified files. The
-//! connection is kept in `download`, the archive's content in `unpack`.
+//! Downloading STL-10: the official archive, its checksums, and the steps from address to verified files; and single files
+//! likewise ([`fetch_file`]). The connection is kept in `download`, the archive's content in `unpack`.
 //!
 //! Nothing is written outside the folder that is named, and nothing stays there that was not verified, except the
 //! `.part` file that a later call resumes.
 
 mod download;
+mod single;
 mod unpack;
+
+pub use single::{NamedFile, fetch_file};
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,6 +18,7 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use thiserror::Error;
 
 /// An archive (`.tar.gz`) with a data set in it.
@@ -85,8 +89,10 @@ impl Archive {
 pub struct FetchOptions {
     /// The files are put into `stl10_binary/` in this folder, which is made if need be.
     pub dir: PathBuf,
-    /// Another address of the same archive.
+    /// Another address of the same file.
     pub url: Option<String>,
+    /// The option that names such an address, for messages.
+    pub url_option: &'static str,
     /// The pause before the first new try after a cut connection; each further one is twice as long.
     pub pause: Duration,
     pub on_progress: Option<Arc<dyn Fn(FetchProgress) + Send + Sync>>,
@@ -94,7 +100,13 @@ pub struct FetchOptions {
 
 impl FetchOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        FetchOptions { dir: dir.into(), url: None, pause: Duration::from_secs(1), on_progress: None }
+        FetchOptions {
+            dir: dir.into(),
+            url: None,
+            url_option: "--url",
+            pause: Duration::from_secs(1),
+            on_progress: None,
+        }
     }
 
     fn report(&self, progress: FetchProgress) {
@@ -148,11 +160,11 @@ pub enum FetchError {
     #[error("could not {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 
-    #[error("could not reach {url}: {reason}; check the address and the network, or name a mirror with --url")]
-    Unreachable { url: String, reason: String },
+    #[error("could not reach {url}: {reason}; check the address and the network, or name a mirror with {option}")]
+    Unreachable { url: String, reason: String, option: &'static str },
 
-    #[error("{url} was refused: the server answers {status}; check the address or name a mirror with --url")]
-    Refused { url: String, status: String },
+    #[error("{url} was refused: the server answers {status}; check the address or name a mirror with {option}")]
+    Refused { url: String, status: String, option: &'static str },
 
     #[error(
         "the connection to {url} was lost {tries} times in a row ({reason}); {part} keeps the {bytes} bytes that came, \
@@ -161,9 +173,9 @@ pub enum FetchError {
     Interrupted { url: String, tries: u32, reason: String, part: PathBuf, bytes: u64 },
 
     #[error(
-        "the archive from {url} has MD5 {found}, expected {expected}; it was deleted, fetch again or name another mirror with --url"
+        "the file from {url} has {found}, expected {expected}; it was deleted, fetch again or name another mirror with {option}"
     )]
-    ArchiveChecksum { url: String, expected: String, found: String },
+    Checksum { url: String, expected: String, found: String, option: &'static str },
 
     #[error("{name} in the archive has MD5 {found}, expected {expected}; nothing of the archive was kept, fetch again")]
     FileChecksum { name: String, expected: String, found: String },
@@ -224,24 +236,64 @@ pub fn fetch(archive: &Archive, options: &FetchOptions) -> Result<FetchOutcome, 
 
 /// The path of the archive on disk, downloaded if need be, its MD5 found right.
 fn verified_archive(archive: &Archive, options: &FetchOptions) -> Result<PathBuf, FetchError> {
-    let path = options.dir.join(&archive.file_name);
-    if path.is_file() && file_md5(&path, options)? == archive.md5 {
+    verified(&archive.file_name, &archive.url, Checksum::Md5(&archive.md5), options)
+}
+
+/// What a file is known by.
+#[derive(Clone, Copy)]
+enum Checksum<'a> {
+    /// In lower-case hexadecimal digits, as are all.
+    Md5(&'a str),
+    /// The first digits of the SHA-256.
+    Sha256Begins(&'a str),
+}
+
+impl Checksum<'_> {
+    /// The digest of a file in the words of a message, where it is not this one.
+    fn other_than(self, path: &Path, options: &FetchOptions) -> Result<Option<String>, FetchError> {
+        let (name, digest, right) = match self {
+            Checksum::Md5(expected) => {
+                let digest = file_md5(path, options)?;
+                let right = digest == expected;
+                ("MD5", digest, right)
+            }
+            Checksum::Sha256Begins(expected) => {
+                let digest = file_digest::<Sha256>(path, options)?;
+                let right = digest.starts_with(expected);
+                ("SHA-256", digest, right)
+            }
+        };
+        Ok((!right).then(|| format!("{name} {digest}")))
+    }
+
+    fn words(self) -> String {
+        match self {
+            Checksum::Md5(digest) => digest.to_owned(),
+            Checksum::Sha256Begins(digits) => format!("one that begins with {digits}"),
+        }
+    }
+}
+
+/// The path of a file of that name in the folder of the options, downloaded if need be, its checksum found right.
+fn verified(file_name: &str, url: &str, checksum: Checksum, options: &FetchOptions) -> Result<PathBuf, FetchError> {
+    let path = options.dir.join(file_name);
+    if path.is_file() && checksum.other_than(&path, options)?.is_none() {
         return Ok(path);
     }
-    let part = options.dir.join(format!("{}.part", archive.file_name));
-    let url = options.url.as_deref().unwrap_or(&archive.url);
+    let part = options.dir.join(format!("{file_name}.part"));
+    let url = options.url.as_deref().unwrap_or(url);
     loop {
         let resumes = part.exists();
         download::download(url, &part, options)?;
-        let found = file_md5(&part, options)?;
-        if found == archive.md5 {
+        let Some(found) = checksum.other_than(&part, options)? else {
             fs::rename(&part, &path).map_err(FetchError::io("put in place", &path))?;
             return Ok(path);
-        }
+        };
         remove(&part)?;
         // The beginning may have come from another server, or from a version since replaced.
         if !resumes {
-            return Err(FetchError::ArchiveChecksum { url: url.into(), expected: archive.md5.clone(), found });
+            let (expected, option) = (checksum.words(), options.url_option);
+            return Err(FetchError::Checksum { url: url.into(), expected, found, option });
         }
     }
 }
@@ -312,23 +364,27 @@ impl Receipt {
 
 /// MD5 of a file, in lower-case hexadecimal digits.
 fn file_md5(path: &Path, options: &FetchOptions) -> Result<String, FetchError> {
+    file_digest::<Md5>(path, options)
+}
+
+fn file_digest<D: Digest>(path: &Path, options: &FetchOptions) -> Result<String, FetchError> {
     let error = |source| FetchError::Io { action: "read", path: path.to_path_buf(), source };
     let mut file = File::open(path).map_err(error)?;
     let total = file.metadata().map_err(error)?.len();
-    let (mut md5, mut buffer, mut done) = (Md5::new(), vec![0; 1 << 20], 0);
+    let (mut digest, mut buffer, mut done) = (D::new(), vec![0; 1 << 20], 0);
     loop {
         let count = file.read(&mut buffer).map_err(error)?;
         if count == 0 {
-            return Ok(hexadecimal(md5));
+            return Ok(hexadecimal(digest));
         }
-        md5.update(&buffer[..count]);
+        digest.update(&buffer[..count]);
         done += count as u64;
         options.report(FetchProgress::Verifying { done, total });
     }
 }
 
-fn hexadecimal(md5: Md5) -> String {
-    md5.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+fn hexadecimal(digest: impl Digest) -> String {
+    digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn remove(path: &Path) -> Result<(), FetchError> {

@@ -90,7 +90,7 @@ pub fn warnings(experiment: &Experiment, data: &Dataset) -> Vec<String> {
     if begins_anew && per_epoch > 0 && passes < FEW_PASSES {
         warnings.push(format!(
             "{} epochs of {} images are {} passes; gains begin near {}: --set pretrain.epochs={} reaches that, and --weights \
-             begins with an encoder that has learned already",
+             imagenet begins with an encoder that has learned already",
             words::count(settings.epochs as u64),
             words::count(per_epoch),
             words::count(passes),

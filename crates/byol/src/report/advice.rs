@@ -16,8 +16,6 @@ const MOST: usize = 3;
 /// Image passes from which a ResNet-18 at 64 px began to gain on natural photographs in this project's own trials
 /// (docs/experiments.md).
 pub(crate) const FEW_PASSES: u64 = 200_000;
-/// torchvision's weights of a ResNet-18; the file's name holds the beginning of its SHA-256.
-const RESNET18: &str = "resnet18-f37072fd.pth";
 /// An interval wider than this to either side says little about a classifier.
 const WIDE: f64 = 0.075;
 /// What a test should come to where there is no difference to be told.
@@ -183,10 +181,7 @@ fn weights(run: &RunData) -> Option<Advice> {
              once, and show what your own images add to them.",
             words::plural(images as u64, "image")
         ),
-        commands: vec![
-            format!("curl -LO https://download.pytorch.org/models/{RESNET18}"),
-            format!("byol run {} --weights {RESNET18} --set width=1.0 --out {}", data(run), beside(run, "imagenet")),
-        ],
+        commands: vec![format!("byol run {} --weights imagenet --out {}", data(run), beside(run, "imagenet"))],
         worth: if images < FEW_IMAGES / 10 { 6.0 } else { 3.0 },
     })
 }

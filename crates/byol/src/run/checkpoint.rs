@@ -250,13 +250,18 @@ fn bytes_of(tensor: &Tensor) -> Result<(Dtype, Vec<u8>), String> {
     Ok((dtype, bytes))
 }
 
-fn tensor_of(view: &TensorView) -> Result<Tensor, String> {
+pub(crate) fn tensor_of(view: &TensorView) -> Result<Tensor, String> {
     let kind = match view.dtype() {
         Dtype::F32 => Kind::Float,
         Dtype::F64 => Kind::Double,
         Dtype::F16 => Kind::Half,
         Dtype::BF16 => Kind::BFloat16,
         Dtype::I64 => Kind::Int64,
+        Dtype::I32 => Kind::Int,
+        Dtype::I16 => Kind::Int16,
+        Dtype::I8 => Kind::Int8,
+        Dtype::U8 => Kind::Uint8,
+        Dtype::BOOL => Kind::Bool,
         other => return Err(format!("tensors of type {other:?} are not read")),
     };
     let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();

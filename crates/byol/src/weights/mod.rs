@@ -1,13 +1,19 @@
 //! Weights to begin with that were trained elsewhere: of torchvision, of timm, or of this program.
 //!
-//! Files are read without running code from them ([`read`]); names are mapped and shapes compared with the configured
-//! encoder here. What a training does with them is in [`train`](crate::train).
+//! What is meant by `--weights` is in `source`, the names that stand for files in `known`. Files are read without running
+//! code from them ([`read`]); names are mapped and shapes compared with the configured encoder here. What a training does
+//! with them is in [`train`](crate::train).
 
+mod functions;
+pub mod known;
+mod names;
 mod pickle;
 mod read;
+mod source;
 mod storage;
 
 pub use read::{File, read};
+pub use source::Source;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,19 +21,31 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
+use names::{another, form, network, remedy};
+
 use crate::config::{ConfigError, EncoderKind, Experiment, StemKind};
+use crate::data::fetch::FetchError;
 use crate::model::parameters::{LayoutBuilder, Parameter};
-use crate::model::resnet::BlockKind;
 use crate::model::{ResNet, ResNetConfig};
 use crate::run::checkpoint::{CheckpointError, read_weights, write_weights};
 use crate::run::directory::{OpenMode, RunDirectory, RunError};
 use crate::run::model::{Choice, NetworkError, TrainedEncoder};
 use crate::train::resnet_config;
 
-/// The convolution that every residual network begins with: it tells what stands in front of the names.
+/// The convolution that every residual network begins with: its shape tells the stem.
 const FIRST: &str = "conv1.weight";
 const CLASSIFIER: [&str; 2] = ["fc.weight", "fc.bias"];
 const COUNTS: &str = "num_batches_tracked";
+
+/// How images are normalised for weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Normalized {
+    mean: [f64; 3],
+    deviation: [f64; 3],
+}
+
+/// What torchvision's and nearly all other weights of ImageNet were trained with (torchvision's `ImageClassification`).
+const IMAGENET: Normalized = Normalized { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
 /// Weights for the encoder of an experiment.
 #[derive(Debug)]
@@ -42,12 +60,23 @@ pub struct InitialWeights {
 /// Weights that cannot be begun with.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
+    #[error(
+        "weights '{}' are neither a file or run that is there nor a name; the names are {}{hint}",
+        typed.display(), known::names().join(", ")
+    )]
+    Nowhere {
+        typed: PathBuf,
+        /// Empty, or begins with `; `.
+        hint: String,
+    },
+    #[error("failed to fetch the weights {name}")]
+    Fetch { name: &'static str, source: Box<FetchError> },
+    #[error("there is no folder to keep weights in: set BYOL_CACHE to one")]
+    NoCache,
     #[error("failed to read weights {}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
     #[error("weights {} cannot be read: {reason}", path.display())]
     Content { path: PathBuf, reason: String },
-    #[error("failed to read weights")]
-    Safetensors { source: CheckpointError },
     #[error(transparent)]
     Network(#[from] NetworkError),
     #[error(transparent)]
@@ -56,8 +85,12 @@ pub enum WeightsError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("weights {} hold no residual network: no name ends in '{FIRST}'", path.display())]
-    NoNetwork { path: PathBuf },
+    #[error(
+        "weights {} hold no residual network by the names of torchvision ('layer1.0.conv1.weight') or Hugging Face; names \
+         there are {names}",
+        path.display()
+    )]
+    NoNetwork { path: PathBuf, names: String },
     #[error(
         "weights {} hold several networks ({}); save one of them alone",
         path.display(), prefixes.join(", ")
@@ -78,6 +111,14 @@ pub enum WeightsError {
     Lost { path: PathBuf },
 }
 
+impl WeightsError {
+    /// Whether another command line is the remedy.
+    pub fn is_of_command_line(&self) -> bool {
+        use WeightsError::{BegunWithout, Changed, Nowhere, Unfit};
+        matches!(self, Nowhere { .. } | Unfit { .. } | Changed { .. } | BegunWithout { .. })
+    }
+}
+
 impl InitialWeights {
     /// Reads weights for the configured encoder and, if its last layer has as many outputs, a classifier of `classes`:
     /// from a run directory, a checkpoint of a run, or a file that another program wrote.
@@ -85,38 +126,23 @@ impl InitialWeights {
     /// # Errors
     /// The file cannot be read, or its tensors do not fit; the error names the tensor and the settings that would fit.
     pub fn open(path: &Path, experiment: &Experiment, classes: Option<usize>) -> Result<InitialWeights, WeightsError> {
-        let named = match own_encoder(path)? {
-            Some(named) => named,
-            None => read(path)?.tensors,
+        let (named, notes) = match own_encoder(path)? {
+            Some(named) => (named, Vec::new()),
+            None => foreign(path)?,
         };
-        InitialWeights::fit(path, named, resnet_config(experiment), classes)
+        InitialWeights::fit(path, named, notes, Fit { config: resnet_config(experiment), classes })
     }
 
     fn fit(
         path: &Path,
         named: BTreeMap<String, Tensor>,
-        config: ResNetConfig,
-        classes: Option<usize>,
+        mut notes_of_file: Vec<String>,
+        Fit { config, classes }: Fit,
     ) -> Result<InitialWeights, WeightsError> {
-        let prefix = prefix(path, &named)?;
-        let mut notes = Vec::new();
-        if !prefix.is_empty() {
-            notes.push(format!("names in {} begin with '{prefix}', which is left out", path.display()));
-        }
-        let mut given: BTreeMap<String, Tensor> = BTreeMap::new();
-        let mut others = 0;
-        for (name, tensor) in named {
-            match name.strip_prefix(&prefix) {
-                Some(name) if !name.ends_with(COUNTS) => {
-                    given.insert(name.to_owned(), tensor);
-                }
-                Some(_) => {}
-                None => others += 1,
-            }
-        }
-        if others > 0 {
-            notes.push(format!("{others} tensors outside '{prefix}' are left out"));
-        }
+        let (mut given, notes) = network(path, named)?;
+        notes_of_file.extend(notes);
+        let mut notes = notes_of_file;
+        given.retain(|name, _| !name.ends_with(COUNTS));
         let mut builder = LayoutBuilder::default();
         ResNet::new(&mut builder, config);
         let layout = builder.finish();
@@ -150,6 +176,11 @@ impl InitialWeights {
         for (name, tensor) in given {
             let wanted = expected.contains_key(&name) || (kept_classifier && CLASSIFIER.contains(&name.as_str()));
             if wanted {
+                if !tensor.is_floating_point() {
+                    let what = format!("'{name}' holds {:?} instead of numbers with a point", tensor.kind());
+                    let remedy = "save them as float32, without quantisation".to_owned();
+                    return Err(WeightsError::Unfit { path: path.to_owned(), what, remedy });
+                }
                 let tensor = tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
                 if tensor.isfinite().all().int64_value(&[]) == 0 {
                     return Err(WeightsError::NotFinite { path: path.to_owned(), name });
@@ -159,6 +190,27 @@ impl InitialWeights {
         }
         Ok(InitialWeights { tensors, notes })
     }
+}
+
+/// What weights are to fit.
+struct Fit {
+    config: ResNetConfig,
+    classes: Option<usize>,
+}
+
+/// Tensors of a file that another program wrote, with what was passed over.
+fn foreign(path: &Path) -> Result<(BTreeMap<String, Tensor>, Vec<String>), WeightsError> {
+    let File { tensors, passed_over, architecture, .. } = read(path)?;
+    if let Some(what) = another(architecture.as_deref(), path) {
+        let remedy = "no encoder here has that form".to_owned();
+        return Err(WeightsError::Unfit { path: path.to_owned(), what, remedy });
+    }
+    let mut notes = Vec::new();
+    if !passed_over.is_empty() {
+        let names = passed_over.join(", ");
+        notes.push(format!("beside weights {} asks for {names}, which was passed over and not run", path.display()));
+    }
+    Ok((tensors, notes))
 }
 
 /// Whether the classifier's last layer is taken over; says so where there is one and it is not.
@@ -207,74 +259,15 @@ fn is_checkpoint(path: &Path) -> bool {
     header().is_some()
 }
 
-/// What stands in front of the names of the one network in a file.
-fn prefix(path: &Path, named: &BTreeMap<String, Tensor>) -> Result<String, WeightsError> {
-    // `layer1.0.conv1.weight` ends so too, but after a digit.
-    let before = |name: &String| {
-        let prefix = name.strip_suffix(FIRST)?;
-        let inside = prefix.split('.').any(|part| part.starts_with("layer"));
-        ((prefix.is_empty() || prefix.ends_with('.')) && !inside).then(|| prefix.to_owned())
-    };
-    let prefixes: Vec<String> = named.keys().filter_map(before).collect();
-    match prefixes.as_slice() {
-        [] => Err(WeightsError::NoNetwork { path: path.to_owned() }),
-        [prefix] => Ok(prefix.clone()),
-        _ => Err(WeightsError::Several { path: path.to_owned(), prefixes }),
-    }
-}
-
-/// What to set so that the encoder has the form of the weights.
-fn remedy(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> String {
-    let Some(found) = form(given, config) else {
-        return "no encoder here has their form (resnet10, 18, 34 and 50 with stems imagenet, small and small-stride2)"
-            .to_owned();
-    };
-    let mut set = Vec::new();
-    if found.kind != config.kind {
-        set.push(format!("--set encoder={}", plain(&found.kind)));
-    }
-    if found.stem != config.stem {
-        set.push(format!("--set stem={}", plain(&found.stem)));
-    }
-    if found.width != config.width {
-        set.push(format!("--set width={}", found.width));
-    }
-    match set.is_empty() {
-        true => "they are of another form than their names say".to_owned(),
-        false => format!("{} has their form", set.join(" ")),
-    }
-}
-
-fn plain(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default().replace('"', "")
-}
-
-/// The configuration that weights by torchvision's names belong to.
-fn form(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> Option<ResNetConfig> {
-    let first = given.get(FIRST)?.size();
-    let stem = match *first.as_slice() {
-        [_, 3, 7, 7] => StemKind::Imagenet,
-        // Weights do not tell their stride.
-        [_, 3, 3, 3] if config.stem != StemKind::Imagenet => config.stem,
-        [_, 3, 3, 3] => StemKind::Small,
-        _ => return None,
-    };
-    let width = first[0] as f64 / 64.0;
-    let block = match given.contains_key("layer1.0.conv3.weight") {
-        true => BlockKind::Bottleneck,
-        false => BlockKind::Basic,
-    };
-    let depths = [1, 2, 3, 4].map(|stage| {
-        (0..).take_while(|index| given.contains_key(&format!("layer{stage}.{index}.conv1.weight"))).count()
-    });
-    let kinds = [EncoderKind::Resnet10, EncoderKind::Resnet18, EncoderKind::Resnet34, EncoderKind::Resnet50];
-    let of = |kind| ResNetConfig { kind, stem, width };
-    let found = kinds.into_iter().map(of).find(|config| config.block() == block && config.depths() == depths)?;
-    let mut builder = LayoutBuilder::default();
-    ResNet::new(&mut builder, found);
-    let fits =
-        |Parameter { name, shape, .. }: &Parameter| given.get(name).is_some_and(|tensor| tensor.size() == *shape);
-    builder.finish().parameters.iter().all(fits).then_some(found)
+/// The form of the network in a file, whatever its names are; none where no encoder here has it. Of a convolution of 3x3
+/// the stride is not told: it is taken to be 1, as in other programs' networks for small images.
+fn form_of(
+    path: &Path,
+    named: BTreeMap<String, Tensor>,
+) -> Result<Option<(EncoderKind, StemKind, f64)>, WeightsError> {
+    let any = ResNetConfig { kind: EncoderKind::Resnet18, stem: StemKind::Imagenet, width: 1.0 };
+    let (given, _) = network(path, named)?;
+    Ok(form(&given, any).map(|ResNetConfig { kind, stem, width }| (kind, stem, width)))
 }
 
 /// The digest of tensors by name: what a configuration records of the weights that a run began with.
@@ -315,15 +308,14 @@ pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(Open
     if mode == OpenMode::Resume && out.join("config.toml").is_file() {
         let directory = RunDirectory::existing(out)?;
         let then = directory.experiment()?.initial_weights;
-        // The file may be gone by now; where it is not, it must be the same.
-        let given =
-            weights.filter(|path| path.exists() || then.is_empty()).map(|path| open(path, experiment)).transpose()?;
         if then.is_empty() {
-            return match given {
+            return match weights {
                 None => Ok((mode, Vec::new())),
                 Some(_) => Err(WeightsError::BegunWithout { path: out.to_owned() }),
             };
         }
+        // The file may be gone by now; where it is not, it must be the same.
+        let given = weights.filter(|path| path.exists()).map(|path| open(path, experiment)).transpose()?;
         if let Some(given) = &given {
             let now = digest(&given.tensors);
             if now != then {

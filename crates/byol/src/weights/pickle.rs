@@ -1,6 +1,10 @@
-//! Reading a pickled state dict without running anything that it asks for: the few instructions that `torch.save` writes,
-//! and of functions the ones that put tensors together. What else a file names is an error.
+//! Reading a pickled state dict without running anything that it asks for: the instructions that `torch.save` writes, and
+//! of functions the ones that put tensors together. Objects of any other kind are passed over; what no checkpoint has a
+//! reason to name is an error.
 
+use std::collections::BTreeSet;
+
+use super::functions;
 use super::storage::Element;
 
 /// A pickle is the list of a state dict's names and shapes; the numbers lie elsewhere.
@@ -16,8 +20,9 @@ pub(super) type Place = usize;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// None, a truth value, a number with a point: nothing that a tensor depends on.
+    /// None, a number with a point, an object of a kind that is passed over: nothing that a tensor depends on.
     Other,
+    Truth(bool),
     Whole(i64),
     Text(String),
     /// A tuple or a list.
@@ -31,10 +36,12 @@ pub(super) enum Value {
 /// What a pickle may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Function {
-    OrderedDict,
+    Dict,
     RebuildTensor,
     RebuildParameter,
     StorageType(Element),
+    /// Anything else: what it would give is [`Value::Other`].
+    PassedOver,
 }
 
 /// A block of numbers in the archive.
@@ -52,6 +59,8 @@ pub(super) struct Strided {
     pub offset: usize,
     pub shape: Vec<i64>,
     pub strides: Vec<i64>,
+    /// PyTorch's negation mark: the numbers have the other sign.
+    pub negated: bool,
 }
 
 /// What a pickle holds.
@@ -61,6 +70,8 @@ pub(super) struct Pickle {
     pub top: Place,
     /// Bytes of it.
     pub length: usize,
+    /// What it asks to run or to make that was passed over, by name.
+    pub foreign: BTreeSet<String>,
 }
 
 /// Reads one pickle at the beginning of `bytes`.
@@ -68,8 +79,7 @@ pub(super) struct Pickle {
 /// # Errors
 /// It is cut off, uses an instruction or names a function that is not admitted, or contradicts itself; in words.
 pub(super) fn read(bytes: &[u8]) -> Result<Pickle, String> {
-    let mut machine =
-        Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: Vec::new() };
+    let mut machine = Machine { bytes, ..Machine::default() };
     loop {
         if machine.at > LARGEST {
             return Err(format!("its list of tensors is longer than {LARGEST} bytes"));
@@ -79,11 +89,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pickle, String> {
         }
         if machine.step()? {
             let top = machine.pop()?;
-            return Ok(Pickle { values: machine.values, top, length: machine.at });
+            let Machine { values, at: length, foreign, .. } = machine;
+            return Ok(Pickle { values, top, length, foreign });
         }
     }
 }
 
+#[derive(Default)]
 struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -92,6 +104,7 @@ struct Machine<'a> {
     /// Heights of the stack.
     marks: Vec<usize>,
     memo: Vec<Option<Place>>,
+    foreign: BTreeSet<String>,
 }
 
 impl Machine<'_> {
@@ -111,9 +124,13 @@ impl Machine<'_> {
                 self.array::<8>()?;
             }
             b'(' => self.marks.push(self.stack.len()),
+            b'0' => {
+                self.pop()?;
+            }
             b'}' => self.push(Value::Dict(Vec::new())),
-            b']' | b')' => self.push(Value::Sequence(Vec::new())),
-            b't' => {
+            // A set, empty or frozen, is a list here.
+            b']' | b')' | 0x8f => self.push(Value::Sequence(Vec::new())),
+            b't' | b'l' | 0x91 => {
                 let items = self.since_mark()?;
                 self.push(Value::Sequence(items));
             }
@@ -130,6 +147,23 @@ impl Machine<'_> {
             b'X' => {
                 let length = u32::from_le_bytes(self.array()?) as usize;
                 self.text(length)?;
+            }
+            0x8d => {
+                let length = self.long_length()?;
+                self.text(length)?;
+            }
+            // Bytes.
+            b'C' => {
+                let [length] = self.array()?;
+                self.skip(usize::from(length))?;
+            }
+            b'B' => {
+                let length = u32::from_le_bytes(self.array()?) as usize;
+                self.skip(length)?;
+            }
+            0x8e | 0x96 => {
+                let length = self.long_length()?;
+                self.skip(length)?;
             }
             // Numbers, truth values, None.
             b'K' => {
@@ -164,7 +198,8 @@ impl Machine<'_> {
                 self.array::<8>()?;
                 self.push(Value::Other);
             }
-            b'N' | 0x88 | 0x89 => self.push(Value::Other),
+            b'N' => self.push(Value::Other),
+            0x88 | 0x89 => self.push(Value::Truth(instruction == 0x88)),
             // The memo.
             b'q' => {
                 let [index] = self.array()?;
@@ -188,7 +223,7 @@ impl Machine<'_> {
                 let item = self.pop()?;
                 self.extend(vec![item])?;
             }
-            b'e' => {
+            b'e' | 0x90 => {
                 let items = self.since_mark()?;
                 self.extend(items)?;
             }
@@ -204,23 +239,29 @@ impl Machine<'_> {
             // Functions.
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Value::Function(function(&module, &name)?));
+                self.function(&module, &name)?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Value::Text(module), Value::Text(name)) = (&self.values[module], &self.values[name]) else {
                     return Err("it names a function by something that is no text".to_owned());
                 };
-                let function = function(module, name)?;
-                self.push(Value::Function(function));
+                let (module, name) = (module.clone(), name.clone());
+                self.function(&module, &name)?;
             }
             b'R' => self.call()?,
+            // A new object of a class, in one form with named arguments.
+            0x92 => {
+                self.pop()?;
+                self.call()?;
+            }
+            0x81 => self.call()?,
             b'Q' => self.storage()?,
             b'b' => {
                 // The attributes of a dictionary or a parameter change no number.
                 self.pop()?;
                 let object = *self.stack.last().ok_or_else(empty)?;
-                if !matches!(self.values[object], Value::Dict(_) | Value::Tensor(_)) {
+                if !matches!(self.values[object], Value::Dict(_) | Value::Tensor(_) | Value::Other) {
                     return Err("it gives attributes to something that has none".to_owned());
                 }
             }
@@ -229,6 +270,15 @@ impl Machine<'_> {
             }
         }
         Ok(false)
+    }
+
+    fn function(&mut self, module: &str, name: &str) -> Result<(), String> {
+        let function = functions::find(module, name)?;
+        if function == Function::PassedOver && !functions::is_plain(module) {
+            self.foreign.insert(format!("{module}.{name}"));
+        }
+        self.push(Value::Function(function));
+        Ok(())
     }
 
     fn take(&mut self, length: usize) -> Result<&[u8], String> {
@@ -247,6 +297,17 @@ impl Machine<'_> {
     fn text(&mut self, length: usize) -> Result<(), String> {
         let text = std::str::from_utf8(self.take(length)?).map_err(|_| "a name in it is not UTF-8")?.to_owned();
         self.push(Value::Text(text));
+        Ok(())
+    }
+
+    fn long_length(&mut self) -> Result<usize, String> {
+        usize::try_from(u64::from_le_bytes(self.array()?)).map_err(|_| "it is cut off".to_owned())
+    }
+
+    /// Bytes that nothing depends on.
+    fn skip(&mut self, length: usize) -> Result<(), String> {
+        self.take(length)?;
+        self.push(Value::Other);
         Ok(())
     }
 
@@ -303,6 +364,7 @@ impl Machine<'_> {
         let list = *self.stack.last().ok_or_else(empty)?;
         match &mut self.values[list] {
             Value::Sequence(list) => list.extend(items),
+            Value::Other => {}
             _ => return Err("it adds to something that is no list".to_owned()),
         }
         Ok(())
@@ -315,6 +377,7 @@ impl Machine<'_> {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
                 Ok(())
             }
+            Value::Other => Ok(()),
             _ => Err("it sets a key of something that is no dictionary".to_owned()),
         }
     }
@@ -323,15 +386,33 @@ impl Machine<'_> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let (Value::Sequence(arguments), Value::Function(function)) = (&self.values[arguments], &self.values[function])
         else {
-            return Err("it calls something that is no function".to_owned());
+            return match &self.values[function] {
+                // What an object that was passed over would give.
+                Value::Other | Value::Function(Function::PassedOver) => {
+                    self.push(Value::Other);
+                    Ok(())
+                }
+                _ => Err("it calls something that is no function".to_owned()),
+            };
         };
         let value = match (function, arguments.as_slice()) {
-            (Function::OrderedDict, []) => Value::Dict(Vec::new()),
-            (Function::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
-                self.rebuild(storage, offset, shape, strides)?
+            (Function::PassedOver, _) => Value::Other,
+            // Python 2 gave the entries here.
+            (Function::Dict, &[entries]) => self.dict(entries),
+            (Function::Dict, _) => Value::Dict(Vec::new()),
+            // Of a type that is not read.
+            (Function::RebuildTensor, &[storage, ..]) if self.values[storage] == Value::Other => Value::Other,
+            (Function::RebuildTensor, &[storage, offset, shape, strides, ref more @ ..]) => {
+                // Requires a gradient, hooks, marks.
+                let marks = more.get(2).map(|&marks| &self.values[marks]);
+                let Value::Tensor(tensor) = self.rebuild(storage, offset, shape, strides)? else {
+                    return Err("a tensor in it is put together from wrong parts".to_owned());
+                };
+                Value::Tensor(Strided { negated: self.is_negated(marks), ..tensor })
             }
             (Function::RebuildParameter, &[tensor, ..]) => match &self.values[tensor] {
                 Value::Tensor(tensor) => Value::Tensor(tensor.clone()),
+                Value::Other => Value::Other,
                 _ => return Err("a parameter in it is made of no tensor".to_owned()),
             },
             _ => return Err("it calls a function with arguments that it does not take".to_owned()),
@@ -356,7 +437,24 @@ impl Machine<'_> {
         if shape.len() != strides.len() || shape.len() > 8 {
             return Err(wrong());
         }
-        Ok(Value::Tensor(Strided { storage: storage.clone(), offset, shape, strides }))
+        Ok(Value::Tensor(Strided { storage: storage.clone(), offset, shape, strides, negated: false }))
+    }
+
+    fn dict(&self, entries: Place) -> Value {
+        let Value::Sequence(entries) = &self.values[entries] else { return Value::Dict(Vec::new()) };
+        let pair = |&entry: &Place| match &self.values[entry] {
+            Value::Sequence(pair) => <[Place; 2]>::try_from(pair.as_slice()).ok(),
+            _ => None,
+        };
+        Value::Dict(entries.iter().filter_map(pair).map(|[key, value]| (key, value)).collect())
+    }
+
+    /// Whether the marks of a tensor say that its numbers are to be taken with the other sign.
+    fn is_negated(&self, marks: Option<&Value>) -> bool {
+        let Some(Value::Dict(marks)) = marks else { return false };
+        marks.iter().any(|&(key, value)| {
+            self.values[key] == Value::Text("neg".to_owned()) && self.values[value] == Value::Truth(true)
+        })
     }
 
     /// A persistent identifier: `("storage", type, key, location, count)`, in the old format with a view of it.
@@ -366,6 +464,11 @@ impl Machine<'_> {
         let Value::Sequence(parts) = &self.values[identifier] else { return Err(wrong()) };
         let parts: Vec<&Value> = parts.iter().map(|&part| &self.values[part]).collect();
         let storage = match parts.as_slice() {
+            // A storage of a type that is not read, or the source text of a class.
+            [Value::Text(kind), Value::Function(Function::PassedOver), ..] if kind == "storage" || kind == "module" => {
+                self.push(Value::Other);
+                return Ok(());
+            }
             [
                 Value::Text(kind),
                 Value::Function(Function::StorageType(element)),
@@ -386,20 +489,4 @@ impl Machine<'_> {
 
 fn empty() -> String {
     "it takes a value where there is none".to_owned()
-}
-
-/// The function of that name, if it is one of the few that are admitted.
-fn function(module: &str, name: &str) -> Result<Function, String> {
-    match (module, name) {
-        ("collections", "OrderedDict") => Ok(Function::OrderedDict),
-        ("torch._utils", "_rebuild_tensor_v2") => Ok(Function::RebuildTensor),
-        ("torch._utils", "_rebuild_parameter") => Ok(Function::RebuildParameter),
-        ("torch", storage) if Element::of_storage(storage).is_some() => {
-            Ok(Function::StorageType(Element::of_storage(storage).unwrap_or(Element::Float)))
-        }
-        _ => Err(format!(
-            "it asks to run {module}.{name}, which is not done; save the state dict alone, \
-             torch.save(model.state_dict(), FILE)"
-        )),
-    }
 }

@@ -1,51 +1,107 @@
 //! Files of weights, whoever wrote them: safetensors, and what `torch.save` writes, as an archive or in the old form.
 
-use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
+use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use tch::Tensor;
 use zip::ZipArchive;
 
 use super::WeightsError;
-use super::pickle::{self, Value};
+use super::pickle::{self, Pickle, Value};
 use super::storage::{named, tensor};
-use crate::run::checkpoint::read_weights;
+use crate::run::checkpoint::tensor_of;
 
 /// Tensors by their names in the file, and the file's SHA-256.
 pub struct File {
     pub tensors: BTreeMap<String, Tensor>,
     pub sha256: String,
+    /// What the header of a safetensors file says beside them.
+    pub facts: BTreeMap<String, String>,
+    /// What a file of `torch.save` asks for beside tensors, by name; it was passed over.
+    pub passed_over: Vec<String>,
+    /// The name that the file itself gives the network, such as timm's `arch`.
+    pub architecture: Option<String>,
 }
 
 /// Reads a file of weights. Code in it is not run.
 ///
 /// # Errors
-/// The file is missing or torn, has another format, or holds something besides tensors.
+/// The file is missing or torn, has another format, or holds no tensors.
 pub fn read(path: &Path) -> Result<File, WeightsError> {
     let bytes = std::fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
     let sha256 = format!("{:x}", Sha256::digest(&bytes));
     let content = |reason| WeightsError::Content { path: path.to_owned(), reason };
-    let tensors = match bytes.as_slice() {
-        [b'P', b'K', 3, 4, ..] => from_archive(&bytes).map_err(content)?,
+    let read = match bytes.as_slice() {
+        [b'P', b'K', 3, 4, ..] => from_archive(&bytes),
         // Before any look at pickles: the length of a header may begin with their first byte.
         [a, b, c, d, e, f, g, h, b'{', rest @ ..]
             if u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) <= rest.len() as u64 + 1 =>
         {
-            read_weights(path).map_err(|source| WeightsError::Safetensors { source })?
+            from_safetensors(&bytes)
         }
-        [0x80, _, 0x8a, 10, ..] => from_old_form(&bytes).map_err(content)?,
-        [0x80, ..] => {
-            return Err(content("it is a pickle that torch.save did not write".to_owned()));
-        }
-        _ => read_weights(path).map_err(|source| WeightsError::Safetensors { source })?,
+        [0x80, _, 0x8a, 10, ..] => from_old_form(&bytes),
+        [0x80, ..] => Err("it is a pickle that torch.save did not write".to_owned()),
+        _ => from_safetensors(&bytes),
     };
-    Ok(File { tensors, sha256 })
+    let Read { tensors, facts, passed_over, architecture } = read.map_err(content)?;
+    let architecture = architecture.or_else(|| architecture_beside(path));
+    Ok(File { tensors, sha256, facts, passed_over: passed_over.into_iter().collect(), architecture })
+}
+
+/// What a file holds.
+#[derive(Default)]
+struct Read {
+    tensors: BTreeMap<String, Tensor>,
+    facts: BTreeMap<String, String>,
+    passed_over: BTreeSet<String>,
+    architecture: Option<String>,
+}
+
+fn from_safetensors(bytes: &[u8]) -> Result<Read, String> {
+    let damaged = |error: safetensors::SafeTensorError| format!("it is no safetensors file, or a damaged one: {error}");
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let facts = header.metadata().clone().into_iter().flatten().collect();
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.iter() {
+        match tensor_of(&view) {
+            Ok(tensor) => {
+                tensors.insert(name.to_owned(), tensor);
+            }
+            // What is no parameter may be of any type.
+            Err(_) if !PARAMETERS.iter().any(|ending| name.ends_with(ending)) => {}
+            Err(_) => {
+                return Err(format!("'{name}' is of type {:?}, which is not read; save it as float32", view.dtype()));
+            }
+        }
+    }
+    Ok(Read { tensors, facts, ..Read::default() })
+}
+
+const PARAMETERS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// The architecture in the `config.json` that timm and Hugging Face put beside a file of weights.
+fn architecture_beside(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path.parent()?.join("config.json")).ok()?;
+    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
+    config.get("architecture")?.as_str().map(str::to_owned)
+}
+
+/// The name that timm's training gives the network beside its state dict.
+fn architecture_inside(pickle: &Pickle) -> Option<String> {
+    let Value::Dict(entries) = &pickle.values[pickle.top] else { return None };
+    let text = |place: usize| match &pickle.values[place] {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    entries.iter().find(|(key, _)| text(*key).as_deref() == Some("arch")).and_then(|&(_, value)| text(value))
 }
 
 /// PyTorch's archives: a ZIP file with the pickle `NAME/data.pkl` and a file `NAME/data/KEY` for each storage.
-fn from_archive(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
+fn from_archive(bytes: &[u8]) -> Result<Read, String> {
     let mut archive =
         ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("it is a damaged archive: {error}"))?;
     let names = archive.file_names().map(|name| name.map(|name| name.into_owned()));
@@ -80,12 +136,13 @@ fn from_archive(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
         }
         tensors.insert(name, tensor(&storages[key], &strided)?);
     }
-    Ok(tensors)
+    let architecture = architecture_inside(&pickle);
+    Ok(Read { tensors, passed_over: pickle.foreign, architecture, ..Read::default() })
 }
 
 /// What PyTorch wrote before version 1.6: pickles of a mark, a version, the machine, the state dict and the keys of the
 /// storages, one after the other, then for each key the number of values and the values.
-fn from_old_form(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
+fn from_old_form(bytes: &[u8]) -> Result<Read, String> {
     let mut rest = bytes;
     let mut next = || {
         let pickle = pickle::read(rest)?;
@@ -118,11 +175,11 @@ fn from_old_form(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
         storages.insert(key, values);
         rest = after;
     }
-    named
-        .into_iter()
-        .map(|(name, strided)| {
-            let values = storages.get(strided.storage.key.as_str()).ok_or("a storage of it is missing")?;
-            Ok((name, tensor(values, &strided)?))
-        })
-        .collect()
+    let mut tensors = BTreeMap::new();
+    for (name, strided) in named {
+        let values = storages.get(strided.storage.key.as_str()).ok_or("a storage of it is missing")?;
+        tensors.insert(name, tensor(values, &strided)?);
+    }
+    let architecture = architecture_inside(&state);
+    Ok(Read { tensors, passed_over: state.foreign, architecture, ..Read::default() })
 }

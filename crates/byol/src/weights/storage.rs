@@ -15,6 +15,12 @@ pub(super) enum Element {
     BFloat16,
     Long,
     Int,
+    Short,
+    Char,
+    Byte,
+    Bool,
+    ComplexFloat,
+    ComplexDouble,
 }
 
 impl Element {
@@ -27,6 +33,12 @@ impl Element {
             "BFloat16Storage" => Some(Element::BFloat16),
             "LongStorage" => Some(Element::Long),
             "IntStorage" => Some(Element::Int),
+            "ShortStorage" => Some(Element::Short),
+            "CharStorage" => Some(Element::Char),
+            "ByteStorage" => Some(Element::Byte),
+            "BoolStorage" => Some(Element::Bool),
+            "ComplexFloatStorage" => Some(Element::ComplexFloat),
+            "ComplexDoubleStorage" => Some(Element::ComplexDouble),
             _ => None,
         }
     }
@@ -39,15 +51,23 @@ impl Element {
             Element::BFloat16 => Kind::BFloat16,
             Element::Long => Kind::Int64,
             Element::Int => Kind::Int,
+            Element::Short => Kind::Int16,
+            Element::Char => Kind::Int8,
+            Element::Byte => Kind::Uint8,
+            Element::Bool => Kind::Bool,
+            Element::ComplexFloat => Kind::ComplexFloat,
+            Element::ComplexDouble => Kind::ComplexDouble,
         }
     }
 
     /// Bytes of one.
     pub fn size(self) -> usize {
         match self {
-            Element::Double | Element::Long => 8,
+            Element::ComplexDouble => 16,
+            Element::Double | Element::Long | Element::ComplexFloat => 8,
             Element::Float | Element::Int => 4,
-            Element::Half | Element::BFloat16 => 2,
+            Element::Half | Element::BFloat16 | Element::Short => 2,
+            Element::Char | Element::Byte | Element::Bool => 1,
         }
     }
 }
@@ -80,15 +100,20 @@ pub(super) fn named(pickle: &Pickle) -> Result<BTreeMap<String, Strided>, String
             }
         }
     }
-    match found.is_empty() {
-        true => Err("it holds no tensors by name; save a state dict, torch.save(model.state_dict(), FILE)".to_owned()),
-        false => Ok(found),
+    match (found.is_empty(), pickle.foreign.first()) {
+        (false, _) => Ok(found),
+        (true, Some(name)) => Err(format!(
+            "it asks to run {name}, which is not done; save the state dict alone, torch.save(model.state_dict(), FILE)"
+        )),
+        (true, None) => {
+            Err("it holds no tensors by name; save a state dict, torch.save(model.state_dict(), FILE)".to_owned())
+        }
     }
 }
 
 /// A tensor of its own out of the bytes of its storage.
 pub(super) fn tensor(bytes: &[u8], strided: &Strided) -> Result<Tensor, String> {
-    let Strided { storage, offset, shape, strides } = strided;
+    let Strided { storage, offset, shape, strides, negated } = strided;
     if storage.count.checked_mul(storage.element.size()) != Some(bytes.len()) {
         return Err(format!(
             "its storage '{}' has {} bytes where {} values are due",
@@ -115,5 +140,6 @@ pub(super) fn tensor(bytes: &[u8], strided: &Strided) -> Result<Tensor, String> 
     }
     let flat = Tensor::f_from_data_size(bytes, &[storage.count as i64], storage.element.kind());
     let part = flat.and_then(|flat| flat.f_as_strided(shape.as_slice(), strides.as_slice(), *offset as i64));
+    let part = part.and_then(|part| if *negated { part.f_neg() } else { Ok(part) });
     part.map(|part| part.contiguous()).map_err(|error| error.to_string())
 }

@@ -24,6 +24,26 @@ fn what_torch_saved_is_read() {
     }
 }
 
+/// Random states, sets, counters, bytes, sizes, devices, numbers of NumPy, arguments: passed over, and not run.
+#[test]
+fn what_stands_beside_the_weights_is_passed_over() {
+    let expected = read_weights(&fixture("expected.safetensors")).unwrap();
+    for name in ["beside.pth", "beside_protocol5.pth", "beside_old.pth"] {
+        let mut file = read(&fixture(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let kinds = [("rng", Kind::Uint8), ("mask", Kind::Bool), ("wave", Kind::ComplexFloat)];
+        for (beside, kind) in kinds {
+            assert_eq!(file.tensors.remove(beside).map(|tensor| tensor.kind()), Some(kind), "{name}: {beside}");
+        }
+        same(&file.tensors, &expected, "state_dict.");
+        assert!(file.passed_over.contains(&"argparse.Namespace".to_owned()), "{name}: {:?}", file.passed_over);
+        assert!(!file.passed_over.iter().any(|passed| passed.starts_with("torch.")), "{name}: {:?}", file.passed_over);
+    }
+    let file = read(&fixture("beside.safetensors")).unwrap();
+    assert_eq!(file.tensors.keys().collect::<Vec<_>>(), ["conv1.weight", "rng"]);
+    let message = read(&fixture("float8.safetensors")).err().unwrap().to_string();
+    assert!(message.contains("'conv1.weight' is of type F8_E4M3, which is not read; save it as float32"), "{message}");
+}
+
 #[test]
 fn a_header_whose_length_looks_like_a_pickle_is_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -112,6 +132,7 @@ fn tensors_stay_inside_their_storages() {
         offset,
         shape: shape.to_vec(),
         strides: strides.to_vec(),
+        negated: false,
     };
     let bytes: Vec<u8> = (0..6).flat_map(|value| (value as f32).to_le_bytes()).collect();
     let good = storage::tensor(&bytes, &strided(1, &[2, 2], &[1, 2])).unwrap();
@@ -149,7 +170,7 @@ fn network(config: ResNetConfig, classes: i64, prefix: &str) -> BTreeMap<String,
 const NARROW: ResNetConfig = ResNetConfig { kind: EncoderKind::Resnet18, stem: StemKind::Imagenet, width: 0.0625 };
 
 fn fit(named: BTreeMap<String, Tensor>, classes: Option<usize>) -> Result<InitialWeights, WeightsError> {
-    InitialWeights::fit(Path::new("w.pth"), named, NARROW, classes)
+    InitialWeights::fit(Path::new("w.pth"), named, Vec::new(), Fit { config: NARROW, classes })
 }
 
 #[test]
@@ -198,9 +219,140 @@ fn what_does_not_fit_is_named_with_what_would() {
     words(more, "'layer1.0.se.weight' is not part of the configured encoder");
     let mut twice = network(NARROW, 10, "a.");
     twice.extend(network(NARROW, 10, "b."));
-    words(twice, "hold several networks (a., b.)");
+    words(twice, "hold several networks ('a.', 'b.')");
     let mut broken = network(NARROW, 10, "");
     broken.insert("bn1.bias".to_owned(), Tensor::from_slice(&[0f32, f32::NAN, 0.0, 0.0]));
     words(broken, "'bn1.bias' holds values that are no numbers");
     words(BTreeMap::from([("weight".to_owned(), Tensor::from(1f32))]), "hold no residual network");
+    // timm's resnetv2_50 and resnet50d, and a network of group norm.
+    let stages = BTreeMap::from([("stages.0.blocks.0.conv1.weight".to_owned(), Tensor::from(1f32))]);
+    words(stages, "names there are stages.0.blocks.0.conv1.weight");
+    let mut deep = network(NARROW, 10, "");
+    let first = deep.remove("conv1.weight").unwrap();
+    deep.insert("conv1.0.weight".to_owned(), first);
+    words(deep, "'conv1.weight' is missing; they begin with three convolutions");
+    let mut groups = network(NARROW, 10, "");
+    groups.retain(|name, _| !name.contains("running"));
+    words(groups, "'bn1.running_mean' is missing; they have no running statistics");
+    let mut whole = network(NARROW, 10, "");
+    whole.insert("conv1.weight".to_owned(), Tensor::zeros([4, 3, 7, 7], (Kind::Int8, Device::Cpu)));
+    words(whole, "'conv1.weight' holds Int8 instead of numbers with a point; save them as float32");
+}
+
+/// The same network by other programs' names.
+#[test]
+fn names_of_other_programs_are_read_as_torchvisions() {
+    let wanted = network(NARROW, 10, "");
+    let renamed = |rename: &dyn Fn(&str) -> String| -> BTreeMap<String, Tensor> {
+        wanted.iter().map(|(name, tensor)| (rename(name), tensor.shallow_clone())).collect()
+    };
+    let numbered = |numbers: [&'static str; 7], prefix: &'static str| {
+        move |name: &str| {
+            let parts = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "fc"];
+            let (child, rest) = name.split_once('.').unwrap();
+            let place = parts.iter().position(|part| *part == child).unwrap();
+            format!("{prefix}{}.{rest}", numbers[place])
+        }
+    };
+    let hugging = |name: &str| {
+        let name = name.replace("downsample.0", "shortcut.convolution").replace("downsample.1", "shortcut.normalization");
+        let parts: Vec<&str> = name.split('.').collect();
+        match parts.as_slice() {
+            ["conv1", rest] => format!("resnet.embedder.embedder.convolution.{rest}"),
+            ["bn1", rest] => format!("resnet.embedder.embedder.normalization.{rest}"),
+            ["fc", rest] => format!("classifier.1.{rest}"),
+            [stage, block, inner @ ..] => {
+                let stage = stage["layer".len()..].parse::<usize>().unwrap() - 1;
+                let inner = match inner {
+                    [layer, rest] => {
+                        let number = layer[layer.len() - 1..].parse::<usize>().unwrap() - 1;
+                        let kind = if layer.starts_with("conv") { "convolution" } else { "normalization" };
+                        format!("layer.{number}.{kind}.{rest}")
+                    }
+                    others => others.join("."),
+                };
+                format!("resnet.encoder.stages.{stage}.layers.{block}.{inner}")
+            }
+            _ => panic!("{name}"),
+        }
+    };
+    let same_encoder = |named: BTreeMap<String, Tensor>, what: &str| {
+        let given = fit(named, None).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(given.tensors.len(), wanted.len() - 3, "{what}");
+        assert!(given.tensors.iter().all(|(name, tensor)| tensor.equal(&wanted[name])), "{what}");
+        given.notes
+    };
+    // lightly's examples; without pooling and activations as modules; with the last layer.
+    same_encoder(renamed(&numbered(["0", "1", "4", "5", "6", "7", "9"], "")), "children");
+    same_encoder(renamed(&numbered(["0", "1", "2", "3", "4", "5", "6"], "state_dict.backbone.")), "few children");
+    let notes = same_encoder(renamed(&numbered(["0", "1", "4", "5", "6", "7", "9"], "backbone.")), "prefix");
+    assert!(notes.iter().any(|note| note.contains("numbered layers are read as conv1")), "{notes:?}");
+    same_encoder(renamed(&|name| name.replace("downsample", "shortcut").replace("fc.", "linear.")), "shortcut");
+    same_encoder(renamed(&hugging), "Hugging Face");
+
+    // A network and what follows it; the same one by two names.
+    let other = || network(config(EncoderKind::Resnet18, StemKind::Imagenet, 0.125), 10, "");
+    for (online, target) in [
+        ("online_encoder.net.", "target_encoder.net."),
+        ("backbone.", "backbone_momentum."),
+        ("student.", "teacher."),
+        ("module.encoder_q.", "module.encoder_k."),
+        ("state_dict.", "state_dict_ema."),
+    ] {
+        let mut both = renamed(&|name| format!("{online}{name}"));
+        both.extend(other().into_iter().map(|(name, tensor)| (format!("{target}{name}"), tensor)));
+        let notes = same_encoder(both, online);
+        assert!(notes.iter().any(|note| note.contains(&format!("'{target}' is a moving average"))), "{notes:?}");
+    }
+    let mut twice = renamed(&|name| format!("net.{name}"));
+    twice.extend(renamed(&|name| format!("online_encoder.net.{name}")));
+    same_encoder(twice, "twice");
+}
+
+#[test]
+fn networks_of_the_same_names_and_another_kind_are_refused_where_the_file_tells() {
+    let file = |name: &str| Path::new("/models").join(name);
+    for (architecture, name, expected) in [
+        (Some("resnetaa50"), "model.safetensors", true),
+        (Some("resnetblur50"), "model.safetensors", true),
+        (None, "resnetblur50_a1-6666.pth", true),
+        (Some("resnet50"), "model.safetensors", false),
+        (None, "resnet50_a1_0-14fe96d1.pth", false),
+    ] {
+        assert_eq!(another(architecture, &file(name)).is_some(), expected, "{architecture:?} {name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    write_weights(&path, &network(NARROW, 10, "")).unwrap();
+    let plain = Experiment::preset("hour").unwrap();
+    let narrow = Experiment { width: 0.0625, ..plain };
+    InitialWeights::open(&path, &narrow, None).unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{"architecture": "resnetaa50", "num_classes": 1000}"#).unwrap();
+    let message = InitialWeights::open(&path, &narrow, None).unwrap_err().to_string();
+    assert!(message.contains("smooths before it strides (timm's resnetaa)"), "{message}");
+}
+
+#[test]
+fn weights_tell_the_settings_that_go_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    write_weights(&path, &network(NARROW, 10, "encoder.")).unwrap();
+    let settings = Source::find(&path).unwrap().settings().unwrap();
+    let imagenet = ["mean=[0.485, 0.456, 0.406]", "deviation=[0.229, 0.224, 0.225]"];
+    assert_eq!(settings, [&["encoder=resnet18", "stem=imagenet", "width=0.0625"][..], &imagenet].concat());
+    let named = Source::find(Path::new("imagenet")).unwrap();
+    let settings = named.settings().unwrap();
+    let expected = ["encoder=resnet18", "stem=imagenet", "width=1.0", "image_size=224"];
+    assert_eq!(settings, [&expected[..], &imagenet].concat());
+    // Stronger than a preset, weaker than what is typed.
+    use crate::config::resolve::{Request, resolve};
+    let set = ["image_size=96".to_owned()];
+    let request = Request { preset: Some("demo"), over_preset: &settings, set: &set, ..Request::default() };
+    let resolved = resolve(request).unwrap();
+    assert_eq!((resolved.encoder, resolved.width, resolved.image_size), (EncoderKind::Resnet18, 1.0, 96));
+    assert_eq!(resolved.mean, IMAGENET.mean);
+
+    let message = Source::find(Path::new("resnet81")).unwrap_err().to_string();
+    assert!(message.contains("the names are imagenet, resnet18, resnet34, resnet50, "), "{message}");
+    assert!(message.ends_with("; did you mean 'resnet18'?"), "{message}");
 }

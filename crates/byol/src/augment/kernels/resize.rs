@@ -1,8 +1,9 @@
 //! Cropping, resizing and flipping. No colours.
 //!
 //! The filter runs along rows first, the result is brought back to 0-255 levels, and then runs along columns: the order
-//! and the rounding of PyTorch's uint8 path (and Pillow's), which show at hard edges because the cubic overshoots.
-//! Each direction is one loop that adds weighted rows; transposing before and after makes rows of columns.
+//! and the rounding of PyTorch's uint8 path, and of Pillow up to 12.3 (Pillow 13 takes portrait images in the other order).
+//! They show at hard edges because the cubic overshoots. Each direction is one loop that adds weighted rows; transposing
+//! before and after makes rows of columns.
 
 use multiversion::multiversion;
 

@@ -8,7 +8,7 @@ fn with(set: &[&str]) -> Result<Experiment, ConfigError> {
 
 fn staged(stage: Option<Stage>, set: &[&str]) -> Result<Experiment, ConfigError> {
     let set: Vec<String> = set.iter().map(|pair| (*pair).to_owned()).collect();
-    resolve(Request { preset: Some("lab"), file: None, set: &set, stage })
+    resolve(Request { preset: Some("lab"), set: &set, stage, ..Request::default() })
 }
 
 fn message(result: Result<Experiment, ConfigError>) -> String {
@@ -22,7 +22,7 @@ fn from_file(text: &str, set: &[&str]) -> Result<Experiment, ConfigError> {
     let path = folder.join("my.toml");
     std::fs::write(&path, text).unwrap();
     let set: Vec<String> = set.iter().map(|pair| (*pair).to_owned()).collect();
-    let resolved = resolve(Request { preset: None, file: Some(&path), set: &set, stage: None });
+    let resolved = resolve(Request { file: Some(&path), set: &set, ..Request::default() });
     std::fs::remove_dir_all(&folder).unwrap();
     resolved
 }

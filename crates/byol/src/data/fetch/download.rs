@@ -51,7 +51,8 @@ pub(super) fn download(url: &str, part: &Path, options: &FetchOptions) -> Result
             Ok(()) => return Ok(()),
             Err(End::Fatal(error)) => return Err(error),
             Err(End::Unreachable(reason)) if attempt.received == 0 => {
-                return Err(FetchError::Unreachable { url: url.into(), reason });
+                let option = options.url_option;
+                return Err(FetchError::Unreachable { url: url.into(), reason, option });
             }
             Err(End::Unreachable(reason) | End::Cut(reason)) => reason,
         };
@@ -119,7 +120,10 @@ impl Attempt<'_> {
                 Err(End::Cut(format!("the server answered {status}")))
             }
             status if status.is_server_error() => Err(End::Cut(format!("the server answered {status}"))),
-            status => Err(End::Fatal(FetchError::Refused { url: self.url.into(), status: status.to_string() })),
+            status => {
+                let (url, status) = (self.url.into(), status.to_string());
+                Err(End::Fatal(FetchError::Refused { url, status, option: self.options.url_option }))
+            }
         }
     }
 
@@ -159,7 +163,10 @@ impl Attempt<'_> {
                 End::Unreachable(reason)
             }
             ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => End::Cut(reason),
-            _ => End::Fatal(FetchError::Unreachable { url: self.url.into(), reason }),
+            _ => {
+                let option = self.options.url_option;
+                End::Fatal(FetchError::Unreachable { url: self.url.into(), reason, option })
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Fetching a small archive from a server in a thread: whole, cut, forged, hostile, refused.
 
-mod server;
+pub(super) mod server;
 
 use std::sync::Mutex;
 
@@ -11,7 +11,7 @@ use super::*;
 use server::{CUT, Conduct, Server};
 
 /// Bytes that do not pack well.
-fn noise(length: usize) -> Vec<u8> {
+pub(super) fn noise(length: usize) -> Vec<u8> {
     let mut state = 1u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

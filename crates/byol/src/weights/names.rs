@@ -1,0 +1,259 @@
+//! Names of tensors in other programs' files: which network they belong to, and what torchvision calls them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tch::Tensor;
+
+use super::{FIRST, WeightsError};
+use crate::config::{EncoderKind, StemKind};
+use crate::model::parameters::{LayoutBuilder, Parameter};
+use crate::model::resnet::BlockKind;
+use crate::model::{ResNet, ResNetConfig};
+
+/// Who wrote the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Writer {
+    /// torchvision and whoever follows it: `conv1`, `layer1.0.conv1`. Some call `downsample` `shortcut`, and `fc` `linear`.
+    Torchvision,
+    /// A `Sequential` of a network's children, as lightly's examples make it: `0`, `1`, `4.0.conv1`.
+    Sequential,
+    /// Hugging Face's transformers: `embedder.embedder.convolution`, `encoder.stages.0.layers.0.layer.0.convolution`.
+    HuggingFace,
+}
+
+/// A network in a file: who wrote the names, and what stands in front of them.
+type Place = (String, Writer);
+
+/// The one network of a file, by torchvision's names, and what was left out or renamed, a sentence each.
+pub(super) fn network(
+    path: &Path,
+    named: BTreeMap<String, Tensor>,
+) -> Result<(BTreeMap<String, Tensor>, Vec<String>), WeightsError> {
+    let mut notes = Vec::new();
+    let (prefix, writer) = place(path, &named, &mut notes)?;
+    if !prefix.is_empty() {
+        notes.insert(0, format!("names in {} begin with '{prefix}', which is left out", path.display()));
+    }
+    let all = named.len();
+    let inside: BTreeMap<String, Tensor> = named
+        .into_iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor)))
+        .collect();
+    if inside.len() < all {
+        notes.push(format!("{} tensors outside '{prefix}' are left out", all - inside.len()));
+    }
+    let renamed = match writer {
+        Writer::Torchvision => inside.into_iter().map(|(name, tensor)| (of_torchvision(&name), tensor)).collect(),
+        Writer::Sequential => {
+            notes.push("its numbered layers are read as conv1, bn1 and layer1 to layer4".to_owned());
+            of_sequential(inside)
+        }
+        Writer::HuggingFace => {
+            notes.push("its names are those of Hugging Face's transformers, read as torchvision's".to_owned());
+            inside.into_iter().filter_map(|(name, tensor)| Some((of_hugging_face(&name)?, tensor))).collect()
+        }
+    };
+    Ok((renamed, notes))
+}
+
+/// Where the network is. Of a network and its moving average the network is taken.
+fn place(path: &Path, named: &BTreeMap<String, Tensor>, notes: &mut Vec<String>) -> Result<Place, WeightsError> {
+    let mut places: Vec<Place> = named.keys().filter_map(|name| begins(name)).collect();
+    places.sort();
+    places.dedup();
+    // Four stages make a network; fewer numbered ones are parts of something else.
+    places.retain(|(prefix, writer)| *writer != Writer::Sequential || stages(prefix, named).len() == 4);
+    if places.len() > 1 {
+        let (averages, others): (Vec<Place>, Vec<Place>) =
+            places.iter().cloned().partition(|(prefix, _)| is_average(prefix));
+        if let ([_, ..], [(taken, _), ..]) = (&averages[..], &others[..]) {
+            let left: Vec<String> = averages.iter().map(|(prefix, _)| format!("'{prefix}'")).collect();
+            let what = if left.len() == 1 { "is a moving average" } else { "are moving averages" };
+            notes.push(format!("'{taken}' is taken; {} {what} of it, and left out", left.join(", ")));
+            places = others;
+        }
+    }
+    // One network may be reached by several names.
+    places.dedup_by(|(later, _), (first, _)| are_same(first, later, named));
+    match places.as_slice() {
+        [] => {
+            let some: Vec<&str> = named.keys().take(3).map(String::as_str).collect();
+            Err(WeightsError::NoNetwork { path: path.to_owned(), names: some.join(", ") })
+        }
+        [place] => Ok(place.clone()),
+        _ => {
+            let prefixes = places.into_iter().map(|(prefix, _)| format!("'{prefix}'")).collect();
+            Err(WeightsError::Several { path: path.to_owned(), prefixes })
+        }
+    }
+}
+
+/// The network that begins with a tensor of that name.
+fn begins(name: &str) -> Option<Place> {
+    let place = |ending: &str, writer: Writer| {
+        let prefix = name.strip_suffix(ending)?;
+        (prefix.is_empty() || prefix.ends_with('.')).then(|| (prefix.to_owned(), writer))
+    };
+    place("layer1.0.conv1.weight", Writer::Torchvision)
+        .or_else(|| place("embedder.embedder.convolution.weight", Writer::HuggingFace))
+        .or_else(|| {
+            let parts: Vec<&str> = name.strip_suffix(".0.conv1.weight")?.split('.').collect();
+            let (number, before) = parts.split_last()?;
+            let prefix: String = before.iter().map(|part| format!("{part}.")).collect();
+            number.parse::<usize>().is_ok().then_some((prefix, Writer::Sequential))
+        })
+}
+
+/// Numbers of the children that hold blocks, in order.
+fn stages(prefix: &str, named: &BTreeMap<String, Tensor>) -> Vec<usize> {
+    let number = |name: &String| name.strip_prefix(prefix)?.strip_suffix(".0.conv1.weight")?.parse().ok();
+    let mut found: Vec<usize> = named.keys().filter_map(number).collect();
+    found.sort_unstable();
+    found
+}
+
+/// Whether a network by that name follows another one, as a target of BYOL does.
+fn is_average(prefix: &str) -> bool {
+    let words = ["momentum", "target", "teacher", "ema", "averaged", "k", "key"];
+    prefix.to_lowercase().split(['.', '_']).any(|part| words.contains(&part))
+}
+
+/// Whether all tensors behind two prefixes are equal.
+fn are_same(first: &str, second: &str, named: &BTreeMap<String, Tensor>) -> bool {
+    let of = |prefix: &str| -> Vec<(String, &Tensor)> {
+        named.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor))).collect()
+    };
+    let (first, second) = (of(first), of(second));
+    first.len() == second.len()
+        && first.iter().zip(&second).all(|((a, one), (b, other))| {
+            a == b && one.size() == other.size() && one.kind() == other.kind() && one.equal(other)
+        })
+}
+
+fn of_torchvision(name: &str) -> String {
+    match name.strip_prefix("linear.") {
+        Some(rest) => format!("fc.{rest}"),
+        None => name.replacen(".shortcut.", ".downsample.", 1),
+    }
+}
+
+/// By what the children hold: four dimensions are the convolution, one the norm, two the last layer; the others have
+/// blocks.
+fn of_sequential(inside: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let stages = stages("", &inside);
+    let child = |number: &str| {
+        let place = number.parse().ok().and_then(|number| stages.iter().position(|&stage| stage == number));
+        if let Some(place) = place {
+            return Some(format!("layer{}", place + 1));
+        }
+        match inside.get(&format!("{number}.weight"))?.dim() {
+            4 => Some("conv1".to_owned()),
+            2 => Some("fc".to_owned()),
+            1 => Some("bn1".to_owned()),
+            _ => None,
+        }
+    };
+    let names: BTreeMap<String, String> = inside
+        .keys()
+        .filter_map(|name| {
+            let (number, rest) = name.split_once('.')?;
+            Some((name.clone(), of_torchvision(&format!("{}.{rest}", child(number)?))))
+        })
+        .collect();
+    inside.into_iter().filter_map(|(name, tensor)| Some((names.get(&name)?.clone(), tensor))).collect()
+}
+
+/// `encoder.stages.S.layers.B.layer.K.convolution.weight` and its like; nothing of what is no part of the network.
+fn of_hugging_face(name: &str) -> Option<String> {
+    let parts: Vec<&str> = name.split('.').collect();
+    let after = |number: &str| number.parse::<usize>().ok().map(|number| number + 1);
+    let found = match parts.as_slice() {
+        ["embedder", "embedder", "convolution", rest] => format!("conv1.{rest}"),
+        ["embedder", "embedder", "normalization", rest] => format!("bn1.{rest}"),
+        ["encoder", "stages", stage, "layers", block, inner @ .., rest] => {
+            let inner = match inner {
+                ["layer", number, "convolution"] => format!("conv{}", after(number)?),
+                ["layer", number, "normalization"] => format!("bn{}", after(number)?),
+                ["shortcut", "convolution"] => "downsample.0".to_owned(),
+                ["shortcut", "normalization"] => "downsample.1".to_owned(),
+                _ => return None,
+            };
+            format!("layer{}.{block}.{inner}.{rest}", after(stage)?)
+        }
+        _ => return None,
+    };
+    Some(found)
+}
+
+/// Why a network is another one than its names and shapes say; nothing where it is not.
+pub(super) fn another(architecture: Option<&str>, path: &Path) -> Option<String> {
+    let file = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let named = architecture.map(str::to_lowercase).unwrap_or(file);
+    let smoothing = ["resnetaa", "resnetblur"].into_iter().find(|name| named.contains(name))?;
+    Some(format!("they are of a network that smooths before it strides (timm's {smoothing}), with the names of one that does not"))
+}
+
+/// What to set so that the encoder has the form of the weights.
+pub(super) fn remedy(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> String {
+    if given.contains_key("bn1.weight") && !given.contains_key("bn1.running_mean") {
+        return "they have no running statistics, so their norms are not batch norm (timm's resnet50_gn has group norm), and no \
+                encoder here has others"
+            .to_owned();
+    }
+    if given.contains_key("conv1.0.weight") {
+        return "they begin with three convolutions (timm's resnet50d and its like), and no encoder here does".to_owned();
+    }
+    let Some(found) = form(given, config) else {
+        return "no encoder here has their form (resnet10, 18, 34 and 50 with stems imagenet, small and small-stride2)"
+            .to_owned();
+    };
+    let mut set = Vec::new();
+    if found.kind != config.kind {
+        set.push(format!("--set encoder={}", plain(&found.kind)));
+    }
+    if found.stem != config.stem {
+        set.push(format!("--set stem={}", plain(&found.stem)));
+    }
+    if found.width != config.width {
+        set.push(format!("--set width={}", found.width));
+    }
+    match set.is_empty() {
+        true => "they are of another form than their names say".to_owned(),
+        false => format!("{} has their form", set.join(" ")),
+    }
+}
+
+pub(super) fn plain(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default().replace('"', "")
+}
+
+/// The configuration that weights by torchvision's names belong to.
+pub(super) fn form(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> Option<ResNetConfig> {
+    let first = given.get(FIRST)?.size();
+    let stem = match *first.as_slice() {
+        [_, 3, 7, 7] => StemKind::Imagenet,
+        // Weights do not tell their stride.
+        [_, 3, 3, 3] if config.stem != StemKind::Imagenet => config.stem,
+        [_, 3, 3, 3] => StemKind::Small,
+        _ => return None,
+    };
+    let width = first[0] as f64 / 64.0;
+    let block = match given.contains_key("layer1.0.conv3.weight") {
+        true => BlockKind::Bottleneck,
+        false => BlockKind::Basic,
+    };
+    let depths = [1, 2, 3, 4].map(|stage| {
+        (0..).take_while(|index| given.contains_key(&format!("layer{stage}.{index}.conv1.weight"))).count()
+    });
+    let kinds = [EncoderKind::Resnet10, EncoderKind::Resnet18, EncoderKind::Resnet34, EncoderKind::Resnet50];
+    let of = |kind| ResNetConfig { kind, stem, width };
+    let found = kinds.into_iter().map(of).find(|config| config.block() == block && config.depths() == depths)?;
+    let mut builder = LayoutBuilder::default();
+    ResNet::new(&mut builder, found);
+    let fits =
+        |Parameter { name, shape, .. }: &Parameter| given.get(name).is_some_and(|tensor| tensor.size() == *shape);
+    let layout = builder.finish();
+    let counted = layout.buffers.iter().all(|buffer| given.contains_key(&buffer.name));
+    (counted && layout.parameters.iter().all(fits)).then_some(found)
+}
