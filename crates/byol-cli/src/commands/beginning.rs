@@ -85,7 +85,7 @@ impl Weights {
                 let options = FetchOptions {
                     url: self.url.clone(),
                     on_progress: Some(Arc::new(move |progress| transfer.tell(&progress))),
-                    ..known.options()?
+                    ..known::options()?
                 };
                 Ok(Some(known.fetch(&options)?))
             }

@@ -75,6 +75,15 @@ pub fn by_name(name: &Path) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name || known.aliases.contains(&name))
 }
 
+/// Options to fetch into the user's cache with.
+///
+/// # Errors
+/// Neither the environment nor the user's home names a cache.
+pub fn options() -> Result<FetchOptions, WeightsError> {
+    let folder = cache_folder().ok_or(WeightsError::NoCache)?;
+    Ok(FetchOptions { url_option: "--weights-url", ..FetchOptions::new(folder.join("weights")) })
+}
+
 impl Known {
     pub(super) fn settings(&self) -> Settings {
         Settings {
@@ -91,15 +100,6 @@ impl Known {
             file_name: self.file.to_owned(),
             sha256_begins: digits.unwrap_or_default().to_owned(),
         }
-    }
-
-    /// Options to fetch into the user's cache with.
-    ///
-    /// # Errors
-    /// Neither the environment nor the user's home names a cache.
-    pub fn options(&self) -> Result<FetchOptions, WeightsError> {
-        let folder = cache_folder().ok_or(WeightsError::NoCache)?;
-        Ok(FetchOptions { url_option: "--weights-url", ..FetchOptions::new(folder.join("weights")) })
     }
 
     /// The file in the folder of the options, downloaded unless it is there.

@@ -136,12 +136,11 @@ impl InitialWeights {
     fn fit(
         path: &Path,
         named: BTreeMap<String, Tensor>,
-        mut notes_of_file: Vec<String>,
+        mut notes: Vec<String>,
         Fit { config, classes }: Fit,
     ) -> Result<InitialWeights, WeightsError> {
-        let (mut given, notes) = network(path, named)?;
-        notes_of_file.extend(notes);
-        let mut notes = notes_of_file;
+        let (mut given, of_names) = network(path, named)?;
+        notes.extend(of_names);
         given.retain(|name, _| !name.ends_with(COUNTS));
         let mut builder = LayoutBuilder::default();
         ResNet::new(&mut builder, config);

@@ -107,7 +107,7 @@ fn begins(name: &str) -> Option<Place> {
 
 /// Numbers of the children that hold blocks, in order.
 fn stages(prefix: &str, named: &BTreeMap<String, Tensor>) -> Vec<usize> {
-    let number = |name: &String| name.strip_prefix(prefix)?.strip_suffix(".0.conv1.weight")?.parse().ok();
+    let number = |name: &String| name.strip_prefix(prefix)?.strip_suffix(".0.conv1.weight")?.parse::<usize>().ok();
     let mut found: Vec<usize> = named.keys().filter_map(number).collect();
     found.sort_unstable();
     found
@@ -143,7 +143,8 @@ fn of_torchvision(name: &str) -> String {
 fn of_sequential(inside: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let stages = stages("", &inside);
     let child = |number: &str| {
-        let place = number.parse().ok().and_then(|number| stages.iter().position(|&stage| stage == number));
+        let number_of = number.parse::<usize>().ok();
+        let place = number_of.and_then(|number| stages.iter().position(|&stage| stage == number));
         if let Some(place) = place {
             return Some(format!("layer{}", place + 1));
         }
@@ -191,7 +192,9 @@ pub(super) fn another(architecture: Option<&str>, path: &Path) -> Option<String>
     let file = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let named = architecture.map(str::to_lowercase).unwrap_or(file);
     let smoothing = ["resnetaa", "resnetblur"].into_iter().find(|name| named.contains(name))?;
-    Some(format!("they are of a network that smooths before it strides (timm's {smoothing}), with the names of one that does not"))
+    Some(format!(
+        "they are of a network that smooths before it strides (timm's {smoothing}), with the names of one that does not"
+    ))
 }
 
 /// What to set so that the encoder has the form of the weights.

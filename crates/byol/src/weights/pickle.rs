@@ -405,9 +405,7 @@ impl Machine<'_> {
             (Function::RebuildTensor, &[storage, offset, shape, strides, ref more @ ..]) => {
                 // Requires a gradient, hooks, marks.
                 let marks = more.get(2).map(|&marks| &self.values[marks]);
-                let Value::Tensor(tensor) = self.rebuild(storage, offset, shape, strides)? else {
-                    return Err("a tensor in it is put together from wrong parts".to_owned());
-                };
+                let tensor = self.rebuild(storage, offset, shape, strides)?;
                 Value::Tensor(Strided { negated: self.is_negated(marks), ..tensor })
             }
             (Function::RebuildParameter, &[tensor, ..]) => match &self.values[tensor] {
@@ -421,7 +419,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn rebuild(&self, storage: Place, offset: Place, shape: Place, strides: Place) -> Result<Value, String> {
+    fn rebuild(&self, storage: Place, offset: Place, shape: Place, strides: Place) -> Result<Strided, String> {
         let wrong = || "a tensor in it is put together from wrong parts".to_owned();
         let whole = |place: &Place| match self.values[*place] {
             Value::Whole(number) if number >= 0 => Ok(number),
@@ -437,7 +435,7 @@ impl Machine<'_> {
         if shape.len() != strides.len() || shape.len() > 8 {
             return Err(wrong());
         }
-        Ok(Value::Tensor(Strided { storage: storage.clone(), offset, shape, strides, negated: false }))
+        Ok(Strided { storage: storage.clone(), offset, shape, strides, negated: false })
     }
 
     fn dict(&self, entries: Place) -> Value {
