@@ -149,12 +149,14 @@ pub enum FetchSet {
 
 #[derive(Args)]
 pub struct Info {
-    /// Anything that --data takes elsewhere
+    /// Anything that --data or --unlabeled takes elsewhere
     #[arg(value_name = "DIR")]
     pub data: PathBuf,
     /// Stored values that become black to white in pictures of more than eight bits: full, 12bit, 0..4095
     #[arg(long, value_name = "LEVELS", default_value_t, allow_negative_numbers = true)]
     pub levels: Levels,
+    #[command(flatten)]
+    pub pool: Pool,
     #[command(flatten)]
     pub kept: KeptSplit,
 }

@@ -49,15 +49,26 @@ pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
         on_progress: counter(output, "looked at"),
         ..OpenOptions::default()
     };
-    let info = DataInfo::inspect(&options.data, &open)?;
+    let info = DataInfo::inspect_with(&options.data, &options.pool.unlabeled, &open)?;
     if output.json {
         output::json(&info);
     } else {
         output::text(&info.to_string());
     }
+    // Whatever has classes is meant for --data.
+    if let (Some(refused), false) = (&info.refused, info.class_names.is_empty()) {
+        bail!("{} cannot be used with --data as it is: {refused}", options.data.display());
+    }
     match info.damaged.as_slice() {
         [] => Ok(Ending::Done),
-        [one] => bail!("{} is damaged: {}", one.path.display(), one.problem),
-        many => bail!("{} files in {} are damaged", many.len(), options.data.display()),
+        [one] => bail!(
+            "1 file cannot be read, {}: {}; `byol run` skips it, and this exit code reports it",
+            one.path.display(),
+            one.problem
+        ),
+        many => bail!(
+            "{} files cannot be read and are named above; `byol run` skips them, and this exit code reports them",
+            many.len()
+        ),
     }
 }

@@ -200,6 +200,11 @@ impl Job<'_> {
                 reporter.event(&Event::Warning { text });
             }
         }
+        if place.mode == OpenMode::Fresh && self.classifies {
+            for text in experiment::warn_of_test(&data) {
+                reporter.event(&Event::Warning { text });
+            }
+        }
         let mut context = Context {
             experiment: &experiment,
             data: &data,

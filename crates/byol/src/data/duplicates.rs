@@ -2,7 +2,7 @@
 //! when they are small ([`Look`]).
 //!
 //! Near ones are found without comparing all with all, and none is missed: two words of 64 steps that differ in at most
-//! three places, cut into five parts, agree in at least two of the parts. So there is a table for each pair of parts, and
+//! eight places, cut into ten parts, agree in at least two of the parts. So there is a table for each pair of parts, and
 //! only pictures that have the same pair there, and about the same brightness, are compared.
 
 use std::collections::HashMap;

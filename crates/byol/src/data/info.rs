@@ -2,7 +2,6 @@
 //! nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,7 +10,7 @@ use super::copies::Labelled;
 use super::drawn_split::Saving;
 use super::duplicates::{Seen, look_at_all, straddling};
 use super::encoded::{LookedThrough, Skipped, look_through};
-use super::findings::{Contradiction, Repeated, Straddling, relation};
+use super::findings::{Contradiction, LeftOut, Repeated, Straddling, few_test_images};
 use super::folder::OpenOptions;
 use super::format::{self, Format, Found};
 use super::listing::{Divided, Labels, Listing, Usable};
@@ -38,6 +37,12 @@ pub struct DataInfo {
     pub extensions: BTreeMap<String, usize>,
     /// Files and folders that look like pictures and are not read.
     pub passed_over: PassedOver,
+    /// Why commands that train with labels refuse the data; none where they do not.
+    pub refused: Option<String>,
+    /// How many pictures `--unlabeled` takes of it; none where that is not known without opening it.
+    pub as_unlabeled: Option<usize>,
+    /// What else was named for pre-training.
+    pub pools: Vec<Pool>,
     /// Test pictures that are in another split also.
     pub straddling: Vec<Straddling>,
     /// One picture under several labels.
@@ -48,6 +53,19 @@ pub struct DataInfo {
     pub notes: Vec<String>,
     /// What is odd, one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// What `--unlabeled` adds to a pre-training.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pool {
+    pub path: PathBuf,
+    /// Usable pictures that are there.
+    pub images: usize,
+    pub sizes: Sizes,
+    /// Pictures that are the data's test pictures, by their files.
+    pub test_files: usize,
+    /// Further ones that a pre-training does not see.
+    pub left_out: LeftOut,
 }
 
 /// One split.
@@ -80,22 +98,58 @@ pub struct Damage {
 
 impl DataInfo {
     /// Takes stock of whatever [`Dataset::open`] opens, and writes nothing. Damaged files do not end it: they are
-    /// listed in [`damaged`](Self::damaged). Encoded pictures are decoded once, to find those that are.
+    /// listed in [`damaged`](Self::damaged), and what commands that need labels would refuse is said in
+    /// [`refused`](Self::refused). Encoded pictures are decoded once, to find those that are.
     ///
     /// # Errors
-    /// `path` does not exist or holds no data set; its classes or its saved split cannot be used.
+    /// `path` does not exist or holds no data set; a table or an archive of it cannot be read.
     pub fn inspect(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
+        Self::inspect_with(path, &[], options)
+    }
+
+    /// As [`inspect`](Self::inspect), together with what `--unlabeled` would name: which of it a pre-training would see.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect), and as [`Dataset::add_unlabeled`] and [`Dataset::look_for_copies`].
+    pub fn inspect_with(
+        path: impl AsRef<Path>,
+        unlabeled: &[PathBuf],
+        options: &OpenOptions,
+    ) -> Result<Self, DataError> {
         let found = format::find(path.as_ref())?;
-        if let Some(listing) = found.list(Labels::Read)? {
-            let passed_over = PassedOver::beside(&found, &listing);
-            return Ok(DataInfo { passed_over, ..Self::of_listing(&listing, options)? });
+        let (mut info, dataset) = Self::alone(&found, options)?;
+        let test = info.splits.iter().find(|split| split.name == "test").map_or(0, |split| split.images);
+        info.warnings.extend(few_test_images(test));
+        if !unlabeled.is_empty() {
+            let dataset = dataset.map_or_else(|| Dataset::open_arrays(&found, options), Ok)?;
+            info.add_pools(dataset, unlabeled, options)?;
         }
-        match found {
-            Found::Stl10 { folder } => Ok(Self::of_stl10(folder)),
-            Found::Pack { file } => Self::of_arrays(Format::Pack, &file, &pack::open(&file, None)?),
-            Found::Cifar10 { folder } => Self::of_arrays(Format::Cifar10, &folder, &cifar10::open(&folder)?),
-            _ => Self::of_arrays(Format::Patterns, Path::new(PATTERNS), &patterns::dataset()),
+        Ok(info)
+    }
+
+    /// The inventory without further pools, and the data set where making it takes nothing more.
+    fn alone(found: &Found, options: &OpenOptions) -> Result<(Self, Option<Dataset>), DataError> {
+        let (listing, refused) = match (found.list(Labels::Read), found) {
+            // Folders that are no classes hold pictures all the same.
+            (Err(error), Found::Folder { .. }) => match found.list(Labels::Ignored) {
+                Ok(listing) => (listing, Some(error.to_string())),
+                Err(_) => return Err(error),
+            },
+            (listing, _) => (listing?, None),
+        };
+        if let Some(listing) = listing {
+            let passed_over = PassedOver::beside(found, &listing);
+            let (info, dataset) = Self::of_listing(listing, options)?;
+            let refused = refused.or(info.refused);
+            return Ok((DataInfo { passed_over, refused, ..info }, dataset));
         }
+        let info = match found {
+            Found::Stl10 { folder } => Self::of_stl10(folder.clone()),
+            Found::Pack { file } => Self::of_arrays(Format::Pack, file, &pack::open(file, None)?)?,
+            Found::Cifar10 { folder } => Self::of_arrays(Format::Cifar10, folder, &cifar10::open(folder)?)?,
+            _ => Self::of_arrays(Format::Patterns, Path::new(PATTERNS), &patterns::dataset())?,
+        };
+        Ok((info, None))
     }
 
     /// Whether a file is there that cannot be used.
@@ -114,6 +168,9 @@ impl DataInfo {
             damaged: Vec::new(),
             extensions: BTreeMap::new(),
             passed_over: PassedOver::default(),
+            refused: None,
+            as_unlabeled: None,
+            pools: Vec::new(),
             straddling: Vec::new(),
             contradictions: Vec::new(),
             repeated: Vec::new(),
@@ -182,46 +239,52 @@ impl DataInfo {
         }
     }
 
-    fn of_listing(listing: &Listing, options: &OpenOptions) -> Result<Self, DataError> {
+    fn of_listing(listing: Listing, options: &OpenOptions) -> Result<(Self, Option<Dataset>), DataError> {
         let mut info = Self::new(listing.format, &listing.root);
         info.class_names = listing.class_names.clone();
         info.notes = listing.notes.clone();
         info.warnings = listing.warnings.clone();
         let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
         let encoded = listing.pictures.iter().map(|listed| listed.encoded.clone()).collect();
-        let LookedThrough { pictures, kept, mut skipped, depths, .. } = look_through(encoded, &options);
-        info.notes.extend(depths.notes(options.levels));
-        info.warnings.extend(depths.warnings(options.levels));
-        skipped.sort_by(|a, b| a.path.cmp(&b.path));
-        let damage = |skip: Skipped| Damage { path: skip.path, problem: skip.problem.to_string() };
-        info.damaged = skipped.into_iter().map(damage).collect();
-        if kept.is_empty() {
-            return Ok(info);
+        let mut looked = look_through(encoded, &options);
+        info.notes.extend(looked.depths.notes(options.levels));
+        info.warnings.extend(looked.depths.warnings(options.levels));
+        looked.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        info.damaged = looked.skipped.iter().map(Damage::of).collect();
+        if looked.kept.is_empty() {
+            return Ok((info, None));
         }
-        for &index in &kept {
-            let name = Path::new(&listing.pictures[index].encoded.name);
-            if let Some(extension) = name.extension() {
-                *info.extensions.entry(extension.to_string_lossy().to_ascii_lowercase()).or_default() += 1;
+        let split_file = options.split_file.as_deref();
+        let LookedThrough { pictures, kept, .. } = &looked;
+        for &index in kept {
+            info.count_extension(&listing.pictures[index].encoded.name);
+        }
+        let usable = Usable { indices: kept, looks: pictures.looks() };
+        let divided = match listing.divide(usable, split_file, Saving::OnlyLook) {
+            Ok(divided) => divided,
+            Err(error) => {
+                info.refused = Some(error.to_string());
+                listing.undivided(kept)
             }
-        }
-        let usable = Usable { indices: &kept, looks: pictures.looks() };
-        let Divided { train, test, unlabeled, notes, warnings } =
-            listing.divide(usable, options.split_file.as_deref(), Saving::OnlyLook)?;
-        info.notes.extend(notes);
-        info.warnings.extend(warnings);
+        };
+        let tests = listing.test_pictures(split_file).unwrap_or_default();
+        info.as_unlabeled = Some(kept.iter().filter(|index| !tests.contains(index)).count());
+        let Divided { train, test, unlabeled, notes, warnings } = &divided;
+        info.notes.extend(notes.iter().cloned());
+        info.warnings.extend(warnings.iter().cloned());
         let size = |index: &usize| pictures.sizes()[kept.partition_point(|kept| kept < index)];
         let look = |index: &usize| pictures.looks().get(kept.binary_search(index).ok()?).cloned();
         let seen = |part: &[usize]| -> Vec<Look> { part.iter().filter_map(look).collect() };
         let name = |part: &[usize], place: usize| listing.pictures[part[place]].encoded.name.clone();
-        let test_looks = seen(&test);
-        let tests = Seen { name: &|place| name(&test, place), looks: &test_looks };
-        for (split, part) in [("train", &train), ("unlabeled", &unlabeled)] {
+        let test_looks = seen(test);
+        let tests = Seen { name: &|place| name(test, place), looks: &test_looks };
+        for (split, part) in [("train", train), ("unlabeled", unlabeled)] {
             let looks = seen(part);
             let others = Seen { name: &|place| name(part, place), looks: &looks };
             info.straddling.extend(straddling(split, &others, &tests));
         }
         let mut labelled = Labelled::new(&listing.class_names);
-        for &index in train.iter().chain(&test) {
+        for &index in train.iter().chain(test) {
             if let (Some(look), Some(label)) = (look(&index), listing.pictures[index].label) {
                 labelled.looks.push(look);
                 labelled.labels.push(label);
@@ -229,8 +292,8 @@ impl DataInfo {
             }
         }
         (info.contradictions, info.repeated) = labelled.copies();
-        for (name, part, labeled) in [("train", &train, true), ("test", &test, true), ("unlabeled", &unlabeled, false)]
-        {
+        let of_train = if info.refused.is_some() { "labelled" } else { "train" };
+        for (name, part, labeled) in [(of_train, train, true), ("test", test, true), ("unlabeled", unlabeled, false)] {
             if !part.is_empty() {
                 info.splits.push(SplitInfo {
                     name: name.into(),
@@ -240,7 +303,7 @@ impl DataInfo {
                 });
             }
         }
-        Ok(info)
+        Ok((info, Some(listing.dataset(looked, divided))))
     }
 
     /// Of a set that is not a list of encoded pictures.
@@ -284,6 +347,12 @@ impl DataInfo {
     }
 }
 
+impl Damage {
+    fn of(skipped: &Skipped) -> Self {
+        Damage { path: skipped.path.clone(), problem: skipped.problem.to_string() }
+    }
+}
+
 impl SplitInfo {
     fn stl10(name: &str, images: usize, per_class: Option<Vec<usize>>) -> Self {
         let side = stl10::SIDE;
@@ -323,21 +392,6 @@ impl Sizes {
     }
 }
 
-impl fmt::Display for Sizes {
-    /// `96 x 96`, or `64-4000 x 48-3000 (median 500 x 375)`.
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let range = |min: usize, max: usize| {
-            if min == max { min.to_string() } else { format!("{min}-{max}") }
-        };
-        let width = range(self.min_width, self.max_width);
-        write!(formatter, "{width} x {}", range(self.min_height, self.max_height))?;
-        if self.min_width < self.max_width || self.min_height < self.max_height {
-            write!(formatter, " (median {} x {})", self.median_width, self.median_height)?;
-        }
-        Ok(())
-    }
-}
-
 fn count(labeled: &LabeledImages, classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
     for &label in &labeled.labels {
@@ -348,132 +402,5 @@ fn count(labeled: &LabeledImages, classes: usize) -> Vec<usize> {
     counts
 }
 
-impl fmt::Display for DataInfo {
-    /// Tables of splits and classes, then folds, missing files and damaged ones.
-    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        match self.kind {
-            Format::Stl10 => writeln!(out, "STL-10 files in {}", self.path.display())?,
-            Format::Folder => writeln!(out, "pictures without labels in {}", self.path.display())?,
-            Format::Cifar10 => writeln!(out, "CIFAR-10 files in {}", self.path.display())?,
-            Format::Csv => writeln!(out, "pictures in the table {}", self.path.display())?,
-            Format::Parquet => writeln!(out, "Parquet files of pictures in {}", self.path.display())?,
-            Format::WebDataset => writeln!(out, "tar files of pictures (WebDataset) in {}", self.path.display())?,
-            Format::ClassFolders => writeln!(out, "folders by class in {}", self.path.display())?,
-            Format::Pack => writeln!(out, "a packed data set, {}", self.path.display())?,
-            Format::Patterns => writeln!(out, "patterns, the embedded set")?,
-        }
-        if !self.splits.is_empty() {
-            writeln!(out, "\n{:<12}{:>9}   pixels", "split", "images")?;
-        }
-        for split in &self.splits {
-            writeln!(out, "{:<12}{:>9}   {}", split.name, split.images, split.sizes)?;
-        }
-        if !self.extensions.is_empty() {
-            let kinds: Vec<String> = self.extensions.iter().map(|(kind, count)| format!("{count} .{kind}")).collect();
-            writeln!(out, "\nfiles: {}", kinds.join(", "))?;
-        }
-        for text in self.passed_over.sentences() {
-            writeln!(out, "\n{text}")?;
-        }
-        self.fmt_classes(out)?;
-        self.fmt_straddling(out)?;
-        if let Some(folds) = &self.fold_sizes {
-            let (least, most) = (folds.iter().min().unwrap_or(&0), folds.iter().max().unwrap_or(&0));
-            let size = if least == most { least.to_string() } else { format!("{least}-{most}") };
-            writeln!(out, "\n{} folds of {size} training images", folds.len())?;
-        }
-        if !self.missing.is_empty() {
-            writeln!(out, "\nmissing: {}", self.missing.join(", "))?;
-        }
-        for text in &self.notes {
-            writeln!(out, "\n{text}")?;
-        }
-        for text in &self.warnings {
-            writeln!(out, "\nwarning: {text}")?;
-        }
-        if self.is_damaged() {
-            writeln!(out, "\ndamaged: {}", self.damaged.len())?;
-        }
-        for Damage { path, problem } in &self.damaged {
-            let path = path.display().to_string();
-            // Most messages name the file themselves.
-            match problem.contains(&path) {
-                true => writeln!(out, "  {problem}")?,
-                false => writeln!(out, "  {path}: {problem}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl DataInfo {
-    fn fmt_classes(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        let labeled: Vec<_> = self.splits.iter().filter_map(|split| Some((split, split.per_class.as_ref()?))).collect();
-        if labeled.is_empty() {
-            return Ok(());
-        }
-        write!(out, "\n{:<12}", "class")?;
-        for (split, _) in &labeled {
-            write!(out, "{:>9}", split.name)?;
-        }
-        for (class, name) in self.class_names.iter().enumerate() {
-            write!(out, "\n{name:<12}")?;
-            for (_, per_class) in &labeled {
-                write!(out, "{:>9}", per_class[class])?;
-            }
-        }
-        writeln!(out)?;
-        if let Some(imbalance) = self.imbalance() {
-            writeln!(out, "\n{imbalance}")?;
-        }
-        Ok(())
-    }
-
-    /// A sentence, where one class has at least twice the training pictures of another.
-    fn imbalance(&self) -> Option<String> {
-        let per_class = self.splits.iter().find(|split| split.name == "train")?.per_class.as_ref()?;
-        let named = || per_class.iter().copied().zip(&self.class_names).filter(|&(count, _)| count > 0);
-        let (most, largest) = named().max_by_key(|&(count, _)| count)?;
-        let (least, smallest) = named().min_by_key(|&(count, _)| count)?;
-        (most >= 2 * least).then(|| {
-            let times = most as f64 / least as f64;
-            format!(
-                "imbalance: `{largest}` has {most} training pictures, `{smallest}` {least} ({times:.1} times as many); \
-                 accuracy favours the large classes"
-            )
-        })
-    }
-
-    fn fmt_straddling(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        for Straddling { other, exact, near, examples } in &self.straddling {
-            writeln!(out, "\nduplicates: {exact} test pictures are in {other} also, {near} look like one there")?;
-            for twins in examples {
-                writeln!(out, "  {} {} {}", twins.test, relation(twins.exact), twins.other)?;
-            }
-        }
-        if !self.straddling.is_empty() {
-            writeln!(
-                out,
-                "  accuracies come out too high where test pictures are trained on: remove these files from one of the two, \
-                 or correct the split so that copies lie on one side; `byol run` leaves them out of pre-training"
-            )?;
-        }
-        self.fmt_labelled_copies(out)
-    }
-
-    fn fmt_labelled_copies(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        for text in Contradiction::sentences(&self.contradictions) {
-            writeln!(out, "\nlabels: {text}")?;
-        }
-        for Contradiction { images, .. } in &self.contradictions {
-            let named: Vec<String> =
-                images.iter().map(|named| format!("{} (`{}`)", named.image, named.class)).collect();
-            writeln!(out, "  {}", named.join(", "))?;
-        }
-        for Repeated { class, exact, near, examples } in &self.repeated {
-            let first = examples.first().map_or_else(String::new, |[one, other]| format!(": {other} repeats {one}"));
-            writeln!(out, "\ncopies: in class `{class}`, {exact} exact and {near} that look alike{first}")?;
-        }
-        Ok(())
-    }
-}
+mod pools;
+mod text;

@@ -12,6 +12,7 @@ use super::folder::OpenOptions;
 use super::format::Format;
 use super::look::Look;
 use super::names::composed;
+use super::passed_over::PassedOver;
 use super::split::Split;
 use super::subset::SubsetSource;
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
@@ -127,12 +128,21 @@ impl Listing {
         warnings.extend(looked.depths.warnings(options.levels));
         let LookedThrough { pictures, skipped, .. } = looked;
         let notes = listing.notes.iter().cloned().chain(too_large(&pictures, &listing.root)).collect();
-        Ok(Pool { images: Arc::new(pictures), skipped, fingerprint, notes, warnings })
+        let sizes = pictures.sizes().to_vec();
+        Ok(Pool {
+            images: Arc::new(pictures),
+            sizes,
+            skipped,
+            fingerprint,
+            notes,
+            warnings,
+            passed_over: PassedOver::default(),
+        })
     }
 
     /// The test pictures, where a split was given or drawn before. A drawn one is read where it is kept by default, and in
     /// `split_file`: which of the two the data is tested with is not known here, so the test pictures of both count.
-    fn test_pictures(&self, split_file: Option<&Path>) -> Result<BTreeSet<usize>, DataError> {
+    pub fn test_pictures(&self, split_file: Option<&Path>) -> Result<BTreeSet<usize>, DataError> {
         let marked = |split| {
             let pictures = self.pictures.iter().enumerate();
             pictures.filter(move |(_, listed)| listed.split == Some(split)).map(|(index, _)| index)
@@ -218,6 +228,12 @@ impl Listing {
         Ok(divided)
     }
 
+    /// What [`divide`](Self::divide) refuses to divide, with all labelled pictures together in `train`.
+    pub fn undivided(&self, usable: &[usize]) -> Divided {
+        let (train, unlabeled) = usable.iter().partition(|&&index| self.pictures[index].label.is_some());
+        Divided { train, unlabeled, ..Divided::default() }
+    }
+
     fn refuse_one_class(&self) -> Result<(), DataError> {
         match self.class_names.as_slice() {
             [class] => Err(DataError::OneClass {
@@ -270,7 +286,7 @@ impl Listing {
         counts
     }
 
-    fn dataset(self, looked: LookedThrough, divided: Divided) -> Dataset {
+    pub fn dataset(self, looked: LookedThrough, divided: Divided) -> Dataset {
         let fingerprint = self.fingerprint(&looked, &divided);
         let parts = self.fingerprints(&looked, &divided);
         let LookedThrough { pictures, kept, skipped, .. } = looked;
@@ -361,10 +377,13 @@ impl Listing {
 /// Pictures for pre-training.
 pub(crate) struct Pool {
     pub images: Arc<dyn ImageSource>,
+    /// (width, height) of each; empty where they are not known without reading them.
+    pub sizes: Vec<(usize, usize)>,
     pub skipped: Vec<Skipped>,
     pub fingerprint: String,
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
+    pub passed_over: PassedOver,
 }
 
 /// A note, where the pictures do not stay in memory.

@@ -217,19 +217,28 @@ impl Dataset {
     /// # Errors
     /// As [`open`](Self::open); all pictures are test pictures; the data set is then as it was.
     pub fn add_unlabeled(&mut self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<(), DataError> {
-        let path = path.as_ref();
+        let pool = Self::open_pool(path.as_ref(), options)?;
+        self.add_pool(path.as_ref(), pool).map(|_| ())
+    }
+
+    /// What `--unlabeled` names, without its own test pictures.
+    fn open_pool(path: &Path, options: &OpenOptions) -> Result<Pool, DataError> {
         let found = match format::find(path) {
             Err(DataError::UnknownDataset { path }) => return Err(DataError::NoPictures { path }),
             found => found?,
         };
-        let mut passed_over = PassedOver::default();
-        let Pool { images, skipped, fingerprint: of_pool, notes, warnings } = match found.list(Labels::Ignored)? {
+        match found.list(Labels::Ignored)? {
             Some(listing) => {
-                passed_over = PassedOver::beside(&found, &listing);
-                listing.open_pool(options)?
+                let passed_over = PassedOver::beside(&found, &listing);
+                Ok(Pool { passed_over, ..listing.open_pool(options)? })
             }
-            None => Self::open_arrays(&found, options)?.into_pool(path),
-        };
+            None => Ok(Self::open_arrays(&found, options)?.into_pool(path)),
+        }
+    }
+
+    /// Adds a pool but for the pictures that are test pictures of this data set; says how many are.
+    fn add_pool(&mut self, path: &Path, pool: Pool) -> Result<usize, DataError> {
+        let Pool { images, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
         let (images, left_out) = self.without_test_pictures(images);
         if images.is_empty() {
             return Err(DataError::OnlyTestPictures { path: path.to_path_buf() });
@@ -252,7 +261,7 @@ impl Dataset {
         self.fingerprint = fingerprint.finish();
         self.parts.add_unlabeled(&of_pool);
         self.unlabeled.push(UnlabeledImages { name: path.display().to_string(), images });
-        Ok(())
+        Ok(left_out)
     }
 
     /// All but the test pictures, without labels.
@@ -263,7 +272,15 @@ impl Dataset {
             warnings.push(format!("{left_out} test pictures of {} are left out", path.display()));
         }
         let images = Arc::new(ConcatSource::from(self.pretraining_pool()));
-        Pool { images, skipped: Vec::new(), fingerprint: self.fingerprint, notes: self.notes, warnings }
+        Pool {
+            images,
+            sizes: Vec::new(),
+            skipped: Vec::new(),
+            fingerprint: self.fingerprint,
+            notes: self.notes,
+            warnings,
+            passed_over: PassedOver::default(),
+        }
     }
 
     /// The pictures of a pool that are no test pictures of this data set, and how many are.

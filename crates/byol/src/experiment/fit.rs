@@ -5,6 +5,7 @@ use super::plan::smallest_class;
 use crate::config::resolve::Typed;
 use crate::config::{Experiment, OptimizerKind};
 use crate::data::Dataset;
+use crate::data::findings::few_test_images;
 use crate::report::advice::FEW_PASSES;
 use crate::report::words;
 use crate::run::record::LabelBudget;
@@ -71,6 +72,11 @@ fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<String> {
         "batches of {} in pre-training, because there are {images} images (--set pretrain.batch_size=N takes others)",
         settings.batch_size
     ))
+}
+
+/// What should be known about a test before anything is trained for it; nothing where it is large enough.
+pub fn warn_of_test(data: &Dataset) -> Option<String> {
+    few_test_images(data.test.as_ref().map_or(0, |test| test.labels.len()))
 }
 
 /// What should be known about a pre-training before it begins, one sentence each.

@@ -10,7 +10,7 @@ mod plan;
 mod session;
 mod shown;
 
-pub use fit::{fit, warnings};
+pub use fit::{fit, warn_of_test, warnings};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

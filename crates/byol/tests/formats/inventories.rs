@@ -60,3 +60,91 @@ fn looking_writes_nothing() {
     let dataset = open(root.path());
     assert_eq!(dataset.train.unwrap().labels.len(), 8);
 }
+
+fn inspect(path: &Path) -> DataInfo {
+    DataInfo::inspect(path, &OpenOptions::default()).unwrap()
+}
+
+#[test]
+fn what_cannot_be_divided_is_described_and_the_reason_told() {
+    let root = tempfile::tempdir().unwrap();
+    for number in 0..4 {
+        scene(&root.path().join(format!("cat/{number}.png")), number);
+    }
+    scene(&root.path().join("emu/4.png"), 4);
+    let info = inspect(root.path());
+    contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable picture(s), but needs two"]);
+    assert_eq!(info.splits[0].per_class, Some(vec![4, 1]));
+    let text = info.to_string();
+    contains(&text, &["class        labelled", "emu                 1", "as --data, `byol run` refuses it: class `emu`"]);
+
+    // A class that the saved split does not know.
+    scene(&root.path().join("emu/5.png"), 5);
+    drop(open(root.path()));
+    scene(&root.path().join("gnu/6.png"), 6);
+    scene(&root.path().join("gnu/7.png"), 7);
+    let info = inspect(root.path());
+    contains(info.refused.as_deref().unwrap(), &["class `gnu` is not in the saved train/test split"]);
+    assert_eq!(info.splits[0].per_class, Some(vec![4, 2, 2]));
+    assert_eq!(info.refused.unwrap(), refusal(root.path()));
+}
+
+#[test]
+fn a_folder_without_classes_is_what_unlabeled_takes() {
+    let root = tempfile::tempdir().unwrap();
+    for (number, name) in ["2019/a.png", "2019/b.png", "2020/trip/c.png", "2020/d.png", "loose.png"].into_iter().enumerate() {
+        scene(&root.path().join(name), number as u32);
+    }
+    let info = inspect(root.path());
+    assert_eq!((info.kind, info.as_unlabeled), (Format::Folder, Some(5)));
+    contains(
+        &info.to_string(),
+        &[
+            "unlabeled           5",
+            "as --data, `byol run` refuses it: 1 picture(s) lie beside the class folders",
+            "as --unlabeled, it gives 5 images without labels to pre-training",
+        ],
+    );
+    // Years that may be classes.
+    fs::remove_file(root.path().join("loose.png")).unwrap();
+    let info = inspect(root.path());
+    assert_eq!((info.kind, info.as_unlabeled, info.refused), (Format::ClassFolders, Some(4), None));
+}
+
+#[test]
+fn pools_are_described_as_a_run_would_take_them() {
+    let (root, pool) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..6 {
+        scene(&root.path().join(format!("train/cat/{number}.png")), number);
+        scene(&root.path().join(format!("train/dog/{number}.png")), 10 + number);
+        scene(&root.path().join(format!("test/{}/{number}.png", ["cat", "dog"][number as usize % 2])), 20 + number);
+    }
+    fs::copy(root.path().join("test/cat/0.png"), pool.path().join("copy.png")).unwrap();
+    stored_anew(&root.path().join("test/dog/1.png"), &pool.path().join("again.jpg"));
+    fs::copy(root.path().join("train/dog/1.png"), pool.path().join("twice.png")).unwrap();
+    scene(&pool.path().join("new.png"), 40);
+    write(&pool.path().join("bad.png"), b"x");
+    write(&pool.path().join("raw.cr2"), b"x");
+    // Test pictures by their files.
+    let within = root.path().join("test");
+    let pools = [pool.path().to_path_buf(), root.path().to_path_buf()];
+    let info = DataInfo::inspect_with(root.path(), &pools, &OpenOptions::default()).unwrap();
+    let [first, second] = &info.pools[..] else { panic!("two pools") };
+    assert_eq!((first.images, first.left_out.test_exact, first.left_out.test_near, first.left_out.repeated), (4, 1, 1, 1));
+    assert_eq!((second.images, second.left_out.repeated), (12, 12), "the data's own training pictures count once");
+    assert_eq!(info.damaged.len(), 1);
+    contains(
+        &info.to_string(),
+        &[
+            "--unlabeled",
+            "2 images of ",
+            "left out of pre-training as copies of test images: 1 exact, 1 that look like one",
+            "test pictures of",
+            ".cr2",
+            "an accuracy from 6 test images is uncertain by up to",
+            "bad.png: the content is neither",
+        ],
+    );
+    let message = DataInfo::inspect_with(root.path(), &[within], &OpenOptions::default()).unwrap_err().to_string();
+    contains(&message, &["are test pictures, so none is left to pre-train on"]);
+}

@@ -3,6 +3,7 @@
 
 mod cifar10;
 mod class_folders;
+mod copies;
 mod depths;
 mod heif;
 mod inventories;
@@ -39,6 +40,23 @@ fn write(path: &Path, bytes: &[u8]) {
 fn picture(path: &Path, gray: u8) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     image::RgbImage::from_pixel(6, 4, image::Rgb([gray; 3])).save(path).unwrap();
+}
+
+/// A picture with something to see, of which each `kind` is another one.
+fn scene(path: &Path, kind: u32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let value = |x: u32, y: u32| {
+        let (x, y, kind) = (f64::from(x) / 64.0, f64::from(y) / 48.0, f64::from(kind));
+        (128.0 + 60.0 * (kind * 1.7 + 9.0 * x + kind * 3.1 * x * y).sin() + 50.0 * (kind * 2.3 + 7.0 * y).sin()) as u8
+    };
+    image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([value(x, y); 3])).save(path).unwrap();
+}
+
+/// The same picture, scaled and stored as a JPEG.
+fn stored_anew(from: &Path, to: &Path) {
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    let scaled = image::open(from).unwrap().resize_exact(100, 75, image::imageops::FilterType::Triangle);
+    scaled.to_rgb8().save(to).unwrap();
 }
 
 /// `count` pictures of a class folder, each of a gray of its own from `first`.
