@@ -36,8 +36,15 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "data info",
         &[
-            example("byol data info data", "pictures per split and class, and damaged files"),
-            example("byol data info photos --json", "for a program; the exit code is 1 if a file is damaged"),
+            example("byol data info photos", "pictures per split and class, and damaged files"),
+            example(
+                "byol data info photos --unlabeled unlabeled",
+                "and what a pre-training would have, without copies of test pictures",
+            ),
+            example(
+                "byol data info photos --split mine.csv --json",
+                "for a program, by a split kept elsewhere; the exit code is 1 if a file is damaged",
+            ),
         ],
     ),
     (
@@ -48,12 +55,19 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "decoded and made small once; then --data photos.byolpack",
             ),
             example("byol data pack photos --out small.byolpack --size 112", "smaller, for training at 96 pixels"),
+            example(
+                "byol data pack photos --out photos.byolpack --split mine.csv --strict",
+                "divided by a split kept elsewhere; a file that cannot be read is an error",
+            ),
         ],
     ),
     (
         "views",
         &[
-            example("byol views --data data --out views", "what the two recipes make of eight pictures"),
+            example(
+                "byol views --data photos --out views --force",
+                "what the two recipes make of eight pictures; replaces earlier ones",
+            ),
             example("byol views --data patterns --out views --count 2 --set views=lab", "of another set of recipes"),
         ],
     ),
@@ -73,8 +87,9 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "pretrain",
         &[
-            example("byol pretrain --data data --unlabeled photos --out runs/byol", "on both sets of pictures"),
+            example("byol pretrain --data photos --unlabeled unlabeled --out runs/byol", "on both sets of pictures"),
             example("byol pretrain --resume runs/byol", "goes on where it was stopped"),
+            example("byol pretrain --resume runs/byol --more-epochs 50", "pre-trains longer"),
             example(
                 "byol pretrain --data data --out runs/short --set epochs=5 --set batch_size=128",
                 "with other settings",
@@ -101,7 +116,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "byol evaluate linear --from runs/byol --data data",
                 "a linear classifier, beside a random encoder",
             ),
-            example("byol evaluate knn --from runs/byol --data data --labels-per-class 10,all", "votes of the nearest"),
+            example(
+                "byol evaluate knn --from runs/byol --data data --labels-per-class 10,all --draws 3 --keep",
+                "votes of the nearest; kept for predict and export",
+            ),
             example("byol evaluate folds --from runs/byol --data data", "both, by STL-10's plan"),
         ],
     ),
@@ -110,8 +128,12 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("byol run --data data --out runs/all", "the whole comparison, in about an hour on two cores"),
             example(
-                "byol run --data data --unlabeled photos --out runs/mine --labels-per-class 10,100,all",
-                "with pictures of one's own, at three label budgets",
+                "byol run --data photos --unlabeled unlabeled --out runs/mine",
+                "with pictures of one's own, at label budgets that they allow",
+            ),
+            example(
+                "byol run --data photos --unlabeled unlabeled --out runs/few --labels-per-class 5,all --draws 5",
+                "at two label budgets, the smaller one with five draws of labels",
             ),
             example(
                 "byol run --data photos --unlabeled more --weights imagenet --out runs/given",
@@ -145,6 +167,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ),
             example("byol predict --from runs/all photos --format jsonl --top 1", "a JSON object a line"),
             example(
+                "byol predict --from runs/all photos --page predictions.html --sort unsure",
+                "a page of the pictures, those to look at first",
+            ),
+            example(
+                "byol predict --from runs/all photos --classifier baseline --labels-per-class 10 --out p.csv --force",
+                "by another classifier of the run, replacing a file",
+            ),
+            example(
                 "byol predict --from runs/all photos --calibrate-on held-out",
                 "probabilities that keep their word",
             ),
@@ -155,6 +185,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("byol embed --from runs/all photos --out photos.npy", "for numpy.load, with the paths beside it"),
             example("byol embed --from runs/all photos --out photos.parquet", "for pandas, the paths in it"),
+            example(
+                "byol embed --from runs/all photos --stage finetune --labels-per-class all --out tuned.npy --force",
+                "by the encoder that labels have tuned",
+            ),
         ],
     ),
     (
@@ -162,6 +196,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("byol neighbors photo.jpg --in photos.npy --from runs/all", "the ten most like it"),
             example("byol neighbors photo.jpg --in photos --from runs/all --top 3", "in a folder, embedded first"),
+            example(
+                "byol neighbors photo.jpg --in photos --from runs/all --stage finetune --page near.html",
+                "those of the same class, on a page",
+            ),
         ],
     ),
     (
@@ -169,6 +207,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("byol ablate --out ablation --seeds 3", "every variant three times, on drawn pictures"),
             example("byol ablate --out ablation --only full,no-predictor", "two variants alone"),
+            example("byol ablate --out ablation --seeds 5 --resume", "further seeds beside those there"),
             example("byol ablate --lab --out lab", "the faults of the university lab's program"),
         ],
     ),
@@ -191,6 +230,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("byol bench pretrain --preset hour", "images per second, and where a step's time goes"),
             example("byol bench pretrain --sweep batch_size=64,256 --json", "at two batch sizes, for a program"),
+            example(
+                "byol bench augment --data photos --set-size 1000 --steps 100",
+                "views alone, of one's own pictures",
+            ),
         ],
     ),
     (
@@ -227,7 +270,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
 const PROGRAM: &[Example] = &[
     example("byol demo", "everything on drawn pictures, in minutes"),
     example(
-        "byol run --data data --unlabeled photos --out runs/mine",
+        "byol run --data photos --unlabeled unlabeled --out runs/mine",
         "the whole comparison with pictures of one's own",
     ),
     example("byol doctor", "what this machine has and what will be used"),

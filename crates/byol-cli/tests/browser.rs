@@ -154,6 +154,21 @@ impl Page {
         }
     }
 
+    /// As [`wait_for`](Self::wait_for), for what a run does: however slow the machine, it has time until the run has ended.
+    fn follow(&self, run: &mut Running, expression: &str) {
+        const LONGEST: Duration = Duration::from_secs(900);
+        let begun = Instant::now();
+        let mut ended: Option<Instant> = None;
+        while !self.holds(expression) {
+            if ended.is_none() && run.0.try_wait().expect("the run can be asked").is_some() {
+                ended = Some(Instant::now());
+            }
+            let late = begun.elapsed() > LONGEST || ended.is_some_and(|ended| ended.elapsed() > PATIENCE);
+            assert!(!late, "never came true: {expression}; {:?}", self.problems.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn focus(&self, selector: &str) {
         self.ask::<bool>(&format!("(document.querySelector({selector:?}).focus(), true)"));
     }
@@ -353,6 +368,54 @@ fn a_cell_opens_its_pictures_and_the_map_its_neighbours() {
 }
 
 #[test]
+fn the_page_says_what_is_wrong_what_words_mean_and_what_to_do_next() {
+    let page = Page::open(&format!("file://{}", finished().join("report.html").display()));
+    // Wrong answers: each with what it is, what it was taken for, and its picture.
+    let wrong: usize = page.ask("document.querySelectorAll('.mistakes > li').length");
+    let said: String = page.ask("document.querySelector('#mistakes p').textContent");
+    assert!((1..=100).contains(&wrong) && said.contains("the best classifier ("), "{wrong}: {said}");
+    let sure: Vec<f64> = page.ask(
+        "[...document.querySelectorAll('.mistakes > li')].map((item) => Number(item.textContent.match(/([\\d.]+)% sure/)[1]))",
+    );
+    assert!(sure.is_sorted_by(|a, b| a >= b), "the surest first: {sure:?}");
+    assert!(page.holds(
+        "[...document.querySelectorAll('.mistakes > li')].every((item) => item.querySelectorAll('b').length === 2 && \
+         item.querySelectorAll('b')[0].textContent !== item.querySelectorAll('b')[1].textContent)"
+    ));
+    page.wait_for("document.querySelector('.mistakes canvas')");
+
+    // Advice: three pieces at most, each with commands that can be copied.
+    let advised: usize = page.ask("document.querySelectorAll('#next ol.next > li').length");
+    assert!((1..=3).contains(&advised), "{advised}");
+    let commands: Vec<String> = page.ask("[...document.querySelectorAll('#next pre')].map((pre) => pre.textContent)");
+    assert!(commands.len() >= advised && commands.iter().any(|command| command.starts_with("byol ")), "{commands:?}");
+    assert_eq!(page.ask::<usize>("document.querySelectorAll('#next button.copy').length"), commands.len());
+
+    // The words of the page are explained where a reader opens them.
+    let glossary = "[...document.querySelectorAll('details')].find((part) => part.querySelector('dl, dt'))";
+    assert!(page.holds(&format!("!{glossary}.open")));
+    page.ask::<bool>(&format!("({glossary}.querySelector('summary').focus(), true)"));
+    page.press("Enter");
+    page.wait_for(&format!("{glossary}.open"));
+    let explained: Vec<String> =
+        page.ask(&format!("[...{glossary}.querySelectorAll('dt')].map((word) => word.textContent)"));
+    for word in ["Baseline", "Point"] {
+        assert!(explained.iter().any(|found| found == word), "{word}: {explained:?}");
+    }
+
+    // A part that grows keeps the focus on the same thing, not on what stands in its place.
+    let kept: [String; 2] = page.ask(
+        "(() => { const part = document.querySelector('#next'); const name = () => document.activeElement.getAttribute('aria-label'); \
+         [...part.querySelectorAll('button.copy')].at(-1).focus(); const before = name(); const next = part.cloneNode(true); \
+         next.querySelectorAll('button.copy').forEach((button) => button.remove()); \
+         const more = document.createElement('button'); more.textContent = 'new'; next.querySelector('h2').after(more); \
+         keep(part, () => { part.replaceWith(next); return next; }); return [before, name()]; })()",
+    );
+    assert_eq!(kept[0], kept[1]);
+    page.assert_no_problems();
+}
+
+#[test]
 fn the_page_suits_the_dark_narrow_screens_and_readers_without_scripts() {
     let page = Page::open(&format!("file://{}", finished().join("report.html").display()));
     let scheme = |value: &str| {
@@ -393,6 +456,12 @@ fn the_page_suits_the_dark_narrow_screens_and_readers_without_scripts() {
          && !e.closest('svg')).map((e) => e.outerHTML.slice(0, 90))",
     );
     assert!(page.holds("document.documentElement.scrollWidth <= 400"), "wider than the screen: {wide:#?}");
+    // The accuracies are on the screen, without scrolling the table.
+    let cut: Vec<String> = page.ask(
+        "[...document.querySelectorAll('table.results td')].filter((cell) => cell.checkVisibility() && \
+         (cell.getBoundingClientRect().right > 400 || cell.getBoundingClientRect().width === 0)).map((cell) => cell.outerHTML)",
+    );
+    assert!(cut.is_empty(), "{cut:#?}");
     // Everything that can be touched has a name.
     let nameless: Vec<String> = page.ask(
         "[...document.querySelectorAll('button, [tabindex], input')].filter((e) => !e.textContent.trim() && \
@@ -471,8 +540,8 @@ fn the_live_page_follows_a_run_from_before_its_beginning_to_its_end() {
     // Long enough to be watched.
     command.args(["--set", "supervised.epochs=400", "--set", "draws=1"]).stdout(Stdio::null());
     let mut trained = Running(command.spawn().expect("the program can be started"));
-    page.wait_for("document.querySelector('.live .text').textContent.startsWith('baseline')");
-    page.wait_for("document.querySelector('#training .plot')");
+    page.follow(&mut trained, "document.querySelector('.live .text').textContent.startsWith('baseline')");
+    page.follow(&mut trained, "document.querySelector('#training .plot')");
     // What a reader has zoomed into stays while the curve grows.
     page.focus("#training .plot");
     page.press("+");
@@ -480,13 +549,18 @@ fn the_live_page_follows_a_run_from_before_its_beginning_to_its_end() {
     page.wait_for("document.querySelector('#training .plot').classList.contains('zoomed')");
     let revision = "Number(document.querySelector('.live').dataset.revision)";
     let before: u64 = page.ask(revision);
-    page.wait_for(&format!("{revision} > {before} + 1"));
+    page.follow(&mut trained, &format!("{revision} > {before} + 1"));
     assert!(page.holds("document.querySelector('#training .plot').classList.contains('zoomed')"), "the zoom was lost");
     assert!(page.holds("document.activeElement.matches('#training .plot')"), "the focus was lost");
-    page.wait_for("document.querySelector('.live .text').textContent.startsWith('pre-training')");
-    page.wait_for("document.querySelector('.live .state').textContent === 'finished'");
+    // The page asks once a second, so a stage that is shorter than that may be over when it asks again.
+    page.follow(
+        &mut trained,
+        "(() => { const text = document.querySelector('.live .text').textContent; return text !== '' && !text.startsWith('baseline'); })()",
+    );
+    page.follow(&mut trained, "document.querySelector('.live .state').textContent === 'finished'");
     assert!(trained.0.wait().unwrap().success());
     page.wait_for("document.querySelectorAll('#map canvas').length > 0 && document.querySelectorAll('.matrix td button').length > 0");
+    page.wait_for("document.querySelectorAll('#pretraining .plot').length > 0");
     assert!(page.ask::<u64>(last) >= 400);
     assert_eq!(page.ask::<String>("document.querySelector('.live [role=status]').textContent"), "live: finished");
     page.assert_no_problems();

@@ -10,6 +10,7 @@ use byol::inference::labelled;
 use byol::inference::network::Network;
 use byol::inference::page::{Group, Page, Shown};
 use byol::inference::predictions::{self, About, Answer, PredictionWriter};
+use byol::inference::seen;
 use byol::run::classifiers::AnyClassifier;
 use byol::run::event::{Event, Reporter};
 use clap::{Args, ValueEnum};
@@ -97,7 +98,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let files = options.pictures.files(reporter)?;
     reporter.event(&Event::Note { text: pictures::about(&chosen)? });
     if let Some(labelled) = &options.calibrate_on {
-        let about = Calibrated { trained, network: &network, hardware: &hardware };
+        let about = Calibrated { run: &run, trained, network: &network, hardware: &hardware };
         calibration::keep(&run, calibrate(labelled, about, reporter)?)?;
     }
     let in_use = calibration::in_use(&run, trained.origin())?;
@@ -290,6 +291,7 @@ fn page_of(
 
 /// What is calibrated.
 struct Calibrated<'a> {
+    run: &'a Path,
     trained: &'a AnyClassifier,
     network: &'a Network,
     hardware: &'a Hardware,
@@ -299,6 +301,17 @@ struct Calibrated<'a> {
 fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
     let class_names = about.trained.class_names();
     let held = labelled::find(folder, class_names)?;
+    let seen = seen::in_training(about.run, &held.files);
+    if seen > 0 {
+        let text = format!(
+            "{seen} of the {} in {} lie in the run's own data and are none of its test images, so the classifier may have been \
+             trained on them: on these it is surer than on new images, and probabilities come out too high; calibrate on images \
+             that the run has not seen",
+            wording::counted(held.files.len(), "image"),
+            folder.display()
+        );
+        reporter.event(&Event::Warning { text });
+    }
     let mut logits = Vec::new();
     // A picture that cannot be read has a label too many.
     let mut labels = Vec::new();

@@ -90,6 +90,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
                 root = root.display()
             ));
             listing.warnings.extend(tables::unused(root));
+            listing.warnings.extend(tables::spreadsheet(root));
             add(&mut listing, root, None)?;
             return Ok(listing);
         }

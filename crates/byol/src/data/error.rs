@@ -35,6 +35,11 @@ pub enum DataError {
     )]
     NotADataFile { path: PathBuf },
 
+    #[error(
+        "{path} is a spreadsheet, which is not read; save its sheet as CSV with columns `path` and `label`, and give that"
+    )]
+    Spreadsheet { path: PathBuf },
+
     #[error("{path}: {problem}")]
     Cifar10 { path: PathBuf, problem: Cifar10Problem },
 

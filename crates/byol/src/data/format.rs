@@ -10,7 +10,8 @@ use super::labels_csv::Tables;
 use super::listing::{Labels, Listing};
 use super::split::Split;
 use super::{
-    DataError, PATTERNS, cifar10, class_folders, hf_parquet, labels_csv, pack, stl10, table, tables, webdataset,
+    DataError, PATTERNS, cifar10, class_folders, hf_parquet, labels_csv, pack, parquet_table, stl10, table, tables,
+    webdataset,
 };
 
 /// A kind of data.
@@ -118,6 +119,8 @@ fn find_file(path: &Path) -> Result<Found, DataError> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
         _ if table::is_table(&path) => Ok(Found::Csv { table: path }),
+        _ if parquet_table::is_one(&path) => Ok(Found::Csv { table: path }),
+        _ if tables::is_spreadsheet(&path) => Err(DataError::Spreadsheet { path }),
         Some(hf_parquet::EXTENSION) => Ok(Found::Parquet { shards: vec![path.clone()], root: path }),
         Some(pack::EXTENSION) => Ok(Found::Pack { file: path }),
         _ if pack::is_pack(&path) => Ok(Found::Pack { file: path }),

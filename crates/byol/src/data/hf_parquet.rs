@@ -136,13 +136,13 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
     Ok(listing)
 }
 
-enum Label {
+pub(crate) enum Label {
     Number(i64),
     Name(String),
 }
 
 impl Label {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         match self {
             Label::Number(number) => number.to_string(),
             Label::Name(name) => name.clone(),
@@ -290,7 +290,7 @@ impl Label {
 }
 
 /// The label of a cell, or what else it holds.
-fn label_of(field: Field) -> Result<Option<Label>, String> {
+pub(crate) fn label_of(field: Field) -> Result<Option<Label>, String> {
     Ok(Some(match field {
         Field::Byte(number) => Label::Number(number.into()),
         Field::Short(number) => Label::Number(number.into()),
@@ -349,7 +349,7 @@ fn kind(field: &Field) -> &'static str {
 }
 
 /// The class names of a column, from the metadata that Hugging Face's library writes.
-fn class_names(reader: &SerializedFileReader<File>, label: &str) -> Option<Vec<String>> {
+pub(crate) fn class_names(reader: &SerializedFileReader<File>, label: &str) -> Option<Vec<String>> {
     let entries = reader.metadata().file_metadata().key_value_metadata()?;
     let text = entries.iter().find(|entry| entry.key == "huggingface")?.value.as_deref()?;
     let metadata: Value = serde_json::from_str(text).ok()?;

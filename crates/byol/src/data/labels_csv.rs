@@ -365,6 +365,14 @@ fn locate(table: &Table, columns: &Columns, files: &Files) -> Result<Places, Dat
     let mut found: Vec<Option<(String, PathBuf)>> = written.iter().map(|written| files.exact(written)).collect();
     let as_written = found.iter().any(Option::is_some);
     let mut note = None;
+    let differs = written.iter().zip(&found).enumerate().find_map(|(row, pair)| match pair {
+        (Written::Within(cell), Some((name, _))) if cell != name => Some((row, name)),
+        _ => None,
+    });
+    if let Some((row, name)) = differs {
+        let cell = shortened(&table.rows[row].1[columns.path]);
+        note = Some(format!("{}: `{cell}` is read as {name}, and other rows alike", table.path.display()));
+    }
     for (row, (line, cells)) in table.rows.iter().enumerate() {
         if found[row].is_some() || (as_written && matches!(written[row], Written::Within(_))) {
             continue;

@@ -17,7 +17,7 @@ pub(super) const MOST_STEPS: u32 = 8;
 /// ... and if their miniatures differ by at most so many levels on average, ...
 const MOST_LEVELS: u32 = 6;
 /// ... and if no part of the finer ones differs by more levels, beyond what all of it does, ...
-const MOST_FINE: i32 = 12;
+const MOST_FINE: i32 = 16;
 /// ... and only if there is something to see: levels between the darkest and the brightest part of the miniature.
 const LEAST_CONTRAST: u8 = 16;
 

@@ -27,6 +27,7 @@ pub mod look;
 mod names;
 mod origin;
 pub mod pack;
+mod parquet_table;
 pub mod passed_over;
 pub mod patterns;
 pub mod picture;

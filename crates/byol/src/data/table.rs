@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::DataError;
 use super::labels_csv::CsvProblem;
 use super::lines::Lines;
+use super::parquet_table;
 
 /// Endings of the files that are read as tables.
 pub(crate) const EXTENSIONS: [&str; 3] = ["csv", "tsv", "jsonl"];
@@ -29,6 +30,9 @@ impl Table {
     /// # Errors
     /// It cannot be read, is not UTF-8, has no line, or a line has other cells than the first.
     pub fn read(path: &Path, known: &[&str]) -> Result<Table, DataError> {
+        if parquet_table::is_one(path) {
+            return parquet_table::read(path);
+        }
         let bytes = fs::read(path).map_err(DataError::io("read", path))?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = Lines::new(&bytes).line_at(error.valid_up_to() as u64);

@@ -14,7 +14,9 @@ pub(crate) struct Files {
     folder: PathBuf,
     found: Vec<(String, PathBuf)>,
     by_name: HashMap<String, usize>,
-    /// By the last part of the name, with and without its ending.
+    /// By the name in small letters.
+    by_small_name: HashMap<String, Vec<usize>>,
+    /// By the last part of the name in small letters, with and without its ending.
     by_file: HashMap<String, Vec<usize>>,
 }
 
@@ -32,16 +34,19 @@ impl Files {
         let mut found: Vec<(String, PathBuf)> =
             paths.map(|entry| (name_within(folder, entry.path()), entry.into_path())).collect();
         found.sort();
-        let (mut by_name, mut by_file) = (HashMap::new(), HashMap::<String, Vec<usize>>::new());
+        let (mut by_name, mut by_small_name) = (HashMap::new(), HashMap::<String, Vec<usize>>::new());
+        let mut by_file = HashMap::<String, Vec<usize>>::new();
         for (index, (name, _)) in found.iter().enumerate() {
             by_name.insert(name.clone(), index);
-            let file = name.rsplit('/').next().unwrap_or(name);
+            let small = name.to_lowercase();
+            by_small_name.entry(small.clone()).or_default().push(index);
+            let file = small.rsplit('/').next().unwrap_or(&small);
             by_file.entry(file.to_owned()).or_default().push(index);
             if let Some((stem, _)) = file.rsplit_once('.') {
                 by_file.entry(stem.to_owned()).or_default().push(index);
             }
         }
-        Files { folder: folder.to_path_buf(), found, by_name, by_file }
+        Files { folder: folder.to_path_buf(), found, by_name, by_small_name, by_file }
     }
 
     /// Names of all pictures, in order.
@@ -89,14 +94,21 @@ impl Files {
         })
     }
 
-    /// The picture of exactly this name, or another file.
+    /// The picture of exactly this name, another file, or the only picture whose name differs from it in capital letters alone
+    /// (`1.jpg` is `1.JPG`).
     pub fn exact(&self, written: &Written) -> Option<(String, PathBuf)> {
         let Written::Within(name) = written else { return None };
         if let Some(&index) = self.by_name.get(name) {
             return self.found.get(index).cloned();
         }
         let path = self.folder.join(name);
-        path.is_file().then(|| (name.clone(), path))
+        if path.is_file() {
+            return Some((name.clone(), path));
+        }
+        match self.by_small_name.get(&name.to_lowercase()).map(Vec::as_slice) {
+            Some(&[only]) => self.found.get(only).cloned(),
+            _ => None,
+        }
     }
 
     /// The place where a file of this name would be.
@@ -123,15 +135,25 @@ impl Files {
         }
     }
 
+    /// The pictures whose names end in a name; where there are none, those that do but for capital letters.
     fn ending(&self, name: &str) -> Vec<usize> {
-        let file = name.rsplit('/').next().unwrap_or(name);
-        let ends = |index: &&usize| {
-            let found = self.found[**index].0.as_str();
-            let is_end =
-                |found: &str| found.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'));
-            is_end(found) || found.rsplit_once('.').is_some_and(|(stem, _)| is_end(stem))
+        let small = name.to_lowercase();
+        let file = small.rsplit('/').next().unwrap_or(&small);
+        let candidates = self.by_file.get(file).map_or(&[][..], Vec::as_slice);
+        let is_end = |found: &str, end: &str| {
+            found.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('/'))
         };
-        self.by_file.get(file).into_iter().flatten().filter(ends).copied().collect()
+        let ends = |found: &str, end: &str| {
+            is_end(found, end) || found.rsplit_once('.').is_some_and(|(stem, _)| is_end(stem, end))
+        };
+        let exactly = candidates.iter().copied().filter(|&index| ends(&self.found[index].0, name));
+        let exactly: Vec<usize> = exactly.collect();
+        match exactly.is_empty() {
+            true => {
+                candidates.iter().copied().filter(|&index| ends(&self.found[index].0.to_lowercase(), &small)).collect()
+            }
+            false => exactly,
+        }
     }
 
     /// The one picture of several candidates that a table of this name means, by the folder that it lies in: `train/1.jpg` of

@@ -9,12 +9,13 @@ use super::folder::is_picture;
 use super::labels_csv::{self, SplitTable, folder_of};
 use super::layout::{Layout, split_of, subfolders};
 use super::listing::SPLIT_FILE;
+use super::parquet_table;
 use super::split::Split;
 use super::table::is_table;
 use super::table_files::Files;
 
 /// Tables with a name of their own, each in the folder of its pictures; the first of a folder counts.
-const NAMED: [&str; 4] = [labels_csv::TABLE, "metadata.csv", "metadata.jsonl", "_classes.csv"];
+const NAMED: [&str; 5] = [labels_csv::TABLE, "metadata.csv", "metadata.jsonl", parquet_table::TABLE, "_classes.csv"];
 
 /// The tables that hold the labels of a folder's pictures, each with the split that its place or name means; none where there is
 /// no such table, or class folders tell the labels.
@@ -86,6 +87,18 @@ pub(crate) fn unused(root: &Path) -> Vec<String> {
         })
     };
     tables.filter_map(warning).collect()
+}
+
+/// A sentence about a spreadsheet in a folder, which is not read and may hold labels.
+pub(crate) fn spreadsheet(folder: &Path) -> Option<String> {
+    let mut found: Vec<PathBuf> = visible_files(folder).filter(|path| is_spreadsheet(path)).collect();
+    found.sort();
+    Some(format!("the spreadsheet {} is not read; save it as CSV to have labels from it", found.first()?.display()))
+}
+
+/// Whether a file's name ends as a spreadsheet's does.
+pub(crate) fn is_spreadsheet(path: &Path) -> bool {
+    path.extension().is_some_and(|found| ["xlsx", "xls", "ods"].iter().any(|known| found.eq_ignore_ascii_case(known)))
 }
 
 /// The table with a name of its own in a folder, if it has labels.

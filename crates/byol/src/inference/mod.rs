@@ -17,6 +17,7 @@ pub mod parquet;
 pub mod paths;
 pub mod pipeline;
 pub mod predictions;
+pub mod seen;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -140,20 +140,54 @@ fn data(run: &RunData) -> String {
     text
 }
 
-/// Files that could not be read.
+/// What is wrong with the data: labels that contradict each other, test images that are trained on, files that cannot be read.
 fn repair(run: &RunData) -> Option<Advice> {
-    let skipped = run.summary.as_ref()?.data.skipped as u64;
-    (skipped > 0).then(|| Advice {
-        kind: Kind::Repair,
-        text: format!(
-            "{} could not be read and {} not used. The command names {}.",
+    let known = &run.summary.as_ref()?.data;
+    let (mut texts, mut worth) = (Vec::new(), 1.0);
+    if let Some(found) = &known.findings.test_in_train
+        && found.exact + found.near > 0
+    {
+        let images = (found.exact + found.near) as u64;
+        // Of a test that is trained on, no accuracy tells anything.
+        worth = if images * 20 >= known.test_images as u64 { 7.0_f64 } else { 4.0 };
+        texts.push(format!(
+            "{} {} of training images ({} exact), so accuracies come out too high: remove them from one of the two.",
+            words::plural(images, "test image"),
+            if images == 1 { "is a copy" } else { "are copies" },
+            found.exact,
+        ));
+    }
+    let contradictions = &known.findings.contradictions;
+    let exact = contradictions.iter().filter(|found| found.exact).count() as u64;
+    if let Some(first) = contradictions.first() {
+        worth = worth.max(if exact > 0 { 3.0 } else { 1.0 });
+        let named: Vec<String> =
+            first.images.iter().take(2).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
+        let all = contradictions.len() as u64;
+        texts.push(format!(
+            "{} {} there under several labels ({}), so a label {} wrong: correct it.",
+            words::plural(all, "image"),
+            if all == 1 { "is" } else { "are" },
+            named.join(", "),
+            if first.exact { "is" } else { "may be" },
+        ));
+    }
+    let skipped = known.skipped as u64;
+    if skipped > 0 {
+        worth = worth.max(1.0 + (skipped as f64 / 100.0).min(1.0));
+        texts.push(format!(
+            "{} could not be read and {} not used.",
             words::plural(skipped, "file"),
             if skipped == 1 { "was" } else { "were" },
-            if skipped == 1 { "it" } else { "them" }
-        ),
-        commands: vec![format!("byol data info {}", place_of_data(run))],
-        worth: 1.0 + (skipped as f64 / 100.0).min(1.0),
-    })
+        ));
+    }
+    if texts.is_empty() {
+        return None;
+    }
+    let one = texts.len() == 1 && texts[0].starts_with("1 ");
+    texts.push(format!("The command names {}.", if one { "it" } else { "them" }));
+    let command = format!("byol data info {}", data(run).trim_start_matches("--data "));
+    Some(Advice { kind: Kind::Repair, text: texts.join(" "), commands: vec![command], worth })
 }
 
 /// Images of every kind that pre-training had.

@@ -67,12 +67,17 @@ fn pre_training_sees_no_copy_of_a_test_picture_and_nothing_twice() {
     );
     let found = dataset.findings.test_in_train.as_ref().unwrap();
     assert_eq!((found.exact, found.near), (1, 1));
-    assert_eq!((found.examples[0].test.as_str(), found.examples[0].other.as_str()), ("test/cat/0.png", "train/cat/copy.png"));
+    assert_eq!(
+        (found.examples[0].test.as_str(), found.examples[0].other.as_str()),
+        ("test/cat/0.png", "train/cat/copy.png")
+    );
     contains(
         &dataset.notes.join("\n"),
         &[
             "2 images of train left out of pre-training as copies of test images: 1 exact, 1 that look like one",
-            &format!("2 images of {path} left out of pre-training as copies of test images: 1 exact, 1 that look like one"),
+            &format!(
+                "2 images of {path} left out of pre-training as copies of test images: 1 exact, 1 that look like one"
+            ),
             &format!("1 image of {path} left out of pre-training because they are among the other images for it"),
         ],
     );
@@ -117,7 +122,9 @@ fn one_picture_under_two_labels_is_named() {
     assert_eq!((repeated.class.as_str(), repeated.exact, repeated.near), ("cat", 1, 0));
     contains(
         &dataset.warnings.join("\n"),
-        &["1 image is there under several labels, so a label is wrong (train/cat/0.png is `cat`, train/dog/same.png is `dog`)"],
+        &[
+            "1 image is there under several labels, so a label is wrong (train/cat/0.png is `cat`, train/dog/same.png is `dog`)",
+        ],
     );
 }
 

@@ -76,7 +76,10 @@ fn what_cannot_be_divided_is_described_and_the_reason_told() {
     contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable picture(s), but needs two"]);
     assert_eq!(info.splits[0].per_class, Some(vec![4, 1]));
     let text = info.to_string();
-    contains(&text, &["class        labelled", "emu                 1", "as --data, `byol run` refuses it: class `emu`"]);
+    contains(
+        &text,
+        &["class        labelled", "emu                 1", "as --data, `byol run` refuses it: class `emu`"],
+    );
 
     // A class that the saved split does not know.
     scene(&root.path().join("emu/5.png"), 5);
@@ -92,7 +95,9 @@ fn what_cannot_be_divided_is_described_and_the_reason_told() {
 #[test]
 fn a_folder_without_classes_is_what_unlabeled_takes() {
     let root = tempfile::tempdir().unwrap();
-    for (number, name) in ["2019/a.png", "2019/b.png", "2020/trip/c.png", "2020/d.png", "loose.png"].into_iter().enumerate() {
+    for (number, name) in
+        ["2019/a.png", "2019/b.png", "2020/trip/c.png", "2020/d.png", "loose.png"].into_iter().enumerate()
+    {
         scene(&root.path().join(name), number as u32);
     }
     let info = inspect(root.path());
@@ -130,7 +135,10 @@ fn pools_are_described_as_a_run_would_take_them() {
     let pools = [pool.path().to_path_buf(), root.path().to_path_buf()];
     let info = DataInfo::inspect_with(root.path(), &pools, &OpenOptions::default()).unwrap();
     let [first, second] = &info.pools[..] else { panic!("two pools") };
-    assert_eq!((first.images, first.left_out.test_exact, first.left_out.test_near, first.left_out.repeated), (4, 1, 1, 1));
+    assert_eq!(
+        (first.images, first.left_out.test_exact, first.left_out.test_near, first.left_out.repeated),
+        (4, 1, 1, 1)
+    );
     assert_eq!((second.images, second.left_out.repeated), (12, 12), "the data's own training pictures count once");
     assert_eq!(info.damaged.len(), 1);
     contains(

@@ -165,3 +165,57 @@ fn letters_in_paths_and_labels_may_be_composed_or_not() {
     assert_eq!(dataset.class_names, [composed, "Wal"]);
     assert_eq!((dataset.skipped, dataset.warnings.len()), (0, 0));
 }
+
+#[test]
+fn capital_letters_of_names_may_differ_where_one_picture_fits() {
+    let root = tempfile::tempdir().unwrap();
+    for (number, name) in ["p/A.JPG", "p/b.png", "q/c.PNG", "q/d.png", "q/D.PNG"].into_iter().enumerate() {
+        picture(&root.path().join(name), number as u8);
+    }
+    table(root.path(), "path,label\np/a.jpg,x\nP/B.png,y\nq/c.png,x\nq/d.png,y\n");
+    let dataset = open(root.path());
+    let mut all = listed(&dataset, &dataset.train);
+    all.extend(listed(&dataset, &dataset.test));
+    assert_eq!(all, pairs(&[("p/A.JPG", "x"), ("p/b.png", "y"), ("q/c.PNG", "x"), ("q/d.png", "y")]));
+    contains(&dataset.notes.join("\n"), &["`p/a.jpg` is read as p/A.JPG, and other rows alike"]);
+    // Two fit: none is taken.
+    table(root.path(), "path,label\np/a.jpg,x\nP/B.png,y\nq/c.png,x\nq/d.Png,y\nq/d.png,y\n");
+    std::fs::remove_file(root.path().join("byol-split.csv")).unwrap();
+    let dataset = open(root.path());
+    contains(&dataset.warnings.join("\n"), &["skipped", "d.Png"]);
+    // Names without ending or folder, likewise.
+    table(root.path(), "id,breed\na,x\nB,y\nC,x\n");
+    std::fs::remove_file(root.path().join("byol-split.csv")).unwrap();
+    let message = refusal(root.path());
+    contains(&message, &["class `y`"]);
+}
+
+#[test]
+fn metadata_may_be_parquet() {
+    let root = tempfile::tempdir().unwrap();
+    let from = Path::new(FIXTURES).join("parquet/metadata");
+    for split in ["train", "test"] {
+        for number in 0..4 {
+            picture(&root.path().join(format!("{split}/{number}.png")), number);
+        }
+        std::fs::copy(from.join(format!("{split}.parquet")), root.path().join(split).join("metadata.parquet")).unwrap();
+    }
+    let dataset = open(root.path());
+    let expected = |split: &str| {
+        let names = ["0.png", "1.png", "2.png", "3.png"].map(|name| format!("{split}/{name}"));
+        names.into_iter().zip(["cat", "dog", "dog", "cat"].map(str::to_owned)).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(listed(&dataset, &dataset.train), expected("train"));
+    assert_eq!(listed(&dataset, &dataset.test), expected("test"), "numbers have the names of the schema");
+    let alone = open(&root.path().join("train/metadata.parquet"));
+    assert_eq!(alone.class_names, ["cat", "dog"]);
+}
+
+#[test]
+fn a_spreadsheet_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 4, 0);
+    write(&root.path().join("labels.xlsx"), b"PK");
+    contains(&refusal(&root.path().join("labels.xlsx")), &["is a spreadsheet", "as CSV"]);
+    contains(&open(root.path()).warnings.join("\n"), &["labels.xlsx is not read; save it as CSV"]);
+}

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DataInfo, Damage, Pool, Sizes, SplitInfo};
+use super::{Damage, DataInfo, Pool, Sizes, SplitInfo};
 use crate::data::findings::LeftOut;
 use crate::data::folder::OpenOptions;
 use crate::data::{DataError, Dataset, Pools};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DataInfo, Damage, Pool, Sizes};
+use super::{Damage, DataInfo, Pool, Sizes};
 use crate::data::findings::{Contradiction, Repeated, Straddling, relation};
 use crate::data::format::Format;
 

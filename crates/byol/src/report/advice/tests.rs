@@ -170,3 +170,37 @@ fn three_pieces_at_most_the_worthiest_first_and_none_of_an_unfinished_run() {
     run.summary.as_mut().expect("it has one").finished = false;
     assert!(of(&run.data()).is_empty());
 }
+
+#[test]
+fn copies_and_contradictions_are_to_be_repaired_the_worst_first() {
+    use crate::data::findings::{Contradiction, NamedLabel, Straddling};
+    let mut run = content();
+    let data = &mut run.summary.as_mut().expect("it has one").data;
+    let named = |image: &str, class: &str| NamedLabel { image: image.into(), class: class.into() };
+    data.findings.contradictions =
+        vec![Contradiction { exact: true, images: vec![named("cat/1.jpg", "cat"), named("dog/9.jpg", "dog")] }];
+    let found = only(&run.data(), Kind::Repair).expect("a label is wrong");
+    assert_eq!(
+        found.text,
+        "1 image is there under several labels (cat/1.jpg is `cat`, dog/9.jpg is `dog`), so a label is wrong: correct it. The \
+         command names it."
+    );
+    assert!(found.commands[0].starts_with("byol data info "), "{:?}", found.commands);
+    let only_labels = found.worth;
+
+    // A tenth of the test is trained on.
+    let data = &mut run.summary.as_mut().expect("it has one").data;
+    data.findings.test_in_train = Some(Straddling { other: "train".into(), exact: 15, near: 5, examples: Vec::new() });
+    data.skipped = 2;
+    let all = of(&run.data());
+    assert_eq!(all[0].kind, Kind::Repair, "before everything else: {all:?}");
+    assert!(all.len() <= 3 && all[0].worth > only_labels);
+    assert!(
+        all[0].text.starts_with(
+            "20 test images are copies of training images (15 exact), so accuracies come out too high: remove them from one of \
+             the two. 1 image is there"
+        ) && all[0].text.ends_with("2 files could not be read and were not used. The command names them."),
+        "{}",
+        all[0].text
+    );
+}

@@ -24,18 +24,30 @@ function remember(root) {
   unitsOf(root).forEach((unit, name) => given.set(name, apart(unit)));
 }
 
+/* What can have the focus, by names that stay while a page grows: where it stands, what it is for, and which of those that
+   are alike in this. Figures in names change. */
+function focusable(part) {
+  const alike = new Map();
+  return new Map([...part.querySelectorAll("a, button, input, summary, [tabindex]")].map((element) => {
+    const place = element.closest("section")?.id ?? element.closest("header, nav, footer")?.localName;
+    const label = (element.getAttribute("aria-label") ?? element.textContent).replace(/[\d.,%]+/g, "");
+    const name = [place, element.localName, element.getAttribute("href") ?? (element.title || label.trim())].join("/");
+    alike.set(name, (alike.get(name) ?? 0) + 1);
+    return [`${name}/${alike.get(name)}`, element];
+  }));
+}
+
 /* What is open of a part, and what has the focus, so that it can be so again. */
 function keep(root, work) {
   const name = (details) => `${details.closest("section")?.id ?? details.id}/${details.querySelector("summary")?.textContent}`;
   const open = new Map([...root.querySelectorAll("details")].map((details) => [name(details), details.open]));
-  const focusable = (part) => [...part.querySelectorAll("a, button, input, summary, [tabindex]")];
-  const focused = focusable(root).indexOf(document.activeElement);
+  const [focused] = [...focusable(root)].find(([, element]) => element === document.activeElement) ?? [];
   const fresh = work();
   fresh.querySelectorAll("details").forEach((details) => {
     if (open.has(name(details))) details.open = open.get(name(details));
   });
   enliven(fresh);
-  if (focused >= 0) focusable(fresh)[focused]?.focus({ preventScroll: true });
+  if (focused) focusable(fresh).get(focused)?.focus({ preventScroll: true });
   charts.forEach((chart) => { if (!chart.element.isConnected) charts.delete(chart); });
 }
 

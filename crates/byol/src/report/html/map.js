@@ -38,7 +38,7 @@ class EmbeddingMap {
     const svg = element.querySelector("svg");
     this.canvas = make("canvas", { "aria-hidden": "true" });
     this.plot = make("div", { class: "plot", tabindex: "0", role: "group", "aria-roledescription": "map",
-      "aria-label": `Map of ${this.data.images.length} test images. ${MAP_KEYS}`,
+      "aria-label": `Map of ${count(this.data.images.length, "test image")}. ${MAP_KEYS}`,
       keydown: (event) => this.key(event), pointerdown: (event) => this.press(event), pointermove: (event) => this.move(event),
       pointerup: (event) => this.release(event), pointercancel: () => { this.drag = null; }, dblclick: () => this.reset() }, this.canvas);
     this.plot.addEventListener("wheel", (event) => this.wheel(event), { passive: false });

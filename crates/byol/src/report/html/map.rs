@@ -20,10 +20,11 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let class_of = |place: usize| map.images.get(place).and_then(|&image| labels.get(image)).copied().unwrap_or(0);
     let classes: Vec<u16> = (0..run.classes().unwrap_or(0)).filter_map(|class| u16::try_from(class).ok()).collect();
     let shown: f64 = map.variance.iter().sum();
+    let them = if map.images.len() == 1 { "it" } else { "them" };
     html! {
         p {
-            (words::count(map.images.len() as u64)) " test images, as the pre-trained encoder represents them, before any label \
-            was used. The plane is that of the two principal axes: it shows " (words::percent(shown)) " of the variance ("
+            (words::plural(map.images.len() as u64, "test image")) ", as the pre-trained encoder represents " (them) ", before any \
+            label was used. The plane is that of the two principal axes: it shows " (words::percent(shown)) " of the variance ("
             (words::percent(map.variance[0])) " across, " (words::percent(map.variance[1])) " upwards). Images that lie \
             close together here may be far apart in the other dimensions; the nearest neighbours are those of all dimensions."
         }

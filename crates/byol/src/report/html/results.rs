@@ -100,7 +100,9 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
             table.results {
                 caption {
                     "Test accuracy in percent: mean ± sample standard deviation over label draws. Every classifier of a \
-                     column uses the same labels; the best of each column is bold."
+                     column uses the same labels; the best of each column is bold. That is found by the test; byol predict and \
+                     byol export take the classifier that is best on training labels held out for it, which may be another, and say \
+                     which."
                 }
                 thead { tr {
                     @for (column, cell) in head.iter().flatten().enumerate() {
