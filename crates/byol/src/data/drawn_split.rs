@@ -17,6 +17,7 @@ use super::lines::Lines;
 use super::listing::{Divided, Listing, Usable};
 use super::names::composed;
 use super::split::Split;
+use super::words::{counted, verb};
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::directory::write_atomically;
 
@@ -227,17 +228,20 @@ fn saved(
     }
     if !gone.is_empty() {
         divided.warnings.push(format!(
-            "{} pictures of the saved split {} are missing or unreadable, {gone_tests} of them test pictures ({})",
-            gone.len(),
+            "{} of the saved split {} {} missing or unreadable, {gone_tests} for the test ({})",
+            counted(gone.len(), "picture"),
             path.display(),
+            verb(gone.len(), "is", "are"),
             some(gone.iter().copied())
         ));
     }
     if !new.is_empty() {
         divided.warnings.push(format!(
-            "{} pictures are not in the saved split {} and are training pictures ({})",
-            new.len(),
+            "{} {} not in the saved split {} and {} for training ({})",
+            counted(new.len(), "picture"),
+            verb(new.len(), "is", "are"),
             path.display(),
+            verb(new.len(), "is", "are"),
             some(new.iter().map(|&index| listing.pictures[index].encoded.name.as_str()))
         ));
     }

@@ -14,6 +14,7 @@ use super::passed_over;
 use super::picture::{EXTENSIONS, MAX_FILE_BYTES, MAX_PIXELS};
 use super::stl10::IMAGE_BYTES;
 use super::webdataset::TarProblem;
+use super::words::counted;
 use crate::nearest::{hint, path_hint};
 
 /// Image data that cannot be used. Each message names the file, the value and the remedy.
@@ -81,8 +82,8 @@ pub enum DataError {
     OneClass { path: PathBuf, class: String, hint: String },
 
     #[error(
-        "class `{class}` of {path} has {pictures} usable picture(s), but needs two: one to train on and one to test with; \
-         add pictures or remove the class"
+        "class `{class}` of {path} has {}, but needs two: one to train on and one to test with; add pictures or remove \
+         the class", counted(*pictures, "usable picture")
     )]
     TooFewPictures { path: PathBuf, class: String, pictures: usize },
 
@@ -94,9 +95,11 @@ pub enum DataError {
     EmptyClass { path: PathBuf, class: String },
 
     #[error(
-        "{count} picture(s) lie beside the class folders in {folder}, so their class is unknown (the first is {first}); \
-         move them into the folder of a class, or into `unlabeled`; if no picture there has a label, give the folder with \
-         --unlabeled"
+        "{} beside the class folders in {folder}, so {} class is unknown (the first is {first}); move {} into the folder of a \
+         class, or into `unlabeled`; if no picture there has a label, give the folder with --unlabeled",
+        if *count == 1 { "1 picture lies".to_owned() } else { format!("{count} pictures lie") },
+        if *count == 1 { "its" } else { "their" },
+        if *count == 1 { "it" } else { "them" }
     )]
     LoosePictures { folder: PathBuf, count: usize, first: PathBuf },
 
@@ -121,8 +124,8 @@ pub enum DataError {
     MixedDivision { folder: PathBuf, example: PathBuf },
 
     #[error(
-        "class `{class}` of {path} has {pictures} test picture(s) but no training picture; repair the label or add \
-         training pictures"
+        "class `{class}` of {path} has {} but no training picture; repair the label or add training pictures",
+        counted(*pictures, "test picture")
     )]
     ClassOnlyInTest { path: PathBuf, class: String, pictures: usize },
 

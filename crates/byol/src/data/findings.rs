@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::encoded::Skipped;
+use super::words::{counted, verb};
 use crate::eval::metrics::wilson;
 
 /// What is odd about the data of a run. Names are those of the images in their data set ([`name`](super::ImageSource::name)).
@@ -55,10 +56,10 @@ impl Straddling {
             format!(" (the first: {} {} {})", twins.test, relation(twins.exact), twins.other)
         });
         format!(
-            "{} of the test images {} in {other} also, {near} look like one there{first}: accuracies come out too high; \
+            "{exact} of the test images {} in {other} also, {near} {} like one there{first}: accuracies come out too high; \
              remove these files from one of the two, or correct the split so that copies lie on one side",
-            exact,
-            if *exact == 1 { "is" } else { "are" }
+            verb(*exact, "is", "are"),
+            verb(*near, "looks", "look")
         )
     }
 }
@@ -81,15 +82,17 @@ impl LeftOut {
         let mut sentences = Vec::new();
         if test_exact + test_near > 0 {
             sentences.push(format!(
-                "{} of {pool} left out of pre-training as copies of test images: {test_exact} exact, {test_near} that look \
-                 like one",
-                images(test_exact + test_near)
+                "{} of {pool} left out of pre-training as copies of test images: {test_exact} exact, {test_near} that {} like \
+                 one",
+                images(test_exact + test_near),
+                verb(*test_near, "looks", "look")
             ));
         }
         if *repeated > 0 {
             sentences.push(format!(
-                "{} of {pool} left out of pre-training because they are among the other images for it: each counts once",
-                images(*repeated)
+                "{} of {pool} left out of pre-training because {} among the other images for it: each counts once",
+                images(*repeated),
+                verb(*repeated, "it is", "they are")
             ));
         }
         sentences
@@ -112,12 +115,12 @@ pub(crate) fn few_test_images(test: usize) -> Option<String> {
     Some(format!(
         "an accuracy from {} is uncertain by up to {few} points to either side; with {ENOUGH} by {enough}: label more images \
          and put them into the test",
-        if test == 1 { "1 test image".to_owned() } else { format!("{test} test images") }
+        counted(test, "test image")
     ))
 }
 
 fn images(count: usize) -> String {
-    if count == 1 { "1 image".to_owned() } else { format!("{count} images") }
+    counted(count, "image")
 }
 
 impl Contradiction {
@@ -130,7 +133,7 @@ impl Contradiction {
                 named.take(3).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
             let named = named.join(", ");
             let count = images(found.len());
-            let is = if found.len() == 1 { "is" } else { "are" };
+            let is = verb(found.len(), "is", "are");
             Some(match exact {
                 true => format!("{count} {is} there under several labels, so a label is wrong ({named}); correct it"),
                 false => format!(

@@ -16,6 +16,7 @@ use super::listing::{Labels, Listed, Listing, SPLIT_FILE};
 use super::split::Split;
 use super::table::Table;
 use super::table_files::{Files, Written, shortened};
+use super::words::{counted, verb};
 
 /// The table that is looked for first in a folder.
 pub(crate) const TABLE: &str = "labels.csv";
@@ -172,8 +173,10 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
     if unlisted > 0 {
         let tables: Vec<String> = of.tables.iter().map(|(path, _)| path.display().to_string()).collect();
         listing.warnings.push(format!(
-            "{unlisted} pictures in {} are not in {} and are left out; rows without a label would make them unlabelled",
+            "{} in {} {} not in {} and left out; rows without a label would make them unlabelled",
+            counted(unlisted, "picture"),
             of.folder.display(),
+            verb(unlisted, "is", "are"),
             tables.join(", ")
         ));
     }

@@ -15,6 +15,7 @@ use super::names::composed;
 use super::passed_over::PassedOver;
 use super::split::Split;
 use super::subset::SubsetSource;
+use super::words::{counted, verb};
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
 
 /// What a format found, before any picture is decoded.
@@ -122,7 +123,7 @@ impl Listing {
         let (listing, looked) = listing.look_through(options)?;
         let mut warnings = listing.warnings.clone();
         if left_out > 0 {
-            warnings.push(format!("{left_out} test pictures of {} are left out", listing.root.display()));
+            warnings.push(self::left_out(left_out, &listing.root));
         }
         let fingerprint = listing.fingerprint(&looked, &Divided::default());
         warnings.extend(looked.depths.warnings(options.levels));
@@ -205,13 +206,18 @@ impl Listing {
             part.push(index);
         }
         if unlabeled_tests > 0 {
-            let text = format!("{unlabeled_tests} pictures of the test split have no label and count as unlabelled");
+            let text = format!(
+                "{} of the test split {} as unlabelled",
+                counted(unlabeled_tests, "picture"),
+                verb(unlabeled_tests, "has no label and counts", "have no label and count")
+            );
             divided.warnings.push(text);
         }
         if joined > 0 {
             let text = format!(
-                "the {joined} pictures of the validation split join the training pictures: what validation needs is \
-                 held out of those"
+                "{} of the validation split {} the training pictures: what validation needs is held out of those",
+                counted(joined, "picture"),
+                verb(joined, "joins", "join")
             );
             divided.warnings.push(text);
         }
@@ -395,6 +401,11 @@ fn too_large(pictures: &EncodedPictures, root: &Path) -> Option<String> {
             root = root.display()
         )
     })
+}
+
+/// The warning about test pictures in a pool.
+pub(crate) fn left_out(count: usize, root: &Path) -> String {
+    format!("{} of {} {} left out", counted(count, "test picture"), root.display(), verb(count, "is", "are"))
 }
 
 /// The warning about a file for a split that nobody draws.

@@ -40,6 +40,7 @@ mod table_files;
 mod tables;
 mod tar_samples;
 pub mod webdataset;
+mod words;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,7 @@ use fingerprint::Fingerprint;
 use format::Found;
 use listing::{Labels, Pool};
 use passed_over::PassedOver;
+use words::{counted, verb};
 
 /// The name that stands for the embedded set where a folder is expected.
 pub const PATTERNS: &str = "patterns";
@@ -246,8 +248,11 @@ impl Dataset {
         }
         if left_out > 0 {
             self.notes.push(format!(
-                "{left_out} pictures of {} are test pictures of the data and are left out of pre-training",
-                path.display()
+                "{} of {} {} of the data and {} left out of pre-training",
+                counted(left_out, "picture"),
+                path.display(),
+                verb(left_out, "is a test picture", "are test pictures"),
+                verb(left_out, "is", "are")
             ));
         }
         self.notes.extend(notes);
@@ -270,7 +275,7 @@ impl Dataset {
         let left_out = self.test.as_ref().map_or(0, |test| test.images.len());
         let mut warnings = Vec::new();
         if left_out > 0 {
-            warnings.push(format!("{left_out} test pictures of {} are left out", path.display()));
+            warnings.push(listing::left_out(left_out, path));
         }
         let images = Arc::new(ConcatSource::from(self.pretraining_pool()));
         Pool {

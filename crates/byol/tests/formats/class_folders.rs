@@ -108,8 +108,8 @@ fn pictures_that_come_and_go_leave_the_split_alone() {
     let second = open(root.path());
     assert!(listed(&second, &second.train).contains_key("cat/new.png"));
     assert_eq!(listed(&second, &second.test).len(), tests.len() - 1);
-    contains(&second.warnings[0], &["1 pictures of the saved split", "1 of them test pictures", removed]);
-    contains(&second.warnings[1], &["1 pictures are not in the saved split", "training pictures (cat/new.png)"]);
+    contains(&second.warnings[0], &["1 picture of the saved split", "1 for the test", removed]);
+    contains(&second.warnings[1], &["1 picture is not in the saved split", "is for training (cat/new.png)"]);
     assert_eq!(fs::read(&file).unwrap(), saved);
 
     class(&root.path().join("emu"), 3, 90);
@@ -153,16 +153,16 @@ fn odd_folders_are_explained() {
     class(&at("cat"), 3, 0);
     contains(&refusal(root.path()), &["one class only, `cat`", "give that folder"]);
     class(&at("dog"), 1, 50);
-    contains(&refusal(root.path()), &["class `dog`", "1 usable picture(s), but needs two"]);
+    contains(&refusal(root.path()), &["class `dog`", "1 usable picture, but needs two"]);
     write(&at("dog/broken.jpg"), b"no picture");
-    contains(&refusal(root.path()), &["class `dog`", "1 usable picture(s)"]);
+    contains(&refusal(root.path()), &["class `dog`", "1 usable picture,"]);
     class(&at("dog"), 2, 50);
     assert_eq!(open(root.path()).skipped, 1);
     fs::create_dir(at("emu")).unwrap();
     contains(&refusal(root.path()), &["the folder of class `emu`", "holds no picture"]);
     fs::rename(at("emu"), at(".emu")).unwrap();
     picture(&at("loose.png"), 1);
-    contains(&refusal(root.path()), &["1 picture(s) lie beside the class folders", "loose.png"]);
+    contains(&refusal(root.path()), &["1 picture lies beside the class folders", "loose.png"]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_class_without_training_pictures_is_refused() {
     class(&root.path().join("train/b"), 2, 10);
     class(&root.path().join("test/a"), 1, 20);
     class(&root.path().join("test/c"), 1, 30);
-    contains(&refusal(root.path()), &["class `c`", "1 test picture(s) but no training picture"]);
+    contains(&refusal(root.path()), &["class `c`", "1 test picture but no training picture"]);
     fs::rename(root.path().join("test/c"), root.path().join("test/.c")).unwrap();
     let dataset = open(root.path());
     assert_eq!(dataset.warnings, ["class `b` has no test picture"]);
@@ -347,7 +347,7 @@ fn a_folder_that_is_called_unlabeled_has_no_labels() {
     fs::rename(&pool, root.path().join("pool")).unwrap();
     contains(
         &refusal(&root.path().join("pool")),
-        &["3 picture(s) lie beside", "if no picture there has a label", "--unlabeled"],
+        &["3 pictures lie beside", "if no picture there has a label", "--unlabeled"],
     );
     let flat = root.path().join("pool/2019");
     contains(open(&flat).no_labels.as_ref().unwrap(), &["lie in no class folders", "labels.csv"]);

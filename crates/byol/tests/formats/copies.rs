@@ -74,14 +74,14 @@ fn pre_training_sees_no_copy_of_a_test_picture_and_nothing_twice() {
     contains(
         &dataset.notes.join("\n"),
         &[
-            "2 images of train left out of pre-training as copies of test images: 1 exact, 1 that look like one",
+            "2 images of train left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
             &format!(
-                "2 images of {path} left out of pre-training as copies of test images: 1 exact, 1 that look like one"
+                "2 images of {path} left out of pre-training as copies of test images: 1 exact, 1 that looks like one"
             ),
-            &format!("1 image of {path} left out of pre-training because they are among the other images for it"),
+            &format!("1 image of {path} left out of pre-training because it is among the other images for it"),
         ],
     );
-    contains(&dataset.warnings.join("\n"), &["1 of the test images is in train also, 1 look like one there"]);
+    contains(&dataset.warnings.join("\n"), &["1 of the test images is in train also, 1 looks like one there"]);
     assert_ne!(dataset.fingerprint, before.fingerprint);
     assert_eq!((&dataset.parts.test, &dataset.parts.train), (&before.parts.test, &before.parts.train));
     assert_ne!(dataset.parts.unlabeled, before.parts.unlabeled);

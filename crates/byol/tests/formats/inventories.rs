@@ -39,7 +39,7 @@ fn sizes_classes_imbalance_damage_and_duplicates() {
             "files: 1 .jpg, 10 .png",
             "class train test few 2 1 many 6 2",
             "imbalance: `many` has 6 training pictures, `few` 2 (3.0 times as many)",
-            "duplicates: 1 test pictures are in train also, 1 look like one there",
+            "duplicates: 1 test picture is in train also, 1 looks like one there",
             "test/many/same.png equals train/many/2.png",
             "test/many/scaled.png looks like train/many/3.png",
             "damaged: 1",
@@ -73,7 +73,7 @@ fn what_cannot_be_divided_is_described_and_the_reason_told() {
     }
     scene(&root.path().join("emu/4.png"), 4);
     let info = inspect(root.path());
-    contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable picture(s), but needs two"]);
+    contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable picture, but needs two"]);
     assert_eq!(info.splits[0].per_class, Some(vec![4, 1]));
     let text = info.to_string();
     contains(
@@ -106,7 +106,7 @@ fn a_folder_without_classes_is_what_unlabeled_takes() {
         &info.to_string(),
         &[
             "unlabeled           5",
-            "as --data, `byol run` refuses it: 1 picture(s) lie beside the class folders",
+            "as --data, `byol run` refuses it: 1 picture lies beside the class folders",
             "as --unlabeled, it gives 5 images without labels to pre-training",
         ],
     );
@@ -146,7 +146,7 @@ fn pools_are_described_as_a_run_would_take_them() {
         &[
             "--unlabeled",
             "2 images of ",
-            "left out of pre-training as copies of test images: 1 exact, 1 that look like one",
+            "left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
             "test pictures of",
             ".cr2",
             "an accuracy from 6 test images is uncertain by up to",

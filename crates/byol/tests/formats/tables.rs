@@ -21,7 +21,7 @@ fn paths_and_labels_with_a_split() {
         assert_eq!(listed(&dataset, &dataset.train), pairs(&[("p/0.png", "10"), ("p/1.png", "9")]));
         assert_eq!(listed(&dataset, &dataset.test), pairs(&[("p/2.png", "10"), ("p/3.png", "9")]));
         assert_eq!(dataset.unlabeled[0].images.name(0), "p/4.png");
-        contains(&dataset.warnings[0], &["1 pictures in", "are not in", "rows without a label"]);
+        contains(&dataset.warnings[0], &["1 picture in", "is not in", "rows without a label"]);
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Damage, DataInfo, Pool, Sizes};
 use crate::data::findings::{Contradiction, Repeated, Straddling, relation};
 use crate::data::format::Format;
+use crate::data::words::{counted, verb};
 
 impl fmt::Display for Sizes {
     /// `96 x 96`, or `64-4000 x 48-3000 (median 500 x 375)`.
@@ -69,7 +70,7 @@ impl fmt::Display for DataInfo {
             writeln!(out, "\nas --data, `byol run` refuses it: {refused}")?;
         }
         if let Some(images) = self.as_unlabeled.filter(|_| self.takes_no_labels()) {
-            writeln!(out, "\nas --unlabeled, it gives {} without labels to pre-training", images_in_words(images))?;
+            writeln!(out, "\nas --unlabeled, it gives {} without labels to pre-training", counted(images, "image"))?;
         }
         if self.is_damaged() {
             writeln!(out, "\ndamaged: {}", self.damaged.len())?;
@@ -84,11 +85,6 @@ impl fmt::Display for DataInfo {
         }
         Ok(())
     }
-}
-
-/// `1 image`, `2 images`.
-fn images_in_words(count: usize) -> String {
-    if count == 1 { "1 image".to_owned() } else { format!("{count} images") }
 }
 
 impl DataInfo {
@@ -149,7 +145,12 @@ impl DataInfo {
 
     fn fmt_straddling(&self, out: &mut fmt::Formatter) -> fmt::Result {
         for Straddling { other, exact, near, examples } in &self.straddling {
-            writeln!(out, "\nduplicates: {exact} test pictures are in {other} also, {near} look like one there")?;
+            let (exact, are) = (counted(*exact, "test picture"), verb(*exact, "is", "are"));
+            writeln!(
+                out,
+                "\nduplicates: {exact} {are} in {other} also, {near} {} like one there",
+                verb(*near, "looks", "look")
+            )?;
             for twins in examples {
                 writeln!(out, "  {} {} {}", twins.test, relation(twins.exact), twins.other)?;
             }
@@ -175,7 +176,11 @@ impl DataInfo {
         }
         for Repeated { class, exact, near, examples } in &self.repeated {
             let first = examples.first().map_or_else(String::new, |[one, other]| format!(": {other} repeats {one}"));
-            writeln!(out, "\ncopies: in class `{class}`, {exact} exact and {near} that look alike{first}")?;
+            writeln!(
+                out,
+                "\ncopies: in class `{class}`, {exact} exact and {near} that {} alike{first}",
+                verb(*near, "looks", "look")
+            )?;
         }
         Ok(())
     }
