@@ -114,7 +114,8 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
                         tr.draws[place == names.len()] {
                             @for (column, cell) in row.iter().enumerate() {
                                 @match (column, names.get(place)) {
-                                    (0, _) => th scope="row" { (cell) },
+                                    // With a hyphen at which lines do not break.
+                                    (0, _) => th scope="row" { (cell.replace("k-NN", "k\u{2011}NN")) },
                                     (1, _) => td.word { (cell) },
                                     (_, Some(&name)) => td.best[is_best(run, name, budgets[column - 2])] { (spread(cell)) },
                                     (_, None) => td { (cell) },
