@@ -267,6 +267,11 @@ pub struct Run {
     pub target: Target,
     #[command(flatten)]
     pub longer: Longer,
+    /// Time that the whole run may take here: the program measures this machine and chooses network, image size, epochs
+    /// and label draws that fit, or only the lengths where --preset, --config or --weights says the rest; what is typed
+    /// with --set or another option stays [default: 1, or less where there is less to do; without --preset and --config]
+    #[arg(long, value_name = "H", value_parser = hours, allow_negative_numbers = true)]
+    pub hours: Option<f64>,
     #[command(flatten)]
     pub labels: Labels,
     #[command(flatten)]
@@ -470,6 +475,11 @@ pub struct Hardware {
 
 pub fn at_least_one(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|number| *number > 0).ok_or("must be a whole number, 1 or more")
+}
+
+fn hours(text: &str) -> Result<f64, &'static str> {
+    let fits = |hours: &f64| *hours > 0.0 && *hours <= 10_000.0;
+    text.parse().ok().filter(fits).ok_or("must be a number of hours above 0 and up to 10000")
 }
 
 fn threads(text: &str) -> Result<usize, String> {

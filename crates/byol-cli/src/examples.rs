@@ -126,7 +126,11 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "run",
         &[
-            example("byol run --data data --out runs/all", "the whole comparison, in about an hour on two cores"),
+            example("byol run --data data --out runs/all", "the whole comparison, in an hour or less"),
+            example(
+                "byol run --data data --unlabeled photos --out runs/night --hours 8",
+                "with what fits into a night on this machine",
+            ),
             example(
                 "byol run --data photos --unlabeled unlabeled --out runs/mine",
                 "with pictures of one's own, at label budgets that they allow",

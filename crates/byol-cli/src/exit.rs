@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use byol::config::ConfigError;
 use byol::experiment::ExperimentError;
+use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
 use byol::inference::InferenceError;
 use byol::run::command::shell_word;
@@ -69,13 +70,14 @@ pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
 /// Whether another command line or configuration is the remedy.
 fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_experiment = cause.downcast_ref::<ExperimentError>().is_some_and(ExperimentError::is_of_configuration);
+    let of_plan = cause.downcast_ref::<PlanError>().is_some_and(PlanError::is_of_configuration);
     let of_training = cause.downcast_ref::<TrainError>().is_some_and(TrainError::is_of_configuration);
     let of_export = cause.downcast_ref::<ExportError>().is_some_and(ExportError::is_of_command_line);
     let of_inference = cause.downcast_ref::<InferenceError>().is_some_and(InferenceError::is_of_command_line);
     let of_network = cause.downcast_ref::<NetworkError>().is_some_and(NetworkError::is_of_command_line);
     let of_weights = cause.downcast_ref::<WeightsError>().is_some_and(WeightsError::is_of_command_line);
     let of_command_line = of_export || of_inference || of_network || of_weights;
-    of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_training
+    of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_plan || of_training
 }
 
 /// The exit code of a command line that could not be read, or that asked for help or the version.

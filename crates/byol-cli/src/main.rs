@@ -10,6 +10,7 @@ mod memory;
 mod output;
 mod paint;
 mod place;
+mod planned;
 mod progress;
 mod request;
 mod sweep;

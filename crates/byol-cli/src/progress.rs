@@ -96,7 +96,7 @@ impl Reporter for People {
             Event::EpochEnded(record) => self.epoch(record),
             Event::Estimate { .. } | Event::Warning { .. } | Event::CheckpointSaved { .. } => {}
             // Something else begins; the next step draws a new bar.
-            Event::StageStarted { .. } | Event::Evaluated { .. } | Event::Note { .. } => {
+            Event::StageStarted { .. } | Event::Planned(_) | Event::Evaluated { .. } | Event::Note { .. } => {
                 self.bar = None;
                 self.last_epoch = None;
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use byol::config::Experiment;
+use byol::config::{ConfigError, Experiment};
 use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::data::{self, Dataset, Levels, OpenOptions, Pools};
 use byol::device::Hardware;
@@ -49,14 +49,7 @@ pub fn settings(
     labels: Option<&args::Labels>,
     basis: Basis<'_>,
 ) -> anyhow::Result<(Experiment, Typed)> {
-    let mut set: Vec<String> = basis.set.iter().map(|&pair| pair.to_owned()).collect();
-    set.extend(options.set.iter().cloned());
-    set.extend(basis.swept.iter().cloned());
-    set.extend(options.seed.map(|seed| format!("seed={seed}")));
-    if let Some(labels) = labels {
-        set.extend(labels.draws.map(|draws| format!("draws={draws}")));
-        set.extend(label_budgets(&labels.labels_per_class));
-    }
+    let before: Vec<String> = basis.set.iter().map(|&pair| pair.to_owned()).collect();
     let saved = match basis.run {
         Some(run) if options.preset.is_none() && options.config.is_none() => Some(saved_configuration(run)?),
         _ => None,
@@ -64,8 +57,33 @@ pub fn settings(
     let file = options.config.as_deref().or(saved.as_deref());
     // A file may name the preset that it changes.
     let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none()));
+    let set = [before, typed_pairs(options, labels, basis.swept)].concat();
     let over_preset = basis.over_preset;
     Ok(resolve_typed(Request { preset, over_preset, file, set: &set, stage: basis.stage })?)
+}
+
+/// As [`settings`], resting on pairs that were chosen for the data and the time.
+pub fn settings_with(
+    options: &args::Config,
+    labels: Option<&args::Labels>,
+    basis: Basis<'_>,
+    chosen: &[String],
+) -> Result<(Experiment, Typed), ConfigError> {
+    let set = [chosen, &typed_pairs(options, labels, &[])].concat();
+    let file = options.config.as_deref();
+    let (preset, over_preset) = (options.preset.as_deref(), basis.over_preset);
+    resolve_typed(Request { preset, over_preset, file, set: &set, stage: None })
+}
+
+/// What was typed, as pairs.
+fn typed_pairs(options: &args::Config, labels: Option<&args::Labels>, swept: &[String]) -> Vec<String> {
+    let mut set = [&options.set[..], swept].concat();
+    set.extend(options.seed.map(|seed| format!("seed={seed}")));
+    if let Some(labels) = labels {
+        set.extend(labels.draws.map(|draws| format!("draws={draws}")));
+        set.extend(label_budgets(&labels.labels_per_class));
+    }
+    set
 }
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! Events in words: what a person reads about them on one line.
 
 use byol::run::event::{Event, StepReport};
+use crate::planned;
 use byol::run::record::{EpochRecord, LabelBudget, ResultName, Stage};
 
 /// What people call a stage.
@@ -126,6 +127,7 @@ pub fn line(event: &Event<'_>) -> Option<String> {
             let labels = labels(*labels_per_class, *draw);
             format!("{}{labels}: test accuracy {} ({})", result(*name), percent(*test_accuracy), duration(*seconds))
         }
+        Event::Planned(plan) => planned::text(plan),
         Event::Note { text } => text.clone(),
         Event::Warning { text } => format!("warning: {text}"),
         Event::Step(_) | Event::EpochEnded(_) | Event::CheckpointSaved { .. } => return None,

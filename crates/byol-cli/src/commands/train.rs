@@ -4,6 +4,8 @@ use std::path::Path;
 
 use byol::config::Experiment;
 use byol::data::{Dataset, PATTERNS, Pools};
+use byol::device::Hardware;
+use byol::experiment::planning::{self, Plan, Scope, Wish};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report;
 use byol::run::RunDirectory;
@@ -18,7 +20,7 @@ use serde::Serialize;
 use super::beginning::Weights;
 use super::resume::{Earlier, Meant, Place, Typed};
 use crate::args::{self, Output};
-use crate::exit::Ending;
+use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis};
 use crate::{interrupt, output};
 
@@ -32,6 +34,7 @@ struct Job<'a> {
     config: &'a args::Config,
     basis: Basis<'a>,
     hardware: &'a args::Hardware,
+    hours: Option<f64>,
 }
 
 pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -43,10 +46,11 @@ pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> a
         config: &demo.config,
         basis: Basis { preset: Some("demo"), ..Basis::default() },
         hardware: &demo.hardware,
+        hours: None,
     };
     // A second demo shows the first one's result, or continues it.
     let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None };
-    job.work(&place, output, reporter, |context, _| experiment::run(context))
+    job.work(&place, output, reporter, |context, _, _| experiment::run(context))
 }
 
 pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -64,9 +68,10 @@ pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyh
         config: &run.config,
         basis: Basis::default(),
         hardware: &run.hardware,
+        hours: run.hours,
     };
     let place = Place { more_epochs: run.longer.more_epochs, ..Place::of(&run.target)? };
-    job.work(&place, output, reporter, |context, _| experiment::run(context))
+    job.work(&place, output, reporter, |context, _, plan| experiment::run_planned(context, plan))
 }
 
 pub fn supervised(
@@ -89,8 +94,9 @@ pub fn supervised(
         // Given weights are fine-tuned: as in `byol run`, the settings are those of fine-tuning.
         basis: Basis { stage: Some(stage), ..Basis::default() },
         hardware: &supervised.hardware,
+        hours: None,
     };
-    job.work(&Place::of(&supervised.target)?, output, reporter, |context, _| experiment::supervised(context))
+    job.work(&Place::of(&supervised.target)?, output, reporter, |context, _, _| experiment::supervised(context))
 }
 
 pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -108,9 +114,10 @@ pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Re
         config: &pretrain.config,
         basis: Basis { stage: Some(Stage::Pretrain), ..Basis::default() },
         hardware: &pretrain.hardware,
+        hours: None,
     };
     let place = Place { more_epochs: pretrain.longer.more_epochs, ..Place::of(&pretrain.target)? };
-    job.work(&place, output, reporter, |context, _| experiment::pretrain(context))
+    job.work(&place, output, reporter, |context, _, _| experiment::pretrain(context))
 }
 
 pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -127,8 +134,9 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
         config: &finetune.config,
         basis: Basis { run: finetune.from.as_deref(), stage: Some(Stage::Finetune), ..Basis::default() },
         hardware: &finetune.hardware,
+        hours: None,
     };
-    job.work(&Place::of(&finetune.target)?, output, reporter, |context, meant| {
+    job.work(&Place::of(&finetune.target)?, output, reporter, |context, meant, _| {
         experiment::finetune(context, meant.from.as_deref().unwrap_or(Path::new("")))
     })
 }
@@ -141,7 +149,7 @@ impl Job<'_> {
         place: &Place,
         output: Output,
         reporter: &mut dyn Reporter,
-        work: impl FnOnce(&mut Context<'_>, &Meant) -> Result<Outcome, ExperimentError>,
+        work: impl FnOnce(&mut Context<'_>, &Meant, Option<&Plan>) -> Result<Outcome, ExperimentError>,
     ) -> anyhow::Result<Ending> {
         let Place { out, mode, .. } = place;
         let earlier = Earlier::of(place, self.command)?;
@@ -152,7 +160,11 @@ impl Job<'_> {
         };
         let begins = Weights::of(self.typed.beginning, earlier.as_ref(), place)?;
         let basis = Basis { over_preset: &begins.settings, ..basis };
-        let (mut experiment, typed) = request::settings(self.config, self.labels, basis)?;
+        let (mut experiment, mut typed) = request::settings(self.config, self.labels, basis)?;
+        let is_new = earlier.is_none();
+        if !is_new {
+            self.planned_for_these_hours(out)?;
+        }
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
         let meant =
@@ -173,6 +185,13 @@ impl Job<'_> {
         if let Some(more) = place.more_epochs {
             extend(out, more, &data, reporter)?;
             experiment = request::experiment(self.config, self.labels, basis)?;
+        }
+        let mut plan = match is_new && self.chooses() {
+            true => self.choose(&begins.settings, &data, &hardware, reporter)?,
+            false => None,
+        };
+        if let Some(plan) = &plan {
+            (experiment, typed) = request::settings_with(self.config, self.labels, basis, &plan.settings())?;
         }
         for text in experiment::fit(&mut experiment, &typed, &data) {
             reporter.event(&Event::Note { text });
@@ -195,8 +214,15 @@ impl Job<'_> {
             );
             reporter.event(&Event::Warning { text });
         }
+        if plan.is_none() && self.command == TrainingCommand::Run && (is_new || place.more_epochs.is_some()) {
+            measuring(reporter);
+            plan = planning::plan(&experiment, &data, &hardware)?;
+        }
+        if let Some(plan) = &plan {
+            reporter.event(&Event::Planned(plan));
+        }
         if place.mode == OpenMode::Fresh && matches!(self.command, TrainingCommand::Run | TrainingCommand::Pretrain) {
-            for text in experiment::warnings(&experiment, &data) {
+            for text in experiment::warnings(&experiment, &data, plan.as_ref()) {
                 reporter.event(&Event::Warning { text });
             }
         }
@@ -215,8 +241,54 @@ impl Job<'_> {
             interrupt: &interrupt,
             reporter,
         };
-        let outcome = work(&mut context, &meant)?;
+        let outcome = work(&mut context, &meant, plan.as_ref())?;
         self.tell(&outcome, out, output, reporter)
+    }
+
+    /// Whether settings are chosen for the time: where it was typed, or nobody has named settings to begin with.
+    fn chooses(&self) -> bool {
+        let named = self.config.preset.is_some() || self.config.config.is_some();
+        self.command == TrainingCommand::Run && (self.hours.is_some() || !named)
+    }
+
+    fn choose(
+        &self,
+        over_preset: &[String],
+        data: &Dataset,
+        hardware: &Hardware,
+        reporter: &mut dyn Reporter,
+    ) -> anyhow::Result<Option<Plan>> {
+        let basis = Basis { over_preset, ..self.basis };
+        measuring(reporter);
+        let given = self.typed.beginning.is_some_and(|beginning| beginning.weights.is_some());
+        let named = self.config.preset.is_some() || self.config.config.is_some();
+        let resolve = |chosen: &[String]| {
+            let (mut experiment, typed) = request::settings_with(self.config, self.labels, basis, chosen)?;
+            experiment::fit(&mut experiment, &typed, data);
+            if given {
+                // Which weights makes no difference to how long anything takes.
+                experiment.initial_weights = "given".to_owned();
+            }
+            Ok(experiment)
+        };
+        let scope = if named || given { Scope::Lengths } else { Scope::Everything };
+        Ok(planning::choose(Wish { hours: self.hours, scope }, &resolve, data, hardware)?)
+    }
+
+    /// Refuses another time for a run whose lengths are settled.
+    fn planned_for_these_hours(&self, out: &Path) -> anyhow::Result<()> {
+        let Some(hours) = self.hours else { return Ok(()) };
+        let planned = RunDirectory::existing(out)?.plan()?.and_then(|plan| plan.hours);
+        if planned == Some(hours) {
+            return Ok(());
+        }
+        let then = planned.map_or("without --hours".to_owned(), |then| format!("for --hours {then}"));
+        let text = format!(
+            "{} was planned {then}, and its lengths stay; resume it without --hours, make it longer with --more-epochs, \
+             or choose another --out",
+            out.display()
+        );
+        Err(Usage(text).into())
     }
 
     /// Prints how the work ended and what it found.
@@ -261,6 +333,10 @@ impl Job<'_> {
         let option = if self.command == TrainingCommand::Demo { "--out" } else { "--resume" };
         format!("byol {} {option} {}", self.command.name(), shell_word(out))
     }
+}
+
+fn measuring(reporter: &mut dyn Reporter) {
+    reporter.event(&Event::Note { text: "measuring a few steps of each kind on this machine".to_owned() });
 }
 
 /// Makes a finished pre-training longer, if the data are those that it was begun with.

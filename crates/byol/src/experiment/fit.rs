@@ -2,6 +2,7 @@
 //! has typed others.
 
 use super::plan::smallest_class;
+use super::planning::Plan;
 use crate::config::resolve::Typed;
 use crate::config::{Experiment, OptimizerKind};
 use crate::data::Dataset;
@@ -79,8 +80,9 @@ pub fn warn_of_test(data: &Dataset) -> Option<String> {
     few_test_images(data.test.as_ref().map_or(0, |test| test.labels.len()))
 }
 
-/// What should be known about a pre-training before it begins, one sentence each.
-pub fn warnings(experiment: &Experiment, data: &Dataset) -> Vec<String> {
+/// What should be known about a pre-training before it begins, one sentence each. Where its length was chosen by time,
+/// `plan` says so.
+pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) -> Vec<String> {
     let mut warnings = Vec::new();
     let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
     if data.unlabeled.is_empty() && images > 0 {
@@ -94,14 +96,17 @@ pub fn warnings(experiment: &Experiment, data: &Dataset) -> Vec<String> {
     let passes = per_epoch * settings.epochs as u64;
     let begins_anew = experiment.initial_weights.is_empty();
     if begins_anew && per_epoch > 0 && passes < FEW_PASSES {
+        let remedy = match plan.filter(|plan| plan.hours.is_some()) {
+            Some(plan) => format!("--hours {}", plan.hours_for(FEW_PASSES)),
+            None => format!("--set pretrain.epochs={}", FEW_PASSES.div_ceil(per_epoch)),
+        };
         warnings.push(format!(
-            "{} epochs of {} images are {} passes; gains begin near {}: --set pretrain.epochs={} reaches that, and --weights \
-             imagenet begins with an encoder that has learned already",
+            "{} epochs of {} images are {} passes; gains begin near {}: {remedy} reaches that, and --weights imagenet \
+             begins with an encoder that has learned already",
             words::count(settings.epochs as u64),
             words::count(per_epoch),
             words::count(passes),
             words::count(FEW_PASSES),
-            FEW_PASSES.div_ceil(per_epoch),
         ));
     }
     warnings
@@ -151,13 +156,13 @@ mod tests {
         let mut data = dataset_with(PatternOptions { side: 32, train_per_class: 10, test_per_class: 1, unlabeled: 60 });
         // 160 images are two full batches of 64.
         experiment.pretrain.epochs = 50;
-        let [few] = &warnings(&experiment, &data)[..] else { panic!("one warning") };
+        let [few] = &warnings(&experiment, &data, None)[..] else { panic!("one warning") };
         assert!(few.starts_with("50 epochs of 128 images are 6,400 passes; gains begin near 200,000"), "{few}");
         assert!(few.contains("--set pretrain.epochs=1563 "), "{few}");
         experiment.pretrain.epochs = 1563;
-        assert!(warnings(&experiment, &data).is_empty());
+        assert!(warnings(&experiment, &data, None).is_empty());
         data.unlabeled.clear();
-        let [alone] = &warnings(&experiment, &data)[..1] else { panic!("a warning") };
+        let [alone] = &warnings(&experiment, &data, None)[..1] else { panic!("a warning") };
         assert!(alone.contains("the 100 labelled training images alone"), "{alone}");
     }
 }

@@ -7,6 +7,7 @@ pub mod ablation;
 mod fit;
 mod frozen;
 mod plan;
+pub mod planning;
 mod session;
 mod shown;
 
@@ -40,6 +41,7 @@ use crate::train::{Ended, TrainError};
 use crate::weights;
 use frozen::FrozenFeatures;
 use plan::{frozen_parts, plan};
+use planning::Plan;
 use session::{Arm, Opened, Session, evaluated, is_kept};
 
 /// What an experiment works with.
@@ -161,6 +163,14 @@ impl ExperimentError {
 /// # Errors
 /// A split is missing, a label budget is larger than a class, or a stage fails. What was recorded before stays.
 pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
+    run_planned(context, None)
+}
+
+/// As [`run`], with a plan to be kept in the run directory.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outcome, ExperimentError> {
     let experiment = context.experiment;
     if experiment.pretrain.is_patient_by_knn() && experiment.labels_per_class != [LabelBudget::All] {
         return Err(ExperimentError::PatienceBeyondBudget);
@@ -174,6 +184,9 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
+    if let Some(plan) = planned {
+        session.write_plan(plan)?;
+    }
     session.write_first_pictures(&labeled, &test)?;
     let initial = session.initial_weights()?;
     for part in &plan {

@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use super::frozen::{Answers, FrozenFeatures, Recorded};
 use super::plan::{Part, frozen_parts, settled};
+use super::planning::Plan;
 use super::{Context, ExperimentError, Outcome, shown};
 use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
@@ -36,7 +37,7 @@ const GALLERY_QUERIES: usize = 8;
 const GALLERY_NEIGHBORS: usize = 6;
 const MAP_NEIGHBORS: usize = 6;
 /// Share of a label budget that a sweep validates on.
-const SWEEP_HELD_OUT: f64 = 0.2;
+pub(super) const SWEEP_HELD_OUT: f64 = 0.2;
 
 /// Four decimals: more than a screen shows.
 fn rounded(value: f64) -> f64 {
@@ -126,6 +127,10 @@ impl<'s, 'a> Session<'s, 'a> {
         }
         session.directory.write_summary(&session.summary(false))?;
         Ok(Opened::Session(session))
+    }
+
+    pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), ExperimentError> {
+        Ok(self.directory.write_plan(plan)?)
     }
 
     pub(super) fn warn(&mut self, text: String) {
@@ -495,7 +500,7 @@ struct Choice {
 }
 
 /// Every combination of the sweep of a stage; the stage's own settings where it has none.
-fn candidates(settings: &Supervised) -> Vec<Supervised> {
+pub(super) fn candidates(settings: &Supervised) -> Vec<Supervised> {
     let or = |list: &[f64], own: f64| if list.is_empty() { vec![own] } else { list.to_vec() };
     let rates = or(&settings.sweep_learning_rates, settings.learning_rate);
     let epochs = if settings.sweep_epochs.is_empty() { vec![settings.epochs] } else { settings.sweep_epochs.clone() };

@@ -16,6 +16,7 @@ use super::tensorboard;
 use crate::config::ConfigError;
 use crate::config::Experiment;
 use crate::config::resolve::{Difference, differences, only_watches};
+use crate::experiment::planning::Plan;
 use crate::nearest::path_hint;
 
 /// A run directory that cannot be used.
@@ -138,6 +139,9 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// What a run is to do, step by step.
+pub(crate) const PLAN_FILE: &str = "plan.json";
 
 /// An open run directory.
 #[derive(Clone, Debug)]
@@ -411,6 +415,27 @@ impl RunDirectory {
             .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
         text.push(b'\n');
         write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_plan(&self, plan: &Plan) -> Result<(), RunError> {
+        self.write_json(&self.path.join(PLAN_FILE), plan)
+    }
+
+    /// The plan, where the run has one.
+    ///
+    /// # Errors
+    /// It is there but cannot be read.
+    pub fn plan(&self) -> Result<Option<Plan>, RunError> {
+        let path = self.path.join(PLAN_FILE);
+        match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(RunError::Read { path, source }),
+        }
     }
 
     /// The summary, where one was written.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
+use crate::experiment::planning::Plan;
+
 use super::record::{EpochRecord, LabelBudget, ResultName, Stage};
 
 /// Something that happened.
@@ -24,6 +26,8 @@ pub enum Event<'a> {
         /// Steps already done, when it was resumed.
         done: usize,
     },
+    /// What the run will do, step by step, before the first of them.
+    Planned(&'a Plan),
     /// How long the stage will take, measured over its first steps.
     Estimate {
         stage: Stage,

@@ -1,0 +1,59 @@
+//! What a run is to do, before it does it: settings that the data and the time allow, how long each step will take, and
+//! where the run stands. Nothing is trained here but the few steps that are measured, of which nothing is kept: what a run
+//! computes depends on its configuration alone.
+
+mod choice;
+mod rates;
+pub mod record;
+mod work;
+
+pub use choice::{Resolve, Scope, Wish, choose};
+pub use record::{Chosen, Kind, Plan, Rates, Step, Task, Total};
+
+use crate::config::{ConfigError, Experiment};
+use crate::data::{DataError, Dataset};
+use crate::device::Hardware;
+use crate::train::TrainError;
+
+/// A run that cannot be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("a step needs at least 2 images because of batch norm, and there are {images}")]
+    TooFewImages { images: usize },
+    #[error(
+        "--hours {hours} is too little here for the shortest trainings with labels and an epoch of pre-training; --hours \
+         {needed:.2} is enough"
+    )]
+    TooLittleTime { hours: f64, needed: f64 },
+}
+
+impl PlanError {
+    /// Whether other settings are the remedy.
+    pub fn is_of_configuration(&self) -> bool {
+        match self {
+            PlanError::TooLittleTime { .. } | PlanError::Config(_) => true,
+            PlanError::Data(error) => matches!(error, DataError::TooFewLabels { .. } | DataError::BudgetTooLarge { .. }),
+            PlanError::Train(error) => error.is_of_configuration(),
+            PlanError::TooFewImages { .. } => false,
+        }
+    }
+}
+
+/// The plan of a run whose settings are settled, by a few measured steps. Nothing where the data has no labelled training
+/// or test images: such a run cannot begin.
+///
+/// # Errors
+/// A label budget is larger than a class, or an image cannot be read.
+pub fn plan(experiment: &Experiment, data: &Dataset, hardware: &Hardware) -> Result<Option<Plan>, PlanError> {
+    let Some(labeled) = data.train.as_ref().filter(|_| data.test.is_some()) else { return Ok(None) };
+    // A budget that is too large is told before anything is measured.
+    super::plan::plan(experiment, data, labeled)?;
+    let rates = rates::all(experiment, data, labeled, hardware)?;
+    Ok(Some(work::planned(experiment, data, rates)?))
+}

@@ -1,0 +1,168 @@
+//! What a run consists of: its steps, and how many images pass the networks in each.
+
+use super::super::plan::{Part, frozen_parts, plan};
+use super::super::session::{SWEEP_HELD_OUT, candidates};
+use super::record::{Kind, Plan, Rates, Step, Task};
+use crate::config::{Experiment, LinearSolver, Supervised};
+use crate::data::{DataError, Dataset};
+use crate::run::record::Stage;
+use crate::train::monitor::Monitor;
+use crate::train::pretrain;
+
+/// Seconds that a training takes to begin and to end, that recording an epoch takes, and the report.
+const TRAINING_OVERHEAD: f64 = 0.3;
+const EPOCH_OVERHEAD: f64 = 0.0005;
+const REPORT_OVERHEAD: f64 = 4.0;
+
+/// The steps of a whole run in their order, with the seconds that they take at these rates. None where the data lacks
+/// labelled training images or test images.
+///
+/// # Errors
+/// A label budget is larger than a class.
+pub(super) fn steps(experiment: &Experiment, data: &Dataset, rates: &Rates) -> Result<Vec<Step>, DataError> {
+    let (Some(labeled), Some(test)) = (&data.train, &data.test) else { return Ok(Vec::new()) };
+    let parts = plan(experiment, data, labeled)?;
+    let test_seconds = test.labels.len() as f64 / rates.evaluate;
+    let trainings = |stage: Stage| {
+        let settings = experiment.training(stage);
+        parts.iter().map(move |part| {
+            let Work { images, seconds } = with_labels(experiment, settings, part, rates);
+            let task = Task { kind: Kind::of(stage), labels_per_class: Some(part.budget), draw: part.draw };
+            step(task, images, seconds + test_seconds)
+        })
+    };
+    let frozen = |kind: Kind| {
+        let labels: usize = frozen_parts(&parts).map(|part| part.indices.len()).sum();
+        let passes = match experiment.evaluate.linear_solver {
+            LinearSolver::Lbfgs => 1,
+            LinearSolver::Sgd => 1 + experiment.evaluate.sgd_views,
+        };
+        let extracted = (passes * labeled.labels.len()) as f64 / rates.evaluate + test_seconds;
+        step(Task::only(kind), 0, extracted + labels as f64 * rates.linear_seconds)
+    };
+    let mut steps: Vec<Step> = trainings(Stage::Supervised).collect();
+    steps.push(pretraining(experiment, data, rates)?);
+    steps.extend([frozen(Kind::FrozenControl), frozen(Kind::Frozen)]);
+    steps.extend(trainings(Stage::Finetune));
+    steps.push(step(Task::only(Kind::Report), 0, REPORT_OVERHEAD));
+    Ok(steps)
+}
+
+fn step(task: Task, images: u64, planned_seconds: f64) -> Step {
+    Step { task, images, planned_seconds, seconds: 0.0, ended: false }
+}
+
+/// Images that a pre-training sees in an epoch: full batches.
+pub(super) fn per_epoch(experiment: &Experiment, data: &Dataset) -> usize {
+    let images = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
+    pretrain::schedule(experiment, images).steps_per_epoch() * experiment.pretrain.batch_size
+}
+
+fn pretraining(experiment: &Experiment, data: &Dataset, rates: &Rates) -> Result<Step, DataError> {
+    let settings = &experiment.pretrain;
+    let images = (per_epoch(experiment, data) * settings.epochs) as u64;
+    let looks = settings.epochs.checked_div(settings.monitor_every).unwrap_or(0);
+    let seconds = images as f64 / rates.pretrain + looks as f64 * look_seconds(experiment, data, rates)?;
+    Ok(step(Task::only(Kind::Pretrain), images, seconds + TRAINING_OVERHEAD))
+}
+
+/// Seconds of a look at the representation during pre-training.
+pub(super) fn look_seconds(experiment: &Experiment, data: &Dataset, rates: &Rates) -> Result<f64, DataError> {
+    let Some(monitor) = Monitor::choose(experiment, data)? else { return Ok(0.0) };
+    let (bank, held_out) = monitor.labels.map_or((0, 0), |labels| (labels.bank.len(), labels.held_out.len()));
+    // Two views of what is watched, and the whole of what has labels.
+    let seen = 2 * monitor.watched.indices.len() + bank + held_out;
+    Ok(seen as f64 / rates.evaluate + bank as f64 * rates.linear_seconds)
+}
+
+/// What trainings with labels take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Work {
+    images: u64,
+    seconds: f64,
+}
+
+/// The training with the labels of one part, and the trials of its sweep.
+fn with_labels(experiment: &Experiment, settings: &Supervised, part: &Part, rates: &Rates) -> Work {
+    let labels = part.indices.len();
+    let held_out = |share: f64| (share * labels as f64) as usize;
+    let mut work = training(settings, labels, held_out(experiment.validation_share), rates);
+    let candidates = candidates(settings);
+    if candidates.len() > 1 {
+        for candidate in candidates {
+            let trial = training(&candidate, labels, held_out(SWEEP_HELD_OUT), rates);
+            work = Work { images: work.images + trial.images, seconds: work.seconds + trial.seconds };
+        }
+    }
+    work
+}
+
+/// One training with so many labels, of which some are held out and looked at after each epoch.
+fn training(settings: &Supervised, labels: usize, held_out: usize, rates: &Rates) -> Work {
+    let images = labels - held_out;
+    let batch_size = settings.batch_size.min(images).max(1);
+    // One image alone is no batch.
+    let rest = if images % batch_size > 1 { images % batch_size } else { 0 };
+    let per_epoch = images / batch_size + usize::from(rest > 0);
+    let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(per_epoch.max(1)));
+    let (steps, images) = (epochs * per_epoch, epochs * (images / batch_size * batch_size + rest));
+    let evaluated = (epochs * held_out) as f64 / rates.evaluate;
+    let seconds = rates.training_seconds(steps, images) + evaluated;
+    Work { images: images as u64, seconds: seconds + epochs as f64 * EPOCH_OVERHEAD + TRAINING_OVERHEAD }
+}
+
+/// The plan of an experiment whose settings are settled.
+///
+/// # Errors
+/// A label budget is larger than a class.
+pub(super) fn planned(experiment: &Experiment, data: &Dataset, rates: Rates) -> Result<Plan, DataError> {
+    Ok(Plan { hours: None, chosen: Vec::new(), rates, steps: steps(experiment, data, &rates)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::resolve::{Request, resolve};
+    use crate::data::patterns::{PatternOptions, dataset_with};
+    use crate::run::record::LabelBudget;
+
+    const RATES: Rates =
+        Rates { pretrain: 10.0, step_seconds: 0.25, image_seconds: 0.01, evaluate: 50.0, linear_seconds: 0.01 };
+
+    fn of(set: &[&str]) -> Vec<Step> {
+        let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
+        let experiment = resolve(Request { set: &set, ..Request::default() }).unwrap();
+        let options = PatternOptions { side: 32, train_per_class: 20, test_per_class: 5, unlabeled: 100 };
+        steps(&experiment, &dataset_with(options), &RATES).unwrap()
+    }
+
+    #[test]
+    fn steps_stand_in_order_with_their_images() {
+        let steps = of(&["labels_per_class=[2, \"all\"]", "draws=2", "pretrain.epochs=3", "pretrain.monitor_every=0"]);
+        let kinds: Vec<Kind> = steps.iter().map(|step| step.task.kind).collect();
+        let between = vec![Kind::Pretrain, Kind::FrozenControl, Kind::Frozen];
+        let expected = [vec![Kind::Baseline; 4], between, vec![Kind::Finetune; 4], vec![Kind::Report]];
+        assert_eq!(kinds, expected.concat());
+        // 20 labels are one batch, so 300 steps are 300 epochs; 200 are two batches of 128 and 72, so 150 epochs.
+        assert_eq!((steps[0].images, steps[2].images), (300 * 20, 150 * 200));
+        let expected = 300.0 * 0.25 + 6000.0 * 0.01 + 300.0 * EPOCH_OVERHEAD + TRAINING_OVERHEAD + 1.0;
+        assert!((steps[0].planned_seconds - expected).abs() < 1e-9, "{}", steps[0].planned_seconds);
+        // 300 images are four full batches of 64.
+        assert_eq!((steps[4].images, steps[4].planned_seconds), (3 * 256, 76.8 + TRAINING_OVERHEAD));
+        // 200 training and 50 test images; two draws of 20 labels, and all of them once.
+        assert_eq!(steps[5].planned_seconds, 4.0 + 1.0 + 2.4);
+        assert_eq!(steps[3].task, Task { kind: Kind::Baseline, labels_per_class: Some(LabelBudget::All), draw: 1 });
+    }
+
+    #[test]
+    fn looks_validation_and_sweeps_cost_time() {
+        let looking = of(&["labels_per_class=all", "pretrain.epochs=3", "pretrain.monitor_every=1"]);
+        // Of 200 labels 50 are held out: too few to be watched, so that 300 of the pool are.
+        let look = (2 * 300 + 150 + 50) as f64 / 50.0 + 1.5;
+        let pretrain = looking.iter().find(|step| step.task.kind == Kind::Pretrain).unwrap();
+        assert!((pretrain.planned_seconds - 76.8 - TRAINING_OVERHEAD - 3.0 * look).abs() < 1e-9, "{pretrain:?}");
+        let swept = of(&["labels_per_class=all", "supervised.sweep_learning_rates=[0.1, 0.2]"]);
+        // 160 images twice, beside 200.
+        assert_eq!((looking[0].images, swept[0].images), (150 * 200, 150 * 200 + 2 * 150 * 160));
+    }
+}
