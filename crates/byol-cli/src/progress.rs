@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use byol::experiment::planning::Progress;
 use byol::run::event::{Event, Reporter, StepReport};
 use byol::run::record::EpochRecord;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,8 +12,8 @@ use crate::args::Output;
 use crate::paint::{Tone, paint};
 use crate::{output, wording};
 
-/// Epoch lines are at least this far apart, the last one of a stage excepted.
-const BETWEEN_EPOCHS: Duration = Duration::from_secs(3);
+/// Epoch lines are at least this far apart on a terminal, and in a file, the last one of a stage excepted.
+const BETWEEN_EPOCHS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(30)];
 /// Within a long epoch, plain lines tell of a step this often.
 const BETWEEN_STEPS: Duration = Duration::from_secs(30);
 
@@ -51,11 +52,13 @@ struct People {
     bar: Option<ProgressBar>,
     last_epoch: Option<Instant>,
     last_line: Instant,
+    /// Where the whole run stands, where it has a plan.
+    place: Option<Progress>,
 }
 
 impl People {
     fn new(terminal: bool) -> Self {
-        Self { terminal, bar: None, last_epoch: None, last_line: Instant::now() }
+        Self { terminal, bar: None, last_epoch: None, last_line: Instant::now(), place: None }
     }
 
     fn say(&mut self, line: &str) {
@@ -67,7 +70,8 @@ impl People {
     }
 
     fn step(&mut self, report: &StepReport) {
-        let place = format!("{}, epoch {}/{}", wording::stage(report.stage), report.epoch, report.epochs);
+        let place = self.place.as_ref().map_or_else(String::new, |place| format!("{}; ", wording::place(place)));
+        let place = format!("{place}{}, epoch {}/{}", wording::stage(report.stage), report.epoch, report.epochs);
         if self.terminal {
             let bar = self.bar.get_or_insert_with(|| ProgressBar::new(report.steps as u64).with_style(style()));
             bar.set_prefix(place);
@@ -80,9 +84,10 @@ impl People {
 
     fn epoch(&mut self, record: &EpochRecord) {
         let last = record.epoch == record.epochs;
-        // What was seen of held-out images is worth a line whenever it was looked at.
-        let looked = record.health.is_some() || record.validation_accuracy.is_some();
-        if last || looked || self.last_epoch.is_none_or(|last| last.elapsed() >= BETWEEN_EPOCHS) {
+        // What was seen of held-out images is worth a line whenever it was looked at; trainings with labels look at each epoch.
+        let looked = record.health.is_some() || self.terminal && record.validation_accuracy.is_some();
+        let between = BETWEEN_EPOCHS[usize::from(!self.terminal)];
+        if last || looked || self.last_epoch.is_none_or(|last| last.elapsed() >= between) {
             self.last_epoch = Some(Instant::now());
             self.say(&wording::epoch(record));
         }
@@ -94,15 +99,20 @@ impl Reporter for People {
         match event {
             Event::Step(report) => self.step(report),
             Event::EpochEnded(record) => self.epoch(record),
+            Event::Progress(place) => self.place = Some(*place),
+            // The plan has said it of the whole.
+            Event::Estimate { .. } if self.place.is_some() => return,
             Event::Estimate { .. } | Event::Warning { .. } | Event::CheckpointSaved { .. } => {}
             // Something else begins; the next step draws a new bar.
             Event::StageStarted { .. } | Event::Planned(_) | Event::Evaluated { .. } | Event::Note { .. } => {
                 self.bar = None;
-                self.last_epoch = None;
+                self.last_epoch = (!self.terminal).then(Instant::now);
             }
         }
         if let Some(line) = wording::line(event) {
-            self.say(&painted(&line));
+            let place = self.place.as_ref().filter(|_| matches!(event, Event::StageStarted { .. }));
+            let place = place.map_or_else(String::new, |place| format!("{}; ", wording::place(place)));
+            self.say(&painted(&format!("{place}{line}")));
         }
     }
 }

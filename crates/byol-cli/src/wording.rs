@@ -1,5 +1,6 @@
 //! Events in words: what a person reads about them on one line.
 
+use byol::experiment::planning::Progress;
 use byol::run::event::{Event, StepReport};
 use crate::planned;
 use byol::run::record::{EpochRecord, LabelBudget, ResultName, Stage};
@@ -67,6 +68,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// `step 3 of 14, 2 h 10 min left`.
+pub fn place(place: &Progress) -> String {
+    format!("step {} of {}, {} left", place.step, place.steps, duration(place.seconds_left))
+}
+
 /// Throughput; below ten images a second the tenths matter.
 fn rate(images_per_second: f64) -> String {
     let digits = usize::from(images_per_second < 10.0);
@@ -130,7 +136,7 @@ pub fn line(event: &Event<'_>) -> Option<String> {
         Event::Planned(plan) => planned::text(plan),
         Event::Note { text } => text.clone(),
         Event::Warning { text } => format!("warning: {text}"),
-        Event::Step(_) | Event::EpochEnded(_) | Event::CheckpointSaved { .. } => return None,
+        Event::Progress(_) | Event::Step(_) | Event::EpochEnded(_) | Event::CheckpointSaved { .. } => return None,
     })
 }
 

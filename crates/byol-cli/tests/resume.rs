@@ -37,10 +37,8 @@ fn picture(path: &Path, colour: [u8; 3]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-#[test]
-fn a_run_goes_on_by_its_name_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().join("home");
+/// Six pictures of two classes each, and a dozen without labels.
+fn pictures(home: &Path) {
     for number in 0..12u8 {
         picture(
             &home.join(format!("my photos/{}/{number}.bmp", ["cat", "dog"][usize::from(number % 2)])),
@@ -48,6 +46,53 @@ fn a_run_goes_on_by_its_name_alone() {
         );
         picture(&home.join(format!("pool/{number}.bmp")), [200, 9 * number, 40]);
     }
+}
+
+#[test]
+fn a_run_is_planned_for_its_time_and_keeps_its_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    pictures(home);
+    let begin = |hours: &'static str| {
+        let mut begin = vec!["run", "--data", "my photos", "--unlabeled", "pool", "--out", "runs/planned", "--hours"];
+        begin.extend([hours, "--device", "cpu", "--threads", "1", "--draws", "1"]);
+        for pair in ["pretrain.epochs=2", "supervised.epochs=2", "supervised.minimum_steps=1", "finetune.minimum_steps=2"] {
+            begin.extend(["--set", pair]);
+        }
+        begin
+    };
+    let few = said(home, &begin("0.00001"), 2);
+    assert!(few.contains("--hours 0.00001 is too little here") && few.contains("is enough"), "{few}");
+    assert!(!home.join("runs").exists());
+
+    let text = said(home, &begin("0.1"), 0);
+    let plan: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("plan: ")).collect();
+    assert!(plan[0].contains(" steps, about ") && plan[0].contains("; the first accuracy after "), "{text}");
+    assert!(plan.iter().any(|line| line.starts_with("chosen for --hours 0.1 ")), "{text}");
+    assert!(text.contains("step 1 of 8, "), "{text}");
+    let read = |name: &str| std::fs::read_to_string(home.join("runs/planned").join(name)).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&read("plan.json")).unwrap();
+    let steps = plan["steps"].as_array().unwrap();
+    assert_eq!((plan["hours"].as_f64(), steps.len()), (Some(0.1), 8));
+    assert!(steps.iter().all(|step| step["ended"] == true && step["seconds"].as_f64() > Some(0.0)), "{plan}");
+    let config = byol::config::Experiment::from_toml(&read("config.toml")).unwrap();
+    assert_eq!((config.pretrain.epochs, config.supervised.minimum_steps, config.draws), (2, 1, 1), "what was typed");
+    assert_eq!(config.image_size, 32, "what was chosen");
+    assert!(plan["chosen"].to_string().contains("image_size=32"), "{plan}");
+
+    assert!(said(home, &["run", "--resume", "runs/planned"], 0).contains("was finished before"));
+    assert!(said(home, &["run", "--resume", "runs/planned", "--hours", "0.1"], 0).contains("was finished before"));
+    let other = said(home, &["run", "--resume", "runs/planned", "--hours", "3"], 2);
+    assert!(other.contains("was planned for --hours 0.1, and its lengths stay"), "{other}");
+    let longer = said(home, &["run", "--resume", "runs/planned", "--more-epochs", "1"], 0);
+    assert!(longer.contains("step 3 of 8, "), "{longer}");
+}
+
+#[test]
+fn a_run_goes_on_by_its_name_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    pictures(&home);
     let mut begin = vec!["pretrain", "--data", "my photos", "--unlabeled", "pool", "--out", "runs/mine"];
     begin.extend(["--preset", "demo", "--device", "cpu", "--precision", "fp32", "--threads", "1"]);
     begin.extend(SETTINGS.iter().flat_map(|&pair| ["--set", pair]));

@@ -166,7 +166,7 @@ pub fn run(context: &mut Context) -> Result<Outcome, ExperimentError> {
     run_planned(context, None)
 }
 
-/// As [`run`], with a plan to be kept in the run directory.
+/// As [`run`], telling where it stands in a plan: this one, or that of an earlier sitting.
 ///
 /// # Errors
 /// As [`run`].
@@ -184,9 +184,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
-    if let Some(plan) = planned {
-        session.write_plan(plan)?;
-    }
+    session.follow(planned)?;
     session.write_first_pictures(&labeled, &test)?;
     let initial = session.initial_weights()?;
     for part in &plan {
@@ -212,6 +210,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
             return session.interrupted();
         }
     }
+    session.begin(planning::Task::only(planning::Kind::Report));
     session.write_thumbnails(&test)?;
     session.finish()
 }

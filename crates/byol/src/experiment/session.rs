@@ -1,6 +1,8 @@
 //! One sitting of an experiment in a run directory: each stage is done unless an earlier sitting has done it, and what
 //! it found is recorded.
 
+mod pictures;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,20 +11,17 @@ use tch::Tensor;
 
 use super::frozen::{Answers, FrozenFeatures, Recorded};
 use super::plan::{Part, frozen_parts, settled};
-use super::planning::Plan;
+use super::planning::countdown::Countdown;
+use super::planning::{self, Kind, Plan};
 use super::{Context, ExperimentError, Outcome, shown};
 use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
-use crate::eval::knn::nearest;
-use crate::eval::plane::principal_plane;
-use crate::gallery;
 use crate::report;
 use crate::run::directory::{OtherParts, stage_name};
 use crate::run::event::Event;
 use crate::run::record::{
-    Accuracy, Control, DataRecord, EmbeddingMap, Gallery, PoolRecord, PredictionRecord, PretrainRecord, ResultName,
-    ResultRecord, Stage, Summary, ViewExample,
+    Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary,
 };
 use crate::run::{RunDirectory, RunError};
 use crate::train::monitor::Monitor;
@@ -31,24 +30,8 @@ use crate::train::supervised::{self as training, Task};
 use crate::train::{Ended, Setting};
 use crate::weights::digest;
 
-/// Pictures in the report: with views, and with nearest neighbours.
-const GALLERY_VIEWS: usize = 4;
-const GALLERY_QUERIES: usize = 8;
-const GALLERY_NEIGHBORS: usize = 6;
-const MAP_NEIGHBORS: usize = 6;
 /// Share of a label budget that a sweep validates on.
 pub(super) const SWEEP_HELD_OUT: f64 = 0.2;
-
-/// Four decimals: more than a screen shows.
-fn rounded(value: f64) -> f64 {
-    (value * 1e4).round() / 1e4
-}
-
-/// `count` places of `of`, evenly apart.
-fn evenly(of: usize, count: usize) -> Vec<usize> {
-    let count = count.min(of);
-    (0..count).map(|place| place * of / count).collect()
-}
 
 pub(super) fn evaluated(record: &PredictionRecord) -> Event<'static> {
     Event::Evaluated {
@@ -69,6 +52,8 @@ pub(super) struct Session<'s, 'a> {
     begun: Instant,
     /// Seconds of earlier sittings.
     earlier: f64,
+    /// Where the run stands in its plan, where it has one.
+    countdown: Option<Countdown>,
 }
 
 pub(super) enum Opened<'s, 'a> {
@@ -118,6 +103,7 @@ impl<'s, 'a> Session<'s, 'a> {
             pretrain: earlier.as_ref().and_then(|summary| summary.pretrain.clone()),
             earlier: earlier.map_or(0.0, |summary| summary.seconds),
             begun: Instant::now(),
+            countdown: None,
             context,
             directory,
             predictions,
@@ -129,8 +115,38 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(Opened::Session(session))
     }
 
-    pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), ExperimentError> {
-        Ok(self.directory.write_plan(plan)?)
+    /// Follows a plan, or the one that an earlier sitting left.
+    pub(super) fn follow(&mut self, planned: Option<&Plan>) -> Result<(), ExperimentError> {
+        let plan = match planned {
+            Some(plan) => Some(plan.clone()),
+            None => self.directory.plan()?,
+        };
+        self.countdown = plan.map(|plan| Countdown::begin(plan, self.directory.clone())).transpose()?;
+        Ok(())
+    }
+
+    /// A step of the plan begins.
+    pub(super) fn begin(&mut self, task: planning::Task) {
+        if let Some(progress) = self.countdown.as_mut().and_then(|countdown| countdown.start(task)) {
+            self.context.reporter.event(&Event::Progress(progress));
+        }
+    }
+
+    /// The step that was begun has ended, or is left where it is.
+    fn end(&mut self, ended: bool) -> Result<(), ExperimentError> {
+        Ok(self.countdown.as_mut().map_or(Ok(()), |countdown| countdown.stop(ended))?)
+    }
+
+    /// Trains, while the countdown looks on.
+    fn training<T>(&mut self, train: impl FnOnce(&mut Setting) -> T) -> T {
+        let Context { experiment, hardware, interrupt, reporter, .. } = &mut *self.context;
+        match &mut self.countdown {
+            Some(countdown) => {
+                let mut counting = countdown.through(&mut **reporter);
+                train(&mut Setting { experiment, hardware, interrupt, reporter: &mut counting })
+            }
+            None => train(&mut Setting { experiment, hardware, interrupt, reporter: &mut **reporter }),
+        }
     }
 
     pub(super) fn warn(&mut self, text: String) {
@@ -163,25 +179,29 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(self.directory.write_summary(&self.summary(false))?)
     }
 
-    fn setting(&mut self) -> Setting<'_> {
-        Setting {
-            experiment: self.context.experiment,
-            hardware: self.context.hardware,
-            interrupt: self.context.interrupt,
-            reporter: &mut *self.context.reporter,
-        }
-    }
-
     /// Trains one classifier and records its answers, unless an earlier sitting has.
     pub(super) fn arm(&mut self, arm: &Arm, test: Option<&LabeledImages>) -> Result<Ended, ExperimentError> {
-        let Arm { stage, part, labeled, .. } = *arm;
+        let Arm { stage, part: &Part { budget, draw, .. }, .. } = *arm;
         let name = match stage {
             Stage::Finetune => ResultName::ByolFinetuned,
             Stage::Supervised | Stage::Pretrain => self.control().baseline(),
         };
-        if self.recorded(name, part) {
+        if self.recorded(name, arm.part) {
             return Ok(Ended::Epochs);
         }
+        self.begin(planning::Task { kind: Kind::of(stage), labels_per_class: Some(budget), draw });
+        let ended = self.train_and_record(name, arm, test)?;
+        self.end(ended != Ended::Interrupted)?;
+        Ok(ended)
+    }
+
+    fn train_and_record(
+        &mut self,
+        name: ResultName,
+        arm: &Arm,
+        test: Option<&LabeledImages>,
+    ) -> Result<Ended, ExperimentError> {
+        let Arm { stage, part, labeled, .. } = *arm;
         let experiment = self.context.experiment;
         let Some(Choice { settings, words: chosen }) = self.choose(arm)? else {
             return Ok(Ended::Interrupted);
@@ -193,7 +213,7 @@ impl<'s, 'a> Session<'s, 'a> {
         };
         let task = Task { train, validation, ..arm.task(&settings, self.classes()) };
         let directory = self.directory.clone();
-        let trained = training::train(&mut self.setting(), &task, &directory)?;
+        let trained = self.training(|setting| training::train(setting, &task, &directory))?;
         if trained.ended == Ended::Interrupted {
             return Ok(Ended::Interrupted);
         }
@@ -238,7 +258,7 @@ impl<'s, 'a> Session<'s, 'a> {
             let directory = self.directory.trial(&name);
             let (train, validation) = (train.clone(), validation.clone());
             let task = Task { train, validation, ..arm.task(&settings, self.classes()) };
-            if training::train(&mut self.setting(), &task, &directory)?.ended == Ended::Interrupted {
+            if self.training(|setting| training::train(setting, &task, &directory))?.ended == Ended::Interrupted {
                 return Ok(None);
             }
             let accuracy = directory.metrics()?.last().and_then(|record| record.validation_accuracy).unwrap_or(0.0);
@@ -265,7 +285,9 @@ impl<'s, 'a> Session<'s, 'a> {
             pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
         self.note(format!("pre-training on {}", sizes.join(", ")));
         let directory = self.directory.clone();
-        let pretrained = pretraining::pretrain(&mut self.setting(), pool, monitor, &directory)?;
+        self.begin(planning::Task::only(Kind::Pretrain));
+        let pretrained = self.training(|setting| pretraining::pretrain(setting, pool, monitor, &directory))?;
+        self.end(pretrained.ended != Ended::Interrupted)?;
         let progress = &pretrained.progress;
         self.pretrain = Some(PretrainRecord {
             epochs: pretrained.epochs,
@@ -288,6 +310,8 @@ impl<'s, 'a> Session<'s, 'a> {
         labeled: &LabeledImages,
         test: &LabeledImages,
     ) -> Result<FrozenFeatures, ExperimentError> {
+        let kind = if names.contains(&ResultName::ByolLinear) { Kind::Frozen } else { Kind::FrozenControl };
+        self.begin(planning::Task::only(kind));
         let features = FrozenFeatures::extract(self.context, encoder, labeled, test)?;
         for name in names {
             for part in frozen_parts(plan) {
@@ -300,90 +324,8 @@ impl<'s, 'a> Session<'s, 'a> {
                 }
             }
         }
+        self.end(true)?;
         Ok(features)
-    }
-
-    /// What can be shown before anything is trained: views of training images, and small pictures of test images. An earlier
-    /// sitting's pictures stay.
-    pub(super) fn write_first_pictures(
-        &self,
-        labeled: &LabeledImages,
-        test: &LabeledImages,
-    ) -> Result<(), ExperimentError> {
-        if self.directory.has_gallery() {
-            return Ok(());
-        }
-        let views = self.views(labeled)?;
-        self.write_thumbnails(test)?;
-        Ok(self.directory.write_gallery(&Gallery { views, neighbors: Vec::new() })?)
-    }
-
-    fn views(&self, labeled: &LabeledImages) -> Result<Vec<ViewExample>, ExperimentError> {
-        let experiment = self.context.experiment;
-        let shown = evenly(labeled.labels.len(), GALLERY_VIEWS);
-        Ok(gallery::write_views(
-            &gallery::ViewSheet {
-                source: labeled.images.as_ref(),
-                indices: &shown,
-                t: &experiment.pretrain.t,
-                t_prime: &experiment.pretrain.t_prime,
-                views: 3,
-                side: experiment.image_size,
-                seed: experiment.seed,
-            },
-            &self.directory.gallery_path(),
-        )?)
-    }
-
-    /// The report's pictures: views of training images, and nearest neighbours of test images.
-    pub(super) fn write_gallery(
-        &self,
-        labeled: &LabeledImages,
-        test: &LabeledImages,
-        features: FrozenFeatures,
-    ) -> Result<(), ExperimentError> {
-        let views = self.views(labeled)?;
-        let queries = evenly(test.labels.len(), GALLERY_QUERIES);
-        let rows: Vec<i64> = queries.iter().map(|&query| query as i64).collect();
-        let rows = Tensor::from_slice(&rows).to_device(features.test.vectors.device());
-        let vectors = features.test.vectors.index_select(0, &rows);
-        let found: Vec<gallery::Neighbors> = nearest(&features.train.vectors, &vectors, GALLERY_NEIGHBORS)?
-            .into_iter()
-            .zip(queries)
-            .map(|(nearest, query)| gallery::Neighbors { query, nearest })
-            .collect();
-        let neighbors = gallery::write_neighbors(test, labeled, &found, &self.directory.gallery_path())?;
-        self.directory.write_gallery(&Gallery { views, neighbors })?;
-        self.write_map(&features.test.vectors)
-    }
-
-    /// Test images on a plane, by their representations.
-    fn write_map(&self, vectors: &Tensor) -> Result<(), ExperimentError> {
-        let images = shown::on_map(vectors.size()[0] as usize);
-        let rows: Vec<i64> = images.iter().map(|&image| image as i64).collect();
-        let vectors = vectors.index_select(0, &Tensor::from_slice(&rows).to_device(vectors.device()));
-        let plane = principal_plane(&vectors)?;
-        // The nearest to an image is the image itself, or one that is equal to it.
-        let neighbors =
-            nearest(&vectors, &vectors, MAP_NEIGHBORS + 1)?.into_iter().enumerate().map(|(own, nearest)| {
-                let others = nearest.into_iter().filter(|(other, _)| *other != own).take(MAP_NEIGHBORS);
-                others.map(|(other, similarity)| (other, rounded(similarity))).collect()
-            });
-        let map = EmbeddingMap {
-            method: "principal axes".to_owned(),
-            variance: plane.variance.map(rounded),
-            neighbors: neighbors.collect(),
-            places: plane.places.into_iter().map(|place| place.map(rounded)).collect(),
-            images,
-        };
-        Ok(self.directory.write_map(&map)?)
-    }
-
-    /// Small pictures of test images, for the confusions and the map. Which ones depends on all answers.
-    pub(super) fn write_thumbnails(&self, test: &LabeledImages) -> Result<(), ExperimentError> {
-        let images = shown::with_pictures(&test.labels, &self.predictions);
-        let thumbnails = gallery::write_thumbnails(test, &images, &self.directory.gallery_path())?;
-        Ok(self.directory.write_thumbnails(&thumbnails)?)
     }
 
     fn summary(&self, finished: bool) -> Summary {
@@ -438,10 +380,12 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(Outcome::Interrupted(summary))
     }
 
-    pub(super) fn finish(self) -> Result<Outcome, ExperimentError> {
+    pub(super) fn finish(mut self) -> Result<Outcome, ExperimentError> {
         let path = self.directory.path().to_owned();
+        let countdown = self.countdown.take();
         let outcome = self.finish_without_report()?;
         report::write(&path)?;
+        countdown.map_or(Ok(()), |mut countdown| countdown.stop(true))?;
         Ok(outcome)
     }
 

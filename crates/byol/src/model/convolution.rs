@@ -40,13 +40,22 @@ pub(super) fn convolve(input: &Tensor, weight: &Tensor, window: Window, rows: &S
     if let Some(unfolded) = Unfolded::of(input, weight, window) {
         return unfolded.convolve(input, weight, rows);
     }
-    let Window { stride, padding } = window;
+    let Window { padding, .. } = window;
+    let stride = if fits_once(input, weight, window) { 1 } else { window.stride };
     let convolve =
         |input: &Tensor, stride: i64| input.conv2d::<Tensor>(weight, None, [stride; 2], [padding; 2], [1; 2], 1);
     match must_be_thinned(input, weight, window) {
         true => convolve(&thinned(input, stride), 1),
         false => convolve(input, stride),
     }
+}
+
+/// Whether the window has one place only, so that its stride says nothing. oneDNN, as libtorch 2.11 has it, leaves the gradient
+/// of the filters unset in bfloat16 where a window of several pixels strides over a single one: what was in memory is taken
+/// for it, and weights that no pixel ever meets become NaN.
+fn fits_once(input: &Tensor, weight: &Tensor, window: Window) -> bool {
+    let sides = [input.size(), weight.size()].map(|size| [size[size.len() - 2], size[size.len() - 1]]);
+    sides[0].iter().zip(sides[1]).all(|(length, side)| length + 2 * window.padding == side)
 }
 
 /// Whether the pixels that a convolution reads are picked before it: a shortcut's, of side 1, that strides, in float32 on
@@ -241,6 +250,34 @@ mod tests {
                 assert_eq!(found.size(), expected.size());
                 let error = (found - &expected).abs().max().double_value(&[]);
                 assert!(error < 1e-4 * expected.abs().max().double_value(&[]), "size {size} stride {stride}: {error}");
+            }
+        }
+    }
+
+    /// Memory that was NaN before must not show in the filters' gradient.
+    #[test]
+    fn a_single_pixel_that_is_strided_over_has_its_gradients() {
+        for (side, channels) in [(3, 8), (7, 3), (3, 32)] {
+            let window = Window { stride: 2, padding: side / 2 };
+            let results = |kind: Kind| {
+                let leaf = |shape: [i64; 4], seed: f64| {
+                    let count: i64 = shape.iter().product();
+                    let values = (Tensor::arange(count, (Kind::Double, Device::Cpu)) * seed).sin();
+                    values.view(shape).to_kind(Kind::BFloat16).to_kind(kind).set_requires_grad(true)
+                };
+                let (input, weight) = (leaf([64, channels, 1, 1], 0.7), leaf([16, channels, side, side], 0.3));
+                // Freed at once, to be what the next tensors of these sizes are made of.
+                for count in [64, 512, 4096, 16 * channels * side * side, 100_000] {
+                    drop([(); 4].map(|()| Tensor::full([count], f64::NAN, (Kind::Float, Device::Cpu))));
+                }
+                let output = convolve(&input, &weight, window, &SharedRows::new());
+                output.sum(Kind::Double).backward();
+                [output.detach(), input.grad(), weight.grad()].map(|tensor| tensor.to_kind(Kind::Double))
+            };
+            for (found, expected) in results(Kind::BFloat16).into_iter().zip(results(Kind::Double)) {
+                assert_eq!(found.size(), expected.size());
+                let error = (found - &expected).abs().max().double_value(&[]);
+                assert!(error <= 0.02 * expected.abs().max().double_value(&[]), "side {side}: {error}");
             }
         }
     }

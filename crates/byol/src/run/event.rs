@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use crate::experiment::planning::Plan;
+use crate::experiment::planning::{Plan, Progress};
 
 use super::record::{EpochRecord, LabelBudget, ResultName, Stage};
 
@@ -28,6 +28,8 @@ pub enum Event<'a> {
     },
     /// What the run will do, step by step, before the first of them.
     Planned(&'a Plan),
+    /// Where the whole run stands: when a step of its plan begins, and before every [`Event::Step`] of it.
+    Progress(Progress),
     /// How long the stage will take, measured over its first steps.
     Estimate {
         stage: Stage,

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::experiment::planning::{Kind, Plan};
 use crate::report::{name_of, words};
+use crate::run::directory::PLAN_FILE;
 use crate::run::record::{EpochRecord, Stage, Summary};
 
 /// The end of `metrics.jsonl` that is looked at; a record has less than 2 KiB.
@@ -72,7 +74,9 @@ fn look(run: &Path) -> (State, String) {
         let after = done.map_or_else(String::new, |done| format!(" after {done}"));
         return (State::Stopped, format!("stopped on request{after}; --resume goes on"));
     }
+    let place = place(run, last.as_ref());
     let doing = last.map_or_else(|| "the first epoch has not ended yet".to_owned(), |record| doing(&record));
+    let doing = place.map_or(doing.clone(), |place| format!("{place}: {doing}"));
     if quiet {
         let ago = words::duration(ago.as_secs_f64());
         return (State::Quiet, format!("{doing}; nothing new for {ago}: it may have been stopped (--resume goes on)"));
@@ -95,9 +99,8 @@ fn done(record: &EpochRecord) -> String {
 
 fn doing(record: &EpochRecord) -> String {
     let done = done(record);
-    let left = record.seconds / record.epoch.max(1) as f64 * record.epochs.saturating_sub(record.epoch) as f64;
     let left = if record.epoch < record.epochs {
-        format!(", about {} left of it", words::duration(left))
+        format!(", about {} left of it", words::duration(seconds_left(record)))
     } else {
         String::new()
     };
@@ -106,6 +109,29 @@ fn doing(record: &EpochRecord) -> String {
         words::figure(record.loss),
         words::count(record.images_per_second as u64)
     )
+}
+
+/// `step 3 of 14, about 2 h left of the whole`, where the run has a plan.
+fn place(run: &Path, last: Option<&EpochRecord>) -> Option<String> {
+    let plan: Plan = serde_json::from_slice(&std::fs::read(run.join(PLAN_FILE)).ok()?).ok()?;
+    let current = plan.current()?;
+    let task = plan.steps[current].task;
+    let own = |record: &&EpochRecord| {
+        Kind::of(record.stage) == task.kind && record.labels_per_class == task.labels_per_class && record.draw == task.draw
+    };
+    let left = last.filter(own).map_or_else(|| plan.expected(current), seconds_left);
+    let progress = plan.progress(current, left);
+    Some(format!(
+        "step {} of {}, about {} left of the whole",
+        progress.step,
+        progress.steps,
+        words::duration(progress.seconds_left)
+    ))
+}
+
+/// Seconds that the rest of a training takes at the speed so far.
+fn seconds_left(record: &EpochRecord) -> f64 {
+    record.seconds / record.epoch.max(1) as f64 * record.epochs.saturating_sub(record.epoch) as f64
 }
 
 /// The last complete line of `metrics.jsonl` that is a record.

@@ -234,28 +234,30 @@ impl Chooser<'_> {
     /// Settles draws, steps, label budgets and epochs for the time.
     fn lengths(&self, candidate: &Candidate, time: Time) -> Result<Vec<Chosen>, PlanError> {
         let usable = time.usable();
-        let Labelled { chosen, seconds: others } = self.with_labels(candidate, time)?;
         let mut groups = candidate.chosen.clone();
-        groups.push(chosen);
         let probe = format!("pretrain.epochs={MOST_EPOCHS}");
         let experiment = (self.resolve)(&[pairs(&groups), vec![probe]].concat())?;
         let per_epoch = work::per_epoch(&experiment, self.data);
         let epoch = per_epoch as f64 / candidate.rates.pretrain;
         let looks = LOOKS as f64 * work::look_seconds(&experiment, self.data, &candidate.rates)?;
-        let epochs = ((usable - others - looks) / epoch.max(1e-9)).floor();
         // Somebody has typed another number, which stays.
         let typed = experiment.pretrain.epochs != MOST_EPOCHS;
+        // The other part is for trainings with labels, which grow with the time.
+        let least = if typed { 0.0 } else { (looks + epoch) / (1.0 - LABELS_SHARE_AT_MOST) };
+        let Labelled { chosen, seconds: others } = self.with_labels(candidate, time, least)?;
+        groups.push(chosen);
+        let epochs = ((usable - others - looks) / epoch.max(1e-9)).floor();
         if epochs < 1.0 && !typed {
-            // The other part is for trainings with labels, which grow with the time.
-            return Err(time.too_little((looks + epoch) / (1.0 - LABELS_SHARE_AT_MOST)));
+            return Err(time.too_little(least));
         }
         let epochs = if typed { experiment.pretrain.epochs } else { (epochs as usize).min(MOST_EPOCHS) };
         groups.extend(pretraining(&experiment, &(self.resolve)(&[])?, epochs, per_epoch));
         Ok(groups)
     }
 
-    /// The longest trainings with labels that leave pre-training the largest part.
-    fn with_labels(&self, candidate: &Candidate, time: Time) -> Result<Labelled, PlanError> {
+    /// The longest trainings with labels that leave pre-training the largest part. Where there are none, the error names what
+    /// they take, and `least` seconds at least.
+    fn with_labels(&self, candidate: &Candidate, time: Time, least: f64) -> Result<Labelled, PlanError> {
         let network = pairs(&candidate.chosen);
         let budgets = (self.resolve)(&network)?.labels_per_class;
         let fewer: Vec<LabelBudget> = match &budgets[..] {
@@ -280,7 +282,7 @@ impl Chooser<'_> {
                 shortest = shortest.min(seconds);
             }
         }
-        Err(time.too_little(shortest / LABELS_SHARE_AT_MOST))
+        Err(time.too_little((shortest / LABELS_SHARE_AT_MOST).max(least)))
     }
 
     /// Leaves out what changes nothing, because it was typed otherwise or the preset has it.

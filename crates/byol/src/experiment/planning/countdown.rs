@@ -103,9 +103,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.toml"), "").unwrap();
         let directory = RunDirectory::existing(folder.path()).unwrap();
-        let task = |kind| Task { kind, labels_per_class: None, draw: 0 };
+        let task = Task::only;
         let step = |kind| Step { task: task(kind), images: 1, planned_seconds: 50.0, seconds: 0.0, ended: false };
-        let rates = Rates { pretrain: 1.0, supervised: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let rates = Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
         let steps = vec![step(Kind::Baseline), step(Kind::Pretrain), step(Kind::Report)];
         let plan = Plan { hours: None, chosen: Vec::new(), rates, steps };
         let mut countdown = Countdown::begin(plan, directory.clone()).unwrap();

@@ -3,12 +3,13 @@
 //! computes depends on its configuration alone.
 
 mod choice;
+pub(crate) mod countdown;
 mod rates;
 pub mod record;
 mod work;
 
 pub use choice::{Resolve, Scope, Wish, choose};
-pub use record::{Chosen, Kind, Plan, Rates, Step, Task, Total};
+pub use record::{Chosen, Kind, Plan, Progress, Rates, Step, Task, Total};
 
 use crate::config::{ConfigError, Experiment};
 use crate::data::{DataError, Dataset};

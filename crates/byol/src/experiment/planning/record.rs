@@ -29,6 +29,17 @@ impl Kind {
             Stage::Finetune => Kind::Finetune,
         }
     }
+
+    /// Whether the time of one says how long the other takes.
+    fn is_like(self, other: Kind) -> bool {
+        let group = |kind| match kind {
+            Kind::Baseline | Kind::Finetune => 0,
+            Kind::Pretrain => 1,
+            Kind::FrozenControl | Kind::Frozen => 2,
+            Kind::Report => 3,
+        };
+        group(self) == group(other)
+    }
 }
 
 /// What one step is.
@@ -118,6 +129,16 @@ pub struct Total {
     pub seconds: f64,
 }
 
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// The step that is being done, from 1.
+    pub step: usize,
+    pub steps: usize,
+    /// Seconds until the whole run is done.
+    pub seconds_left: f64,
+}
+
 impl Plan {
     /// The settings that were chosen, as `key=value`.
     pub fn settings(&self) -> Vec<String> {
@@ -153,9 +174,70 @@ impl Plan {
     }
 }
 
+/// What is left, by the speed so far.
+impl Plan {
+    /// The first step that has not ended.
+    pub fn current(&self) -> Option<usize> {
+        self.steps.iter().position(|step| !step.ended)
+    }
+
+    /// How much longer than planned work of this kind has taken: by like steps that have ended, or else by all.
+    fn slowness(&self, kind: Kind) -> f64 {
+        let ratio = |steps: &mut dyn Iterator<Item = &Step>| {
+            let (taken, planned) = steps
+                .filter(|step| step.ended && step.seconds > 0.0)
+                .fold((0.0, 0.0), |(taken, planned), step| (taken + step.seconds, planned + step.planned_seconds));
+            (planned > 0.0).then(|| taken / planned)
+        };
+        let like = ratio(&mut self.steps.iter().filter(|step| step.task.kind.is_like(kind)));
+        like.or_else(|| ratio(&mut self.steps.iter())).unwrap_or(1.0)
+    }
+
+    /// Seconds that a step should take, by the speed so far.
+    pub fn expected(&self, step: usize) -> f64 {
+        self.steps.get(step).map_or(0.0, |step| step.planned_seconds * self.slowness(step.task.kind))
+    }
+
+    /// Where the run stands in step `step`, of which `seconds` are left.
+    pub fn progress(&self, step: usize, seconds: f64) -> Progress {
+        let later = (step + 1..self.steps.len()).filter(|&later| !self.steps[later].ended);
+        let seconds_left = seconds + later.map(|later| self.expected(later)).sum::<f64>();
+        Progress { step: step + 1, steps: self.steps.len(), seconds_left }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_follows_the_speed_of_each_kind() {
+        let rates = Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let step = |kind, planned_seconds| Step {
+            task: Task::only(kind),
+            images: 10,
+            planned_seconds,
+            seconds: 0.0,
+            ended: false,
+        };
+        let steps = vec![
+            step(Kind::Baseline, 10.0),
+            step(Kind::Pretrain, 100.0),
+            step(Kind::Frozen, 4.0),
+            step(Kind::Finetune, 10.0),
+        ];
+        let mut plan = Plan { hours: None, chosen: Vec::new(), rates, steps };
+        assert_eq!(plan.progress(0, 7.0), Progress { step: 1, steps: 4, seconds_left: 121.0 });
+        // Twice as slow as planned: so is everything, as far as is known.
+        (plan.steps[0].seconds, plan.steps[0].ended) = (20.0, true);
+        assert_eq!(plan.current(), Some(1));
+        assert_eq!(plan.progress(1, 150.0).seconds_left, 150.0 + 8.0 + 20.0);
+        // Pre-training went as planned: 120 seconds of 110 planned in all, where nothing like it is known.
+        (plan.steps[1].seconds, plan.steps[1].ended) = (100.0, true);
+        let left = plan.progress(2, 1.0).seconds_left;
+        assert!((left - 21.0).abs() < 1e-9, "fine-tuning is as slow as the baseline: {left}");
+        assert!((plan.expected(2) - 4.0 * 120.0 / 110.0).abs() < 1e-9);
+    }
 
     #[test]
     fn a_plan_is_read_as_it_was_written_and_adds_up() {

@@ -38,7 +38,8 @@ fn the_time_is_kept_and_pre_training_gets_the_largest_part() {
         let (experiment, plan) = lengths(&[], &data, hours, RATES).unwrap();
         let seconds = plan.seconds();
         assert!(seconds <= hours * 3600.0, "{hours} h: {seconds} s");
-        assert!(seconds >= 0.8 * hours * 3600.0, "{hours} h: {seconds} s");
+        // An epoch takes 45 s.
+        assert!(seconds >= 0.9 * hours * 3600.0 - 50.0, "{hours} h: {seconds} s");
         let pretrain = plan.total(Kind::Pretrain);
         assert!(pretrain.seconds >= 0.5 * seconds, "{hours} h: {} of {seconds} s", pretrain.seconds);
         let labelled: u64 = [Kind::Baseline, Kind::Finetune].into_iter().map(|kind| plan.total(kind).images).sum();

@@ -1,0 +1,114 @@
+//! The pictures that a run directory keeps for its report: views, nearest neighbours, a map and small test images.
+
+use tch::Tensor;
+
+use super::Session;
+use crate::data::LabeledImages;
+use crate::eval::knn::nearest;
+use crate::eval::plane::principal_plane;
+use crate::experiment::frozen::FrozenFeatures;
+use crate::experiment::{ExperimentError, shown};
+use crate::gallery;
+use crate::run::record::{EmbeddingMap, Gallery, ViewExample};
+
+/// Pictures in the report: with views, and with nearest neighbours.
+const GALLERY_VIEWS: usize = 4;
+const GALLERY_QUERIES: usize = 8;
+const GALLERY_NEIGHBORS: usize = 6;
+const MAP_NEIGHBORS: usize = 6;
+
+/// Four decimals: more than a screen shows.
+fn rounded(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}
+
+/// `count` places of `of`, evenly apart.
+fn evenly(of: usize, count: usize) -> Vec<usize> {
+    let count = count.min(of);
+    (0..count).map(|place| place * of / count).collect()
+}
+
+impl Session<'_, '_> {
+    /// What can be shown before anything is trained: views of training images, and small pictures of test images. An earlier
+    /// sitting's pictures stay.
+    pub(in crate::experiment) fn write_first_pictures(
+        &self,
+        labeled: &LabeledImages,
+        test: &LabeledImages,
+    ) -> Result<(), ExperimentError> {
+        if self.directory.has_gallery() {
+            return Ok(());
+        }
+        let views = self.views(labeled)?;
+        self.write_thumbnails(test)?;
+        Ok(self.directory.write_gallery(&Gallery { views, neighbors: Vec::new() })?)
+    }
+
+    fn views(&self, labeled: &LabeledImages) -> Result<Vec<ViewExample>, ExperimentError> {
+        let experiment = self.context.experiment;
+        let shown = evenly(labeled.labels.len(), GALLERY_VIEWS);
+        Ok(gallery::write_views(
+            &gallery::ViewSheet {
+                source: labeled.images.as_ref(),
+                indices: &shown,
+                t: &experiment.pretrain.t,
+                t_prime: &experiment.pretrain.t_prime,
+                views: 3,
+                side: experiment.image_size,
+                seed: experiment.seed,
+            },
+            &self.directory.gallery_path(),
+        )?)
+    }
+
+    /// The report's pictures: views of training images, and nearest neighbours of test images.
+    pub(in crate::experiment) fn write_gallery(
+        &self,
+        labeled: &LabeledImages,
+        test: &LabeledImages,
+        features: FrozenFeatures,
+    ) -> Result<(), ExperimentError> {
+        let views = self.views(labeled)?;
+        let queries = evenly(test.labels.len(), GALLERY_QUERIES);
+        let rows: Vec<i64> = queries.iter().map(|&query| query as i64).collect();
+        let rows = Tensor::from_slice(&rows).to_device(features.test.vectors.device());
+        let vectors = features.test.vectors.index_select(0, &rows);
+        let found: Vec<gallery::Neighbors> = nearest(&features.train.vectors, &vectors, GALLERY_NEIGHBORS)?
+            .into_iter()
+            .zip(queries)
+            .map(|(nearest, query)| gallery::Neighbors { query, nearest })
+            .collect();
+        let neighbors = gallery::write_neighbors(test, labeled, &found, &self.directory.gallery_path())?;
+        self.directory.write_gallery(&Gallery { views, neighbors })?;
+        self.write_map(&features.test.vectors)
+    }
+
+    /// Test images on a plane, by their representations.
+    fn write_map(&self, vectors: &Tensor) -> Result<(), ExperimentError> {
+        let images = shown::on_map(vectors.size()[0] as usize);
+        let rows: Vec<i64> = images.iter().map(|&image| image as i64).collect();
+        let vectors = vectors.index_select(0, &Tensor::from_slice(&rows).to_device(vectors.device()));
+        let plane = principal_plane(&vectors)?;
+        // The nearest to an image is the image itself, or one that is equal to it.
+        let neighbors =
+            nearest(&vectors, &vectors, MAP_NEIGHBORS + 1)?.into_iter().enumerate().map(|(own, nearest)| {
+                let others = nearest.into_iter().filter(|(other, _)| *other != own).take(MAP_NEIGHBORS);
+                others.map(|(other, similarity)| (other, rounded(similarity))).collect()
+            });
+        let map = EmbeddingMap {
+            method: "principal axes".to_owned(),
+            variance: plane.variance.map(rounded),
+            neighbors: neighbors.collect(),
+            places: plane.places.into_iter().map(|place| place.map(rounded)).collect(),
+            images,
+        };
+        Ok(self.directory.write_map(&map)?)
+    }
+
+    /// Small pictures of test images, for the confusions and the map. Which ones depends on all answers.
+    pub(in crate::experiment) fn write_thumbnails(&self, test: &LabeledImages) -> Result<(), ExperimentError> {
+        let images = shown::with_pictures(&test.labels, &self.predictions);
+        let thumbnails = gallery::write_thumbnails(test, &images, &self.directory.gallery_path())?;
+        Ok(self.directory.write_thumbnails(&thumbnails)?)
+    }
+}
