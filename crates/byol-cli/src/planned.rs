@@ -86,8 +86,7 @@ mod tests {
 
     #[test]
     fn a_plan_has_a_row_for_each_stage_and_a_line_for_each_choice() {
-        let step =
-            |task, images, planned_seconds| Step { task, images, planned_seconds, seconds: 0.0, ended: false };
+        let step = |task, images, planned_seconds| Step { task, images, planned_seconds, seconds: 0.0, ended: false };
         let training = |kind, budget, draw| Task { kind, labels_per_class: Some(budget), draw };
         let mut steps = Vec::new();
         let trained = |kind| {
@@ -100,8 +99,7 @@ mod tests {
         steps.extend([Kind::FrozenControl, Kind::Frozen].map(|kind| step(Task::only(kind), 0, 2.5)));
         steps.extend(trained(Kind::Finetune));
         steps.push(step(Task::only(Kind::Report), 0, 4.0));
-        let rates =
-            Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let rates = Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
         let chosen = vec![Chosen {
             settings: vec!["image_size=64".to_owned(), "width=0.25".to_owned()],
             why: "the largest network that can see 400,000 images in the time".to_owned(),

@@ -5,8 +5,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use byol::config::{ConfigError, Experiment};
 use byol::config::resolve::{Request, Typed, resolve_typed};
+use byol::config::{ConfigError, Experiment};
 use byol::data::{self, Dataset, Levels, OpenOptions, Pools};
 use byol::device::Hardware;
 use byol::run::RunDirectory;

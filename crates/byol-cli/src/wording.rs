@@ -1,8 +1,8 @@
 //! Events in words: what a person reads about them on one line.
 
+use crate::planned;
 use byol::experiment::planning::Progress;
 use byol::run::event::{Event, StepReport};
-use crate::planned;
 use byol::run::record::{EpochRecord, LabelBudget, ResultName, Stage};
 
 /// What people call a stage.

@@ -56,7 +56,9 @@ fn a_run_is_planned_for_its_time_and_keeps_its_plan() {
     let begin = |hours: &'static str| {
         let mut begin = vec!["run", "--data", "my photos", "--unlabeled", "pool", "--out", "runs/planned", "--hours"];
         begin.extend([hours, "--device", "cpu", "--threads", "1", "--draws", "1"]);
-        for pair in ["pretrain.epochs=2", "supervised.epochs=2", "supervised.minimum_steps=1", "finetune.minimum_steps=2"] {
+        for pair in
+            ["pretrain.epochs=2", "supervised.epochs=2", "supervised.minimum_steps=1", "finetune.minimum_steps=2"]
+        {
             begin.extend(["--set", pair]);
         }
         begin

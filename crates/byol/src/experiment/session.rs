@@ -21,7 +21,8 @@ use crate::report;
 use crate::run::directory::{OtherParts, stage_name};
 use crate::run::event::Event;
 use crate::run::record::{
-    Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary,
+    Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage,
+    Summary,
 };
 use crate::run::{RunDirectory, RunError};
 use crate::train::monitor::Monitor;

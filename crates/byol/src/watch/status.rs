@@ -117,7 +117,9 @@ fn place(run: &Path, last: Option<&EpochRecord>) -> Option<String> {
     let current = plan.current()?;
     let task = plan.steps[current].task;
     let own = |record: &&EpochRecord| {
-        Kind::of(record.stage) == task.kind && record.labels_per_class == task.labels_per_class && record.draw == task.draw
+        Kind::of(record.stage) == task.kind
+            && record.labels_per_class == task.labels_per_class
+            && record.draw == task.draw
     };
     let left = last.filter(own).map_or_else(|| plan.expected(current), seconds_left);
     let progress = plan.progress(current, left);

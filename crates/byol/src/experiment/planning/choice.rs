@@ -61,11 +61,8 @@ const SMALL_NETWORKS: [Network; 3] = [
     Network { pairs: &["image_size=32", "width=0.25", "stem=small-stride2"], side: 32, worth: ENOUGH },
     SMALLEST,
 ];
-const SMALLEST: Network = Network {
-    pairs: &["image_size=32", "width=0.25", "stem=small-stride2", "encoder=resnet10"],
-    side: 32,
-    worth: 0,
-};
+const SMALLEST: Network =
+    Network { pairs: &["image_size=32", "width=0.25", "stem=small-stride2", "encoder=resnet10"], side: 32, worth: 0 };
 /// Images with a shorter side below this are small.
 const SMALL_IMAGES: usize = 48;
 /// Images of each pool whose sides are looked at.
@@ -103,12 +100,7 @@ pub type Resolve<'a> = dyn Fn(&[String]) -> Result<Experiment, ConfigError> + 'a
 ///
 /// # Errors
 /// The time is too short for anything, a label budget that was typed is larger than a class, or an image cannot be read.
-pub fn choose(
-    wish: Wish,
-    resolve: &Resolve,
-    data: &Dataset,
-    hardware: &Hardware,
-) -> Result<Option<Plan>, PlanError> {
+pub fn choose(wish: Wish, resolve: &Resolve, data: &Dataset, hardware: &Hardware) -> Result<Option<Plan>, PlanError> {
     let Some(labeled) = data.train.as_ref().filter(|_| data.test.is_some()) else { return Ok(None) };
     // A budget that is too large is told before anything is measured.
     super::super::plan::plan(&resolve(&[])?, data, labeled)?;

@@ -39,7 +39,9 @@ impl PlanError {
     pub fn is_of_configuration(&self) -> bool {
         match self {
             PlanError::TooLittleTime { .. } | PlanError::Config(_) => true,
-            PlanError::Data(error) => matches!(error, DataError::TooFewLabels { .. } | DataError::BudgetTooLarge { .. }),
+            PlanError::Data(error) => {
+                matches!(error, DataError::TooFewLabels { .. } | DataError::BudgetTooLarge { .. })
+            }
             PlanError::Train(error) => error.is_of_configuration(),
             PlanError::TooFewImages { .. } => false,
         }

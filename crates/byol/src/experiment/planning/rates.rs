@@ -40,7 +40,8 @@ const LINEAR_IMAGES: usize = 200;
 /// There are fewer than two images, or one cannot be read.
 pub(super) fn pretraining(experiment: &Experiment, data: &Dataset, hardware: &Hardware) -> Result<f64, PlanError> {
     let pool: Arc<dyn ImageSource> = Arc::new(ConcatSource::from(data.pretraining_pool()));
-    let batch_size = (experiment.pretrain.batch_size / experiment.pretrain.accumulation_steps).min(BATCH).min(pool.len());
+    let batch_size =
+        (experiment.pretrain.batch_size / experiment.pretrain.accumulation_steps).min(BATCH).min(pool.len());
     let schedule = Schedule { batch_size, parts: 1, ..pretrain::schedule(experiment, pool.len()) };
     let mut pictures = Pictures::of(experiment, pool, hardware);
     pictures.make_resident().map_err(TrainError::from)?;
@@ -129,8 +130,7 @@ fn linear(experiment: &Experiment, classes: usize, hardware: &Hardware) -> Resul
     let vectors = Tensor::randn([images as i64, features], (Kind::Float, hardware.device));
     let labels = (0..images).map(|image| (image % classes) as u16).collect();
     let evaluate = &experiment.evaluate;
-    let options =
-        LinearOptions { l2: evaluate.linear_l2.clone(), folds: evaluate.linear_folds, seed: experiment.seed };
+    let options = LinearOptions { l2: evaluate.linear_l2.clone(), folds: evaluate.linear_folds, seed: experiment.seed };
     let begun = Instant::now();
     fit_linear(&Features { vectors, labels }, classes, &options).map_err(TrainError::from)?;
     device::finish(hardware.device);

@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_plan_is_read_as_it_was_written_and_adds_up() {
-        let rates = Rates { pretrain: 10.0, step_seconds: 0.5, image_seconds: 0.25, evaluate: 3.5, linear_seconds: 0.25 };
+        let rates =
+            Rates { pretrain: 10.0, step_seconds: 0.5, image_seconds: 0.25, evaluate: 3.5, linear_seconds: 0.25 };
         assert_eq!(rates.training_seconds(3, 8), 3.5);
         let step = |task, images, planned_seconds| Step { task, images, planned_seconds, seconds: 0.0, ended: false };
         let baseline = Task { kind: Kind::Baseline, labels_per_class: Some(LabelBudget::PerClass(3)), draw: 1 };
