@@ -86,8 +86,10 @@ const MOST_EPOCHS: usize = 1000;
 /// Below this many passes, tau begins at 0.97, the authors' value for their shortest training: a slow target costs time.
 const SHORT: u64 = 2 * FEW_PASSES;
 const SHORT_TAU: f64 = 0.97;
-/// Looks at the representation, and checkpoints, over the whole of pre-training.
+/// Looks at the representation, and checkpoints, over the whole of pre-training, and the share of its time that looks may
+/// take: where images are few beside those that are looked at, there are fewer looks.
 const LOOKS: usize = 12;
+const LOOKS_SHARE: f64 = 0.1;
 /// Optimiser steps of warm-up at least, but no more than a tenth of the epochs.
 const WARM_UP_STEPS: f64 = 100.0;
 
@@ -231,19 +233,22 @@ impl Chooser<'_> {
         let experiment = (self.resolve)(&[pairs(&groups), vec![probe]].concat())?;
         let per_epoch = work::per_epoch(&experiment, self.data);
         let epoch = per_epoch as f64 / candidate.rates.pretrain;
-        let looks = LOOKS as f64 * work::look_seconds(&experiment, self.data, &candidate.rates)?;
+        let look = work::look_seconds(&experiment, self.data, &candidate.rates)?;
         // Somebody has typed another number, which stays.
         let typed = experiment.pretrain.epochs != MOST_EPOCHS;
         // The other part is for trainings with labels, which grow with the time.
-        let least = if typed { 0.0 } else { (looks + epoch) / (1.0 - LABELS_SHARE_AT_MOST) };
+        let least = if typed { 0.0 } else { (look + epoch) / (1.0 - LABELS_SHARE_AT_MOST) };
         let Labelled { chosen, seconds: others } = self.with_labels(candidate, time, least)?;
         groups.push(chosen);
-        let epochs = ((usable - others - looks) / epoch.max(1e-9)).floor();
+        let time_left = usable - others;
+        let looks = (LOOKS_SHARE * time_left / look.max(1e-9)).clamp(1.0, LOOKS as f64).floor();
+        let epochs = ((time_left - looks * look) / epoch.max(1e-9)).floor();
         if epochs < 1.0 && !typed {
             return Err(time.too_little(least));
         }
         let epochs = if typed { experiment.pretrain.epochs } else { (epochs as usize).min(MOST_EPOCHS) };
-        groups.extend(pretraining(&experiment, &(self.resolve)(&[])?, epochs, per_epoch));
+        let length = Length { epochs, per_epoch, looks: looks as usize };
+        groups.extend(pretraining(&experiment, &(self.resolve)(&[])?, length));
         Ok(groups)
     }
 
@@ -318,15 +323,25 @@ fn budgets_pair(budgets: &[LabelBudget]) -> String {
     format!("labels_per_class=[{}]", each.collect::<Vec<_>>().join(", "))
 }
 
+/// How long a pre-training is.
+#[derive(Clone, Copy)]
+struct Length {
+    epochs: usize,
+    /// Images of an epoch.
+    per_epoch: usize,
+    /// Looks at the representation at most.
+    looks: usize,
+}
+
 /// The length of pre-training, with what goes with it; `basis` is the preset's.
-fn pretraining(experiment: &Experiment, basis: &Experiment, epochs: usize, per_epoch: usize) -> Vec<Chosen> {
+fn pretraining(experiment: &Experiment, basis: &Experiment, length: Length) -> Vec<Chosen> {
+    let Length { epochs, per_epoch, looks } = length;
     let settings = &experiment.pretrain;
     let steps_per_epoch = (per_epoch / settings.batch_size).max(1) as f64;
     let share = basis.pretrain.warmup_epochs / basis.pretrain.epochs.max(1) as f64;
-    let length = epochs as f64;
-    let warm_up = (share * length).max((WARM_UP_STEPS / steps_per_epoch).min(0.1 * length));
+    let warm_up = (share * epochs as f64).max((WARM_UP_STEPS / steps_per_epoch).min(0.1 * epochs as f64));
     let warm_up = if basis.pretrain.warmup_epochs == 0.0 { 0.0 } else { (100.0 * warm_up).round() / 100.0 };
-    let every = epochs.div_ceil(LOOKS);
+    let every = epochs.div_ceil(looks.max(1));
     let mut pairs = vec![
         format!("pretrain.epochs={epochs}"),
         format!("pretrain.warmup_epochs={warm_up:?}"),

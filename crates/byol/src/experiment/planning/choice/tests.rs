@@ -82,6 +82,16 @@ fn too_little_time_is_told_with_what_is_needed() {
 }
 
 #[test]
+fn looks_are_fewer_where_they_cost_more_than_training() {
+    // 160 images an epoch, and 300 that are looked at three times.
+    let rates = Rates { evaluate: 20.0, ..RATES };
+    let (experiment, plan) = lengths(&[], &images(60), 0.5, rates).unwrap();
+    let looks = experiment.pretrain.epochs / experiment.pretrain.monitor_every;
+    assert!((1..LOOKS).contains(&looks), "{looks}");
+    assert!(plan.seconds() <= 1800.0, "{}", plan.seconds());
+}
+
+#[test]
 fn a_slow_machine_gives_up_draws_and_budgets() {
     let slow =
         Rates { pretrain: 20.0, step_seconds: 0.05, image_seconds: 0.025, evaluate: 110.0, linear_seconds: 0.01 };
