@@ -114,8 +114,12 @@ pub fn dataset(
     levels: Levels,
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Dataset> {
-    let options =
-        OpenOptions { strict: strictness.strict, levels, split_file: strictness.kept.split.clone(), ..OpenOptions::default() };
+    let options = OpenOptions {
+        strict: strictness.strict,
+        levels,
+        split_file: strictness.kept.split.clone(),
+        ..OpenOptions::default()
+    };
     let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;
     for folder in unlabeled {
         reporter.event(&Event::Note { text: format!("looking through {}", folder.display()) });

@@ -32,10 +32,32 @@ fn network(seed: u64) -> BTreeMap<String, Tensor> {
 
 /// A whole comparison in a few seconds.
 const SHORT: [&str; 26] = [
-    "--data", "patterns", "--preset", "demo", "--device", "cpu", "--precision", "fp32", "--threads", "2",
-    "--labels-per-class", "2", "--draws", "1",
-    "--set", "image_size=16", "--set", "pretrain.epochs=1", "--set", "pretrain.batch_size=512",
-    "--set", "pretrain.stop_on_collapse=false", "--set", "finetune.minimum_steps=4", "--set", "finetune.epochs=2",
+    "--data",
+    "patterns",
+    "--preset",
+    "demo",
+    "--device",
+    "cpu",
+    "--precision",
+    "fp32",
+    "--threads",
+    "2",
+    "--labels-per-class",
+    "2",
+    "--draws",
+    "1",
+    "--set",
+    "image_size=16",
+    "--set",
+    "pretrain.epochs=1",
+    "--set",
+    "pretrain.batch_size=512",
+    "--set",
+    "pretrain.stop_on_collapse=false",
+    "--set",
+    "finetune.minimum_steps=4",
+    "--set",
+    "finetune.epochs=2",
 ];
 
 #[test]
@@ -94,7 +116,10 @@ fn a_run_with_weights_is_compared_with_them() {
     }
     let answers = |run: &str| -> Vec<String> {
         let text = std::fs::read_to_string(root.join(run).join("predictions.jsonl")).unwrap();
-        text.lines().filter(|line| line.contains("given_linear") || line.contains("given_knn")).map(str::to_owned).collect()
+        text.lines()
+            .filter(|line| line.contains("given_linear") || line.contains("given_knn"))
+            .map(str::to_owned)
+            .collect()
     };
     assert_eq!(answers("run").len(), 2);
     assert_eq!(answers("run"), answers("again"));
@@ -110,7 +135,8 @@ fn a_run_with_weights_is_compared_with_them() {
 
     // A run gives its own settings; what is typed comes before them.
     let own = ["pretrain", "--data", "patterns", "--out", "own", "--weights", "run", "--set", "epochs=1"];
-    let output = byol(root, &[&own[..], &["--preset", "demo", "--set", "batch_size=512", "--set", "width=0.125"]].concat());
+    let output =
+        byol(root, &[&own[..], &["--preset", "demo", "--set", "batch_size=512", "--set", "width=0.125"]].concat());
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(said(&output).contains("--set width=0.0625 has their form"), "{output:?}");
     assert!(!root.join("own").exists());

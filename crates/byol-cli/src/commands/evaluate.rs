@@ -24,7 +24,8 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
     let basis = Basis { run: Some(&options.from), set, ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
     let hardware = request::hardware(&options.hardware, reporter)?;
-    let data = request::dataset(&options.source.data, &[], &options.source.strictness, None, experiment.levels, reporter)?;
+    let data =
+        request::dataset(&options.source.data, &[], &options.source.strictness, None, experiment.levels, reporter)?;
     let mut context = Context {
         experiment: &experiment,
         data: &data,

@@ -93,7 +93,8 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
             Group { heading: "Nearest first".to_owned(), pictures: nearest.iter().map(similar).collect() },
         ];
         let about = vec![format!("Searched in {}.", options.among.display())];
-        let text = Page { title: format!("Like {}", options.image.display()), about, groups, levels: network.levels() }.render();
+        let text = Page { title: format!("Like {}", options.image.display()), about, groups, levels: network.levels() }
+            .render();
         Target::new(page).write(text.as_bytes())?;
     }
 

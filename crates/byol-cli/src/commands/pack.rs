@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use byol::data::{Levels, OpenOptions};
 use byol::data::pack::{self, DEFAULT_SIZE};
+use byol::data::{Levels, OpenOptions};
 use byol::run::event::{Event, Reporter};
 use clap::Args;
 

@@ -181,7 +181,14 @@ impl Job<'_> {
             TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain => Pools::LeaveCopiesOut,
             TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,
         };
-        let data = request::dataset(&meant.data, &meant.unlabeled, &meant.strictness, Some(copies), experiment.levels, reporter)?;
+        let data = request::dataset(
+            &meant.data,
+            &meant.unlabeled,
+            &meant.strictness,
+            Some(copies),
+            experiment.levels,
+            reporter,
+        )?;
         if let Some(more) = place.more_epochs {
             extend(out, more, &data, reporter)?;
             experiment = request::experiment(self.config, self.labels, basis)?;

@@ -22,7 +22,8 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     options.force.folder(&options.out)?;
     let basis = Basis { stage: Some(Stage::Pretrain), ..Basis::default() };
     let experiment = request::experiment(&options.config, None, basis)?;
-    let data = request::dataset(&options.source.data, &[], &options.source.strictness, None, experiment.levels, reporter)?;
+    let data =
+        request::dataset(&options.source.data, &[], &options.source.strictness, None, experiment.levels, reporter)?;
     let pools = data.pretraining_pool();
     let Some(source) = pools.iter().map(|pool| pool.images.as_ref()).find(|images| !images.is_empty()) else {
         bail!("{} holds no training or unlabelled images", options.source.data.display());

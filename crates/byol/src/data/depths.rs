@@ -143,14 +143,17 @@ impl Used {
     }
 
     fn remedy(&self, kind: SampleKind, levels: Levels) -> String {
-        let exact = Levels::Between { black: kind.rounded(self.low, f64::floor), white: kind.rounded(self.high, f64::ceil) };
+        let exact =
+            Levels::Between { black: kind.rounded(self.low, f64::floor), white: kind.rounded(self.high, f64::ceil) };
         if self.high <= self.low {
             return "look at the files".to_owned();
         }
         // What a sensor of so many bits counts to; a range that begins far from 0 is none.
         let bits = [8, 10, 12, 14, 16].into_iter().find(|&bits| self.high <= Levels::Bits(bits).range(kind).1);
         let counted = kind != SampleKind::Floating && self.low >= 0.0 && self.low < self.high / 2.0;
-        let first = bits.map(Levels::Bits).filter(|found| counted && *found != levels && found.range(kind) != levels.range(kind));
+        let first = bits
+            .map(Levels::Bits)
+            .filter(|found| counted && *found != levels && found.range(kind) != levels.range(kind));
         match first {
             Some(bits) => format!(
                 "--set levels={bits} makes all of them visible if that is what was recorded (levels={exact} is what is used; \
@@ -222,7 +225,10 @@ mod tests {
         assert!(text.contains("5 of 256 levels") && text.contains("--set levels=10bit"), "{text}");
         for (high, fits) in [(255.0, "8bit"), (1200.0, "12bit"), (4095.0, "12bit"), (16_383.0, "14bit")] {
             let text = of(SIXTEEN, &[(100.0, high)], Levels::Full).warnings(Levels::Full).concat();
-            assert!(text.contains(&format!("levels={fits} ")) && text.contains(&format!("levels=100..{high}")), "{text}");
+            assert!(
+                text.contains(&format!("levels={fits} ")) && text.contains(&format!("levels=100..{high}")),
+                "{text}"
+            );
         }
         let text = of(SIXTEEN, &[(30_000.0, 34_000.0)], Levels::Full).warnings(Levels::Full).concat();
         assert!(text.contains("--set levels=30000..34000") && !text.contains("bit "), "{text}");
@@ -266,6 +272,10 @@ mod tests {
         let text = of(SIXTEEN, &[(0.0, 4000.0), (0.0, 60_000.0)], Levels::Full).warnings(Levels::Full).concat();
         assert!(text.contains("1 of 2 images of 16 bits use less than a quarter"), "{text}");
         let notes = of(SIXTEEN, &[(0.0, 4000.0), (0.0, 60_000.0)], Levels::Full).notes(Levels::Full).concat();
-        assert!(notes.contains("2 of 2 images have 16 bits with values 0 to 60000; 0 to 65535 become black to white; 1 use"), "{notes}");
+        assert!(
+            notes
+                .contains("2 of 2 images have 16 bits with values 0 to 60000; 0 to 65535 become black to white; 1 use"),
+            "{notes}"
+        );
     }
 }

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use memmap2::Mmap;
 use rayon::prelude::*;
 
+use super::depths::Depths;
 use super::error::{DataError, PictureProblem};
 use super::folder::OpenOptions;
-use super::depths::Depths;
 use super::levels::Levels;
 use super::look::Look;
 use super::picture::deep::Stored;
@@ -160,8 +160,13 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
     let seen: Vec<Result<Seen, PictureProblem>> = given.par_iter().map_init(Image::default, look_at).collect();
 
     let all_fit = seen.iter().flatten().all(|picture| picture.pixels.is_some());
-    let mut pictures =
-        EncodedPictures { pictures: Vec::new(), sizes: Vec::new(), looks: Vec::new(), levels: options.levels, decoded: all_fit.then(Vec::new) };
+    let mut pictures = EncodedPictures {
+        pictures: Vec::new(),
+        sizes: Vec::new(),
+        looks: Vec::new(),
+        levels: options.levels,
+        decoded: all_fit.then(Vec::new),
+    };
     let (mut kept, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Depths::default();
     for (index, (encoded, outcome)) in given.into_iter().zip(seen).enumerate() {
@@ -235,7 +240,10 @@ impl ImageSource for EncodedPictures {
                 image.clone_from(&decoded[index]);
                 Ok(())
             }
-            None => encoded.decode(self.levels, image).map(drop).map_err(|problem| DataError::Picture { path: encoded.path(), problem }),
+            None => encoded
+                .decode(self.levels, image)
+                .map(drop)
+                .map_err(|problem| DataError::Picture { path: encoded.path(), problem }),
         }
     }
 

@@ -154,7 +154,10 @@ mod tests {
             let nearest = (u32::from(value) + 128) / 257;
             assert_eq!(u32::from(level(Levels::Full, sixteen, value.into())), nearest, "{value}");
         }
-        assert_eq!([0.0, 511.0, 512.0, 1023.0, 5000.0].map(|v| level(Levels::Bits(10), sixteen, v)), [0, 127, 128, 255, 255]);
+        assert_eq!(
+            [0.0, 511.0, 512.0, 1023.0, 5000.0].map(|v| level(Levels::Bits(10), sixteen, v)),
+            [0, 127, 128, 255, 255]
+        );
         let between = Levels::Between { black: 100.0, white: 1200.0 };
         assert_eq!([0.0, 100.0, 650.0, 1200.0].map(|v| level(between, sixteen, v)), [0, 0, 128, 255]);
         assert_eq!([-32768.0, 0.0, 32767.0].map(|v| level(Levels::Full, SampleKind::Signed(16), v)), [0, 128, 255]);

@@ -25,8 +25,8 @@ use super::error::PictureProblem;
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::{self, Found};
-use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::levels::Levels;
+use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::look::Look;
 use super::passed_over::PassedOver;
 use super::subset::SubsetSource;
@@ -188,11 +188,10 @@ fn write(
     for start in (0..listing.pictures.len()).step_by(AT_ONCE) {
         let end = (start + AT_ONCE).min(listing.pictures.len());
         let decode = |image: &mut Image, index: usize| {
-            let outcome =
-                listing.pictures[index].encoded.decode(options.levels, image).map(|stored| {
-                    let depths = Depths::of(image, stored, options.levels);
-                    (Look::of(image), depths, shrunk(image, size))
-                });
+            let outcome = listing.pictures[index].encoded.decode(options.levels, image).map(|stored| {
+                let depths = Depths::of(image, stored, options.levels);
+                (Look::of(image), depths, shrunk(image, size))
+            });
             if let Some(on_progress) = &options.on_progress {
                 on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.pictures.len());
             }

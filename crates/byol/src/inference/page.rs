@@ -188,7 +188,12 @@ mod tests {
     fn a_page_has_an_end() {
         let none = Shown { path: "none.png".into(), caption: String::new(), detail: String::new(), share: None };
         let group = |count| Group { heading: "x".to_owned(), pictures: vec![none.clone(); count] };
-        let page = Page { title: "x".to_owned(), about: Vec::new(), groups: vec![group(MOST_PICTURES - 1), group(4)], levels: Levels::Full };
+        let page = Page {
+            title: "x".to_owned(),
+            about: Vec::new(),
+            groups: vec![group(MOST_PICTURES - 1), group(4)],
+            levels: Levels::Full,
+        };
         let text = page.render();
         assert_eq!(text.matches("<figure>").count(), MOST_PICTURES);
         assert!(text.contains("3 more are not shown."));

@@ -21,9 +21,9 @@ use super::InferenceError;
 use super::network::Network;
 use crate::augment::kernels::layout::Input;
 use crate::augment::{Normalization, Renderer, ViewParams};
-use crate::data::{Image, Levels};
 use crate::data::error::PictureProblem;
 use crate::data::picture;
+use crate::data::{Image, Levels};
 use crate::model::Precision;
 
 /// How the work is divided.

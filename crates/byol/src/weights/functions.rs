@@ -5,8 +5,22 @@ use super::storage::Element;
 
 /// Modules that no checkpoint has a reason to name: whoever loads such a file elsewhere runs what it asks for.
 const HOSTILE: [&str; 16] = [
-    "os", "posix", "nt", "subprocess", "sys", "importlib", "runpy", "socket", "shutil", "webbrowser", "pty", "ctypes",
-    "code", "timeit", "pickle", "commands",
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "sys",
+    "importlib",
+    "runpy",
+    "socket",
+    "shutil",
+    "webbrowser",
+    "pty",
+    "ctypes",
+    "code",
+    "timeit",
+    "pickle",
+    "commands",
 ];
 const HOSTILE_BUILTINS: [&str; 7] = ["eval", "exec", "compile", "open", "getattr", "__import__", "input"];
 

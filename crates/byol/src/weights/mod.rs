@@ -260,10 +260,7 @@ fn is_checkpoint(path: &Path) -> bool {
 
 /// The form of the network in a file, whatever its names are; none where no encoder here has it. Of a convolution of 3x3
 /// the stride is not told: it is taken to be 1, as in other programs' networks for small images.
-fn form_of(
-    path: &Path,
-    named: BTreeMap<String, Tensor>,
-) -> Result<Option<(EncoderKind, StemKind, f64)>, WeightsError> {
+fn form_of(path: &Path, named: BTreeMap<String, Tensor>) -> Result<Option<(EncoderKind, StemKind, f64)>, WeightsError> {
     let any = ResNetConfig { kind: EncoderKind::Resnet18, stem: StemKind::Imagenet, width: 1.0 };
     let (given, _) = network(path, named)?;
     Ok(form(&given, any).map(|ResNetConfig { kind, stem, width }| (kind, stem, width)))

@@ -36,10 +36,8 @@ pub(super) fn network(
         notes.insert(0, format!("names in {} begin with '{prefix}', which is left out", path.display()));
     }
     let all = named.len();
-    let inside: BTreeMap<String, Tensor> = named
-        .into_iter()
-        .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor)))
-        .collect();
+    let inside: BTreeMap<String, Tensor> =
+        named.into_iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor))).collect();
     if inside.len() < all {
         notes.push(format!("{} tensors outside '{prefix}' are left out", all - inside.len()));
     }
@@ -205,7 +203,8 @@ pub(super) fn remedy(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> 
             .to_owned();
     }
     if given.contains_key("conv1.0.weight") {
-        return "they begin with three convolutions (timm's resnet50d and its like), and no encoder here does".to_owned();
+        return "they begin with three convolutions (timm's resnet50d and its like), and no encoder here does"
+            .to_owned();
     }
     let Some(found) = form(given, config) else {
         return "no encoder here has their form (resnet10, 18, 34 and 50 with stems imagenet, small and small-stride2)"

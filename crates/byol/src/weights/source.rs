@@ -85,11 +85,9 @@ impl Source {
                 let file = read(path)?;
                 match exported(&file) {
                     Some(settings) => settings,
-                    None => Settings {
-                        form: form_of(path, file.tensors)?,
-                        normalization: Some(IMAGENET),
-                        image_size: None,
-                    },
+                    None => {
+                        Settings { form: form_of(path, file.tensors)?, normalization: Some(IMAGENET), image_size: None }
+                    }
                 }
             }
         };

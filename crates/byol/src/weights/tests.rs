@@ -255,7 +255,8 @@ fn names_of_other_programs_are_read_as_torchvisions() {
         }
     };
     let hugging = |name: &str| {
-        let name = name.replace("downsample.0", "shortcut.convolution").replace("downsample.1", "shortcut.normalization");
+        let name =
+            name.replace("downsample.0", "shortcut.convolution").replace("downsample.1", "shortcut.normalization");
         let parts: Vec<&str> = name.split('.').collect();
         match parts.as_slice() {
             ["conv1", rest] => format!("resnet.embedder.embedder.convolution.{rest}"),
@@ -327,7 +328,8 @@ fn networks_of_the_same_names_and_another_kind_are_refused_where_the_file_tells(
     let plain = Experiment::preset("hour").unwrap();
     let narrow = Experiment { width: 0.0625, ..plain };
     InitialWeights::open(&path, &narrow, None).unwrap();
-    std::fs::write(folder.path().join("config.json"), r#"{"architecture": "resnetaa50", "num_classes": 1000}"#).unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{"architecture": "resnetaa50", "num_classes": 1000}"#)
+        .unwrap();
     let message = InitialWeights::open(&path, &narrow, None).unwrap_err().to_string();
     assert!(message.contains("smooths before it strides (timm's resnetaa)"), "{message}");
 }

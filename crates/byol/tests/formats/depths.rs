@@ -154,9 +154,11 @@ fn images_of_one_level_are_told() {
             let path = folder.path().join(class).join(format!("{number}.png"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             let step = if number == 0 { 0 } else { 8 };
-            image::GrayImage::from_fn(24, 24, |x, y| image::Luma([(x * step + y * u32::from(step > 0)) as u8 + number]))
-                .save(path)
-                .unwrap();
+            image::GrayImage::from_fn(24, 24, |x, y| {
+                image::Luma([(x * step + y * u32::from(step > 0)) as u8 + number])
+            })
+            .save(path)
+            .unwrap();
         }
     }
     contains(&open(folder.path()).warnings.join("\n"), &["2 of 8 images are (nearly) of one level throughout"]);

@@ -127,11 +127,7 @@ pub(crate) fn decode(path: &Path, levels: Levels, image: &mut Image) -> Result<O
 }
 
 /// Decodes the content of a file, as [`decode`] does.
-pub(crate) fn decode_bytes(
-    bytes: &[u8],
-    levels: Levels,
-    image: &mut Image,
-) -> Result<Option<Stored>, PictureProblem> {
+pub(crate) fn decode_bytes(bytes: &[u8], levels: Levels, image: &mut Image) -> Result<Option<Stored>, PictureProblem> {
     if bytes.is_empty() {
         return Err(PictureProblem::Empty);
     }

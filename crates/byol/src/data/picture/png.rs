@@ -49,7 +49,13 @@ fn raw_profile(kind: &[u8], content: &[u8]) -> Option<Vec<u8>> {
         }
         _ => return None,
     };
-    let digits: Vec<u8> = text.splitn(4, |&byte| byte == b'\n').nth(3)?.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digits: Vec<u8> = text
+        .splitn(4, |&byte| byte == b'\n')
+        .nth(3)?
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     let value = |digit: u8| char::from(digit).to_digit(16);
     digits.as_chunks().0.iter().map(|&[high, low]| Some((value(high)? * 16 + value(low)?) as u8)).collect()
 }

@@ -59,7 +59,8 @@ enum Photometric {
 
 /// The content with black as zero for its first image, and what it said itself.
 fn as_gray(bytes: &[u8]) -> Result<(Vec<u8>, Photometric), PictureProblem> {
-    let at = photometric_at(bytes).ok_or_else(|| not_read("it does not say what its values mean (no PhotometricInterpretation)"))?;
+    let at = photometric_at(bytes)
+        .ok_or_else(|| not_read("it does not say what its values mean (no PhotometricInterpretation)"))?;
     let is_intel = bytes.starts_with(b"II");
     let pair = [bytes[at], bytes[at + 1]];
     let value = if is_intel { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) };
@@ -126,7 +127,8 @@ impl Tags {
         let format = list(Tag::SampleFormat)?.first().copied().unwrap_or(1);
         let extra = list(Tag::ExtraSamples)?;
         let palette = if photometric == Photometric::Palette { list(Tag::ColorMap)? } else { Vec::new() };
-        let orientation = list(Tag::Orientation)?.first().and_then(|&value| Orientation::from_exif(value.try_into().ok()?));
+        let orientation =
+            list(Tag::Orientation)?.first().and_then(|&value| Orientation::from_exif(value.try_into().ok()?));
         let compression = list(Tag::Compression)?.first().copied().unwrap_or(1);
         let planar = list(Tag::PlanarConfiguration)?.first() == Some(&2);
         let bands = list(Tag::SamplesPerPixel)?.first().copied().unwrap_or(1);
