@@ -277,6 +277,9 @@ pub fn go_through(
     if let (0, Some((path, problem))) = (timing.pictures, first_problem) {
         return Err(InferenceError::NoneReadable { files: files.len(), path, problem }.into());
     }
+    for text in &timing.warnings {
+        reporter.event(&Event::Warning { text: text.clone() });
+    }
     if timing.unreadable > 0 {
         let were = if timing.unreadable == 1 { "was" } else { "were" };
         let text = format!("{} of {} pictures could not be read and {were} left out", timing.unreadable, files.len());

@@ -13,6 +13,7 @@ use super::keys::{self, Meaning};
 use super::validate::BUDGETS;
 use super::{Experiment, ViewSet, preset};
 use crate::augment::Recipe;
+use crate::data::levels::{Levels, LevelsError};
 use crate::nearest::hint;
 use crate::run::record::Stage;
 
@@ -107,6 +108,8 @@ const BUDGETS_KEY: &str = "labels_per_class";
 /// Of a saved configuration alone.
 const INITIAL_WEIGHTS: &str = "initial_weights";
 const EXTENDED: &str = "pretrain.extended";
+/// A key that runs of earlier versions do not have.
+const LEVELS: &str = "levels";
 
 /// Label budgets that were typed without brackets, `all` or `10,all`, as the list that they are.
 fn listed(value: &Value) -> Value {
@@ -279,6 +282,7 @@ fn allowed(settings: &BTreeMap<String, (Value, Origin)>, key: &str, message: &st
         "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
         "f64" => "a number".to_owned(),
         _ if key == "labels_per_class" => BUDGETS.to_owned(),
+        _ if key == LEVELS => LevelsError.to_string(),
         _ if message.contains("unknown variant") => expected.to_owned(),
         // A name was expected, but the value is not text: a text that is no name makes the deserialiser list the names.
         _ if !matches!(settings.get(key), Some((Value::String(_), _))) => {
@@ -310,6 +314,9 @@ impl Experiment {
         let entries = entries.map(|(key, value)| Entry { key, value, origin: Origin::Complete }).collect();
         let mut settings: BTreeMap<String, (Value, Origin)> =
             meant(entries, None)?.into_iter().map(|entry| (entry.key, (entry.value, entry.origin))).collect();
+        // Runs of before this key took the whole range.
+        let full = Value::String(Levels::Full.to_string());
+        settings.entry(LEVELS.to_owned()).or_insert((full, Origin::Complete));
         if let Some(key) = keys::known().find(|key| !settings.contains_key(*key)) {
             return Err(ConfigError::MissingKey { key: key.to_owned(), origin: Origin::Complete });
         }

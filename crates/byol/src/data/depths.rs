@@ -44,6 +44,11 @@ struct Used {
 impl Depths {
     /// Of one image as it was decoded.
     pub fn of(image: &Image, stored: Option<Stored>, levels: Levels) -> Self {
+        Depths { flat: is_flat(image).into(), ..Self::of_stored(stored, levels) }
+    }
+
+    /// The same, without a look at the levels that came of it.
+    pub fn of_stored(stored: Option<Stored>, levels: Levels) -> Self {
         let kinds = stored.map(|Stored { kind, low, high }| {
             let (black, white) = levels.range(kind);
             let slack = BEYOND * (white - black);
@@ -51,7 +56,7 @@ impl Depths {
             let beyond = low < black - slack || high > white + slack;
             (kind, Used { images: 1, narrow: narrow.into(), beyond: beyond.into(), low, high })
         });
-        Depths { images: 1, flat: is_flat(image).into(), kinds: kinds.into_iter().collect() }
+        Depths { images: 1, flat: 0, kinds: kinds.into_iter().collect() }
     }
 
     pub fn join(&mut self, other: Depths) {
@@ -91,13 +96,19 @@ impl Depths {
     /// What is wrong with the levels, one sentence each, with the remedy.
     pub fn warnings(&self, levels: Levels) -> Vec<String> {
         let mut warnings: Vec<String> =
-            self.kinds.iter().filter_map(|(&kind, used)| used.warning(kind, levels)).collect();
+            self.kinds.iter().filter_map(|(&kind, used)| used.warning(kind, levels, &used.remedy(kind, levels))).collect();
         if self.flat > 0 {
             let (are, show) = if self.flat == 1 { ("is", "shows") } else { ("are", "show") };
             let images = format!("{} of {} images {are}", self.flat, self.images);
             warnings.push(format!("{images} (nearly) of one level throughout and {show} nothing"));
         }
         warnings
+    }
+
+    /// The same where a network that was trained with these levels reads files.
+    pub fn warnings_of_answers(&self, levels: Levels) -> Vec<String> {
+        let remedy = format!("the network was trained with the levels {levels}, so its answers to these may mean nothing");
+        self.kinds.iter().filter_map(|(&kind, used)| used.warning(kind, levels, &remedy)).collect()
     }
 }
 
@@ -110,7 +121,7 @@ impl Used {
         self.high = self.high.max(other.high);
     }
 
-    fn warning(&self, kind: SampleKind, levels: Levels) -> Option<String> {
+    fn warning(&self, kind: SampleKind, levels: Levels, remedy: &str) -> Option<String> {
         let (black, white) = levels.range(kind);
         let (words, span) = (kind.words(), self.span(kind));
         let range = format!("{} to {}, which become black to white", kind.shown(black), kind.shown(white));
@@ -118,18 +129,15 @@ impl Used {
         let left = usize::from(one.level(self.high) - one.level(self.low)) + 1;
         if self.high - self.low < SMALL_PART * (white - black) {
             return Some(format!(
-                "{} images of {words} use {span} of {range}, so that {left} of 256 levels are left; {}",
-                self.images,
-                self.remedy(kind, levels)
+                "{} images of {words} use {span} of {range}, so that {left} of 256 levels are left; {remedy}",
+                self.images
             ));
         }
         // Of types with an end, what lies beyond black or white was left out by choice.
         if self.beyond > 0 {
             return Some(format!(
-                "{} of {} images of {words} have values outside {range} (they use {span}); {}",
-                self.beyond,
-                self.images,
-                self.remedy(kind, levels)
+                "{} of {} images of {words} have values outside {range} (they use {span}); {remedy}",
+                self.beyond, self.images
             ));
         }
         // Two sources, perhaps, that no choice for all of them fits.

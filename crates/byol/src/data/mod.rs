@@ -5,7 +5,7 @@ pub mod cifar10;
 mod class_folders;
 mod concat;
 mod copies;
-mod depths;
+pub(crate) mod depths;
 mod drawn_split;
 pub mod duplicates;
 mod encoded;

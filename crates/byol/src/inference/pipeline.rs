@@ -21,6 +21,7 @@ use super::InferenceError;
 use super::network::Network;
 use crate::augment::kernels::layout::Input;
 use crate::augment::{Normalization, Renderer, ViewParams};
+use crate::data::depths::Depths;
 use crate::data::error::PictureProblem;
 use crate::data::picture;
 use crate::data::{Image, Levels};
@@ -50,7 +51,7 @@ pub enum Outcome<'a> {
 }
 
 /// Where the time went. The parts are sums over the threads: together they are at most `threads` times `elapsed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timing {
     /// Pictures that were answered.
     pub pictures: usize,
@@ -66,6 +67,8 @@ pub struct Timing {
     pub forward: Duration,
     /// Threads that waited for rows to be taken, or for one another.
     pub waiting: Duration,
+    /// What a person should know of the files together, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Timing {
@@ -144,12 +147,17 @@ pub fn run<E: From<InferenceError>>(
         };
         let result = collect();
         turn.stop();
+        let mut depths = Depths::default();
         for worker in workers {
             match worker.join() {
-                Ok(spent) => timing.add(&spent),
+                Ok((spent, seen)) => {
+                    timing.add(&spent);
+                    depths.join(seen);
+                }
                 Err(_) => return result.and(Err(InferenceError::WorkerLost.into())),
             }
         }
+        timing.warnings = depths.warnings_of_answers(network.levels());
         result
     });
     tch::set_num_threads(before);
@@ -177,7 +185,7 @@ fn work<T: Input>(
     range: impl Fn(usize) -> Range<usize>,
     turn: &Turn,
     sender: &Sender<(usize, Batch)>,
-) -> Timing {
+) -> (Timing, Depths) {
     let _alarm = Alarm(turn);
     // The other cores have threads of their own to work with.
     tch::set_num_threads(1);
@@ -187,7 +195,7 @@ fn work<T: Input>(
         let asked = Instant::now();
         let number = turn.next();
         timing.waiting += asked.elapsed();
-        let Some(number) = number else { return timing };
+        let Some(number) = number else { return (timing, reader.depths) };
         let (problems, images) = reader.batch::<T>(&files[range(number)], &mut timing);
         let answers = if network.device().is_cuda() {
             Answers::Prepared(images)
@@ -216,6 +224,7 @@ struct Reader {
     renderer: Renderer,
     normalization: Normalization,
     levels: Levels,
+    depths: Depths,
 }
 
 impl Reader {
@@ -225,6 +234,7 @@ impl Reader {
             renderer: Renderer::new(network.side()),
             normalization: network.normalization(),
             levels: network.levels(),
+            depths: Depths::default(),
         }
     }
 
@@ -260,7 +270,7 @@ impl Reader {
         let decoded = picture::decode_bytes(&bytes, self.levels, &mut self.image);
         let decoding = read.elapsed();
         timing.decode += decoding;
-        decoded?;
+        self.depths.join(Depths::of_stored(decoded?, self.levels));
         let view = ViewParams::whole(self.image.width, self.image.height);
         self.renderer
             .render(&self.image, &view, self.normalization, pixels)

@@ -251,3 +251,20 @@ fn an_extended_configuration_is_read_back() {
     experiment.pretrain.epochs = experiment.pretrain.extended[0];
     assert!(experiment.validate().unwrap_err().to_string().contains("pretrain.extended"));
 }
+
+#[test]
+fn levels_are_read_and_earlier_runs_have_the_whole_range() {
+    let set = |pair: &str| resolve(Request { set: &[pair.to_owned()], ..Request::default() });
+    let twelve = set("levels=12bit").unwrap();
+    assert_eq!(twelve.levels, Levels::Bits(12));
+    assert_eq!(set("levels=-5..4095").unwrap().levels, Levels::Between { black: -5.0, white: 4095.0 });
+    let text = twelve.to_toml().unwrap();
+    assert_eq!(Experiment::from_toml(&text).unwrap(), twelve);
+    let earlier = text.replace("levels = \"12bit\"\n", "");
+    assert_ne!(earlier, text);
+    assert_eq!(Experiment::from_toml(&earlier).unwrap().levels, Levels::Full);
+    for pair in ["levels=12", "levels=bright"] {
+        let message = set(pair).unwrap_err().to_string();
+        assert!(message.contains("levels") && message.contains("12bit") && message.contains("0..4095"), "{message}");
+    }
+}

@@ -79,8 +79,14 @@ fn transparency_lies_over_white() {
     let expected = [204, 224, 255];
     assert_eq!(decoded("a.png", &encoded(picture.clone(), ImageFormat::Png)).unwrap().pixels, expected);
     assert_eq!(decoded("a.webp", &encoded(picture, ImageFormat::WebP)).unwrap().pixels, expected);
-    let gray: ImageBuffer<LumaA<u8>, _> = ImageBuffer::from_pixel(1, 1, LumaA([100, 0]));
-    assert_eq!(decoded("a.png", &encoded(gray, ImageFormat::Png)).unwrap().pixels, [255; 3]);
+    let gray: ImageBuffer<LumaA<u8>, _> = ImageBuffer::from_fn(2, 1, |x, _| LumaA([100, 255 * x as u8]));
+    assert_eq!(decoded("a.png", &encoded(gray, ImageFormat::Png)).unwrap().pixels, [255, 100, 255, 100, 255, 100]);
+}
+
+#[test]
+fn an_alpha_of_zero_everywhere_is_none() {
+    let picture = RgbaImage::from_pixel(2, 1, Rgba([10, 100, 200, 0]));
+    assert_eq!(decoded("a.png", &encoded(picture, ImageFormat::Png)).unwrap().pixels, [10, 10, 100, 100, 200, 200]);
 }
 
 #[test]
