@@ -95,8 +95,11 @@ impl Depths {
 
     /// What is wrong with the levels, one sentence each, with the remedy.
     pub fn warnings(&self, levels: Levels) -> Vec<String> {
-        let mut warnings: Vec<String> =
-            self.kinds.iter().filter_map(|(&kind, used)| used.warning(kind, levels, &used.remedy(kind, levels))).collect();
+        let mut warnings: Vec<String> = self
+            .kinds
+            .iter()
+            .filter_map(|(&kind, used)| used.warning(kind, levels, &used.remedy(kind, levels)))
+            .collect();
         if self.flat > 0 {
             let (are, show) = if self.flat == 1 { ("is", "shows") } else { ("are", "show") };
             let images = format!("{} of {} images {are}", self.flat, self.images);
@@ -107,7 +110,8 @@ impl Depths {
 
     /// The same where a network that was trained with these levels reads files.
     pub fn warnings_of_answers(&self, levels: Levels) -> Vec<String> {
-        let remedy = format!("the network was trained with the levels {levels}, so its answers to these may mean nothing");
+        let remedy =
+            format!("the network was trained with the levels {levels}, so its answers to these may mean nothing");
         self.kinds.iter().filter_map(|(&kind, used)| used.warning(kind, levels, &remedy)).collect()
     }
 }
