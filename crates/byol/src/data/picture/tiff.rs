@@ -403,7 +403,13 @@ macro_rules! sample {
         }
     })* };
 }
-sample!(u8, u16, u32, u64, i8, i16, i32, i64, f32, f64);
+sample!(u8, u16, u32, u64, i8, i16, i32, i64, f32);
+
+impl Sample for f64 {
+    fn number(self) -> f64 {
+        self
+    }
+}
 
 impl Sample for half::f16 {
     fn number(self) -> f64 {
