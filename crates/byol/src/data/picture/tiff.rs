@@ -142,8 +142,21 @@ impl Tags {
             (5 | 6, _) => return Err(not_read("its values are complex numbers")),
             _ => return Err(not_read(&format!("its values are of an unknown kind ({format})"))),
         };
-        // Halved colours that JPEG does not hide are packed in groups of pixels.
         const JPEG: u16 = 7;
+        if compression == JPEG {
+            // The decoder of JPEG fills up what is missing, and says nothing.
+            let mut numbers = |strips, tiles| -> Result<Vec<u64>, PictureProblem> {
+                let tag = if decoder.find_tag(strips).map_err(problem)?.is_some() { strips } else { tiles };
+                Ok(decoder.find_tag_unsigned_vec(tag).map_err(problem)?.unwrap_or_default())
+            };
+            let starts = numbers(Tag::StripOffsets, Tag::TileOffsets)?;
+            let lengths = numbers(Tag::StripByteCounts, Tag::TileByteCounts)?;
+            let end = decoder.inner().get_ref().len() as u64;
+            if starts.iter().zip(&lengths).any(|(start, length)| start.saturating_add(*length) > end) {
+                return Err(PictureProblem::CutOff);
+            }
+        }
+        // Halved colours that JPEG does not hide are packed in groups of pixels.
         if photometric == Photometric::YCbCr && compression != JPEG && subsampling != [1, 1] {
             return Err(not_read("its colours are YCbCr of fewer values than its brightness"));
         }
