@@ -27,6 +27,7 @@ fn what_cannot_be_shown_is_explained() {
     for (name, why) in [
         ("thirteen-bands.tif", "it does not say which of its 13 bands are red, green and blue"),
         ("two-gray-bands.tif", "it does not say which of its 2 bands"),
+        ("planar-tiled-edge.tif", "its bands lie apart, in tiles that reach beyond its lower edge"),
         ("lab.tif", "its colours are Lab"),
         ("cfa.tif", "camera raw"),
         ("complex.tif", "complex numbers"),

@@ -133,6 +133,7 @@ impl Tags {
         let planar = list(Tag::PlanarConfiguration)?.first() == Some(&2);
         let bands = list(Tag::SamplesPerPixel)?.first().copied().unwrap_or(1);
         let subsampling = list(Tag::ChromaSubsampling)?;
+        let tile_height = list(Tag::TileLength)?.first().copied().unwrap_or_default();
         refuse_compression(compression)?;
         let kind = match (format, bits) {
             (1 | 4, 1 | 2 | 4 | 8 | 16 | 32 | 64) => SampleKind::Unsigned(bits as u8),
@@ -142,6 +143,11 @@ impl Tags {
             (5 | 6, _) => return Err(not_read("its values are complex numbers")),
             _ => return Err(not_read(&format!("its values are of an unknown kind ({format})"))),
         };
+        let (_, height) = decoder.dimensions().map_err(problem)?;
+        // The decoder knows the last row of tiles of the first band alone.
+        if planar && bands > 1 && tile_height > 0 && !height.is_multiple_of(tile_height.into()) {
+            return Err(not_read("its bands lie apart, in tiles that reach beyond its lower edge"));
+        }
         const JPEG: u16 = 7;
         if compression == JPEG {
             // The decoder of JPEG fills up what is missing, and says nothing.
