@@ -7,7 +7,8 @@ use byol::config::resolve;
 use byol::config::{Experiment, StemKind};
 use byol::data::fetch::FetchOptions;
 use byol::run::event::{Event, Reporter};
-use byol::weights::Source;
+use byol::run::RunDirectory;
+use byol::weights::{Source, settings_of};
 use byol::weights::known::{self, LICENCE};
 
 use super::resume::{Earlier, Place};
@@ -25,12 +26,22 @@ pub struct Weights {
     url: Option<String>,
     /// What goes with them, as pairs.
     pub settings: Vec<String>,
+    resumed: bool,
 }
 
 impl Weights {
     /// What was typed. A run that goes on has its settings, and the weights themselves: they may be gone where they were.
     pub fn of(typed: Option<&Beginning>, earlier: Option<&Earlier>, place: &Place) -> anyhow::Result<Weights> {
-        let Some(Beginning { weights: Some(typed), weights_url }) = typed else { return Ok(Weights::default()) };
+        let settings = match earlier {
+            Some(earlier) if !earlier.initial_weights.is_empty() => {
+                settings_of(&RunDirectory::existing(&place.out)?.experiment()?)
+            }
+            _ => Vec::new(),
+        };
+        let resumed = earlier.is_some();
+        let Some(Beginning { weights: Some(typed), weights_url }) = typed else {
+            return Ok(Weights { settings, resumed, ..Weights::default() });
+        };
         let url = weights_url.clone();
         let Some(earlier) = earlier else {
             let source = Source::find(typed)?;
@@ -42,7 +53,7 @@ impl Weights {
                 );
                 return Err(Usage(text).into());
             }
-            return Ok(Weights { settings: source.settings()?, source: Some(source), url });
+            return Ok(Weights { settings: source.settings()?, source: Some(source), url, resumed });
         };
         let recorded = earlier.command.as_ref().and_then(|record| record.weights.as_deref());
         let kept = recorded == Some(typed.as_path()) && place.out.join("initial.safetensors").is_file();
@@ -51,11 +62,14 @@ impl Weights {
             Ok(source) => Some(source),
             Err(_) => Some(Source::Path(typed.clone())),
         };
-        Ok(Weights { source, url, settings: Vec::new() })
+        Ok(Weights { source, url, settings, resumed })
     }
 
     /// Says which settings go with the weights where none were typed.
     pub fn tell(&self, experiment: &Experiment, typed: &resolve::Typed, reporter: &mut dyn Reporter) {
+        if self.resumed {
+            return;
+        }
         let key = |pair: &String| pair.split('=').next().unwrap_or_default().to_owned();
         let used: Vec<&str> =
             self.settings.iter().filter(|&pair| !typed.contains(&key(pair))).map(String::as_str).collect();

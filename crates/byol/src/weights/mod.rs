@@ -13,7 +13,7 @@ mod source;
 mod storage;
 
 pub use read::{File, read};
-pub use source::Source;
+pub use source::{Source, settings_of};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use tch::Device;
 use super::known::{self, Known};
 use super::names::plain;
 use super::{File, IMAGENET, Normalized, WeightsError, form_of, is_checkpoint, read};
-use crate::config::{EncoderKind, StemKind};
+use crate::config::{EncoderKind, Experiment, StemKind};
 use crate::nearest::{hint, path_hint};
 use crate::run::model::{Choice, TrainedEncoder};
 
@@ -74,12 +74,7 @@ impl Source {
         let settings = match self {
             Source::Known(known) => known.settings(),
             Source::Path(path) if path.is_dir() || is_checkpoint(path) => {
-                let experiment = TrainedEncoder::open(path, Choice::default(), Device::Cpu)?.experiment;
-                Settings {
-                    form: Some((experiment.encoder, experiment.stem, experiment.width)),
-                    normalization: Some(Normalized { mean: experiment.mean, deviation: experiment.deviation }),
-                    image_size: Some(experiment.image_size),
-                }
+                return Ok(settings_of(&TrainedEncoder::open(path, Choice::default(), Device::Cpu)?.experiment));
             }
             Source::Path(path) => {
                 let file = read(path)?;
@@ -93,6 +88,16 @@ impl Source {
         };
         Ok(settings.pairs())
     }
+}
+
+/// Of an experiment, the settings that go with its weights, as `key=value`.
+pub fn settings_of(experiment: &Experiment) -> Vec<String> {
+    let settings = Settings {
+        form: Some((experiment.encoder, experiment.stem, experiment.width)),
+        normalization: Some(Normalized { mean: experiment.mean, deviation: experiment.deviation }),
+        image_size: Some(experiment.image_size),
+    };
+    settings.pairs()
 }
 
 /// What `byol export` has written into the header of a safetensors file.

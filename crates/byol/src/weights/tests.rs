@@ -219,6 +219,7 @@ fn what_does_not_fit_is_named_with_what_would() {
     words(more, "'layer1.0.se.weight' is not part of the configured encoder");
     let mut twice = network(NARROW, 10, "a.");
     twice.extend(network(NARROW, 10, "b."));
+    twice.insert("b.conv1.weight".to_owned(), Tensor::zeros([4, 3, 7, 7], (Kind::Float, Device::Cpu)));
     words(twice, "hold several networks ('a.', 'b.')");
     let mut broken = network(NARROW, 10, "");
     broken.insert("bn1.bias".to_owned(), Tensor::from_slice(&[0f32, f32::NAN, 0.0, 0.0]));
