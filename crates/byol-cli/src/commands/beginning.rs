@@ -6,10 +6,10 @@ use std::sync::Arc;
 use byol::config::resolve;
 use byol::config::{Experiment, StemKind};
 use byol::data::fetch::FetchOptions;
-use byol::run::event::{Event, Reporter};
 use byol::run::RunDirectory;
-use byol::weights::{Source, settings_of};
+use byol::run::event::{Event, Reporter};
 use byol::weights::known::{self, LICENCE};
+use byol::weights::{Source, settings_of};
 
 use super::resume::{Earlier, Place};
 use crate::args::{Beginning, Output};
