@@ -46,8 +46,10 @@ fn picture(path: &Path, gray: u8) {
 fn scene(path: &Path, kind: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let value = |x: u32, y: u32| {
+        let of = |number: u32| f64::from(kind % number);
         let (x, y, kind) = (f64::from(x) / 64.0, f64::from(y) / 48.0, f64::from(kind));
-        (128.0 + 60.0 * (kind * 1.7 + 9.0 * x + kind * 3.1 * x * y).sin() + 50.0 * (kind * 2.3 + 7.0 * y).sin()) as u8
+        let (one, other) = (kind * 1.7 + (3.0 + of(5)) * x + of(3) * y, kind * 2.3 + (2.0 + of(7)) * y - of(4) * x);
+        (128.0 + 55.0 * one.sin() + 50.0 * other.sin()) as u8
     };
     image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([value(x, y); 3])).save(path).unwrap();
 }

@@ -184,7 +184,7 @@ fn capital_letters_of_names_may_differ_where_one_picture_fits() {
     let dataset = open(root.path());
     contains(&dataset.warnings.join("\n"), &["skipped", "d.Png"]);
     // Names without ending or folder, likewise.
-    table(root.path(), "id,breed\na,x\nB,y\nC,x\n");
+    table(root.path(), "id,label\na,x\nB,y\nC,x\n");
     std::fs::remove_file(root.path().join("byol-split.csv")).unwrap();
     let message = refusal(root.path());
     contains(&message, &["class `y`"]);
