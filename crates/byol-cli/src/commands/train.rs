@@ -233,10 +233,11 @@ impl Job<'_> {
                 reporter.event(&Event::Warning { text });
             }
         }
-        if place.mode == OpenMode::Fresh && self.classifies {
-            for text in experiment::warn_of_test(&data) {
-                reporter.event(&Event::Warning { text });
-            }
+        if place.mode == OpenMode::Fresh
+            && self.classifies
+            && let Some(text) = experiment::warn_of_test(&data)
+        {
+            reporter.event(&Event::Warning { text });
         }
         let mut context = Context {
             experiment: &experiment,
