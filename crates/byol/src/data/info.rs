@@ -121,16 +121,12 @@ impl DataInfo {
         let test = info.splits.iter().find(|split| split.name == "test").map_or(0, |split| split.images);
         info.warnings.extend(few_test_images(test));
         if !unlabeled.is_empty() {
-<<<<<<< HEAD
-            let dataset = dataset.map_or_else(|| Dataset::open_arrays(&found, options), Ok)?;
-=======
             let dataset = match dataset {
                 Some(dataset) => dataset,
                 // Nothing of the data can be used, so nothing can be said of pools beside it.
                 None if info.is_damaged() => return Ok(info),
-                None => Dataset::open_arrays(&found)?,
+                None => Dataset::open_arrays(&found, options)?,
             };
->>>>>>> 03f35cf (Say nothing of pools beside data of which nothing can be used)
             info.add_pools(dataset, unlabeled, options)?;
         }
         Ok(info)

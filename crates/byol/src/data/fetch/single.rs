@@ -82,7 +82,7 @@ mod tests {
         let scene = Scene::new(Conduct::default());
         let path = fetch_file(&scene.file, &scene.options).unwrap();
         assert_eq!(fs::read(&path).unwrap(), scene.body);
-        assert_eq!(scene.there(), [scene.file.file_name.clone()]);
+        assert_eq!(scene.there(), std::slice::from_ref(&scene.file.file_name));
         assert_eq!(fetch_file(&scene.file, &scene.options).unwrap(), path);
         assert_eq!(scene.server.ranges().len(), 1);
         fs::write(&path, b"cut").unwrap();
