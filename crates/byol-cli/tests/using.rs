@@ -325,6 +325,17 @@ fn a_calibration_is_kept_and_used() {
     let said = text(&again.stderr);
     assert!(said.contains("too few to call them calibrated: 100 are needed"), "{said}");
 
+    // On what the run was trained on, if it was: its data lies there, and its test images do not.
+    assert!(!text(&calibrate.stderr).contains("the run's own data"), "{calibrate:?}");
+    let record = format!("data = {held:?}\nfolder = {:?}\n", copy.path());
+    std::fs::write(copy.path().join("run/command.toml"), record).unwrap();
+    let own = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");
+    let said = text(&own.stderr);
+    assert!(
+        own.status.success() && said.contains("lie in the run's own data and are none of its test images"),
+        "{said}"
+    );
+
     std::fs::create_dir(held.join("unicorns")).unwrap();
     let wrong = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");
     assert_eq!(wrong.status.code(), Some(1));
