@@ -54,7 +54,7 @@ pub(super) struct Session<'s, 'a> {
     /// Seconds of earlier sittings.
     earlier: f64,
     /// Where the run stands in its plan, where it has one.
-    countdown: Option<Countdown>,
+    countdown: Option<Box<Countdown>>,
 }
 
 pub(super) enum Opened<'s, 'a> {
@@ -122,7 +122,8 @@ impl<'s, 'a> Session<'s, 'a> {
             Some(plan) => Some(plan.clone()),
             None => self.directory.plan()?,
         };
-        self.countdown = plan.map(|plan| Countdown::begin(plan, self.directory.clone())).transpose()?;
+        let countdown = plan.map(|plan| Countdown::begin(plan, self.directory.clone())).transpose()?;
+        self.countdown = countdown.map(Box::new);
         Ok(())
     }
 

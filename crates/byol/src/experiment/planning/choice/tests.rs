@@ -83,7 +83,7 @@ fn too_little_time_is_told_with_what_is_needed() {
 
 #[test]
 fn looks_are_fewer_where_they_cost_more_than_training() {
-    // 160 images an epoch, and 300 that are looked at three times.
+    // 320 images an epoch; a look sees 360 twice and 300 once.
     let rates = Rates { evaluate: 20.0, ..RATES };
     let (experiment, plan) = lengths(&[], &images(60), 0.5, rates).unwrap();
     let looks = experiment.pretrain.epochs / experiment.pretrain.monitor_every;
