@@ -273,7 +273,7 @@ impl Reader<'_> {
         let (widths, heights) = (larger(tile.widths, columns), larger(tile.heights, rows));
         self.check_size(widths[0], heights[0])?;
         // Half of an odd side is rounded up in each tile.
-        let whole = |sides: [u32; 3], tiles: usize| tiles == 1 || sides[0].is_multiple_of(sides[1]);
+        let whole = |sides: [u32; 3], tiles: usize| tiles == 1 || sides[1] == 0 || sides[0].is_multiple_of(sides[1]);
         if !whole(tile.widths, columns) || !whole(tile.heights, rows) {
             return Err(other(UNFIT));
         }
