@@ -356,7 +356,7 @@ fn the_live_page_follows_a_run_from_before_its_beginning_to_its_end() {
     // Long enough to be watched.
     command.args(["--set", "supervised.epochs=400", "--set", "draws=1"]).stdout(Stdio::null());
     let mut trained = Running(command.spawn().expect("the program can be started"));
-    page.follow(&mut trained, "document.querySelector('.live .text').textContent.startsWith('baseline')");
+    page.follow(&mut trained, r"/^step \d+ of \d+, about .+ left of the whole: baseline/.test(document.querySelector('.live .text').textContent)");
     page.follow(&mut trained, "document.querySelector('#training .plot')");
     // What a reader has zoomed into stays while the curve grows.
     page.focus("#training .plot");
@@ -375,7 +375,7 @@ fn the_live_page_follows_a_run_from_before_its_beginning_to_its_end() {
     // The page asks once a second, so a stage that is shorter than that may be over when it asks again.
     page.follow(
         &mut trained,
-        "(() => { const text = document.querySelector('.live .text').textContent; return text !== '' && !text.startsWith('baseline'); })()",
+        "(() => { const text = document.querySelector('.live .text').textContent; return text !== '' && !text.includes(': baseline'); })()",
     );
     page.follow(&mut trained, "document.querySelector('.live .state').textContent === 'finished'");
     assert!(trained.0.wait().unwrap().success());
