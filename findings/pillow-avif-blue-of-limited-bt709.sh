@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pillow's AVIF plug-in shows saturated blue of a BT.709 AVIF in limited range (what video tools write) ten levels too dark. Its wheels
+# Pillow's AVIF plug-in shows saturated blue of a BT.709 AVIF in limited range (what video tools write) twelve levels too dark. Its wheels
 # build libavif with libyuv, whose matrices for 8 bits are bytes in 64ths: blue's factor of 2.112 does not fit and becomes 2. The
 # same samples under BT.601, whose factor of 2.017 nearly fits, come out within three levels. libavif's own arithmetic (10-bit files, or avifdec
 # with --depth 16) does not have it, so that a file of 10 bits shows another blue than the same of 8.
