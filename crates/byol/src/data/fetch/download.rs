@@ -152,16 +152,11 @@ impl Attempt<'_> {
     }
 
     fn classify(&self, error: ureq::Error) -> End {
-        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
         let reason = error.to_string();
         match error {
             ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => End::Unreachable(reason),
             ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => End::Unreachable(reason),
-            ureq::Error::Io(cause)
-                if matches!(cause.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable) =>
-            {
-                End::Unreachable(reason)
-            }
+            ureq::Error::Io(cause) if is_unreachable(&cause) => End::Unreachable(reason),
             ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => End::Cut(reason),
             _ => {
                 let option = self.options.url_option;
@@ -169,6 +164,13 @@ impl Attempt<'_> {
             }
         }
     }
+}
+
+/// Whether no connection came about. A name that could not be looked up has no kind of its own in std, but its text.
+fn is_unreachable(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+        || error.to_string().contains("lookup address")
 }
 
 /// `Content-Range: bytes START-END/TOTAL`, as far as it is given.
@@ -185,4 +187,19 @@ fn content_range(headers: &HeaderMap) -> ContentRange {
     };
     let start = range.split_once('-').and_then(|(start, _)| start.trim().parse().ok());
     ContentRange { start, total: total.trim().parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::ToSocketAddrs;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_nobody_knows_is_no_cut_connection() {
+        // RFC 2606 keeps the domain free.
+        let error = "nowhere.invalid:80".to_socket_addrs().unwrap_err();
+        assert!(is_unreachable(&error), "{error}");
+        assert!(!is_unreachable(&io::Error::from(io::ErrorKind::ConnectionReset)));
+    }
 }
