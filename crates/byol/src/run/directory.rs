@@ -428,14 +428,7 @@ impl RunDirectory {
     /// # Errors
     /// It is there but cannot be read.
     pub fn plan(&self) -> Result<Option<Plan>, RunError> {
-        let path = self.path.join(PLAN_FILE);
-        match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(RunError::Read { path, source }),
-        }
+        optional_json(self.path.join(PLAN_FILE))
     }
 
     /// The summary, where one was written.
@@ -443,14 +436,18 @@ impl RunDirectory {
     /// # Errors
     /// It is there but cannot be read.
     pub fn summary(&self) -> Result<Option<Summary>, RunError> {
-        let path = self.summary_path();
-        match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(RunError::Read { path, source }),
-        }
+        optional_json(self.summary_path())
+    }
+}
+
+/// What a JSON file holds, where it is there.
+fn optional_json<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RunError> {
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RunError::Read { path, source }),
     }
 }
 
