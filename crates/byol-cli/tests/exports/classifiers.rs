@@ -79,11 +79,11 @@ fn every_classifier_can_be_used_and_says_what_it_is() {
     assert_eq!(predict(&run, &["--classifier", "knn"]).0, Some(0));
 }
 
-#[test]
-fn the_lines_of_a_card_answer_as_predict_does() {
+/// Trains, exports, and holds the answers of the exports' Python lines against those of `byol predict`.
+fn exports_that_answer_as_predict_does(levels: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let settings = ["width=0.125", "labels_per_class=[6]", "supervised.minimum_steps=60"];
+    let settings = ["width=0.125", "labels_per_class=[6]", "supervised.minimum_steps=60", levels];
     train(&tiny(&settings), &folder.path().join("run"), Stages::Supervised);
     run_python("tests/exports/card.py", &[folder.path()]);
     let run = place("run");
@@ -122,6 +122,20 @@ fn the_lines_of_a_card_answer_as_predict_does() {
             }
         }
     }
+    folder
+}
+
+#[test]
+fn the_lines_of_a_card_answer_as_predict_does_where_levels_are_not_full() {
+    let folder = exports_that_answer_as_predict_does("levels=8000..50000");
+    let card = std::fs::read_to_string(folder.path().join("model.onnx.md")).unwrap();
+    assert!(card.contains("- (8000)) * 255 / 42000"), "{card}");
+}
+
+#[test]
+fn the_lines_of_a_card_answer_as_predict_does() {
+    let folder = exports_that_answer_as_predict_does("levels=full");
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     // The example has the same lines.
     let upright = |text: &str| {
         let begin = text.find("def upright(").unwrap();

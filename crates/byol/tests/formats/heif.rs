@@ -109,3 +109,40 @@ fn they_count_as_other_pictures_do() {
     let pictures = [&dataset.train, &dataset.test].map(|split| split.as_ref().map_or(0, |split| split.images.len()));
     assert_eq!(pictures.iter().sum::<usize>(), 8);
 }
+
+/// The names in `fixtures/formats/parquet/labels/heif.parquet`, with their labels.
+const INSIDE: [(&str, &[u8]); 4] =
+    [("gray.heic", b"0"), ("420.avif", b"1"), ("cropped.avif", b"0"), ("orientation-6.heic", b"1")];
+
+/// Whether a data set has the images of `INSIDE`, each by a name that ends as `name_of` says.
+fn holds_all(dataset: &Dataset, name_of: impl Fn(usize) -> String) {
+    let parts = [dataset.train.as_ref().unwrap(), dataset.test.as_ref().unwrap()];
+    for (number, (file, label)) in INSIDE.iter().enumerate() {
+        let (wanted, mut image) = (name_of(number), Image::default());
+        let found = parts.iter().find_map(|part| {
+            let index = (0..part.labels.len()).find(|&index| part.images.name(index).ends_with(&wanted))?;
+            part.images.read(index, &mut image).unwrap();
+            Some(part.labels[index])
+        });
+        assert_eq!(found, Some(u16::from(label[0] - b'0')), "{wanted}");
+        assert!(image == decoded(&folder().join(file)).unwrap(), "{file}");
+    }
+}
+
+#[test]
+fn tar_shards_and_parquet_hold_them_too() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("phones.tar");
+    let stem = |name: &str| name.split_once('.').unwrap().0.to_owned();
+    let members: Vec<(String, Vec<u8>)> = INSIDE
+        .iter()
+        .flat_map(|(name, label)| [((*name).to_owned(), fixture(name)), (format!("{}.cls", stem(name)), label.to_vec())])
+        .collect();
+    let borrowed: Vec<(&str, &[u8])> = members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    webdataset::shard(&file, &borrowed);
+    holds_all(&open(&file), |number| INSIDE[number].0.to_owned());
+
+    let file = root.path().join("phones.parquet");
+    fs::copy(Path::new(FIXTURES).join("parquet/labels/heif.parquet"), &file).unwrap();
+    holds_all(&open(&file), |number| format!("phones.parquet/{number}"));
+}

@@ -8,7 +8,7 @@ fn png(gray: u8) -> Vec<u8> {
     fs::read(folder.path().join("a.png")).unwrap()
 }
 
-fn shard(path: &Path, members: &[(&str, &[u8])]) {
+pub fn shard(path: &Path, members: &[(&str, &[u8])]) {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, content) in members {
         let mut header = tar::Header::new_ustar();
