@@ -1,4 +1,4 @@
-//! Any names as files, folders and links in a folder of pictures: what can be read is listed, or an error.
+//! Any names as files, folders and links in a folder of images: what can be read is listed, or an error.
 #![no_main]
 
 use std::ffi::OsStr;
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(source) = FolderSource::open(folder.path(), &OpenOptions::default()) {
         let mut image = Image::default();
         for index in 0..source.len() {
-            source.read(index, &mut image).expect("a picture that was listed can be read");
+            source.read(index, &mut image).expect("an image that was listed can be read");
         }
     }
 });

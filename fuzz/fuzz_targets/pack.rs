@@ -1,4 +1,4 @@
-//! Any bytes as the index of a packed file, with the right digest, and as a whole file: pictures of the sizes that it says,
+//! Any bytes as the index of a packed file, with the right digest, and as a whole file: images of the sizes that it says,
 //! or an error.
 #![no_main]
 
@@ -23,7 +23,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         for labeled in [data.train, data.test].into_iter().flatten() {
             assert!(labeled.labels.iter().all(|&label| usize::from(label) < data.class_names.len()));
             for index in 0..labeled.images.len() {
-                labeled.images.read(index, &mut image).expect("a picture of a sound index can be read");
+                labeled.images.read(index, &mut image).expect("an image of a sound index can be read");
                 assert_eq!(image.pixels.len(), 3 * image.width * image.height);
             }
         }

@@ -1,4 +1,4 @@
-//! Any bytes as a picture: pixels of the size that was read, or an error, within bounded memory.
+//! Any bytes as an image: pixels of the size that was read, or an error, within bounded memory.
 //!
 //! Decoders may panic on crafted files; the library catches that. The fuzzer's own hook would end the process first, so
 //! it is taken out.

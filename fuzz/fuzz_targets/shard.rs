@@ -1,4 +1,4 @@
-//! Any bytes as a shard, tar or Parquet by the first bit: pictures with labels among the classes, or an error.
+//! Any bytes as a shard, tar or Parquet by the first bit: images with labels among the classes, or an error.
 //!
 //! Readers and decoders may panic on crafted files; the library catches that. The fuzzer's own hook would end the process
 //! first, so it is taken out.

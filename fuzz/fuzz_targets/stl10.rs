@@ -1,4 +1,4 @@
-//! Any bytes as STL-10's files: pictures and labels that belong together, or an error.
+//! Any bytes as STL-10's files: images and labels that belong together, or an error.
 #![no_main]
 
 use byol::data::{Image, stl10};
@@ -23,12 +23,12 @@ fuzz_target!(|input: (Vec<u8>, u16, Vec<u8>, Vec<u8>)| {
         write("fold_indices.txt", &folds);
     }
     if let Ok(data) = stl10::open(folder.path()) {
-        let train = data.train.expect("a set without pictures is an error");
+        let train = data.train.expect("a set without images is an error");
         assert_eq!(train.images.len(), train.labels.len());
         assert!(train.labels.iter().all(|&label| label < 10));
         let mut image = Image::default();
         for index in 0..train.images.len() {
-            train.images.read(index, &mut image).expect("a picture of a sound file can be read");
+            train.images.read(index, &mut image).expect("an image of a sound file can be read");
         }
     }
 });

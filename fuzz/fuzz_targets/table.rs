@@ -1,4 +1,4 @@
-//! Any bytes as `labels.csv` beside two pictures: pictures within the folder, or an error.
+//! Any bytes as `labels.csv` beside two images: images within the folder, or an error.
 #![no_main]
 
 use byol::data::{Dataset, Image, OpenOptions};
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         for labeled in [data.train, data.test].into_iter().flatten() {
             assert!(labeled.labels.iter().all(|&label| usize::from(label) < data.class_names.len()));
             for index in 0..labeled.images.len() {
-                labeled.images.read(index, &mut image).expect("a picture that was listed can be read");
+                labeled.images.read(index, &mut image).expect("an image that was listed can be read");
             }
         }
     }

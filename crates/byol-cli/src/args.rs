@@ -56,12 +56,12 @@ pub struct Output {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Do everything on an embedded set of drawn pictures, in minutes
+    /// Do everything on an embedded set of synthetic images, in minutes
     Demo(Demo),
     /// Fetch and look at image data
     #[command(subcommand)]
     Data(Data),
-    /// Write pictures of t and t' views, with the sampled parameters as JSON
+    /// Write images of t and t' views, with the sampled parameters as JSON
     Views(Views),
     /// Train the baseline: encoder and classifier on the labelled images alone
     #[command(
@@ -83,11 +83,11 @@ pub enum Command {
     /// Compare: baseline, pre-training, fine-tuning, evaluations and report
     #[command(override_usage = "byol run --data <DIR> --out <RUN> [OPTIONS]\n       byol run --resume <RUN>")]
     Run(Run),
-    /// Say which classes pictures show, and how likely
+    /// Say which classes images show, and how likely
     Predict(commands::predict::Predict),
-    /// Write the representations of pictures as a matrix
+    /// Write the representations of images as a matrix
     Embed(commands::embed::Embed),
-    /// Find the pictures that are most like one
+    /// Find the images that are most like one
     Neighbors(commands::neighbors::Neighbors),
     /// Change one thing of BYOL at a time and compare; shows what each part is for
     Ablate(Ablate),
@@ -126,7 +126,7 @@ pub enum Data {
     Fetch(Fetch),
     /// Say what data holds: splits, classes, sizes, what is damaged, and what is in training and test alike
     Info(Info),
-    /// Decode pictures once into one file, from which training reads them without decoding
+    /// Decode images once into one file, from which training reads them without decoding
     Pack(Pack),
 }
 
@@ -143,7 +143,7 @@ pub struct Fetch {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum FetchSet {
-    /// STL-10: 5,000 labelled, 8,000 test and 100,000 unlabelled pictures, 2.6 GB
+    /// STL-10: 5,000 labelled, 8,000 test and 100,000 unlabelled images, 2.6 GB
     Stl10,
 }
 
@@ -152,7 +152,7 @@ pub struct Info {
     /// Anything that --data or --unlabeled takes elsewhere
     #[arg(value_name = "DIR")]
     pub data: PathBuf,
-    /// Stored values that become black to white in pictures of more than eight bits: full, 12bit, 0..4095
+    /// Stored values that become black to white in images of more than eight bits: full, 12bit, 0..4095
     #[arg(long, value_name = "LEVELS", default_value_t, allow_negative_numbers = true)]
     pub levels: Levels,
     #[command(flatten)]
@@ -165,12 +165,12 @@ pub struct Info {
 pub struct Views {
     #[command(flatten)]
     pub source: Source,
-    /// Folder for the pictures and views.html, which shows them
+    /// Folder for the images and views.html, which shows them
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     #[command(flatten)]
     pub force: Force,
-    /// How many pictures to show views of
+    /// How many images to show views of
     #[arg(long, value_name = "N", default_value = "8", value_parser = at_least_one, allow_negative_numbers = true)]
     pub count: usize,
     #[command(flatten)]
@@ -356,7 +356,7 @@ pub enum BenchName {
 
 #[derive(Args)]
 pub struct Source {
-    /// Labelled pictures: folders by class, with or without train/ and test/; a folder with a labels.csv; Parquet or tar
+    /// Labelled images: folders by class, with or without train/ and test/; a folder with a labels.csv; Parquet or tar
     /// files; a packed file; the binary files of STL-10 or CIFAR-10; or `patterns` for the embedded set
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
@@ -366,7 +366,7 @@ pub struct Source {
 
 #[derive(Args)]
 pub struct TrainingSource {
-    /// Labelled pictures: folders by class, with or without train/ and test/; a folder with a labels.csv; Parquet or tar
+    /// Labelled images: folders by class, with or without train/ and test/; a folder with a labels.csv; Parquet or tar
     /// files; a packed file; the binary files of STL-10 or CIFAR-10; or `patterns` for the embedded set
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     pub data: Option<PathBuf>,
@@ -376,7 +376,7 @@ pub struct TrainingSource {
 
 #[derive(Args, Default)]
 pub struct Strictness {
-    /// Refuse unreadable pictures instead of skipping them
+    /// Refuse unreadable images instead of skipping them
     #[arg(long)]
     pub strict: bool,
     #[command(flatten)]
@@ -393,7 +393,7 @@ pub struct KeptSplit {
 
 #[derive(Args)]
 pub struct Pool {
-    /// More pictures to pre-train on: a folder, or anything that --data takes, without its labels and its test pictures;
+    /// More images to pre-train on: a folder, or anything that --data takes, without its labels and its test images;
     /// may be given several times
     #[arg(long, value_name = "DIR")]
     pub unlabeled: Vec<PathBuf>,

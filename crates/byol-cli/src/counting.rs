@@ -1,4 +1,4 @@
-//! Progress of looking through many pictures: a bar on a terminal, a line now and then elsewhere, or JSON lines.
+//! Progress of looking through many images: a bar on a terminal, a line now and then elsewhere, or JSON lines.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,10 @@ use crate::output;
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 const BETWEEN_JSON: Duration = Duration::from_secs(1);
 
-/// Called with (pictures done, pictures in all), from any thread.
+/// Called with (images done, images in all), from any thread.
 pub type Counter = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// Tells how many pictures are done; `what` completes "N of M pictures ...".
+/// Tells how many images are done; `what` completes "N of M images ...".
 pub fn counter(options: Output, what: &'static str) -> Option<Counter> {
     match options {
         Output { json: true, .. } => {
@@ -44,7 +44,7 @@ pub fn counter(options: Output, what: &'static str) -> Option<Counter> {
             let pace = Pace::new(BETWEEN_LINES);
             Some(Arc::new(move |done, of| {
                 if pace.is_due() {
-                    crate::output::line(&format!("{done} of {of} pictures {what}"));
+                    crate::output::line(&format!("{done} of {of} images {what}"));
                 }
             }))
         }
@@ -73,6 +73,6 @@ impl Pace {
 }
 
 fn style() -> ProgressStyle {
-    let template = "{pos} of {len} pictures {msg} [{bar:24}] {percent:>3}%, {per_sec}, {eta} left";
+    let template = "{pos} of {len} images {msg} [{bar:24}] {percent:>3}%, {per_sec}, {eta} left";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }

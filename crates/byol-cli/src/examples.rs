@@ -19,7 +19,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "demo",
         &[
-            example("byol demo", "everything on drawn pictures, with a report in byol-demo"),
+            example("byol demo", "everything on synthetic images, with a report in byol-demo"),
             example(
                 "byol demo --out runs/demo --labels-per-class 1,5 --draws 1",
                 "with other label budgets, once each",
@@ -36,10 +36,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "data info",
         &[
-            example("byol data info photos", "pictures per split and class, and damaged files"),
+            example("byol data info photos", "images per split and class, and damaged files"),
             example(
                 "byol data info photos --unlabeled unlabeled",
-                "and what a pre-training would have, without copies of test pictures",
+                "and what a pre-training would have, without copies of test images",
             ),
             example(
                 "byol data info photos --split mine.csv --json",
@@ -66,7 +66,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example(
                 "byol views --data photos --out views --force",
-                "what the two recipes make of eight pictures; replaces earlier ones",
+                "what the two recipes make of eight images; replaces earlier ones",
             ),
             example("byol views --data patterns --out views --count 2 --set views=lab", "of another set of recipes"),
         ],
@@ -87,7 +87,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "pretrain",
         &[
-            example("byol pretrain --data photos --unlabeled unlabeled --out runs/byol", "on both sets of pictures"),
+            example("byol pretrain --data photos --unlabeled unlabeled --out runs/byol", "on both sets of images"),
             example("byol pretrain --resume runs/byol", "goes on where it was stopped"),
             example("byol pretrain --resume runs/byol --more-epochs 50", "pre-trains longer"),
             example(
@@ -133,7 +133,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ),
             example(
                 "byol run --data photos --unlabeled unlabeled --out runs/mine",
-                "with pictures of one's own, at label budgets that they allow",
+                "with images of one's own, at label budgets that they allow",
             ),
             example(
                 "byol run --data photos --unlabeled unlabeled --out runs/few --labels-per-class 5,all --draws 5",
@@ -151,10 +151,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "export",
         &[
-            example(
-                "byol export --from runs/all --out classifier.onnx",
-                "a classifier that takes pictures of any size",
-            ),
+            example("byol export --from runs/all --out classifier.onnx", "a classifier that takes images of any size"),
             example(
                 "byol export --from runs/all --out classifier.safetensors",
                 "for torchvision, with the Python that loads it",
@@ -167,12 +164,12 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example(
                 "byol predict --from runs/all photos --out predictions.csv",
-                "the five likeliest classes of each picture",
+                "the five likeliest classes of each image",
             ),
             example("byol predict --from runs/all photos --format jsonl --top 1", "a JSON object a line"),
             example(
                 "byol predict --from runs/all photos --page predictions.html --sort unsure",
-                "a page of the pictures, those to look at first",
+                "a page of the images, those to look at first",
             ),
             example(
                 "byol predict --from runs/all photos --classifier baseline --labels-per-class 10 --out p.csv --force",
@@ -209,7 +206,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "ablate",
         &[
-            example("byol ablate --out ablation --seeds 3", "every variant three times, on drawn pictures"),
+            example("byol ablate --out ablation --seeds 3", "every variant three times, on synthetic images"),
             example("byol ablate --out ablation --only full,no-predictor", "two variants alone"),
             example("byol ablate --out ablation --seeds 5 --resume", "further seeds beside those there"),
             example("byol ablate --lab --out lab", "the faults of the university lab's program"),
@@ -234,10 +231,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("byol bench pretrain --preset hour", "images per second, and where a step's time goes"),
             example("byol bench pretrain --sweep batch_size=64,256 --json", "at two batch sizes, for a program"),
-            example(
-                "byol bench augment --data photos --set-size 1000 --steps 100",
-                "views alone, of one's own pictures",
-            ),
+            example("byol bench augment --data photos --set-size 1000 --steps 100", "views alone, of one's own images"),
         ],
     ),
     (
@@ -272,10 +266,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
 
 /// The examples of the program.
 const PROGRAM: &[Example] = &[
-    example("byol demo", "everything on drawn pictures, in minutes"),
+    example("byol demo", "everything on synthetic images, in minutes"),
     example(
         "byol run --data photos --unlabeled unlabeled --out runs/mine",
-        "the whole comparison with pictures of one's own",
+        "the whole comparison with images of one's own",
     ),
     example("byol doctor", "what this machine has and what will be used"),
 ];

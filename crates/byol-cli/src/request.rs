@@ -15,7 +15,7 @@ use byol::run::record::{LabelBudget, Stage};
 
 use crate::args;
 
-/// Notes about pictures that are being looked at are so far apart.
+/// Notes about images that are being looked at are so far apart.
 const BETWEEN_NOTES: Duration = Duration::from_secs(10);
 
 /// What a configuration rests on where the options name no preset.
@@ -142,7 +142,7 @@ pub fn there(path: &Path) -> anyhow::Result<()> {
     Ok(data::require(path)?)
 }
 
-/// Opens data on another thread, and tells now and then how far that is: every picture is decoded once, which takes
+/// Opens data on another thread, and tells now and then how far that is: every image is decoded once, which takes
 /// minutes in a large folder.
 fn telling<T: Send>(
     reporter: &mut dyn Reporter,
@@ -161,7 +161,7 @@ fn telling<T: Send>(
         for (done, of) in progress {
             if last.elapsed() >= BETWEEN_NOTES {
                 last = Instant::now();
-                reporter.event(&Event::Note { text: format!("{done} of {of} pictures looked at") });
+                reporter.event(&Event::Note { text: format!("{done} of {of} images looked at") });
             }
         }
         opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

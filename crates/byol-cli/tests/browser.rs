@@ -182,7 +182,7 @@ fn a_cell_opens_its_pictures_and_the_map_its_neighbours() {
     let zoomed: String = page.ask(pixels);
     assert_ne!(whole, zoomed);
     page.click(".map .tools input");
-    assert_ne!(page.ask::<String>(pixels), zoomed, "pictures stand in place of the points");
+    assert_ne!(page.ask::<String>(pixels), zoomed, "images stand in place of the points");
     page.click(".map .tools input");
     page.press("0");
     page.click(".map .legend button");
@@ -206,7 +206,7 @@ fn a_cell_opens_its_pictures_and_the_map_its_neighbours() {
 #[test]
 fn the_page_says_what_is_wrong_what_words_mean_and_what_to_do_next() {
     let page = Page::open(&format!("file://{}", finished().join("report.html").display()));
-    // Wrong answers: each with what it is, what it was taken for, and its picture.
+    // Wrong answers: each with what it is, what it was taken for, and its image.
     let wrong: usize = page.ask("document.querySelectorAll('.mistakes > li').length");
     let said: String = page.ask("document.querySelector('#mistakes p').textContent");
     assert!((1..=100).contains(&wrong) && said.contains("the best classifier ("), "{wrong}: {said}");

@@ -29,7 +29,7 @@ use tch::{Device, Tensor};
 mod classifiers;
 
 const BATCHES: [usize; 3] = [1, 3, 17];
-/// Width and height of pictures that are resized on the way.
+/// Width and height of images that are resized on the way.
 const ODD: [[usize; 2]; 3] = [[50, 37], [20, 9], [200, 150]];
 
 fn data() -> Dataset {
@@ -131,7 +131,7 @@ fn run_python(script: &str, arguments: &[&Path]) -> String {
     text
 }
 
-/// Pictures in memory.
+/// Images in memory.
 struct Pictures(Vec<Image>);
 
 impl ImageSource for Pictures {
@@ -149,7 +149,7 @@ impl ImageSource for Pictures {
     }
 }
 
-/// Smooth pictures with some noise.
+/// Smooth images with some noise.
 fn pictures(count: usize, [width, height]: [usize; 2], seed: u64) -> Vec<Image> {
     let mut random = fastrand::Rng::with_seed(seed);
     let picture = |_| {
@@ -207,7 +207,7 @@ fn frozen(run: &Path, head: HeadKind) -> AnyClassifier {
     Chosen::open(run, Choice::default(), Some(ClassifierKind::Frozen(head)), Device::Cpu).unwrap().classifier
 }
 
-/// What the library computes: logits or representations of pictures, by its own loader.
+/// What the library computes: logits or representations of images, by its own loader.
 fn answers(run: &Path, part: Part, pictures: Vec<Image>) -> Tensor {
     let labeled = LabeledImages { labels: vec![0; pictures.len()], images: Arc::new(Pictures(pictures)) };
     let all: Vec<usize> = (0..labeled.labels.len()).collect();
@@ -309,7 +309,7 @@ fn other_programs_compute_the_same() {
     train(&plain, &of("plain"), Stages::All);
     train(&bottleneck, &of("bottleneck"), Stages::Supervised);
     train(&thin, &of("thin"), Stages::Pretrain);
-    // 60 labelled pictures in batches of 64 and 20 of 20: 4 steps. 100 pictures in batches of 16 twice: 12 steps.
+    // 60 labelled images in batches of 64 and 20 of 20: 4 steps. 100 images in batches of 16 twice: 12 steps.
     let cases = [
         case(&of("narrow"), Part::Classifier, &narrow, None, 4),
         case(&of("narrow"), Part::Linear, &narrow, None, 24),

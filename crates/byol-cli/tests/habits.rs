@@ -109,7 +109,7 @@ fn a_configuration_to_begin_with_is_the_presets() {
     let output = at(&["init", "--preset", "demo"]);
     assert!(output.status.success() && stdout(&output).contains("--config byol.toml"), "{output:?}");
     let text = std::fs::read_to_string(folder.path().join("byol.toml")).unwrap();
-    assert!(text.contains("# Side of the square pictures") && text.contains("image_size = 32"));
+    assert!(text.contains("# Side of the square images") && text.contains("image_size = 32"));
     let again = at(&["init"]);
     assert_eq!(again.status.code(), Some(1));
     let expected = "byol: byol.toml exists already; name another file, or replace it with --force\n";

@@ -118,13 +118,13 @@ fn damage_that_data_info_finds_is_listed_and_ends_it_with_a_failure() {
     }
     let data = folder.path().to_str().unwrap();
     assert!(byol(&["data", "info", data]).status.success());
-    std::fs::write(folder.path().join("dog/bad.png"), "no picture").unwrap();
+    std::fs::write(folder.path().join("dog/bad.png"), "no image").unwrap();
     let output = byol(&["data", "info", data, "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let info: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!((&info["splits"][0]["images"], info["damaged"].as_array().unwrap().len()), (&2.into(), 1));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("1 file cannot be read, ") && said.contains("bad.png: the content is "), "{said}");
-    // It never skips a picture silently, so there is nothing for --strict to change.
+    // It never skips an image silently, so there is nothing for --strict to change.
     assert_eq!(byol(&["data", "info", data, "--strict"]).status.code(), Some(2));
 }

@@ -24,7 +24,7 @@ fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
     text
 }
 
-/// A picture of 16 by 16 pixels of one colour, as a BMP file.
+/// An image of 16 by 16 pixels of one colour, as a BMP file.
 fn picture(path: &Path, colour: [u8; 3]) {
     let mut bytes = b"BM".to_vec();
     for number in [54 + 768u32, 0, 54, 40, 16, 16] {
@@ -37,7 +37,7 @@ fn picture(path: &Path, colour: [u8; 3]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Six pictures of two classes each, and a dozen without labels.
+/// Six images of two classes each, and a dozen without labels.
 fn pictures(home: &Path) {
     for number in 0..12u8 {
         picture(
@@ -116,7 +116,7 @@ fn a_run_goes_on_by_its_name_alone() {
     assert!(longer.contains("pre-training goes on from epoch 2 to 3"), "{longer}");
     assert!(longer.contains("cpu, 1 thread"), "{longer}");
 
-    // What cannot be is said before any picture is looked at.
+    // What cannot be is said before any image is looked at.
     let other = said(&disk, &["run", "--resume", "runs/mine"], 2);
     assert!(other.contains("byol pretrain --resume runs/mine continues it"), "{other}");
     let changed = said(&disk, &["pretrain", "--resume", "runs/mine", "--set", "tau=0.5"], 1);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-/// A folder with a run (`run`) and pictures: `pictures/NAME.png` in one colour each, `pictures/broken.png`, `empty/`.
+/// A folder with a run (`run`) and images: `pictures/NAME.png` in one colour each, `pictures/broken.png`, `empty/`.
 static PLACE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");
@@ -22,7 +22,7 @@ static PLACE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
         "",
     );
     assert!(views.status.success(), "{views:?}");
-    std::fs::write(pictures.join("broken.png"), "no picture").unwrap();
+    std::fs::write(pictures.join("broken.png"), "no image").unwrap();
     std::fs::create_dir(place.path().join("empty")).unwrap();
     place
 });
@@ -48,7 +48,7 @@ fn at(name: &str) -> String {
     PLACE.path().join(name).to_str().unwrap().to_owned()
 }
 
-/// The readable pictures, in the order of their paths.
+/// The readable images, in the order of their paths.
 fn pictures() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(PLACE.path().join("pictures")).unwrap().map(|entry| entry.unwrap().path());
     let mut pictures: Vec<PathBuf> =
@@ -76,8 +76,8 @@ fn predictions_are_a_table_and_what_is_unreadable_is_named() {
     let said = text(&output.stderr);
     assert!(said.contains("broken.png") && said.contains("images/s") && !said.contains("hardware"), "{said}");
     let overview = said.lines().find(|line| line.contains("less than 60 % sure")).unwrap();
-    assert!(overview.starts_with(&format!("{} pictures: ", pictures().len())), "{said}");
-    assert!(said.contains("calibrated on the run's 2000 test pictures: temperature"), "{said}");
+    assert!(overview.starts_with(&format!("{} images: ", pictures().len())), "{said}");
+    assert!(said.contains("calibrated on the run's 2000 test images: temperature"), "{said}");
 
     let strict = byol(&["predict", "--from", &at("run"), &at("pictures"), "--strict", "--out", &at("strict.csv")], "");
     assert_eq!(strict.status.code(), Some(1));
@@ -320,7 +320,7 @@ fn a_calibration_is_kept_and_used() {
     assert!(kept[0]["loss_after"].as_f64() <= kept[0]["loss_before"].as_f64(), "{kept}");
     let again = byol(&["predict", "--from", run, &picture], "");
     assert_eq!(again.stdout, calibrate.stdout);
-    // A dozen pictures are too few to promise anything.
+    // A dozen images are too few to promise anything.
     assert!(text(&again.stdout).contains(",false,"));
     let said = text(&again.stderr);
     assert!(said.contains("too few to call them calibrated: 100 are needed"), "{said}");
@@ -347,13 +347,13 @@ fn what_cannot_be_done_is_explained() {
     let (run, pictures, empty) = (at("run"), at("pictures"), at("empty"));
     let nowhere = at("nowhere");
     let cases: [(&[&str], i32, &str); 7] = [
-        (&["predict", "--from", &run, &empty], 1, "no pictures in"),
+        (&["predict", "--from", &run, &empty], 1, "no images in"),
         (&["predict", "--from", &run, "-"], 1, "standard input holds no paths"),
         (&["predict", "--from", &run, "-0", &pictures], 2, "--null is for paths on standard input"),
         (&["predict", "--from", &nowhere, &pictures], 1, "neither a run directory nor a checkpoint"),
         (&["predict", "--from", &empty, &pictures], 1, "config.toml"),
         (&["embed", "--from", &run, &pictures, "--out", "x.txt"], 2, "must end with .npy or .parquet"),
-        (&["neighbors", &pictures, "--in", &nowhere, "--from", &run], 1, "pictures: "),
+        (&["neighbors", &pictures, "--in", &nowhere, "--from", &run], 1, "images: "),
     ];
     for (arguments, code, message) in cases {
         let output = byol(arguments, "");

@@ -1,4 +1,4 @@
-// The windows of a convolution over pictures of few channels as rows of a matrix: [batch * height * width of the
+// The windows of a convolution over images of few channels as rows of a matrix: [batch * height * width of the
 // output, side * side * channels], filled up with zeros to a multiple of 8 columns. A block makes the rows of one line
 // of one output; a thread makes 8 columns of a row at a time.
 

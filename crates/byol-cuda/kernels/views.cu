@@ -1,4 +1,4 @@
-// Augmented views of a batch of pictures: crop, resize, flip, colours, blur, solarising, normalisation. One block makes
+// Augmented views of a batch of images: crop, resize, flip, colours, blur, solarising, normalisation. One block makes
 // one view. After every operation levels are cut to integers, as the CPU's renderer and torchvision do.
 //
 // Sweeps go from `thread` in steps of `threads` over quads of W adjacent pixels of a row, whose levels are read and written
@@ -6,7 +6,7 @@
 
 // What happens to one view; the Rust side has the same struct.
 struct View {
-    // First byte of the picture, [3, height, width].
+    // First byte of the image, [3, height, width].
     long long picture;
     int width, height;
     int left, top, crop_width, crop_height;
@@ -117,7 +117,7 @@ __device__ __forceinline__ float hue_channel(float n, float hue, float most, flo
     return (float)(int)((most - range * share) * (255.999f / 255.0f));
 }
 
-// One colour step on one pixel; `mean` is the picture's gray, for contrast.
+// One colour step on one pixel; `mean` is the image's gray, for contrast.
 __device__ __forceinline__ void change(int step, float amount, float mean, float& red, float& green, float& blue) {
     if (step == HUE) {
         float most = red > green ? red : green;

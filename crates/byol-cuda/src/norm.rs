@@ -21,7 +21,7 @@ pub struct Rows {
     pub per_group: usize,
 }
 
-/// The pictures before the stem's pooling.
+/// The images before the stem's pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     pub height: usize,
@@ -203,7 +203,7 @@ impl Rows {
         Grid { blocks: [self.channels.div_ceil(8) as u32, 1, 1], threads: [8, 128, 1] }
     }
 
-    /// Rows in each group after pooling pictures of `size`.
+    /// Rows in each group after pooling images of `size`.
     fn pooled_rows(&self, size: Size) -> usize {
         self.per_group / size.pixels() * size.pooled().pixels()
     }
@@ -409,7 +409,7 @@ impl Rows {
     /// where in its window that lies. `maxima` may be 0.
     ///
     /// # Safety
-    /// `x` has the rows of `self`, pictures of `size`; `y`, `maxima` and `positions` (uint8) a quarter of it.
+    /// `x` has the rows of `self`, images of `size`; `y`, `maxima` and `positions` (uint8) a quarter of it.
     ///
     /// # Errors
     /// The driver refuses.

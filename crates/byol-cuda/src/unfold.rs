@@ -13,7 +13,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     [NAME].into_iter()
 }
 
-/// Pictures, `[batch, height, width, channels]` in bfloat16, and the square windows over them.
+/// Images, `[batch, height, width, channels]` in bfloat16, and the square windows over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfold {
     pub batch: usize,

@@ -9,7 +9,7 @@ use crate::{Address, CudaError, Grid, Kernels};
 pub enum ColorStep {
     /// Multiplies by a factor.
     Brightness(f32),
-    /// Multiplies the difference from the picture's mean gray by a factor.
+    /// Multiplies the difference from the image's mean gray by a factor.
     Contrast(f32),
     /// Multiplies the difference from the pixel's gray by a factor.
     Saturation(f32),
@@ -26,7 +26,7 @@ pub const MOST_STEPS: usize = 5;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct View {
-    /// First byte of the picture, uint8 `[3, height, width]`.
+    /// First byte of the image, uint8 `[3, height, width]`.
     pub picture: i64,
     pub width: i32,
     pub height: i32,
@@ -49,7 +49,7 @@ pub struct View {
 }
 
 impl View {
-    /// The plain crop of a picture that begins at byte `picture`.
+    /// The plain crop of an image that begins at byte `picture`.
     pub fn crop(picture: usize, [width, height]: [usize; 2], [left, top, crop_width, crop_height]: [usize; 4]) -> View {
         let small = |length: usize| length as i32;
         View {
@@ -120,7 +120,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 /// A batch of views.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
-    /// Pictures in the device's memory.
+    /// Images in the device's memory.
     pub pictures: Address,
     /// So many [`View`]s in the device's memory.
     pub views: Address,
@@ -142,7 +142,7 @@ impl Batch {
     ///
     /// # Safety
     /// The addresses lead to memory of this device of the sizes that are documented, and every view's crop lies in its
-    /// picture.
+    /// image.
     ///
     /// # Errors
     /// The driver refuses.

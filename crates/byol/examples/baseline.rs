@@ -1,7 +1,7 @@
 //! The supervised baseline: a network trained on labelled images alone, and how well it does on the test images.
 //!
 //! ```sh
-//! cargo run --release --example baseline                         # drawn pictures, in seconds
+//! cargo run --release --example baseline                         # synthetic images, in seconds
 //! cargo run --release --example baseline -- data runs/baseline   # STL-10's files in the folder data
 //! ```
 

@@ -18,9 +18,9 @@ use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
 use byol::run::record::LabelBudget;
 
-/// Pictures that are made when they are read. Any thread may read any of them at any time.
+/// Images that are made when they are read. Any thread may read any of them at any time.
 struct Stripes {
-    /// Keeps the pictures of different splits apart.
+    /// Keeps the images of different splits apart.
     first: usize,
     count: usize,
 }
@@ -36,7 +36,7 @@ impl ImageSource for Stripes {
         if index >= self.count {
             return Err(DataError::IndexOutOfRange { source_name: "stripes".to_owned(), index, len: self.count });
         }
-        // A picture is a function of its index alone: what is random in training comes later.
+        // An image is a function of its index alone: what is random in training comes later.
         let number = self.first + index;
         let (width, shift) = (2 + number / 2 % 3, number / 6 % 4);
         image.width = SIDE;
@@ -87,7 +87,7 @@ pub fn custom_dataset(out: &Path) -> Result<String, Box<dyn Error>> {
     experiment.pretrain.epochs = 2;
     experiment.supervised.minimum_steps = 0;
     experiment.finetune.minimum_steps = 0;
-    // Flipped, a picture stays in its class; turned, it would not: no recipe turns pictures.
+    // Flipped, an image stays in its class; turned, it would not: no recipe turns images.
     experiment.validate()?;
 
     experiment::run(&mut Context {

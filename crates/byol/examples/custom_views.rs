@@ -1,8 +1,8 @@
-//! A recipe of one's own for the two views: which changes of a picture the encoder shall not see. Look at the views that
+//! A recipe of one's own for the two views: which changes of an image the encoder shall not see. Look at the views that
 //! it gives before training with them.
 //!
 //! ```sh
-//! cargo run --release --example custom_views                   # drawn pictures, in seconds
+//! cargo run --release --example custom_views                   # synthetic images, in seconds
 //! cargo run --release --example custom_views -- data my-views  # STL-10's files in the folder data
 //! ```
 
@@ -27,12 +27,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes views of the pictures in `data` to `out`, and takes some training steps on such views.
+/// Writes views of the images in `data` to `out`, and takes some training steps on such views.
 pub fn custom_views(data: &str, out: &Path) -> Result<(f64, f64), Box<dyn Error>> {
     let hardware = Hardware::auto();
     let mut experiment = Experiment::preset("demo")?;
 
-    // For pictures whose colour tells the classes apart and that have no upright side: large crops, no jitter of the
+    // For images whose colour tells the classes apart and that have no upright side: large crops, no jitter of the
     // hue, seldom gray. The second view is besides blurred, half the time.
     let first = Recipe { crop_area: [0.25, 1.0], hue: 0.0, grayscale_probability: 0.05, ..Recipe::paper_t_prime() };
     let second = Recipe { blur_probability: 0.5, solarize_probability: 0.0, ..first.clone() };

@@ -1,7 +1,7 @@
-//! Representations of pictures by a pre-trained encoder, and the nearest pictures to some of them.
+//! Representations of images by a pre-trained encoder, and the nearest images to some of them.
 //!
 //! ```sh
-//! cargo run --release --example embed_and_search                        # pre-trains on drawn pictures, in seconds
+//! cargo run --release --example embed_and_search                        # pre-trains on synthetic images, in seconds
 //! cargo run --release --example embed_and_search -- runs/photos photos  # with the encoder of a run, in a folder
 //! ```
 
@@ -39,14 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The four nearest pictures to each of the first five, one line for each.
+/// The four nearest images to each of the first five, one line for each.
 pub fn embed_and_search(
     run: &Path,
     images: Arc<dyn ImageSource>,
     hardware: &Hardware,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     // A run directory has all that is needed: the configuration says how to build the encoder and how to prepare
-    // pictures for it.
+    // images for it.
     let directory = RunDirectory::existing(run)?;
     let experiment = directory.experiment()?;
     let encoder = encoder_of(&directory.pretrain_checkpoints(1).require()?);
@@ -59,7 +59,7 @@ pub fn embed_and_search(
     let queries = vectors.narrow(0, 0, 5.min(vectors.size()[0]));
     let found = nearest(&vectors, &queries, 5)?;
     let line = |(query, neighbors): (usize, &Vec<(usize, f64)>)| {
-        // Every picture is nearest to itself.
+        // Every image is nearest to itself.
         let others = neighbors.iter().filter(|(index, _)| *index != query).take(4);
         let names: Vec<String> =
             others.map(|(index, similarity)| format!("{} ({similarity:.2})", images.name(*index))).collect();
@@ -68,7 +68,7 @@ pub fn embed_and_search(
     Ok(found.iter().enumerate().map(line).collect())
 }
 
-/// A short pre-training into `run`, for want of a better encoder; returns pictures to search in.
+/// A short pre-training into `run`, for want of a better encoder; returns images to search in.
 pub fn pretrain_on_patterns(run: &Path, hardware: &Hardware) -> Result<Arc<dyn ImageSource>, Box<dyn Error>> {
     let options = PatternOptions { unlabeled: 1024, train_per_class: 20, ..PatternOptions::default() };
     let data = patterns::dataset_with(options);
@@ -84,5 +84,5 @@ pub fn pretrain_on_patterns(run: &Path, hardware: &Hardware) -> Result<Arc<dyn I
         interrupt: &Interrupt::default(),
         reporter: &mut Silent,
     })?;
-    Ok(data.train.ok_or("the embedded set has training pictures")?.images)
+    Ok(data.train.ok_or("the embedded set has training images")?.images)
 }

@@ -1,8 +1,8 @@
-//! BYOL on a folder of pictures without labels. What it leaves behind is a run directory, with the encoder's weights in
+//! BYOL on a folder of images without labels. What it leaves behind is a run directory, with the encoder's weights in
 //! its newest checkpoint.
 //!
 //! ```sh
-//! cargo run --release --example pretrain_folder                        # drawn pictures, in seconds
+//! cargo run --release --example pretrain_folder                        # synthetic images, in seconds
 //! cargo run --release --example pretrain_folder -- photos runs/photos  # JPEG, PNG and WebP files in photos
 //! ```
 
@@ -28,12 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Pre-trains on the pictures in `folder`, or on drawn ones, and returns how many weights the encoder has.
+/// Pre-trains on the images in `folder`, or on drawn ones, and returns how many weights the encoder has.
 pub fn pretrain_folder(folder: Option<&Path>, out: &Path) -> Result<usize, Box<dyn Error>> {
     let hardware = Hardware::auto();
     let mut data = Dataset::builder("pictures", [""; 0]).build();
     match folder {
-        // Pictures that cannot be read are skipped; `data.warnings` names them.
+        // Images that cannot be read are skipped; `data.warnings` names them.
         Some(folder) => data.add_unlabeled(folder, &OpenOptions::default())?,
         None => data.unlabeled = few_drawn_pictures().unlabeled,
     }

@@ -1,5 +1,5 @@
-//! Pictures for people: originals with views of them, test pictures with their nearest neighbours (PNG files), and sheets
-//! of small pictures of test images (JPEG). Which pictures are shown is the caller's choice; how views are sampled and rendered is in [`augment`](crate::augment).
+//! Images for people: originals with views of them, test images with their nearest neighbours (PNG files), and sheets
+//! of thumbnails of test images (JPEG). Which images are shown is the caller's choice; how views are sampled and rendered is in [`augment`](crate::augment).
 
 use std::path::{Path, PathBuf};
 
@@ -14,20 +14,20 @@ use crate::random::{Coordinates, Stream, rng};
 use crate::run::directory::write_atomically;
 use crate::run::record::{Neighbor, NeighborExample, Thumbnails, ViewExample};
 
-/// Longest side of a written original, in pixels; larger pictures are made smaller.
+/// Longest side of a written original, in pixels; larger images are made smaller.
 const LONGEST_SIDE: u32 = 192;
-/// Longest side of a small picture, and how many share a sheet.
+/// Longest side of a small image, and how many share a sheet.
 const THUMBNAIL_SIDE: u32 = 48;
 const SHEET_COLUMNS: usize = 20;
 const SHEET_PICTURES: usize = 400;
-/// Places of small pictures are multiples of JPEG's largest block, so that none bleeds into another.
+/// Places of small images are multiples of JPEG's largest block, so that none bleeds into another.
 const BLOCK: u32 = 16;
 const JPEG_QUALITY: u8 = 78;
 
-/// Pictures could not be written.
+/// Images could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum GalleryError {
-    #[error("picture {index} does not exist: there are {len}")]
+    #[error("image {index} does not exist: there are {len}")]
     NoSuchPicture { index: usize, len: usize },
     #[error(transparent)]
     Data(#[from] DataError),
@@ -43,7 +43,7 @@ pub enum GalleryError {
         #[source]
         source: std::io::Error,
     },
-    #[error("picture {} cannot be written", path.display())]
+    #[error("image {} cannot be written", path.display())]
     Write {
         path: PathBuf,
         #[source]
@@ -63,14 +63,14 @@ pub enum GalleryError {
     },
 }
 
-/// Which views to write of which pictures.
+/// Which views to write of which images.
 #[derive(Clone, Copy)]
 pub struct ViewSheet<'a> {
     pub source: &'a dyn ImageSource,
     pub indices: &'a [usize],
     pub t: &'a Recipe,
     pub t_prime: &'a Recipe,
-    /// Views of each picture with each recipe.
+    /// Views of each image with each recipe.
     pub views: usize,
     /// Side of a view in pixels.
     pub side: usize,
@@ -81,7 +81,7 @@ pub struct ViewSheet<'a> {
 #[derive(Serialize)]
 struct SampledView<'a> {
     picture: &'a str,
-    /// The picture's index in its source.
+    /// The image's index in its source.
     index: usize,
     file: &'a str,
     /// `t` or `t_prime`.
@@ -89,11 +89,11 @@ struct SampledView<'a> {
     parameters: &'a ViewParams,
 }
 
-/// Writes each picture and views of it as PNG files into `out` (made where it does not exist), and the sampled
+/// Writes each image and views of it as PNG files into `out` (made where it does not exist), and the sampled
 /// parameters as `views.json`. The names in the result are relative to `out`.
 ///
 /// # Errors
-/// A picture does not exist or cannot be read, or a file cannot be written; the error names it.
+/// An image does not exist or cannot be read, or a file cannot be written; the error names it.
 pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>, GalleryError> {
     make_folder(out)?;
     let mut renderer = Renderer::new(sheet.side);
@@ -134,16 +134,16 @@ pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>
     Ok(examples)
 }
 
-/// A test picture and the training pictures nearest to it.
+/// A test image and the training images nearest to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Neighbors {
-    /// Index of the test picture.
+    /// Index of the test image.
     pub query: usize,
-    /// Indices of training pictures with their cosine similarity, nearest first.
+    /// Indices of training images with their cosine similarity, nearest first.
     pub nearest: Vec<(usize, f64)>,
 }
 
-/// Writes test pictures and their nearest training pictures as PNG files into `out` (made where it does not exist).
+/// Writes test images and their nearest training images as PNG files into `out` (made where it does not exist).
 /// The names in the result are relative to `out`.
 ///
 /// # Errors
@@ -171,7 +171,7 @@ pub fn write_neighbors(
     Ok(examples)
 }
 
-/// Writes small pictures of the test images `indices` into sheets in `out` (made where it does not exist).
+/// Writes thumbnails of the test images `indices` into sheets in `out` (made where it does not exist).
 ///
 /// # Errors
 /// As [`write_views`].
@@ -231,7 +231,7 @@ fn write_original(image: &Image, path: &Path) -> Result<(), GalleryError> {
     save(&scaled_to(interleaved(&image.pixels, image.width, image.height), LONGEST_SIDE), path)
 }
 
-/// A picture as JPEG, made smaller where its longest side is longer than `most`.
+/// An image as JPEG, made smaller where its longest side is longer than `most`.
 pub(crate) fn small_jpeg(image: &Image, most: u32) -> Result<Vec<u8>, image::ImageError> {
     let small = scaled_to(interleaved(&image.pixels, image.width, image.height), most);
     let mut bytes = Vec::new();
@@ -239,7 +239,7 @@ pub(crate) fn small_jpeg(image: &Image, most: u32) -> Result<Vec<u8>, image::Ima
     Ok(bytes)
 }
 
-/// The picture, made smaller where its longest side is longer than `most`.
+/// The image, made smaller where its longest side is longer than `most`.
 fn scaled_to(picture: RgbImage, most: u32) -> RgbImage {
     let longest = picture.width().max(picture.height());
     if longest <= most {
@@ -253,7 +253,7 @@ fn write_planes(pixels: &[u8], width: usize, height: usize, path: &Path) -> Resu
     save(&interleaved(pixels, width, height), path)
 }
 
-/// A picture from its planes `[3, height, width]`.
+/// An image from its planes `[3, height, width]`.
 fn interleaved(pixels: &[u8], width: usize, height: usize) -> RgbImage {
     ImageBuffer::from_fn(width as u32, height as u32, |x, y| {
         let at = y as usize * width + x as usize;
@@ -272,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    /// Pictures of one colour whose width grows with their index.
+    /// Images of one colour whose width grows with their index.
     struct Plain(usize);
 
     impl ImageSource for Plain {
@@ -319,7 +319,7 @@ mod tests {
 
         let missing = ViewSheet { indices: &[2], ..sheet };
         let error = write_views(&missing, &out).unwrap_err();
-        assert_eq!(error.to_string(), "picture 2 does not exist: there are 2");
+        assert_eq!(error.to_string(), "image 2 does not exist: there are 2");
         std::fs::remove_dir_all(&out).unwrap();
     }
 
@@ -334,7 +334,7 @@ mod tests {
         let second = image::open(out.join(&written.sheets[1])).unwrap().to_rgb8();
         assert_eq!((first.dimensions(), second.dimensions()), ((960, 960), (960, 240)));
         let near = |found: Rgb<u8>, wanted: [u8; 3]| found.0.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 12);
-        // The middle of the 400th picture, and the gray above a wide one.
+        // The middle of the 400th image, and the gray above a wide one.
         assert!(near(*second.get_pixel(24, 24), [200, 100, 50]), "{:?}", second.get_pixel(24, 24));
         assert!(near(*first.get_pixel(48 + 24, 4), [128; 3]), "{:?}", first.get_pixel(72, 4));
         std::fs::remove_dir_all(&out).unwrap();

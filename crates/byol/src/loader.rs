@@ -1,7 +1,7 @@
 //! Batches, rendered ahead of the training step by worker threads.
 //!
 //! Which images a batch holds and how they are augmented is a pure function of (seed, epoch, sample index, view), so it
-//! does not matter which thread renders it. `schedule` says which pictures, `render` makes the batches.
+//! does not matter which thread renders it. `schedule` says which images, `render` makes the batches.
 
 mod render;
 mod schedule;
@@ -27,7 +27,7 @@ use crate::data::{DataError, ImageSource};
 use crate::device::Hardware;
 use crate::random::{self, Coordinates, Stream};
 
-/// A picture that cannot become part of a batch.
+/// An image that cannot become part of a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(transparent)]
@@ -43,7 +43,7 @@ pub enum LoadError {
 /// Batches that each worker may have ready and waiting.
 const READY_PER_WORKER: usize = 1;
 
-/// How pictures become batches.
+/// How images become batches.
 #[derive(Clone)]
 pub struct Pictures {
     pub source: Arc<dyn ImageSource>,
@@ -53,12 +53,12 @@ pub struct Pictures {
     pub seed: u64,
     /// What the network that reads the batches runs on: where they are rendered, and in which type.
     pub hardware: Hardware,
-    /// All pictures in the memory of the GPU that renders them; without them those of each batch travel.
+    /// All images in the memory of the GPU that renders them; without them those of each batch travel.
     pub resident: Option<Arc<DevicePictures>>,
 }
 
 impl Pictures {
-    /// The pictures of `source` as the views of an experiment's pre-training, for that hardware.
+    /// The images of `source` as the views of an experiment's pre-training, for that hardware.
     pub fn of(experiment: &Experiment, source: Arc<dyn ImageSource>, hardware: &Hardware) -> Pictures {
         Pictures {
             source,
@@ -70,11 +70,11 @@ impl Pictures {
         }
     }
 
-    /// Brings all pictures into the GPU's memory, where a GPU renders the views and they take no more than half of what
+    /// Brings all images into the GPU's memory, where a GPU renders the views and they take no more than half of what
     /// is free.
     ///
     /// # Errors
-    /// A picture cannot be read.
+    /// An image cannot be read.
     pub fn make_resident(&mut self) -> Result<(), LoadError> {
         if let Some(index) = gpu_of(&self.hardware) {
             let limit = Kernels::load(index).and_then(|kernels| kernels.free_memory()).map_err(GpuError::from)? / 2;
@@ -85,17 +85,17 @@ impl Pictures {
     }
 }
 
-/// What one view of a picture is drawn with.
+/// What one view of an image is drawn with.
 #[derive(Clone, Debug)]
 pub enum ViewKind {
-    /// The whole picture, resized: for evaluation.
+    /// The whole image, resized: for evaluation.
     Whole,
-    /// Drawn from a recipe; `view` keeps views of one picture apart.
+    /// Drawn from a recipe; `view` keeps views of one image apart.
     Random { recipe: Recipe, view: u64 },
 }
 
 impl ViewKind {
-    /// What happens to the view of picture `index`, of that width and height, in `epoch`.
+    /// What happens to the view of image `index`, of that width and height, in `epoch`.
     fn draw(&self, [width, height]: [usize; 2], seed: u64, epoch: usize, index: usize) -> ViewParams {
         match self {
             ViewKind::Whole => ViewParams::whole(width, height),
@@ -153,12 +153,12 @@ pub fn scheduled(
     })
 }
 
-/// Renders the pictures `indices` once, whole and in order, in batches of `batch_size`.
+/// Renders the images `indices` once, whole and in order, in batches of `batch_size`.
 pub fn whole(pictures: Pictures, indices: Vec<usize>, batch_size: usize, workers: usize) -> Batches {
     in_order(pictures, vec![ViewKind::Whole], indices, batch_size, workers)
 }
 
-/// Renders views of the pictures `indices` once, in order, in batches of `batch_size`. Random views are those of epoch 0.
+/// Renders views of the images `indices` once, in order, in batches of `batch_size`. Random views are those of epoch 0.
 pub fn in_order(
     pictures: Pictures,
     views: Vec<ViewKind>,

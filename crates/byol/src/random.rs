@@ -21,11 +21,11 @@ pub enum Stream {
     LabelDraw = 4,
     /// Stratified folds and hold-out splits.
     Split = 5,
-    /// The drawn pictures of the embedded set.
+    /// The synthetic images of the embedded set.
     Pattern = 6,
     /// Bootstrap resampling of test images and draws.
     Bootstrap = 7,
-    /// Which pictures the report shows.
+    /// Which images the report shows.
     Gallery = 8,
     /// The order of images in linear evaluation by SGD.
     LinearOrder = 9,

@@ -16,7 +16,7 @@ use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
 use byol::train::TrainError;
 
-/// Drawn pictures of which so many of so many classes have labels.
+/// Drawn images of which so many of so many classes have labels.
 fn data(classes: usize, labels: usize, unlabeled: usize) -> Dataset {
     let mut data = dataset_with(PatternOptions { side: 32, train_per_class: labels, test_per_class: 2, unlabeled });
     let few = |split: LabeledImages| {

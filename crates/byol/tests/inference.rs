@@ -19,7 +19,7 @@ use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
 use byol::train::supervised;
 use tch::{Device, Tensor};
 
-/// Trains a tiny classifier on drawn pictures.
+/// Trains a tiny classifier on synthetic images.
 fn train(out: &Path, data: &Dataset, hardware: &Hardware) {
     let set = ["image_size=24", "width=0.0625", "draws=1", "supervised.epochs=2", "supervised.minimum_steps=30"];
     let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
@@ -37,7 +37,7 @@ fn train(out: &Path, data: &Dataset, hardware: &Hardware) {
     .unwrap();
 }
 
-/// Writes pictures as PNG files, which keep every level, with files that are no pictures between them.
+/// Writes images as PNG files, which keep every level, with files that are no images between them.
 fn write(source: &dyn ImageSource, folder: &Path) -> Vec<PathBuf> {
     let mut image = Image::default();
     let mut files = Vec::new();
@@ -53,7 +53,7 @@ fn write(source: &dyn ImageSource, folder: &Path) -> Vec<PathBuf> {
         files.push(path);
         if index % 5 == 2 {
             let path = folder.join(format!("{index:03}-broken.png"));
-            std::fs::write(&path, "no picture").unwrap();
+            std::fs::write(&path, "no image").unwrap();
             files.push(path);
         }
     }

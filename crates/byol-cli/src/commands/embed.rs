@@ -24,7 +24,7 @@ pub struct Embed {
     pub trained: pictures::TrainedEncoder,
     #[command(flatten)]
     pub pictures: Pictures,
-    /// FILE.npy, a float32 matrix with a row for each picture, whose paths go to FILE.npy.paths.csv, and which network made
+    /// FILE.npy, a float32 matrix with a row for each image, whose paths go to FILE.npy.paths.csv, and which network made
     /// it to FILE.npy.network.json; or FILE.parquet, a table of paths and lists of float32
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

@@ -25,7 +25,7 @@ pub struct Export {
     /// The file; a model card goes beside it, and for safetensors the Python lines that load it
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Leave the classifier's last layer out: pictures to representations
+    /// Leave the classifier's last layer out: images to representations
     #[arg(long)]
     pub encoder_only: bool,
     #[command(flatten)]
@@ -68,7 +68,7 @@ impl StageName {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum InputName {
-    /// uint8 pictures of any size: cropping, resizing and normalising are in the graph
+    /// uint8 images of any size: cropping, resizing and normalising are in the graph
     Pictures,
     /// float32, resized and normalised already
     Normalized,
@@ -84,7 +84,7 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
         })?,
     };
     if options.input == InputName::Normalized && format != Format::Onnx {
-        return Err(Usage("--input is for --format onnx: the others take normalised pictures alone".to_owned()).into());
+        return Err(Usage("--input is for --format onnx: the others take normalised images alone".to_owned()).into());
     }
     // Weights are only moved here.
     let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, None)?;

@@ -21,10 +21,10 @@ use crate::{interrupt, output, request};
 
 #[derive(Args)]
 pub struct Neighbors {
-    /// The picture whose like is looked for
+    /// The image whose like is looked for
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
-    /// Where to look: a file that `byol embed` wrote with the same network, or a folder of pictures
+    /// Where to look: a file that `byol embed` wrote with the same network, or a folder of images
     #[arg(long = "in", value_name = "FILE|DIR")]
     pub among: PathBuf,
     #[command(flatten)]
@@ -32,7 +32,7 @@ pub struct Neighbors {
     /// How many to show, nearest first
     #[arg(long, value_name = "N", default_value = "10", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: usize,
-    /// Write a page with the pictures
+    /// Write a page with the images
     #[arg(long, value_name = "FILE.html")]
     pub page: Option<PathBuf>,
     #[command(flatten)]
@@ -89,7 +89,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
         let similar =
             |found: &Neighbor| shown(names[found.row].clone().into(), format!("similarity {:.3}", found.similarity));
         let groups = vec![
-            Group { heading: "The picture".to_owned(), pictures: vec![shown(options.image.clone(), String::new())] },
+            Group { heading: "The image".to_owned(), pictures: vec![shown(options.image.clone(), String::new())] },
             Group { heading: "Nearest first".to_owned(), pictures: nearest.iter().map(similar).collect() },
         ];
         let about = vec![format!("Searched in {}.", options.among.display())];
@@ -111,7 +111,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
         }
     }
     if let (Some(page), false) = (&options.page, output.quiet || output.json) {
-        output::line(&format!("the pictures are in {}", page.display()));
+        output::line(&format!("the images are in {}", page.display()));
     }
     Ok(Ending::Done)
 }

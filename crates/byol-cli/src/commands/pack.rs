@@ -14,17 +14,17 @@ use crate::{interrupt, output, place};
 
 #[derive(Args)]
 pub struct Pack {
-    /// Folders by class, pictures with a labels.csv, Parquet or tar files, or pictures without labels
+    /// Folders by class, images with a labels.csv, Parquet or tar files, or images without labels
     #[arg(value_name = "DIR")]
     pub data: PathBuf,
     /// The packed file; its name should end in .byolpack
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Pixels that the shorter side has at most; smaller pictures stay as they are. About 1.15 times the image size of
+    /// Pixels that the shorter side has at most; smaller images stay as they are. About 1.15 times the image size of
     /// the training is enough
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SIZE, value_parser = size, allow_negative_numbers = true)]
     pub size: usize,
-    /// Stored values that become black to white in pictures of more than eight bits: full, 12bit, 0..4095
+    /// Stored values that become black to white in images of more than eight bits: full, 12bit, 0..4095
     #[arg(long, value_name = "LEVELS", default_value_t, allow_negative_numbers = true)]
     pub levels: Levels,
     #[command(flatten)]
@@ -59,7 +59,7 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
         }));
     } else {
         let (megabytes, out) = (packed.bytes as f64 / 1e6, options.out.display());
-        output::text(&format!("{} pictures in {out}, {megabytes:.0} MB; use it with --data {out}", packed.pictures));
+        output::text(&format!("{} images in {out}, {megabytes:.0} MB; use it with --data {out}", packed.pictures));
     }
     Ok(Ending::Done)
 }

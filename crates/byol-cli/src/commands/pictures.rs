@@ -1,4 +1,4 @@
-//! What `byol predict`, `embed` and `neighbors` share: which network, which pictures, going through them, and the sentences
+//! What `byol predict`, `embed` and `neighbors` share: which network, which images, going through them, and the sentences
 //! about it.
 
 use std::io::BufReader;
@@ -101,7 +101,7 @@ pub enum ClassifierName {
     Baseline,
     /// A linear layer on the frozen pre-trained encoder
     Linear,
-    /// Votes of the nearest labelled pictures in the pre-trained encoder's representation
+    /// Votes of the nearest labelled images in the pre-trained encoder's representation
     Knn,
 }
 
@@ -193,14 +193,14 @@ pub fn about_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
 
 #[derive(Args)]
 pub struct Pictures {
-    /// Picture files, and folders, which are searched with all that is in them; `-` reads a list of paths from standard
+    /// Image files, and folders, which are searched with all that is in them; `-` reads a list of paths from standard
     /// input, one a line
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// Paths on standard input end with a NUL byte, as `find -print0` writes them
     #[arg(long, short = '0')]
     pub null: bool,
-    /// An unreadable picture ends the work instead of being left out
+    /// An unreadable image ends the work instead of being left out
     #[arg(long)]
     pub strict: bool,
 }
@@ -269,7 +269,7 @@ pub fn go_through(
             told = Instant::now();
             let rate = f64::from(done) / begun.elapsed().as_secs_f64();
             let left = wording::duration((files.len() as f64 - f64::from(done)) / rate);
-            let text = format!("{done} of {} pictures, {rate:.0} images/s, {left} left", files.len());
+            let text = format!("{done} of {} images, {rate:.0} images/s, {left} left", files.len());
             reporter.event(&Event::Note { text });
         }
         Ok(())
@@ -282,7 +282,7 @@ pub fn go_through(
     }
     if timing.unreadable > 0 {
         let were = if timing.unreadable == 1 { "was" } else { "were" };
-        let text = format!("{} of {} pictures could not be read and {were} left out", timing.unreadable, files.len());
+        let text = format!("{} of {} images could not be read and {were} left out", timing.unreadable, files.len());
         reporter.event(&Event::Warning { text });
     }
     Ok(timing)
@@ -296,7 +296,7 @@ pub fn sentence(timing: &Timing, network: &Network) -> String {
     };
     format!(
         "{} in {:.1} s: {:.1} images/s on {on}",
-        wording::counted(timing.pictures, "picture"),
+        wording::counted(timing.pictures, "image"),
         timing.elapsed.as_secs_f64(),
         timing.images_per_second(),
     )
@@ -317,7 +317,7 @@ pub fn ended(timing: &Timing) -> serde_json::Value {
     })
 }
 
-/// Milliseconds of a thread for each picture.
+/// Milliseconds of a thread for each image.
 fn parts(timing: &Timing) -> [(&'static str, f64); 5] {
     let pictures = (timing.pictures + timing.unreadable).max(1) as f64;
     [

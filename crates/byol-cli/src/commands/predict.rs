@@ -21,7 +21,7 @@ use crate::exit::{Ending, Usage};
 use crate::place::{self, Force, Target};
 use crate::{interrupt, output, request, wording};
 
-/// Answers for each picture, where nothing else is asked for.
+/// Answers for each image, where nothing else is asked for.
 const TOP: usize = 5;
 /// An answer that is less likely is counted as unsure.
 const SURE: f64 = 0.6;
@@ -43,17 +43,17 @@ pub struct Predict {
     /// The order of the predictions
     #[arg(long, value_name = "ORDER", default_value = "given")]
     pub sort: Order,
-    /// Write a page with the pictures, by class
+    /// Write a page with the images, by class
     #[arg(long, value_name = "FILE.html")]
     pub page: Option<PathBuf>,
     #[command(flatten)]
     pub force: Force,
-    /// Classes for each picture, likeliest first [default: 5, or all if there are fewer]
+    /// Classes for each image, likeliest first [default: 5, or all if there are fewer]
     #[arg(long, value_name = "N", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: Option<usize>,
-    /// Choose the temperature of the probabilities first, on labelled pictures that trained nothing: a folder with a
+    /// Choose the temperature of the probabilities first, on labelled images that trained nothing: a folder with a
     /// folder for each class, named as the class. It is kept in the run directory, for this and later predictions
-    /// [default: that of the run's test pictures]
+    /// [default: that of the run's test images]
     #[arg(long, value_name = "DIR")]
     pub calibrate_on: Option<PathBuf>,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Order {
-    /// As the pictures were given, those of a folder by their paths
+    /// As the images were given, those of a folder by their paths
     Given,
     /// Surest answer first
     Surest,
@@ -142,7 +142,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let found = overview.sentence(class_names);
     let about_probabilities = in_use.as_ref().map_or_else(
         || {
-            "the probabilities are not calibrated; --calibrate-on DIR does that with labelled pictures that trained nothing"
+            "the probabilities are not calibrated; --calibrate-on DIR does that with labelled images that trained nothing"
                 .to_owned()
         },
         InUse::sentence,
@@ -171,7 +171,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         output::text(&format!("{} predictions are in {}", timing.pictures, out.display()));
     }
     if let (Some(page), false) = (&options.page, output.quiet) {
-        output::line(&format!("the pictures are in {}", page.display()));
+        output::line(&format!("the images are in {}", page.display()));
     }
     Ok(Ending::Done)
 }
@@ -258,7 +258,7 @@ impl Overview {
         let are = if self.unsure == 1 { "is" } else { "are" };
         format!(
             "{}: {}; {} {are} less than {:.0} % sure",
-            wording::counted(self.pictures, "picture"),
+            wording::counted(self.pictures, "image"),
             parts.join(", "),
             self.unsure,
             100.0 * SURE
@@ -266,7 +266,7 @@ impl Overview {
     }
 }
 
-/// The pictures by their likeliest class, the most frequent class first.
+/// The images by their likeliest class, the most frequent class first.
 fn page_of(
     kept: &[(PathBuf, Vec<Answer>)],
     overview: &Overview,
@@ -284,7 +284,7 @@ fn page_of(
     let groups = overview.most_first().into_iter().map(|(class, count)| {
         let name = &class_names[class];
         let own = kept.iter().filter(|(_, answers)| answers.first().is_some_and(|answer| answer.class == name));
-        Group { heading: format!("{name}: {}", wording::counted(count, "picture")), pictures: own.map(shown).collect() }
+        Group { heading: format!("{name}: {}", wording::counted(count, "image")), pictures: own.map(shown).collect() }
     });
     Page { title: "Predictions".to_owned(), about, groups: groups.collect(), levels }.render()
 }
@@ -313,7 +313,7 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
         reporter.event(&Event::Warning { text });
     }
     let mut logits = Vec::new();
-    // A picture that cannot be read has a label too many.
+    // An image that cannot be read has a label too many.
     let mut labels = Vec::new();
     let mut places = held.files.iter().zip(&held.labels);
     pictures::go_through(about.network, &held.files, about.hardware, false, reporter, |path, row| {
@@ -325,7 +325,7 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
     let record = calibration::Record::fit(data, Owner::of(about.trained.origin()), folder.display().to_string())
         .with_context(|| format!("failed to calibrate on {}", folder.display()))?;
     let text = format!(
-        "calibrated on {} pictures: temperature {:.3}, loss {:.4} (was {:.4}), calibration error {:.4} (was {:.4})",
+        "calibrated on {} images: temperature {:.3}, loss {:.4} (was {:.4}), calibration error {:.4} (was {:.4})",
         record.images,
         record.temperature.0,
         record.loss_after,
@@ -349,7 +349,8 @@ mod tests {
             let probability = if class == 3 { 0.9 } else { 0.5 };
             overview.add(&[Answer { class: &names[class], probability }], &names);
         }
-        let expected = "12 pictures: 3 c3, 2 c1, 1 c0, 1 c2, 1 c4, 1 c5, 1 c6, 1 c7, 1 of another class; 9 are less than 60 % sure";
+        let expected =
+            "12 images: 3 c3, 2 c1, 1 c0, 1 c2, 1 c4, 1 c5, 1 c6, 1 c7, 1 of another class; 9 are less than 60 % sure";
         assert_eq!(overview.sentence(&names), expected);
         assert_eq!(overview.counts(&names)["c3"], 3);
     }

@@ -15,7 +15,7 @@ use crate::place::Target;
 use crate::request::{self, Basis};
 use crate::{output, wording};
 
-/// Views of each picture with each recipe.
+/// Views of each image with each recipe.
 const VIEWS: usize = 4;
 
 pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -43,14 +43,14 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "views": examples, "page": page }));
     } else {
-        let (pictures, out) = (wording::counted(examples.len(), "picture"), options.out.display());
+        let (pictures, out) = (wording::counted(examples.len(), "image"), options.out.display());
         output::text(&format!("views of {pictures}, and views.json with their parameters, are in {out}"));
         output::text(&format!("page: {}", page.display()));
     }
     Ok(Ending::Done)
 }
 
-/// Each picture with its views, first those of t and then those of t'.
+/// Each image with its views, first those of t and then those of t'.
 fn page_of(examples: &[ViewExample], out: &Path) -> String {
     let shown = |file: &String, caption: &str| Shown {
         path: out.join(file),
@@ -65,12 +65,12 @@ fn page_of(examples: &[ViewExample], out: &Path) -> String {
         Group { heading: example.name.clone(), pictures: original.chain(t).chain(t_prime).collect() }
     };
     let about =
-        "BYOL learns to say of two views of a picture, one drawn with t and one with t', that they show the same.";
+        "BYOL learns to say of two views of an image, one drawn with t and one with t', that they show the same.";
     let groups = examples.iter().map(group).collect();
     Page { title: "Views".to_owned(), about: vec![about.to_owned()], groups, levels: Levels::default() }.render()
 }
 
-/// The indices of `count` pictures, evenly spread over all of them.
+/// The indices of `count` images, evenly spread over all of them.
 fn spread(source: &dyn ImageSource, count: usize) -> Vec<usize> {
     let count = count.min(source.len());
     (0..count).map(|number| number * source.len() / count).collect()

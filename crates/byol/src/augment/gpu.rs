@@ -1,5 +1,5 @@
 //! Views rendered on a GPU from the same [`ViewParams`] as the CPU's, with the same pixels within rounding: the kernel of
-//! `byol-cuda` on pictures in the device's memory.
+//! `byol-cuda` on images in the device's memory.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub enum GpuError {
     Cuda(#[from] CudaError),
 }
 
-/// Where a picture lies among others: its first byte, width and height.
+/// Where an image lies among others: its first byte, width and height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub offset: usize,
@@ -31,7 +31,7 @@ pub struct Place {
     pub height: usize,
 }
 
-/// Pictures in a device's memory, uint8 `[3, height, width]` each, one after the other.
+/// Images in a device's memory, uint8 `[3, height, width]` each, one after the other.
 #[derive(Debug)]
 pub struct DevicePictures {
     bytes: Tensor,
@@ -41,14 +41,14 @@ pub struct DevicePictures {
 // SAFETY: the tensor is never changed, and its address alone is read.
 unsafe impl Sync for DevicePictures {}
 
-/// Pictures that are read before they travel to the device together.
+/// Images that are read before they travel to the device together.
 const CHUNK: usize = 8192;
 
 impl DevicePictures {
-    /// All pictures of `source`, or nothing where they need more than `limit` bytes.
+    /// All images of `source`, or nothing where they need more than `limit` bytes.
     ///
     /// # Errors
-    /// A picture cannot be read.
+    /// An image cannot be read.
     pub fn upload(source: &dyn ImageSource, device: Device, limit: usize) -> Result<Option<DevicePictures>, DataError> {
         let mut chunks = Vec::new();
         let mut places = Vec::with_capacity(source.len());
@@ -74,17 +74,17 @@ impl DevicePictures {
         Ok(Some(DevicePictures { bytes: one_tensor(chunks, total, device), places }))
     }
 
-    /// The pictures of one batch.
+    /// The images of one batch.
     pub fn of(images: &[Image], device: Device) -> DevicePictures {
         DevicePictures { bytes: byol_torch::send(&joined(images), device), places: places_of(images).collect() }
     }
 
-    /// Where each picture lies.
+    /// Where each image lies.
     pub fn places(&self) -> &[Place] {
         &self.places
     }
 
-    /// Bytes of all pictures.
+    /// Bytes of all images.
     pub fn byte_count(&self) -> usize {
         self.bytes.numel()
     }
@@ -152,7 +152,7 @@ impl GpuRenderer {
     /// `[views, 3, side, side]`, channels-last in memory, on the device, normalised, in the type of the precision.
     ///
     /// # Errors
-    /// A crop reaches out of its picture or a factor is out of range, or the driver refuses.
+    /// A crop reaches out of its image or a factor is out of range, or the driver refuses.
     pub fn render(&self, pictures: &DevicePictures, views: &[(usize, ViewParams)]) -> Result<Tensor, GpuError> {
         let side = self.side as i64;
         let (kind, element) = match self.precision {
@@ -193,7 +193,7 @@ impl GpuRenderer {
 /// A view's parameters as the kernel reads them.
 ///
 /// # Errors
-/// The crop reaches out of the picture, or a factor is out of range.
+/// The crop reaches out of the image, or a factor is out of range.
 fn pack(place: Place, params: &ViewParams, side: usize) -> Result<View, RenderError> {
     check_parameters([place.width, place.height], params)?;
     let crop = params.crop;
@@ -240,7 +240,7 @@ mod tests {
 
     const NORMALIZATION: Normalization = Normalization { mean: [0.4, 0.5, 0.3], deviation: [0.2, 0.3, 0.25] };
 
-    /// A picture with smooth areas, edges and noise.
+    /// An image with smooth areas, edges and noise.
     fn picture(width: usize, height: usize, seed: u64) -> Image {
         let mut rng = random::rng(seed, Stream::Shuffle, Coordinates { epoch: 0, index: seed, view: 0 });
         let mut pixels = Vec::with_capacity(3 * width * height);
@@ -350,7 +350,7 @@ mod tests {
         }
     }
 
-    /// So many views of three pictures, and the pictures.
+    /// So many views of three images, and the images.
     fn batch(count: usize) -> (Vec<Image>, Vec<(usize, ViewParams)>) {
         let images: Vec<Image> = [(96, 96), (230, 170), (17, 40)].map(|(w, h)| picture(w, h, w as u64)).into();
         let view = |number: usize| {

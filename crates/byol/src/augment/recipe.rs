@@ -11,7 +11,7 @@ use super::view::{Adjustment, Blur, Crop, Jitter, ViewParams};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Area of the crop as a share of the picture, smallest and largest, in 0-1.
+    /// Area of the crop as a share of the image, smallest and largest, in 0-1.
     pub crop_area: [f64; 2],
     /// Width by height of the crop, smallest and largest; drawn uniformly in the logarithm.
     pub crop_ratio: [f64; 2],
@@ -88,12 +88,12 @@ impl Recipe {
         Recipe { crop_area: [0.2, 1.0], saturation: 0.4, blur_probability: 0.5, ..Self::paper_t() }
     }
 
-    /// Random resized crop (area 0.3-1) and flip, nothing more: for labelled training pictures.
+    /// Random resized crop (area 0.3-1) and flip, nothing more: for labelled training images.
     pub fn crop() -> Self {
         Recipe { jitter_probability: 0.0, grayscale_probability: 0.0, ..Self::color() }
     }
 
-    /// [`Recipe::crop`] with colour jitter and grayscale as in t: for labelled training pictures.
+    /// [`Recipe::crop`] with colour jitter and grayscale as in t: for labelled training images.
     pub fn color() -> Self {
         Recipe { crop_area: [0.3, 1.0], blur_probability: 0.0, ..Self::paper_t() }
     }
@@ -141,10 +141,10 @@ impl Recipe {
         check(kernel > 0.0 && kernel <= 1.0, "blur_kernel", kernel.to_string(), "a share above 0 and up to 1")
     }
 
-    /// Draws the parameters of one view of a picture of `width` by `height` pixels.
+    /// Draws the parameters of one view of an image of `width` by `height` pixels.
     ///
     /// The crop is drawn as torchvision's `RandomResizedCrop` does: ten tries at an area and a ratio, then the largest
-    /// centre crop whose ratio is allowed. A picture without pixels gives an empty crop, which a renderer refuses.
+    /// centre crop whose ratio is allowed. An image without pixels gives an empty crop, which a renderer refuses.
     pub fn sample(&self, width: usize, height: usize, rng: &mut impl Rng) -> ViewParams {
         let crop = self.sample_crop(width, height, rng);
         let flip = happens(self.flip_probability, rng);

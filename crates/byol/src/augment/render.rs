@@ -1,4 +1,4 @@
-//! Making the pixels of a view from a picture and [`ViewParams`], by the [`kernels`](super::kernels). Nothing random.
+//! Making the pixels of a view from an image and [`ViewParams`], by the [`kernels`](super::kernels). Nothing random.
 
 use super::kernels::blur::Blurrer;
 use super::kernels::color::{self, ColorStep};
@@ -31,12 +31,12 @@ impl Normalization {
 #[non_exhaustive]
 pub enum RenderError {
     #[error(
-        "crop of {}x{} pixels at left {}, top {} does not fit a picture of {width}x{height}: \
+        "crop of {}x{} pixels at left {}, top {} does not fit an image of {width}x{height}: \
          it must be inside and hold at least one pixel",
         .crop.width, .crop.height, .crop.left, .crop.top
     )]
     Crop { crop: Crop, width: usize, height: usize },
-    #[error("picture of {width}x{height} holds {found} levels instead of 3 x {height} x {width}")]
+    #[error("image of {width}x{height} holds {found} levels instead of 3 x {height} x {width}")]
     Picture { width: usize, height: usize, found: usize },
     #[error("output holds {found} values instead of 3 x {side} x {side}")]
     Output { side: usize, found: usize },
@@ -95,7 +95,7 @@ impl Renderer {
     /// `out`: uint8, `[3, side, side]`, 0-255.
     ///
     /// # Errors
-    /// The crop reaches out of the picture or is empty, a factor is out of range, or a length does not fit. `out` is
+    /// The crop reaches out of the image or is empty, a factor is out of range, or a length does not fit. `out` is
     /// then unchanged.
     pub fn render_levels(&mut self, image: &Image, params: &ViewParams, out: &mut [u8]) -> Result<(), RenderError> {
         self.check(image, params, out.len())?;
@@ -199,7 +199,7 @@ impl Renderer {
 }
 
 /// # Errors
-/// The crop reaches out of a picture of that width and height or is empty, or a factor is out of range.
+/// The crop reaches out of an image of that width and height or is empty, or a factor is out of range.
 pub(super) fn check_parameters([width, height]: [usize; 2], params: &ViewParams) -> Result<(), RenderError> {
     let crop = params.crop;
     let fits =

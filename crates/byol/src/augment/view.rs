@@ -18,7 +18,7 @@ pub struct ViewParams {
     pub solarize: Option<u8>,
 }
 
-/// A rectangle of a picture, in pixels.
+/// A rectangle of an image, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crop {
@@ -36,7 +36,7 @@ pub struct Jitter {
     pub order: [Adjustment; 4],
     /// Factor on every value, 0 or more.
     pub brightness: f32,
-    /// Factor on the difference from the picture's mean gray, 0 or more.
+    /// Factor on the difference from the image's mean gray, 0 or more.
     pub contrast: f32,
     /// Factor on the difference from the pixel's own gray, 0 or more.
     pub saturation: f32,
@@ -65,7 +65,7 @@ pub struct Blur {
 }
 
 impl ViewParams {
-    /// The plain view, for evaluation: the centre square of a picture of `width` by `height` pixels (all of a square
+    /// The plain view, for evaluation: the centre square of an image of `width` by `height` pixels (all of a square
     /// one), resized, nothing else.
     pub fn whole(width: usize, height: usize) -> Self {
         let side = width.min(height);

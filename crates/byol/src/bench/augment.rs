@@ -1,4 +1,4 @@
-//! Rendering both views of every picture, on one thread.
+//! Rendering both views of every image, on one thread.
 
 use std::time::Instant;
 

@@ -25,7 +25,7 @@ fn sized(images: Arc<dyn ImageSource>, size: Option<usize>) -> Arc<dyn ImageSour
     }
 }
 
-/// Pictures over and over, until there are `len`.
+/// Images over and over, until there are `len`.
 struct RepeatedSource {
     images: Arc<dyn ImageSource>,
     len: usize,

@@ -32,15 +32,15 @@ pub struct Experiment {
     pub labels_per_class: Vec<LabelBudget>,
     /// Label draws of each budget; with all labels, trainings that differ in their random numbers alone.
     pub draws: usize,
-    /// Side of the square pictures that the encoder sees, in pixels.
+    /// Side of the square images that the encoder sees, in pixels.
     pub image_size: usize,
     /// The network that is trained: a residual network of so many layers.
     pub encoder: EncoderKind,
-    /// How it begins: `imagenet` for large pictures, the others for small ones.
+    /// How it begins: `imagenet` for large images, the others for small ones.
     pub stem: StemKind,
     /// Factor on the number of channels of every stage; 1 is torchvision's.
     pub width: f64,
-    /// Per-channel mean of the pictures in 0-1 (red, green, blue), subtracted last.
+    /// Per-channel mean of the images in 0-1 (red, green, blue), subtracted last.
     pub mean: [f64; 3],
     /// Per-channel standard deviation in 0-1, divided by last.
     pub deviation: [f64; 3],
@@ -95,7 +95,7 @@ impl Experiment {
         resolve::resolve(resolve::Request { preset: Some(name), ..resolve::Request::default() })
     }
 
-    /// Mean and deviation that pictures are normalised with.
+    /// Mean and deviation that images are normalised with.
     pub fn normalization(&self) -> Normalization {
         Normalization { mean: self.mean.map(|value| value as f32), deviation: self.deviation.map(|value| value as f32) }
     }
@@ -200,7 +200,7 @@ pub struct Supervised {
     pub warmup_epochs: f64,
     /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,
-    /// What happens to a training picture before the encoder sees it.
+    /// What happens to a training image before the encoder sees it.
     pub augmentation: Augmentation,
     /// Epochs without improvement of the validation loss after which training stops; 0 never stops early.
     pub patience: usize,
@@ -262,7 +262,7 @@ pub enum EncoderKind {
 pub enum StemKind {
     /// 7x7 convolution of stride 2, then 3x3 max-pooling of stride 2 (torchvision's).
     Imagenet,
-    /// 3x3 convolution of stride 1, no pooling (for pictures of about 32 px).
+    /// 3x3 convolution of stride 1, no pooling (for images of about 32 px).
     Small,
     /// 3x3 convolution of stride 2, no pooling: four times cheaper than `small`.
     SmallStride2,
@@ -324,7 +324,7 @@ pub enum PatienceMetric {
     Knn,
 }
 
-/// What happens to a labelled training picture.
+/// What happens to a labelled training image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Augmentation {

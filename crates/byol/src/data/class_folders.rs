@@ -1,4 +1,4 @@
-//! Folders by class: `cat/1.jpg`, or `train/cat/1.jpg` and `test/cat/2.jpg` (or `val/`, or `cat/train/1.jpg`), with pictures
+//! Folders by class: `cat/1.jpg`, or `train/cat/1.jpg` and `test/cat/2.jpg` (or `val/`, or `cat/train/1.jpg`), with images
 //! without labels in `unlabeled/` beside them. What the folders stand for is found in [`super::layout`].
 
 use std::fs;
@@ -14,11 +14,11 @@ use super::names::composed;
 use super::split::Split;
 use super::tables;
 
-/// Lists a folder of class folders. Pictures of a folder without class folders have no labels, nor have those of a folder that is
+/// Lists a folder of class folders. Images of a folder without class folders have no labels, nor have those of a folder that is
 /// called `unlabeled`.
 ///
 /// # Errors
-/// There are no pictures; pictures lie beside class folders; a class folder holds none; it cannot be told which folders are
+/// There are no images; images lie beside class folders; a class folder holds none; it cannot be told which folders are
 /// splits and which are classes.
 pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     require_folder(root)?;
@@ -100,14 +100,14 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     Ok(listing)
 }
 
-/// Lists all pictures of a folder without labels. Those of a test division are marked as such.
+/// Lists all images of a folder without labels. Those of a test division are marked as such.
 ///
 /// # Errors
-/// There are no pictures.
+/// There are no images.
 pub(crate) fn list_without_labels(root: &Path) -> Result<Listing, DataError> {
     let mut listing = Listing::new(Format::Folder, root);
     add(&mut listing, root, None)?;
-    // A pool may lie in any order; what no one can divide has no test pictures.
+    // A pool may lie in any order; what no one can divide has no test images.
     let divided: Vec<(Split, PathBuf)> = match Layout::of(&subfolders(root)?) {
         Ok(Layout::Splits { splits, .. } | Layout::SplitsWithoutClasses(splits)) => splits,
         Ok(Layout::ClassesOfSplits { classes, .. }) => classes.into_iter().flat_map(|(_, splits)| splits).collect(),
@@ -224,12 +224,12 @@ fn refuse_loose_pictures(folder: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Classes, and which of a listing's pictures are theirs.
+/// Classes, and which of a listing's images are theirs.
 #[derive(Default)]
 struct Classes(Vec<(String, std::ops::Range<usize>)>);
 
 impl Classes {
-    /// Adds the pictures in `folder` to the class that `class` is called after.
+    /// Adds the images in `folder` to the class that `class` is called after.
     fn add(
         &mut self,
         listing: &mut Listing,
@@ -248,7 +248,7 @@ impl Classes {
     }
 }
 
-/// Adds the pictures of a folder within the root.
+/// Adds the images of a folder within the root.
 fn add(listing: &mut Listing, folder: &Path, split: Option<Split>) -> Result<(), DataError> {
     let prefix = name_within(&listing.root, folder);
     for mut encoded in search(folder)? {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::look::Look;
 use super::{DataError, Image, ImageSource, UnlabeledImages};
 
-/// The pictures of several sources, in order.
+/// The images of several sources, in order.
 pub struct ConcatSource {
     parts: Vec<Arc<dyn ImageSource>>,
     /// Where each part ends; the last end is the length.
@@ -22,7 +22,7 @@ impl ConcatSource {
         ConcatSource { ends: ends.collect(), parts }
     }
 
-    /// The part that holds picture `index`, and the index within it.
+    /// The part that holds image `index`, and the index within it.
     fn locate(&self, index: usize) -> Option<(&dyn ImageSource, usize)> {
         let part = self.ends.partition_point(|&end| end <= index);
         let start = part.checked_sub(1).map_or(0, |before| self.ends[before]);

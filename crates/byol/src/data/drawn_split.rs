@@ -1,10 +1,10 @@
 //! The train/test split of data that comes without one: drawn once, a fifth of each class for the test, saved in a file,
 //! and read from there ever after.
 //!
-//! The file has a line per labelled picture, `path,split`. It is never rewritten: pictures that it does not name are
-//! training pictures, ones that it names and that are gone are counted in a warning.
+//! The file has a line per labelled image, `path,split`. It is never rewritten: images that it does not name are
+//! training images, ones that it names and that are gone are counted in a warning.
 //!
-//! Copies, exact and near ones, are drawn together: a test picture that was trained on tells nothing.
+//! Copies, exact and near ones, are drawn together: a test image that was trained on tells nothing.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ use super::words::{counted, verb};
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::directory::write_atomically;
 
-/// The share of each class that is for the test; at least one picture, and never all.
+/// The share of each class that is for the test; at least one image, and never all.
 const TEST_SHARE: f64 = 0.2;
 
 /// The split does not depend on a training's seed: it belongs to the data.
@@ -30,7 +30,7 @@ const SEED: u64 = 0;
 /// Coordinate of this draw among those of [`Stream::Split`]; the others are in [`super::splits`].
 const TRAIN_TEST: u64 = 3;
 
-/// Warnings name this many pictures.
+/// Warnings name this many images.
 const NAMED: usize = 3;
 
 /// Whether a split that was drawn is kept.
@@ -48,10 +48,10 @@ pub(crate) struct Kept<'a> {
     pub saving: Saving,
 }
 
-/// Moves the test pictures out of `divided.train`, which holds all labelled ones.
+/// Moves the test images out of `divided.train`, which holds all labelled ones.
 ///
 /// # Errors
-/// Two pictures have one name; a saved split cannot be used; a class is too small to draw one, or it cannot be saved.
+/// Two images have one name; a saved split cannot be used; a class is too small to draw one, or it cannot be saved.
 pub(crate) fn divide(
     listing: &Listing,
     divided: &mut Divided,
@@ -85,7 +85,7 @@ pub(crate) fn divide(
     Ok(())
 }
 
-/// Groups of labelled pictures that are copies of one another: for each picture that is in one, its group's number.
+/// Groups of labelled images that are copies of one another: for each image that is in one, its group's number.
 fn copies(labeled: &[usize], usable: Usable<'_>) -> HashMap<usize, usize> {
     let look = |index: &usize| usable.looks.get(usable.indices.binary_search(index).ok()?).cloned();
     let looks: Vec<_> = labeled.iter().filter_map(look).collect();
@@ -93,9 +93,9 @@ fn copies(labeled: &[usize], usable: Usable<'_>) -> HashMap<usize, usize> {
     groups.flat_map(|(number, group)| group.into_iter().map(move |place| (labeled[place], number))).collect()
 }
 
-/// The test pictures, sorted: of every class, shuffled, as many of the first as are a fifth of it. A group of copies counts
-/// where its first picture stands, and is passed over where it is more than what is missing. Copies that lie in several
-/// classes have a wrong label among them, so they are no test pictures.
+/// The test images, sorted: of every class, shuffled, as many of the first as are a fifth of it. A group of copies counts
+/// where its first image stands, and is passed over where it is more than what is missing. Copies that lie in several
+/// classes have a wrong label among them, so they are no test images.
 fn draw(
     listing: &Listing,
     labeled: &[usize],
@@ -147,8 +147,8 @@ fn draw(
             Some(chosen) => test.extend(chosen),
             None => {
                 warnings.push(format!(
-                    "the pictures of class `{}` are copies of one another or of other classes' pictures, so its test \
-                     pictures are training pictures also; add others",
+                    "the images of class `{}` are copies of one another or of other classes' images, so its test \
+                     images are training images also; add others",
                     listing.class_names[class]
                 ));
                 test.extend_from_slice(&members[..share]);
@@ -159,7 +159,7 @@ fn draw(
     Ok(test)
 }
 
-/// The first units that together have at most `share` pictures; where none is so small, the smallest that leaves some of
+/// The first units that together have at most `share` images; where none is so small, the smallest that leaves some of
 /// the `members` for training.
 fn chosen(units: &[Vec<usize>], share: usize, members: usize) -> Option<Vec<usize>> {
     let mut chosen = Vec::new();
@@ -190,7 +190,7 @@ fn save(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Re
     written.map_err(|source| DataError::SplitNotSaved { path: path.to_path_buf(), source })
 }
 
-/// The test pictures of the saved split, sorted.
+/// The test images of the saved split, sorted.
 fn saved(
     listing: &Listing,
     divided: &mut Divided,
@@ -229,7 +229,7 @@ fn saved(
     if !gone.is_empty() {
         divided.warnings.push(format!(
             "{} of the saved split {} {} missing or unreadable, {gone_tests} for the test ({})",
-            counted(gone.len(), "picture"),
+            counted(gone.len(), "image"),
             path.display(),
             verb(gone.len(), "is", "are"),
             some(gone.iter().copied())
@@ -238,7 +238,7 @@ fn saved(
     if !new.is_empty() {
         divided.warnings.push(format!(
             "{} {} not in the saved split {} and {} for training ({})",
-            counted(new.len(), "picture"),
+            counted(new.len(), "image"),
             verb(new.len(), "is", "are"),
             path.display(),
             verb(new.len(), "is", "are"),

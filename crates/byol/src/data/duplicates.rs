@@ -1,9 +1,9 @@
-//! Pictures that occur twice. Exact ones have equal pixels; near ones (stored anew, scaled, slightly changed) look alike
+//! Images that occur twice. Exact ones have equal pixels; near ones (stored anew, scaled, slightly changed) look alike
 //! when they are small ([`Look`]).
 //!
 //! Near ones are found without comparing all with all, and none is missed: two words of 64 steps that differ in at most
 //! eight places, cut into ten parts, agree in at least two of the parts. So there is a table for each pair of parts, and
-//! only pictures that have the same pair there, and about the same brightness, are compared.
+//! only images that have the same pair there, and about the same brightness, are compared.
 
 use std::collections::HashMap;
 
@@ -22,10 +22,10 @@ pub(crate) const EXAMPLES: usize = 10;
 /// (width, height).
 type Size = (usize, usize);
 
-/// Sizes and looks of all pictures of a source, on all threads.
+/// Sizes and looks of all images of a source, on all threads.
 ///
 /// # Errors
-/// A picture cannot be read any more.
+/// An image cannot be read any more.
 pub(crate) fn look_at_all(images: &dyn ImageSource) -> Result<Vec<(Size, Look)>, DataError> {
     let look = |image: &mut Image, index| {
         images.read(index, image)?;
@@ -34,10 +34,10 @@ pub(crate) fn look_at_all(images: &dyn ImageSource) -> Result<Vec<(Size, Look)>,
     (0..images.len()).into_par_iter().map_init(Image::default, look).collect()
 }
 
-/// The looks of all pictures of a source; those that it knows are not read again.
+/// The looks of all images of a source; those that it knows are not read again.
 ///
 /// # Errors
-/// A picture cannot be read any more.
+/// An image cannot be read any more.
 pub(crate) fn looks_of(images: &dyn ImageSource) -> Result<Vec<Look>, DataError> {
     let look = |image: &mut Image, index| match images.look(index) {
         Some(look) => Ok(look.clone()),
@@ -56,13 +56,13 @@ fn keys(steps: u64) -> impl Iterator<Item = u64> {
     (0..PARTS).flat_map(move |a| (a + 1..PARTS).map(move |b| part(a) << 32 | part(b)))
 }
 
-/// An entry of a table: the pair of parts, the sum of levels, the picture. Sorted in this order.
+/// An entry of a table: the pair of parts, the sum of levels, the image. Sorted in this order.
 type Entry = (u64, u32, u32);
 
-/// Pictures that others can be looked for among.
+/// Images that others can be looked for among.
 pub(crate) struct Index<'a> {
     looks: &'a [Look],
-    /// The first picture with each digest.
+    /// The first image with each digest.
     exact: HashMap<[u8; 16], usize>,
     tables: Vec<Vec<Entry>>,
 }
@@ -81,23 +81,23 @@ impl<'a> Index<'a> {
         Index { looks, exact, tables }
     }
 
-    /// A picture that has the same pixels as `look`.
+    /// An image that has the same pixels as `look`.
     pub fn equal(&self, look: &Look) -> Option<usize> {
         self.exact.get(&look.digest()).copied()
     }
 
-    /// A picture that looks like `look`, whichever is found first: the same one every time.
+    /// An image that looks like `look`, whichever is found first: the same one every time.
     pub fn alike(&self, look: &Look) -> Option<usize> {
         self.candidates(look).find(|&index| look.distance(&self.looks[index]).is_some())
     }
 
-    /// The picture that looks most like `look`.
+    /// The image that looks most like `look`.
     fn most_alike(&self, look: &Look) -> Option<usize> {
         let alike = self.candidates(look).filter_map(|index| Some((look.distance(&self.looks[index])?, index)));
         alike.min().map(|(_, index)| index)
     }
 
-    /// The pictures that may look like `look`; some of them several times.
+    /// The images that may look like `look`; some of them several times.
     fn candidates(&self, look: &Look) -> impl Iterator<Item = usize> {
         let sum = look.sum();
         let keys = keys(look.steps()).take(if look.has_contrast() { usize::MAX } else { 0 });
@@ -109,8 +109,8 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Pictures that are the same or look alike, put together: a picture that looks like two others joins them. Groups of two
-/// or more, each sorted, in the order of their first pictures.
+/// Images that are the same or look alike, put together: an image that looks like two others joins them. Groups of two
+/// or more, each sorted, in the order of their first images.
 pub(crate) fn groups(looks: &[Look]) -> Vec<Vec<usize>> {
     let index = Index::new(looks);
     let mut together = Together((0..looks.len()).collect());
@@ -129,7 +129,7 @@ pub(crate) fn groups(looks: &[Look]) -> Vec<Vec<usize>> {
 
 /// Joins those of a run of candidates (sorted by the sum of their levels) that look alike.
 fn join_run(run: &[Entry], looks: &[Look], together: &mut Together) {
-    /// After so many pictures it is looked whether all are together: of a thousand pictures of a fixed camera, they are soon.
+    /// After so many images it is looked whether all are together: of a thousand images of a fixed camera, they are soon.
     const BETWEEN_CHECKS: usize = 16;
     for (place, &(_, sum, one)) in run.iter().enumerate() {
         if place % BETWEEN_CHECKS == 1 {
@@ -147,7 +147,7 @@ fn join_run(run: &[Entry], looks: &[Look], together: &mut Together) {
     }
 }
 
-/// Disjoint sets: each picture's parent, the smallest of a set being its own.
+/// Disjoint sets: each image's parent, the smallest of a set being its own.
 struct Together(Vec<usize>);
 
 impl Together {
@@ -178,13 +178,13 @@ impl Together {
     }
 }
 
-/// A split's pictures: the name of each by its place, and their looks.
+/// A split's images: the name of each by its place, and their looks.
 pub(crate) struct Seen<'a> {
     pub name: &'a (dyn Fn(usize) -> String + Sync),
     pub looks: &'a [Look],
 }
 
-/// Looks for every test picture among those of another split; none if there is nothing to report.
+/// Looks for every test image among those of another split; none if there is nothing to report.
 pub(crate) fn straddling(split: &str, other: &Seen<'_>, test: &Seen<'_>) -> Option<Straddling> {
     let index = Index::new(other.looks);
     let twin = |(place, look): (usize, &Look)| match index.equal(look) {

@@ -1,5 +1,5 @@
-//! Pictures that are stored encoded, in files of their own or in parts of larger files: all of them are decoded once, to
-//! find those that cannot be used, and kept in memory where they fit. One picture is decoded in [`super::picture`].
+//! Images that are stored encoded, in files of their own or in parts of larger files: all of them are decoded once, to
+//! find those that cannot be used, and kept in memory where they fit. One image is decoded in [`super::picture`].
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::look::Look;
 use super::picture::deep::Stored;
 use super::{Image, ImageSource, origin, picture};
 
-/// A picture and where its encoded bytes lie.
+/// An image and where its encoded bytes lie.
 #[derive(Clone, Debug)]
 pub(crate) struct Encoded {
     /// What a person calls it, the same wherever the data lies.
@@ -32,12 +32,12 @@ pub(crate) enum Place {
         archive: Arc<Archive>,
         start: usize,
         len: usize,
-        /// Where in the picture's name its name within the archive begins.
+        /// Where in the image's name its name within the archive begins.
         within: usize,
     },
 }
 
-/// A file of many pictures, mapped into memory. It must not be cut off while it is mapped: the operating system then
+/// A file of many images, mapped into memory. It must not be cut off while it is mapped: the operating system then
 /// ends the program.
 #[derive(Debug)]
 pub(crate) struct Archive {
@@ -109,20 +109,20 @@ pub struct Skipped {
     pub problem: PictureProblem,
 }
 
-/// The usable ones among many encoded pictures.
+/// The usable ones among many encoded images.
 pub(crate) struct EncodedPictures {
     pictures: Vec<Encoded>,
     sizes: Vec<(usize, usize)>,
     looks: Vec<Look>,
     levels: Levels,
-    /// All pictures decoded, or none.
+    /// All images decoded, or none.
     decoded: Option<Vec<Image>>,
 }
 
-/// What came of looking at every picture.
+/// What came of looking at every image.
 pub(crate) struct LookedThrough {
     pub pictures: EncodedPictures,
-    /// Which of the given pictures `pictures` holds, in order.
+    /// Which of the given images `pictures` holds, in order.
     pub kept: Vec<usize>,
     /// The encoded size of each of them.
     pub bytes: Vec<u64>,
@@ -131,7 +131,7 @@ pub(crate) struct LookedThrough {
     pub depths: Depths,
 }
 
-/// Decodes every picture once, on all threads, and keeps what it looks like.
+/// Decodes every image once, on all threads, and keeps what it looks like.
 pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> LookedThrough {
     struct Seen {
         width: usize,
@@ -192,7 +192,7 @@ impl LookedThrough {
     /// Sorts what was skipped, and refuses it where nothing is left or `strict` asks for it. `root` is what was opened.
     ///
     /// # Errors
-    /// No picture can be used; with [`strict`](OpenOptions::strict), the first that cannot.
+    /// No image can be used; with [`strict`](OpenOptions::strict), the first that cannot.
     pub fn refuse_bad(mut self, root: &Path, options: &OpenOptions) -> Result<Self, DataError> {
         self.skipped.sort_by(|a, b| a.path.cmp(&b.path));
         let count = self.skipped.len();
@@ -208,7 +208,7 @@ impl LookedThrough {
 }
 
 impl EncodedPictures {
-    /// (width, height) of every picture, after turning it upright.
+    /// (width, height) of every image, after turning it upright.
     pub fn sizes(&self) -> &[(usize, usize)] {
         &self.sizes
     }
@@ -218,7 +218,7 @@ impl EncodedPictures {
         &self.looks
     }
 
-    /// Whether the decoded pictures are kept in memory.
+    /// Whether the decoded images are kept in memory.
     pub fn in_memory(&self) -> bool {
         self.decoded.is_some()
     }

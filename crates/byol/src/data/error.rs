@@ -68,27 +68,27 @@ pub enum DataError {
     #[error("{path}, line {line}: {problem}")]
     CsvLine { path: PathBuf, line: u64, problem: CsvProblem },
 
-    #[error("{path} lists no picture; give each a line, `path,label`, below a first line that says so")]
+    #[error("{path} lists no image; give each a line, `path,label`, below a first line that says so")]
     EmptyTable { path: PathBuf },
 
     #[error(
-        "no data set found in {path}; give a folder of class folders with pictures, pictures with a labels.csv, Parquet \
-         or tar files of pictures, the binary files of STL-10 (`byol data fetch stl10` gets them) or CIFAR-10, or the name of the embedded set, `patterns`{}",
+        "no data set found in {path}; give a folder of class folders with images, images with a labels.csv, Parquet \
+         or tar files of images, the binary files of STL-10 (`byol data fetch stl10` gets them) or CIFAR-10, or the name of the embedded set, `patterns`{}",
         passed_over::hint(path)
     )]
     UnknownDataset { path: PathBuf },
 
-    #[error("{path} holds labelled pictures of one class only, `{class}`, but a classifier needs two or more; {hint}")]
+    #[error("{path} holds labelled images of one class only, `{class}`, but a classifier needs two or more; {hint}")]
     OneClass { path: PathBuf, class: String, hint: String },
 
     #[error(
-        "class `{class}` of {path} has {}, but needs two: one to train on and one to test with; add pictures or remove \
-         the class", counted(*pictures, "usable picture")
+        "class `{class}` of {path} has {}, but needs two: one to train on and one to test with; add images or remove \
+         the class", counted(*pictures, "usable image")
     )]
     TooFewPictures { path: PathBuf, class: String, pictures: usize },
 
     #[error(
-        "the folder of class `{class}`, {path}, holds no picture; add some, remove it, or begin its name with a dot if it \
+        "the folder of class `{class}`, {path}, holds no image; add some, remove it, or begin its name with a dot if it \
          is no class{}",
         passed_over::hint(path)
     )]
@@ -96,8 +96,8 @@ pub enum DataError {
 
     #[error(
         "{} beside the class folders in {folder}, so {} class is unknown (the first is {first}); move {} into the folder of a \
-         class, or into `unlabeled`; if no picture there has a label, give the folder with --unlabeled",
-        if *count == 1 { "1 picture lies".to_owned() } else { format!("{count} pictures lie") },
+         class, or into `unlabeled`; if no image there has a label, give the folder with --unlabeled",
+        if *count == 1 { "1 image lies".to_owned() } else { format!("{count} images lie") },
         if *count == 1 { "its" } else { "their" },
         if *count == 1 { "it" } else { "them" }
     )]
@@ -124,15 +124,15 @@ pub enum DataError {
     MixedDivision { folder: PathBuf, example: PathBuf },
 
     #[error(
-        "class `{class}` of {path} has {} but no training picture; repair the label or add training pictures",
-        counted(*pictures, "test picture")
+        "class `{class}` of {path} has {} but no training image; repair the label or add training images",
+        counted(*pictures, "test image")
     )]
     ClassOnlyInTest { path: PathBuf, class: String, pictures: usize },
 
     #[error("{path} has {classes} classes, more than the 65535 that are possible; these are no class labels")]
     TooManyClasses { path: PathBuf, classes: usize },
 
-    #[error("two pictures of {path} have the name `{name}`; rename one or remove it")]
+    #[error("two images of {path} have the name `{name}`; rename one or remove it")]
     DuplicateName { path: PathBuf, name: String },
 
     #[error(
@@ -145,13 +145,13 @@ pub enum DataError {
     SplitFile { path: PathBuf, line: u64, problem: String },
 
     #[error(
-        "the saved train/test split {path} names none of the pictures in {data}; it belongs to other data: remove it, or \
+        "the saved train/test split {path} names none of the images in {data}; it belongs to other data: remove it, or \
          name another place with --split FILE"
     )]
     ForeignSplit { path: PathBuf, data: PathBuf },
 
     #[error(
-        "class `{class}` is not in the saved train/test split {path}, so it has no test pictures; add lines for it, or \
+        "class `{class}` is not in the saved train/test split {path}, so it has no test images; add lines for it, or \
          remove the file to draw a new split (results are then not comparable with earlier ones)"
     )]
     ClassNotInSplit { path: PathBuf, class: String },
@@ -198,7 +198,7 @@ pub enum DataError {
     #[error("{path}, line {line}: {problem}; repair the file or remove it to go without predefined folds")]
     FoldLine { path: PathBuf, line: usize, problem: FoldProblem },
 
-    #[error("no pictures in {path}; the folder and the folders in it hold no file that ends in {}{}", EXTENSIONS.map(|e| format!(".{e}")).join(", "), passed_over::hint(path))]
+    #[error("no images in {path}; the folder and the folders in it hold no file that ends in {}{}", EXTENSIONS.map(|e| format!(".{e}")).join(", "), passed_over::hint(path))]
     NoPictures { path: PathBuf },
 
     #[error("{path} holds no image: {what}")]
@@ -209,21 +209,19 @@ pub enum DataError {
     )]
     SeveralTables { path: PathBuf, tables: String, example: PathBuf },
 
-    #[error(
-        "all pictures of {path} are test pictures, so none is left to pre-train on; name other ones with --unlabeled"
-    )]
+    #[error("all images of {path} are test images, so none is left to pre-train on; name other ones with --unlabeled")]
     OnlyTestPictures { path: PathBuf },
 
-    #[error("none of the {count} pictures in {path} can be read; the first is {first}: {problem}")]
+    #[error("none of the {count} images in {path} can be read; the first is {first}: {problem}")]
     NoReadablePicture { path: PathBuf, count: usize, first: PathBuf, problem: PictureProblem },
 
     #[error("{path}: {problem}; replace or remove the file, or leave out --strict to skip such files")]
     StrictPicture { path: PathBuf, problem: PictureProblem },
 
-    #[error("could not read the picture {path}: {problem}")]
+    #[error("could not read the image {path}: {problem}")]
     Picture { path: PathBuf, problem: PictureProblem },
 
-    #[error("picture {index} was asked for, but {source_name} holds {len}")]
+    #[error("image {index} was asked for, but {source_name} holds {len}")]
     IndexOutOfRange { source_name: String, index: usize, len: usize },
 
     #[error(
@@ -265,7 +263,7 @@ fn data_hint(path: &Path) -> String {
     }
 }
 
-/// Why one picture file cannot be used.
+/// Why one image file cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PictureProblem {
@@ -275,10 +273,10 @@ pub enum PictureProblem {
     #[error("the file is enormous: {bytes} bytes, more than the {MAX_FILE_BYTES} that are read")]
     TooManyBytes { bytes: u64 },
 
-    #[error("the picture is enormous: {width} x {height} pixels, more than the {} megapixels that are decoded", MAX_PIXELS / 1_000_000)]
+    #[error("the image is enormous: {width} x {height} pixels, more than the {} megapixels that are decoded", MAX_PIXELS / 1_000_000)]
     TooManyPixels { width: u32, height: u32 },
 
-    #[error("the picture has no pixels ({width} x {height})")]
+    #[error("the image has no pixels ({width} x {height})")]
     NoPixels { width: u32, height: u32 },
 
     #[error("the content is neither JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC nor AVIF")]
@@ -290,13 +288,13 @@ pub enum PictureProblem {
     #[error("this kind of TIFF is not read: {0}; convert it to PNG")]
     Tiff(String),
 
-    #[error("the file is cut off: the picture data does not end")]
+    #[error("the file is cut off: the image data does not end")]
     CutOff,
 
     #[error("not a regular file")]
     NotAFile,
 
-    #[error("the picture cannot be decoded: {0}")]
+    #[error("the image cannot be decoded: {0}")]
     Decode(String),
 
     #[error("the file cannot be read: {0}")]

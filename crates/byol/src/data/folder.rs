@@ -1,4 +1,4 @@
-//! Folders of pictures, searched recursively. Labels, where the folders within stand for classes, are the subject of
+//! Folders of images, searched recursively. Labels, where the folders within stand for classes, are the subject of
 //! `class_folders`.
 
 use std::ffi::OsStr;
@@ -22,21 +22,21 @@ pub use super::encoded::Skipped;
 /// How data is opened.
 #[derive(Clone)]
 pub struct OpenOptions {
-    /// A picture that cannot be used is an error. Otherwise it is reported and skipped.
+    /// An image that cannot be used is an error. Otherwise it is reported and skipped.
     pub strict: bool,
-    /// Decoded pictures stay in memory if all of them together take no more bytes than this; otherwise each read
+    /// Decoded images stay in memory if all of them together take no more bytes than this; otherwise each read
     /// decodes its file again. STL-10's files, CIFAR-10's and packed ones are mapped, whatever this says.
     pub memory_budget_bytes: u64,
     /// Which stored values are black and white, where images hold more than eight bits.
     pub levels: Levels,
     /// Where a train/test split that is drawn here is kept; by default, beside the data.
     pub split_file: Option<PathBuf>,
-    /// Called with (pictures looked at, pictures in all), from several threads and not always in order.
+    /// Called with (images looked at, images in all), from several threads and not always in order.
     pub on_progress: Option<Arc<dyn Fn(usize, usize) + Send + Sync>>,
 }
 
 impl Default for OpenOptions {
-    /// Skips bad pictures, keeps up to 1 GiB per data set or folder, reports no progress.
+    /// Skips bad images, keeps up to 1 GiB per data set or folder, reports no progress.
     fn default() -> Self {
         OpenOptions {
             strict: false,
@@ -60,9 +60,9 @@ impl fmt::Debug for OpenOptions {
     }
 }
 
-/// The readable pictures of a folder and the folders in it, in the order of their paths, without labels.
+/// The readable images of a folder and the folders in it, in the order of their paths, without labels.
 ///
-/// Files count as pictures by their extension (in any case) and are decoded by their content. Links are followed, except
+/// Files count as images by their extension (in any case) and are decoded by their content. Links are followed, except
 /// back into a folder that is being searched; names that begin with a dot and folders of systems (thumbnails, deleted files)
 /// are passed over.
 pub struct FolderSource {
@@ -72,11 +72,11 @@ pub struct FolderSource {
 }
 
 impl FolderSource {
-    /// Searches `folder` and decodes every picture once, on all threads, to find those that cannot be used.
+    /// Searches `folder` and decodes every image once, on all threads, to find those that cannot be used.
     ///
     /// # Errors
-    /// `folder` does not exist or is no folder; it holds no picture, or none that can be read; with
-    /// [`strict`](OpenOptions::strict), the first picture that cannot.
+    /// `folder` does not exist or is no folder; it holds no image, or none that can be read; with
+    /// [`strict`](OpenOptions::strict), the first image that cannot.
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
         let mut looked = look_through(search(folder)?, options).refuse_bad(folder, options)?;
         let mut fingerprint = Fingerprint::new("folder");
@@ -93,17 +93,17 @@ impl FolderSource {
         &self.skipped
     }
 
-    /// (width, height) of every picture, after turning it upright.
+    /// (width, height) of every image, after turning it upright.
     pub fn sizes(&self) -> &[(usize, usize)] {
         self.pictures.sizes()
     }
 
-    /// Whether the decoded pictures are kept in memory.
+    /// Whether the decoded images are kept in memory.
     pub fn in_memory(&self) -> bool {
         self.pictures.in_memory()
     }
 
-    /// A hash of the readable pictures' sorted paths within the folder and their file sizes. A file rewritten with
+    /// A hash of the readable images' sorted paths within the folder and their file sizes. A file rewritten with
     /// other content of the same size goes unseen.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
@@ -132,15 +132,15 @@ impl ImageSource for FolderSource {
     }
 }
 
-/// Whether `folder` holds anything that looks like a picture. Nothing is decoded.
+/// Whether `folder` holds anything that looks like an image. Nothing is decoded.
 pub(crate) fn holds_pictures(folder: &Path) -> bool {
     walk(folder).flatten().any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
 }
 
-/// The pictures of `folder` and the folders in it, in the order of their paths, named by their paths within it.
+/// The images of `folder` and the folders in it, in the order of their paths, named by their paths within it.
 ///
 /// # Errors
-/// It does not exist, is no folder, or holds no picture.
+/// It does not exist, is no folder, or holds no image.
 pub(crate) fn search(folder: &Path) -> Result<Vec<Encoded>, DataError> {
     require_folder(folder)?;
     let mut found = Vec::new();
@@ -149,7 +149,7 @@ pub(crate) fn search(folder: &Path) -> Result<Vec<Encoded>, DataError> {
             Ok(entry) if entry.file_type().is_dir() || !is_picture(entry.path()) => continue,
             Ok(entry) => entry.into_path(),
             Err(error) if error.loop_ancestor().is_some() => continue,
-            // A folder that cannot be searched, or a broken link, is named like a picture that cannot be read.
+            // A folder that cannot be searched, or a broken link, is named like an image that cannot be read.
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_path_buf();
                 if path.is_symlink() && !is_picture(&path) {
@@ -242,7 +242,7 @@ mod tests {
         for (value, name) in ["z.jpeg", "b/c.png", "a.WEBP", "b.png", ".hidden/x.png", "b/.y.png"].iter().enumerate() {
             write(&at(name), value as u8 * 40);
         }
-        fs::write(at("notes.txt"), "not a picture").unwrap();
+        fs::write(at("notes.txt"), "not an image").unwrap();
         for memory_budget_bytes in [0, 4 * 4 * 3 * 3 - 1, 4 * 4 * 3 * 3] {
             let seen = Arc::new(Mutex::new(Vec::new()));
             let log = Arc::clone(&seen);
@@ -285,7 +285,7 @@ mod tests {
 
         fs::remove_file(folder.path().join("good.png")).unwrap();
         let message = FolderSource::open(folder.path(), &lenient()).err().unwrap().to_string();
-        assert!(message.contains("none of the 2 pictures"), "{message}");
+        assert!(message.contains("none of the 2 images"), "{message}");
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.txt"), "").unwrap();
         let message = |path: &Path| FolderSource::open(path, &lenient()).err().unwrap().to_string();
-        assert!(message(folder.path()).starts_with("no pictures in"));
+        assert!(message(folder.path()).starts_with("no images in"));
         assert!(message(&folder.path().join("none")).contains("does not exist"));
         assert!(message(&folder.path().join("notes.txt")).contains("not a folder"));
     }

@@ -30,7 +30,7 @@ pub enum Format {
     Parquet,
     /// Tar shards.
     WebDataset,
-    /// Pictures without labels.
+    /// Images without labels.
     Folder,
     /// Decoded once by `byol data pack`.
     Pack,
@@ -94,13 +94,13 @@ pub(crate) fn find(path: &Path) -> Result<Found, DataError> {
         return Ok(Found::Csv { table });
     }
     let root = path.to_path_buf();
-    // Tables of other things (representations, for instance) may lie beside pictures.
+    // Tables of other things (representations, for instance) may lie beside images.
     let tables = shards(path, hf_parquet::EXTENSION)?;
     let parquet: Vec<PathBuf> = tables.iter().filter(|shard| hf_parquet::may_hold_pictures(shard)).cloned().collect();
     if !parquet.is_empty() {
         return Ok(Found::Parquet { root, shards: parquet });
     }
-    // A folder of pictures may hold the archive that they came from.
+    // A folder of images may hold the archive that they came from.
     if holds_pictures(path) {
         return Ok(Found::Folder { folder: root });
     }
@@ -153,8 +153,8 @@ fn shards(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, DataError> {
 }
 
 impl Found {
-    /// The list of pictures with splits, and labels unless those are ignored; none for the sets that are not lists of encoded
-    /// pictures.
+    /// The list of images with splits, and labels unless those are ignored; none for the sets that are not lists of encoded
+    /// images.
     ///
     /// # Errors
     /// As the format's own.

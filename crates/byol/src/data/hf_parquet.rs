@@ -1,7 +1,7 @@
-//! Parquet in the layout of Hugging Face image data sets: a column `image` of encoded pictures (`bytes`, `path`) and a
+//! Parquet in the layout of Hugging Face image data sets: a column `image` of encoded images (`bytes`, `path`) and a
 //! column `label`, whose class names are in the schema's metadata where it was written by their library.
 //!
-//! Parquet compresses whole pages, which forbids picking one picture out of a file. So the encoded pictures are copied
+//! Parquet compresses whole pages, which forbids picking one image out of a file. So the encoded images are copied
 //! once into a temporary file that is mapped into memory and that the system removes when it is closed.
 
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ pub(crate) const EXTENSION: &str = "parquet";
 const IMAGE_COLUMNS: [&str; 2] = ["image", "img"];
 const LABEL_COLUMNS: [&str; 4] = ["label", "labels", "class", "fine_label"];
 
-/// Rows that are read at a time: a picture may have megabytes.
+/// Rows that are read at a time: an image may have megabytes.
 const BATCH: usize = 16;
 
 /// What is wrong with a Parquet file.
@@ -41,7 +41,7 @@ pub enum ParquetProblem {
     #[error("the file cannot be read as Parquet: {0}; it is cut off or damaged")]
     Unreadable(#[from] parquet::errors::ParquetError),
 
-    #[error("there is no column of pictures (`image` or `img`, of encoded bytes); the columns are {0}")]
+    #[error("there is no column of images (`image` or `img`, of encoded bytes); the columns are {0}")]
     NoImages(String),
 
     #[error(
@@ -73,7 +73,7 @@ pub enum ParquetProblem {
     OtherClasses { names: Vec<String> },
 }
 
-/// Lists the pictures of all `shards`; `root` is what was opened.
+/// Lists the images of all `shards`; `root` is what was opened.
 ///
 /// # Errors
 /// A file is damaged, or is not such a data set; the temporary file cannot be written.
@@ -150,7 +150,7 @@ impl Label {
     }
 }
 
-/// Whether a file has a column of pictures, or cannot be read, which whoever lists it finds out.
+/// Whether a file has a column of images, or cannot be read, which whoever lists it finds out.
 pub(crate) fn may_hold_pictures(shard: &Path) -> bool {
     let reader = catch_unwind(|| File::open(shard).ok().and_then(|file| SerializedFileReader::new(file).ok()));
     reader.ok().flatten().is_none_or(|reader| {
@@ -239,13 +239,13 @@ fn read(
     Ok(Rows { pictures, class_names, taken, without_labels })
 }
 
-/// What a cell holds in place of a picture.
+/// What a cell holds in place of an image.
 enum NoPicture {
     Path(String),
     Other(&'static str),
 }
 
-/// The encoded picture of a cell, or what stands in its place.
+/// The encoded image of a cell, or what stands in its place.
 fn picture(field: Field) -> Result<Option<Vec<u8>>, NoPicture> {
     match field {
         Field::Bytes(bytes) => Ok(Some(bytes.data().to_vec())),
@@ -360,7 +360,7 @@ pub(crate) fn class_names(reader: &SerializedFileReader<File>, label: &str) -> O
 /// The temporary file of a shard.
 struct Spool {
     file: BufWriter<File>,
-    /// Where each picture ends.
+    /// Where each image ends.
     ends: Vec<usize>,
 }
 
@@ -384,7 +384,7 @@ impl Spool {
         Ok(())
     }
 
-    /// `within` is where in a picture's name that of its row begins.
+    /// `within` is where in an image's name that of its row begins.
     fn finish(self, shard: &Path, within: usize) -> Result<Vec<Place>, DataError> {
         let file = self.file.into_inner().map_err(|error| Self::failed(error.into_error()))?;
         let archive = Archive::map(shard, &file)?;

@@ -1,4 +1,4 @@
-//! What is there under one path: pictures per split and class, folds, missing and damaged files. Describes; trains on
+//! What is there under one path: images per split and class, folds, missing and damaged files. Describes; trains on
 //! nothing.
 
 use std::collections::BTreeMap;
@@ -33,21 +33,21 @@ pub struct DataInfo {
     /// Names of files that could be there and are not.
     pub missing: Vec<String>,
     pub damaged: Vec<Damage>,
-    /// How many pictures there are of each file name extension, where they have names.
+    /// How many images there are of each file name extension, where they have names.
     pub extensions: BTreeMap<String, usize>,
-    /// Files and folders that look like pictures and are not read.
+    /// Files and folders that look like images and are not read.
     pub passed_over: PassedOver,
     /// Why commands that train with labels refuse the data; none where they do not.
     pub refused: Option<String>,
-    /// How many pictures `--unlabeled` takes of it; none where that is not known without opening it.
+    /// How many images `--unlabeled` takes of it; none where that is not known without opening it.
     pub as_unlabeled: Option<usize>,
     /// What else was named for pre-training.
     pub pools: Vec<Pool>,
-    /// Test pictures that are in another split also.
+    /// Test images that are in another split also.
     pub straddling: Vec<Straddling>,
-    /// One picture under several labels.
+    /// One image under several labels.
     pub contradictions: Vec<Contradiction>,
-    /// Labelled pictures that repeat another one of their class.
+    /// Labelled images that repeat another one of their class.
     pub repeated: Vec<Repeated>,
     /// What a person should know, one sentence each.
     pub notes: Vec<String>,
@@ -59,10 +59,10 @@ pub struct DataInfo {
 #[derive(Clone, Debug, Serialize)]
 pub struct Pool {
     pub path: PathBuf,
-    /// Usable pictures that are there.
+    /// Usable images that are there.
     pub images: usize,
     pub sizes: Sizes,
-    /// Pictures that are the data's test pictures, by their files.
+    /// Images that are the data's test images, by their files.
     pub test_files: usize,
     /// Further ones that a pre-training does not see.
     pub left_out: LeftOut,
@@ -99,7 +99,7 @@ pub struct Damage {
 impl DataInfo {
     /// Takes stock of whatever [`Dataset::open`] opens, and writes nothing. Damaged files do not end it: they are
     /// listed in [`damaged`](Self::damaged), and what commands that need labels would refuse is said in
-    /// [`refused`](Self::refused). Encoded pictures are decoded once, to find those that are.
+    /// [`refused`](Self::refused). Encoded images are decoded once, to find those that are.
     ///
     /// # Errors
     /// `path` does not exist or holds no data set; a table or an archive of it cannot be read.
@@ -135,7 +135,7 @@ impl DataInfo {
     /// The inventory without further pools, and the data set where making it takes nothing more.
     fn alone(found: &Found, options: &OpenOptions) -> Result<(Self, Option<Dataset>), DataError> {
         let (listing, refused) = match (found.list(Labels::Read), found) {
-            // Folders that are no classes hold pictures all the same.
+            // Folders that are no classes hold images all the same.
             (Err(error), Found::Folder { .. }) => match found.list(Labels::Ignored) {
                 Ok(listing) => (listing, Some(error.to_string())),
                 Err(_) => return Err(error),
@@ -311,7 +311,7 @@ impl DataInfo {
         Ok((info, Some(listing.dataset(looked, divided))))
     }
 
-    /// Of a set that is not a list of encoded pictures.
+    /// Of a set that is not a list of encoded images.
     fn of_arrays(format: Format, path: &Path, dataset: &Dataset) -> Result<Self, DataError> {
         let mut info = Self::new(format, path);
         info.notes = dataset.notes.clone();
@@ -334,7 +334,7 @@ impl DataInfo {
         Ok(info)
     }
 
-    /// Notes what training and test pictures have in common, where there are both.
+    /// Notes what training and test images have in common, where there are both.
     fn compare(&mut self, mut looks: Vec<(&LabeledImages, Vec<Look>)>) {
         let mut labelled = Labelled::new(&self.class_names);
         for (labeled, looks) in &looks {
@@ -364,7 +364,7 @@ impl SplitInfo {
         SplitInfo { name: name.into(), images, sizes: Sizes::of([(side, side)]), per_class }
     }
 
-    /// A pool: sizes of a sample of its pictures, evenly spread.
+    /// A pool: sizes of a sample of its images, evenly spread.
     fn read(name: &str, source: &dyn ImageSource) -> Result<Self, DataError> {
         const SAMPLE: usize = 1000;
         let mut image = Image::default();

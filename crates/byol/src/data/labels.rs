@@ -11,7 +11,7 @@ use super::names::composed;
 /// What programs write where there is no value. Each may be a class, too.
 const MISSING: [&str; 8] = ["na", "n/a", "nan", "null", "none", "-1", "?", "unknown"];
 
-/// Gives each picture of a listing its class, and the listing the names of the classes in order: as numbers where all are whole
+/// Gives each image of a listing its class, and the listing the names of the classes in order: as numbers where all are whole
 /// numbers, else as texts.
 ///
 /// Composed and decomposed letters are the same, as are whole numbers that are written differently (`3`, `03`, `3.0`); `-1`
@@ -72,7 +72,7 @@ pub(crate) fn assign(listing: &mut Listing, labels: Vec<Option<String>>) -> Resu
     Ok(())
 }
 
-/// Gives the pictures of class folders their classes: names as they are, numbers sorted as numbers.
+/// Gives the images of class folders their classes: names as they are, numbers sorted as numbers.
 ///
 /// # Errors
 /// As [`assign`].

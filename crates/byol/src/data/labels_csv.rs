@@ -1,5 +1,5 @@
-//! Tables of labels, `path,label`, for pictures that lie beside them or in folders beside them. A third column, `split`, may
-//! divide them; a row without a label is a picture without one. Files are read in `table`, cells become files in
+//! Tables of labels, `path,label`, for images that lie beside them or in folders beside them. A third column, `split`, may
+//! divide them; a row without a label is an image without one. Files are read in `table`, cells become files in
 //! `table_files`, and tables are looked for in `tables`.
 
 use std::collections::{BTreeSet, HashMap};
@@ -43,7 +43,7 @@ const PATH_COLUMNS: [&str; 16] = [
 const LABEL_COLUMNS: [&str; 7] = ["label", "class", "labels", "category", "class_name", "target", "choice"];
 const SPLIT_COLUMN: &str = "split";
 
-/// Columns that hold texts about pictures, and are no labels where they are the only other ones.
+/// Columns that hold texts about images, and are no labels where they are the only other ones.
 const TEXT_COLUMNS: [&str; 5] = ["text", "caption", "captions", "prompt", "description"];
 
 /// What is wrong with a line of a table.
@@ -68,7 +68,7 @@ pub enum CsvProblem {
     #[error("`{0}` leads out of the table's folder; paths are relative to it and go without `..`")]
     Escapes(String),
 
-    #[error("`{path}` was listed before, in line {first}; list each picture once")]
+    #[error("`{path}` was listed before, in line {first}; list each image once")]
     Repeated { path: String, first: u64 },
 
     #[error("`{0}` is no split; it is {words}, or nothing", words = Split::WORDS)]
@@ -88,12 +88,12 @@ fn known(columns: &[&str]) -> String {
     columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A table, with the split of its pictures where its place or name says it.
+/// A table, with the split of its images where its place or name says it.
 pub(crate) type SplitTable = (PathBuf, Option<Split>);
 
 /// Tables of one data set.
 pub(crate) struct Tables<'a> {
-    /// What pictures are named from, and messages speak of.
+    /// What images are named from, and messages speak of.
     pub root: &'a Path,
     pub folder: &'a Path,
     pub split_file: PathBuf,
@@ -107,7 +107,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Lists the pictures of a table.
+/// Lists the images of a table.
 ///
 /// # Errors
 /// The table cannot be read, or a line of it is wrong. A file that is not there is found when it is decoded.
@@ -120,7 +120,7 @@ pub(crate) fn list(table: &Path, wanted: Labels) -> Result<Listing, DataError> {
     list_all(Tables { root: table, folder, split_file, tables: &[(table.to_path_buf(), None)] }, wanted)
 }
 
-/// Lists the pictures of several tables.
+/// Lists the images of several tables.
 ///
 /// # Errors
 /// As [`list`].
@@ -174,7 +174,7 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
         let tables: Vec<String> = of.tables.iter().map(|(path, _)| path.display().to_string()).collect();
         listing.warnings.push(format!(
             "{} in {} {} not in {} and left out; rows without a label would make them unlabelled",
-            counted(unlisted, "picture"),
+            counted(unlisted, "image"),
             of.folder.display(),
             verb(unlisted, "is", "are"),
             tables.join(", ")
@@ -192,17 +192,17 @@ pub(crate) fn read(path: &Path) -> Result<Table, DataError> {
     Table::read(path, &known)
 }
 
-/// Whether a table names pictures and their labels in columns that are understood; `files` are those of its folder.
+/// Whether a table names images and their labels in columns that are understood; `files` are those of its folder.
 pub(crate) fn has_labels(table: &Table, files: &Files) -> bool {
     Columns::of(table, files, Labels::Read).is_ok()
 }
 
-/// Whether, beyond that, most of its rows are pictures that are there.
+/// Whether, beyond that, most of its rows are images that are there.
 pub(crate) fn fits(table: &Table, files: &Files) -> bool {
     Columns::of(table, files, Labels::Read).is_ok_and(|columns| are_files(table, columns.path, files, usize::MAX))
 }
 
-/// Whether most cells of a column are pictures, among the first rows.
+/// Whether most cells of a column are images, among the first rows.
 fn are_files(table: &Table, column: usize, files: &Files, rows: usize) -> bool {
     let rows = &table.rows[..table.rows.len().min(rows)];
     let is_file = |cell: &String| {
@@ -229,7 +229,7 @@ pub(crate) fn folder_of(table: &Path) -> &Path {
 enum LabelColumn {
     None,
     In(usize),
-    /// A column for each class, with 1 in that of the picture's.
+    /// A column for each class, with 1 in that of the image's.
     OneHot(Vec<usize>),
 }
 
@@ -291,7 +291,7 @@ impl Columns {
         Ok(Columns { path, label, split, notes })
     }
 
-    /// The only column whose cells are pictures, below a first line that names none.
+    /// The only column whose cells are images, below a first line that names none.
     fn paths_by_files(table: &Table, files: &Files) -> Option<usize> {
         const ROWS: usize = 50;
         let is_name = |column: &usize| {
@@ -412,7 +412,7 @@ fn locate(table: &Table, columns: &Columns, files: &Files) -> Result<Places, Dat
     Ok(Places { found, note })
 }
 
-/// The splits of all pictures by the first folder of their paths, where that of each means one, and there is something to train
+/// The splits of all images by the first folder of their paths, where that of each means one, and there is something to train
 /// on and to test with.
 fn splits_by_folder(found: &[Option<(String, PathBuf)>]) -> Option<Vec<Option<Split>>> {
     let split = |place: &Option<(String, PathBuf)>| match place {

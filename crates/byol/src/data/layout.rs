@@ -9,25 +9,25 @@ use super::folder::{holds_pictures, is_aside};
 use super::names::composed;
 use super::split::Split;
 
-/// Words in the names of folders that divide pictures without saying for what.
+/// Words in the names of folders that divide images without saying for what.
 const DIVIDING: [&str; 7] = ["fold", "split", "part", "set", "subset", "partition", "batch"];
 
 /// What the folders in a folder are.
 #[derive(Debug)]
 pub(crate) enum Layout {
-    /// Train, test, validation and unlabelled pictures, by class within; the other folders with pictures.
+    /// Train, test, validation and unlabelled images, by class within; the other folders with images.
     Splits { splits: Vec<(Split, PathBuf)>, left_out: Vec<PathBuf> },
-    /// The same with pictures and no classes.
+    /// The same with images and no classes.
     SplitsWithoutClasses(Vec<(Split, PathBuf)>),
     /// `cat/train`, `cat/test`; folders in these classes that are no splits.
     ClassesOfSplits { classes: Vec<(PathBuf, Vec<(Split, PathBuf)>)>, left_out: Vec<PathBuf> },
-    /// Classes, those without pictures too; perhaps two that look as if they were splits: their names, and what both hold.
+    /// Classes, those without images too; perhaps two that look as if they were splits: their names, and what both hold.
     Classes { classes: Vec<PathBuf>, alike: Option<(String, String, String)> },
-    /// There is none with pictures.
+    /// There is none with images.
     None,
 }
 
-/// A folder with pictures.
+/// A folder with images.
 struct Part<'a> {
     folder: &'a PathBuf,
     name: String,
@@ -35,7 +35,7 @@ struct Part<'a> {
     split: Option<Split>,
     /// By a part of its name, which may be chance.
     perhaps: Option<Split>,
-    /// The folders in it with pictures.
+    /// The folders in it with images.
     holds: BTreeSet<String>,
 }
 
@@ -121,7 +121,7 @@ impl Layout {
         Ok(Layout::Classes { classes, alike })
     }
 
-    /// Classes that are divided each, if one of them has training and test pictures.
+    /// Classes that are divided each, if one of them has training and test images.
     fn within(parts: &[Part]) -> Result<Option<Layout>, DataError> {
         let has = |part: &Part, wanted: &[Split]| {
             part.holds.iter().filter_map(|name| Split::from_word(name)).any(|split| wanted.contains(&split))

@@ -1,4 +1,4 @@
-//! A list of encoded pictures with labels and splits, as every format of single pictures gives it, and the way from
+//! A list of encoded images with labels and splits, as every format of single images gives it, and the way from
 //! there to a [`Dataset`]: all of them looked through, divided into splits, checked class by class.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -18,7 +18,7 @@ use super::subset::SubsetSource;
 use super::words::{counted, verb};
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
 
-/// What a format found, before any picture is decoded.
+/// What a format found, before any image is decoded.
 pub(crate) struct Listing {
     pub format: Format,
     /// What was opened, as it was named.
@@ -27,12 +27,12 @@ pub(crate) struct Listing {
     pub pictures: Vec<Listed>,
     /// Where a split that is drawn here is kept unless the options say otherwise.
     pub split_file: PathBuf,
-    /// Files other than the pictures' own that were read: tables and archives.
+    /// Files other than the images' own that were read: tables and archives.
     pub read_files: Vec<PathBuf>,
     /// What a person should know about how it was read.
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
-    /// See [`Dataset::no_labels`]; counts where no picture has one.
+    /// See [`Dataset::no_labels`]; counts where no image has one.
     pub no_labels: Option<String>,
 }
 
@@ -43,14 +43,14 @@ pub(crate) enum Labels {
     Ignored,
 }
 
-/// One picture of a listing.
+/// One image of a listing.
 pub(crate) struct Listed {
     pub encoded: Encoded,
     pub label: Option<u16>,
     pub split: Option<Split>,
 }
 
-/// The pictures of a listing that can be used.
+/// The images of a listing that can be used.
 #[derive(Clone, Copy)]
 pub(crate) struct Usable<'a> {
     /// Sorted.
@@ -59,7 +59,7 @@ pub(crate) struct Usable<'a> {
     pub looks: &'a [Look],
 }
 
-/// The splits, as indices into a listing's pictures.
+/// The splits, as indices into a listing's images.
 #[derive(Debug, Default)]
 pub(crate) struct Divided {
     pub train: Vec<usize>,
@@ -73,7 +73,7 @@ pub(crate) struct Divided {
 pub(crate) const SPLIT_FILE: &str = "byol-split.csv";
 
 impl Listing {
-    /// A list without pictures yet; a drawn split is kept in it, where it is a folder, or beside it.
+    /// A list without images yet; a drawn split is kept in it, where it is a folder, or beside it.
     pub fn new(format: Format, root: &Path) -> Self {
         let split_file = match root.is_dir() {
             true => root.join(SPLIT_FILE),
@@ -92,7 +92,7 @@ impl Listing {
         }
     }
 
-    /// Decodes every picture once and makes a data set of those that can be used.
+    /// Decodes every image once and makes a data set of those that can be used.
     ///
     /// # Errors
     /// As [`LookedThrough::refuse_bad`] and [`Listing::divide`].
@@ -106,7 +106,7 @@ impl Listing {
         Ok(dataset)
     }
 
-    /// Decodes every picture once and makes a pool of those that can be used and are in no test split.
+    /// Decodes every image once and makes a pool of those that can be used and are in no test split.
     ///
     /// # Errors
     /// As [`LookedThrough::refuse_bad`]; a saved split cannot be read.
@@ -141,14 +141,14 @@ impl Listing {
         })
     }
 
-    /// The test pictures, where a split was given or drawn before. A drawn one is read where it is kept by default, and in
-    /// `split_file`: which of the two the data is tested with is not known here, so the test pictures of both count.
+    /// The test images, where a split was given or drawn before. A drawn one is read where it is kept by default, and in
+    /// `split_file`: which of the two the data is tested with is not known here, so the test images of both count.
     pub fn test_pictures(&self, split_file: Option<&Path>) -> Result<BTreeSet<usize>, DataError> {
         let marked = |split| {
             let pictures = self.pictures.iter().enumerate();
             pictures.filter(move |(_, listed)| listed.split == Some(split)).map(|(index, _)| index)
         };
-        // As in `divide`, a picture without a label divides nothing; in a listing without labels, all marks count.
+        // As in `divide`, an image without a label divides nothing; in a listing without labels, all marks count.
         let divides = |&index: &usize| self.class_names.is_empty() || self.pictures[index].label.is_some();
         let mut test: BTreeSet<usize> = marked(Split::Test).collect();
         if test.iter().any(divides) {
@@ -177,11 +177,11 @@ impl Listing {
         Ok((self, looked))
     }
 
-    /// Divides the usable pictures. Without a test split a validation split takes its place; without
+    /// Divides the usable images. Without a test split a validation split takes its place; without
     /// either one is drawn, or the one that was drawn before is read.
     ///
     /// # Errors
-    /// There is only one class; a class has no training picture, or too few to draw a test split; a saved split cannot
+    /// There is only one class; a class has no training image, or too few to draw a test split; a saved split cannot
     /// be read or does not belong to the data, or a new one cannot be saved.
     pub fn divide(&self, usable: Usable<'_>, split_file: Option<&Path>, saving: Saving) -> Result<Divided, DataError> {
         let marked = |split| self.pictures.iter().any(|listed| listed.split == Some(split) && listed.label.is_some());
@@ -208,15 +208,15 @@ impl Listing {
         if unlabeled_tests > 0 {
             let text = format!(
                 "{} of the test split {} as unlabelled",
-                counted(unlabeled_tests, "picture"),
+                counted(unlabeled_tests, "image"),
                 verb(unlabeled_tests, "has no label and counts", "have no label and count")
             );
             divided.warnings.push(text);
         }
         if joined > 0 {
             let text = format!(
-                "{} of the validation split {} the training pictures: what validation needs is held out of those",
-                counted(joined, "picture"),
+                "{} of the validation split {} the training images: what validation needs is held out of those",
+                counted(joined, "image"),
                 verb(joined, "joins", "join")
             );
             divided.warnings.push(text);
@@ -234,7 +234,7 @@ impl Listing {
         Ok(divided)
     }
 
-    /// What [`divide`](Self::divide) refuses to divide, with all labelled pictures together in `train`.
+    /// What [`divide`](Self::divide) refuses to divide, with all labelled images together in `train`.
     pub fn undivided(&self, usable: &[usize]) -> Divided {
         let (train, unlabeled) = usable.iter().partition(|&&index| self.pictures[index].label.is_some());
         Divided { train, unlabeled, ..Divided::default() }
@@ -254,7 +254,7 @@ impl Listing {
                             inner.display()
                         )
                     }
-                    _ => "add pictures of another one".into(),
+                    _ => "add images of another one".into(),
                 },
             }),
             _ => Ok(()),
@@ -275,15 +275,15 @@ impl Listing {
                         pictures: test,
                     });
                 }
-                (0, 0) => divided.warnings.push(format!("class `{class}` has no picture")),
-                (_, 0) => divided.warnings.push(format!("class `{class}` has no test picture")),
+                (0, 0) => divided.warnings.push(format!("class `{class}` has no image")),
+                (_, 0) => divided.warnings.push(format!("class `{class}` has no test image")),
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Pictures per class among these.
+    /// Images per class among these.
     pub fn count(&self, indices: &[usize]) -> Vec<usize> {
         let mut counts = vec![0; self.class_names.len()];
         for label in indices.iter().filter_map(|&index| self.pictures[index].label) {
@@ -337,7 +337,7 @@ impl Listing {
         }
     }
 
-    /// A hash of names, encoded sizes, labels and splits. A picture rewritten with other content of the same size goes
+    /// A hash of names, encoded sizes, labels and splits. An image rewritten with other content of the same size goes
     /// unseen.
     fn fingerprint(&self, looked: &LookedThrough, divided: &Divided) -> String {
         let mut fingerprint = Fingerprint::new(self.format.word());
@@ -359,7 +359,7 @@ impl Listing {
         fingerprint.finish()
     }
 
-    /// Hashes of the splits by themselves: names, encoded sizes and classes of their pictures.
+    /// Hashes of the splits by themselves: names, encoded sizes and classes of their images.
     fn fingerprints(&self, looked: &LookedThrough, divided: &Divided) -> Fingerprints {
         let bytes: HashMap<usize, u64> = looked.kept.iter().copied().zip(looked.bytes.iter().copied()).collect();
         let part = |indices: &[usize]| {
@@ -380,7 +380,7 @@ impl Listing {
     }
 }
 
-/// Pictures for pre-training.
+/// Images for pre-training.
 pub(crate) struct Pool {
     pub images: Arc<dyn ImageSource>,
     /// (width, height) of each; empty where they are not known without reading them.
@@ -392,20 +392,20 @@ pub(crate) struct Pool {
     pub passed_over: PassedOver,
 }
 
-/// A note, where the pictures do not stay in memory.
+/// A note, where the images do not stay in memory.
 fn too_large(pictures: &EncodedPictures, root: &Path) -> Option<String> {
     (!pictures.in_memory()).then(|| {
         format!(
-            "the pictures of {root} are too many or too large to stay decoded in memory, so each is decoded again \
+            "the images of {root} are too many or too large to stay decoded in memory, so each is decoded again \
              whenever it is needed; `byol data pack {root} --out FILE` decodes them once",
             root = root.display()
         )
     })
 }
 
-/// The warning about test pictures in a pool.
+/// The warning about test images in a pool.
 pub(crate) fn left_out(count: usize, root: &Path) -> String {
-    format!("{} of {} {} left out", counted(count, "test picture"), root.display(), verb(count, "is", "are"))
+    format!("{} of {} {} left out", counted(count, "test image"), root.display(), verb(count, "is", "are"))
 }
 
 /// The warning about a file for a split that nobody draws.
@@ -413,7 +413,7 @@ pub(crate) fn unused_split(file: &Path) -> String {
     format!("--split {} is not used: the data has its own division, or no labels to divide by", file.display())
 }
 
-/// Warnings about skipped pictures: some by name, the rest counted.
+/// Warnings about skipped images: some by name, the rest counted.
 pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<String> {
     let named = skipped.iter().take(NAMED_SKIPS);
     let mut text: Vec<String> =

@@ -1,4 +1,4 @@
-//! What one picture looks like, in few bytes: a digest of its pixels, and a miniature by which pictures that were stored
+//! What one image looks like, in few bytes: a digest of its pixels, and a miniature by which images that were stored
 //! anew or scaled are known again. Finding equal ones among many is in [`super::duplicates`].
 
 use sha2::{Digest, Sha256};
@@ -8,10 +8,10 @@ use super::Image;
 /// Columns and rows of the miniature that near duplicates are looked for by.
 const COLUMNS: usize = 9;
 const ROWS: usize = 8;
-/// Columns and rows of the finer one, by which different pictures before one background are told apart.
+/// Columns and rows of the finer one, by which different images before one background are told apart.
 const FINE: usize = 16;
 
-/// Two pictures look alike if at most so many of the 64 brightness steps between neighbours differ (those in flat places are
+/// Two images look alike if at most so many of the 64 brightness steps between neighbours differ (those in flat places are
 /// turned by every rounding), ...
 pub(super) const MOST_STEPS: u32 = 8;
 /// ... and if their miniatures differ by at most so many levels on average, ...
@@ -21,10 +21,10 @@ const MOST_FINE: i32 = 16;
 /// ... and only if there is something to see: levels between the darkest and the brightest part of the miniature.
 const LEAST_CONTRAST: u8 = 16;
 
-/// The levels of the miniatures of pictures that look alike differ by at most so much in sum.
+/// The levels of the miniatures of images that look alike differ by at most so much in sum.
 pub(super) const MOST_SUM: u32 = MOST_LEVELS * (COLUMNS * ROWS) as u32;
 
-/// What one picture looks like.
+/// What one image looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Of size and pixels.
@@ -36,7 +36,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// Looks at a picture.
+    /// Looks at an image.
     #[must_use]
     pub fn of(image: &Image) -> Self {
         let mut hash = Sha256::new();
@@ -56,7 +56,7 @@ impl Look {
         Look { digest, miniature: small, fine, steps }
     }
 
-    /// Equal for pictures of equal size and pixels.
+    /// Equal for images of equal size and pixels.
     pub(super) fn digest(&self) -> [u8; 16] {
         self.digest
     }
@@ -87,7 +87,7 @@ impl Look {
         (levels <= MOST_SUM && self.is_like_in_parts(other)).then_some(steps)
     }
 
-    /// Whether every part of the finer miniatures differs by about the same: one picture that is a little brighter is the
+    /// Whether every part of the finer miniatures differs by about the same: one image that is a little brighter is the
     /// same, one in which a thing has moved is not.
     fn is_like_in_parts(&self, other: &Look) -> bool {
         let differences = || self.fine.iter().zip(&other.fine).map(|(&a, &b)| i32::from(a) - i32::from(b));
@@ -97,8 +97,8 @@ impl Look {
     }
 }
 
-/// Mean brightness of the parts of a picture, `columns` in a row. A pixel that two parts share counts in both, by how much of
-/// it each has, so that a scaled picture has the same miniature.
+/// Mean brightness of the parts of an image, `columns` in a row. A pixel that two parts share counts in both, by how much of
+/// it each has, so that a scaled image has the same miniature.
 fn miniature(image: &Image, columns: usize, miniature: &mut [u8]) {
     let rows = miniature.len() / columns;
     let (width, height) = (image.width, image.height);

@@ -1,4 +1,4 @@
-//! Image data: where pictures and labels come from. No randomness of training and no pixels of views live here.
+//! Image data: where images and labels come from. No randomness of training and no pixels of views live here.
 
 mod builder;
 pub mod cifar10;
@@ -81,10 +81,10 @@ pub fn require(path: &Path) -> Result<(), DataError> {
 /// What the training images are called among the pools of a pre-training.
 pub(crate) const TRAIN: &str = "train";
 
-/// Warnings about skipped pictures name this many of them; all are counted.
+/// Warnings about skipped images name this many of them; all are counted.
 const NAMED_SKIPS: usize = 5;
 
-/// One decoded picture.
+/// One decoded image.
 ///
 /// # Shapes
 /// `pixels` is uint8, `[3, height, width]` (red, green, blue planes), row by row, 0-255.
@@ -95,48 +95,48 @@ pub struct Image {
     pub pixels: Vec<u8>,
 }
 
-/// A random-access collection of pictures.
+/// A random-access collection of images.
 pub trait ImageSource: Send + Sync {
-    /// How many pictures there are.
+    /// How many images there are.
     fn len(&self) -> usize;
 
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Reads picture `index` (`0..len`) into `image`, reusing its buffer.
+    /// Reads image `index` (`0..len`) into `image`, reusing its buffer.
     ///
     /// # Errors
     /// The file cannot be read or decoded any more; the error names it.
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError>;
 
-    /// A short name of a picture for people: a file name, or `train/17`.
+    /// A short name of an image for people: a file name, or `train/17`.
     fn name(&self, index: usize) -> String;
 
-    /// Where a picture lies that lies in a file: the same path for the same picture, however it was reached. In an
-    /// archive it is the archive's path, followed by the name within. Test pictures are known again by it among those of
+    /// Where an image lies that lies in a file: the same path for the same image, however it was reached. In an
+    /// archive it is the archive's path, followed by the name within. Test images are known again by it among those of
     /// [`Dataset::add_unlabeled`].
     fn origin(&self, index: usize) -> Option<PathBuf> {
         let _ = index;
         None
     }
 
-    /// What a picture looks like, where that is known without reading it: copies are found by it.
+    /// What an image looks like, where that is known without reading it: copies are found by it.
     fn look(&self, index: usize) -> Option<&look::Look> {
         let _ = index;
         None
     }
 }
 
-/// Pictures with labels.
+/// Images with labels.
 #[derive(Clone)]
 pub struct LabeledImages {
     pub images: Arc<dyn ImageSource>,
-    /// One class index (`0..class_names.len()`) per picture.
+    /// One class index (`0..class_names.len()`) per image.
     pub labels: Vec<u16>,
 }
 
-/// A pool of pictures without labels.
+/// A pool of images without labels.
 #[derive(Clone)]
 pub struct UnlabeledImages {
     /// What a person calls it: `unlabeled`, a folder's path as it was given.
@@ -165,7 +165,7 @@ pub struct Dataset {
     pub warnings: Vec<String>,
     /// Files that could not be read and were left out.
     pub skipped: usize,
-    /// Where no picture has a label: why, and how labels would be given, for whoever needs some.
+    /// Where no image has a label: why, and how labels would be given, for whoever needs some.
     pub no_labels: Option<String>,
     /// What was found, in figures and names, for the record of a run.
     pub findings: Findings,
@@ -176,9 +176,9 @@ pub struct Dataset {
 
 impl Dataset {
     /// Opens what `--data` names: the embedded set if `path` is exactly `patterns`, or a folder or file of one of the
-    /// kinds in [`mod@format`]. Pictures are decoded once, to find those that cannot be used.
+    /// kinds in [`mod@format`]. Images are decoded once, to find those that cannot be used.
     ///
-    /// Labelled pictures that are not divided into training and test pictures are divided by a split that is drawn once
+    /// Labelled images that are not divided into training and test images are divided by a split that is drawn once
     /// and saved ([`split_file`](OpenOptions::split_file)).
     ///
     /// # Errors
@@ -201,7 +201,7 @@ impl Dataset {
         }
     }
 
-    /// Opens the sets that are not lists of encoded pictures.
+    /// Opens the sets that are not lists of encoded images.
     fn open_arrays(found: &Found, options: &OpenOptions) -> Result<Self, DataError> {
         match found {
             Found::Stl10 { folder } => stl10::open(folder),
@@ -211,20 +211,20 @@ impl Dataset {
         }
     }
 
-    /// Adds the pictures of whatever [`open`](Self::open) opens, as `--unlabeled` names it, without their labels. Left
-    /// out are its own test pictures, by its division or a saved split (beside it, or
-    /// [`split_file`](OpenOptions::split_file)), and every picture that is a test picture of this data set (see
+    /// Adds the images of whatever [`open`](Self::open) opens, as `--unlabeled` names it, without their labels. Left
+    /// out are its own test images, by its division or a saved split (beside it, or
+    /// [`split_file`](OpenOptions::split_file)), and every image that is a test image of this data set (see
     /// [`ImageSource::origin`]); how many is said. Skipped ones are counted in [`skipped`](Self::skipped) and reported in
-    /// [`warnings`](Self::warnings); the fingerprint takes the pictures in.
+    /// [`warnings`](Self::warnings); the fingerprint takes the images in.
     ///
     /// # Errors
-    /// As [`open`](Self::open); all pictures are test pictures; the data set is then as it was.
+    /// As [`open`](Self::open); all images are test images; the data set is then as it was.
     pub fn add_unlabeled(&mut self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<(), DataError> {
         let pool = Self::open_pool(path.as_ref(), options)?;
         self.add_pool(path.as_ref(), pool).map(|_| ())
     }
 
-    /// What `--unlabeled` names, without its own test pictures.
+    /// What `--unlabeled` names, without its own test images.
     fn open_pool(path: &Path, options: &OpenOptions) -> Result<Pool, DataError> {
         let found = match format::find(path) {
             Err(DataError::UnknownDataset { path }) => return Err(DataError::NoPictures { path }),
@@ -239,7 +239,7 @@ impl Dataset {
         }
     }
 
-    /// Adds a pool but for the pictures that are test pictures of this data set; says how many are.
+    /// Adds a pool but for the images that are test images of this data set; says how many are.
     fn add_pool(&mut self, path: &Path, pool: Pool) -> Result<usize, DataError> {
         let Pool { images, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
         let (images, left_out) = self.without_test_pictures(images);
@@ -249,9 +249,9 @@ impl Dataset {
         if left_out > 0 {
             self.notes.push(format!(
                 "{} of {} {} of the data and {} left out of pre-training",
-                counted(left_out, "picture"),
+                counted(left_out, "image"),
                 path.display(),
-                verb(left_out, "is a test picture", "are test pictures"),
+                verb(left_out, "is a test image", "are test images"),
                 verb(left_out, "is", "are")
             ));
         }
@@ -270,7 +270,7 @@ impl Dataset {
         Ok(left_out)
     }
 
-    /// All but the test pictures, without labels.
+    /// All but the test images, without labels.
     fn into_pool(self, path: &Path) -> Pool {
         let left_out = self.test.as_ref().map_or(0, |test| test.images.len());
         let mut warnings = Vec::new();
@@ -289,7 +289,7 @@ impl Dataset {
         }
     }
 
-    /// The pictures of a pool that are no test pictures of this data set, and how many are.
+    /// The images of a pool that are no test images of this data set, and how many are.
     fn without_test_pictures(&self, pool: Arc<dyn ImageSource>) -> (Arc<dyn ImageSource>, usize) {
         let test = self.test.as_ref().map(|test| &test.images);
         let tests: HashSet<PathBuf> =

@@ -1,4 +1,4 @@
-//! Where pictures lie, so that one that is reached in two ways is known again.
+//! Where images lie, so that one that is reached in two ways is known again.
 
 use std::path::{Path, PathBuf};
 

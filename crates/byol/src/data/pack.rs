@@ -1,7 +1,7 @@
-//! A data set decoded once into one file (`.byolpack`): pictures of limited size, labels, splits, names, and what tells
-//! whether the source has changed since. Afterwards it is mapped into memory, and any picture is read without decoding.
+//! A data set decoded once into one file (`.byolpack`): images of limited size, labels, splits, names, and what tells
+//! whether the source has changed since. Afterwards it is mapped into memory, and any image is read without decoding.
 //!
-//! The file begins with `MAGIC`, then come the pictures' planes one after the other, an index in JSON, and a trailer:
+//! The file begins with `MAGIC`, then come the images' planes one after the other, an index in JSON, and a trailer:
 //! where the index begins (eight bytes, little-endian), its length (likewise), its SHA-256, and `MAGIC` again.
 
 use std::fs::{self, File};
@@ -38,13 +38,13 @@ use crate::run::directory::PARTIAL;
 
 pub(crate) const EXTENSION: &str = "byolpack";
 
-/// The shorter side of packed pictures unless another is asked for: enough for crops of 96 to 128 pixels.
+/// The shorter side of packed images unless another is asked for: enough for crops of 96 to 128 pixels.
 pub const DEFAULT_SIZE: usize = 160;
 
 const MAGIC: &[u8; 8] = b"byolpak1";
 const TRAILER: usize = 8 + 8 + 32 + 8;
 
-/// Pictures that are decoded before they are written.
+/// Images that are decoded before they are written.
 const AT_ONCE: usize = 256;
 
 /// Why a packed file cannot be used.
@@ -110,12 +110,12 @@ struct Index {
     /// Which stored values are black and white.
     #[serde(default)]
     levels: Levels,
-    /// How many pictures that choice concerns; not known of packs of earlier versions.
+    /// How many images that choice concerns; not known of packs of earlier versions.
     #[serde(default)]
     deep: Option<usize>,
 }
 
-/// What the pictures were read from.
+/// What the images were read from.
 #[derive(Serialize, Deserialize)]
 struct Source {
     path: String,
@@ -130,7 +130,7 @@ struct Source {
 }
 
 /// Decodes the data at `path` into `out`, which is written whole or not at all. `size` limits the shorter side; smaller
-/// pictures stay as they are.
+/// images stay as they are.
 ///
 /// # Errors
 /// As [`Dataset::open`]; the data is mapped into memory already and needs no packing; `out` is there and is no packed file,
@@ -264,7 +264,7 @@ fn write(
     })
 }
 
-/// The picture with its shorter side at most `size`, by the average of what each pixel covers (a triangle filter).
+/// The image with its shorter side at most `size`, by the average of what each pixel covers (a triangle filter).
 fn shrunk(image: &mut Image, size: usize) -> Image {
     let shorter = image.width.min(image.height);
     if shorter <= size {
@@ -327,7 +327,7 @@ impl Source {
         }
     }
 
-    /// The folder that the pictures' names begin in.
+    /// The folder that the images' names begin in.
     fn folder(&self) -> PathBuf {
         let path = Path::new(&self.path);
         match path.is_dir() {
@@ -373,7 +373,7 @@ impl Index {
         fingerprint.finish()
     }
 
-    /// Hashes of the parts by themselves: names, sizes and classes of their pictures.
+    /// Hashes of the parts by themselves: names, sizes and classes of their images.
     fn identify_parts(&self) -> Fingerprints {
         let part = |places: &[usize]| {
             if places.is_empty() {
@@ -393,7 +393,7 @@ impl Index {
         Fingerprints { train: part(&self.train), test: part(&self.test), unlabeled: part(&self.unlabeled) }
     }
 
-    /// Where each picture begins, if everything fits together and the pictures end at `end`.
+    /// Where each image begins, if everything fits together and the images end at `end`.
     fn starts(&self, end: usize) -> Option<Vec<usize>> {
         let count = self.names.len();
         let places = self.train.iter().chain(&self.test).chain(&self.unlabeled);
@@ -463,7 +463,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
     }
     let notes = match index.deep {
         Some(deep) if deep > 0 => {
-            vec![format!("{deep} pictures of more than eight bits were packed with the levels {}", index.levels)]
+            vec![format!("{deep} images of more than eight bits were packed with the levels {}", index.levels)]
         }
         _ => Vec::new(),
     };
@@ -532,7 +532,7 @@ impl ImageSource for PackedPictures {
         self.names.get(index).cloned().unwrap_or_default()
     }
 
-    /// That of the source's picture, whether it is there or not.
+    /// That of the source's image, whether it is there or not.
     fn origin(&self, index: usize) -> Option<PathBuf> {
         self.names.get(index).map(|name| origin::of(&self.folder.join(name)))
     }

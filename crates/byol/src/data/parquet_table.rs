@@ -1,5 +1,5 @@
-//! Parquet whose columns are a table's, `file_name` and `label`, for pictures that lie beside it: Hugging Face's folders of
-//! images may have a `metadata.parquet`. Parquet that holds pictures itself is the subject of [`super::hf_parquet`].
+//! Parquet whose columns are a table's, `file_name` and `label`, for images that lie beside it: Hugging Face's folders of
+//! images may have a `metadata.parquet`. Parquet that holds images itself is the subject of [`super::hf_parquet`].
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,7 @@ use super::table::Table;
 /// The name of such a table.
 pub(crate) const TABLE: &str = "metadata.parquet";
 
-/// Whether a file is called so, and holds no pictures itself.
+/// Whether a file is called so, and holds no images itself.
 pub(crate) fn is_one(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(TABLE)) && !hf_parquet::may_hold_pictures(path)
 }

@@ -22,7 +22,7 @@ pub struct PassedOver {
     /// How many files there are of each kind: its extension with the dot, as the first of them is written, or nothing
     /// for files without one whose first bytes are those of an image.
     pub files: BTreeMap<String, usize>,
-    /// Names of folders of thumbnails and deleted files that hold pictures, and how many there are of each.
+    /// Names of folders of thumbnails and deleted files that hold images, and how many there are of each.
     pub folders: BTreeMap<String, usize>,
 }
 
@@ -67,14 +67,14 @@ fn begins_as_image(path: &Path) -> bool {
 }
 
 impl PassedOver {
-    /// Searches a folder and the folders in it as pictures are searched for.
+    /// Searches a folder and the folders in it as images are searched for.
     pub fn within(folder: &Path) -> Self {
         let mut passed_over = PassedOver::default();
         passed_over.search(folder, &HashSet::new());
         passed_over
     }
 
-    /// Searches where a listing's pictures were found. Files that the listing names are not passed over.
+    /// Searches where a listing's images were found. Files that the listing names are not passed over.
     pub(crate) fn beside(found: &Found, listing: &Listing) -> Self {
         let folder = match found {
             Found::Folder { folder } => Some(folder.as_path()),
@@ -194,7 +194,7 @@ impl PassedOver {
     }
 }
 
-/// What a message adds that says that a folder holds no pictures.
+/// What a message adds that says that a folder holds no images.
 pub(crate) fn hint(folder: &Path) -> String {
     let sentences = if folder.is_dir() { PassedOver::within(folder).sentences() } else { Vec::new() };
     sentences.iter().map(|sentence| format!("; {sentence}")).collect()

@@ -1,13 +1,13 @@
-//! What a picture is for, and how folders, shards and tables say so.
+//! What an image is for, and how folders, shards and tables say so.
 
 use std::path::Path;
 
-/// What a picture is for.
+/// What an image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Split {
     Train,
     Test,
-    /// The test split where there is no other; beside a test split its pictures are training pictures.
+    /// The test split where there is no other; beside a test split its images are training images.
     Validation,
     Unlabeled,
 }

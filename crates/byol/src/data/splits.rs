@@ -1,6 +1,6 @@
 //! Which labelled images are used for what: label budgets, hold-outs, folds, and STL-10's fold file.
 //!
-//! Every draw is a pure function of its arguments. No pictures are read here.
+//! Every draw is a pure function of its arguments. No images are read here.
 
 use std::path::Path;
 

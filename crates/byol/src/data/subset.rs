@@ -1,4 +1,4 @@
-//! Some pictures of a source, in an order of their own, as a source.
+//! Some images of a source, in an order of their own, as a source.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::look::Look;
 use super::{DataError, Image, ImageSource};
 
-/// The pictures of `images` at `indices`.
+/// The images of `images` at `indices`.
 pub struct SubsetSource {
     images: Arc<dyn ImageSource>,
     indices: Vec<usize>,

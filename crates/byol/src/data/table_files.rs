@@ -9,7 +9,7 @@ use super::labels_csv::CsvProblem;
 use super::names::composed;
 use super::split::Split;
 
-/// The pictures in a folder and the folders in it, by their names within it.
+/// The images in a folder and the folders in it, by their names within it.
 pub(crate) struct Files {
     folder: PathBuf,
     found: Vec<(String, PathBuf)>,
@@ -49,7 +49,7 @@ impl Files {
         Files { folder: folder.to_path_buf(), found, by_name, by_small_name, by_file }
     }
 
-    /// Names of all pictures, in order.
+    /// Names of all images, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.found.iter().map(|(name, _)| name.as_str())
     }
@@ -94,7 +94,7 @@ impl Files {
         })
     }
 
-    /// The picture of exactly this name, another file, or the only picture whose name differs from it in capital letters alone
+    /// The image of exactly this name, another file, or the only image whose name differs from it in capital letters alone
     /// (`1.jpg` is `1.JPG`).
     pub fn exact(&self, written: &Written) -> Option<(String, PathBuf)> {
         let Written::Within(name) = written else { return None };
@@ -119,7 +119,7 @@ impl Files {
         }
     }
 
-    /// All pictures that a cell may mean that is no path: whose names end in it, with or without a picture's ending. Of a path of
+    /// All images that a cell may mean that is no path: whose names end in it, with or without an image's ending. Of a path of
     /// elsewhere, as many of its last parts count as possible.
     pub fn like(&self, written: &Written) -> Vec<usize> {
         match written {
@@ -135,7 +135,7 @@ impl Files {
         }
     }
 
-    /// The pictures whose names end in a name; where there are none, those that do but for capital letters.
+    /// The images whose names end in a name; where there are none, those that do but for capital letters.
     fn ending(&self, name: &str) -> Vec<usize> {
         let small = name.to_lowercase();
         let file = small.rsplit('/').next().unwrap_or(&small);
@@ -156,7 +156,7 @@ impl Files {
         }
     }
 
-    /// The one picture of several candidates that a table of this name means, by the folder that it lies in: `train/1.jpg` of
+    /// The one image of several candidates that a table of this name means, by the folder that it lies in: `train/1.jpg` of
     /// `train.csv` or `train_labels.csv`.
     pub fn choose(&self, candidates: &[usize], table: &Path) -> Option<(String, PathBuf)> {
         let stem = table.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -177,7 +177,7 @@ impl Files {
         chosen.and_then(|&index| self.found.get(index)).cloned()
     }
 
-    /// The name of a picture by its index.
+    /// The name of an image by its index.
     pub fn name(&self, index: usize) -> &str {
         self.found.get(index).map_or("", |(name, _)| name)
     }

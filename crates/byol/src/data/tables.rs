@@ -1,5 +1,5 @@
 //! Which tables of a folder hold its labels: `labels.csv`, `metadata.csv` as Hugging Face's folders of images have it,
-//! `_classes.csv` as Roboflow writes it, or the only table beside pictures that lie in no class folders.
+//! `_classes.csv` as Roboflow writes it, or the only table beside images that lie in no class folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use super::split::Split;
 use super::table::is_table;
 use super::table_files::Files;
 
-/// Tables with a name of their own, each in the folder of its pictures; the first of a folder counts.
+/// Tables with a name of their own, each in the folder of its images; the first of a folder counts.
 const NAMED: [&str; 5] = [labels_csv::TABLE, "metadata.csv", "metadata.jsonl", parquet_table::TABLE, "_classes.csv"];
 
-/// The tables that hold the labels of a folder's pictures, each with the split that its place or name means; none where there is
+/// The tables that hold the labels of a folder's images, each with the split that its place or name means; none where there is
 /// no such table, or class folders tell the labels.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ pub(crate) fn find(root: &Path) -> Result<Option<Vec<SplitTable>>, DataError> {
     }
 }
 
-/// Warnings about tables that name pictures beside class folders, or none of whose columns are labels.
+/// Warnings about tables that name images beside class folders, or none of whose columns are labels.
 pub(crate) fn unused(root: &Path) -> Vec<String> {
     let folders = subfolders(root).unwrap_or_default();
     let splits = folders.into_iter().filter(|folder| split_of(folder).is_some());
@@ -109,7 +109,7 @@ fn named(folder: &Path) -> Option<PathBuf> {
     tables.into_iter().find(has_labels)
 }
 
-/// The tables in a folder that may name pictures: neither a saved split nor answers to be handed in.
+/// The tables in a folder that may name images: neither a saved split nor answers to be handed in.
 fn tables_in(folder: &Path) -> Vec<PathBuf> {
     let is_other = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();

@@ -1,8 +1,8 @@
-//! Which members of a tar file belong together, and which of them are the picture and its label.
+//! Which members of a tar file belong together, and which of them are the image and its label.
 //!
 //! WebDataset ends a sample's name at the first dot, and takes what follows as the name of the member: `0001.jpg`, `0001.cls`, but
 //! also `0001.image.jpg`, whose kind is after its last dot. Names such as `scan_2.5x_000.png` are against that rule, and all
-//! scans of one magnification would be one sample; where this shows, each picture is a sample with its own label.
+//! scans of one magnification would be one sample; where this shows, each image is a sample with its own label.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -22,10 +22,10 @@ use super::webdataset::TarProblem;
 const LABEL_EXTENSIONS: [&str; 3] = ["cls", "json", "txt"];
 /// Where a JSON object holds it.
 const LABEL_KEYS: [&str; 3] = ["label", "cls", "class"];
-/// What the picture is called among several in a sample, in the order in which they count.
+/// What the image is called among several in a sample, in the order in which they count.
 const IMAGE_NAMES: [&str; 3] = ["image", "img", "input"];
 
-/// A picture and its label.
+/// An image and its label.
 #[derive(Default)]
 pub(crate) struct Sample {
     /// What follows the sample's name, and place.
@@ -38,7 +38,7 @@ pub(crate) struct Sample {
 pub(crate) struct Counted {
     without_picture: usize,
     with_several: usize,
-    /// Pictures that are samples of their own against the rule, and the first one's name.
+    /// Images that are samples of their own against the rule, and the first one's name.
     dotted: usize,
     first_dotted: String,
     /// What follows the names of samples, with how often.
@@ -61,7 +61,7 @@ impl Counted {
     pub fn tell(&self, listing: &mut Listing) {
         let root = listing.root.display();
         if self.without_picture > 0 {
-            let text = format!("{} samples of {root} hold no picture and are left out", self.without_picture);
+            let text = format!("{} samples of {root} hold no image and are left out", self.without_picture);
             listing.warnings.push(text);
         }
         if self.with_several > 0 {
@@ -96,7 +96,7 @@ impl Counted {
 
 type Extent = (usize, usize);
 
-/// The samples of a shard, in the order of their names; `within` is where in a picture's name that of its member begins.
+/// The samples of a shard, in the order of their names; `within` is where in an image's name that of its member begins.
 ///
 /// # Errors
 /// The shard is empty, damaged or cut off, or holds a member twice.
@@ -156,7 +156,7 @@ pub(crate) fn samples(
     Ok(samples)
 }
 
-/// Members by the names of samples: up to the first dot, but to the last one where several pictures share the former and are no
+/// Members by the names of samples: up to the first dot, but to the last one where several images share the former and are no
 /// views of one thing.
 fn apart(
     groups: BTreeMap<String, BTreeMap<String, Extent>>,
@@ -171,7 +171,7 @@ fn apart(
         let pictures: Vec<&str> =
             members.keys().map(String::as_str).filter(|extension| is_picture(extension)).collect();
         let are_dotted = pictures.iter().all(|extension| !stem(extension).is_empty());
-        // `0001.cls` is of the whole sample, whose pictures then are views of one thing.
+        // `0001.cls` is of the whole sample, whose images then are views of one thing.
         let has_common_label = LABEL_EXTENSIONS.iter().any(|extension| members.contains_key(*extension));
         let have_own_labels = pictures.iter().any(|picture| {
             LABEL_EXTENSIONS.iter().any(|extension| members.contains_key(&format!("{}.{extension}", stem(picture))))
@@ -193,7 +193,7 @@ fn apart(
     samples
 }
 
-/// The picture of a sample: a member that is named by its kind alone, or else the first with more of a name.
+/// The image of a sample: a member that is named by its kind alone, or else the first with more of a name.
 fn picture_of<'a>(members: &'a BTreeMap<String, Extent>, counted: &mut Counted) -> Option<&'a str> {
     let by_kind = EXTENSIONS.iter().find_map(|known| members.get_key_value(*known));
     if let Some((extension, _)) = by_kind {
@@ -207,7 +207,7 @@ fn picture_of<'a>(members: &'a BTreeMap<String, Extent>, counted: &mut Counted) 
     pictures.first().copied()
 }
 
-/// The members that may hold a sample's label: named by their kind alone, as the picture is, or any other `.cls`.
+/// The members that may hold a sample's label: named by their kind alone, as the image is, or any other `.cls`.
 fn label_members<'a>(
     members: &'a BTreeMap<String, Extent>,
     picture_stem: &'a str,

@@ -1,4 +1,4 @@
-//! Data sets on disk: STL-10's files whole, partial and damaged, folders of pictures, pools, and inventories.
+//! Data sets on disk: STL-10's files whole, partial and damaged, folders of images, pools, and inventories.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::info::DataInfo;
 use super::stl10::{IMAGE_BYTES, SIDE, Stl10Images};
 use super::*;
 
-/// The value at a place of a picture, so that any mix-up of channel, row and column shows.
+/// The value at a place of an image, so that any mix-up of channel, row and column shows.
 fn value(index: usize, channel: usize, row: usize, column: usize) -> u8 {
     ((index * 31 + channel * 83 + row * 7 + column * 3 + row * column) % 251) as u8
 }
@@ -68,7 +68,7 @@ fn stl10_images_are_turned_row_by_row() {
         let (channel, row, column) = (place / (SIDE * SIDE), place / SIDE % SIDE, place % SIDE);
         assert_eq!(found, value(2, channel, row, column), "channel {channel}, row {row}, column {column}");
     }
-    assert!(images.read(3, &mut image).unwrap_err().to_string().contains("picture 3"));
+    assert!(images.read(3, &mut image).unwrap_err().to_string().contains("image 3"));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn unlabelled_folders_are_added() {
     let pictures = root.path().join("photos");
     write_picture(&pictures.join("b/2.PNG"), 5, 4);
     write_picture(&pictures.join("a.jpg"), 9, 8);
-    fs::write(pictures.join("bad.png"), b"no picture").unwrap();
+    fs::write(pictures.join("bad.png"), b"no image").unwrap();
     let mut dataset = open(root.path()).unwrap();
     let before = dataset.fingerprint.clone();
     dataset.add_unlabeled(&pictures, &OpenOptions::default()).unwrap();

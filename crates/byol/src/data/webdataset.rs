@@ -1,4 +1,4 @@
-//! WebDataset: uncompressed tar files whose members belong together by name, `0001.jpg` and `0001.cls`. The pictures are
+//! WebDataset: uncompressed tar files whose members belong together by name, `0001.jpg` and `0001.cls`. The images are
 //! read where they lie in the mapped files; nothing is unpacked. Which members are a sample is found in `tar_samples`.
 
 use std::fs;
@@ -40,7 +40,7 @@ pub enum TarProblem {
     LabelRange { member: String, label: String, classes: usize },
 }
 
-/// Lists the pictures of all `shards`; `root` is what was opened.
+/// Lists the images of all `shards`; `root` is what was opened.
 ///
 /// # Errors
 /// A shard is damaged or cut off; a label is outside the class names.
@@ -90,7 +90,7 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
     Ok(listing)
 }
 
-/// Puts the classes into the order of the file of their names, as far as there are pictures.
+/// Puts the classes into the order of the file of their names, as far as there are images.
 fn in_order(listing: &mut Listing, names: Vec<String>) {
     let used: Vec<String> = names.into_iter().filter(|name| listing.class_names.contains(name)).collect();
     let place = |class: &String| used.iter().position(|name| name == class).and_then(|place| u16::try_from(place).ok());
@@ -101,7 +101,7 @@ fn in_order(listing: &mut Listing, names: Vec<String>) {
     listing.class_names = used;
 }
 
-/// The folder that pictures are named from: `root`, or the one that the shard `root` lies in.
+/// The folder that images are named from: `root`, or the one that the shard `root` lies in.
 fn folder_of(root: &Path) -> &Path {
     if root.is_dir() { root } else { root.parent().unwrap_or(Path::new(".")) }
 }

@@ -15,7 +15,7 @@ use crate::train::pretrain;
 const STEPS: usize = 2;
 const BATCH_SIZE: usize = 16;
 
-/// Takes two steps of pre-training on drawn pictures; the seconds of the second one, or why training fails.
+/// Takes two steps of pre-training on synthetic images; the seconds of the second one, or why training fails.
 pub(super) fn train(hardware: &Hardware) -> Result<f64, String> {
     // libtorch's bindings panic where a device fails.
     catch_unwind(AssertUnwindSafe(|| steps(hardware))).unwrap_or_else(|panic| {

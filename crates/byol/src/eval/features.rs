@@ -24,16 +24,16 @@ pub struct FeatureRequest<'a> {
     pub encoder: &'a BTreeMap<String, Tensor>,
 }
 
-/// Representations of the pictures `indices`, resized whole, with the running statistics of batch norm.
+/// Representations of the images `indices`, resized whole, with the running statistics of batch norm.
 ///
 /// # Errors
-/// A picture cannot be read, or the weights do not fit the experiment's encoder.
+/// An image cannot be read, or the weights do not fit the experiment's encoder.
 pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usize]) -> Result<Features, TrainError> {
     let vectors = extract_view(request, labeled, indices, ViewKind::Whole)?;
     Ok(Features { vectors, labels: indices.iter().map(|&index| labeled.labels[index]).collect() })
 }
 
-/// Representations of one view of each of the pictures `indices`.
+/// Representations of one view of each of the images `indices`.
 ///
 /// # Shapes
 /// float32 `[pictures, features]` on the hardware's device.

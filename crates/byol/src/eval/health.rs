@@ -1,4 +1,4 @@
-//! The health of a representation without labels: how widely its vectors spread, and whether two views of one picture
+//! The health of a representation without labels: how widely its vectors spread, and whether two views of one image
 //! stay together. Nothing here judges; what counts as collapsed is decided in `train::monitor`.
 
 use serde::{Deserialize, Serialize};
@@ -26,10 +26,10 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Measures vectors of two views of the same pictures.
+    /// Measures vectors of two views of the same images.
     ///
     /// # Shapes
-    /// Both `[pictures, size]`, floating point, at least two pictures.
+    /// Both `[pictures, size]`, floating point, at least two images.
     ///
     /// # Errors
     /// A value is NaN or infinite, or the shapes do not fit.
@@ -48,7 +48,7 @@ impl Spread {
 /// section 4.1).
 ///
 /// # Shapes
-/// `[pictures, size]`, at least two pictures.
+/// `[pictures, size]`, at least two images.
 ///
 /// # Errors
 /// As [`Spread::measure`].
@@ -62,7 +62,7 @@ pub fn deviation(vectors: &Tensor) -> Result<f64, EvalError> {
 /// (Garrido et al. 2023, arXiv 2210.02885, equation 1). The vectors are neither normalised nor centred.
 ///
 /// # Shapes
-/// `[pictures, size]`, at least two pictures.
+/// `[pictures, size]`, at least two images.
 ///
 /// # Errors
 /// As [`Spread::measure`].
@@ -77,7 +77,7 @@ pub fn effective_rank(vectors: &Tensor) -> Result<f64, EvalError> {
     Ok((-(&shares * shares.log()).sum(Kind::Double).double_value(&[])).exp())
 }
 
-/// Mean squared distance of the l2-normalised vectors of two views of a picture, 0 (together) to 4 (Wang and Isola 2020,
+/// Mean squared distance of the l2-normalised vectors of two views of an image, 0 (together) to 4 (Wang and Isola 2020,
 /// arXiv 2005.10242, section 4.1, alpha = 2).
 ///
 /// # Shapes
@@ -97,11 +97,11 @@ pub fn alignment(first: &Tensor, second: &Tensor) -> Result<f64, EvalError> {
     Ok(distance.mean(None).double_value(&[]))
 }
 
-/// Logarithm of the mean over pairs of pictures of exp(-2 d²) of their l2-normalised vectors: 0 when all are one point, about
+/// Logarithm of the mean over pairs of images of exp(-2 d²) of their l2-normalised vectors: 0 when all are one point, about
 /// -4 when they spread evenly (Wang and Isola 2020, arXiv 2005.10242, section 4.1, t = 2).
 ///
 /// # Shapes
-/// `[pictures, size]`, at least two pictures.
+/// `[pictures, size]`, at least two images.
 ///
 /// # Errors
 /// As [`Spread::measure`].

@@ -29,7 +29,7 @@ pub const BASIS: [&str; 7] = [
     "supervised.minimum_steps=3200",
 ];
 
-/// Side of the lab's pre-training pictures by that of its other ones: 224 by 96.
+/// Side of the lab's pre-training images by that of its other ones: 224 by 96.
 const LAB_SIZES: [usize; 2] = [224, 96];
 
 /// BYOL with something changed.

@@ -348,7 +348,7 @@ fn checkpoint_of(from: &Path) -> Result<Checkpoint, ExperimentError> {
     }
 }
 
-/// Says so where the encoder is to see pictures prepared otherwise than those that it was pre-trained on.
+/// Says so where the encoder is to see images prepared otherwise than those that it was pre-trained on.
 fn warn_of_other_pictures(context: &mut Context, checkpoint: &Checkpoint) {
     // A configuration of another version tells nothing here; that its weights do not fit is an error elsewhere.
     let Ok(then) = Experiment::from_toml(&checkpoint.header.config) else { return };
@@ -364,7 +364,7 @@ fn warn_of_other_pictures(context: &mut Context, checkpoint: &Checkpoint) {
         changes.push(format!("deviation is {:?} and was {:?}", now.deviation, then.deviation));
     }
     if !changes.is_empty() {
-        let text = format!("the encoder was pre-trained on other pictures: {}; it may do worse", changes.join(", "));
+        let text = format!("the encoder was pre-trained on other images: {}; it may do worse", changes.join(", "));
         context.reporter.event(&Event::Warning { text });
     }
 }
@@ -386,7 +386,7 @@ fn pool(data: &Dataset, experiment: &Experiment) -> Result<Arc<dyn ImageSource>,
         return Err(ExperimentError::MissingSplit {
             data: data.name.clone(),
             split: "unlabeled or train",
-            remedy: "name a folder of pictures with --unlabeled".into(),
+            remedy: "name a folder of images with --unlabeled".into(),
         });
     }
     pretraining::require_images(&experiment.pretrain, pool.len())?;

@@ -8,11 +8,11 @@ use crate::data::ImageSource;
 use crate::report::best::{MISTAKES, answers_of_best, mistakes};
 use crate::run::record::{LabelBudget, PredictionRecord, ResultName, TestImages};
 
-/// Small pictures of test images in a run directory, at most.
+/// Thumbnails of test images in a run directory, at most.
 pub(super) const MOST_PICTURES: usize = 2000;
-/// Images on the map where there are more than [`MOST_PICTURES`]: the others' pictures are left to the confusions.
+/// Images on the map where there are more than [`MOST_PICTURES`]: the others' images are left to the confusions.
 const ON_MAP: usize = 1000;
-/// Pictures of a cell of a confusion matrix that are striven for.
+/// Images of a cell of a confusion matrix that are striven for.
 const PER_CELL: usize = 12;
 
 /// Which file each test image is.
@@ -39,7 +39,7 @@ pub(super) fn on_map(images: usize) -> Vec<usize> {
     (0..count).map(|place| place * images / count).collect()
 }
 
-/// The test images that get a picture: those on the map, the surest mistakes of the best classifier, then of every cell of the confusion matrices one after the other, up
+/// The test images that get a thumbnail: those on the map, the surest mistakes of the best classifier, then of every cell of the confusion matrices one after the other, up
 /// to twelve each, while there is room.
 pub(super) fn with_pictures(labels: &[u16], predictions: &[PredictionRecord]) -> Vec<usize> {
     let mut chosen: BTreeSet<usize> = on_map(labels.len()).into_iter().collect();
@@ -104,7 +104,7 @@ mod tests {
         assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
-    /// Pictures that lie somewhere.
+    /// Images that lie somewhere.
     struct Lying(Vec<(&'static str, Option<PathBuf>)>);
 
     impl ImageSource for Lying {

@@ -67,27 +67,26 @@ fn about(network: &Network) -> String {
              by BYOL (arXiv 2006.07733) and not changed by them"
         }
         HeadKind::Knn => {
-            "votes of the nearest labelled pictures in the representation of an encoder that was pre-trained without labels by \
-             BYOL (arXiv 2006.07733); the labelled pictures' representations are in the file"
+            "votes of the nearest labelled images in the representation of an encoder that was pre-trained without labels by \
+             BYOL (arXiv 2006.07733); the labelled images' representations are in the file"
         }
     };
     let (what, how) = match (network, origin.stage) {
         (Network::Classifier(_) | Network::Knn(_), _) if origin.head.is_some() => {
-            ("classifier of pictures", frozen(origin.head.unwrap_or(HeadKind::Linear)))
+            ("classifier of images", frozen(origin.head.unwrap_or(HeadKind::Linear)))
         }
         (Network::Classifier(_), Stage::Finetune) => (
-            "classifier of pictures",
+            "classifier of images",
             "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
         ),
-        (Network::Classifier(_) | Network::Knn(_), _) => ("classifier of pictures", "trained with labels alone"),
+        (Network::Classifier(_) | Network::Knn(_), _) => ("classifier of images", "trained with labels alone"),
         (Network::Encoder(_), Stage::Pretrain) => {
-            ("encoder of pictures", "pre-trained without labels by BYOL (arXiv 2006.07733); it is the online network's")
+            ("encoder of images", "pre-trained without labels by BYOL (arXiv 2006.07733); it is the online network's")
         }
-        (Network::Encoder(_), Stage::Finetune) => (
-            "encoder of pictures",
-            "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
-        ),
-        (Network::Encoder(_), Stage::Supervised) => ("encoder of pictures", "trained with labels alone"),
+        (Network::Encoder(_), Stage::Finetune) => {
+            ("encoder of images", "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels")
+        }
+        (Network::Encoder(_), Stage::Supervised) => ("encoder of images", "trained with labels alone"),
     };
     let unfinished = match origin.finished {
         true => String::new(),
@@ -113,13 +112,13 @@ fn network_section(card: &mut Card, network: &Network) {
         ("kind", kind(network).to_owned()),
         ("architecture", architecture(network)),
         ("parameters", network.weights().layout().parameter_count().to_string()),
-        ("picture", format!("{0} x {0} pixels, red, green, blue", experiment.image_size)),
+        ("image", format!("{0} x {0} pixels, red, green, blue", experiment.image_size)),
         ("mean (0-1, red, green, blue)", numbers(&experiment.mean)),
         ("standard deviation (likewise)", numbers(&experiment.deviation)),
         outputs,
     ]);
     card.line(
-        "Of a picture, the centre square is taken and resized by a smoothing bicubic filter to uint8 levels; these, divided by \
+        "Of an image, the centre square is taken and resized by a smoothing bicubic filter to uint8 levels; these, divided by \
          255, less the mean, divided by the standard deviation, are what the network reads.",
     );
 }
@@ -214,7 +213,7 @@ fn supervised(name: &'static str, settings: &Supervised) -> Vec<(&'static str, S
         "{} epochs or {} steps, whichever is more, batch size {}",
         settings.epochs, settings.minimum_steps, settings.batch_size
     );
-    vec![(name, length), ("optimiser", optimiser), ("training pictures", pictures.to_owned())]
+    vec![(name, length), ("optimiser", optimiser), ("training images", pictures.to_owned())]
 }
 
 /// A setting as the configuration writes it.
@@ -238,7 +237,7 @@ fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError>
         (true, Some(test)) => {
             let Measured { accuracy, interval: (low, high) } = Measured::of(test)?;
             card.line(&format!(
-                "{:.1} % of {} test images ({} right); 95 % interval {:.1} to {:.1} % (Wilson). It speaks of pictures like \
+                "{:.1} % of {} test images ({} right); 95 % interval {:.1} to {:.1} % (Wilson). It speaks of images like \
                  those of the test split, and nothing that changes an answer was chosen by them.",
                 100.0 * accuracy, test.total, test.right, 100.0 * low, 100.0 * high
             ));
@@ -253,10 +252,10 @@ fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError>
         };
         let worth = match in_use.is_calibrated() {
             true => "calibrates them",
-            false => "is of too few pictures to call them calibrated",
+            false => "is of too few images to call them calibrated",
         };
         card.line(&format!(
-            "`byol predict` gives the softmax of the logits divided by {:.4}, a temperature chosen on {} labelled pictures that \
+            "`byol predict` gives the softmax of the logits divided by {:.4}, a temperature chosen on {} labelled images that \
              trained nothing (arXiv 1706.04599), which {worth}. {where_}.",
             in_use.temperature.0, in_use.images
         ));
@@ -266,15 +265,15 @@ fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError>
 
 fn licence(network: &Network) -> String {
     let terms = match network.origin().data.as_ref().map(|data| data.name.as_str()) {
-        Some("patterns") => "Its training pictures were drawn by the program itself and are free of others' rights.",
+        Some("patterns") => "Its training images were drawn by the program itself and are free of others' rights.",
         Some("stl10") => {
-            "STL-10's pictures were taken from ImageNet, which is for non-commercial research and education."
+            "STL-10's images were taken from ImageNet, which is for non-commercial research and education."
         }
-        _ => "It was trained on pictures of its user's.",
+        _ => "It was trained on images of its user's.",
     };
     format!(
         "byol is under MIT or Apache-2.0, which says nothing of these weights. How they may be used depends on the terms \
-         of the pictures that they were trained on. {terms} Whoever passes them on should write the terms here."
+         of the images that they were trained on. {terms} Whoever passes them on should write the terms here."
     )
 }
 
@@ -353,7 +352,7 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
     };
     card.line(
         "With ONNX Runtime (`pip install onnxruntime pillow`). The graph takes levels from 0 to 255; `upright` makes them of a file \
-         as byol does, which matters for turned, transparent and 16-bit pictures:",
+         as byol does, which matters for turned, transparent and 16-bit images:",
     );
     card.code(
         "python",

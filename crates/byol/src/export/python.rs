@@ -17,7 +17,7 @@ const FULL: &str = r#"    if picture.mode.startswith("I"):
         picture = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
 "#;
 
-/// How Python reads a picture file as byol does with these levels, for the model card and the module.
+/// How Python reads an image file as byol does with these levels, for the model card and the module.
 pub(super) fn upright(levels: Levels) -> String {
     let scaled = match levels {
         Levels::Full => FULL.to_owned(),

@@ -1,5 +1,5 @@
 //! Temperature scaling (Guo et al. 2017, arXiv 1706.04599, section 4.2): logits are divided by one number, chosen so that
-//! the probabilities of labelled pictures that trained nothing are as likely as can be. It changes no answer, only how
+//! the probabilities of labelled images that trained nothing are as likely as can be. It changes no answer, only how
 //! sure the network says it is.
 //!
 //! The number belongs to one classifier. It is kept in the run directory, in `calibration.json`.
@@ -28,12 +28,12 @@ impl Default for Temperature {
     }
 }
 
-/// Logits of labelled pictures, to calibrate on.
+/// Logits of labelled images, to calibrate on.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled<'a> {
     /// `[pictures, classes]`, row by row.
     pub logits: &'a [f32],
-    /// Below `classes`, one for each picture.
+    /// Below `classes`, one for each image.
     pub labels: &'a [u16],
     pub classes: usize,
 }
@@ -41,21 +41,21 @@ pub struct Labelled<'a> {
 /// A temperature that cannot be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CalibrationError {
-    #[error("there are no labelled pictures to calibrate on")]
+    #[error("there are no labelled images to calibrate on")]
     Empty,
     #[error("{labels} labels belong to {values} logits of {classes} classes; there must be {classes} for each label")]
     Count { labels: usize, values: usize, classes: usize },
-    #[error("label {label} of picture {picture} is not one of {classes} classes")]
+    #[error("label {label} of image {picture} is not one of {classes} classes")]
     UnknownClass { picture: usize, label: u16, classes: usize },
-    #[error("the logits of picture {picture} are not numbers; the network has diverged")]
+    #[error("the logits of image {picture} are not numbers; the network has diverged")]
     NotFinite { picture: usize },
     #[error(
-        "the classifier is right about every one of the {pictures} pictures, so no temperature is too low; calibrate on more \
-         pictures, which the classifier was not trained on"
+        "the classifier is right about every one of the {pictures} images, so no temperature is too low; calibrate on more \
+         images, which the classifier was not trained on"
     )]
     AllRight { pictures: usize },
     #[error(
-        "the classifier knows no more about these {pictures} pictures than chance; are their folders named as the classes of \
+        "the classifier knows no more about these {pictures} images than chance; are their folders named as the classes of \
          the run?"
     )]
     NoBetterThanChance { pictures: usize },
@@ -82,7 +82,7 @@ impl Temperature {
     /// halving an interval.
     ///
     /// # Errors
-    /// There are no pictures, sizes do not fit, or there is no minimum.
+    /// There are no images, sizes do not fit, or there is no minimum.
     pub fn fit(data: Labelled) -> Result<Temperature, CalibrationError> {
         let Labelled { logits, labels, classes } = data;
         let pictures = labels.len();
@@ -172,12 +172,12 @@ pub struct Record {
     #[serde(flatten)]
     pub owner: Owner,
     pub temperature: Temperature,
-    /// Labelled pictures that it was chosen on.
+    /// Labelled images that it was chosen on.
     pub images: usize,
     /// Mean negative log-likelihood of their labels, before and after.
     pub loss_before: f64,
     pub loss_after: f64,
-    /// Expected calibration error in 15 bins on the same pictures, before and after.
+    /// Expected calibration error in 15 bins on the same images, before and after.
     pub calibration_error_before: f64,
     pub calibration_error_after: f64,
     /// Where they come from, as it was typed.
@@ -188,7 +188,7 @@ pub struct Record {
 const BINS: usize = 15;
 
 impl Record {
-    /// Chooses a temperature, and measures what it changes on the pictures that it was chosen on.
+    /// Chooses a temperature, and measures what it changes on the images that it was chosen on.
     ///
     /// # Errors
     /// As [`Temperature::fit`].
@@ -207,7 +207,7 @@ impl Record {
     }
 }
 
-/// Labelled pictures from which on probabilities are called calibrated. Of 100, how often an answer is right is known within
+/// Labelled images from which on probabilities are called calibrated. Of 100, how often an answer is right is known within
 /// 10 points; a temperature of fewer is used, because it is better than none, but promises nothing.
 pub const ENOUGH_IMAGES: usize = 100;
 
@@ -215,12 +215,12 @@ pub const ENOUGH_IMAGES: usize = 100;
 #[derive(Clone, Debug, PartialEq)]
 pub struct InUse {
     pub temperature: Temperature,
-    /// Labelled pictures that it was chosen on.
+    /// Labelled images that it was chosen on.
     pub images: usize,
     pub source: Source,
 }
 
-/// Where the pictures of a temperature come from.
+/// Where the images of a temperature come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The run's test images.
@@ -230,15 +230,15 @@ pub enum Source {
 }
 
 impl InUse {
-    /// Whether it was chosen on enough pictures for its probabilities to be taken at their word.
+    /// Whether it was chosen on enough images for its probabilities to be taken at their word.
     pub fn is_calibrated(&self) -> bool {
         self.images >= ENOUGH_IMAGES
     }
 
-    /// What the pictures were, and what follows from their number.
+    /// What the images were, and what follows from their number.
     pub fn sentence(&self) -> String {
         let InUse { temperature: Temperature(temperature), images, source } = self;
-        let pictures = if *images == 1 { "picture" } else { "pictures" };
+        let pictures = if *images == 1 { "image" } else { "images" };
         let on = match source {
             Source::Test => format!("the run's {images} test {pictures}"),
             Source::Folder(folder) => format!("{images} {pictures} of {folder}"),
@@ -326,7 +326,7 @@ pub fn keep(run: &Path, record: Record) -> Result<(), InferenceError> {
 mod tests {
     use super::*;
 
-    /// Two classes, logits (2, 0): the first is right in three of four pictures, so its probability should be 3/4, which
+    /// Two classes, logits (2, 0): the first is right in three of four images, so its probability should be 3/4, which
     /// is so where 2 / T = ln 3.
     #[test]
     fn a_share_of_three_quarters_gives_its_temperature() {
@@ -356,10 +356,10 @@ mod tests {
         assert!(use_of(100).is_calibrated() && !use_of(28).is_calibrated());
         assert_eq!(
             use_of(2000).sentence(),
-            "the probabilities are calibrated on the run's 2000 test pictures: temperature 1.500"
+            "the probabilities are calibrated on the run's 2000 test images: temperature 1.500"
         );
         let few = InUse { source: Source::Folder("held".to_owned()), ..use_of(1) }.sentence();
-        assert!(few.contains("of 1 picture of held (1.500), too few") && few.contains("100 are needed"), "{few}");
+        assert!(few.contains("of 1 image of held (1.500), too few") && few.contains("100 are needed"), "{few}");
     }
 
     #[test]

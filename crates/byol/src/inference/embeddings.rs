@@ -111,7 +111,7 @@ pub fn read(path: &Path) -> Result<Embeddings, InferenceError> {
     let list = paths::beside(path);
     let names = paths::read(&list)?;
     if names.len() != matrix.rows() {
-        let reason = format!("it names {} pictures, but there are {} rows; embed again", names.len(), matrix.rows());
+        let reason = format!("it names {} images, but there are {} rows; embed again", names.len(), matrix.rows());
         return Err(InferenceError::Malformed { path: list, reason });
     }
     let beside = made_by_beside(path);

@@ -1,4 +1,4 @@
-//! Which pictures are meant by what was given: files as they are, folders by what is in them. Nothing is opened.
+//! Which images are meant by what was given: files as they are, folders by what is in them. Nothing is opened.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead};
@@ -9,7 +9,7 @@ use crate::data::folder::{is_picture, walk};
 use crate::data::passed_over::PassedOver;
 use crate::data::picture::EXTENSIONS;
 
-/// The pictures that `given` names, in its order; those of a folder and the folders in it by their paths.
+/// The images that `given` names, in its order; those of a folder and the folders in it by their paths.
 ///
 /// A file counts whatever its name is, and even if it is not there: whoever reads it finds out. In folders files count by
 /// their extension, links are followed, except back into a folder that is being searched, and names that begin with a dot
@@ -30,7 +30,7 @@ pub fn find(given: &[PathBuf]) -> Result<Vec<PathBuf>, InferenceError> {
     Ok(found)
 }
 
-/// What looks like pictures in the given folders and is not read.
+/// What looks like images in the given folders and is not read.
 pub fn passed_over(given: &[PathBuf]) -> PassedOver {
     let mut passed_over = PassedOver::default();
     given.iter().filter(|path| path.is_dir()).for_each(|folder| passed_over.add(PassedOver::within(folder)));
@@ -41,7 +41,7 @@ fn in_folder(folder: &Path) -> Vec<PathBuf> {
     let paths = walk(folder).filter_map(|entry| match entry {
         Ok(entry) if entry.file_type().is_dir() => None,
         Ok(entry) => Some(entry.into_path()),
-        // A broken link, or a folder that may not be entered: a picture by its name is reported when it is read.
+        // A broken link, or a folder that may not be entered: an image by its name is reported when it is read.
         Err(error) if error.loop_ancestor().is_none() => error.path().map(Path::to_path_buf),
         Err(_) => None,
     });

@@ -2,7 +2,7 @@
 //! the next one reads: bias, shortcut and ReLU are added while a result is in registers. On the CPU, in evaluation only.
 //!
 //! `gamma (W x - mean) / deviation + beta` is a convolution with the filters `W gamma / deviation` and the bias
-//! `beta - mean gamma / deviation`. On two Zen 5 cores, ResNet-18 in float32, a picture then takes a core 2.9 ms instead of 3.7
+//! `beta - mean gamma / deviation`. On two Zen 5 cores, ResNet-18 in float32, an image then takes a core 2.9 ms instead of 3.7
 //! at 96 px, and 14.9 instead of 17.0 at 224. In bfloat16 the fused operators alone were
 //! no faster (1.65 ms at 96 px against 1.57 of ours, where batch norm and ReLU are one pass already), so nothing is folded.
 
@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 use crate::model::walk::{self, Operations, Window};
 use crate::model::{NORM_EPSILON, ResNetConfig};
 
-/// The shape of the pictures that an encoder is made for.
+/// The shape of the images that an encoder is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pictures {
     pub batch: i64,
@@ -105,7 +105,7 @@ impl Operand {
     }
 }
 
-/// Place of the pictures among the results.
+/// Place of the images among the results.
 const IMAGES: usize = 0;
 
 /// What the walk has come by: steps that change as long as what follows them can be folded in.
@@ -136,7 +136,7 @@ enum PartKind {
     Average,
 }
 
-/// A result and the shape it has for one picture.
+/// A result and the shape it has for one image.
 #[derive(Clone, Copy)]
 struct Value {
     place: usize,

@@ -1,20 +1,20 @@
-//! Labelled pictures for a classifier that is there already: folders named as its classes. Nothing is opened.
+//! Labelled images for a classifier that is there already: folders named as its classes. Nothing is opened.
 
 use std::path::{Path, PathBuf};
 
 use super::{InferenceError, files};
 
-/// Picture files, each with the index of its class.
+/// Image files, each with the index of its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledFiles {
     pub files: Vec<PathBuf>,
     pub labels: Vec<u16>,
 }
 
-/// The pictures in the folders of `folder`, each of which has the name of a class. Not every class need be there.
+/// The images in the folders of `folder`, each of which has the name of a class. Not every class need be there.
 ///
 /// # Errors
-/// `folder` cannot be read, holds a folder of another name, or no pictures.
+/// `folder` cannot be read, holds a folder of another name, or no images.
 pub fn find(folder: &Path, class_names: &[String]) -> Result<LabelledFiles, InferenceError> {
     let failed = |source| InferenceError::Read { path: folder.to_owned(), source };
     let mut classes = Vec::new();

@@ -1,7 +1,7 @@
-//! Using a trained network on one's own pictures: representations of them, predictions, and the nearest ones. Nothing is
+//! Using a trained network on one's own images: representations of them, predictions, and the nearest ones. Nothing is
 //! trained here.
 //!
-//! [`files`] finds the pictures, [`pipeline`] reads, decodes and resizes them on every core while others compute, and hands
+//! [`files`] finds the images, [`pipeline`] reads, decodes and resizes them on every core while others compute, and hands
 //! rows of numbers over in the order of the files.
 
 pub mod calibration;
@@ -28,7 +28,7 @@ use crate::model::ModelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InferenceError {
-    #[error("no pictures in {}; give files, or folders that hold pictures ({extensions}){passed_over}", .searched.join(", "))]
+    #[error("no images in {}; give files, or folders that hold images ({extensions}){passed_over}", .searched.join(", "))]
     NoPictures {
         searched: Vec<String>,
         extensions: String,
@@ -40,7 +40,7 @@ pub enum InferenceError {
         .classes.join(", ")
     )]
     UnknownClass { path: PathBuf, name: String, classes: Vec<String> },
-    #[error("{} holds no labelled pictures; give a folder with a folder for each class in it", path.display())]
+    #[error("{} holds no labelled images; give a folder with a folder for each class in it", path.display())]
     NoLabelled { path: PathBuf },
     #[error("{}", none_readable(*files, path, problem))]
     NoneReadable { files: usize, path: PathBuf, problem: String },
@@ -64,7 +64,7 @@ pub enum InferenceError {
 fn none_readable(files: usize, path: &Path, problem: &str) -> String {
     match files {
         1 => format!("{}: {problem}", path.display()),
-        _ => format!("none of the {files} pictures can be read; the first is {}: {problem}", path.display()),
+        _ => format!("none of the {files} images can be read; the first is {}: {problem}", path.display()),
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Parts<'a> {
     pub encoder: &'a BTreeMap<String, Tensor>,
     /// Linear layers on the representation, first to last; none where representations alone are wanted.
     pub head: Vec<Affine>,
-    /// Side of the pictures that the network was trained on.
+    /// Side of the images that the network was trained on.
     pub side: usize,
     pub normalization: Normalization,
     /// The stored values that were black and white in training.
@@ -187,7 +187,7 @@ impl Network {
         }
     }
 
-    /// Values that a picture's row has.
+    /// Values that an image's row has.
     pub fn columns(&self) -> usize {
         match (&self.votes, self.head.last()) {
             (Some(votes), _) => votes.classes,
@@ -209,7 +209,7 @@ impl Network {
         self.levels
     }
 
-    /// Pictures that had best go through the network together.
+    /// Images that had best go through the network together.
     pub fn fitting_batch(&self) -> usize {
         fitting_batch(self.device)
     }

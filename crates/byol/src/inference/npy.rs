@@ -112,7 +112,7 @@ fn parse(bytes: &[u8]) -> Result<Matrix, String> {
         sides.split(',').map(str::trim).filter(|side| !side.is_empty()).map(|side| side.parse().ok()).collect()
     });
     let Some(&[rows, columns]) = shape.as_deref() else {
-        return Err("this NumPy file must hold a matrix, one row for each picture".to_owned());
+        return Err("this NumPy file must hold a matrix, one row for each image".to_owned());
     };
     let expected = rows.checked_mul(columns).and_then(|values| values.checked_mul(4)).ok_or_else(cut_off)?;
     let data = &bytes[begin + length..];

@@ -1,5 +1,5 @@
-//! A page with small pictures of files: predictions, neighbours, views. One file that holds everything it shows and asks
-//! nothing of the network; a picture leads to its file on the machine that has it. What is shown is the caller's choice.
+//! A page with small images of files: predictions, neighbours, views. One file that holds everything it shows and asks
+//! nothing of the network; an image leads to its file on the machine that has it. What is shown is the caller's choice.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,9 @@ use rayon::prelude::*;
 use crate::data::{Image, Levels, picture};
 use crate::gallery::small_jpeg;
 
-/// Longest side of a small picture, in pixels.
+/// Longest side of a small image, in pixels.
 const SIDE: u32 = 144;
-/// Pictures that a page shows at most: some 10 MB.
+/// Images that a page shows at most: some 10 MB.
 pub const MOST_PICTURES: usize = 2000;
 /// What a browser allows the page, whatever stands in it.
 const POLICY: &str =
@@ -21,7 +21,7 @@ const POLICY: &str =
 /// Written by hand, and free of `<`.
 const STYLE: &str = include_str!("page.css");
 
-/// A picture file with what is said of it.
+/// An image file with what is said of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     pub path: PathBuf,
@@ -33,7 +33,7 @@ pub struct Shown {
     pub share: Option<f64>,
 }
 
-/// Pictures that belong together.
+/// Images that belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     pub heading: String,
@@ -47,12 +47,12 @@ pub struct Page {
     /// Sentences below the title.
     pub about: Vec<String>,
     pub groups: Vec<Group>,
-    /// The stored values that are black and white in pictures of more than eight bits.
+    /// The stored values that are black and white in images of more than eight bits.
     pub levels: Levels,
 }
 
 impl Page {
-    /// The page as HTML. A picture that cannot be read any more is named without being shown; of more than [`MOST_PICTURES`]
+    /// The page as HTML. An image that cannot be read any more is named without being shown; of more than [`MOST_PICTURES`]
     /// the first are shown, and the rest counted.
     pub fn render(&self) -> String {
         let mut left = MOST_PICTURES;

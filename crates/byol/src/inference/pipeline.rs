@@ -1,4 +1,4 @@
-//! From picture files to rows of numbers, on every core.
+//! From image files to rows of numbers, on every core.
 //!
 //! On the CPU each thread takes a batch of files, reads, decodes and resizes them, and computes the network's answers by
 //! itself, with one thread of libtorch's. So some threads decode while others compute, nobody waits for the slowest part
@@ -30,7 +30,7 @@ use crate::model::Precision;
 /// How the work is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Division {
-    /// Pictures that go through the network together.
+    /// Images that go through the network together.
     pub batch_size: usize,
     pub threads: usize,
 }
@@ -53,7 +53,7 @@ pub enum Outcome<'a> {
 /// Where the time went. The parts are sums over the threads: together they are at most `threads` times `elapsed`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timing {
-    /// Pictures that were answered.
+    /// Images that were answered.
     pub pictures: usize,
     pub unreadable: usize,
     pub threads: usize,
@@ -175,7 +175,7 @@ struct Batch {
 enum Answers {
     /// Rows of the files without problems, one after the other.
     Rows(Vec<f32>),
-    /// The pictures of the files without problems, on the CPU.
+    /// The images of the files without problems, on the CPU.
     Prepared(Tensor),
 }
 
@@ -218,7 +218,7 @@ fn values(rows: &Tensor) -> Vec<f32> {
     values
 }
 
-/// What one thread decodes with; its memory is reused from picture to picture.
+/// What one thread decodes with; its memory is reused from image to image.
 struct Reader {
     image: Image,
     renderer: Renderer,
@@ -238,7 +238,7 @@ impl Reader {
         }
     }
 
-    /// What is wrong with each file, and the pictures of the others, `[pictures, 3, side, side]`, channels-last in memory.
+    /// What is wrong with each file, and the images of the others, `[pictures, 3, side, side]`, channels-last in memory.
     fn batch<T: Input>(&mut self, files: &[PathBuf], timing: &mut Timing) -> (Vec<Option<PictureProblem>>, Tensor) {
         let side = self.renderer.side();
         let images = Tensor::empty([files.len() as i64, side as i64, side as i64, 3], (T::KIND, Device::Cpu));
@@ -260,7 +260,7 @@ impl Reader {
         (problems, images.narrow(0, 0, place as i64).permute([0, 3, 1, 2]))
     }
 
-    /// One picture as the network sees it in an evaluation.
+    /// One image as the network sees it in an evaluation.
     fn picture<T: Input>(&mut self, path: &Path, pixels: &mut [T], timing: &mut Timing) -> Result<(), PictureProblem> {
         let begun = Instant::now();
         picture::file_size(path)?;

@@ -63,13 +63,13 @@ impl Format {
 pub struct About {
     /// Whether the probabilities may be called calibrated.
     pub calibrated: bool,
-    /// Labelled pictures that their temperature was chosen on; absent where there is none.
+    /// Labelled images that their temperature was chosen on; absent where there is none.
     pub calibration_images: Option<usize>,
     /// Answers that each prediction has.
     pub top: usize,
 }
 
-/// Writes predictions, a line for each picture. Nothing is written before the first.
+/// Writes predictions, a line for each image. Nothing is written before the first.
 pub struct PredictionWriter<W: Write + Send> {
     to: Lines<W>,
     about: About,

@@ -1,4 +1,4 @@
-//! Which pictures a run could learn from: those of its data that are no test pictures, by their paths.
+//! Which images a run could learn from: those of its data that are no test images, by their paths.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::run::RunDirectory;
 use crate::run::record::TestImages;
 
-/// How many of `files` lie in the data of the run and are none of its test pictures, so that its classifier may have been
+/// How many of `files` lie in the data of the run and are none of its test images, so that its classifier may have been
 /// trained on them; 0 where the run does not tell where its data lies, or that is gone.
 pub fn in_training(run: &Path, files: &[PathBuf]) -> usize {
     let Some((root, tests)) = places(run) else { return 0 };
@@ -14,7 +14,7 @@ pub fn in_training(run: &Path, files: &[PathBuf]) -> usize {
     files.iter().filter(own).count()
 }
 
-/// The folder of the run's data, and the files of its test pictures.
+/// The folder of the run's data, and the files of its test images.
 fn places(run: &Path) -> Option<(PathBuf, HashSet<PathBuf>)> {
     let directory = RunDirectory::existing(run).ok()?;
     let record = directory.command().ok()??;

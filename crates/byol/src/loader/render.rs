@@ -37,9 +37,9 @@ pub(super) enum Made {
 /// A batch whose views are drawn but not rendered.
 pub(super) struct Drawn {
     indices: Vec<usize>,
-    /// The pictures that the views name, where they are not in the GPU's memory already.
+    /// The images that the views name, where they are not in the GPU's memory already.
     images: Vec<Image>,
-    /// Pictures by number, and what happens to them.
+    /// Images by number, and what happens to them.
     views: Vec<(usize, ViewParams)>,
 }
 
@@ -134,7 +134,7 @@ fn render<T: Input>(
 fn draw(pictures: &Pictures, views: &[ViewKind], plan: BatchPlan) -> Result<Drawn, LoadError> {
     let mut images = Vec::new();
     let mut drawn = Vec::with_capacity(views.len() * plan.indices.len());
-    // Pictures of a later view are those of the first, in the same places, or others.
+    // Images of a later view are those of the first, in the same places, or others.
     for (number, kind) in views.iter().enumerate() {
         for row in 0..plan.indices.len() {
             let index = plan.picture(row, number);

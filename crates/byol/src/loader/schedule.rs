@@ -1,4 +1,4 @@
-//! Which pictures each batch holds: a pure function of (seed, epoch).
+//! Which images each batch holds: a pure function of (seed, epoch).
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use rand::seq::SliceRandom;
 
 use crate::random::{self, Coordinates, Stream};
 
-/// Which pictures one batch holds, in order, and the epoch their views are drawn for.
+/// Which images one batch holds, in order, and the epoch their views are drawn for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchPlan {
     pub epoch: usize,
     pub indices: Vec<usize>,
-    /// The pictures of the second view, where they are not those of the first.
+    /// The images of the second view, where they are not those of the first.
     pub unpaired: Option<Vec<usize>>,
 }
 
 impl BatchPlan {
-    /// The picture that view number `view` of a row shows.
+    /// The image that view number `view` of a row shows.
     pub(super) fn picture(&self, row: usize, view: usize) -> usize {
         match &self.unpaired {
             Some(unpaired) if view > 0 => unpaired[row],
@@ -25,22 +25,22 @@ impl BatchPlan {
     }
 }
 
-/// Whether the views of a row show the same picture.
+/// Whether the views of a row show the same image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairing {
     SamePicture,
-    /// The second view has an order of the pictures of its own: the lab's fault.
+    /// The second view has an order of the images of its own: the lab's fault.
     Independent,
 }
 
-/// A training stage's batches: a fresh order of the pictures in each epoch.
+/// A training stage's batches: a fresh order of the images in each epoch.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    /// Pictures that take part.
+    /// Images that take part.
     pub indices: Arc<Vec<usize>>,
-    /// Pictures per step.
+    /// Images per step.
     pub batch_size: usize,
-    /// Batches that the pictures of a step are delivered in; divides `batch_size`.
+    /// Batches that the images of a step are delivered in; divides `batch_size`.
     pub parts: usize,
     pub last: LastBatch,
     pub pairing: Pairing,
@@ -49,12 +49,12 @@ pub struct Schedule {
     pub order: u64,
 }
 
-/// What happens to pictures that do not fill a batch at the end of an epoch.
+/// What happens to images that do not fill a batch at the end of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastBatch {
     /// They wait for another epoch's order.
     Drop,
-    /// They are a smaller batch, unless only one picture is left, which batch norm cannot do with.
+    /// They are a smaller batch, unless only one image is left, which batch norm cannot do with.
     Keep,
 }
 
@@ -68,7 +68,7 @@ impl Schedule {
         }
     }
 
-    /// The pictures in the order of `epoch`.
+    /// The images in the order of `epoch`.
     pub fn order_of(&self, epoch: usize) -> Vec<usize> {
         self.shuffled(epoch, 0)
     }
@@ -98,7 +98,7 @@ impl Schedule {
     }
 }
 
-/// The pictures of one epoch in order, for the first view and, where it has its own, for the second.
+/// The images of one epoch in order, for the first view and, where it has its own, for the second.
 pub(super) struct Orders {
     pub epoch: usize,
     indices: Vec<usize>,

@@ -127,7 +127,7 @@ impl Byol {
         }
     }
 
-    /// Floating-point operations of one training step per picture, two for a multiply-add.
+    /// Floating-point operations of one training step per image, two for a multiply-add.
     ///
     /// Each of the two views, with sides of `side` pixels, passes the target branch as `target` says, then the online
     /// network with its predictor. The gradient takes as much again for each layer's weights and for its input, which the

@@ -74,13 +74,13 @@ impl Classifier {
             None => self.output.forward(pass, &representations),
         }
     }
-    /// Multiply-adds of one forward pass of a picture with sides of `side` pixels.
+    /// Multiply-adds of one forward pass of an image with sides of `side` pixels.
     pub fn multiply_adds(&self, side: usize) -> u64 {
         let bottleneck = self.bottleneck.as_ref().map_or(0, Linear::multiply_adds);
         self.encoder.multiply_adds(side) + bottleneck + self.output.multiply_adds()
     }
 
-    /// Floating-point operations of one training step per picture with sides of `side` pixels, two for a multiply-add: the
+    /// Floating-point operations of one training step per image with sides of `side` pixels, two for a multiply-add: the
     /// forward pass, and as much again for the gradient of each layer's weights and of its input, which the first
     /// convolution does not need.
     pub fn step_flops(&self, side: usize) -> u64 {

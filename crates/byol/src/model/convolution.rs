@@ -1,11 +1,11 @@
 //! Convolutions: libtorch's, but where a matrix product over unfolded windows is faster.
 //!
-//! On the CPU that is so for small pictures. Measured on two Zen 5 cores in bfloat16 for the 3x3 convolutions of
-//! ResNet-18's last stage at 96 px (3x3 pictures, 512 channels, a batch of 128): oneDNN's convolution 8.8 ms, its
+//! On the CPU that is so for small images. Measured on two Zen 5 cores in bfloat16 for the 3x3 convolutions of
+//! ResNet-18's last stage at 96 px (3x3 images, 512 channels, a batch of 128): oneDNN's convolution 8.8 ms, its
 //! gradients 8.8 (input) and 20 ms (weight); the matrix products 5.7 ms each, and 0.2 ms for unfolding.
 //!
 //! On a GPU it is so for the stem, whose three channels the tensor cores cannot use well. Measured on an H200 for ResNet's
-//! 7x7 stem on 1,024 pictures of 96 px: cuDNN's convolution 1.13 ms, its gradient by the weight 0.66 ms, both after filling
+//! 7x7 stem on 1,024 images of 96 px: cuDNN's convolution 1.13 ms, its gradient by the weight 0.66 ms, both after filling
 //! up the channels.
 
 use std::cell::OnceCell;
@@ -25,7 +25,7 @@ pub(super) struct Window {
 
 /// Largest side of an output that is computed by a matrix product.
 const LARGEST_UNFOLDED: i64 = 4;
-/// Below so many input channels, unfolding small pictures costs more than it brings.
+/// Below so many input channels, unfolding small images costs more than it brings.
 const LEAST_CHANNELS: i64 = 64;
 /// Up to so many input channels, a GPU's convolution is unfolded.
 const FEW_CHANNELS: i64 = 4;
@@ -147,7 +147,7 @@ impl Unfolded {
             let unfolded = rows_of_windows();
             let product = match self.kernels {
                 None => rows.tr().matmul(&unfolded),
-                // Picture by picture, so that the few values of the result occupy the whole device.
+                // Image by image, so that the few values of the result occupy the whole device.
                 Some(_) => {
                     let batch = x.size()[0];
                     let by_picture = |matrix: &Tensor| matrix.view([batch, -1, matrix.size()[1]]);
@@ -164,7 +164,7 @@ impl Unfolded {
             true if stride == 1 && self.kernels.is_none() => {
                 // The gradient's own windows by the filters turned around, inputs and outputs changed.
                 let turned = filters.permute([2, 3, 0, 1]).flip([0, 1]).contiguous();
-                let (_, inputs, height, width) = x.size4().expect("pictures have four dimensions");
+                let (_, inputs, height, width) = x.size4().expect("images have four dimensions");
                 let window = Window { stride, padding: self.side - 1 - padding };
                 let product = self.unfold(gradient, window).matmul(&turned.view([-1, inputs]));
                 Some(product.view([-1, height, width, inputs]).permute([0, 3, 1, 2]))
@@ -186,7 +186,7 @@ impl Unfolded {
         }
         // Channels last: what is next to each other in a window is so in memory.
         let padded = x.permute([0, 2, 3, 1]).constant_pad_nd([0, 0, padding, padding, padding, padding]).contiguous();
-        let (batch, height, width, channels) = padded.size4().expect("pictures have four dimensions");
+        let (batch, height, width, channels) = padded.size4().expect("images have four dimensions");
         let [rows, columns] = [height, width].map(|length| (length - side) / stride + 1);
         let [picture, row] = [height * width * channels, width * channels];
         padded
@@ -202,7 +202,7 @@ impl Unfolded {
 /// As [`Unfolded::unfold`], in one sweep, with zeros at the ends of rows.
 fn unfold_by_kernel(kernels: &Kernels, x: &Tensor, side: i64, Window { stride, padding }: Window) -> Tensor {
     let x = x.permute([0, 2, 3, 1]).contiguous();
-    let (batch, height, width, channels) = x.size4().expect("pictures have four dimensions");
+    let (batch, height, width, channels) = x.size4().expect("images have four dimensions");
     let [batch, height, width, channels, side, stride, padding] =
         [batch, height, width, channels, side, stride, padding].map(|length| length as usize);
     let unfold = Unfold { batch, height, width, channels, side, stride, padding };

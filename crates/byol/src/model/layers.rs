@@ -67,7 +67,7 @@ impl Convolution {
         (side + 2 * self.padding - self.side) / self.stride + 1
     }
 
-    /// Multiply-adds of one picture with a square input.
+    /// Multiply-adds of one image with a square input.
     pub(super) fn multiply_adds(&self, side: i64) -> u64 {
         let [inputs, outputs] = self.channels;
         (self.output_side(side).pow(2) * outputs * inputs * self.side.pow(2)) as u64

@@ -43,7 +43,7 @@ impl Parameter {
     /// This parameter's part of a flat tensor, in its shape.
     ///
     /// A convolution's values lie in memory channels-last, `[outputs, height, width, inputs]`, as the convolution of
-    /// channels-last pictures wants them.
+    /// channels-last images wants them.
     pub fn of(&self, flat: &Tensor) -> Tensor {
         let part = flat.narrow(0, self.offset, self.count());
         match (self.role, self.shape.as_slice()) {

@@ -135,7 +135,7 @@ impl ResNet {
         self.config
     }
 
-    /// The representation: the last stage averaged over the picture.
+    /// The representation: the last stage averaged over the image.
     ///
     /// # Shapes
     /// `[batch, 3, height, width]` (normalised, any memory order) to `[batch, features]` in the type of the pass.
@@ -158,7 +158,7 @@ impl ResNet {
         last.mean_dim([2i64, 3].as_slice(), false, None)
     }
 
-    /// Multiply-adds of one forward pass of a picture with sides of `side` pixels, in the convolutions; norms, activations
+    /// Multiply-adds of one forward pass of an image with sides of `side` pixels, in the convolutions; norms, activations
     /// and pooling are not counted.
     pub fn multiply_adds(&self, side: usize) -> u64 {
         let mut count = self.stem_multiply_adds(side);

@@ -26,7 +26,7 @@ pub(crate) struct Window {
     pub stride: i64,
 }
 
-/// Normalised pictures to representations.
+/// Normalised images to representations.
 pub(crate) fn encoder<O: Operations>(operations: &mut O, config: ResNetConfig, input: &O::Value) -> O::Value {
     let (side, stride) = match config.stem {
         StemKind::Imagenet => (7, 2),

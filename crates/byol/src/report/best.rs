@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::load::RunData;
 use crate::run::record::{Accuracy, LabelBudget, PredictionRecord, ResultName};
 
-/// Mistakes that a page lists, and of which a run keeps pictures, at most.
+/// Mistakes that a page lists, and of which a run keeps images, at most.
 pub(crate) const MISTAKES: usize = 100;
 
 /// A classifier at a label budget.

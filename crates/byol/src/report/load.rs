@@ -13,7 +13,7 @@ use crate::run::record::{
     TestImages, Thumbnails,
 };
 
-/// Larger pictures are left out of the page: it holds every picture inside itself.
+/// Larger images are left out of the page: it holds every image inside itself.
 const LARGEST_PICTURE_BYTES: usize = 2 << 20;
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_SIGNATURE: &[u8] = b"\xff\xd8\xff";
@@ -39,7 +39,7 @@ pub struct RunData {
     pub gallery: Gallery,
     /// PNG files of the gallery by the names that it uses.
     pub pictures: BTreeMap<String, Vec<u8>>,
-    /// Small pictures of test images.
+    /// Thumbnails of test images.
     pub thumbnails: Option<Sheets>,
     /// Test images on a plane.
     pub map: Option<EmbeddingMap>,
@@ -51,7 +51,7 @@ pub struct RunData {
     pub notes: Vec<String>,
 }
 
-/// Small pictures of test images.
+/// Thumbnails of test images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sheets {
     pub about: Thumbnails,
@@ -325,7 +325,7 @@ impl RunData {
                 Ok(bytes) => {
                     self.pictures.insert(name.clone(), bytes);
                 }
-                Err(reason) => self.notes.push(format!("gallery picture '{name}' is not shown: {reason}")),
+                Err(reason) => self.notes.push(format!("gallery image '{name}' is not shown: {reason}")),
             }
         }
         Ok(())
@@ -346,7 +346,7 @@ impl RunData {
         let read = about.sheets.iter().map(|name| read_picture(folder, name, JPEG_SIGNATURE)).collect();
         match read {
             Ok(sheets) => self.thumbnails = Some(Sheets { about, sheets }),
-            Err(reason) => self.notes.push(format!("small pictures of test images are not shown: {reason}")),
+            Err(reason) => self.notes.push(format!("thumbnails of test images are not shown: {reason}")),
         }
         Ok(())
     }

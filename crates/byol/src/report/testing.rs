@@ -124,7 +124,7 @@ impl Run {
         }
     }
 
-    /// The run as if it had been read, without the pictures.
+    /// The run as if it had been read, without the images.
     pub fn data(&self) -> RunData {
         RunData {
             name: "made-up".to_owned(),

@@ -88,7 +88,7 @@ pub struct TrainedKnn {
 }
 
 impl TrainedKnn {
-    /// How pictures are normalised for it.
+    /// How images are normalised for it.
     pub fn normalization(&self) -> Normalization {
         normalization(&self.experiment)
     }

@@ -258,12 +258,12 @@ impl RunDirectory {
         self.path.join("summary.json")
     }
 
-    /// Where the report's pictures go.
+    /// Where the report's images go.
     pub fn gallery_path(&self) -> PathBuf {
         self.path.join("gallery")
     }
 
-    /// Whether there are pictures for the report already.
+    /// Whether there are images for the report already.
     pub(crate) fn has_gallery(&self) -> bool {
         self.gallery_path().join("gallery.json").is_file()
     }

@@ -144,7 +144,7 @@ impl TrainedClassifier {
         Pass { weights: &self.weights, leaves, mode: Mode::Evaluate, precision, views: 1 }
     }
 
-    /// How pictures are normalised for it.
+    /// How images are normalised for it.
     pub fn normalization(&self) -> Normalization {
         normalization(&self.experiment)
     }
@@ -169,7 +169,7 @@ impl TrainedEncoder {
         Ok(TrainedEncoder { experiment, encoder, weights, origin })
     }
 
-    /// A digest of everything that a representation depends on: the weights, the network's form, and how pictures are
+    /// A digest of everything that a representation depends on: the weights, the network's form, and how images are
     /// prepared for it.
     pub fn digest(&self) -> String {
         let Experiment { encoder, stem, width, image_size, mean, deviation, .. } = &self.experiment;
@@ -188,7 +188,7 @@ impl TrainedEncoder {
         Pass { weights: &self.weights, leaves, mode: Mode::Evaluate, precision, views: 1 }
     }
 
-    /// How pictures are normalised for it.
+    /// How images are normalised for it.
     pub fn normalization(&self) -> Normalization {
         normalization(&self.experiment)
     }

@@ -261,14 +261,14 @@ pub struct TestImages {
     pub names: Vec<String>,
 }
 
-/// `gallery/gallery.json`: pictures that the report shows. Files are PNG, beside it.
+/// `gallery/gallery.json`: images that the report shows. Files are PNG, beside it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gallery {
     pub views: Vec<ViewExample>,
     pub neighbors: Vec<NeighborExample>,
 }
 
-/// One picture with views of it.
+/// One image with views of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ViewExample {
     pub name: String,
@@ -279,7 +279,7 @@ pub struct ViewExample {
     pub t_prime: Vec<String>,
 }
 
-/// One test picture and the training pictures nearest to it in the pre-trained encoder's representation.
+/// One test image and the training images nearest to it in the pre-trained encoder's representation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighborExample {
     pub query: String,
@@ -302,18 +302,18 @@ pub struct Neighbor {
     pub similarity: f64,
 }
 
-/// `gallery/thumbnails.json`: small pictures of test images, side by side in JPEG files beside it.
+/// `gallery/thumbnails.json`: thumbnails of test images, side by side in JPEG files beside it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Thumbnails {
-    /// Width and height of a picture's place in a sheet, in pixels.
+    /// Width and height of an image's place in a sheet, in pixels.
     pub side: u32,
-    /// Pictures in a row of a sheet.
+    /// Images in a row of a sheet.
     pub columns: usize,
-    /// Pictures in a full sheet.
+    /// Images in a full sheet.
     pub per_sheet: usize,
     /// Files, in order.
     pub sheets: Vec<String>,
-    /// Which test image each picture is of, sheet by sheet and row by row.
+    /// Which test image each thumbnail is of, sheet by sheet and row by row.
     pub images: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! The learner of BYOL: both networks, their optimiser, and one step of the paper's Algorithm 1. Where the pictures come
+//! The learner of BYOL: both networks, their optimiser, and one step of the paper's Algorithm 1. Where the images come
 //! from, and what is recorded, is in `pretrain`.
 
 use tch::Tensor;
@@ -134,7 +134,7 @@ impl Learner {
     /// Both views go through a network together, but through its batch norms one at a time.
     ///
     /// # Shapes
-    /// `views` is `[2 * batch, 3, side, side]`: the first view of every picture, then the second, in the same order.
+    /// `views` is `[2 * batch, 3, side, side]`: the first view of every image, then the second, in the same order.
     pub fn loss(&self, views: &Tensor) -> StepOutput {
         self.phases.begin();
         let output = self.compare(views);

@@ -37,7 +37,7 @@ const JUDGED: usize = 64;
 /// Optimiser steps before which nothing is judged: a look uses batch norm's running averages, of which each step renews a
 /// tenth, so that after 20 an eighth is still what they began with.
 const SETTLED_STEPS: usize = 20;
-/// View numbers of the held-out pictures' random views; training draws others.
+/// View numbers of the held-out images' random views; training draws others.
 const VIEWS: [u64; 2] = [3, 4];
 /// The probe's only penalty: there is nothing to choose while training.
 const PROBE_L2: f64 = 1e-2;
@@ -121,7 +121,7 @@ impl Monitor {
     /// Looks at the online network.
     ///
     /// # Errors
-    /// A picture cannot be read, or a representation is not finite.
+    /// An image cannot be read, or a representation is not finite.
     pub fn look(&self, setting: &Setting, learner: &Learner) -> Result<Look, TrainError> {
         let experiment = setting.experiment;
         let settings = &experiment.pretrain;

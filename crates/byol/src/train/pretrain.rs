@@ -70,7 +70,7 @@ pub fn views(settings: &Pretrain) -> Vec<ViewKind> {
 /// Trains on `pool` from the newest checkpoint of `directory`, or from the beginning where there is none.
 ///
 /// # Errors
-/// The pool is smaller than a batch, a picture cannot be read any more, the loss is no number, the representation has
+/// The pool is smaller than a batch, an image cannot be read any more, the loss is no number, the representation has
 /// collapsed, or the run directory cannot be written. Checkpoints that were written before stay.
 pub fn pretrain(
     setting: &mut Setting,

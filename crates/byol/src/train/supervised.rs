@@ -26,7 +26,7 @@ use crate::run::checkpoint::{Checkpoint, Header, Progress};
 use crate::run::event::{Event, StepReport};
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
 
-/// The view number of labelled pictures; pre-training has 0 and 1.
+/// The view number of labelled images; pre-training has 0 and 1.
 const VIEW: u64 = 2;
 
 /// One supervised training.
@@ -38,9 +38,9 @@ pub struct Task<'a> {
     pub draw: usize,
     pub labeled: &'a LabeledImages,
     pub classes: usize,
-    /// Pictures to train on.
+    /// Images to train on.
     pub train: Vec<usize>,
-    /// Pictures to validate on after each epoch; may be empty.
+    /// Images to validate on after each epoch; may be empty.
     pub validation: Vec<usize>,
     /// A pre-trained encoder to begin with, by torchvision's names.
     pub encoder: Option<&'a BTreeMap<String, Tensor>>,
@@ -136,7 +136,7 @@ impl SupervisedLearner {
 /// Trains a classifier, from the newest checkpoint of this task in `directory` where it was interrupted.
 ///
 /// # Errors
-/// There are fewer than two pictures, one of them cannot be read, the loss is no number, the encoder does not fit, or
+/// There are fewer than two images, one of them cannot be read, the loss is no number, the encoder does not fit, or
 /// the run directory cannot be written.
 pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
     let checkpoints = directory.supervised_checkpoints(task.stage, task.budget, task.draw);
@@ -350,7 +350,7 @@ pub(crate) fn head(experiment: &Experiment, stage: Stage) -> ClassifierHead {
     }
 }
 
-/// How labelled training pictures are drawn.
+/// How labelled training images are drawn.
 pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> ViewKind {
     let recipe = match augmentation {
         Augmentation::None => return ViewKind::Whole,
@@ -361,7 +361,7 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
     ViewKind::Random { recipe, view: VIEW }
 }
 
-/// Mean loss and accuracy over the validation pictures.
+/// Mean loss and accuracy over the validation images.
 fn validate(
     experiment: &Experiment,
     hardware: &Hardware,
@@ -375,13 +375,13 @@ fn validate(
     Ok((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[])))
 }
 
-/// The classifier's answers for the pictures `indices`, resized whole, with the running statistics of batch norm.
+/// The classifier's answers for the images `indices`, resized whole, with the running statistics of batch norm.
 ///
 /// # Shapes
 /// float32 `[pictures, classes]` on the hardware's device.
 ///
 /// # Errors
-/// A picture cannot be read.
+/// An image cannot be read.
 pub fn logits(
     experiment: &Experiment,
     hardware: &Hardware,

@@ -39,7 +39,7 @@ fn a_validation_split_is_the_test_or_joins_the_training() {
     class(&root.path().join("test/b"), 1, 60);
     let dataset = open(root.path());
     assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 6), (1, 4)].into(), [(0, 1), (1, 1)].into()));
-    contains(&dataset.warnings[0], &["5 pictures of the validation split join the training"]);
+    contains(&dataset.warnings[0], &["5 images of the validation split join the training"]);
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn pictures_that_come_and_go_leave_the_split_alone() {
     let second = open(root.path());
     assert!(listed(&second, &second.train).contains_key("cat/new.png"));
     assert_eq!(listed(&second, &second.test).len(), tests.len() - 1);
-    contains(&second.warnings[0], &["1 picture of the saved split", "1 for the test", removed]);
-    contains(&second.warnings[1], &["1 picture is not in the saved split", "is for training (cat/new.png)"]);
+    contains(&second.warnings[0], &["1 image of the saved split", "1 for the test", removed]);
+    contains(&second.warnings[1], &["1 image is not in the saved split", "is for training (cat/new.png)"]);
     assert_eq!(fs::read(&file).unwrap(), saved);
 
     class(&root.path().join("emu"), 3, 90);
@@ -124,7 +124,7 @@ fn damaged_and_foreign_splits_are_refused() {
     for (content, expected) in [
         ("path,split\ncat/0.png,trai\n", "line 2: `cat/0.png,trai` is not a path and train or test"),
         ("cat/0.png,train\n", "line 1: the header is not `path,split`"),
-        ("path,split\nx.png,train\n", "names none of the pictures"),
+        ("path,split\nx.png,train\n", "names none of the images"),
     ] {
         fs::write(root.path().join("byol-split.csv"), content).unwrap();
         contains(&refusal(root.path()), &[expected, "byol-split.csv"]);
@@ -153,16 +153,16 @@ fn odd_folders_are_explained() {
     class(&at("cat"), 3, 0);
     contains(&refusal(root.path()), &["one class only, `cat`", "give that folder"]);
     class(&at("dog"), 1, 50);
-    contains(&refusal(root.path()), &["class `dog`", "1 usable picture, but needs two"]);
-    write(&at("dog/broken.jpg"), b"no picture");
-    contains(&refusal(root.path()), &["class `dog`", "1 usable picture,"]);
+    contains(&refusal(root.path()), &["class `dog`", "1 usable image, but needs two"]);
+    write(&at("dog/broken.jpg"), b"no image");
+    contains(&refusal(root.path()), &["class `dog`", "1 usable image,"]);
     class(&at("dog"), 2, 50);
     assert_eq!(open(root.path()).skipped, 1);
     fs::create_dir(at("emu")).unwrap();
-    contains(&refusal(root.path()), &["the folder of class `emu`", "holds no picture"]);
+    contains(&refusal(root.path()), &["the folder of class `emu`", "holds no image"]);
     fs::rename(at("emu"), at(".emu")).unwrap();
     picture(&at("loose.png"), 1);
-    contains(&refusal(root.path()), &["1 picture lies beside the class folders", "loose.png"]);
+    contains(&refusal(root.path()), &["1 image lies beside the class folders", "loose.png"]);
 }
 
 #[test]
@@ -172,10 +172,10 @@ fn a_class_without_training_pictures_is_refused() {
     class(&root.path().join("train/b"), 2, 10);
     class(&root.path().join("test/a"), 1, 20);
     class(&root.path().join("test/c"), 1, 30);
-    contains(&refusal(root.path()), &["class `c`", "1 test picture but no training picture"]);
+    contains(&refusal(root.path()), &["class `c`", "1 test image but no training image"]);
     fs::rename(root.path().join("test/c"), root.path().join("test/.c")).unwrap();
     let dataset = open(root.path());
-    assert_eq!(dataset.warnings, ["class `b` has no test picture"]);
+    assert_eq!(dataset.warnings, ["class `b` has no test image"]);
 }
 
 #[test]
@@ -212,10 +212,10 @@ fn a_pool_leaves_test_pictures_out() {
     open(&undivided);
     dataset.add_unlabeled(&undivided, &OpenOptions::default()).unwrap();
     assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 16);
-    contains(dataset.warnings.last().unwrap(), &["4 test pictures", "left out"]);
+    contains(dataset.warnings.last().unwrap(), &["4 test images", "left out"]);
 }
 
-/// `count` pictures for each of two classes.
+/// `count` images for each of two classes.
 fn two_classes(folder: &Path, count: u8, first: u8) {
     class(&folder.join("cat"), count, first);
     class(&folder.join("dog"), count, first + 20);
@@ -298,7 +298,7 @@ fn split_folders_without_classes_are_refused() {
     assert!(!message.contains("perhaps"), "{message}");
     write(&root.path().join("train/annotations.json"), b"{}");
     contains(&refusal(root.path()), &["perhaps the labels are in train/annotations.json"]);
-    // A pool has no need of classes; its test pictures stay out.
+    // A pool has no need of classes; its test images stay out.
     let mut dataset = open(Path::new("patterns"));
     dataset.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
     assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 6);
@@ -347,7 +347,7 @@ fn a_folder_that_is_called_unlabeled_has_no_labels() {
     fs::rename(&pool, root.path().join("pool")).unwrap();
     contains(
         &refusal(&root.path().join("pool")),
-        &["3 pictures lie beside", "if no picture there has a label", "--unlabeled"],
+        &["3 images lie beside", "if no image there has a label", "--unlabeled"],
     );
     let flat = root.path().join("pool/2019");
     contains(open(&flat).no_labels.as_ref().unwrap(), &["lie in no class folders", "labels.csv"]);

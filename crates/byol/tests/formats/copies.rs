@@ -1,10 +1,10 @@
-//! Copies in real folders: of test pictures, in pools and in training, under two labels, and when a split is drawn.
+//! Copies in real folders: of test images, in pools and in training, under two labels, and when a split is drawn.
 
 use super::*;
 use byol::data::Pools;
 use byol::data::findings::{LeftOut, NamedLabel};
 
-/// Two classes with a division of their own: three training pictures and two test pictures each, all different.
+/// Two classes with a division of their own: three training images and two test images each, all different.
 fn divided() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (class, first) in [("cat", 0), ("dog", 20)] {
@@ -101,7 +101,7 @@ fn a_pool_of_copies_of_test_pictures_alone_is_refused() {
     let mut dataset = open(root.path());
     dataset.add_unlabeled(pool.path(), &OpenOptions::default()).unwrap();
     let message = dataset.look_for_copies(Pools::LeaveCopiesOut).unwrap_err().to_string();
-    contains(&message, &["are test pictures, so none is left to pre-train on"]);
+    contains(&message, &["are test images, so none is left to pre-train on"]);
 }
 
 #[test]
@@ -143,11 +143,11 @@ fn a_drawn_split_keeps_copies_on_one_side() {
                 }
             }
         }
-        // A wrong label among them: neither may be a test picture.
+        // A wrong label among them: neither may be a test image.
         copy(&at("cat/0.png"), &at("dog/wrong.png"));
         let mut dataset = open(root.path());
         let test: Vec<String> = listed(&dataset, &dataset.test).into_keys().collect();
-        assert_eq!(test.len(), 4, "two of twelve or thirteen pictures of each class, as one pair: {test:?}");
+        assert_eq!(test.len(), 4, "two of twelve or thirteen images of each class, as one pair: {test:?}");
         let number = |name: &str| name.trim_start_matches(|letter: char| !letter.is_ascii_digit())[..1].to_owned();
         for name in &test {
             assert_ne!((&name[..3], number(name).as_str()), ("cat", "0"), "{test:?}");

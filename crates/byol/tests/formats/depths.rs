@@ -132,7 +132,7 @@ fn a_pack_keeps_its_levels() {
     assert!(brightest(&Dataset::open(&out, &with(Levels::Bits(10))).unwrap()) > 230);
     contains(&refusal(&out), &["with the levels 10bit", "full", "--set levels=10bit", "--levels full"]);
     let info = DataInfo::inspect(&out, &OpenOptions::default()).unwrap();
-    contains(&info.to_string(), &["8 pictures of more than eight bits were packed with the levels 10bit"]);
+    contains(&info.to_string(), &["8 images of more than eight bits were packed with the levels 10bit"]);
     // Images of eight bits are the same with any.
     let folder = tempfile::tempdir().unwrap();
     for (class, gray) in [("a", 10), ("b", 200)] {

@@ -64,7 +64,7 @@ fn damaged_files_are_errors_and_nothing_worse() {
             let message = decoded_bytes(&whole[..length]).expect_err(name);
             assert!(!message.contains("the decoder failed"), "{name} cut to {length} bytes: {message}");
         }
-        // A flipped bit may give another picture, or none.
+        // A flipped bit may give another image, or none.
         for bit in (0..8 * whole.len()).step_by(101) {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -136,7 +136,9 @@ fn tar_shards_and_parquet_hold_them_too() {
     let stem = |name: &str| name.split_once('.').unwrap().0.to_owned();
     let members: Vec<(String, Vec<u8>)> = INSIDE
         .iter()
-        .flat_map(|(name, label)| [((*name).to_owned(), fixture(name)), (format!("{}.cls", stem(name)), label.to_vec())])
+        .flat_map(|(name, label)| {
+            [((*name).to_owned(), fixture(name)), (format!("{}.cls", stem(name)), label.to_vec())]
+        })
         .collect();
     let borrowed: Vec<(&str, &[u8])> = members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
     webdataset::shard(&file, &borrowed);

@@ -38,8 +38,8 @@ fn sizes_classes_imbalance_damage_and_duplicates() {
             "test 3 40-90 x 40-70 (median 40 x 40)",
             "files: 1 .jpg, 10 .png",
             "class train test few 2 1 many 6 2",
-            "imbalance: `many` has 6 training pictures, `few` 2 (3.0 times as many)",
-            "duplicates: 1 test picture is in train also, 1 looks like one there",
+            "imbalance: `many` has 6 training images, `few` 2 (3.0 times as many)",
+            "duplicates: 1 test image is in train also, 1 looks like one there",
             "test/many/same.png equals train/many/2.png",
             "test/many/scaled.png looks like train/many/3.png",
             "damaged: 1",
@@ -73,7 +73,7 @@ fn what_cannot_be_divided_is_described_and_the_reason_told() {
     }
     scene(&root.path().join("emu/4.png"), 4);
     let info = inspect(root.path());
-    contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable picture, but needs two"]);
+    contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable image, but needs two"]);
     assert_eq!(info.splits[0].per_class, Some(vec![4, 1]));
     let text = info.to_string();
     contains(
@@ -106,7 +106,7 @@ fn a_folder_without_classes_is_what_unlabeled_takes() {
         &info.to_string(),
         &[
             "unlabeled           5",
-            "as --data, `byol run` refuses it: 1 picture lies beside the class folders",
+            "as --data, `byol run` refuses it: 1 image lies beside the class folders",
             "as --unlabeled, it gives 5 images without labels to pre-training",
         ],
     );
@@ -130,7 +130,7 @@ fn pools_are_described_as_a_run_would_take_them() {
     scene(&pool.path().join("new.png"), 40);
     write(&pool.path().join("bad.png"), b"x");
     write(&pool.path().join("raw.cr2"), b"x");
-    // Test pictures by their files.
+    // Test images by their files.
     let within = root.path().join("test");
     let pools = [pool.path().to_path_buf(), root.path().to_path_buf()];
     let info = DataInfo::inspect_with(root.path(), &pools, &OpenOptions::default()).unwrap();
@@ -139,7 +139,7 @@ fn pools_are_described_as_a_run_would_take_them() {
         (first.images, first.left_out.test_exact, first.left_out.test_near, first.left_out.repeated),
         (4, 1, 1, 1)
     );
-    assert_eq!((second.images, second.left_out.repeated), (12, 12), "the data's own training pictures count once");
+    assert_eq!((second.images, second.left_out.repeated), (12, 12), "the data's own training images count once");
     assert_eq!(info.damaged.len(), 1);
     contains(
         &info.to_string(),
@@ -147,12 +147,12 @@ fn pools_are_described_as_a_run_would_take_them() {
             "--unlabeled",
             "2 images of ",
             "left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
-            "test pictures of",
+            "test images of",
             ".cr2",
             "an accuracy from 6 test images is uncertain by up to",
             "bad.png: the content is neither",
         ],
     );
     let message = DataInfo::inspect_with(root.path(), &[within], &OpenOptions::default()).unwrap_err().to_string();
-    contains(&message, &["are test pictures, so none is left to pre-train on"]);
+    contains(&message, &["are test images, so none is left to pre-train on"]);
 }

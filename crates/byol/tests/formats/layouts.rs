@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Gray and class of every labelled picture.
+/// Gray and class of every labelled image.
 fn grays(dataset: &Dataset, splits: &[&Option<LabeledImages>]) -> Vec<(u8, String)> {
     let mut found = Vec::new();
     for labeled in splits.iter().filter_map(|split| split.as_ref()) {
@@ -77,17 +77,17 @@ fn ids_without_endings_are_files_of_the_folder_that_the_table_is_called_after() 
         assert_eq!(grays(&dataset, &[&dataset.train, &dataset.test]), expected("kaggle", "all"));
         contains(&dataset.notes[0], &["train.csv", "column `breed`, the only other one, is read as labels"]);
         contains(&dataset.notes[1], &["`01f4` is read as train/01f4.png, and other rows alike"]);
-        contains(&dataset.warnings[0], &["10 pictures", "are not in", "train.csv"]);
+        contains(&dataset.warnings[0], &["10 images", "are not in", "train.csv"]);
     }
     // Without that folder's name, both would do.
     fs::rename(kaggle.join("train.csv"), kaggle.join("dogs.csv")).unwrap();
     contains(&refusal(&kaggle), &["dogs.csv, line 2", "`01f4` may mean `test/01f4.png` or `train/01f4.png`"]);
     fs::remove_dir_all(kaggle.join("test")).unwrap();
     assert_eq!(open(&kaggle).class_names, ["boxer", "pug"]);
-    // All pictures are a pool; the table's have no say.
+    // All images are a pool; the table's have no say.
     let mut pool = open(Path::new("patterns"));
     pool.add_unlabeled(&kaggle, &OpenOptions::default()).unwrap();
-    assert_eq!(pool.unlabeled.last().unwrap().images.len(), 8, "without the two test pictures that were drawn");
+    assert_eq!(pool.unlabeled.last().unwrap().images.len(), 8, "without the two test images that were drawn");
     // No file at all.
     fs::rename(kaggle.join("train"), kaggle.join("other")).unwrap();
     class(&kaggle.join("other"), 2, 0);

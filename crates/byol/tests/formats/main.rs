@@ -36,13 +36,13 @@ fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// A 6 x 4 picture of one gray.
+/// A 6 x 4 image of one gray.
 fn picture(path: &Path, gray: u8) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     image::RgbImage::from_pixel(6, 4, image::Rgb([gray; 3])).save(path).unwrap();
 }
 
-/// A picture with something to see, of which each `kind` is another one.
+/// An image with something to see, of which each `kind` is another one.
 fn scene(path: &Path, kind: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let value = |x: u32, y: u32| {
@@ -54,14 +54,14 @@ fn scene(path: &Path, kind: u32) {
     image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([value(x, y); 3])).save(path).unwrap();
 }
 
-/// The same picture, scaled and stored as a JPEG.
+/// The same image, scaled and stored as a JPEG.
 fn stored_anew(from: &Path, to: &Path) {
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     let scaled = image::open(from).unwrap().resize_exact(100, 75, image::imageops::FilterType::Triangle);
     scaled.to_rgb8().save(to).unwrap();
 }
 
-/// `count` pictures of a class folder, each of a gray of its own from `first`.
+/// `count` images of a class folder, each of a gray of its own from `first`.
 fn class(folder: &Path, count: u8, first: u8) {
     for number in 0..count {
         picture(&folder.join(format!("{number}.png")), first + number);
@@ -70,7 +70,7 @@ fn class(folder: &Path, count: u8, first: u8) {
 
 /// Names and classes, to compare with.
 fn listed(dataset: &Dataset, labeled: &Option<LabeledImages>) -> BTreeMap<String, String> {
-    let labeled = labeled.as_ref().expect("labelled pictures");
+    let labeled = labeled.as_ref().expect("labelled images");
     assert_eq!(labeled.images.len(), labeled.labels.len());
     let class = |index: usize| dataset.class_names[usize::from(labeled.labels[index])].clone();
     (0..labeled.images.len()).map(|index| (labeled.images.name(index), class(index))).collect()
@@ -78,7 +78,7 @@ fn listed(dataset: &Dataset, labeled: &Option<LabeledImages>) -> BTreeMap<String
 
 fn counts(labeled: &Option<LabeledImages>) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
-    for &label in &labeled.as_ref().expect("labelled pictures").labels {
+    for &label in &labeled.as_ref().expect("labelled images").labels {
         *counts.entry(label).or_default() += 1;
     }
     counts

@@ -18,7 +18,7 @@ fn a_pack_is_the_data_set_in_one_file() {
     let root = data();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("my.byolpack");
-    write(&root.path().join("dog/bad.png"), b"no picture");
+    write(&root.path().join("dog/bad.png"), b"no image");
     let packed = pack::pack(root.path(), &out, 20, &OpenOptions::default()).unwrap();
     assert_eq!((packed.pictures, packed.skipped, packed.bytes), (13, 1, fs::metadata(&out).unwrap().len()));
     contains(&packed.notes[0], &["was drawn and saved in"]);
@@ -47,7 +47,7 @@ fn a_pack_is_the_data_set_in_one_file() {
     }
     let mut pool = open(Path::new("patterns"));
     pool.add_unlabeled(&out, &OpenOptions::default()).unwrap();
-    assert_eq!(pool.unlabeled.last().unwrap().images.len(), 11, "without the two test pictures");
+    assert_eq!(pool.unlabeled.last().unwrap().images.len(), 11, "without the two test images");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_changed_source_is_noticed() {
         &["has changed since it was packed (13 files then", "pack it again: byol data pack", "--size 160"],
     );
     make();
-    assert_eq!(open(&out).train.unwrap().images.len(), 10, "the new picture is a training picture");
+    assert_eq!(open(&out).train.unwrap().images.len(), 10, "the new image is a training image");
     picture(&root.path().join("cat/new.png"), 8);
     contains(&refusal(&out), &["renamed or rewritten"]);
     make();
@@ -106,7 +106,7 @@ fn what_needs_no_pack_or_cannot_be_written_is_refused() {
         &["could not create", "none/a.byolpack.partial"],
     );
     let strict = OpenOptions { strict: true, ..OpenOptions::default() };
-    write(&root.path().join("dog/bad.png"), b"no picture");
+    write(&root.path().join("dog/bad.png"), b"no image");
     contains(&pack::pack(root.path(), &out, 160, &strict).unwrap_err().to_string(), &["bad.png", "--strict"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }

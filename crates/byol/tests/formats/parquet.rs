@@ -19,7 +19,7 @@ fn a_set_of_the_hub_has_names_and_splits() {
     assert_eq!((first_pixel(&dataset.train, 2), first_pixel(&dataset.train, 3)), (12, 20));
     assert_eq!(first_pixel(&dataset.test, 1), 31);
     assert_eq!(dataset.unlabeled[0].images.len(), 1, "label -1 is none");
-    contains(&dataset.warnings[0], &["1 picture of the test split has no label"]);
+    contains(&dataset.warnings[0], &["1 image of the test split has no label"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Kinds of picture files, held against what Pillow decodes.
+//! Kinds of image files, held against what Pillow decodes.
 
 use super::*;
 use byol::data::picture::FileImage;

@@ -1,9 +1,9 @@
-//! What `--unlabeled` brings to pre-training: never a test picture of the data, by whichever way it is reached.
+//! What `--unlabeled` brings to pre-training: never a test image of the data, by whichever way it is reached.
 
 use super::*;
 use byol::data::pack;
 
-/// Two classes of ten pictures: two of each are drawn for the test.
+/// Two classes of ten images: two of each are drawn for the test.
 fn labelled() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     class(&root.path().join("cat"), 10, 0);
@@ -15,7 +15,7 @@ fn kept_in(split: &Path) -> OpenOptions {
     OpenOptions { split_file: Some(split.to_path_buf()), ..OpenOptions::default() }
 }
 
-/// The grays of pictures: each of [`labelled`] has its own.
+/// The grays of images: each of [`labelled`] has its own.
 fn grays(images: &dyn byol::data::ImageSource) -> Vec<u8> {
     let mut image = Image::default();
     let gray = |index: usize| {
@@ -25,15 +25,15 @@ fn grays(images: &dyn byol::data::ImageSource) -> Vec<u8> {
     (0..images.len()).map(gray).collect()
 }
 
-/// Opens `data` and adds `pool`; no test picture may be among those to pre-train on. Gives the number of the pool's
-/// pictures, and what was said.
+/// Opens `data` and adds `pool`; no test image may be among those to pre-train on. Gives the number of the pool's
+/// images, and what was said.
 fn pool_of(data: &Path, pool: &Path, options: &OpenOptions) -> (usize, String) {
     let mut dataset = Dataset::open(data, options).unwrap();
     dataset.add_unlabeled(pool, options).unwrap();
     let tests = grays(dataset.test.as_ref().unwrap().images.as_ref());
     let images = &dataset.unlabeled.last().unwrap().images;
     for (index, gray) in grays(images.as_ref()).into_iter().enumerate() {
-        assert!(!tests.contains(&gray), "{} is a test picture", images.name(index));
+        assert!(!tests.contains(&gray), "{} is a test image", images.name(index));
     }
     (images.len(), [dataset.notes, dataset.warnings].concat().join("\n"))
 }
@@ -44,7 +44,7 @@ fn a_split_that_is_kept_elsewhere_is_seen() {
     let options = kept_in(&elsewhere.path().join("split.csv"));
     let (images, said) = pool_of(root.path(), root.path(), &options);
     assert_eq!(images, 16);
-    contains(&said, &["4 test pictures of", "are left out"]);
+    contains(&said, &["4 test images of", "are left out"]);
     assert!(!root.path().join("byol-split.csv").exists());
 
     // Of data that is not what is tested.
@@ -54,7 +54,7 @@ fn a_split_that_is_kept_elsewhere_is_seen() {
     dataset.add_unlabeled(root.path(), &options).unwrap();
     assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 16);
     dataset.add_unlabeled(other.path(), &options).unwrap();
-    assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 18, "two dogs have the names of test pictures");
+    assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 18, "two dogs have the names of test images");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_split_of_before_that_lies_beside_the_data_counts_too() {
     let mut dataset = open(Path::new("patterns"));
     let all = dataset.add_unlabeled(root.path(), &kept_in(&split));
     let left = all.map(|()| dataset.unlabeled.last().unwrap().images.len());
-    assert!(matches!(left, Ok(0..=1)) || left.is_err_and(|error| error.to_string().contains("are test pictures")));
+    assert!(matches!(left, Ok(0..=1)) || left.is_err_and(|error| error.to_string().contains("are test images")));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn test_pictures_are_known_by_their_place() {
     // A part of the data, whose names begin elsewhere than those of the split.
     let (images, said) = pool_of(root.path(), &root.path().join("cat"), &options);
     assert_eq!(images, 8);
-    contains(&said, &["2 pictures of", "are test pictures of the data and are left out of pre-training"]);
+    contains(&said, &["2 images of", "are test images of the data and are left out of pre-training"]);
 
     // A folder that holds links to it, and a path with a detour.
     #[cfg(unix)]
@@ -157,7 +157,7 @@ fn test_pictures_alone_are_refused() {
     let mut dataset = open(root.path());
     let fingerprint = dataset.fingerprint.clone();
     let error = dataset.add_unlabeled(root.path().join("test"), &OpenOptions::default()).unwrap_err().to_string();
-    contains(&error, &["test", "are test pictures, so none is left to pre-train on", "--unlabeled"]);
+    contains(&error, &["test", "are test images, so none is left to pre-train on", "--unlabeled"]);
     assert_eq!((dataset.unlabeled.len(), dataset.fingerprint), (0, fingerprint));
 }
 

@@ -21,7 +21,7 @@ fn paths_and_labels_with_a_split() {
         assert_eq!(listed(&dataset, &dataset.train), pairs(&[("p/0.png", "10"), ("p/1.png", "9")]));
         assert_eq!(listed(&dataset, &dataset.test), pairs(&[("p/2.png", "10"), ("p/3.png", "9")]));
         assert_eq!(dataset.unlabeled[0].images.name(0), "p/4.png");
-        contains(&dataset.warnings[0], &["1 picture in", "is not in", "rows without a label"]);
+        contains(&dataset.warnings[0], &["1 image in", "is not in", "rows without a label"]);
     }
 }
 
@@ -62,8 +62,8 @@ fn wrong_lines_are_named() {
         ("path,label\n0.png,a,b\n", "line 2: 3 cells where the first line has 2"),
         ("path,label\n,a\n", "line 2: the path is empty"),
         ("path,label,split\n0.png,a,tset\n", "line 2: `tset` is no split; it is train, test, val or unlabeled"),
-        ("path,label\n", "lists no picture"),
-        ("", "lists no picture"),
+        ("path,label\n", "lists no image"),
+        ("", "lists no image"),
         ("path,label\n0.png,a\n1.png,a\n", "one class only, `a`"),
         ("path,label,split\n0.png,a,train\n1.png,b,train\n2.png,c,test\n", "class `c`"),
     ] {

@@ -50,7 +50,7 @@ fn samples_with_each_kind_of_label() {
     let test = [("test-000.tar/a.png", "1"), ("test-000.tar/../../b.png", "0")];
     assert_eq!(listed(&dataset, &dataset.test), pairs(&test));
     assert_eq!(dataset.unlabeled[0].images.name(0), "train-000.tar/d.png");
-    contains(&dataset.warnings[0], &["1 samples", "hold no picture"]);
+    contains(&dataset.warnings[0], &["1 samples", "hold no image"]);
     let mut image = Image::default();
     dataset.train.as_ref().unwrap().images.read(2, &mut image).unwrap();
     assert_eq!((image.width, image.height, image.pixels[0]), (6, 4, 3));

@@ -44,7 +44,7 @@ fn rendered_cases(kind: Kind) -> Vec<Rendered> {
         .filter(|case| case.kind == kind)
         .map(|case| {
             let picture = tensors.tensor(&format!("picture/{}", case.picture)).unwrap();
-            let &[3, height, width] = picture.shape() else { panic!("picture {} is not planar", case.picture) };
+            let &[3, height, width] = picture.shape() else { panic!("image {} is not planar", case.picture) };
             let image = Image { width, height, pixels: picture.data().to_vec() };
             let expected = tensors.tensor(&format!("case/{}", case.name)).unwrap().data().to_vec();
             Rendered { found: levels(&image, &case.params, case.side), name: case.name, expected }

@@ -13,7 +13,7 @@ use super::planes::Planes;
 pub enum ColorStep {
     /// Multiplies by a factor.
     Brightness(f32),
-    /// Multiplies the difference from `mean` (of the picture's gray) by `factor`.
+    /// Multiplies the difference from `mean` (of the image's gray) by `factor`.
     Contrast { factor: f32, mean: f32 },
     /// Multiplies the difference from the pixel's gray by a factor.
     Saturation(f32),

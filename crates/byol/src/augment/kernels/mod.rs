@@ -1,5 +1,5 @@
 //! Pixel kernels of the views, one subject per file. They take checked arguments and know nothing of parameters drawn,
-//! pictures in files, or networks.
+//! images in files, or networks.
 //!
 //! Between two operations a view is held in uint8 levels, as torchvision holds it ([`planes`]). Every kernel is plain
 //! Rust in a form that the compiler turns into vector instructions; `multiversion` compiles it for several instruction

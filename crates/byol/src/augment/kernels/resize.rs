@@ -31,13 +31,13 @@ pub struct Resizer {
 
 /// Levels that the filter makes at a time; the rows of scratch matrices are multiples of it.
 const LANES: usize = 32;
-/// Rows of a picture that go through the filter along rows at a time, so that large photographs need little memory.
+/// Rows of an image that go through the filter along rows at a time, so that large photographs need little memory.
 const STRIP: usize = 256;
 
 impl Resizer {
-    /// Fills `planes` with a crop of a planar picture (`pixels`, `[3, height, width]`), resized and flipped.
+    /// Fills `planes` with a crop of a planar image (`pixels`, `[3, height, width]`), resized and flipped.
     ///
-    /// The crop must be inside the picture and not empty.
+    /// The crop must be inside the image and not empty.
     pub fn resized_crop(
         &mut self,
         pixels: &[u8],

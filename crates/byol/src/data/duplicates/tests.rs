@@ -1,11 +1,11 @@
-//! What is taken for the same picture, and that none is missed.
+//! What is taken for the same image, and that none is missed.
 
 use rand::RngExt;
 
 use super::*;
 use crate::random::{Coordinates, Stream, rng};
 
-/// A smooth picture that depends on `kind`.
+/// A smooth image that depends on `kind`.
 fn picture(kind: usize, width: usize, height: usize) -> Image {
     let mut pixels = Vec::new();
     for channel in 0..3 {
@@ -56,7 +56,7 @@ fn plain_pictures_are_only_compared_exactly() {
     assert_eq!(groups(&looks(&[plain(7), plain(8), plain(7), plain(8)])), [[0, 2], [1, 3]]);
 }
 
-/// Small pictures with few distinct contents and a little noise, so that many are near and many are not quite.
+/// Small images with few distinct contents and a little noise, so that many are near and many are not quite.
 fn noisy(count: usize) -> Vec<Look> {
     let draw = |index: usize| {
         let mut random = rng(0, Stream::Split, Coordinates { epoch: 9, index: index as u64, view: 9 });

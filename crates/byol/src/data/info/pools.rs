@@ -8,7 +8,7 @@ use crate::data::folder::OpenOptions;
 use crate::data::{DataError, Dataset, Pools};
 
 impl DataInfo {
-    /// Counts a picture's extension, if its name has one.
+    /// Counts an image's extension, if its name has one.
     pub(super) fn count_extension(&mut self, name: &str) {
         if let Some(extension) = Path::new(name).extension() {
             *self.extensions.entry(extension.to_string_lossy().to_ascii_lowercase()).or_default() += 1;

@@ -27,11 +27,11 @@ impl fmt::Display for DataInfo {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self.kind {
             Format::Stl10 => writeln!(out, "STL-10 files in {}", self.path.display())?,
-            Format::Folder => writeln!(out, "pictures without labels in {}", self.path.display())?,
+            Format::Folder => writeln!(out, "images without labels in {}", self.path.display())?,
             Format::Cifar10 => writeln!(out, "CIFAR-10 files in {}", self.path.display())?,
-            Format::Csv => writeln!(out, "pictures in the table {}", self.path.display())?,
-            Format::Parquet => writeln!(out, "Parquet files of pictures in {}", self.path.display())?,
-            Format::WebDataset => writeln!(out, "tar files of pictures (WebDataset) in {}", self.path.display())?,
+            Format::Csv => writeln!(out, "images in the table {}", self.path.display())?,
+            Format::Parquet => writeln!(out, "Parquet files of images in {}", self.path.display())?,
+            Format::WebDataset => writeln!(out, "tar files of images (WebDataset) in {}", self.path.display())?,
             Format::ClassFolders => writeln!(out, "folders by class in {}", self.path.display())?,
             Format::Pack => writeln!(out, "a packed data set, {}", self.path.display())?,
             Format::Patterns => writeln!(out, "patterns, the embedded set")?,
@@ -128,7 +128,7 @@ impl DataInfo {
         Ok(())
     }
 
-    /// A sentence, where one class has at least twice the training pictures of another.
+    /// A sentence, where one class has at least twice the training images of another.
     fn imbalance(&self) -> Option<String> {
         let per_class = self.splits.iter().find(|split| split.name == "train")?.per_class.as_ref()?;
         let named = || per_class.iter().copied().zip(&self.class_names).filter(|&(count, _)| count > 0);
@@ -137,7 +137,7 @@ impl DataInfo {
         (most >= 2 * least).then(|| {
             let times = most as f64 / least as f64;
             format!(
-                "imbalance: `{largest}` has {most} training pictures, `{smallest}` {least} ({times:.1} times as many); \
+                "imbalance: `{largest}` has {most} training images, `{smallest}` {least} ({times:.1} times as many); \
                  accuracy favours the large classes"
             )
         })
@@ -145,7 +145,7 @@ impl DataInfo {
 
     fn fmt_straddling(&self, out: &mut fmt::Formatter) -> fmt::Result {
         for Straddling { other, exact, near, examples } in &self.straddling {
-            let (exact, are) = (counted(*exact, "test picture"), verb(*exact, "is", "are"));
+            let (exact, are) = (counted(*exact, "test image"), verb(*exact, "is", "are"));
             writeln!(
                 out,
                 "\nduplicates: {exact} {are} in {other} also, {near} {} like one there",
@@ -158,7 +158,7 @@ impl DataInfo {
         if !self.straddling.is_empty() {
             writeln!(
                 out,
-                "  accuracies come out too high where test pictures are trained on: remove these files from one of the two, \
+                "  accuracies come out too high where test images are trained on: remove these files from one of the two, \
                  or correct the split so that copies lie on one side; `byol run` leaves them out of pre-training"
             )?;
         }

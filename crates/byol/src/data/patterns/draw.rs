@@ -1,4 +1,4 @@
-//! Drawing one picture: what differs within a class (position, slant, scale, bends, light, tint, blur, noise, small
+//! Drawing one image: what differs within a class (position, slant, scale, bends, light, tint, blur, noise, small
 //! occluders), and the pixels. The figures themselves are in [`super::figure`].
 //!
 //! Most of it is what augmented views change as well (position, scale, brightness, contrast, tint, blur) or is weak.
@@ -9,13 +9,13 @@ use rand::Rng;
 use super::figure::Figure;
 use super::wave::{cosine, sine};
 
-/// The side, in pixels, that lengths below are given for; pictures of another side show the same, finer or coarser.
+/// The side, in pixels, that lengths below are given for; images of another side show the same, finer or coarser.
 const REFERENCE_SIDE: f32 = 32.0;
 
-/// Occluders in a picture, at most.
+/// Occluders in an image, at most.
 const OCCLUDERS: usize = 2;
 
-/// A slow wave over the picture.
+/// A slow wave over the image.
 struct Swell {
     x: f32,
     y: f32,
@@ -50,7 +50,7 @@ struct Occluder {
     level: f32,
 }
 
-/// Everything that is drawn once for a picture.
+/// Everything that is drawn once for an image.
 struct Look {
     figure: Figure,
     /// Cosine and sine of the slant, divided by the period in pixels.
@@ -134,7 +134,7 @@ impl Look {
     }
 }
 
-/// One row of a picture on its way: one value per column.
+/// One row of an image on its way: one value per column.
 struct Line {
     /// Position in periods of the figure.
     u: Vec<f32>,
@@ -153,7 +153,7 @@ impl Line {
     }
 }
 
-/// Draws the picture that `rng` stands for into `pixels`: uint8, `[3, side, side]`.
+/// Draws the image that `rng` stands for into `pixels`: uint8, `[3, side, side]`.
 pub(super) fn draw(figure: Figure, side: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
     let mut draws = Draws { rng };
     let look = Look::draw(figure, &mut draws);

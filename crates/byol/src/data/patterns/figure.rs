@@ -2,7 +2,7 @@
 
 use super::wave::{angle, nearest, sine, triangle};
 
-/// What a picture shows. The discriminant is the class index.
+/// What an image shows. The discriminant is the class index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Figure {
     Stripes,
@@ -48,7 +48,7 @@ impl Figure {
         }
     }
 
-    /// The length of one period, as a multiple of the picture's common one: figures whose period holds much detail
+    /// The length of one period, as a multiple of the image's common one: figures whose period holds much detail
     /// need more room.
     pub(super) fn period(self) -> f32 {
         match self {

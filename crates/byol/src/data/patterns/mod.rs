@@ -1,5 +1,5 @@
-//! The embedded set: ten classes of drawn pictures with train, test and unlabelled splits, drawn when they are read.
-//! It needs no download, so that the demo and the tests run anywhere. How a picture looks is in `draw` and `figure`.
+//! The embedded set: ten classes of synthetic images with train, test and unlabelled splits, drawn when they are read.
+//! It needs no download, so that the demo and the tests run anywhere. How an image looks is in `draw` and `figure`.
 
 mod draw;
 mod figure;
@@ -12,26 +12,26 @@ use super::{DataError, Dataset, Findings, Fingerprints, Image, ImageSource, Labe
 use crate::random::{Coordinates, Stream, rng};
 use figure::Figure;
 
-/// The pictures' seed: it has nothing to do with the seed of a training. The demo's baseline was chosen on pictures of
-/// seed 7, its pre-training on held-out training pictures of this one (docs/experiments.md).
+/// The images' seed: it has nothing to do with the seed of a training. The demo's baseline was chosen on images of
+/// seed 7, its pre-training on held-out training images of this one (docs/experiments.md).
 const SEED: u64 = 1;
 
-/// Counts changes of the pictures; part of the fingerprint.
+/// Counts changes of the images; part of the fingerprint.
 const VERSION: u64 = 2;
 
-/// How many pictures there are, and how large.
+/// How many images there are, and how large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatternOptions {
     /// Width and height in pixels; 32 to 64 show the figures well.
     pub side: usize,
     pub train_per_class: usize,
     pub test_per_class: usize,
-    /// Unlabelled pictures of all classes together; the classes take turns.
+    /// Unlabelled images of all classes together; the classes take turns.
     pub unlabeled: usize,
 }
 
 impl Default for PatternOptions {
-    /// 32 pixels, 2,000 training and 2,000 test pictures, 20,000 unlabelled ones.
+    /// 32 pixels, 2,000 training and 2,000 test images, 20,000 unlabelled ones.
     fn default() -> Self {
         PatternOptions { side: 32, train_per_class: 200, test_per_class: 200, unlabeled: 20_000 }
     }
@@ -48,7 +48,7 @@ pub fn dataset() -> Dataset {
     dataset_with(PatternOptions::default())
 }
 
-/// The embedded set in another size. A picture depends on its split, its index and `side` alone: more pictures per
+/// The embedded set in another size. An image depends on its split, its index and `side` alone: more images per
 /// split leave the first ones as they are.
 pub fn dataset_with(options: PatternOptions) -> Dataset {
     let PatternOptions { side, train_per_class, test_per_class, unlabeled } = options;
@@ -100,7 +100,7 @@ fn figure_of(index: usize) -> Figure {
     Figure::ALL[index % Figure::ALL.len()]
 }
 
-/// Which pictures; the discriminant keeps their random numbers apart and is never reused.
+/// Which images; the discriminant keeps their random numbers apart and is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Split {
     Train = 0,
@@ -118,7 +118,7 @@ impl Split {
     }
 }
 
-/// The pictures of one split, drawn at every reading.
+/// The images of one split, drawn at every reading.
 struct Drawn {
     split: Split,
     side: usize,

@@ -36,7 +36,7 @@ fn pictures_are_the_same_on_every_platform() {
     assert_eq!(
         golden.finish(),
         "sha256:f2894d6864a5d0ceef9ce00919d5d767",
-        "a change of the pictures needs a new VERSION"
+        "a change of the images needs a new VERSION"
     );
 }
 
@@ -131,6 +131,6 @@ fn the_fingerprint_names_every_option() {
 fn an_index_past_the_end_is_an_error_that_names_the_split() {
     let dataset = small();
     let error = dataset.unlabeled[0].images.read(200, &mut Image::default()).unwrap_err();
-    assert_eq!(error.to_string(), "picture 200 was asked for, but patterns, unlabeled holds 200");
+    assert_eq!(error.to_string(), "image 200 was asked for, but patterns, unlabeled holds 200");
     assert_eq!(dataset.unlabeled[0].images.name(7), "unlabeled/7");
 }

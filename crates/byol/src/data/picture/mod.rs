@@ -1,4 +1,4 @@
-//! One picture file: decoding JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC and AVIF to [`Image`], within limits. Which files there are is found in
+//! One image file: decoding JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC and AVIF to [`Image`], within limits. Which files there are is found in
 //! [`super::folder`].
 
 pub(crate) mod deep;
@@ -24,7 +24,7 @@ use super::error::{DataError, PictureProblem};
 use super::levels::Levels;
 use super::{Image, ImageSource, origin};
 
-/// Pictures with more pixels are refused from their header, before anything is decoded.
+/// Images with more pixels are refused from their header, before anything is decoded.
 pub const MAX_PIXELS: u64 = 100_000_000;
 
 /// Larger files are refused unread.
@@ -33,13 +33,13 @@ pub const MAX_FILE_BYTES: u64 = 512 << 20;
 /// What a decoder may allocate: [`MAX_PIXELS`] of four 16-bit channels, and some room to work.
 const MAX_DECODER_BYTES: u64 = 1 << 30;
 
-/// File name extensions (in any case) of pictures.
+/// File name extensions (in any case) of images.
 pub(crate) const EXTENSIONS: [&str; 18] = [
     "jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "gif", "heic", "heif", "hif", "avif", "jfif", "jpe", "jif",
     "jfi", "apng", "dib",
 ];
 
-/// One picture file.
+/// One image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileImage {
     pub path: PathBuf,
@@ -63,7 +63,7 @@ impl FileImage {
         }
     }
 
-    /// Decodes the file into `image`, reusing its buffer, as the picture is meant to be looked at: turned and mirrored
+    /// Decodes the file into `image`, reusing its buffer, as the image is meant to be looked at: turned and mirrored
     /// by its EXIF orientation (HEIC and AVIF: by their container), palettes resolved, gray repeated in the three channels, 16 bits rounded to 8, and
     /// transparent pixels laid over white. CMYK becomes RGB as in Pillow. Colour profiles are ignored; of an animation the
     /// first frame is taken, of a TIFF file the first page.
@@ -149,7 +149,7 @@ pub(crate) fn decode_bytes(bytes: &[u8], levels: Levels, image: &mut Image) -> R
     decoded.unwrap_or_else(|_| Err(PictureProblem::Decode("the decoder failed".into())))
 }
 
-/// The picture, turned as its EXIF data says.
+/// The image, turned as its EXIF data says.
 fn upright(
     bytes: &[u8],
     format: ImageFormat,

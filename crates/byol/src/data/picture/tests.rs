@@ -1,4 +1,4 @@
-//! Single picture files, made here.
+//! Single image files, made here.
 
 use super::*;
 use image::{GrayImage, ImageBuffer, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
@@ -99,7 +99,7 @@ fn palettes_are_resolved() {
     assert_eq!(decoded("a.png", &bytes).unwrap().pixels, [40, 255, 50, 255, 60, 255]);
 }
 
-/// A 16 x 32 picture, dark on the left, as a camera held upright would store it with the given orientation.
+/// A 16 x 32 image, dark on the left, as a camera held upright would store it with the given orientation.
 fn turned_jpeg(orientation: u8) -> Vec<u8> {
     let picture = RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 20 } else { 220 }; 3]));
     let jpeg = encoded(picture, ImageFormat::Jpeg);

@@ -1,4 +1,4 @@
-//! The pictures that a run directory keeps for its report: views, nearest neighbours, a map and small test images.
+//! The images that a run directory keeps for its report: views, nearest neighbours, a map and small test images.
 
 use tch::Tensor;
 
@@ -11,7 +11,7 @@ use crate::experiment::{ExperimentError, shown};
 use crate::gallery;
 use crate::run::record::{EmbeddingMap, Gallery, ViewExample};
 
-/// Pictures in the report: with views, and with nearest neighbours.
+/// Images in the report: with views, and with nearest neighbours.
 const GALLERY_VIEWS: usize = 4;
 const GALLERY_QUERIES: usize = 8;
 const GALLERY_NEIGHBORS: usize = 6;
@@ -29,8 +29,8 @@ fn evenly(of: usize, count: usize) -> Vec<usize> {
 }
 
 impl Session<'_, '_> {
-    /// What can be shown before anything is trained: views of training images, and small pictures of test images. An earlier
-    /// sitting's pictures stay.
+    /// What can be shown before anything is trained: views of training images, and thumbnails of test images. An earlier
+    /// sitting's images stay.
     pub(in crate::experiment) fn write_first_pictures(
         &self,
         labeled: &LabeledImages,
@@ -61,7 +61,7 @@ impl Session<'_, '_> {
         )?)
     }
 
-    /// The report's pictures: views of training images, and nearest neighbours of test images.
+    /// The report's images: views of training images, and nearest neighbours of test images.
     pub(in crate::experiment) fn write_gallery(
         &self,
         labeled: &LabeledImages,
@@ -105,7 +105,7 @@ impl Session<'_, '_> {
         Ok(self.directory.write_map(&map)?)
     }
 
-    /// Small pictures of test images, for the confusions and the map. Which ones depends on all answers.
+    /// Thumbnails of test images, for the confusions and the map. Which ones depends on all answers.
     pub(in crate::experiment) fn write_thumbnails(&self, test: &LabeledImages) -> Result<(), ExperimentError> {
         let images = shown::with_pictures(&test.labels, &self.predictions);
         let thumbnails = gallery::write_thumbnails(test, &images, &self.directory.gallery_path())?;

@@ -80,7 +80,7 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
                 REPRESENTATION,
                 DataType::Float,
                 &shape,
-                "what the encoder makes of a picture",
+                "what the encoder makes of an image",
             ));
         }
         Network::Classifier(_) | Network::Knn(_) => {
@@ -234,7 +234,7 @@ impl Graph {
         self.node("Softmax", PROBABILITIES, &[&scaled], vec![int("axis", 1)]);
     }
 
-    /// Pictures of any size to what the network reads, as [`ViewParams::whole`](crate::augment::view::ViewParams::whole)
+    /// Images of any size to what the network reads, as [`ViewParams::whole`](crate::augment::view::ViewParams::whole)
     /// has it: the centre square, resized by a smoothing cubic.
     fn prepare(&mut self, network: &Network, side: i64) -> String {
         let mut numbers = |name: &str, values: &[i64]| {

@@ -246,7 +246,7 @@ impl Saved {
 /// See [`super::batch_norm_relu_pool`].
 pub(super) fn batch_norm_relu_pool(kernels: Arc<Kernels>, input: &Tensor, call: &BatchNormCall) -> Tensor {
     let x = tch::no_grad(|| rows_of(&input.detach()));
-    let (batch, channels, height, width) = input.size4().expect("pictures have four dimensions");
+    let (batch, channels, height, width) = input.size4().expect("images have four dimensions");
     let size = Size { height: height as usize, width: width as usize };
     let rows = rows_in(&x, channels, call);
     let figures = tch::no_grad(|| FigureTensor::of(&kernels, &x, rows, call));

@@ -1,7 +1,7 @@
 //! Batch norm (Ioffe and Szegedy 2015) together with what follows it in a network: an addition, ReLU, the stem's max
 //! pool. One sweep over memory then does what three operations of libtorch would.
 //!
-//! A batch may hold several *groups* one after the other, such as the two views of BYOL's pictures: every group is
+//! A batch may hold several *groups* one after the other, such as the two views of BYOL's images: every group is
 //! normalised by its own statistics, as if it went through the network alone.
 
 mod composed;

@@ -83,7 +83,7 @@ impl Numbers {
     }
 }
 
-/// Values around `offset`, channels last where there are pictures.
+/// Values around `offset`, channels last where there are images.
 fn activation(shape: &[i64], offset: f64, seed: i64) -> Tensor {
     let count: i64 = shape.iter().product();
     let values = (Tensor::arange(count, (Kind::Double, device())) * (seed as f64 + 0.618)).sin() * 3.0 + offset;

@@ -1,4 +1,4 @@
-/* Cells of a confusion matrix that open the pictures behind them. */
+/* Cells of a confusion matrix that open the images behind them. */
 
 const count = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
 
@@ -51,7 +51,7 @@ function show(matrix, cell, sheets) {
   const dialog = make("dialog", { class: "pictures", "aria-labelledby": "pictures-head", close: () => dialog.remove() },
     make("h2", { id: "pictures-head" }, right ? `${truth}, recognised` : `${truth}, taken for ${taken}`),
     make("p", {}, `True class: ${truth}. Predicted: ${taken}. ${matrix.classifier}, ${matrix.budget}: ${count(cell.answers, "answer")}${draws}; `
-      + (pictures.length > 0 ? `${count(pictures.length, "picture")} of these images.` : "no picture of these images is kept.")),
+      + (pictures.length > 0 ? `${count(pictures.length, "image")} shown.` : "no thumbnail of these images is kept.")),
     make("div", { class: "strip" }, ...pictures),
     make("form", { method: "dialog" }, make("button", { class: "close" }, "Close")));
   /* A click beside the dialog closes it too. */

@@ -1,4 +1,4 @@
-//! Confusion matrices, the baseline's beside fine-tuned BYOL's, with the pictures behind each cell.
+//! Confusion matrices, the baseline's beside fine-tuned BYOL's, with the images behind each cell.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::run::record::{LabelBudget, ResultName};
 
 /// More classes than this do not fit side by side; only the sentence remains.
 const MOST_CLASSES: usize = 24;
-/// Pictures that a cell opens, at most.
+/// Images that a cell opens, at most.
 const PER_CELL: usize = 12;
 
 pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
@@ -31,7 +31,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
         p {
             "Each row is a true class; its cells say in percent what its test images were taken for, summed over label \
              draws. The framed diagonal is right, everything else is wrong."
-            @if run.thumbnails.is_some() { span data-hint="confusions" hidden { " A cell opens the pictures behind it; arrow keys move between cells." } }
+            @if run.thumbnails.is_some() { span data-hint="confusions" hidden { " A cell opens the images behind it; arrow keys move between cells." } }
         }
         @for (place, (budget, baseline, fine_tuned)) in found.iter().enumerate() {
             details open[place == 0] {
@@ -89,10 +89,10 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
     }
 }
 
-/// For the page's script: which of the small pictures stand behind each cell.
+/// For the page's script: which of the small images stand behind each cell.
 fn behind(run: &RunData, name: ResultName, budget: LabelBudget) -> Markup {
     let (Some(labels), Some(numbers)) = (run.test_labels(), thumbnails::numbers(run)) else { return html! {} };
-    // In a cell: in how many answers, and the pictures of those images that have one.
+    // In a cell: in how many answers, and the thumbnails of those that have one.
     let mut cells: BTreeMap<(u16, u16), (u64, Vec<usize>)> = BTreeMap::new();
     for record in run.predictions_of(name, budget) {
         for (image, (&label, &predicted)) in labels.iter().zip(&record.predicted).enumerate() {

@@ -41,7 +41,7 @@ function reachable(element) {
   element.replaceWith(fileLink(element.textContent, element.dataset.path));
 }
 
-/* The small pictures of a list of mistakes. */
+/* The thumbnails of a list of mistakes. */
 function pictured(list) {
   const sheets = Sheets.named(list.dataset.mistakes);
   if (!sheets) return;

@@ -64,7 +64,7 @@ function take(text) {
     });
     return;
   }
-  /* The pictures come first: what opens them looks for them. */
+  /* The thumbnails come first: what opens them looks for them. */
   for (const name of names.sort((a, b) => (b === "sheets") - (a === "sheets"))) {
     const before = given.get(name), now = apart(units.get(name)), unit = old.get(name);
     given.set(name, now);

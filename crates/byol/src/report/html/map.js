@@ -1,4 +1,4 @@
-/* The map of test images: moved and zoomed, with pictures in place of points, and the nearest neighbours of the chosen image. */
+/* The map of test images: moved and zoomed, with thumbnails in place of points, and the nearest neighbours of the chosen image. */
 
 const MAP_WIDTH = 720, MAP_HEIGHT = 480, EDGE = 16;
 /* How far from the pointer an image may lie to be meant, in pixels. */
@@ -46,7 +46,7 @@ class EmbeddingMap {
     const center = [MAP_WIDTH / 2, MAP_HEIGHT / 2];
     this.pictured = make("input", { type: "checkbox", change: () => this.draw() });
     const tools = make("div", { class: "tools", role: "group", "aria-label": "Tools of the map" },
-      this.sheets ? make("label", {}, this.pictured, " pictures") : "",
+      this.sheets ? make("label", {}, this.pictured, " thumbnails") : "",
       button("+", "Zoom in", () => this.zoom(2, ...center)), button("\u2212", "Zoom out", () => this.zoom(0.5, ...center)),
       button("Reset", "Show the whole map", () => this.reset()));
     const legend = make("ul", { class: "legend" }, ...this.data.classes.map((name, label) => make("li", {}, this.entry(svg, name, label))));

@@ -1,4 +1,4 @@
-//! Test images on a plane: what the encoder takes for alike lies close together. The page's script shows their pictures and
+//! Test images on a plane: what the encoder takes for alike lies close together. The page's script shows their images and
 //! nearest neighbours.
 
 use maud::{Markup, html};
@@ -10,7 +10,7 @@ use super::super::words;
 use super::{nothing, thumbnails};
 use crate::run::record::{EmbeddingMap, PredictionRecord, ResultName};
 
-/// Width, height and edge of the picture, in the page's pixels.
+/// Width, height and edge of the image, in the page's pixels.
 const SIZE: (f64, f64, f64) = (720.0, 480.0, 16.0);
 
 pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
@@ -90,7 +90,7 @@ fn middle(map: &EmbeddingMap, mut wanted: impl FnMut(usize) -> bool) -> Option<(
     Some((*xs.get(xs.len() / 2)?, *ys.get(ys.len() / 2)?))
 }
 
-/// Where a place of the map lies in the picture.
+/// Where a place of the map lies in the image.
 fn laid_out(map: &EmbeddingMap) -> impl Fn(usize) -> (f64, f64) + '_ {
     let range = |axis: usize| {
         let values = map.places.iter().map(|place| place[axis]).filter(|value| value.is_finite());

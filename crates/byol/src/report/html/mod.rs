@@ -160,7 +160,7 @@ fn title_of(run: &RunData) -> &'static str {
 }
 
 fn many(runs: &[(&RunData, Explanation)]) -> Markup {
-    // Runs on the same test images share their pictures.
+    // Runs on the same test images share their images.
     let sheets_of = |place: usize| {
         let own = &runs[place].0.thumbnails;
         runs.iter().position(|(run, _)| run.thumbnails == *own).unwrap_or(place)
@@ -227,7 +227,7 @@ impl Part {
     }
 }
 
-/// Every section, in the order of [`SECTIONS`]. `sheets` is the name of its small pictures.
+/// Every section, in the order of [`SECTIONS`]. `sheets` is the name of its small images.
 fn parts(run: &RunData, explanation: &Explanation, sheets: &str) -> Vec<Part> {
     let contents = [
         html! { (results::section(run, explanation)) (measures::section(run)) },
@@ -278,7 +278,7 @@ fn data_name(run: &RunData) -> Option<&str> {
     run.summary.as_ref().map(|summary| summary.data.name.as_str())
 }
 
-/// A picture or chart with the sentence that says what it shows.
+/// An image or chart with the sentence that says what it shows.
 fn figure(content: Option<Markup>, caption: &str) -> Markup {
     html! {
         @if let Some(content) = content {

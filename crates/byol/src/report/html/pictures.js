@@ -1,4 +1,4 @@
-/* Small pictures of test images, cut from the sheets that the page holds. */
+/* Thumbnails of test images, cut from the sheets that the page holds. */
 
 class Sheets {
   /* The sheets of that name; nothing where the page has none. */
@@ -13,7 +13,7 @@ class Sheets {
     this.ready = Promise.all(this.sheets.map((sheet) => sheet.decode().catch(() => null)));
   }
 
-  /* Draws picture `number` of the sheets into a square. */
+  /* Draws thumbnail `number` of the sheets into a square. */
   paint(context, number, x, y, size) {
     const place = number % this.per_sheet, sheet = this.sheets[Math.floor(number / this.per_sheet)];
     if (!sheet?.complete || sheet.naturalWidth === 0) return;
@@ -21,13 +21,13 @@ class Sheets {
     context.drawImage(sheet, left, top, this.side, this.side, x, y, size, size);
   }
 
-  /* Which file picture `number` is of. */
+  /* Which file thumbnail `number` is of. */
   file(number) {
     const name = this.files[number];
     return name ? fileLink(name, this.root && `${this.root}/${name}`) : `test image ${this.images[number]}`;
   }
 
-  /* A picture by itself, described by `text`. */
+  /* A thumbnail by itself, described by `text`. */
   picture(number, text) {
     const canvas = make("canvas", { class: "picture", width: this.side, height: this.side, role: "img", "aria-label": text });
     this.ready.then(() => this.paint(canvas.getContext("2d"), number, 0, 0, this.side));

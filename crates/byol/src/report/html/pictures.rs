@@ -1,4 +1,4 @@
-//! The gallery: views of some pictures, and what lies nearest to some test pictures.
+//! The gallery: views of some images, and what lies nearest to some test images.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ pub(super) fn views(run: &RunData) -> Markup {
     }
     html! {
         p {
-            "What BYOL sees of a picture: two views, one drawn with t and one with t\u{2032}. It learns to predict the \
+            "What BYOL sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the \
              representation of one from the other."
         }
         div.wide {
@@ -53,7 +53,7 @@ pub(super) fn neighbours(run: &RunData) -> Markup {
     let right = all().filter(|(example, neighbor)| example.label == neighbor.label).count();
     html! {
         p {
-            "Some test pictures, each followed by the labelled training pictures nearest to it in the pre-trained \
+            "Some test images, each followed by the labelled training images nearest to it in the pre-trained \
              encoder's representation (cosine similarity below). " (right) " of these " (all().count()) " neighbours are \
              of the same class (✓, solid frame); the others are marked ✗ with a dashed frame."
         }
@@ -66,7 +66,7 @@ fn row(run: &RunData, example: &NeighborExample) -> Markup {
     html! {
         div.neighbours {
             figure.query {
-                (picture(run, &example.query, &format!("test picture of class {class}")))
+                (picture(run, &example.query, &format!("test image of class {class}")))
                 figcaption {
                     strong { (class) } br; "test image"
                     @if !example.name.is_empty() { br; (named_file(run, &example.name)) }
@@ -82,7 +82,7 @@ fn neighbour(run: &RunData, neighbor: &Neighbor, label: u16) -> Markup {
     let same = neighbor.label == label;
     html! {
         figure.same[same].other[!same] {
-            (picture(run, &neighbor.picture, &format!("training picture of class {class}")))
+            (picture(run, &neighbor.picture, &format!("training image of class {class}")))
             figcaption {
                 span.sign aria-label=(if same { "same class" } else { "other class" }) { (if same { "✓" } else { "✗" }) }
                 " " (class) br; (format!("{:.2}", neighbor.similarity))
@@ -92,7 +92,7 @@ fn neighbour(run: &RunData, neighbor: &Neighbor, label: u16) -> Markup {
     }
 }
 
-/// A picture of the gallery, inside the page.
+/// An image of the gallery, inside the page.
 fn picture(run: &RunData, name: &str, text: &str) -> Markup {
     html! {
         @match run.pictures.get(name) {

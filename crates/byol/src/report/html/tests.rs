@@ -44,11 +44,11 @@ fn assert_self_contained(page: &str) {
     }
     for source in page.split("src=\"").skip(1) {
         let inside = ["data:image/png;base64,", "data:image/jpeg;base64,"];
-        assert!(inside.iter().any(|start| source.starts_with(start)), "a picture from outside");
+        assert!(inside.iter().any(|start| source.starts_with(start)), "an image from outside");
     }
 }
 
-/// The page without its encoded pictures, which may spell anything.
+/// The page without its encoded images, which may spell anything.
 fn without_pictures(page: &str) -> String {
     let mut parts = page.split("base64,");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -191,7 +191,7 @@ fn several_runs_share_a_page() {
     assert_well_formed(&page);
     assert_self_contained(&page);
     assert!(page.contains("2 runs compared") && page.contains("40.0 → 60.0"));
-    assert_eq!(page.matches("data:image/jpeg;base64,").count(), 1, "equal pictures stand once");
+    assert_eq!(page.matches("data:image/jpeg;base64,").count(), 1, "equal images stand once");
     let mut ids: Vec<&str> = page.split(" id=\"").skip(1).map(|rest| &rest[..rest.find('"').unwrap_or(0)]).collect();
     let all = ids.len();
     ids.sort_unstable();

@@ -1,4 +1,4 @@
-//! Small pictures of test images, once on the page, for everything that shows them.
+//! Thumbnails of test images, once on the page, for everything that shows them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::chart::data;
 use super::super::load::RunData;
 
-/// The number of the picture of each test image that has one.
+/// The number of the thumbnail of each test image that has one.
 pub(super) fn numbers(run: &RunData) -> Option<BTreeMap<usize, usize>> {
     let images = &run.thumbnails.as_ref()?.about.images;
     Some(images.iter().enumerate().map(|(number, &image)| (image, number)).collect())

@@ -24,7 +24,7 @@ fn collapse_is_told_by_its_signs_and_from_enough_images_and_steps() {
     assert!(look.collapse(SETTLED_STEPS).is_some());
 }
 
-/// Drawn pictures of which `classes` are named, with so many labels of each.
+/// Drawn images of which `classes` are named, with so many labels of each.
 fn data(classes: usize, labels: usize, unlabeled: usize) -> Dataset {
     let mut data = dataset_with(PatternOptions { side: 8, train_per_class: labels, test_per_class: 1, unlabeled });
     let train = data.train.take().unwrap();

@@ -1,4 +1,4 @@
-//! One AV1 picture through `re_rav1d`, the Rust port of dav1d, by its C interface: there is no other yet. A panic could not pass it
+//! One AV1 image through `re_rav1d`, the Rust port of dav1d, by its C interface: there is no other yet. A panic could not pass it
 //! and would end the process, which is why it is this fork: in `rav1d` 1.1.0 damaged data of one frame panics
 //! (<https://github.com/memorysafety/rav1d/issues/1497>).
 
@@ -21,7 +21,7 @@ use re_rav1d::src::lib::{
 struct Decoder(Option<Dav1dContext>);
 
 impl Decoder {
-    /// On this thread alone, without messages, for pictures of at most so many pixels.
+    /// On this thread alone, without messages, for images of at most so many pixels.
     fn open(max_pixels: u32) -> Result<Self, String> {
         let mut settings = MaybeUninit::<Dav1dSettings>::uninit();
         // SAFETY: the pointer is to memory for settings, which the call fills.
@@ -62,20 +62,20 @@ impl Drop for Data {
     }
 }
 
-/// A decoded picture, given back when it goes out of scope.
+/// A decoded image, given back when it goes out of scope.
 struct Picture(Dav1dPicture);
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        // SAFETY: the picture is empty or of `dav1d_get_picture`, and is given back once.
+        // SAFETY: the image is empty or of `dav1d_get_picture`, and is given back once.
         unsafe { dav1d_picture_unref(Some(NonNull::from(&mut self.0))) };
     }
 }
 
-/// Decodes the first picture of a stream of at most `max_pixels`.
+/// Decodes the first image of a stream of at most `max_pixels`.
 ///
 /// # Errors
-/// The stream is damaged, cut off, or of a larger picture.
+/// The stream is damaged, cut off, or of a larger image.
 pub(super) fn decode(stream: &[u8], max_pixels: u64) -> Result<Frame, String> {
     let damaged = || "its AV1 data is damaged or cut off".to_owned();
     if stream.is_empty() {
@@ -93,7 +93,7 @@ pub(super) fn decode(stream: &[u8], max_pixels: u64) -> Result<Frame, String> {
     }
     let mut picture = Picture(Dav1dPicture::default());
     let again = -libc::EAGAIN;
-    // Data may go in by parts; without a picture and with nothing more to send there is none.
+    // Data may go in by parts; without an image and with nothing more to send there is none.
     loop {
         let before = data.0.sz;
         if before > 0 {
@@ -103,7 +103,7 @@ pub(super) fn decode(stream: &[u8], max_pixels: u64) -> Result<Frame, String> {
                 return Err(damaged());
             }
         }
-        // SAFETY: the context is open, and the picture is empty and may be written.
+        // SAFETY: the context is open, and the image is empty and may be written.
         match unsafe { dav1d_get_picture(decoder.0, Some(NonNull::from(&mut picture.0))) }.0 {
             0 => break,
             result if result == again && data.0.sz < before => {}
@@ -121,7 +121,7 @@ fn planes(picture: &Dav1dPicture) -> Result<Frame, String> {
         DAV1D_PIXEL_LAYOUT_I420 => (1, 1, 3),
         DAV1D_PIXEL_LAYOUT_I422 => (1, 0, 3),
         DAV1D_PIXEL_LAYOUT_I444 => (0, 0, 3),
-        _ => return Err("its AV1 picture has an unknown layout".into()),
+        _ => return Err("its AV1 image has an unknown layout".into()),
     };
     let depth = picture.p.bpc as u8;
     let mut frame = Frame {
@@ -139,7 +139,7 @@ fn planes(picture: &Dav1dPicture) -> Result<Frame, String> {
         matrix_coeffs: 2,
     };
     if let Some(header) = picture.seq_hdr {
-        // SAFETY: the header belongs to the picture, which is alive.
+        // SAFETY: the header belongs to the image, which is alive.
         let header = unsafe { header.as_ref() };
         frame.full_range = header.color_range != 0;
         frame.matrix_coeffs = header.mtrx as u8;
@@ -150,12 +150,12 @@ fn planes(picture: &Dav1dPicture) -> Result<Frame, String> {
             frame.heights[plane] = (height + half_y) >> half_y;
         }
         let (columns, rows) = (frame.widths[plane] as usize, frame.heights[plane] as usize);
-        let start = picture.data[plane].ok_or("its AV1 picture lacks a plane")?;
+        let start = picture.data[plane].ok_or("its AV1 image lacks a plane")?;
         let stride = picture.stride[plane.min(1)];
         let values = &mut frame.planes[plane];
         values.reserve_exact(columns * rows);
         for row in 0..rows {
-            // SAFETY: a plane of a picture has this many rows, `stride` bytes apart, of at least as many samples as it is
+            // SAFETY: a plane of an image has this many rows, `stride` bytes apart, of at least as many samples as it is
             // wide, in one byte each at 8 bits and in two aligned ones above.
             unsafe {
                 let row = start.as_ptr().cast::<u8>().offset(row as isize * stride);

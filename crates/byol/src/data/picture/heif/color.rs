@@ -91,7 +91,7 @@ impl<'a> Samples<'a> {
         (self.raw(x, y) - self.offset) * self.scale
     }
 
-    /// At a pixel of a picture that is twice as wide and high where `half` says so.
+    /// At a pixel of an image that is twice as wide and high where `half` says so.
     fn between(&self, (x, y): (usize, usize), half: (bool, bool)) -> f32 {
         let neighbor = |place: usize, half: bool| match (half, place % 2) {
             (false, _) => (place, place),

@@ -21,7 +21,7 @@ const MAX_DEPTH: u32 = 4;
 
 const UNFIT: &str = "the tiles of its grid do not fit together";
 
-/// What a picture may take beyond its stated size while it is decoded: coding blocks at its edges.
+/// What an image may take beyond its stated size while it is decoded: coding blocks at its edges.
 const PADDING: u64 = 128;
 
 /// Why a file cannot be read.
@@ -53,7 +53,7 @@ fn other(text: impl Into<String>) -> Problem {
     Problem::Other(text.into())
 }
 
-/// A decoded picture, row by row: red, green, blue, alpha.
+/// A decoded image, row by row: red, green, blue, alpha.
 #[derive(Debug)]
 pub(super) struct Canvas {
     pub width: usize,
@@ -67,7 +67,7 @@ pub(super) struct Canvas {
 /// Decodes the primary image, as it is meant to be looked at.
 ///
 /// # Errors
-/// The container or a picture in it is damaged, has more than `max_pixels`, or is coded in a way that is not read.
+/// The container or an image in it is damaged, has more than `max_pixels`, or is coded in a way that is not read.
 pub(super) fn decode(bytes: &[u8], max_pixels: u64) -> Result<Canvas, Problem> {
     let file = HeifFile::parse(bytes)?;
     Reader { file: &file, max_pixels }.item(file.primary_id, 0)
@@ -139,11 +139,11 @@ impl Reader<'_> {
 
     fn coded(&self, item: &Item) -> Result<Canvas, Problem> {
         let (frame, upsampling) = self.frame(item)?;
-        // The stated size decides; a coded picture may be a little larger.
+        // The stated size decides; a coded image may be a little larger.
         let (width, height) = self.file.image_size(item.id)?.unwrap_or((frame.widths[0], frame.heights[0]));
         self.check_size(width, height)?;
         if frame.widths[0] < width || frame.heights[0] < height {
-            return Err(other("its picture is smaller than its container says"));
+            return Err(other("its image is smaller than its container says"));
         }
         Ok(Canvas::of(&frame, self.coding(item.id, &frame, upsampling)?, width, height))
     }
@@ -169,7 +169,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What the container says of the samples, else the coded picture.
+    /// What the container says of the samples, else the coded image.
     fn coding(&self, id: ItemId, frame: &Frame, upsampling: Upsampling) -> Result<Coding, Problem> {
         let stated = self.stated_coding(id)?;
         let (matrix, full_range) = stated.unwrap_or((u16::from(frame.matrix_coeffs), frame.full_range));
@@ -225,7 +225,7 @@ impl Reader<'_> {
         Ok(canvas)
     }
 
-    /// The tiles, if they are plain AV1 pictures. libavif interpolates chroma across their edges.
+    /// The tiles, if they are plain AV1 images. libavif interpolates chroma across their edges.
     fn tiles_to_join(&self, tiles: &[ItemId]) -> Result<Option<Vec<&Item>>, Problem> {
         let mut items = Vec::new();
         for &tile in tiles {
@@ -241,7 +241,7 @@ impl Reader<'_> {
         Ok(Some(items))
     }
 
-    /// The planes of all tiles as those of one picture.
+    /// The planes of all tiles as those of one image.
     fn joined(&self, tiles: &[&Item], (columns, rows): (usize, usize)) -> Result<(Frame, Upsampling), Problem> {
         let mut whole: Option<(Frame, Upsampling)> = None;
         for (place, tile) in tiles.iter().enumerate() {
@@ -296,7 +296,7 @@ impl Canvas {
         Canvas { width, height, pixels: vec![[0, 0, 0, 255]; width * height], has_alpha: false, premultiplied: false }
     }
 
-    /// A picture of the same kind, each of whose pixels comes from a place in this one.
+    /// An image of the same kind, each of whose pixels comes from a place in this one.
     fn mapped(&self, width: usize, height: usize, from: impl Fn(usize, usize) -> (usize, usize)) -> Self {
         let mut pixels = Vec::with_capacity(width * height);
         for y in 0..height {
@@ -308,7 +308,7 @@ impl Canvas {
         Canvas { width, height, pixels, has_alpha: self.has_alpha, premultiplied: self.premultiplied }
     }
 
-    /// Takes the gray levels of another picture, perhaps of another size, for alpha.
+    /// Takes the gray levels of another image, perhaps of another size, for alpha.
     fn take_alpha(&mut self, alpha: &Canvas) {
         self.has_alpha = true;
         for y in 0..self.height {
@@ -363,7 +363,7 @@ impl Canvas {
         }
     }
 
-    /// The clean aperture of ISO/IEC 14496-12, 12.1.4: sizes, and distances of its centre from that of the picture, as
+    /// The clean aperture of ISO/IEC 14496-12, 12.1.4: sizes, and distances of its centre from that of the image, as
     /// fractions.
     fn cropped(self, size: [(u32, u32); 2], offset: [(i32, u32); 2]) -> Result<Self, Problem> {
         let side = |whole: usize, (size, of): (u32, u32), (offset, part): (i32, u32)| {

@@ -178,7 +178,7 @@ pub(super) fn batch_norm_relu_pool(input: &Tensor, call: &BatchNormCall) -> Tens
 
 fn batch_norm_relu_pool_of<E: Sweeps + Pools>(input: &Tensor, call: &BatchNormCall) -> Tensor {
     let x = tch::no_grad(|| rows_of(&input.detach()));
-    let (batch, channels, height, width) = input.size4().expect("pictures have four dimensions");
+    let (batch, channels, height, width) = input.size4().expect("images have four dimensions");
     let size = Size { height: height as usize, width: width as usize, channels: channels as usize };
     let rows = rows_in(&x, channels, call);
     let figures = Figures::of::<E>(values(&x), rows, call);

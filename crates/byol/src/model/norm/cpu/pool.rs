@@ -1,4 +1,4 @@
-//! Batch norm, ReLU and the stem's max pool in one: 3x3 windows, stride 2, padding 1. The normalised picture, the largest
+//! Batch norm, ReLU and the stem's max pool in one: 3x3 windows, stride 2, padding 1. The normalised image, the largest
 //! activation of a residual network, is never written.
 
 use half::bf16;
@@ -8,7 +8,7 @@ use super::rows::{GradientFigures, Rows, fold};
 use super::slices::Shared;
 use crate::element::Element;
 
-/// The size of one picture before pooling.
+/// The size of one image before pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub height: usize,
@@ -37,7 +37,7 @@ impl Size {
     }
 }
 
-/// Where the values of a position (0 to 8) in the window of output pixel `[y, x]` begin, if it lies in the picture.
+/// Where the values of a position (0 to 8) in the window of output pixel `[y, x]` begin, if it lies in the image.
 #[inline(always)]
 fn input_of(size: Size, [y, x]: [usize; 2], position: usize) -> Option<usize> {
     let (row, column) = (2 * y + position / 3, 2 * x + position % 3);
@@ -63,7 +63,7 @@ pub(super) fn forward<E: Pools>(
         let group = picture / (pictures / rows.groups) * size.channels;
         let affine = [scale, shift].map(|figures| &figures[group..][..size.channels]);
         let count = size.pooled_values();
-        // SAFETY: every picture has outputs of its own.
+        // SAFETY: every image has outputs of its own.
         let (y, positions) = unsafe { (y.part(picture * count, count), positions.part(picture * count, count)) };
         E::forward(&x[picture * size.values()..][..size.values()], size, affine, y, positions);
     });
@@ -84,7 +84,7 @@ pub(super) fn gradient_sums<E: Pools>(
     byol_torch::parallel(pictures, |picture| {
         let group = picture / (pictures / rows.groups) * channels;
         let count = size.pooled_values();
-        // SAFETY: every picture has a part of its own.
+        // SAFETY: every image has a part of its own.
         let (sums, products) = unsafe { shared.part(picture * 2 * channels, 2 * channels) }.split_at_mut(channels);
         let x = &x[picture * size.values()..][..size.values()];
         let (gradient, positions) = (&gradient[picture * count..][..count], &positions[picture * count..][..count]);
@@ -112,13 +112,13 @@ pub(super) fn input_gradient<E: Pools>(
         let count = size.pooled_values();
         let x = &x[picture * size.values()..][..size.values()];
         let (gradient, positions) = (&gradient[picture * count..][..count], &positions[picture * count..][..count]);
-        // SAFETY: every picture has inputs of its own.
+        // SAFETY: every image has inputs of its own.
         let dx = unsafe { shared.part(picture * size.values(), size.values()) };
         E::input_gradient(x, gradient, positions, size, linear.map(|figures| &figures[..size.channels]), dx);
     });
 }
 
-/// The inner loops over one picture, compiled for each type and several widths of vector.
+/// The inner loops over one image, compiled for each type and several widths of vector.
 pub(super) trait Pools: Element {
     fn forward(x: &[Self], size: Size, affine: [&[f32]; 2], y: &mut [Self], positions: &mut [u8]);
     fn gradient_sum(
