@@ -1,7 +1,7 @@
 //! Any bytes as a checkpoint and as weights: what was read, or an error.
 #![no_main]
 
-use byol::run::checkpoint::{Checkpoint, read_weights};
+use byol::trained::checkpoint::{Checkpoint, read_weights};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

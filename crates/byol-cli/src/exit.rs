@@ -9,8 +9,8 @@ use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
 use byol::inference::InferenceError;
 use byol::run::command::shell_word;
-use byol::run::model::NetworkError;
 use byol::train::TrainError;
+use byol::trained::model::NetworkError;
 use byol::weights::WeightsError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 

@@ -15,13 +15,14 @@ use byol::eval::Features;
 use byol::eval::features::{FeatureRequest, extract};
 use byol::eval::knn::{KnnOptions, knn_votes};
 use byol::experiment::{self, Context};
-use byol::run::classifiers::{AnyClassifier, Chosen, ClassifierKind};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
-use byol::run::heads::HeadKind;
-use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
+use byol::run::record::HeadKind;
 use byol::train::supervised::logits;
-use byol::weights::{InitialWeights, digest};
+use byol::trained::classifiers::{AnyClassifier, Chosen, ClassifierKind};
+use byol::trained::digest::digest;
+use byol::trained::model::{Choice, TrainedClassifier, TrainedEncoder};
+use byol::weights::InitialWeights;
 use serde_json::json;
 use tch::{Device, Tensor};
 

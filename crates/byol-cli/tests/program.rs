@@ -109,7 +109,7 @@ fn an_interrupted_run_ends_with_a_checkpoint_and_can_be_reported() {
 #[test]
 fn damage_that_data_info_finds_is_listed_and_ends_it_with_a_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol/tests/fixtures/formats/rgb.bmp");
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol-images/tests/fixtures/formats/rgb.bmp");
     for class in ["cat", "dog"] {
         std::fs::create_dir(folder.path().join(class)).unwrap();
         for number in 0..2 {

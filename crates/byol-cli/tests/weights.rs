@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use byol::config::{EncoderKind, StemKind};
 use byol::model::parameters::LayoutBuilder;
 use byol::model::{ResNet, ResNetConfig, Weights};
-use byol::run::checkpoint::{read_weights, write_weights};
+use byol::trained::checkpoint::{read_weights, write_weights};
 use tch::{Device, Tensor};
 
 fn byol(folder: &Path, arguments: &[&str]) -> Output {

@@ -22,6 +22,7 @@ use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
 use byol::train::pretrain::encoder_of;
+use byol::trained::checkpoint::CheckpointFolder;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<PathBuf> = std::env::args().skip(1).map(PathBuf::from).collect();
@@ -49,7 +50,7 @@ pub fn embed_and_search(
     // images for it.
     let directory = RunDirectory::existing(run)?;
     let experiment = directory.experiment()?;
-    let encoder = encoder_of(&directory.pretrain_checkpoints(1).require()?);
+    let encoder = encoder_of(&CheckpointFolder::new(directory.pretrain_checkpoints(), 1).require()?);
 
     let request = FeatureRequest { experiment: &experiment, hardware, encoder: &encoder };
     let all: Vec<usize> = (0..images.len()).collect();

@@ -18,6 +18,7 @@ use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter};
 use byol::train::pretrain::encoder_of;
+use byol::trained::checkpoint::CheckpointFolder;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).map(PathBuf::from);
@@ -60,7 +61,7 @@ pub fn pretrain_folder(folder: Option<&Path>, out: &Path) -> Result<usize, Box<d
     })?;
 
     // By torchvision's names, for a network of the kind that the configuration names.
-    let checkpoint = RunDirectory::existing(out)?.pretrain_checkpoints(1).require()?;
+    let checkpoint = CheckpointFolder::new(RunDirectory::existing(out)?.pretrain_checkpoints(), 1).require()?;
     Ok(encoder_of(&checkpoint).values().map(|tensor| tensor.numel()).sum())
 }
 

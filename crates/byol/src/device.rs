@@ -5,7 +5,15 @@ use std::str::FromStr;
 
 use tch::{Cuda, Device};
 
-use crate::model::Precision;
+/// The type that a forward pass computes in. Parameters are kept as they are in [`Weights`](crate::model::Weights); the loss is float32 or
+/// wider in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// The type of the weights: float32 (float64 in tests).
+    Full,
+    /// bfloat16 activations and matrix products; batch-norm parameters and statistics stay float32.
+    Bf16,
+}
 
 /// The device that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,47 +1,22 @@
-//! The types of numbers that a network's inputs and activations have in memory. Kernels compute in float32.
+//! What libtorch calls the types of [`Element`].
 
 use half::bf16;
 use tch::Kind;
 
-/// float32 or bfloat16.
-pub trait Element: Copy + Send + Sync + 'static {
+pub use byol_images::element::Element;
+
+/// An element that tensors can hold.
+pub trait TensorElement: Element {
     /// libtorch's name of the type.
     const KIND: Kind;
-    /// Exactly.
-    fn load(self) -> f32;
-    /// To the nearest, ties to even.
-    fn store(value: f32) -> Self;
 }
 
-impl Element for f32 {
+impl TensorElement for f32 {
     const KIND: Kind = Kind::Float;
-
-    #[inline(always)]
-    fn load(self) -> f32 {
-        self
-    }
-
-    #[inline(always)]
-    fn store(value: f32) -> f32 {
-        value
-    }
 }
 
-/// Without branches, unlike `half`'s own conversions, so that loops over it become vector code.
-impl Element for bf16 {
+impl TensorElement for bf16 {
     const KIND: Kind = Kind::BFloat16;
-
-    #[inline(always)]
-    fn load(self) -> f32 {
-        f32::from_bits(u32::from(self.to_bits()) << 16)
-    }
-
-    /// The quiet NaN that arithmetic makes stays one.
-    #[inline(always)]
-    fn store(value: f32) -> bf16 {
-        let bits = value.to_bits();
-        bf16::from_bits((bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16)
-    }
 }
 
 #[cfg(test)]

@@ -49,30 +49,26 @@
 //! It returns errors that name the file, the field, the value and the remedy; it never prints, exits, or panics on bad
 //! input.
 
-pub mod augment;
 pub mod bench;
-pub mod config;
-pub mod data;
 pub mod device;
 pub mod doctor;
 pub mod element;
 pub mod eval;
 pub mod experiment;
 pub mod export;
-pub mod gallery;
 pub mod inference;
 pub mod loader;
 pub mod loss;
 pub mod model;
-pub mod nearest;
 pub mod optim;
 mod processor_time;
-pub mod random;
-pub mod report;
-pub mod run;
 pub mod train;
-pub mod watch;
+pub mod trained;
 pub mod weights;
+
+pub use byol_images::{augment, data, files, nearest, random, statistics};
+pub use byol_report::{gallery, report, watch};
+pub use byol_runs::{config, plan, run, stage};
 
 /// The program's version, with the commit it was built from where that is known.
 pub fn version() -> String {

@@ -3,6 +3,7 @@
 //! Which images a batch holds and how they are augmented is a pure function of (seed, epoch, sample index, view), so it
 //! does not matter which thread renders it. `schedule` says which images, `render` makes the batches.
 
+pub mod gpu;
 mod render;
 mod schedule;
 
@@ -20,11 +21,11 @@ pub use schedule::{BatchPlan, LastBatch, Pairing, Schedule};
 use render::{Finish, Made, RenderTime, gpu_of, work};
 use schedule::Orders;
 
-use crate::augment::gpu::{DevicePictures, GpuError};
 use crate::augment::{Normalization, Recipe, RenderError, ViewParams};
 use crate::config::Experiment;
 use crate::data::{DataError, ImageSource};
 use crate::device::Hardware;
+use crate::loader::gpu::{DevicePictures, GpuError};
 use crate::random::{self, Coordinates, Stream};
 
 /// An image that cannot become part of a batch.

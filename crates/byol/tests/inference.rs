@@ -7,16 +7,16 @@ use byol::config::resolve::{Request, resolve};
 use byol::data::patterns::{PatternOptions, dataset_with};
 use byol::data::{Dataset, Image, ImageSource};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
+use byol::eval::temperature::{Labelled, Temperature};
 use byol::experiment::{self, Context};
 use byol::inference::InferenceError;
-use byol::inference::calibration::{Labelled, Temperature};
 use byol::inference::network::Network;
 use byol::inference::pipeline::{self, Division, Outcome};
 use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
-use byol::run::model::{Choice, TrainedClassifier, TrainedEncoder};
 use byol::train::supervised;
+use byol::trained::model::{Choice, TrainedClassifier, TrainedEncoder};
 use tch::{Device, Tensor};
 
 /// Trains a tiny classifier on synthetic images.

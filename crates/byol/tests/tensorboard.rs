@@ -8,9 +8,9 @@ use byol::config::resolve::{Request, resolve};
 use byol::eval::health::Spread;
 use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
+use byol::run::health::Health;
 use byol::run::record::{EpochRecord, LabelBudget, Stage};
 use byol::run::tensorboard::scalars;
-use byol::train::monitor::Health;
 
 /// By run and tag: step, wall time and value of each event.
 type Read = BTreeMap<String, BTreeMap<String, Vec<(i64, f64, f64)>>>;

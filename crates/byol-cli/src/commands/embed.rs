@@ -9,7 +9,7 @@ use byol::inference::npy::NpyWriter;
 use byol::inference::parquet::ParquetWriter;
 use byol::inference::paths::{self, PathWriter};
 use byol::run::event::{Event, Reporter};
-use byol::run::model::TrainedEncoder;
+use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
 use super::pictures::{self, Pictures};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::export::{self, Format, GraphInput, Network, Overwrite};
 use byol::inference::calibration;
-use byol::run::model::{Choice, TrainedEncoder};
 use byol::run::record::{LabelBudget, Stage};
+use byol::trained::model::{Choice, TrainedEncoder};
 use clap::{Args, ValueEnum};
 
 use super::pictures::{self, Which};

@@ -10,7 +10,7 @@ use byol::inference::npy::Matrix;
 use byol::inference::page::{Group, Page, Shown};
 use byol::inference::{embeddings, files, neighbors};
 use byol::run::event::{Event, Reporter};
-use byol::run::model::TrainedEncoder;
+use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
 use super::pictures;

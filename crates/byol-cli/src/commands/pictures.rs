@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use byol::device::Hardware;
-use byol::eval::metrics::wilson;
 use byol::inference::InferenceError;
 use byol::inference::files::{self, Separator};
 use byol::inference::network::Network;
 use byol::inference::pipeline::{self, Division, Outcome, Timing};
-use byol::run::classifiers::{self, Chosen, ClassifierKind, Reason};
 use byol::run::event::{Event, Reporter};
-use byol::run::heads::HeadKind;
-use byol::run::model::{Choice, Origin, TestResult};
+use byol::run::record::HeadKind;
 use byol::run::record::{LabelBudget, Stage};
+use byol::statistics::wilson;
+use byol::trained::classifiers::{self, Chosen, ClassifierKind, Reason};
+use byol::trained::model::{Choice, Origin, TestResult};
 use clap::{Args, ValueEnum};
 
 use super::export::StageName;

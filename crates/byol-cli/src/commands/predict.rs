@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use byol::data::Levels;
 use byol::device::Hardware;
-use byol::inference::calibration::{self, InUse, Labelled, Owner};
+use byol::eval::temperature::Labelled;
+use byol::inference::calibration::{self, InUse, Owner};
 use byol::inference::labelled;
 use byol::inference::network::Network;
 use byol::inference::page::{Group, Page, Shown};
 use byol::inference::predictions::{self, About, Answer, PredictionWriter};
 use byol::inference::seen;
-use byol::run::classifiers::AnyClassifier;
 use byol::run::event::{Event, Reporter};
+use byol::trained::classifiers::AnyClassifier;
 use clap::{Args, ValueEnum};
 
 use super::pictures::{self, Pictures, Trained};

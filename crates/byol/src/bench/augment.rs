@@ -9,7 +9,7 @@ use crate::data::{Dataset, Image};
 use crate::device::Hardware;
 use crate::loader::LoadError;
 use crate::random::{self, Coordinates, Stream};
-use crate::train::{TrainError, normalization};
+use crate::train::TrainError;
 
 pub fn measure(
     experiment: &Experiment,
@@ -36,7 +36,7 @@ pub fn measure(
                 let params =
                     recipe.sample(image.width, image.height, &mut random::rng(experiment.seed, Stream::View, at));
                 renderer
-                    .render(&image, &params, normalization(experiment), &mut pixels)
+                    .render(&image, &params, experiment.normalization(), &mut pixels)
                     .map_err(|source| LoadError::View { name: pool.name(index), source })?;
             }
         }

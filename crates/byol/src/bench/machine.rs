@@ -5,8 +5,8 @@ use std::time::Instant;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
+use crate::device::Precision;
 use crate::device::{self, Hardware};
-use crate::model::Precision;
 
 /// Matrix products that are measured; their median counts.
 const PRODUCTS: usize = 9;

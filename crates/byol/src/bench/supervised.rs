@@ -11,13 +11,14 @@ use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::device::{self, Hardware};
 use crate::loader::{self, LastBatch, Pairing, Pictures, Schedule};
+use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode};
 use crate::optim::Optimizer;
+use crate::train::TrainError;
 use crate::train::phases::PhaseTimes;
 use crate::train::supervised::{SupervisedLearner, view_kind};
-use crate::train::{TrainError, normalization, resnet_config};
 
 /// Most batches that evaluation is measured on.
 const EVALUATION_BATCHES: usize = 10;
@@ -55,7 +56,7 @@ pub fn measure(
     let settings = &experiment.supervised;
     let labels = data.train.as_ref().map_or(&[][..], |labeled| &labeled.labels);
     let classifier =
-        Classifier::new(resnet_config(experiment), ClassifierHead::Representation, data.class_names.len().max(2));
+        Classifier::new(ResNetConfig::of(experiment), ClassifierHead::Representation, data.class_names.len().max(2));
     let flops_per_image = classifier.step_flops(experiment.image_size);
     let weights = classifier.initialize(experiment.seed, 1, hardware.device);
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
@@ -68,7 +69,7 @@ pub fn measure(
     let pictures = Pictures {
         source: pool::labeled(data, options),
         side: experiment.image_size,
-        normalization: normalization(experiment),
+        normalization: experiment.normalization(),
         seed: experiment.seed,
         hardware: hardware.clone(),
         resident: None,

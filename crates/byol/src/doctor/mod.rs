@@ -12,11 +12,11 @@ use byol_cuda::Kernels;
 use serde::Serialize;
 use tch::Device;
 
+use crate::device::Precision;
 use crate::device::{DeviceChoice, Hardware, PrecisionChoice};
-use crate::model::Precision;
 
 pub use machine::{CudaHalf, GpuFound, Gpus, Graphics, Libtorch, Machine, Memory, Processor, Program, System};
-pub use place::{Cache, Place, cache_folder};
+pub use place::{Cache, Place};
 
 /// What would be asked of the machine.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 //! Folders: the user's cache, and where runs are written.
 
+use crate::files::cache_folder;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -22,16 +23,6 @@ pub struct Place {
     pub writable: bool,
     /// Room on its disk for this user; absent where the system does not say.
     pub free_bytes: Option<u64>,
-}
-
-/// The cache's folder: BYOL_CACHE, else `byol` in XDG_CACHE_HOME, else in `.cache` of the user's home; as
-/// `scripts/libtorch.py` finds it.
-pub fn cache_folder() -> Option<PathBuf> {
-    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    named("BYOL_CACHE").or_else(|| {
-        let base = named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
-        Some(base?.join("byol"))
-    })
 }
 
 pub(super) fn cache() -> Cache {

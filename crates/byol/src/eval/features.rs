@@ -9,11 +9,19 @@ use super::Features;
 use crate::config::Experiment;
 use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
-use crate::loader::{self, Pictures, ViewKind};
+use crate::loader::{self, LoadError, Pictures, ViewKind};
 use crate::model::layers::Pass;
 use crate::model::parameters::{LayoutBuilder, Weights};
-use crate::model::{Mode, ModelError, ResNet};
-use crate::train::{TrainError, resnet_config};
+use crate::model::{Mode, ModelError, ResNet, ResNetConfig};
+
+/// Representations that cannot be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum FeatureError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
 
 /// Whose representations are wanted.
 #[derive(Clone, Copy)]
@@ -28,7 +36,7 @@ pub struct FeatureRequest<'a> {
 ///
 /// # Errors
 /// An image cannot be read, or the weights do not fit the experiment's encoder.
-pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usize]) -> Result<Features, TrainError> {
+pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usize]) -> Result<Features, FeatureError> {
     let vectors = extract_view(request, labeled, indices, ViewKind::Whole)?;
     Ok(Features { vectors, labels: indices.iter().map(|&index| labeled.labels[index]).collect() })
 }
@@ -45,7 +53,7 @@ pub fn extract_view(
     labeled: &LabeledImages,
     indices: &[usize],
     view: ViewKind,
-) -> Result<Tensor, TrainError> {
+) -> Result<Tensor, FeatureError> {
     represent(request, &labeled.images, indices, view)
 }
 
@@ -58,7 +66,7 @@ pub fn represent(
     images: &Arc<dyn ImageSource>,
     indices: &[usize],
     view: ViewKind,
-) -> Result<Tensor, TrainError> {
+) -> Result<Tensor, FeatureError> {
     let FeatureRequest { experiment, hardware, .. } = *request;
     let (network, weights) = network(request)?;
     let leaves = weights.leaves(hardware.precision);
@@ -82,7 +90,7 @@ pub fn represent(
 pub(crate) fn network(request: &FeatureRequest) -> Result<(ResNet, Weights), ModelError> {
     let FeatureRequest { experiment, hardware, encoder } = *request;
     let mut builder = LayoutBuilder::default();
-    let network = ResNet::new(&mut builder, resnet_config(experiment));
+    let network = ResNet::new(&mut builder, ResNetConfig::of(experiment));
     let mut weights = Weights::initialize(&builder.finish(), experiment.seed, 0, hardware.device);
     weights.load(encoder)?;
     Ok((network, weights))

@@ -1,46 +1,32 @@
 //! The health of a representation without labels: how widely its vectors spread, and whether two views of one image
 //! stay together. Nothing here judges; what counts as collapsed is decided in `train::monitor`.
 
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::{EvalError, finite_matrix, same_count};
 use crate::loss::normalize;
+pub use crate::run::record::Spread;
+use crate::statistics::StatisticsError;
 
 /// Added to each singular value's share (RankMe, equation 1).
 const RANK_EPSILON: f64 = 1e-7;
 /// Exponent and temperature of alignment and uniformity: the defaults of Wang and Isola.
 const UNIFORMITY_TEMPERATURE: f64 = 2.0;
 
-/// How the vectors of one layer lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// [`deviation`] of the first views.
-    pub deviation: f64,
-    /// [`effective_rank`] of the first views.
-    pub effective_rank: f64,
-    /// [`alignment`] of both views.
-    pub alignment: f64,
-    /// [`uniformity`] of the first views.
-    pub uniformity: f64,
-}
-
-impl Spread {
-    /// Measures vectors of two views of the same images.
-    ///
-    /// # Shapes
-    /// Both `[pictures, size]`, floating point, at least two images.
-    ///
-    /// # Errors
-    /// A value is NaN or infinite, or the shapes do not fit.
-    pub fn measure(first: &Tensor, second: &Tensor) -> Result<Spread, EvalError> {
-        Ok(Spread {
-            deviation: deviation(first)?,
-            effective_rank: effective_rank(first)?,
-            alignment: alignment(first, second)?,
-            uniformity: uniformity(first)?,
-        })
-    }
+/// Measures vectors of two views of the same images.
+///
+/// # Shapes
+/// Both `[images, size]`, floating point, at least two images.
+///
+/// # Errors
+/// A value is NaN or infinite, or the shapes do not fit.
+pub fn spread(first: &Tensor, second: &Tensor) -> Result<Spread, EvalError> {
+    Ok(Spread {
+        deviation: deviation(first)?,
+        effective_rank: effective_rank(first)?,
+        alignment: alignment(first, second)?,
+        uniformity: uniformity(first)?,
+    })
 }
 
 /// Mean over dimensions of the standard deviation of l2-normalised vectors, times the square root of their size: about 1
@@ -51,7 +37,7 @@ impl Spread {
 /// `[pictures, size]`, at least two images.
 ///
 /// # Errors
-/// As [`Spread::measure`].
+/// As [`spread`].
 pub fn deviation(vectors: &Tensor) -> Result<f64, EvalError> {
     let (_, size) = several("vectors", vectors)?;
     let deviation = normalize(vectors).std_dim([0i64].as_slice(), true, false).mean(None);
@@ -65,7 +51,7 @@ pub fn deviation(vectors: &Tensor) -> Result<f64, EvalError> {
 /// `[pictures, size]`, at least two images.
 ///
 /// # Errors
-/// As [`Spread::measure`].
+/// As [`spread`].
 pub fn effective_rank(vectors: &Tensor) -> Result<f64, EvalError> {
     several("vectors", vectors)?;
     let (_, values, _) = vectors.to_device(Device::Cpu).to_kind(Kind::Double).f_svd(true, false)?;
@@ -84,7 +70,7 @@ pub fn effective_rank(vectors: &Tensor) -> Result<f64, EvalError> {
 /// Both `[pictures, size]`.
 ///
 /// # Errors
-/// As [`Spread::measure`].
+/// As [`spread`].
 pub fn alignment(first: &Tensor, second: &Tensor) -> Result<f64, EvalError> {
     let (rows, size) = several("vectors of the first views", first)?;
     let (found, other) = several("vectors of the second views", second)?;
@@ -104,7 +90,7 @@ pub fn alignment(first: &Tensor, second: &Tensor) -> Result<f64, EvalError> {
 /// `[pictures, size]`, at least two images.
 ///
 /// # Errors
-/// As [`Spread::measure`].
+/// As [`spread`].
 pub fn uniformity(vectors: &Tensor) -> Result<f64, EvalError> {
     several("vectors", vectors)?;
     let distances = normalize(vectors).to_kind(Kind::Double).pdist(2.0);
@@ -113,7 +99,10 @@ pub fn uniformity(vectors: &Tensor) -> Result<f64, EvalError> {
 
 fn several(what: &'static str, vectors: &Tensor) -> Result<(usize, usize), EvalError> {
     match finite_matrix(what, vectors)? {
-        (1, _) => Err(EvalError::Setting { name: "number of vectors", value: "1".into(), expected: "at least 2" }),
+        (1, _) => {
+            Err(StatisticsError::Setting { name: "number of vectors", value: "1".into(), expected: "at least 2" }
+                .into())
+        }
         size => Ok(size),
     }
 }

@@ -3,7 +3,20 @@
 use tch::{Kind, Tensor};
 
 use super::{EvalError, Features, ValidatedBy, Validation, finite_matrix, metrics};
-use crate::run::heads::Bank;
+use crate::statistics::StatisticsError;
+
+/// Labelled representations of which the nearest vote.
+#[derive(Debug)]
+pub struct Bank {
+    /// float32 `[images, features]`, each of length 1.
+    pub vectors: Tensor,
+    /// int64 `[images]`.
+    pub labels: Tensor,
+    /// Images that vote, at most.
+    pub neighbors: usize,
+    /// A vote weighs exp(cosine similarity / temperature).
+    pub temperature: f64,
+}
 
 /// Similarities held at a time: 64 MiB of float32.
 const SIMILARITIES_AT_ONCE: usize = 1 << 24;
@@ -52,11 +65,13 @@ pub fn knn_votes(
 ) -> Result<Tensor, EvalError> {
     let KnnOptions { neighbors, temperature } = *options;
     if neighbors == 0 {
-        return Err(EvalError::Setting { name: "neighbors", value: "0".into(), expected: "at least 1" });
+        return Err(StatisticsError::Setting { name: "neighbors", value: "0".into(), expected: "at least 1" }.into());
     }
     if !(temperature > 0.0 && temperature.is_finite()) {
         let value = temperature.to_string();
-        return Err(EvalError::Setting { name: "temperature", value, expected: "a finite number above zero" });
+        return Err(
+            StatisticsError::Setting { name: "temperature", value, expected: "a finite number above zero" }.into()
+        );
     }
     train.check(classes)?;
     let device = train.vectors.device();
@@ -136,7 +151,12 @@ pub fn bank(train: &Features, classes: usize, options: &KnnOptions) -> Result<Ba
 /// A set is empty or not a matrix, holds NaN or infinity, both have different numbers of features, or `count` is zero.
 pub fn nearest(vectors: &Tensor, queries: &Tensor, count: usize) -> Result<Vec<Vec<(usize, f64)>>, EvalError> {
     if count == 0 {
-        return Err(EvalError::Setting { name: "number of neighbours", value: "0".into(), expected: "at least 1" });
+        return Err(StatisticsError::Setting {
+            name: "number of neighbours",
+            value: "0".into(),
+            expected: "at least 1",
+        }
+        .into());
     }
     finite_matrix("training vectors", vectors)?;
     let mut found = Vec::new();

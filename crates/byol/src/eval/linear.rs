@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{EvalError, Features, ValidatedBy, Validation, finite_matrix, metrics};
 use crate::data::splits::stratified_folds;
+use crate::statistics::StatisticsError;
 use objective::{Effort, Rotated, Solution};
 
 /// Rows that are scored at a time.
@@ -119,15 +120,15 @@ impl LinearOptions {
     /// The penalties, strongest first.
     fn check(&self) -> Result<Vec<f64>, EvalError> {
         if self.l2.is_empty() {
-            return Err(EvalError::Empty { what: "penalties to choose from" });
+            return Err(StatisticsError::Empty { what: "penalties to choose from" }.into());
         }
         if let Some(penalty) = self.l2.iter().find(|penalty| !(penalty.is_finite() && **penalty > 0.0)) {
             let value = penalty.to_string();
-            return Err(EvalError::Setting { name: "l2", value, expected: "a finite number above zero" });
+            return Err(StatisticsError::Setting { name: "l2", value, expected: "a finite number above zero" }.into());
         }
         if self.folds < 2 {
             let value = self.folds.to_string();
-            return Err(EvalError::Setting { name: "folds", value, expected: "at least 2" });
+            return Err(StatisticsError::Setting { name: "folds", value, expected: "at least 2" }.into());
         }
         let mut penalties = self.l2.clone();
         penalties.sort_by(|a, b| b.total_cmp(a));

@@ -1,25 +1,10 @@
-//! What predictions on labelled images are worth: accuracy, top-k, calibration, confusion. How two classifiers compare
-//! is in [`significance`](super::significance).
+//! What scores of labelled images are worth: accuracy, top-k, calibration. What counts of answers say is in
+//! [`statistics`](crate::statistics).
 
 use tch::{Kind, Tensor};
 
-use super::{EvalError, known_classes, matrix, same_count};
-
-/// The 97.5% quantile of the standard normal distribution.
-const NORMAL_97_5: f64 = 1.959_963_984_540_054;
-
-/// The share of images whose prediction equals their label, 0-1.
-///
-/// # Errors
-/// There are no labels, or another number of predictions.
-pub fn accuracy(labels: &[u16], predicted: &[u16]) -> Result<f64, EvalError> {
-    if labels.is_empty() {
-        return Err(EvalError::Empty { what: "labels" });
-    }
-    same_count("predictions", predicted.len(), "labels", labels.len())?;
-    let right = labels.iter().zip(predicted).filter(|(label, predicted)| label == predicted).count();
-    Ok(right as f64 / labels.len() as f64)
-}
+use super::{EvalError, matrix};
+use crate::statistics::{Confusion, StatisticsError, known_classes, same_count};
 
 /// The class with the highest score in each row; of equal ones the lowest index.
 ///
@@ -31,26 +16,6 @@ pub fn accuracy(labels: &[u16], predicted: &[u16]) -> Result<f64, EvalError> {
 pub fn argmax(scores: &Tensor) -> Result<Vec<u16>, EvalError> {
     let scores = Scores::read(scores)?;
     Ok(scores.rows().map(best).collect())
-}
-
-/// Wilson's 95% score interval of an accuracy from `right` rightly classified images of `total` (Wilson 1927).
-///
-/// # Errors
-/// `total` is zero or less than `right`.
-pub fn wilson(right: u64, total: u64) -> Result<(f64, f64), EvalError> {
-    if total == 0 {
-        return Err(EvalError::Empty { what: "labels" });
-    }
-    if right > total {
-        let expected = "at most the number of images";
-        return Err(EvalError::Setting { name: "number of right predictions", value: right.to_string(), expected });
-    }
-    let (images, share) = (total as f64, right as f64 / total as f64);
-    let z2 = NORMAL_97_5 * NORMAL_97_5;
-    let center = (share + z2 / (2.0 * images)) / (1.0 + z2 / images);
-    let half =
-        NORMAL_97_5 / (1.0 + z2 / images) * (share * (1.0 - share) / images + z2 / (4.0 * images * images)).sqrt();
-    Ok(((center - half).max(0.0), (center + half).min(1.0)))
 }
 
 /// A classifier's scores for labelled images.
@@ -117,7 +82,7 @@ impl Predictions {
     /// `bins` is zero.
     pub fn calibration_error(&self, bins: usize) -> Result<f64, EvalError> {
         if bins == 0 {
-            return Err(EvalError::Setting { name: "bins", value: "0".into(), expected: "at least 1" });
+            return Err(StatisticsError::Setting { name: "bins", value: "0".into(), expected: "at least 1" }.into());
         }
         let mut surplus = vec![0.0; bins];
         for (row, &label) in self.scores.rows().zip(&self.labels) {
@@ -136,47 +101,6 @@ fn confidence(row: &[f64], temperature: f64) -> f64 {
     1.0 / row.iter().map(|score| ((score - highest) / temperature).exp()).sum::<f64>()
 }
 
-/// How often images of each true class (row) were taken for each class (column).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Confusion {
-    pub counts: Vec<Vec<u64>>,
-}
-
-impl Confusion {
-    /// Counts predictions of `classes` classes.
-    ///
-    /// # Errors
-    /// There are no labels, another number of predictions, or a class index is not below `classes`.
-    pub fn new(labels: &[u16], predicted: &[u16], classes: usize) -> Result<Confusion, EvalError> {
-        if labels.is_empty() {
-            return Err(EvalError::Empty { what: "labels" });
-        }
-        same_count("predictions", predicted.len(), "labels", labels.len())?;
-        known_classes("label", labels, classes)?;
-        known_classes("prediction", predicted, classes)?;
-        let mut counts = vec![vec![0; classes]; classes];
-        for (&label, &predicted) in labels.iter().zip(predicted) {
-            counts[usize::from(label)][usize::from(predicted)] += 1;
-        }
-        Ok(Confusion { counts })
-    }
-
-    /// The share of all images on the diagonal, 0-1.
-    pub fn accuracy(&self) -> f64 {
-        let right: u64 = self.counts.iter().enumerate().map(|(class, row)| row[class]).sum();
-        right as f64 / self.counts.iter().flatten().sum::<u64>() as f64
-    }
-
-    /// The share of each class's images that is classified rightly, 0-1; absent for a class without images.
-    pub fn class_accuracies(&self) -> Vec<Option<f64>> {
-        let share = |(class, row): (usize, &Vec<u64>)| {
-            let images: u64 = row.iter().sum();
-            (images > 0).then(|| row[class] as f64 / images as f64)
-        };
-        self.counts.iter().enumerate().map(share).collect()
-    }
-}
-
 /// Scores row by row, each row with a finite highest one.
 #[derive(Clone, Debug)]
 struct Scores {
@@ -190,7 +114,9 @@ impl Scores {
         let (_, classes) = matrix("scores", scores)?;
         if classes > MOST_CLASSES {
             let expected = "at most 65536";
-            return Err(EvalError::Setting { name: "number of classes", value: classes.to_string(), expected });
+            return Err(
+                StatisticsError::Setting { name: "number of classes", value: classes.to_string(), expected }.into()
+            );
         }
         let values = Vec::try_from(scores.to_kind(Kind::Double).flatten(0, -1))?;
         let scores = Scores { values, classes };
@@ -238,7 +164,6 @@ mod tests {
         assert_eq!(confusion, Confusion::new(&[0, 2, 0, 1], &[0, 1, 2, 0], 3).unwrap());
         assert_eq!(confusion.accuracy(), predictions.accuracy());
         assert_eq!(confusion.class_accuracies(), [Some(0.5), Some(0.0), Some(0.0)]);
-        assert_eq!(Confusion::new(&[0], &[1], 2).unwrap().class_accuracies(), [Some(0.0), None]);
     }
 
     #[test]
@@ -276,18 +201,12 @@ mod tests {
 
     #[test]
     fn bad_input_is_named() {
-        let text = |result: Result<f64, EvalError>| result.unwrap_err().to_string();
-        assert_eq!(text(accuracy(&[], &[])), "there are no labels; at least one is needed");
-        assert!(text(accuracy(&[0, 1], &[0])).starts_with("there are 1 predictions but 2 labels"));
         for bad in [f64::NAN, f64::INFINITY] {
             let message = argmax(&Tensor::from_slice2(&[[0.0, 1.0], [1.0, bad]])).unwrap_err().to_string();
             assert!(message.starts_with("row 1 of the scores holds NaN or infinity"), "{message}");
         }
         assert!(matches!(argmax(&Tensor::from_slice(&[1.0])), Err(EvalError::NotAMatrix { .. })));
         let none = Tensor::zeros([0, 3], (Kind::Float, tch::Device::Cpu));
-        assert!(matches!(argmax(&none), Err(EvalError::Empty { .. })));
-        let message = Confusion::new(&[0, 2], &[0, 1], 2).unwrap_err().to_string();
-        assert_eq!(message, "label 1 is class 2, but there are 2 classes (0 to 1)");
-        assert!(wilson(3, 2).is_err() && wilson(0, 0).is_err());
+        assert!(matches!(argmax(&none), Err(EvalError::Statistics(StatisticsError::Empty { .. }))));
     }
 }

@@ -7,12 +7,13 @@ pub mod knn;
 pub mod linear;
 pub mod metrics;
 pub mod plane;
-pub mod significance;
+pub mod temperature;
 
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::data::DataError;
+pub use crate::run::record::{ValidatedBy, Validation};
+use crate::statistics::{StatisticsError, known_classes, same_count};
 
 /// Representations of labelled images.
 ///
@@ -23,43 +24,14 @@ pub struct Features {
     pub labels: Vec<u16>,
 }
 
-/// How a classifier did on labels inside its budget that it was not trained with: what classifiers are chosen by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Validation {
-    pub right: u64,
-    pub images: u64,
-    pub by: ValidatedBy,
-}
-
-impl Validation {
-    /// 0-1.
-    pub fn accuracy(self) -> f64 {
-        self.right as f64 / self.images.max(1) as f64
-    }
-}
-
-/// Where the validated images come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ValidatedBy {
-    /// Every label once, by a classifier that was fitted to the other folds.
-    CrossValidation,
-    /// Every label once, by all the others.
-    LeaveOneOut,
-    /// A share that was kept out of training.
-    HeldOut,
-}
-
 /// An evaluation that cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    #[error("there are no {what}; at least one is needed")]
-    Empty { what: &'static str },
+    #[error(transparent)]
+    Statistics(#[from] StatisticsError),
     #[error("{what} must have the shape [images, columns], not {shape:?}")]
     NotAMatrix { what: &'static str, shape: Vec<i64> },
-    #[error("there are {found} {what} but {expected} {against}; both must belong to the same images")]
-    Count { what: &'static str, found: usize, against: &'static str, expected: usize },
     #[error("{what} have {found} columns but {against} have {expected}; both must come from the same encoder")]
     Width { what: &'static str, found: usize, against: &'static str, expected: usize },
     #[error(
@@ -67,12 +39,8 @@ pub enum EvalError {
              damaged"
     )]
     NotFinite { what: &'static str, row: usize },
-    #[error("{what} {row} is class {class}, but there are {classes} classes (0 to {})", classes.saturating_sub(1))]
-    UnknownClass { what: &'static str, row: usize, class: u16, classes: usize },
     #[error("all {images} labelled images are of class {class}; a classifier needs at least two classes")]
     OneClass { images: usize, class: u16 },
-    #[error("{name} cannot be {value}: it must be {expected}")]
-    Setting { name: &'static str, value: String, expected: &'static str },
     #[error("logistic regression with l2={l2} does not converge: {reason}; use a larger l2")]
     NotConverged { l2: f64, reason: String },
     #[error("the labelled images cannot be split into folds")]
@@ -86,14 +54,14 @@ impl Features {
     fn check(&self, classes: usize) -> Result<(), EvalError> {
         let (rows, _) = finite_matrix("training vectors", &self.vectors)?;
         same_count("training labels", self.labels.len(), "training vectors", rows)?;
-        known_classes("training label", &self.labels, classes)
+        Ok(known_classes("training label", &self.labels, classes)?)
     }
 }
 
 /// The size of a matrix `[rows, columns]`.
 fn matrix(what: &'static str, values: &Tensor) -> Result<(usize, usize), EvalError> {
     match values.size()[..] {
-        [0, _] => Err(EvalError::Empty { what }),
+        [0, _] => Err(StatisticsError::Empty { what }.into()),
         [rows, columns] if columns > 0 => Ok((rows as usize, columns as usize)),
         _ => Err(EvalError::NotAMatrix { what, shape: values.size() }),
     }
@@ -109,19 +77,5 @@ fn finite_matrix(what: &'static str, values: &Tensor) -> Result<(usize, usize), 
             Err(EvalError::NotFinite { what, row })
         }
         _ => Ok(size),
-    }
-}
-
-fn same_count(what: &'static str, found: usize, against: &'static str, expected: usize) -> Result<(), EvalError> {
-    if found != expected {
-        return Err(EvalError::Count { what, found, against, expected });
-    }
-    Ok(())
-}
-
-fn known_classes(what: &'static str, labels: &[u16], classes: usize) -> Result<(), EvalError> {
-    match labels.iter().position(|&label| usize::from(label) >= classes) {
-        Some(row) => Err(EvalError::UnknownClass { what, row, class: labels[row], classes }),
-        None => Ok(()),
     }
 }

@@ -16,12 +16,13 @@ use crate::eval::knn::{KnnOptions, bank, knn_votes, leave_one_out};
 use crate::eval::linear::sgd::{SgdOptions, fit_sgd};
 use crate::eval::linear::{LinearModel, LinearOptions, fit_linear};
 use crate::eval::metrics::Predictions;
+use crate::eval::temperature::{Labelled, Temperature};
 use crate::eval::{EvalError, Features};
-use crate::inference::calibration::{Labelled, Temperature};
 use crate::loader::ViewKind;
-use crate::run::heads::{About, Head, HeadKind, KeptHead};
+use crate::run::record::HeadKind;
 use crate::run::record::{PredictionRecord, ResultName};
 use crate::train::TrainError;
+use crate::trained::heads::{About, Head, KeptHead};
 
 /// Bins of the calibration error: those of Guo et al. 2017 (arXiv 1706.04599, section 5).
 const CALIBRATION_BINS: usize = 15;

@@ -27,17 +27,19 @@ use crate::eval::features::{self, FeatureRequest};
 use crate::gallery::GalleryError;
 use crate::model::byol::{encoder_part, transferred_part};
 use crate::report::ReportError;
-use crate::run::checkpoint::{Checkpoint, CheckpointError};
 use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
-use crate::run::heads::HeadError;
+use crate::run::record::Ended;
 use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
 use crate::run::{RunDirectory, RunError};
+use crate::train::TrainError;
 use crate::train::learner::networks;
 use crate::train::monitor::{LABELS_FOR_KNN, Monitor};
 use crate::train::pretrain as pretraining;
-use crate::train::{Ended, TrainError};
+use crate::trained::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
+use crate::trained::digest::digest;
+use crate::trained::heads::HeadError;
 use crate::weights;
 use frozen::FrozenFeatures;
 use plan::{frozen_parts, plan};
@@ -318,7 +320,7 @@ pub fn evaluate(
                 let classes = context.data.class_names.len();
                 let judged = features.judge(experiment, name, part, classes)?;
                 if keep == Keep::Classifiers && is_kept(name, part) {
-                    judged.kept(classes, &weights::digest(encoder))?.write(from)?;
+                    judged.kept(classes, &digest(encoder))?.write(from)?;
                 }
                 let record = judged.record;
                 context.reporter.event(&evaluated(&record));
@@ -344,7 +346,7 @@ fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> 
 fn checkpoint_of(from: &Path) -> Result<Checkpoint, ExperimentError> {
     match from.is_file() {
         true => Ok(Checkpoint::read(from)?),
-        false => Ok(RunDirectory::existing(from)?.pretrain_checkpoints(1).require()?),
+        false => Ok(CheckpointFolder::new(RunDirectory::existing(from)?.pretrain_checkpoints(), 1).require()?),
     }
 }
 
@@ -374,7 +376,7 @@ fn control_of(from: &Path) -> Result<Option<BTreeMap<String, Tensor>>, Experimen
     // A checkpoint lies in the folder `checkpoints` of its run.
     let folder = if from.is_file() { from.parent().and_then(Path::parent).unwrap_or(from) } else { from };
     match RunDirectory::existing(folder) {
-        Ok(run) => Ok(run.initial_weights(&run.experiment()?)?),
+        Ok(run) => Ok(weights::initial(&run, &run.experiment()?)?),
         Err(_) => Ok(None),
     }
 }

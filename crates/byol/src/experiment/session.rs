@@ -20,16 +20,19 @@ use crate::data::{ImageSource, LabeledImages};
 use crate::report;
 use crate::run::directory::{OtherParts, stage_name};
 use crate::run::event::Event;
+use crate::run::record::Ended;
 use crate::run::record::{
     Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage,
     Summary,
 };
 use crate::run::{RunDirectory, RunError};
+use crate::train::Setting;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain::{self as pretraining, Pretrained};
 use crate::train::supervised::{self as training, Task};
-use crate::train::{Ended, Setting};
-use crate::weights::digest;
+use crate::trained::checkpoint::CheckpointFolder;
+use crate::trained::digest::digest;
+use crate::weights;
 
 /// Share of a label budget that a sweep validates on.
 pub(super) const SWEEP_HELD_OUT: f64 = 0.2;
@@ -228,12 +231,12 @@ impl<'s, 'a> Session<'s, 'a> {
             self.record(answers.record(about))?;
             if part.draw > 0 {
                 // The answers are recorded; of every budget, the first draw's classifier is kept.
-                self.directory.supervised_checkpoints(stage, part.budget, part.draw).remove();
+                CheckpointFolder::new(self.directory.supervised_checkpoints(stage, part.budget, part.draw), 1).remove();
             }
             // Of a sweep's candidates the metrics stay.
             for candidate in candidates(arm.settings(experiment)) {
                 let trial = self.directory.trial(&arm.trial_name(&candidate));
-                trial.supervised_checkpoints(stage, part.budget, part.draw).remove();
+                CheckpointFolder::new(trial.supervised_checkpoints(stage, part.budget, part.draw), 1).remove();
             }
         }
         Ok(trained.ended)
@@ -274,7 +277,7 @@ impl<'s, 'a> Session<'s, 'a> {
 
     /// The weights that the run begins with, where they are not random.
     pub(super) fn initial_weights(&self) -> Result<Option<BTreeMap<String, Tensor>>, ExperimentError> {
-        Ok(self.directory.initial_weights(self.context.experiment)?)
+        Ok(weights::initial(&self.directory, self.context.experiment)?)
     }
 
     pub(super) fn pretrain(

@@ -8,7 +8,7 @@ use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESE
 use super::python::{torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
-use crate::run::heads::HeadKind;
+use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 
 /// The text of the card.

@@ -3,8 +3,9 @@
 use super::{Export, ExportError, Network};
 use crate::config::{EncoderKind, StemKind};
 use crate::data::Levels;
-use crate::eval::metrics::wilson;
-use crate::run::model::TestResult;
+use crate::eval::EvalError;
+use crate::statistics::wilson;
+use crate::trained::model::TestResult;
 
 /// Names and texts; lists are JSON.
 pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, ExportError> {
@@ -59,7 +60,7 @@ pub(super) struct Measured {
 
 impl Measured {
     pub fn of(test: TestResult) -> Result<Measured, ExportError> {
-        let interval = wilson(test.right, test.total)?;
+        let interval = wilson(test.right, test.total).map_err(EvalError::from)?;
         Ok(Measured { accuracy: test.right as f64 / test.total as f64, interval })
     }
 }

@@ -1,5 +1,5 @@
 //! Trained networks for other programs: safetensors for PyTorch, and ONNX, each with a model card beside it.
-//! Where a network comes from is in [`run::model`](crate::run::model).
+//! Where a network comes from is in [`run::model`](crate::trained::model).
 
 mod card;
 mod facts;
@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Experiment;
 use crate::eval::EvalError;
+use crate::files::PARTIAL;
 use crate::inference::calibration::InUse;
 use crate::model::classifier::ClassifierHead;
 use crate::model::{ResNetConfig, Weights};
-use crate::run::classifiers::{AnyClassifier, TrainedKnn};
-use crate::run::directory::PARTIAL;
-use crate::run::model::{Origin, TrainedClassifier, TrainedEncoder};
+use crate::trained::classifiers::{AnyClassifier, TrainedKnn};
+use crate::trained::model::{Origin, TrainedClassifier, TrainedEncoder};
 
 /// What an exported network is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use super::Network;
 use super::facts::encoder_name;
 use crate::config::{EncoderKind, StemKind};
 use crate::data::levels::{Levels, SampleKind};
+use crate::eval::knn::Bank;
 use crate::model::ResNetConfig;
 use crate::model::resnet::BlockKind;
-use crate::run::heads::Bank;
 
 /// The range of the type becomes the levels 0 to 255; of floating values, 0 to 1. `examples/python` has these lines too.
 const FULL: &str = r#"    if picture.mode.startswith("I"):

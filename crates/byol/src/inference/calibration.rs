@@ -1,149 +1,16 @@
-//! Temperature scaling (Guo et al. 2017, arXiv 1706.04599, section 4.2): logits are divided by one number, chosen so that
-//! the probabilities of labelled images that trained nothing are as likely as can be. It changes no answer, only how
-//! sure the network says it is.
-//!
-//! The number belongs to one classifier. It is kept in the run directory, in `calibration.json`.
+//! The temperature of one classifier of a run: kept in the run directory, in `calibration.json`. How it is chosen is in
+//! [`eval::temperature`](crate::eval::temperature).
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 
 use super::InferenceError;
-use crate::eval::metrics::Predictions;
-use crate::run::directory::write_atomically;
-use crate::run::heads::HeadKind;
-use crate::run::model::Origin;
+use crate::eval::temperature::{CalibrationError, Labelled, Temperature};
+use crate::files::write_atomically;
+use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
-
-/// What logits are divided by, above 0.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Temperature(pub f64);
-
-impl Default for Temperature {
-    /// Logits as they are.
-    fn default() -> Self {
-        Temperature(1.0)
-    }
-}
-
-/// Logits of labelled images, to calibrate on.
-#[derive(Clone, Copy, Debug)]
-pub struct Labelled<'a> {
-    /// `[pictures, classes]`, row by row.
-    pub logits: &'a [f32],
-    /// Below `classes`, one for each image.
-    pub labels: &'a [u16],
-    pub classes: usize,
-}
-
-/// A temperature that cannot be chosen.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CalibrationError {
-    #[error("there are no labelled images to calibrate on")]
-    Empty,
-    #[error("{labels} labels belong to {values} logits of {classes} classes; there must be {classes} for each label")]
-    Count { labels: usize, values: usize, classes: usize },
-    #[error("label {label} of image {picture} is not one of {classes} classes")]
-    UnknownClass { picture: usize, label: u16, classes: usize },
-    #[error("the logits of image {picture} are not numbers; the network has diverged")]
-    NotFinite { picture: usize },
-    #[error(
-        "the classifier is right about every one of the {pictures} images, so no temperature is too low; calibrate on more \
-         images, which the classifier was not trained on"
-    )]
-    AllRight { pictures: usize },
-    #[error(
-        "the classifier knows no more about these {pictures} images than chance; are their folders named as the classes of \
-         the run?"
-    )]
-    NoBetterThanChance { pictures: usize },
-    #[error("the calibration error cannot be measured: {0}")]
-    Measure(String),
-}
-
-/// Bounds of the inverse temperature. Outside, the data says that there is none.
-const LEAST_INVERSE: f64 = 1e-4;
-const MOST_INVERSE: f64 = 1e4;
-
-impl Temperature {
-    /// Softmax of the logits over the temperature.
-    pub fn probabilities(self, logits: &[f32]) -> Vec<f64> {
-        let largest = logits.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        let powers: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit - largest) / self.0).exp()).collect();
-        let sum: f64 = powers.iter().sum();
-        powers.into_iter().map(|power| power / sum).collect()
-    }
-
-    /// The temperature with the least mean negative log-likelihood of the labels.
-    ///
-    /// That is convex in the inverse temperature, so where its slope changes sign is the only minimum; it is found by
-    /// halving an interval.
-    ///
-    /// # Errors
-    /// There are no images, sizes do not fit, or there is no minimum.
-    pub fn fit(data: Labelled) -> Result<Temperature, CalibrationError> {
-        let Labelled { logits, labels, classes } = data;
-        let pictures = labels.len();
-        if pictures == 0 || classes == 0 {
-            return Err(CalibrationError::Empty);
-        }
-        if logits.len() != pictures * classes {
-            return Err(CalibrationError::Count { labels: pictures, values: logits.len(), classes });
-        }
-        if let Some(picture) = labels.iter().position(|&label| usize::from(label) >= classes) {
-            return Err(CalibrationError::UnknownClass { picture, label: labels[picture], classes });
-        }
-        if let Some(place) = logits.iter().position(|logit| !logit.is_finite()) {
-            return Err(CalibrationError::NotFinite { picture: place / classes });
-        }
-        let (mut low, mut high) = (LEAST_INVERSE, MOST_INVERSE);
-        let right = |(row, &label): (&[f32], &u16)| row.iter().all(|&logit| logit <= row[usize::from(label)]);
-        if logits.chunks_exact(classes).zip(labels).all(right) {
-            return Err(CalibrationError::AllRight { pictures });
-        }
-        if data.slope(low) >= 0.0 {
-            return Err(CalibrationError::NoBetterThanChance { pictures });
-        }
-        // Halving in the logarithm, down to the precision of the numbers.
-        for _ in 0..100 {
-            let middle = (low * high).sqrt();
-            match data.slope(middle) < 0.0 {
-                true => low = middle,
-                false => high = middle,
-            }
-        }
-        Ok(Temperature((low * high).sqrt().recip()))
-    }
-}
-
-impl Labelled<'_> {
-    /// Mean negative log-likelihood of the labels.
-    pub fn loss(&self, temperature: Temperature) -> f64 {
-        let rows = self.logits.chunks_exact(self.classes.max(1)).zip(self.labels);
-        let losses = rows.map(|(row, &label)| -temperature.probabilities(row)[usize::from(label)].ln());
-        losses.sum::<f64>() / self.labels.len() as f64
-    }
-
-    fn calibration_error(&self, temperature: Temperature) -> Result<f64, CalibrationError> {
-        let logits =
-            Tensor::from_slice(self.logits).view([self.labels.len() as i64, self.classes as i64]) / temperature.0;
-        let measured = Predictions::new(&logits, self.labels).and_then(|answers| answers.calibration_error(BINS));
-        measured.map_err(|error| CalibrationError::Measure(error.to_string()))
-    }
-
-    /// Derivative of the summed loss by the inverse temperature: the expected logit less that of the label.
-    fn slope(&self, inverse: f64) -> f64 {
-        let rows = self.logits.chunks_exact(self.classes).zip(self.labels);
-        rows.map(|(row, &label)| {
-            let probabilities = Temperature(inverse.recip()).probabilities(row);
-            let own = row[usize::from(label)];
-            probabilities.iter().zip(row).map(|(p, &logit)| p * f64::from(logit - own)).sum::<f64>()
-        })
-        .sum()
-    }
-}
+use crate::trained::model::Origin;
 
 /// Which classifier of a run a temperature belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,9 +50,6 @@ pub struct Record {
     /// Where they come from, as it was typed.
     pub source: String,
 }
-
-/// Bins of the calibration error: those of Guo et al. 2017, section 5.
-const BINS: usize = 15;
 
 impl Record {
     /// Chooses a temperature, and measures what it changes on the images that it was chosen on.
@@ -325,30 +189,6 @@ pub fn keep(run: &Path, record: Record) -> Result<(), InferenceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Two classes, logits (2, 0): the first is right in three of four images, so its probability should be 3/4, which
-    /// is so where 2 / T = ln 3.
-    #[test]
-    fn a_share_of_three_quarters_gives_its_temperature() {
-        let data = Labelled { logits: &[2.0, 0.0].repeat(4), labels: &[0, 0, 1, 0], classes: 2 };
-        let temperature = Temperature::fit(data).unwrap();
-        assert!((temperature.0 - 2.0 / 3f64.ln()).abs() < 1e-9, "{temperature:?}");
-        let loss = data.loss(temperature);
-        assert!((loss + 0.75 * 0.75f64.ln() + 0.25 * 0.25f64.ln()).abs() < 1e-9, "{loss}");
-        assert!(loss < data.loss(Temperature::default()));
-    }
-
-    #[test]
-    fn what_has_no_temperature_is_explained() {
-        let logits = [2.0, 0.0].repeat(2);
-        let fit = |logits: &[f32], labels: &[u16]| Temperature::fit(Labelled { logits, labels, classes: 2 });
-        assert_eq!(fit(&logits, &[0, 0]), Err(CalibrationError::AllRight { pictures: 2 }));
-        assert_eq!(fit(&logits, &[1, 1]), Err(CalibrationError::NoBetterThanChance { pictures: 2 }));
-        assert_eq!(fit(&logits, &[0, 2]), Err(CalibrationError::UnknownClass { picture: 1, label: 2, classes: 2 }));
-        assert_eq!(fit(&logits, &[0]), Err(CalibrationError::Count { labels: 1, values: 4, classes: 2 }));
-        assert_eq!(fit(&[f32::NAN, 0.0], &[0]), Err(CalibrationError::NotFinite { picture: 0 }));
-        assert_eq!(fit(&[], &[]), Err(CalibrationError::Empty));
-    }
 
     #[test]
     fn few_images_are_not_called_a_calibration() {

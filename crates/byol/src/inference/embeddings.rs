@@ -58,7 +58,7 @@ impl EmbeddingWriter {
 /// What stands beside a matrix file, in `FILE.npy.network.json`: which network made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MadeBy {
-    /// [`TrainedEncoder::digest`](crate::run::model::TrainedEncoder::digest).
+    /// [`TrainedEncoder::digest`](crate::trained::model::TrainedEncoder::digest).
     pub network: String,
     /// The program's version.
     pub version: String,

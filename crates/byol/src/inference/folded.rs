@@ -254,9 +254,10 @@ impl Operations for Draft<'_> {
 mod tests {
     use super::*;
     use crate::config::{EncoderKind, StemKind};
+    use crate::device::Precision;
     use crate::model::layers::Pass;
     use crate::model::parameters::{LayoutBuilder, Weights};
-    use crate::model::{Mode, Precision, ResNet};
+    use crate::model::{Mode, ResNet};
 
     #[test]
     fn folded_equals_unfolded() {

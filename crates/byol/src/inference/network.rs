@@ -8,14 +8,14 @@ use super::folded::{FoldedEncoder, Pictures};
 use crate::augment::Normalization;
 use crate::data::Levels;
 use crate::device::Hardware;
+use crate::device::Precision;
+use crate::eval::knn::Bank;
 use crate::eval::knn::log_votes;
 use crate::model::layers::Pass;
 use crate::model::parameters::LayoutBuilder;
-use crate::model::{Leaves, Mode, ModelError, Precision, ResNet, ResNetConfig, Weights};
-use crate::run::classifiers::{AnyClassifier, TrainedKnn};
-use crate::run::heads::Bank;
-use crate::run::model::{TrainedClassifier, TrainedEncoder};
-use crate::train::resnet_config;
+use crate::model::{Leaves, Mode, ModelError, ResNet, ResNetConfig, Weights};
+use crate::trained::classifiers::{AnyClassifier, TrainedKnn};
+use crate::trained::model::{TrainedClassifier, TrainedEncoder};
 
 /// Names of a classifier's linear layers, first to last.
 const HEAD: [&str; 2] = ["logits", "fc"];
@@ -141,7 +141,7 @@ impl Network {
             }
         }
         let parts = Parts {
-            config: resnet_config(&trained.experiment),
+            config: ResNetConfig::of(&trained.experiment),
             encoder: &named,
             head,
             side: trained.experiment.image_size,

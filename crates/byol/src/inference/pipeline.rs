@@ -25,7 +25,8 @@ use crate::data::depths::Depths;
 use crate::data::error::PictureProblem;
 use crate::data::picture;
 use crate::data::{Image, Levels};
-use crate::model::Precision;
+use crate::device::Precision;
+use crate::element::TensorElement;
 
 /// How the work is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +180,7 @@ enum Answers {
     Prepared(Tensor),
 }
 
-fn work<T: Input>(
+fn work<T: Input + TensorElement>(
     network: &Network,
     files: &[PathBuf],
     range: impl Fn(usize) -> Range<usize>,
@@ -239,7 +240,11 @@ impl Reader {
     }
 
     /// What is wrong with each file, and the images of the others, `[pictures, 3, side, side]`, channels-last in memory.
-    fn batch<T: Input>(&mut self, files: &[PathBuf], timing: &mut Timing) -> (Vec<Option<PictureProblem>>, Tensor) {
+    fn batch<T: Input + TensorElement>(
+        &mut self,
+        files: &[PathBuf],
+        timing: &mut Timing,
+    ) -> (Vec<Option<PictureProblem>>, Tensor) {
         let side = self.renderer.side();
         let images = Tensor::empty([files.len() as i64, side as i64, side as i64, 3], (T::KIND, Device::Cpu));
         let values = 3 * side * side;
@@ -261,7 +266,12 @@ impl Reader {
     }
 
     /// One image as the network sees it in an evaluation.
-    fn picture<T: Input>(&mut self, path: &Path, pixels: &mut [T], timing: &mut Timing) -> Result<(), PictureProblem> {
+    fn picture<T: Input + TensorElement>(
+        &mut self,
+        path: &Path,
+        pixels: &mut [T],
+        timing: &mut Timing,
+    ) -> Result<(), PictureProblem> {
         let begun = Instant::now();
         picture::file_size(path)?;
         let bytes = std::fs::read(path)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::calibration::Temperature;
+use crate::eval::temperature::Temperature;
 
 mod table;
 

@@ -10,12 +10,13 @@ use half::bf16;
 use tch::{Device, Tensor};
 
 use super::{Batch, BatchPlan, LoadError, Pictures, ViewKind};
-use crate::augment::gpu::{DevicePictures, GpuError, GpuRenderer};
 use crate::augment::kernels::layout::Input;
 use crate::augment::{Renderer, ViewParams};
 use crate::data::Image;
 use crate::device::Hardware;
-use crate::model::Precision;
+use crate::device::Precision;
+use crate::element::TensorElement;
+use crate::loader::gpu::{DevicePictures, GpuError, GpuRenderer};
 use crate::processor_time;
 
 /// The GPU that renders views; none on the CPU, and where the kernels cannot be had.
@@ -97,7 +98,7 @@ pub(super) fn work(
     }
 }
 
-fn render<T: Input>(
+fn render<T: Input + TensorElement>(
     pictures: &Pictures,
     views: &[ViewKind],
     plan: BatchPlan,

@@ -8,6 +8,8 @@ use super::byol::LAB_LOGITS;
 use super::layers::{Linear, Pass};
 use super::parameters::{Layout, LayoutBuilder, Weights};
 use super::resnet::{ResNet, ResNetConfig};
+use crate::config::{Experiment, Fault};
+use crate::stage::Stage;
 
 /// The structure of a classifier; its parameters have the names of torchvision's `resnet18(num_classes=N)`.
 #[derive(Clone, Debug)]
@@ -25,6 +27,16 @@ pub enum ClassifierHead {
     Representation,
     /// The lab's 1000 logits, a linear layer on the representation, named `logits`.
     LabLogits,
+}
+
+impl ClassifierHead {
+    /// What the classifier of a stage stands on.
+    pub fn of(experiment: &Experiment, stage: Stage) -> ClassifierHead {
+        match stage {
+            Stage::Finetune if experiment.faults.contains(&Fault::LabHeads) => ClassifierHead::LabLogits,
+            _ => ClassifierHead::Representation,
+        }
+    }
 }
 
 impl Classifier {

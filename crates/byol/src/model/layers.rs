@@ -2,10 +2,11 @@
 
 use tch::Tensor;
 
+use super::Mode;
 use super::convolution::{self, SharedRows, Window};
 use super::norm::{self, Activation, BatchNormCall};
 use super::parameters::{BufferId, LayoutBuilder, Leaves, ParameterId, Role, Statistic, Weights};
-use super::{Mode, Precision};
+use crate::device::Precision;
 
 /// One forward pass: the numbers it reads, and how.
 #[derive(Clone, Copy)]

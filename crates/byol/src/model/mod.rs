@@ -27,13 +27,3 @@ pub enum Mode {
     Train,
     Evaluate,
 }
-
-/// The type that a forward pass computes in. Parameters are kept as they are in [`Weights`]; the loss is float32 or
-/// wider in either case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// The type of the weights: float32 (float64 in tests).
-    Full,
-    /// bfloat16 activations and matrix products; batch-norm parameters and statistics stay float32.
-    Bf16,
-}

@@ -9,7 +9,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 
-use super::Precision;
+use crate::device::Precision;
 use crate::random::{self, Coordinates, Stream};
 
 /// What a parameter does in its layer. It decides the initial value (and, in LARS, who is excluded).

@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::convolution::SharedRows;
 use super::layers::{BatchNorm, Convolution, Pass};
 use super::parameters::LayoutBuilder;
-use crate::config::{EncoderKind, StemKind};
+use crate::config::{EncoderKind, Experiment, StemKind};
 
 /// Which residual network.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +32,10 @@ impl<'a> SharedImages<'a> {
 }
 
 impl ResNetConfig {
+    pub fn of(experiment: &Experiment) -> ResNetConfig {
+        ResNetConfig { kind: experiment.encoder, stem: experiment.stem, width: experiment.width }
+    }
+
     pub(crate) fn block(self) -> BlockKind {
         match self.kind {
             EncoderKind::Resnet10 | EncoderKind::Resnet18 | EncoderKind::Resnet34 => BlockKind::Basic,

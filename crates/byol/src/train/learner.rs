@@ -3,16 +3,18 @@
 
 use tch::Tensor;
 
+use super::TrainError;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
-use super::{TrainError, resnet_config};
 use crate::config::{Experiment, Fault, LossTarget};
 use crate::device::Hardware;
+use crate::device::Precision;
 use crate::loss;
+use crate::model::ResNetConfig;
 use crate::model::byol::{ByolConfig, Heads, update_target};
 use crate::model::layers::Pass;
-use crate::model::{Byol, Leaves, Mode, Precision, SharedImages, Weights};
+use crate::model::{Byol, Leaves, Mode, SharedImages, Weights};
 use crate::optim::Optimizer;
-use crate::run::checkpoint::Checkpoint;
+use crate::trained::checkpoint::Checkpoint;
 
 /// What the loss compares, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,7 +283,7 @@ impl Learner {
 /// The networks that an experiment describes.
 pub fn networks(experiment: &Experiment) -> Byol {
     Byol::new(ByolConfig {
-        encoder: resnet_config(experiment),
+        encoder: ResNetConfig::of(experiment),
         hidden: experiment.pretrain.projector_hidden as i64,
         projection: experiment.pretrain.projection_size as i64,
         heads: if experiment.faults.contains(&Fault::LabHeads) { Heads::Lab } else { Heads::Paper },

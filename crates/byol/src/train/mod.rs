@@ -11,17 +11,17 @@ pub mod supervised;
 
 use tch::Device;
 
-use crate::augment::Normalization;
 use crate::config::Experiment;
 use crate::device::Hardware;
 use crate::eval::EvalError;
+use crate::eval::features::FeatureError;
 use crate::loader::LoadError;
-use crate::model::{ModelError, ResNetConfig};
+use crate::model::ModelError;
 use crate::optim::StateError;
 use crate::run::RunError;
-use crate::run::checkpoint::{CheckpointError, CheckpointFolder};
 use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::record::Stage;
+use crate::trained::checkpoint::{CheckpointError, CheckpointFolder};
 
 /// What every training needs around it.
 pub struct Setting<'a> {
@@ -34,27 +34,6 @@ pub struct Setting<'a> {
 impl Setting<'_> {
     pub(crate) fn device(&self) -> Device {
         self.hardware.device
-    }
-}
-
-/// Why a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It ran all its epochs.
-    Epochs,
-    /// Nothing improved for as long as `patience` allows.
-    Patience,
-    /// It was asked to stop, and has left a checkpoint.
-    Interrupted,
-}
-
-impl Ended {
-    pub fn name(self) -> &'static str {
-        match self {
-            Ended::Epochs => "epochs",
-            Ended::Patience => "patience",
-            Ended::Interrupted => "interrupted",
-        }
     }
 }
 
@@ -73,6 +52,8 @@ pub enum TrainError {
     State(#[from] StateError),
     #[error(transparent)]
     Eval(#[from] EvalError),
+    #[error(transparent)]
+    Features(#[from] FeatureError),
     #[error(
         "{key} is {batch_size} but there are only {images} images, so that not one batch is full; give more images, or \
          --set {key}={}", smaller(*images)
@@ -158,12 +139,4 @@ fn warmup_steps(reporter: &mut dyn Reporter, stage: Stage, epochs: f64, [per_epo
         reporter.event(&Event::Note { text });
     }
     wanted.min(steps)
-}
-
-pub(crate) fn resnet_config(experiment: &Experiment) -> ResNetConfig {
-    ResNetConfig { kind: experiment.encoder, stem: experiment.stem, width: experiment.width }
-}
-
-pub(crate) fn normalization(experiment: &Experiment) -> Normalization {
-    experiment.normalization()
 }

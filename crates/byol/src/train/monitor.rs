@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::learner::Learner;
-use super::{Setting, TrainError, normalization};
+use super::{Setting, TrainError};
 use crate::config::Experiment;
 use crate::data::splits::hold_out;
 use crate::data::{ConcatSource, DataError, Dataset, ImageSource, LabeledImages};
-use crate::eval::health::Spread;
+use crate::eval::health::spread;
 use crate::eval::knn::{KnnOptions, knn};
 use crate::eval::linear::{LinearOptions, fit_linear};
-use crate::eval::{EvalError, Features, metrics};
+use crate::eval::{EvalError, Features};
 use crate::loader::{self, Pictures, ViewKind};
+use crate::run::health::Health;
+use crate::statistics::accuracy;
 
 /// Labelled images that vote, and held-out ones that are classified, at most.
 const BANK: usize = 2000;
@@ -30,10 +31,6 @@ const CLASSIFIED: usize = 50;
 pub const LABELS_FOR_KNN: usize = 2 * CLASSIFIED;
 /// Held-out labelled images whose health is watched instead of that of the pool.
 const WATCHED_LABELED: usize = 100;
-/// Images below which nothing is judged. The effective rank of n vectors is at most n, and that of a healthy
-/// representation of few images that are alike is near 1: rank 1.5 of 4 vectors still allows that they differ by 6% of
-/// their length, of 64 by less than 1%.
-const JUDGED: usize = 64;
 /// Optimiser steps before which nothing is judged: a look uses batch norm's running averages, of which each step renews a
 /// tenth, so that after 20 an eighth is still what they began with.
 const SETTLED_STEPS: usize = 20;
@@ -41,11 +38,6 @@ const SETTLED_STEPS: usize = 20;
 const VIEWS: [u64; 2] = [3, 4];
 /// The probe's only penalty: there is nothing to choose while training.
 const PROBE_L2: f64 = 1e-2;
-
-/// A spread of projections below this has collapsed; 1 is evenly spread.
-const COLLAPSED_DEVIATION: f64 = 0.05;
-/// An effective rank of representations or projections below this has collapsed to a line.
-const COLLAPSED_RANK: f64 = 1.5;
 
 /// The images that watch the representation.
 pub struct Monitor {
@@ -73,16 +65,6 @@ pub struct Labels {
     pub bank: Vec<usize>,
     /// Indices of the images that are classified.
     pub held_out: Vec<usize>,
-}
-
-/// How representations and projections of the watched images lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Health {
-    pub representation: Spread,
-    pub projection: Spread,
-    /// How many images they are of; absent in records of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub images: Option<usize>,
 }
 
 /// One look.
@@ -132,8 +114,8 @@ impl Monitor {
         let count = self.watched.indices.len();
         let health = match &embed(setting, learner, &self.watched, views)?[..] {
             [first, second] if count > 1 => Some(Health {
-                representation: Spread::measure(&first[0], &second[0])?,
-                projection: Spread::measure(&first[1], &second[1])?,
+                representation: spread(&first[0], &second[0])?,
+                projection: spread(&first[1], &second[1])?,
                 images: Some(count),
             }),
             _ => None,
@@ -181,12 +163,12 @@ impl Labels {
         let knn = knn(&bank, &held_out.vectors, self.classes, &options)?;
         let options = LinearOptions { l2: vec![PROBE_L2], folds: evaluate.linear_folds, seed: setting.experiment.seed };
         let linear = match fit_linear(&bank, self.classes, &options) {
-            Ok(model) => Some(metrics::accuracy(&held_out.labels, &model.predict(&held_out.vectors)?)?),
+            Ok(model) => Some(accuracy(&held_out.labels, &model.predict(&held_out.vectors)?).map_err(EvalError::from)?),
             // A representation that the probe cannot be fitted to is no reason to stop training.
             Err(EvalError::NotConverged { .. } | EvalError::OneClass { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        Ok((Some(metrics::accuracy(&held_out.labels, &knn)?), linear))
+        Ok((Some(accuracy(&held_out.labels, &knn).map_err(EvalError::from)?), linear))
     }
 }
 
@@ -201,7 +183,7 @@ fn embed(
     let pictures = Pictures {
         source: images.source.clone(),
         side: experiment.view_size(),
-        normalization: normalization(experiment),
+        normalization: experiment.normalization(),
         seed: experiment.seed,
         hardware: setting.hardware.clone(),
         resident: None,
@@ -223,32 +205,6 @@ impl Look {
     /// What shows after so many optimiser steps that the representation has collapsed, for people.
     pub fn collapse(&self, steps: usize) -> Option<String> {
         self.health.filter(|_| steps >= SETTLED_STEPS)?.collapse()
-    }
-}
-
-impl Health {
-    /// Whether it is of images enough to be judged.
-    pub fn tells(&self) -> bool {
-        self.images.is_none_or(|images| images >= JUDGED)
-    }
-
-    /// What shows that the representation has collapsed, for people; nothing where it has not, or where the images are
-    /// too few to tell.
-    pub fn collapse(&self) -> Option<String> {
-        if !self.tells() {
-            return None;
-        }
-        let mut signs = Vec::new();
-        if self.projection.deviation < COLLAPSED_DEVIATION {
-            let deviation = self.projection.deviation;
-            signs.push(format!("projections of different images are alike (deviation {deviation:.4}; 1 is even)"));
-        }
-        for (name, spread) in [("projections", &self.projection), ("representations", &self.representation)] {
-            if spread.effective_rank < COLLAPSED_RANK {
-                signs.push(format!("{name} lie on a line (effective rank {:.2})", spread.effective_rank));
-            }
-        }
-        (!signs.is_empty()).then(|| signs.join("; "))
     }
 }
 

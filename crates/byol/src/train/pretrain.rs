@@ -10,7 +10,7 @@ use super::learner::{Learner, networks};
 use super::losses::Losses;
 use super::monitor::Monitor;
 use super::pace::{CheckpointClock, Pace};
-use super::{Ended, Setting, TrainError, warmup_steps};
+use super::{Setting, TrainError, warmup_steps};
 use crate::config::{Experiment, Fault, PatienceMetric, Pretrain};
 use crate::data::ImageSource;
 use crate::eval::health;
@@ -19,9 +19,10 @@ use crate::model::Weights;
 use crate::model::byol::{encoder_part, transferred_part, with_encoder};
 use crate::optim::schedule::{LearningRate, Tau};
 use crate::run::RunDirectory;
-use crate::run::checkpoint::{Checkpoint, Header, Progress};
 use crate::run::event::{Event, StepReport};
+use crate::run::record::Ended;
 use crate::run::record::{EpochRecord, Stage};
+use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Header, Progress};
 use crate::weights;
 
 /// What pre-training ended with.
@@ -78,7 +79,8 @@ pub fn pretrain(
     monitor: Option<&Monitor>,
     directory: &RunDirectory,
 ) -> Result<Pretrained, TrainError> {
-    let checkpoints = directory.pretrain_checkpoints(setting.experiment.pretrain.keep_checkpoints);
+    let checkpoints =
+        CheckpointFolder::new(directory.pretrain_checkpoints(), setting.experiment.pretrain.keep_checkpoints);
     train(setting, pool, monitor, directory).map_err(|error| error.beside(&checkpoints))
 }
 
@@ -108,13 +110,13 @@ fn train(
 
     let model = networks(experiment);
     let mut online = model.initialize(experiment.seed, device);
-    if let Some(given) = directory.initial_weights(experiment)? {
+    if let Some(given) = weights::initial(directory, experiment)? {
         let mut named = online.named();
         named.extend(with_encoder(weights::encoder_of(given)));
         online.load(&named)?;
     }
     let mut learner = Learner::new(model, online, experiment, setting.hardware.precision);
-    let checkpoints = directory.pretrain_checkpoints(settings.keep_checkpoints);
+    let checkpoints = CheckpointFolder::new(directory.pretrain_checkpoints(), settings.keep_checkpoints);
     let (found, passed_over) = checkpoints.latest();
     for error in passed_over {
         setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });

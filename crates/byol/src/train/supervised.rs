@@ -9,22 +9,25 @@ use tch::{Kind, Tensor};
 use super::losses::Losses;
 use super::pace::{CheckpointClock, Pace};
 use super::phases::{Phase, PhaseClock, PhaseTimes};
-use super::{Ended, Setting, TrainError, key_of, normalization, resnet_config, warmup_steps};
+use super::{Setting, TrainError, key_of, warmup_steps};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
+use crate::device::Precision;
 use crate::loader::{self, LastBatch, Pairing, Pictures, Schedule, ViewKind};
 use crate::loss;
+use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
-use crate::model::{Classifier, Leaves, Mode, Precision, Weights};
+use crate::model::{Classifier, Leaves, Mode, Weights};
 use crate::optim::Optimizer;
 use crate::optim::schedule::LearningRate;
 use crate::run::RunDirectory;
-use crate::run::checkpoint::{Checkpoint, Header, Progress};
 use crate::run::event::{Event, StepReport};
+use crate::run::record::Ended;
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
+use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Header, Progress};
 
 /// The view number of labelled images; pre-training has 0 and 1.
 const VIEW: u64 = 2;
@@ -139,7 +142,7 @@ impl SupervisedLearner {
 /// There are fewer than two images, one of them cannot be read, the loss is no number, the encoder does not fit, or
 /// the run directory cannot be written.
 pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
-    let checkpoints = directory.supervised_checkpoints(task.stage, task.budget, task.draw);
+    let checkpoints = CheckpointFolder::new(directory.supervised_checkpoints(task.stage, task.budget, task.draw), 1);
     fit(setting, task, directory).map_err(|error| error.beside(&checkpoints))
 }
 
@@ -179,7 +182,8 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
         kind: settings.schedule,
     };
 
-    let classifier = Classifier::new(resnet_config(experiment), head(experiment, task.stage), task.classes);
+    let classifier =
+        Classifier::new(ResNetConfig::of(experiment), ClassifierHead::of(experiment, task.stage), task.classes);
     // Network 0 is the one that pre-training begins with.
     let mut weights = classifier.initialize(experiment.seed, 1 + task.draw as u64, device);
     if let Some(encoder) = task.encoder {
@@ -189,7 +193,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     }
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     let mut learner = SupervisedLearner::new(classifier, weights, optimizer, setting.hardware.precision);
-    let checkpoints = directory.supervised_checkpoints(task.stage, task.budget, task.draw);
+    let checkpoints = CheckpointFolder::new(directory.supervised_checkpoints(task.stage, task.budget, task.draw), 1);
     let (found, passed_over) = checkpoints.latest();
     for error in passed_over {
         setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
@@ -223,7 +227,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     let pictures = Pictures {
         source: task.labeled.images.clone(),
         side: experiment.image_size,
-        normalization: normalization(experiment),
+        normalization: experiment.normalization(),
         seed: experiment.seed,
         hardware: setting.hardware.clone(),
         resident: None,
@@ -342,14 +346,6 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     Ok(Trained { classifier, weights, ended, seconds: earlier_seconds + pace.seconds() })
 }
 
-/// What the classifier of a stage stands on.
-pub(crate) fn head(experiment: &Experiment, stage: Stage) -> ClassifierHead {
-    match stage {
-        Stage::Finetune if experiment.faults.contains(&Fault::LabHeads) => ClassifierHead::LabLogits,
-        _ => ClassifierHead::Representation,
-    }
-}
-
 /// How labelled training images are drawn.
 pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> ViewKind {
     let recipe = match augmentation {
@@ -395,7 +391,7 @@ pub fn logits(
     let pictures = Pictures {
         source: labeled.images.clone(),
         side: experiment.image_size,
-        normalization: normalization(experiment),
+        normalization: experiment.normalization(),
         seed: experiment.seed,
         hardware: hardware.clone(),
         resident: None,

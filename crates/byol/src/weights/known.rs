@@ -7,7 +7,7 @@ use super::source::Settings;
 use super::{IMAGENET, WeightsError};
 use crate::config::{EncoderKind, StemKind};
 use crate::data::fetch::{FetchOptions, NamedFile, fetch_file};
-use crate::doctor::cache_folder;
+use crate::files::cache_folder;
 
 /// Where torchvision's weights are; the names of files are those of its `models/resnet.py` (0.26.0).
 const SERVER: &str = "https://download.pytorch.org/models/";

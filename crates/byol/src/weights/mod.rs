@@ -18,7 +18,6 @@ pub use source::{Source, settings_of};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use names::{another, form, network, remedy};
@@ -27,10 +26,10 @@ use crate::config::{ConfigError, EncoderKind, Experiment, StemKind};
 use crate::data::fetch::FetchError;
 use crate::model::parameters::{LayoutBuilder, Parameter};
 use crate::model::{ResNet, ResNetConfig};
-use crate::run::checkpoint::{CheckpointError, read_weights, write_weights};
 use crate::run::directory::{OpenMode, RunDirectory, RunError};
-use crate::run::model::{Choice, NetworkError, TrainedEncoder};
-use crate::train::resnet_config;
+use crate::trained::checkpoint::{CheckpointError, read_weights, write_weights};
+use crate::trained::digest::digest;
+use crate::trained::model::{Choice, NetworkError, TrainedEncoder};
 
 /// The convolution that every residual network begins with: its shape tells the stem.
 const FIRST: &str = "conv1.weight";
@@ -130,7 +129,7 @@ impl InitialWeights {
             Some(named) => (named, Vec::new()),
             None => foreign(path)?,
         };
-        InitialWeights::fit(path, named, notes, Fit { config: resnet_config(experiment), classes })
+        InitialWeights::fit(path, named, notes, Fit { config: ResNetConfig::of(experiment), classes })
     }
 
     fn fit(
@@ -266,21 +265,6 @@ fn form_of(path: &Path, named: BTreeMap<String, Tensor>) -> Result<Option<(Encod
     Ok(form(&given, any).map(|ResNetConfig { kind, stem, width }| (kind, stem, width)))
 }
 
-/// The digest of tensors by name: what a configuration records of the weights that a run began with.
-pub fn digest(tensors: &BTreeMap<String, Tensor>) -> String {
-    let mut digest = Sha256::new();
-    for (name, tensor) in tensors {
-        let count = tensor.numel();
-        let mut bytes = vec![0; 4 * count];
-        tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().copy_data_u8(&mut bytes, count);
-        for part in [name.as_bytes(), format!("{:?}", tensor.size()).as_bytes(), &bytes] {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part);
-        }
-    }
-    format!("sha256:{:x}", digest.finalize())
-}
-
 /// A run that may begin with given weights.
 #[derive(Debug)]
 pub struct Beginning<'a> {
@@ -318,9 +302,9 @@ pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(Open
                 return Err(WeightsError::Changed { path: out.to_owned(), then, now });
             }
         }
-        match (directory.initial_weights_path().is_file(), given) {
+        match (directory.initial_weights().is_file(), given) {
             (true, _) => {}
-            (false, Some(given)) => write_weights(&directory.initial_weights_path(), &given.tensors)?,
+            (false, Some(given)) => write_weights(&directory.initial_weights(), &given.tensors)?,
             (false, None) => return Err(WeightsError::Lost { path: out.to_owned() }),
         }
         experiment.initial_weights = then;
@@ -330,37 +314,30 @@ pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(Open
     let given = open(path, experiment)?;
     experiment.initial_weights = digest(&given.tensors);
     let directory = RunDirectory::open(out, mode, experiment)?;
-    write_weights(&directory.initial_weights_path(), &given.tensors)?;
+    write_weights(&directory.initial_weights(), &given.tensors)?;
     let mut notes = given.notes;
     notes.insert(0, format!("beginning with the weights of {} ({})", path.display(), experiment.initial_weights));
     Ok((OpenMode::Resume, notes))
 }
 
-impl RunDirectory {
-    fn initial_weights_path(&self) -> PathBuf {
-        self.path().join("initial.safetensors")
+/// The weights that a run begins with, by torchvision's names; none where it begins with random ones.
+///
+/// # Errors
+/// They are not there any more, or not those that the configuration names.
+pub fn initial(
+    run: &RunDirectory,
+    experiment: &Experiment,
+) -> Result<Option<BTreeMap<String, Tensor>>, CheckpointError> {
+    if experiment.initial_weights.is_empty() {
+        return Ok(None);
     }
-
-    /// The weights that a run begins with, by torchvision's names; none where it begins with random ones.
-    ///
-    /// # Errors
-    /// They are not there any more, or not those that the configuration names.
-    pub fn initial_weights(
-        &self,
-        experiment: &Experiment,
-    ) -> Result<Option<BTreeMap<String, Tensor>>, CheckpointError> {
-        if experiment.initial_weights.is_empty() {
-            return Ok(None);
-        }
-        let path = self.initial_weights_path();
-        let tensors = read_weights(&path)?;
-        match digest(&tensors) == experiment.initial_weights {
-            true => Ok(Some(tensors)),
-            false => {
-                let reason =
-                    "its tensors are not those that the run began with (config.toml, initial_weights)".to_owned();
-                Err(CheckpointError::Damaged { path, reason })
-            }
+    let path = run.initial_weights();
+    let tensors = read_weights(&path)?;
+    match digest(&tensors) == experiment.initial_weights {
+        true => Ok(Some(tensors)),
+        false => {
+            let reason = "its tensors are not those that the run began with (config.toml, initial_weights)".to_owned();
+            Err(CheckpointError::Damaged { path, reason })
         }
     }
 }

@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::WeightsError;
 use super::pickle::{self, Pickle, Value};
 use super::storage::{named, tensor};
-use crate::run::checkpoint::tensor_of;
+use crate::trained::checkpoint::tensor_of;
 
 /// Tensors by their names in the file, and the file's SHA-256.
 pub struct File {

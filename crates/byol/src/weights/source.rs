@@ -10,7 +10,7 @@ use super::names::plain;
 use super::{File, IMAGENET, Normalized, WeightsError, form_of, is_checkpoint, read};
 use crate::config::{EncoderKind, Experiment, StemKind};
 use crate::nearest::{hint, path_hint};
-use crate::run::model::{Choice, TrainedEncoder};
+use crate::trained::model::{Choice, TrainedEncoder};
 
 /// Where weights come from.
 #[derive(Clone, Debug, PartialEq, Eq)]

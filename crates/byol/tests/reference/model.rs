@@ -1,10 +1,11 @@
 //! Residual networks against torchvision's: names, shapes, outputs, gradients, running statistics.
 
 use byol::config::{EncoderKind, StemKind};
+use byol::device::Precision;
 use byol::model::classifier::ClassifierHead;
 use byol::model::layers::Pass;
-use byol::model::{Classifier, Leaves, Mode, Precision, ResNetConfig, Weights};
-use byol::run::checkpoint::read_weights;
+use byol::model::{Classifier, Leaves, Mode, ResNetConfig, Weights};
+use byol::trained::checkpoint::read_weights;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use byol::config::{EncoderKind, LossTarget, OptimizerKind, StemKind};
+use byol::device::Precision;
 use byol::model::byol::{Byol, ByolConfig, Heads};
 use byol::model::classifier::ClassifierHead;
-use byol::model::{Classifier, Precision, ResNetConfig, Weights};
+use byol::model::{Classifier, ResNetConfig, Weights};
 use byol::optim::Optimizer;
 use byol::train::learner::{Learner, Objective};
 use byol::train::supervised::SupervisedLearner;

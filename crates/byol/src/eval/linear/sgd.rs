@@ -13,6 +13,7 @@ use crate::data::splits::hold_out;
 use crate::eval::{EvalError, ValidatedBy, Validation, finite_matrix, known_classes, metrics, same_count};
 use crate::optim::schedule::LearningRate;
 use crate::random::{self, Coordinates, Stream};
+use crate::statistics::StatisticsError;
 
 /// Nesterov momentum.
 const MOMENTUM: f64 = 0.9;
@@ -51,7 +52,7 @@ pub fn fit_sgd(
     options: &SgdOptions,
 ) -> Result<LinearModel, EvalError> {
     let rates = options.check()?;
-    let first = views.first().ok_or(EvalError::Empty { what: "representations to train on" })?;
+    let first = views.first().ok_or(StatisticsError::Empty { what: "representations to train on" })?;
     for view in views {
         let (rows, _) = finite_matrix("training vectors", view)?;
         same_count("training labels", labels.len(), "training vectors", rows)?;
@@ -102,15 +103,20 @@ impl SgdOptions {
     /// The learning rates, smallest first.
     fn check(&self) -> Result<Vec<f64>, EvalError> {
         if self.learning_rates.is_empty() {
-            return Err(EvalError::Empty { what: "learning rates to choose from" });
+            return Err(StatisticsError::Empty { what: "learning rates to choose from" }.into());
         }
         if let Some(rate) = self.learning_rates.iter().find(|rate| !(rate.is_finite() && **rate > 0.0)) {
             let value = rate.to_string();
-            return Err(EvalError::Setting { name: "learning rate", value, expected: "a finite number above zero" });
+            return Err(StatisticsError::Setting {
+                name: "learning rate",
+                value,
+                expected: "a finite number above zero",
+            }
+            .into());
         }
         for (name, value) in [("epochs", self.epochs), ("batch size", self.batch_size)] {
             if value == 0 {
-                return Err(EvalError::Setting { name, value: "0".into(), expected: "at least 1" });
+                return Err(StatisticsError::Setting { name, value: "0".into(), expected: "at least 1" }.into());
             }
         }
         let mut rates = self.learning_rates.clone();

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use super::record::{Chosen, Kind, Plan, Rates};
 use super::{PlanError, rates, work};
 use crate::config::{ConfigError, Experiment};
 use crate::data::{Dataset, Image, LabeledImages};
 use crate::device::Hardware;
+use crate::plan::{Chosen, Kind, Plan, Rates};
 use crate::report::advice::FEW_PASSES;
 use crate::report::words;
 use crate::run::record::LabelBudget;

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::record::{Kind, Plan, Progress, Task};
+use crate::plan::{Kind, Plan, Progress, Task};
 use crate::run::event::{Event, Reporter};
 use crate::run::{RunDirectory, RunError};
 
@@ -84,7 +84,7 @@ impl Reporter for Counting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::planning::record::{Rates, Step};
+    use crate::plan::{Rates, Step};
     use crate::run::event::{Silent, StepReport};
     use crate::run::record::Stage;
 

@@ -5,11 +5,11 @@
 mod choice;
 pub(crate) mod countdown;
 mod rates;
-pub mod record;
+
 mod work;
 
+pub use crate::plan::{Chosen, Kind, Plan, Progress, Rates, Step, Task, Total};
 pub use choice::{Resolve, Scope, Wish, choose};
-pub use record::{Chosen, Kind, Plan, Progress, Rates, Step, Task, Total};
 
 use crate::config::{ConfigError, Experiment};
 use crate::data::{DataError, Dataset};

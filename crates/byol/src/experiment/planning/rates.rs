@@ -7,21 +7,22 @@ use std::time::Instant;
 use tch::{Kind, Tensor};
 
 use super::PlanError;
-use super::record::Rates;
 use crate::config::Experiment;
 use crate::data::{ConcatSource, Dataset, ImageSource, LabeledImages};
 use crate::device::{self, Hardware};
 use crate::eval::Features;
 use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::loader::{self, LastBatch, LoadError, Pairing, Pictures, Schedule, ViewKind};
+use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode};
 use crate::optim::Optimizer;
+use crate::plan::Rates;
 use crate::run::record::Stage;
 use crate::train::learner::Learner;
 use crate::train::supervised::{SupervisedLearner, view_kind};
-use crate::train::{TrainError, pretrain, resnet_config};
+use crate::train::{TrainError, pretrain};
 
 /// Steps that are not counted: the first ones warm up, and fill the queues of rendered batches.
 const WARM_UP: usize = 2;
@@ -125,7 +126,7 @@ fn evaluation(
 /// The fit fails.
 fn linear(experiment: &Experiment, classes: usize, hardware: &Hardware) -> Result<f64, PlanError> {
     let images = LINEAR_IMAGES.max(2 * classes);
-    let features = resnet_config(experiment).features();
+    let features = ResNetConfig::of(experiment).features();
     tch::manual_seed(experiment.seed as i64);
     let vectors = Tensor::randn([images as i64, features], (Kind::Float, hardware.device));
     let labels = (0..images).map(|image| (image % classes) as u16).collect();
@@ -160,7 +161,7 @@ pub(super) fn all(
 
 fn classifier(experiment: &Experiment, classes: usize, hardware: &Hardware) -> SupervisedLearner {
     let settings = experiment.training(Stage::Supervised);
-    let classifier = Classifier::new(resnet_config(experiment), ClassifierHead::Representation, classes);
+    let classifier = Classifier::new(ResNetConfig::of(experiment), ClassifierHead::Representation, classes);
     let weights = classifier.initialize(experiment.seed, 1, hardware.device);
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     SupervisedLearner::new(classifier, weights, optimizer, hardware.precision)

@@ -2,9 +2,9 @@
 
 use super::super::plan::{Part, frozen_parts, plan};
 use super::super::session::{SWEEP_HELD_OUT, candidates};
-use super::record::{Kind, Plan, Rates, Step, Task};
 use crate::config::{Experiment, LinearSolver, Supervised};
 use crate::data::{DataError, Dataset};
+use crate::plan::{Kind, Plan, Rates, Step, Task};
 use crate::run::record::Stage;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain;

@@ -9,10 +9,9 @@ use tch::{Device, Kind};
 
 use super::state_dict::{bytes_of, state_dict};
 use super::{Export, ExportError, Format, GraphInput, Network};
+use crate::eval::knn::Bank;
 use crate::model::walk::{self, Operations, Window};
-use crate::run::classifiers::TrainedKnn;
-use crate::run::heads::Bank;
-use crate::train::normalization;
+use crate::trained::classifiers::TrainedKnn;
 use proto::{
     AttributeProto, AttributeType, DataType, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
@@ -261,7 +260,7 @@ impl Graph {
         // Region of interest and scales are left out.
         self.node("Resize", "resized", &["square", "", "", "size"], cubic);
         self.node("Cast", "levels", &["resized"], vec![int("to", i64::from(DataType::Float as i32))]);
-        let [red, green, blue, offset @ ..] = normalization(network.experiment()).factors();
+        let [red, green, blue, offset @ ..] = network.experiment().normalization().factors();
         for (name, values) in [("factor", [red, green, blue]), ("offset", offset)] {
             let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             self.constant(name, &[1, 3, 1, 1], DataType::Float, raw);

@@ -2,6 +2,7 @@ use super::*;
 use crate::config::resolve::{Request, resolve};
 use crate::data::UnlabeledImages;
 use crate::data::patterns::{PatternOptions, dataset_with};
+use crate::run::health::{JUDGED, Spread};
 
 fn health(representation: Spread, projection: Spread, images: usize) -> Health {
     Health { representation, projection, images: Some(images) }

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 
 use super::rows::{GradientFigures, Rows, fold};
 use super::slices::Shared;
-use crate::element::Element;
+use crate::element::{Element, TensorElement};
 
 /// The size of one image before pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ pub(super) fn input_gradient<E: Pools>(
 }
 
 /// The inner loops over one image, compiled for each type and several widths of vector.
-pub(super) trait Pools: Element {
+pub(super) trait Pools: TensorElement {
     fn forward(x: &[Self], size: Size, affine: [&[f32]; 2], y: &mut [Self], positions: &mut [u8]);
     fn gradient_sum(
         x: &[Self],

@@ -5,7 +5,7 @@ use half::bf16;
 use multiversion::multiversion;
 
 use super::slices::Shared;
-use crate::element::Element;
+use crate::element::{Element, TensorElement};
 
 /// Rows of channels, in memory order, in groups that are normalised separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,7 +231,7 @@ pub(super) fn input_gradient<E: Sweeps>(
 
 /// The inner loops, compiled for each type and several widths of vector. Slices hold whole rows; `MASK` is 0 for none,
 /// 1 to recompute the output from the affine figures, 2 to read it from `y`.
-pub(super) trait Sweeps: Element {
+pub(super) trait Sweeps: TensorElement {
     fn sum(x: &[Self], shift: &[f32], sums: &mut [f32], squares: &mut [f32]);
     fn apply<const ADD: bool, const RELU: bool>(x: &[Self], residual: &[Self], affine: [&[f32]; 2], y: &mut [Self]);
     fn gradient_sum<const MASK: u8>(

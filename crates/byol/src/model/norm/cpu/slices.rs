@@ -2,17 +2,17 @@
 
 use tch::Tensor;
 
-use crate::element::Element;
+use crate::element::TensorElement;
 
 /// The values of a contiguous tensor in memory order.
-pub(super) fn values<E: Element>(tensor: &Tensor) -> &[E] {
+pub(super) fn values<E: TensorElement>(tensor: &Tensor) -> &[E] {
     assert!(tensor.is_contiguous() && tensor.kind() == E::KIND && tensor.device() == tch::Device::Cpu);
     // SAFETY: the tensor is contiguous, of this type, in the CPU's memory, and lives as long as the slice.
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
 /// The values of a contiguous tensor that nobody else uses.
-pub(super) fn values_mut<E: Element>(tensor: &mut Tensor) -> &mut [E] {
+pub(super) fn values_mut<E: TensorElement>(tensor: &mut Tensor) -> &mut [E] {
     assert!(tensor.is_contiguous() && tensor.kind() == E::KIND && tensor.device() == tch::Device::Cpu);
     // SAFETY: as in `values`; the borrow is exclusive.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }

@@ -1,0 +1,285 @@
+//! The train/test split of data that comes without one: drawn once, a fifth of each class for the test, saved in a file,
+//! and read from there ever after.
+//!
+//! The file has a line per labelled image, `path,split`. It is never rewritten: images that it does not name are
+//! training images, ones that it names and that are gone are counted in a warning.
+//!
+//! Copies, exact and near ones, are drawn together: a test image that was trained on tells nothing.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rand::seq::SliceRandom;
+
+use super::DataError;
+use super::duplicates;
+use super::lines::Lines;
+use super::listing::{Divided, Listing, Usable};
+use super::names::composed;
+use super::split::Split;
+use super::words::{counted, verb};
+use crate::files::write_atomically;
+use crate::random::{Coordinates, Stream, rng};
+
+/// The share of each class that is for the test; at least one image, and never all.
+const TEST_SHARE: f64 = 0.2;
+
+/// The split does not depend on a training's seed: it belongs to the data.
+const SEED: u64 = 0;
+
+/// Coordinate of this draw among those of [`Stream::Split`]; the others are in [`super::splits`].
+const TRAIN_TEST: u64 = 3;
+
+/// Warnings name this many images.
+const NAMED: usize = 3;
+
+/// Whether a split that was drawn is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saving {
+    Save,
+    /// Draws the split that would be saved, and writes nothing.
+    OnlyLook,
+}
+
+/// Where a split is kept, and whether one that is drawn is saved there.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    pub path: &'a Path,
+    pub saving: Saving,
+}
+
+/// Moves the test images out of `divided.train`, which holds all labelled ones.
+///
+/// # Errors
+/// Two images have one name; a saved split cannot be used; a class is too small to draw one, or it cannot be saved.
+pub(crate) fn divide(
+    listing: &Listing,
+    divided: &mut Divided,
+    usable: Usable<'_>,
+    kept: Kept<'_>,
+) -> Result<(), DataError> {
+    let Kept { path, saving } = kept;
+    let labeled = std::mem::take(&mut divided.train);
+    let mut by_name = HashMap::new();
+    for &index in &labeled {
+        let name = composed(&listing.pictures[index].encoded.name);
+        if let Some(first) = by_name.insert(name, index) {
+            let name = listing.pictures[first].encoded.name.clone();
+            return Err(DataError::DuplicateName { path: listing.root.clone(), name });
+        }
+    }
+    let test = match path.exists() {
+        true => saved(listing, divided, &by_name, path)?,
+        false => {
+            let test = draw(listing, &labeled, &copies(&labeled, usable), &mut divided.warnings)?;
+            if saving == Saving::Save {
+                save(listing, &labeled, &test, path)?;
+            }
+            let what = if saving == Saving::Save { "was drawn and saved in" } else { "will be drawn and saved in" };
+            let counts = format!("{} for training, {} for the test", labeled.len() - test.len(), test.len());
+            divided.notes.push(format!("a train/test split ({counts}) {what} {}", path.display()));
+            test
+        }
+    };
+    (divided.test, divided.train) = labeled.into_iter().partition(|index| test.binary_search(index).is_ok());
+    Ok(())
+}
+
+/// Groups of labelled images that are copies of one another: for each image that is in one, its group's number.
+fn copies(labeled: &[usize], usable: Usable<'_>) -> HashMap<usize, usize> {
+    let look = |index: &usize| usable.looks.get(usable.indices.binary_search(index).ok()?).cloned();
+    let looks: Vec<_> = labeled.iter().filter_map(look).collect();
+    let groups = duplicates::groups(&looks).into_iter().enumerate();
+    groups.flat_map(|(number, group)| group.into_iter().map(move |place| (labeled[place], number))).collect()
+}
+
+/// The test images, sorted: of every class, shuffled, as many of the first as are a fifth of it. A group of copies counts
+/// where its first image stands, and is passed over where it is more than what is missing. Copies that lie in several
+/// classes have a wrong label among them, so they are no test images.
+fn draw(
+    listing: &Listing,
+    labeled: &[usize],
+    copies: &HashMap<usize, usize>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<usize>, DataError> {
+    let label = |index: usize| listing.pictures[index].label.map(usize::from);
+    let mut by_class = vec![Vec::new(); listing.class_names.len()];
+    let mut classes_of: HashMap<usize, Vec<usize>> = HashMap::new();
+    for &index in labeled {
+        if let Some(class) = label(index) {
+            by_class[class].push(index);
+            classes_of.entry(copies.get(&index).copied().unwrap_or(usize::MAX)).or_default().push(class);
+        }
+    }
+    classes_of.remove(&usize::MAX);
+    let is_contradictory =
+        |group: &usize| classes_of.get(group).is_some_and(|classes| classes.iter().any(|class| *class != classes[0]));
+    let mut test = Vec::new();
+    for (class, mut members) in by_class.into_iter().enumerate() {
+        if members.len() < 2 {
+            return Err(DataError::TooFewPictures {
+                path: listing.root.clone(),
+                class: listing.class_names[class].clone(),
+                pictures: members.len(),
+            });
+        }
+        // The order of the names, not of a file system, decides.
+        members.sort_by(|&a, &b| listing.pictures[a].encoded.name.cmp(&listing.pictures[b].encoded.name));
+        members.shuffle(&mut rng(SEED, Stream::Split, Coordinates { epoch: 0, index: class as u64, view: TRAIN_TEST }));
+        let share = (members.len() as f64 * TEST_SHARE).round() as usize;
+        let share = share.clamp(1, members.len() - 1);
+        let mut units: Vec<Vec<usize>> = Vec::new();
+        let mut unit_of: HashMap<usize, usize> = HashMap::new();
+        for &index in &members {
+            match copies.get(&index) {
+                Some(group) if is_contradictory(group) => {}
+                Some(&group) => {
+                    let unit = *unit_of.entry(group).or_insert_with(|| {
+                        units.push(Vec::new());
+                        units.len() - 1
+                    });
+                    units[unit].push(index);
+                }
+                None => units.push(vec![index]),
+            }
+        }
+        match chosen(&units, share, members.len()) {
+            Some(chosen) => test.extend(chosen),
+            None => {
+                warnings.push(format!(
+                    "the images of class `{}` are copies of one another or of other classes' images, so its test \
+                     images are training images also; add others",
+                    listing.class_names[class]
+                ));
+                test.extend_from_slice(&members[..share]);
+            }
+        }
+    }
+    test.sort_unstable();
+    Ok(test)
+}
+
+/// The first units that together have at most `share` images; where none is so small, the smallest that leaves some of
+/// the `members` for training.
+fn chosen(units: &[Vec<usize>], share: usize, members: usize) -> Option<Vec<usize>> {
+    let mut chosen = Vec::new();
+    for unit in units {
+        if chosen.len() + unit.len() <= share {
+            chosen.extend_from_slice(unit);
+        }
+    }
+    if chosen.is_empty() {
+        let smallest = units.iter().min_by_key(|unit| unit.len())?;
+        chosen.extend_from_slice(smallest);
+    }
+    (chosen.len() < members).then_some(chosen)
+}
+
+fn save(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Result<(), DataError> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let rows = labeled.iter().map(|index| {
+        let split = if test.binary_search(index).is_ok() { "test" } else { "train" };
+        [listing.pictures[*index].encoded.name.as_str(), split]
+    });
+    let written = std::iter::once(["path", "split"])
+        .chain(rows)
+        .try_for_each(|row| table.write_record(row))
+        .map_err(std::io::Error::from)
+        .and_then(|()| table.into_inner().map_err(|error| error.into_error()))
+        .and_then(|text| write_atomically(path, &text));
+    written.map_err(|source| DataError::SplitNotSaved { path: path.to_path_buf(), source })
+}
+
+/// The test images of the saved split, sorted.
+fn saved(
+    listing: &Listing,
+    divided: &mut Divided,
+    by_name: &HashMap<String, usize>,
+    path: &Path,
+) -> Result<Vec<usize>, DataError> {
+    let saved = read(path)?;
+    let mut splits: HashMap<usize, Split> = HashMap::new();
+    let mut gone = Vec::new();
+    let mut gone_tests = 0;
+    for (name, split) in &saved {
+        match by_name.get(name.as_str()) {
+            Some(&index) => {
+                splits.insert(index, *split);
+            }
+            None => {
+                gone.push(name.as_str());
+                gone_tests += usize::from(*split == Split::Test);
+            }
+        }
+    }
+    if splits.is_empty() {
+        return Err(DataError::ForeignSplit { path: path.to_path_buf(), data: listing.root.clone() });
+    }
+    let mut new: Vec<usize> = by_name.values().copied().filter(|index| !splits.contains_key(index)).collect();
+    new.sort_unstable();
+    let mut known = vec![false; listing.class_names.len()];
+    for label in splits.keys().filter_map(|&index| listing.pictures[index].label) {
+        known[usize::from(label)] = true;
+    }
+    let class_of = |index: usize| listing.pictures[index].label.map(usize::from).unwrap_or_default();
+    if let Some(&index) = new.iter().find(|&&index| !known[class_of(index)]) {
+        let class = listing.class_names[class_of(index)].clone();
+        return Err(DataError::ClassNotInSplit { path: path.to_path_buf(), class });
+    }
+    if !gone.is_empty() {
+        divided.warnings.push(format!(
+            "{} of the saved split {} {} missing or unreadable, {gone_tests} for the test ({})",
+            counted(gone.len(), "image"),
+            path.display(),
+            verb(gone.len(), "is", "are"),
+            some(gone.iter().copied())
+        ));
+    }
+    if !new.is_empty() {
+        divided.warnings.push(format!(
+            "{} {} not in the saved split {} and {} for training ({})",
+            counted(new.len(), "image"),
+            verb(new.len(), "is", "are"),
+            path.display(),
+            verb(new.len(), "is", "are"),
+            some(new.iter().map(|&index| listing.pictures[index].encoded.name.as_str()))
+        ));
+    }
+    let mut test: Vec<usize> =
+        splits.into_iter().filter_map(|(index, split)| (split == Split::Test).then_some(index)).collect();
+    test.sort_unstable();
+    Ok(test)
+}
+
+/// The first few names.
+fn some<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let more = if names.clone().count() > NAMED { ", ..." } else { "" };
+    names.take(NAMED).collect::<Vec<_>>().join(", ") + more
+}
+
+/// Reads a saved split: names, composed, and splits in the order of the file.
+///
+/// # Errors
+/// The file cannot be read, or a line of it is not a name and `train` or `test`.
+pub(crate) fn read(path: &Path) -> Result<Vec<(String, Split)>, DataError> {
+    let damaged = |line: u64, problem: String| DataError::SplitFile { path: path.to_path_buf(), line, problem };
+    let text = std::fs::read(path).map_err(DataError::io("read", path))?;
+    let mut table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());
+    let (mut rows, mut lines) = (Vec::new(), Lines::new(&text));
+    for (number, record) in table.records().enumerate() {
+        let record = record.map_err(|error| {
+            let line = lines.line_at(error.position().map_or(0, csv::Position::byte));
+            damaged(line, error.to_string())
+        })?;
+        let line = lines.line_at(record.position().map_or(0, csv::Position::byte));
+        let cells: Vec<&str> = record.iter().collect();
+        match cells.as_slice() {
+            ["path", "split"] if number == 0 => {}
+            _ if number == 0 => return Err(damaged(line, "the header is not `path,split`".into())),
+            [name, "train"] => rows.push((composed(name), Split::Train)),
+            [name, "test"] => rows.push((composed(name), Split::Test)),
+            _ => return Err(damaged(line, format!("`{}` is not a path and train or test", cells.join(",")))),
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,343 @@
+//! Folders of images, searched recursively. Labels, where the folders within stand for classes, are the subject of
+//! `class_folders`.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::encoded::{Encoded, EncodedPictures, Place, look_through};
+use super::error::DataError;
+use super::fingerprint::Fingerprint;
+use super::levels::Levels;
+use super::look::Look;
+use super::names::composed;
+use super::picture::EXTENSIONS;
+use super::{Image, ImageSource};
+
+pub use super::encoded::Skipped;
+
+/// How data is opened.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// An image that cannot be used is an error. Otherwise it is reported and skipped.
+    pub strict: bool,
+    /// Decoded images stay in memory if all of them together take no more bytes than this; otherwise each read
+    /// decodes its file again. STL-10's files, CIFAR-10's and packed ones are mapped, whatever this says.
+    pub memory_budget_bytes: u64,
+    /// Which stored values are black and white, where images hold more than eight bits.
+    pub levels: Levels,
+    /// Where a train/test split that is drawn here is kept; by default, beside the data.
+    pub split_file: Option<PathBuf>,
+    /// Called with (images looked at, images in all), from several threads and not always in order.
+    pub on_progress: Option<Arc<dyn Fn(usize, usize) + Send + Sync>>,
+}
+
+impl Default for OpenOptions {
+    /// Skips bad images, keeps up to 1 GiB per data set or folder, reports no progress.
+    fn default() -> Self {
+        OpenOptions {
+            strict: false,
+            memory_budget_bytes: 1 << 30,
+            levels: Levels::Full,
+            split_file: None,
+            on_progress: None,
+        }
+    }
+}
+
+impl fmt::Debug for OpenOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("OpenOptions")
+            .field("strict", &self.strict)
+            .field("memory_budget_bytes", &self.memory_budget_bytes)
+            .field("levels", &self.levels)
+            .field("split_file", &self.split_file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The readable images of a folder and the folders in it, in the order of their paths, without labels.
+///
+/// Files count as images by their extension (in any case) and are decoded by their content. Links are followed, except
+/// back into a folder that is being searched; names that begin with a dot and folders of systems (thumbnails, deleted files)
+/// are passed over.
+pub struct FolderSource {
+    pictures: EncodedPictures,
+    skipped: Vec<Skipped>,
+    fingerprint: String,
+}
+
+impl FolderSource {
+    /// Searches `folder` and decodes every image once, on all threads, to find those that cannot be used.
+    ///
+    /// # Errors
+    /// `folder` does not exist or is no folder; it holds no image, or none that can be read; with
+    /// [`strict`](OpenOptions::strict), the first image that cannot.
+    pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
+        let mut looked = look_through(search(folder)?, options).refuse_bad(folder, options)?;
+        let mut fingerprint = Fingerprint::new("folder");
+        for (index, &bytes) in looked.bytes.iter().enumerate() {
+            fingerprint.bytes(looked.pictures.name(index).as_bytes());
+            fingerprint.number(bytes);
+        }
+        let skipped = std::mem::take(&mut looked.skipped);
+        Ok(FolderSource { pictures: looked.pictures, skipped, fingerprint: fingerprint.finish() })
+    }
+
+    /// The files and folders that were left out, in the order of their paths.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// (width, height) of every image, after turning it upright.
+    pub fn sizes(&self) -> &[(usize, usize)] {
+        self.pictures.sizes()
+    }
+
+    /// Whether the decoded images are kept in memory.
+    pub fn in_memory(&self) -> bool {
+        self.pictures.in_memory()
+    }
+
+    /// A hash of the readable images' sorted paths within the folder and their file sizes. A file rewritten with
+    /// other content of the same size goes unseen.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+impl ImageSource for FolderSource {
+    fn len(&self) -> usize {
+        self.pictures.len()
+    }
+
+    fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
+        self.pictures.read(index, image)
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.pictures.name(index)
+    }
+
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        self.pictures.origin(index)
+    }
+
+    fn look(&self, index: usize) -> Option<&Look> {
+        self.pictures.look(index)
+    }
+}
+
+/// Whether `folder` holds anything that looks like an image. Nothing is decoded.
+pub(crate) fn holds_pictures(folder: &Path) -> bool {
+    walk(folder).flatten().any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
+}
+
+/// The images of `folder` and the folders in it, in the order of their paths, named by their paths within it.
+///
+/// # Errors
+/// It does not exist, is no folder, or holds no image.
+pub(crate) fn search(folder: &Path) -> Result<Vec<Encoded>, DataError> {
+    require_folder(folder)?;
+    let mut found = Vec::new();
+    for entry in walk(folder) {
+        let path = match entry {
+            Ok(entry) if entry.file_type().is_dir() || !is_picture(entry.path()) => continue,
+            Ok(entry) => entry.into_path(),
+            Err(error) if error.loop_ancestor().is_some() => continue,
+            // A folder that cannot be searched, or a broken link, is named like an image that cannot be read.
+            Err(error) => {
+                let path = error.path().unwrap_or(folder).to_path_buf();
+                if path.is_symlink() && !is_picture(&path) {
+                    continue;
+                }
+                path
+            }
+        };
+        found.push(Encoded { name: name_within(folder, &path), place: Place::File(path) });
+    }
+    if found.is_empty() {
+        return Err(DataError::NoPictures { path: folder.to_path_buf() });
+    }
+    found.sort_by(|a, b| place(a).cmp(place(b)));
+    Ok(found)
+}
+
+fn place(encoded: &Encoded) -> &Path {
+    match &encoded.place {
+        Place::File(path) => path,
+        Place::Part { .. } => Path::new(&encoded.name),
+    }
+}
+
+pub(crate) fn require_folder(path: &Path) -> Result<(), DataError> {
+    if !path.exists() {
+        return Err(DataError::NotFound { path: path.to_path_buf() });
+    }
+    match path.is_dir() {
+        true => Ok(()),
+        false => Err(DataError::NotAFolder { path: path.to_path_buf() }),
+    }
+}
+
+/// Everything in `folder` that may count, see [`is_aside`].
+pub fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let visible = |entry: &DirEntry| entry.depth() == 0 || !is_aside(entry.file_name());
+    WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible)
+}
+
+/// Names in which systems keep thumbnails, deleted files and snapshots of what lies beside them.
+const SYSTEM_FOLDERS: [&str; 9] = [
+    "@eaDir",
+    "__MACOSX",
+    "#recycle",
+    "@Recycle",
+    "@Recently-Snapshot",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
+
+/// Whether files and folders of this name are passed over: those that begin with a dot, and [`SYSTEM_FOLDERS`] in any
+/// case. A folder that was named by the user is searched whatever it is called.
+pub(crate) fn is_aside(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || SYSTEM_FOLDERS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+pub fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// The path within the folder, with `/` between its parts and letters composed on every system.
+pub(crate) fn name_within(folder: &Path, path: &Path) -> String {
+    let within = path.strip_prefix(folder).unwrap_or(path);
+    composed(&within.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::Mutex;
+
+    fn write(path: &Path, value: u8) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::RgbImage::from_pixel(4, 3, image::Rgb([value; 3])).save(path).unwrap();
+    }
+
+    fn lenient() -> OpenOptions {
+        OpenOptions::default()
+    }
+
+    #[test]
+    fn pictures_are_found_in_the_order_of_their_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (value, name) in ["z.jpeg", "b/c.png", "a.WEBP", "b.png", ".hidden/x.png", "b/.y.png"].iter().enumerate() {
+            write(&at(name), value as u8 * 40);
+        }
+        fs::write(at("notes.txt"), "not an image").unwrap();
+        for memory_budget_bytes in [0, 4 * 4 * 3 * 3 - 1, 4 * 4 * 3 * 3] {
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let log = Arc::clone(&seen);
+            let on_progress: Arc<dyn Fn(usize, usize) + Send + Sync> =
+                Arc::new(move |done, all| log.lock().unwrap().push((done, all)));
+            let options = OpenOptions { memory_budget_bytes, on_progress: Some(on_progress), ..lenient() };
+            let source = FolderSource::open(folder.path(), &options).unwrap();
+            let names: Vec<String> = (0..source.len()).map(|index| source.name(index)).collect();
+            assert_eq!(names, ["a.WEBP", "b/c.png", "b.png", "z.jpeg"]);
+            assert_eq!(source.in_memory(), memory_budget_bytes == 144);
+            assert_eq!(source.sizes(), [(4, 3); 4]);
+            let mut image = Image::default();
+            source.read(1, &mut image).unwrap();
+            assert_eq!(image, Image { width: 4, height: 3, pixels: vec![40; 36] });
+            assert!(source.read(4, &mut image).is_err());
+            let mut seen = seen.lock().unwrap().clone();
+            seen.sort_unstable();
+            assert_eq!(seen, [(1, 4), (2, 4), (3, 4), (4, 4)]);
+        }
+    }
+
+    #[test]
+    fn bad_pictures_are_skipped_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("good.png"), 1);
+        fs::write(folder.path().join("empty.jpg"), "").unwrap();
+        fs::write(folder.path().join("text.png"), "a text").unwrap();
+        fs::create_dir(folder.path().join("folder.png")).unwrap();
+        let source = FolderSource::open(folder.path(), &lenient()).unwrap();
+        let skipped: Vec<String> = source.skipped().iter().map(|skip| skip.problem.to_string()).collect();
+        assert_eq!(source.len(), 1);
+        assert_eq!(
+            skipped,
+            ["the file is empty (0 bytes)", "the content is neither JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC nor AVIF"]
+        );
+
+        let strict = OpenOptions { strict: true, ..lenient() };
+        let message = FolderSource::open(folder.path(), &strict).err().unwrap().to_string();
+        assert!(message.contains("empty.jpg: the file is empty"), "{message}");
+
+        fs::remove_file(folder.path().join("good.png")).unwrap();
+        let message = FolderSource::open(folder.path(), &lenient()).err().unwrap().to_string();
+        assert!(message.contains("none of the 2 images"), "{message}");
+    }
+
+    #[test]
+    fn a_folder_without_pictures_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("notes.txt"), "").unwrap();
+        let message = |path: &Path| FolderSource::open(path, &lenient()).err().unwrap().to_string();
+        assert!(message(folder.path()).starts_with("no images in"));
+        assert!(message(&folder.path().join("none")).contains("does not exist"));
+        assert!(message(&folder.path().join("notes.txt")).contains("not a folder"));
+    }
+
+    #[test]
+    fn a_picture_that_vanishes_later_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("a.png"), 1);
+        let options = OpenOptions { memory_budget_bytes: 0, ..lenient() };
+        let source = FolderSource::open(folder.path(), &options).unwrap();
+        fs::remove_file(folder.path().join("a.png")).unwrap();
+        let message = source.read(0, &mut Image::default()).unwrap_err().to_string();
+        assert!(message.contains("a.png"), "{message}");
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_paths_within_the_folder_and_sizes() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let fingerprint = |folder: &tempfile::TempDir| {
+            FolderSource::open(folder.path(), &lenient()).unwrap().fingerprint().to_owned()
+        };
+        write(&one.path().join("a/b.png"), 1);
+        write(&other.path().join("a/b.png"), 1);
+        assert_eq!(fingerprint(&one), fingerprint(&other));
+        write(&other.path().join("a/c.png"), 1);
+        assert_ne!(fingerprint(&one), fingerprint(&other));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        write(&folder.path().join("in/a.png"), 1);
+        write(&elsewhere.path().join("b.png"), 2);
+        symlink(folder.path(), folder.path().join("in/circle")).unwrap();
+        symlink(elsewhere.path(), folder.path().join("in/linked")).unwrap();
+        symlink("nowhere.png", folder.path().join("broken.png")).unwrap();
+        symlink("nowhere", folder.path().join("broken")).unwrap();
+        let source = FolderSource::open(folder.path(), &lenient()).unwrap();
+        let names: Vec<String> = (0..source.len()).map(|index| source.name(index)).collect();
+        assert_eq!(names, ["in/a.png", "in/linked/b.png"]);
+        let skipped: Vec<_> = source.skipped().iter().map(|skip| skip.path.file_name().unwrap()).collect();
+        assert_eq!(skipped, ["broken.png"]);
+    }
+}

@@ -1,0 +1,330 @@
+//! Image data: where images and labels come from. No randomness of training and no pixels of views live here.
+
+mod builder;
+pub mod cifar10;
+mod class_folders;
+mod concat;
+mod copies;
+pub mod depths;
+mod drawn_split;
+pub mod duplicates;
+mod encoded;
+pub mod error;
+pub mod fetch;
+pub mod findings;
+mod fingerprint;
+pub mod folder;
+pub mod format;
+pub mod hf_parquet;
+pub mod info;
+mod labels;
+pub mod labels_csv;
+mod layout;
+pub mod levels;
+mod lines;
+mod listing;
+pub mod look;
+mod names;
+mod origin;
+pub mod pack;
+mod parquet_table;
+pub mod passed_over;
+pub mod patterns;
+pub mod picture;
+mod split;
+pub mod splits;
+pub mod stl10;
+mod subset;
+mod table;
+mod table_files;
+mod tables;
+mod tar_samples;
+pub mod webdataset;
+mod words;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use builder::DatasetBuilder;
+pub use concat::ConcatSource;
+pub use error::DataError;
+pub use findings::Findings;
+pub use fingerprint::Fingerprints;
+pub use folder::OpenOptions;
+pub use levels::Levels;
+
+pub use subset::SubsetSource;
+
+pub use copies::Pools;
+
+use fingerprint::Fingerprint;
+use format::Found;
+use listing::{Labels, Pool};
+use passed_over::PassedOver;
+use words::{counted, verb};
+
+/// The name that stands for the embedded set where a folder is expected.
+pub const PATTERNS: &str = "patterns";
+
+/// That there is something at a path that is to be opened; looks at nothing in it.
+///
+/// # Errors
+/// There is nothing.
+pub fn require(path: &Path) -> Result<(), DataError> {
+    match path == Path::new(PATTERNS) || path.exists() {
+        true => Ok(()),
+        false => Err(DataError::NotFound { path: path.to_path_buf() }),
+    }
+}
+
+/// What the training images are called among the pools of a pre-training.
+pub(crate) const TRAIN: &str = "train";
+
+/// Warnings about skipped images name this many of them; all are counted.
+const NAMED_SKIPS: usize = 5;
+
+/// One decoded image.
+///
+/// # Shapes
+/// `pixels` is uint8, `[3, height, width]` (red, green, blue planes), row by row, 0-255.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    pub width: usize,
+    pub height: usize,
+    pub pixels: Vec<u8>,
+}
+
+/// A random-access collection of images.
+pub trait ImageSource: Send + Sync {
+    /// How many images there are.
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads image `index` (`0..len`) into `image`, reusing its buffer.
+    ///
+    /// # Errors
+    /// The file cannot be read or decoded any more; the error names it.
+    fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError>;
+
+    /// A short name of an image for people: a file name, or `train/17`.
+    fn name(&self, index: usize) -> String;
+
+    /// Where an image lies that lies in a file: the same path for the same image, however it was reached. In an
+    /// archive it is the archive's path, followed by the name within. Test images are known again by it among those of
+    /// [`Dataset::add_unlabeled`].
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        let _ = index;
+        None
+    }
+
+    /// What an image looks like, where that is known without reading it: copies are found by it.
+    fn look(&self, index: usize) -> Option<&look::Look> {
+        let _ = index;
+        None
+    }
+}
+
+/// Images with labels.
+#[derive(Clone)]
+pub struct LabeledImages {
+    pub images: Arc<dyn ImageSource>,
+    /// One class index (`0..class_names.len()`) per image.
+    pub labels: Vec<u16>,
+}
+
+/// A pool of images without labels.
+#[derive(Clone)]
+pub struct UnlabeledImages {
+    /// What a person calls it: `unlabeled`, a folder's path as it was given.
+    pub name: String,
+    pub images: Arc<dyn ImageSource>,
+}
+
+/// Everything that was found under one `--data`, plus every `--unlabeled`.
+#[derive(Clone)]
+pub struct Dataset {
+    /// `stl10`, `patterns`, or the name of the folder or file.
+    pub name: String,
+    pub class_names: Vec<String>,
+    pub train: Option<LabeledImages>,
+    pub test: Option<LabeledImages>,
+    pub unlabeled: Vec<UnlabeledImages>,
+    /// Predefined folds: zero-based indices into `train`.
+    pub folds: Option<Vec<Vec<usize>>>,
+    /// Identifies the data in a run directory: the same files give the same string.
+    pub fingerprint: String,
+    /// Identifies each part by itself.
+    pub parts: Fingerprints,
+    /// What a person should know about how it was opened, one sentence each (a split that was drawn).
+    pub notes: Vec<String>,
+    /// What was odd but not fatal, one sentence each (skipped files, missing fold file).
+    pub warnings: Vec<String>,
+    /// Files that could not be read and were left out.
+    pub skipped: usize,
+    /// Where no image has a label: why, and how labels would be given, for whoever needs some.
+    pub no_labels: Option<String>,
+    /// What was found, in figures and names, for the record of a run.
+    pub findings: Findings,
+    /// Training images (indices into `train`, sorted) that pre-training does not see, because they are copies of test images
+    /// ([`look_for_copies`](Self::look_for_copies)).
+    pub kept_from_pretraining: Vec<usize>,
+}
+
+impl Dataset {
+    /// Opens what `--data` names: the embedded set if `path` is exactly `patterns`, or a folder or file of one of the
+    /// kinds in [`mod@format`]. Images are decoded once, to find those that cannot be used.
+    ///
+    /// Labelled images that are not divided into training and test images are divided by a split that is drawn once
+    /// and saved ([`split_file`](OpenOptions::split_file)).
+    ///
+    /// # Errors
+    /// Nothing is there, it holds no data set, or a file of it is damaged; the classes are too few or too small; a drawn
+    /// split cannot be saved.
+    pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
+        let found = format::find(path.as_ref())?;
+        match found.list(Labels::Read)? {
+            Some(listing) => {
+                let passed_over = PassedOver::beside(&found, &listing);
+                let mut dataset = listing.open(options)?;
+                dataset.warnings.extend(passed_over.sentences());
+                Ok(dataset)
+            }
+            None => {
+                let mut dataset = Self::open_arrays(&found, options)?;
+                dataset.warnings.extend(options.split_file.as_deref().map(listing::unused_split));
+                Ok(dataset)
+            }
+        }
+    }
+
+    /// Opens the sets that are not lists of encoded images.
+    fn open_arrays(found: &Found, options: &OpenOptions) -> Result<Self, DataError> {
+        match found {
+            Found::Stl10 { folder } => stl10::open(folder),
+            Found::Cifar10 { folder } => cifar10::open(folder),
+            Found::Pack { file } => pack::open(file, Some(options.levels)),
+            _ => Ok(patterns::dataset()),
+        }
+    }
+
+    /// Adds the images of whatever [`open`](Self::open) opens, as `--unlabeled` names it, without their labels. Left
+    /// out are its own test images, by its division or a saved split (beside it, or
+    /// [`split_file`](OpenOptions::split_file)), and every image that is a test image of this data set (see
+    /// [`ImageSource::origin`]); how many is said. Skipped ones are counted in [`skipped`](Self::skipped) and reported in
+    /// [`warnings`](Self::warnings); the fingerprint takes the images in.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); all images are test images; the data set is then as it was.
+    pub fn add_unlabeled(&mut self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<(), DataError> {
+        let pool = Self::open_pool(path.as_ref(), options)?;
+        self.add_pool(path.as_ref(), pool).map(|_| ())
+    }
+
+    /// What `--unlabeled` names, without its own test images.
+    fn open_pool(path: &Path, options: &OpenOptions) -> Result<Pool, DataError> {
+        let found = match format::find(path) {
+            Err(DataError::UnknownDataset { path }) => return Err(DataError::NoPictures { path }),
+            found => found?,
+        };
+        match found.list(Labels::Ignored)? {
+            Some(listing) => {
+                let passed_over = PassedOver::beside(&found, &listing);
+                Ok(Pool { passed_over, ..listing.open_pool(options)? })
+            }
+            None => Ok(Self::open_arrays(&found, options)?.into_pool(path)),
+        }
+    }
+
+    /// Adds a pool but for the images that are test images of this data set; says how many are.
+    fn add_pool(&mut self, path: &Path, pool: Pool) -> Result<usize, DataError> {
+        let Pool { images, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
+        let (images, left_out) = self.without_test_pictures(images);
+        if images.is_empty() {
+            return Err(DataError::OnlyTestPictures { path: path.to_path_buf() });
+        }
+        if left_out > 0 {
+            self.notes.push(format!(
+                "{} of {} {} of the data and {} left out of pre-training",
+                counted(left_out, "image"),
+                path.display(),
+                verb(left_out, "is a test image", "are test images"),
+                verb(left_out, "is", "are")
+            ));
+        }
+        self.notes.extend(notes);
+        self.warnings.extend(warnings);
+        self.warnings.extend(passed_over.sentences());
+        self.warnings.extend(listing::describe(&skipped, path));
+        self.skipped += skipped.len();
+        self.findings.name_unreadable(&skipped);
+        let mut fingerprint = Fingerprint::new("with unlabelled folder");
+        fingerprint.bytes(self.fingerprint.as_bytes());
+        fingerprint.bytes(of_pool.as_bytes());
+        self.fingerprint = fingerprint.finish();
+        self.parts.add_unlabeled(&of_pool);
+        self.unlabeled.push(UnlabeledImages { name: path.display().to_string(), images });
+        Ok(left_out)
+    }
+
+    /// All but the test images, without labels.
+    fn into_pool(self, path: &Path) -> Pool {
+        let left_out = self.test.as_ref().map_or(0, |test| test.images.len());
+        let mut warnings = Vec::new();
+        if left_out > 0 {
+            warnings.push(listing::left_out(left_out, path));
+        }
+        let images = Arc::new(ConcatSource::from(self.pretraining_pool()));
+        Pool {
+            images,
+            sizes: Vec::new(),
+            skipped: Vec::new(),
+            fingerprint: self.fingerprint,
+            notes: self.notes,
+            warnings,
+            passed_over: PassedOver::default(),
+        }
+    }
+
+    /// The images of a pool that are no test images of this data set, and how many are.
+    fn without_test_pictures(&self, pool: Arc<dyn ImageSource>) -> (Arc<dyn ImageSource>, usize) {
+        let test = self.test.as_ref().map(|test| &test.images);
+        let tests: HashSet<PathBuf> =
+            test.into_iter().flat_map(|test| (0..test.len()).filter_map(|index| test.origin(index))).collect();
+        if tests.is_empty() {
+            return (pool, 0);
+        }
+        let is_test = |index: &usize| pool.origin(*index).is_some_and(|origin| tests.contains(&origin));
+        let kept: Vec<usize> = (0..pool.len()).filter(|index| !is_test(index)).collect();
+        match pool.len() - kept.len() {
+            0 => (pool, 0),
+            left_out => (Arc::new(SubsetSource::new(pool, kept)), left_out),
+        }
+    }
+
+    /// What a pre-training may learn from, in this order: the unlabelled split, every `--unlabeled`, and the training
+    /// images without their labels (`train`). [`ConcatSource`] makes one source of them.
+    pub fn pretraining_pool(&self) -> Vec<UnlabeledImages> {
+        let train = self.train.as_ref();
+        let train = train.map(|train| UnlabeledImages {
+            name: TRAIN.into(),
+            images: without(&train.images, &self.kept_from_pretraining),
+        });
+        self.unlabeled.iter().cloned().chain(train).collect()
+    }
+}
+
+/// The images without those at `left_out` (sorted).
+fn without(images: &Arc<dyn ImageSource>, left_out: &[usize]) -> Arc<dyn ImageSource> {
+    if left_out.is_empty() {
+        return Arc::clone(images);
+    }
+    let kept = (0..images.len()).filter(|index| left_out.binary_search(index).is_err()).collect();
+    Arc::new(SubsetSource::new(Arc::clone(images), kept))
+}
+
+#[cfg(test)]
+mod tests;

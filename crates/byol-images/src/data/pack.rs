@@ -1,0 +1,564 @@
+//! A data set decoded once into one file (`.byolpack`): images of limited size, labels, splits, names, and what tells
+//! whether the source has changed since. Afterwards it is mapped into memory, and any image is read without decoding.
+//!
+//! The file begins with `MAGIC`, then come the images' planes one after the other, an index in JSON, and a trailer:
+//! where the index begins (eight bytes, little-endian), its length (likewise), its SHA-256, and `MAGIC` again.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
+
+use image::imageops::FilterType;
+use image::{ImageBuffer, Luma};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::depths::Depths;
+use super::drawn_split::Saving;
+use super::encoded::{Archive, Skipped};
+use super::error::PictureProblem;
+use super::fingerprint::Fingerprint;
+use super::folder::OpenOptions;
+use super::format::{self, Found};
+use super::levels::Levels;
+use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
+use super::look::Look;
+use super::passed_over::PassedOver;
+use super::subset::SubsetSource;
+use super::{
+    DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages, origin, tables,
+    webdataset,
+};
+use crate::files::PARTIAL;
+
+pub(crate) const EXTENSION: &str = "byolpack";
+
+/// The shorter side of packed images unless another is asked for: enough for crops of 96 to 128 pixels.
+pub const DEFAULT_SIZE: usize = 160;
+
+const MAGIC: &[u8; 8] = b"byolpak1";
+const TRAILER: usize = 8 + 8 + 32 + 8;
+
+/// Images that are decoded before they are written.
+const AT_ONCE: usize = 256;
+
+/// Why a packed file cannot be used.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum PackProblem {
+    #[error("the file is cut off or is no packed data set; pack the data again")]
+    NotAPack,
+
+    #[error("the index is damaged; pack the data again")]
+    Damaged,
+
+    #[error(
+        "the source {source_path} has changed since it was packed ({how}); pack it again: byol data pack {source_path} \
+         --out {out} --size {size}{}{}",
+        .split.as_ref().map_or_else(String::new, |file| format!(" --split {file}")),
+        if *levels == Levels::Full { String::new() } else { format!(" --levels {levels}") }
+    )]
+    Stale {
+        source_path: String,
+        how: String,
+        out: String,
+        size: usize,
+        /// The file that was named for the split.
+        split: Option<String>,
+        levels: Levels,
+    },
+
+    #[error(
+        "its images of more than eight bits were packed with the levels {packed}, but {asked} are asked for; take those it \
+         has (--set levels={packed}), or pack it again with --levels {asked}"
+    )]
+    Levels { packed: Levels, asked: Levels },
+}
+
+/// What came of packing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Packed {
+    pub pictures: usize,
+    pub bytes: u64,
+    pub skipped: usize,
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Index {
+    name: String,
+    size: usize,
+    source: Source,
+    class_names: Vec<String>,
+    names: Vec<String>,
+    /// Width and height.
+    sizes: Vec<(usize, usize)>,
+    labels: Vec<Option<u16>>,
+    train: Vec<usize>,
+    test: Vec<usize>,
+    unlabeled: Vec<usize>,
+    /// SHA-256 of all pixels.
+    pixels: String,
+    fingerprint: String,
+    skipped: usize,
+    /// Which stored values are black and white.
+    #[serde(default)]
+    levels: Levels,
+    /// How many images that choice concerns; not known of packs of earlier versions.
+    #[serde(default)]
+    deep: Option<usize>,
+}
+
+/// What the images were read from.
+#[derive(Serialize, Deserialize)]
+struct Source {
+    path: String,
+    files: usize,
+    /// Of paths, sizes and times of change.
+    state: String,
+    split_file: Option<String>,
+    split_state: Option<String>,
+    /// Whether the split's file was named, and is not the one beside the data.
+    #[serde(default)]
+    split_named: bool,
+}
+
+/// Decodes the data at `path` into `out`, which is written whole or not at all. `size` limits the shorter side; smaller
+/// images stay as they are.
+///
+/// # Errors
+/// As [`Dataset::open`]; the data is mapped into memory already and needs no packing; `out` is there and is no packed file,
+/// or cannot be written.
+pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Result<Packed, DataError> {
+    format::find(path)?;
+    // The source is looked for again from other folders.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let found = format::find(path)?;
+    // Noted before anything is read, so that a change while packing shows.
+    let (files, state) = state_of(&found)?;
+    let Some(listing) = found.list(Labels::Read)? else {
+        return Err(DataError::NothingToPack { path: path.to_path_buf() });
+    };
+    // What is written over is an older pack at most, never a source or anything else of the user's.
+    if fs::metadata(out).is_ok_and(|metadata| metadata.len() > 0) && !is_pack(out) {
+        return Err(DataError::NotReplaced { path: out.to_path_buf() });
+    }
+    let mut temporary = out.as_os_str().to_owned();
+    temporary.push(".");
+    temporary.push(PARTIAL);
+    let temporary = PathBuf::from(temporary);
+    let packed = File::create(&temporary)
+        .map_err(DataError::io("create", &temporary))
+        .and_then(|file| write(file, &temporary, &listing, Source::new(path, files, state), size, options))
+        .and_then(|packed| fs::rename(&temporary, out).map_err(DataError::io("write", out)).map(|()| packed));
+    match packed {
+        Ok(mut packed) => {
+            packed.warnings.extend(PassedOver::beside(&found, &listing).sentences());
+            Ok(packed)
+        }
+        Err(error) => {
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+    }
+}
+
+fn write(
+    file: File,
+    path: &Path,
+    listing: &Listing,
+    mut source: Source,
+    size: usize,
+    options: &OpenOptions,
+) -> Result<Packed, DataError> {
+    let failed = |error: io::Error| DataError::Io { action: "write", path: path.to_path_buf(), source: error };
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    out.write_all(MAGIC).map_err(failed)?;
+    let mut written = MAGIC.len() as u64;
+    let mut pixels = Sha256::new();
+    let (mut kept, mut looks, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut all = Depths::default();
+    let done = AtomicUsize::new(0);
+    for start in (0..listing.pictures.len()).step_by(AT_ONCE) {
+        let end = (start + AT_ONCE).min(listing.pictures.len());
+        let decode = |image: &mut Image, index: usize| {
+            let outcome = listing.pictures[index].encoded.decode(options.levels, image).map(|stored| {
+                let depths = Depths::of(image, stored, options.levels);
+                (Look::of(image), depths, shrunk(image, size))
+            });
+            if let Some(on_progress) = &options.on_progress {
+                on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.pictures.len());
+            }
+            outcome
+        };
+        let decoded: Vec<Result<(Look, Depths, Image), PictureProblem>> =
+            (start..end).into_par_iter().map_init(Image::default, decode).collect();
+        for (index, outcome) in (start..end).zip(decoded) {
+            match outcome {
+                Ok((look, depths, image)) => {
+                    all.join(depths);
+                    looks.push(look);
+                    out.write_all(&image.pixels).map_err(failed)?;
+                    pixels.update(&image.pixels);
+                    written += image.pixels.len() as u64;
+                    kept.push(index);
+                    sizes.push((image.width, image.height));
+                }
+                Err(problem) if options.strict => {
+                    return Err(DataError::StrictPicture { path: listing.pictures[index].encoded.path(), problem });
+                }
+                Err(problem) => skipped.push(Skipped { path: listing.pictures[index].encoded.path(), problem }),
+            }
+        }
+    }
+    if kept.is_empty() && !skipped.is_empty() {
+        let count = skipped.len();
+        let Skipped { path: first, problem } = skipped.swap_remove(0);
+        return Err(DataError::NoReadablePicture { path: listing.root.clone(), count, first, problem });
+    }
+    let Divided { train, test, unlabeled, notes, warnings } =
+        listing.divide(Usable { indices: &kept, looks: &looks }, options.split_file.as_deref(), Saving::Save)?;
+    source.note_split(&listing.split_file, options.split_file.as_deref());
+    let places = |indices: &[usize]| -> Vec<usize> {
+        indices.iter().map(|index| kept.partition_point(|kept| kept < index)).collect()
+    };
+    let mut index = Index {
+        name: name_of(&listing.root),
+        size,
+        source,
+        class_names: listing.class_names.clone(),
+        names: kept.iter().map(|&index| listing.pictures[index].encoded.name.clone()).collect(),
+        sizes,
+        labels: kept.iter().map(|&index| listing.pictures[index].label).collect(),
+        train: places(&train),
+        test: places(&test),
+        unlabeled: places(&unlabeled),
+        pixels: pixels.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        fingerprint: String::new(),
+        skipped: skipped.len(),
+        levels: options.levels,
+        deep: Some(all.deep()),
+    };
+    index.fingerprint = index.identify();
+    let text = serde_json::to_vec(&index).map_err(|error| failed(error.into()))?;
+    let trailer = [&written.to_le_bytes()[..], &(text.len() as u64).to_le_bytes(), &Sha256::digest(&text), MAGIC];
+    out.write_all(&text).and_then(|()| out.write_all(&trailer.concat())).map_err(failed)?;
+    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    let mut all_warnings = listing.warnings.clone();
+    all_warnings.extend(warnings);
+    all_warnings.extend(all.warnings(options.levels));
+    all_warnings.extend(describe(&skipped, &listing.root));
+    Ok(Packed {
+        pictures: kept.len(),
+        bytes: written + (text.len() + TRAILER) as u64,
+        skipped: skipped.len(),
+        notes: listing.notes.iter().cloned().chain(notes).collect(),
+        warnings: all_warnings,
+    })
+}
+
+/// The image with its shorter side at most `size`, by the average of what each pixel covers (a triangle filter).
+fn shrunk(image: &mut Image, size: usize) -> Image {
+    let shorter = image.width.min(image.height);
+    if shorter <= size {
+        return std::mem::take(image);
+    }
+    let scaled = |side: usize| ((side * size + shorter / 2) / shorter).max(1);
+    let (width, height) = (scaled(image.width), scaled(image.height));
+    let mut pixels = Vec::with_capacity(3 * width * height);
+    for plane in image.pixels.chunks_exact(image.width * image.height) {
+        let whole = ImageBuffer::<Luma<u8>, &[u8]>::from_raw(image.width as u32, image.height as u32, plane);
+        if let Some(whole) = whole {
+            let small = image::imageops::resize(&whole, width as u32, height as u32, FilterType::Triangle);
+            pixels.extend_from_slice(small.as_raw());
+        }
+    }
+    Image { width, height, pixels }
+}
+
+/// How many files data is read from, and a hash of their paths, sizes and times of change.
+fn state_of(found: &Found) -> Result<(usize, String), DataError> {
+    let files = found.files()?;
+    let mut fingerprint = Fingerprint::new("state");
+    for file in &files {
+        add_state(&mut fingerprint, file);
+    }
+    Ok((files.len(), fingerprint.finish()))
+}
+
+fn add_state(fingerprint: &mut Fingerprint, file: &Path) {
+    fingerprint.bytes(file.as_os_str().as_encoded_bytes());
+    // A file that is not there has a state, too.
+    if let Ok(metadata) = fs::metadata(file) {
+        fingerprint.number(metadata.len());
+        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        fingerprint.bytes(&changed.map_or(0, |time| time.as_nanos()).to_le_bytes());
+    }
+}
+
+fn state_of_file(file: &Path) -> String {
+    let mut fingerprint = Fingerprint::new("state");
+    add_state(&mut fingerprint, file);
+    fingerprint.finish()
+}
+
+impl Source {
+    fn new(path: &Path, files: usize, state: String) -> Self {
+        let path = path.to_string_lossy().into_owned();
+        Source { path, files, state, split_file: None, split_state: None, split_named: false }
+    }
+
+    /// Notes the saved split that was used, if one was: the named one, or the one beside the data.
+    fn note_split(&mut self, beside: &Path, named: Option<&Path>) {
+        let file = named.unwrap_or(beside);
+        if file.is_file() {
+            // As the source, it is looked for again from other folders.
+            let file = file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
+            self.split_state = Some(state_of_file(&file));
+            self.split_file = Some(file.to_string_lossy().into_owned());
+            self.split_named = named.is_some();
+        }
+    }
+
+    /// The folder that the images' names begin in.
+    fn folder(&self) -> PathBuf {
+        let path = Path::new(&self.path);
+        match path.is_dir() {
+            true => path.to_path_buf(),
+            false => path.parent().map(Path::to_path_buf).unwrap_or_default(),
+        }
+    }
+
+    /// How the source has changed; nothing where it is as it was, or is not here.
+    fn change(&self) -> Option<String> {
+        let path = Path::new(&self.path);
+        if !path.exists() {
+            return None;
+        }
+        match format::find(path).and_then(|found| state_of(&found)) {
+            Err(error) => return Some(error.to_string()),
+            Ok((files, _)) if files != self.files => return Some(format!("{} files then, {files} now", self.files)),
+            Ok((_, state)) if state != self.state => return Some("files were renamed or rewritten".into()),
+            Ok(_) => {}
+        }
+        let file = self.split_file.as_deref()?;
+        (self.split_state != Some(state_of_file(Path::new(file)))).then(|| format!("{file} is not as it was"))
+    }
+}
+
+impl Index {
+    /// A hash of everything that training sees of the data. Where it came from, and when, has no part in it.
+    fn identify(&self) -> String {
+        let mut fingerprint = Fingerprint::new("pack");
+        fingerprint.number(self.size as u64);
+        fingerprint.bytes(self.pixels.as_bytes());
+        self.class_names.iter().for_each(|name| fingerprint.bytes(name.as_bytes()));
+        for ((name, label), size) in self.names.iter().zip(&self.labels).zip(&self.sizes) {
+            fingerprint.bytes(name.as_bytes());
+            fingerprint.number(label.map_or(0, |label| u64::from(label) + 1));
+            fingerprint.number(size.0 as u64);
+            fingerprint.number(size.1 as u64);
+        }
+        for part in [&self.train, &self.test, &self.unlabeled] {
+            fingerprint.number(part.len() as u64);
+            part.iter().for_each(|&index| fingerprint.number(index as u64));
+        }
+        fingerprint.finish()
+    }
+
+    /// Hashes of the parts by themselves: names, sizes and classes of their images.
+    fn identify_parts(&self) -> Fingerprints {
+        let part = |places: &[usize]| {
+            if places.is_empty() {
+                return String::new();
+            }
+            let mut fingerprint = Fingerprint::new("pack");
+            fingerprint.number(self.size as u64);
+            for &place in places {
+                fingerprint.bytes(self.names[place].as_bytes());
+                fingerprint.number(self.sizes[place].0 as u64);
+                fingerprint.number(self.sizes[place].1 as u64);
+                let class = self.labels[place].map(|label| self.class_names[usize::from(label)].as_str());
+                fingerprint.bytes(class.unwrap_or_default().as_bytes());
+            }
+            fingerprint.finish()
+        };
+        Fingerprints { train: part(&self.train), test: part(&self.test), unlabeled: part(&self.unlabeled) }
+    }
+
+    /// Where each image begins, if everything fits together and the images end at `end`.
+    fn starts(&self, end: usize) -> Option<Vec<usize>> {
+        let count = self.names.len();
+        let places = self.train.iter().chain(&self.test).chain(&self.unlabeled);
+        let mut labels = self.labels.iter().flatten();
+        let labeled = self.train.iter().chain(&self.test);
+        let sound = self.sizes.len() == count
+            && self.labels.len() == count
+            && places.into_iter().all(|&place| place < count)
+            && labeled.into_iter().all(|&place| self.labels[place].is_some())
+            && labels.all(|&label| usize::from(label) < self.class_names.len())
+            && self.sizes.iter().all(|&(width, height)| width > 0 && height > 0);
+        let mut at = MAGIC.len();
+        let mut starts = Vec::with_capacity(count);
+        for &(width, height) in &self.sizes {
+            starts.push(at);
+            at = width.checked_mul(height)?.checked_mul(3)?.checked_add(at)?;
+        }
+        (sound && at == end).then_some(starts)
+    }
+}
+
+/// Whether a file begins as a packed one.
+pub(crate) fn is_pack(path: &Path) -> bool {
+    let mut magic = [0; MAGIC.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *MAGIC
+}
+
+/// Opens a packed file, of whatever levels or of those that are asked for.
+///
+/// # Errors
+/// It is cut off or damaged, its source is here and has changed, or it was packed with other levels.
+pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataError> {
+    let wrong = |problem| DataError::Pack { path: path.to_path_buf(), problem: Box::new(problem) };
+    if fs::metadata(path).map_err(DataError::io("read", path))?.len() < (MAGIC.len() + TRAILER) as u64 {
+        return Err(wrong(PackProblem::NotAPack));
+    }
+    let archive = Archive::open(path)?;
+    let bytes = archive.bytes();
+    let (content, trailer) = bytes.split_at(bytes.len() - TRAILER);
+    let number = |at: usize| {
+        let bytes = trailer[at..at + 8].try_into().unwrap_or_default();
+        usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
+    };
+    let (start, length) = (number(0), number(8));
+    if !bytes.starts_with(MAGIC) || !trailer.ends_with(MAGIC) || start.checked_add(length) != Some(content.len()) {
+        return Err(wrong(PackProblem::NotAPack));
+    }
+    let text = &content[start..];
+    if Sha256::digest(text)[..] != trailer[16..48] {
+        return Err(wrong(PackProblem::Damaged));
+    }
+    let index: Index = serde_json::from_slice(text).map_err(|_| wrong(PackProblem::Damaged))?;
+    let starts = index.starts(start).ok_or_else(|| wrong(PackProblem::Damaged))?;
+    if let Some(how) = index.source.change() {
+        return Err(wrong(PackProblem::Stale {
+            source_path: index.source.path,
+            how,
+            out: path.display().to_string(),
+            size: index.size,
+            split: index.source.split_file.filter(|_| index.source.split_named),
+            levels: index.levels,
+        }));
+    }
+    let is_deep = index.deep.is_none_or(|deep| deep > 0);
+    if let Some(asked) = levels.filter(|&asked| is_deep && asked != index.levels) {
+        return Err(wrong(PackProblem::Levels { packed: index.levels, asked }));
+    }
+    let notes = match index.deep {
+        Some(deep) if deep > 0 => {
+            vec![format!("{deep} images of more than eight bits were packed with the levels {}", index.levels)]
+        }
+        _ => Vec::new(),
+    };
+    let folder = index.source.folder();
+    let parts = index.identify_parts();
+    let pictures: Arc<dyn ImageSource> =
+        Arc::new(PackedPictures { archive, starts, sizes: index.sizes, names: index.names, folder });
+    let subset = |places: &[usize]| -> Arc<dyn ImageSource> {
+        Arc::new(SubsetSource::new(Arc::clone(&pictures), places.to_vec()))
+    };
+    let labeled = |places: &[usize]| {
+        (!places.is_empty()).then(|| LabeledImages {
+            images: subset(places),
+            labels: places.iter().filter_map(|&place| index.labels[place]).collect(),
+        })
+    };
+    let unlabeled = (!index.unlabeled.is_empty())
+        .then(|| UnlabeledImages { name: "unlabeled".into(), images: subset(&index.unlabeled) });
+    let warnings = match index.skipped {
+        0 => Vec::new(),
+        skipped => vec![format!("{skipped} files could not be read when {} was packed", path.display())],
+    };
+    Ok(Dataset {
+        name: index.name,
+        train: labeled(&index.train),
+        test: labeled(&index.test),
+        unlabeled: unlabeled.into_iter().collect(),
+        class_names: index.class_names,
+        folds: None,
+        fingerprint: index.fingerprint,
+        parts,
+        notes,
+        warnings,
+        skipped: index.skipped,
+        no_labels: None,
+        findings: Findings::default(),
+        kept_from_pretraining: Vec::new(),
+    })
+}
+
+struct PackedPictures {
+    archive: Arc<Archive>,
+    starts: Vec<usize>,
+    sizes: Vec<(usize, usize)>,
+    names: Vec<String>,
+    /// Where the names begin, in the source.
+    folder: PathBuf,
+}
+
+impl ImageSource for PackedPictures {
+    fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
+        let (Some(&start), Some(&(width, height))) = (self.starts.get(index), self.sizes.get(index)) else {
+            return Err(DataError::IndexOutOfRange { source_name: "the pack".into(), index, len: self.len() });
+        };
+        (image.width, image.height) = (width, height);
+        image.pixels.clear();
+        image.pixels.extend_from_slice(&self.archive.bytes()[start..start + 3 * width * height]);
+        Ok(())
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.names.get(index).cloned().unwrap_or_default()
+    }
+
+    /// That of the source's image, whether it is there or not.
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        self.names.get(index).map(|name| origin::of(&self.folder.join(name)))
+    }
+}
+
+impl Found {
+    /// The files that data is read from, sorted. Nothing is decoded.
+    fn files(&self) -> Result<Vec<PathBuf>, DataError> {
+        let mut files = match self {
+            Found::Parquet { shards, .. } => shards.clone(),
+            Found::WebDataset { root, shards } => {
+                shards.iter().cloned().chain(webdataset::class_names_file(root)).collect()
+            }
+            Found::Patterns | Found::Stl10 { .. } | Found::Cifar10 { .. } | Found::Pack { .. } => Vec::new(),
+            Found::Csv { .. } | Found::Folder { .. } => {
+                let listing = self.list(Labels::Ignored)?;
+                let pictures = listing.iter().flat_map(|listing| &listing.pictures);
+                let mut files: Vec<PathBuf> = pictures.map(|listed| listed.encoded.path()).collect();
+                files.extend(listing.iter().flat_map(|listing| listing.read_files.clone()));
+                if let Found::Folder { folder } = self {
+                    files.extend(tables::find(folder)?.into_iter().flatten().map(|(table, _)| table));
+                }
+                files
+            }
+        };
+        files.sort();
+        Ok(files)
+    }
+}

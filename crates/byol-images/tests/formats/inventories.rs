@@ -1,0 +1,158 @@
+//! What `byol data info` says.
+
+use super::*;
+use byol_images::data::format::Format;
+use byol_images::data::info::DataInfo;
+
+#[test]
+fn sizes_classes_imbalance_damage_and_duplicates() {
+    let root = tempfile::tempdir().unwrap();
+    let wave = |path: &str, kind: u32, side: u32| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let value = |x: u32, y: u32| {
+            let (x, y) = (f64::from(x) / f64::from(side), f64::from(y) / f64::from(side));
+            (128.0 + 100.0 * (f64::from(kind) * 1.7 + 9.0 * x + f64::from(kind) * 3.1 * x * y).sin()) as u8
+        };
+        image::RgbImage::from_fn(side, side, |x, y| image::Rgb([value(x, y); 3])).save(path).unwrap();
+    };
+    for number in 0..6 {
+        wave(&format!("train/many/{number}.png"), number, 40);
+    }
+    wave("train/few/6.jpg", 6, 40);
+    wave("train/few/7.png", 7, 64);
+    wave("test/many/same.png", 2, 40);
+    let original = image::open(root.path().join("train/many/3.png")).unwrap();
+    let scaled = original.resize_exact(90, 70, image::imageops::FilterType::Triangle);
+    scaled.save(root.path().join("test/many/scaled.png")).unwrap();
+    wave("test/few/other.png", 30, 40);
+    write(&root.path().join("test/few/bad.png"), b"x");
+    let info = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap();
+    assert_eq!((info.kind, info.damaged.len()), (Format::ClassFolders, 1));
+    let text = info.to_string();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    contains(
+        &words,
+        &[
+            "train 8 40-64 x 40-64 (median 40 x 40)",
+            "test 3 40-90 x 40-70 (median 40 x 40)",
+            "files: 1 .jpg, 10 .png",
+            "class train test few 2 1 many 6 2",
+            "imbalance: `many` has 6 training images, `few` 2 (3.0 times as many)",
+            "duplicates: 1 test image is in train also, 1 looks like one there",
+            "test/many/same.png equals train/many/2.png",
+            "test/many/scaled.png looks like train/many/3.png",
+            "damaged: 1",
+            "bad.png: the content is neither",
+        ],
+    );
+    assert!(!words.contains("other.png"), "{text}");
+}
+
+#[test]
+fn looking_writes_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("a"), 5, 0);
+    class(&root.path().join("b"), 5, 9);
+    let info = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap();
+    contains(&info.notes[0], &["8 for training, 2 for the test", "will be drawn and saved in"]);
+    assert!(!root.path().join("byol-split.csv").exists());
+    let dataset = open(root.path());
+    assert_eq!(dataset.train.unwrap().labels.len(), 8);
+}
+
+fn inspect(path: &Path) -> DataInfo {
+    DataInfo::inspect(path, &OpenOptions::default()).unwrap()
+}
+
+#[test]
+fn what_cannot_be_divided_is_described_and_the_reason_told() {
+    let root = tempfile::tempdir().unwrap();
+    for number in 0..4 {
+        scene(&root.path().join(format!("cat/{number}.png")), number);
+    }
+    scene(&root.path().join("emu/4.png"), 4);
+    let info = inspect(root.path());
+    contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable image, but needs two"]);
+    assert_eq!(info.splits[0].per_class, Some(vec![4, 1]));
+    let text = info.to_string();
+    contains(
+        &text,
+        &["class        labelled", "emu                 1", "as --data, `byol run` refuses it: class `emu`"],
+    );
+
+    // A class that the saved split does not know.
+    scene(&root.path().join("emu/5.png"), 5);
+    drop(open(root.path()));
+    scene(&root.path().join("gnu/6.png"), 6);
+    scene(&root.path().join("gnu/7.png"), 7);
+    let info = inspect(root.path());
+    contains(info.refused.as_deref().unwrap(), &["class `gnu` is not in the saved train/test split"]);
+    assert_eq!(info.splits[0].per_class, Some(vec![4, 2, 2]));
+    assert_eq!(info.refused.unwrap(), refusal(root.path()));
+}
+
+#[test]
+fn a_folder_without_classes_is_what_unlabeled_takes() {
+    let root = tempfile::tempdir().unwrap();
+    for (number, name) in
+        ["2019/a.png", "2019/b.png", "2020/trip/c.png", "2020/d.png", "loose.png"].into_iter().enumerate()
+    {
+        scene(&root.path().join(name), number as u32);
+    }
+    let info = inspect(root.path());
+    assert_eq!((info.kind, info.as_unlabeled), (Format::Folder, Some(5)));
+    contains(
+        &info.to_string(),
+        &[
+            "unlabeled           5",
+            "as --data, `byol run` refuses it: 1 image lies beside the class folders",
+            "as --unlabeled, it gives 5 images without labels to pre-training",
+        ],
+    );
+    // Years that may be classes.
+    fs::remove_file(root.path().join("loose.png")).unwrap();
+    let info = inspect(root.path());
+    assert_eq!((info.kind, info.as_unlabeled, info.refused), (Format::ClassFolders, Some(4), None));
+}
+
+#[test]
+fn pools_are_described_as_a_run_would_take_them() {
+    let (root, pool) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..6 {
+        scene(&root.path().join(format!("train/cat/{number}.png")), number);
+        scene(&root.path().join(format!("train/dog/{number}.png")), 10 + number);
+        scene(&root.path().join(format!("test/{}/{number}.png", ["cat", "dog"][number as usize % 2])), 20 + number);
+    }
+    fs::copy(root.path().join("test/cat/0.png"), pool.path().join("copy.png")).unwrap();
+    stored_anew(&root.path().join("test/dog/1.png"), &pool.path().join("again.jpg"));
+    fs::copy(root.path().join("train/dog/1.png"), pool.path().join("twice.png")).unwrap();
+    scene(&pool.path().join("new.png"), 40);
+    write(&pool.path().join("bad.png"), b"x");
+    write(&pool.path().join("raw.cr2"), b"x");
+    // Test images by their files.
+    let within = root.path().join("test");
+    let pools = [pool.path().to_path_buf(), root.path().to_path_buf()];
+    let info = DataInfo::inspect_with(root.path(), &pools, &OpenOptions::default()).unwrap();
+    let [first, second] = &info.pools[..] else { panic!("two pools") };
+    assert_eq!(
+        (first.images, first.left_out.test_exact, first.left_out.test_near, first.left_out.repeated),
+        (4, 1, 1, 1)
+    );
+    assert_eq!((second.images, second.left_out.repeated), (12, 12), "the data's own training images count once");
+    assert_eq!(info.damaged.len(), 1);
+    contains(
+        &info.to_string(),
+        &[
+            "--unlabeled",
+            "2 images of ",
+            "left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
+            "test images of",
+            ".cr2",
+            "an accuracy from 6 test images is uncertain by up to",
+            "bad.png: the content is neither",
+        ],
+    );
+    let message = DataInfo::inspect_with(root.path(), &[within], &OpenOptions::default()).unwrap_err().to_string();
+    contains(&message, &["are test images, so none is left to pre-train on"]);
+}

@@ -1,0 +1,9 @@
+//! Run directory → table, page and explanation ([`report`]); the page live ([`watch`]); and the images that it shows ([`gallery`]).
+//! Nothing here needs libtorch. [`byol`](https://docs.rs/byol) re-exports what belongs to its surface.
+
+pub mod gallery;
+pub mod report;
+pub mod watch;
+
+pub(crate) use byol_images::{augment, data, files, nearest, random, statistics};
+pub(crate) use byol_runs::{plan, run};

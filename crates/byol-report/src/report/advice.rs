@@ -1,0 +1,405 @@
+//! What to do next, computed from what a run recorded: at most three pieces of advice, the one that is worth most first,
+//! each with the command that follows it.
+
+use super::best::{Best, best};
+use super::compare::{Outcome, confusion};
+use super::explain::{Explanation, MOST_TEST_IMAGES};
+use super::load::RunData;
+use super::words;
+use crate::data::PATTERNS;
+use crate::run::command::{CommandRecord, shell_word};
+use crate::run::record::{Control, LabelBudget, ResultName, Stage};
+use crate::statistics::wilson;
+
+/// Advice that is given at most.
+const MOST: usize = 3;
+/// Image passes from which a ResNet-18 at 64 px began to gain on natural photographs in this project's own trials
+/// (docs/experiments.md).
+pub const FEW_PASSES: u64 = 200_000;
+/// An interval wider than this to either side says little about a classifier.
+const WIDE: f64 = 0.075;
+/// What a test should come to where there is no difference to be told.
+const NARROW: f64 = 0.08;
+/// Images below which weights that were learned from 1.2 million hardly can be matched in a run of hours.
+const FEW_IMAGES: usize = 100_000;
+/// A class that is right this much less often than all are is worth labels of its own.
+const WEAK: f64 = 0.1;
+/// Accuracy that is gained from one label budget to the next, from which more labels promise more.
+const RISING: f64 = 0.03;
+
+/// One thing to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advice {
+    pub kind: Kind,
+    /// Why, and what: one or two sentences.
+    pub text: String,
+    /// To be pasted into a shell.
+    pub commands: Vec<String>,
+    /// What it promises: advice that is worth more comes first.
+    worth: f64,
+}
+
+/// What advice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Images that are not used as they should be.
+    Repair,
+    Weights,
+    MoreTestImages,
+    MoreLabels,
+    MorePasses,
+    /// Nothing is amiss: the classifier is used.
+    Use,
+}
+
+impl Kind {
+    pub fn heading(self) -> &'static str {
+        match self {
+            Kind::Repair => "Look at the data",
+            Kind::Weights => "Begin with given weights",
+            Kind::MoreTestImages => "Test on more images",
+            Kind::MoreLabels => "Label more images",
+            Kind::MorePasses => "Pre-train longer",
+            Kind::Use => "Use the classifier",
+        }
+    }
+}
+
+/// What to do next with a run; nothing while it goes on without a result, or where nothing tells.
+pub fn advice(run: &RunData, explanation: &Explanation) -> Vec<Advice> {
+    if !run.finished() {
+        return Vec::new();
+    }
+    let best = best(run);
+    let mut found: Vec<Advice> = [
+        repair(run),
+        weights(run),
+        more_test_images(run, explanation, best.as_ref()),
+        more_labels(run, best.as_ref()),
+        more_passes(run, explanation),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    found.sort_by(|a, b| b.worth.total_cmp(&a.worth));
+    found.truncate(MOST);
+    if found.is_empty() {
+        found.extend(use_it(run, best.as_ref()));
+    }
+    found
+}
+
+/// The run directory as whoever made the report named it.
+fn place(run: &RunData) -> String {
+    match run.place.as_os_str().is_empty() {
+        true => words::quoted(&run.name),
+        false => words::quoted(&run.place.to_string_lossy()),
+    }
+}
+
+/// A run beside this one.
+fn beside(run: &RunData, what: &str) -> String {
+    let path = match run.place.as_os_str().is_empty() {
+        true => run.name.clone(),
+        false => run.place.to_string_lossy().trim_end_matches(['/', '\\']).to_owned(),
+    };
+    words::quoted(&format!("{path}-{what}"))
+}
+
+/// What the run was begun with, as it was typed; absent in runs of earlier versions.
+fn typed(run: &RunData) -> Option<&CommandRecord> {
+    run.command.as_ref().filter(|record| !record.data.as_os_str().is_empty())
+}
+
+/// Where the data lies; a name to be replaced where that is not recorded.
+fn place_of_data(run: &RunData) -> String {
+    if let Some(record) = typed(run) {
+        return shell_word(&record.data);
+    }
+    let root = run.test_images.as_ref().and_then(|images| images.root.as_deref());
+    match (root, run.summary.as_ref().map(|summary| summary.data.name.as_str())) {
+        (Some(root), _) => words::quoted(root),
+        (None, Some(PATTERNS)) => PATTERNS.to_owned(),
+        (None, _) => "DATA".to_owned(),
+    }
+}
+
+/// `--data` and `--unlabeled` of the run.
+fn data(run: &RunData) -> String {
+    if let Some(record) = typed(run) {
+        let pools = record.unlabeled.iter().map(|pool| format!(" --unlabeled {}", shell_word(pool)));
+        return format!("--data {}{}", shell_word(&record.data), pools.collect::<String>());
+    }
+    let summary = run.summary.as_ref();
+    let mut text = format!("--data {}", place_of_data(run));
+    // `unlabeled` and `train` are splits of the data itself.
+    let pools = summary.iter().flat_map(|summary| &summary.data.unlabeled);
+    for pool in pools.filter(|pool| !matches!(pool.name.as_str(), "train" | "unlabeled")) {
+        text.push_str(&format!(" --unlabeled {}", words::quoted(&pool.name)));
+    }
+    text
+}
+
+/// What is wrong with the data: labels that contradict each other, test images that are trained on, files that cannot be read.
+fn repair(run: &RunData) -> Option<Advice> {
+    let known = &run.summary.as_ref()?.data;
+    let (mut texts, mut worth) = (Vec::new(), 1.0);
+    if let Some(found) = &known.findings.test_in_train
+        && found.exact + found.near > 0
+    {
+        let images = (found.exact + found.near) as u64;
+        // Of a test that is trained on, no accuracy tells anything.
+        worth = if images * 20 >= known.test_images as u64 { 7.0_f64 } else { 4.0 };
+        texts.push(format!(
+            "{} {} of training images ({} exact), so accuracies come out too high: remove them from one of the two.",
+            words::plural(images, "test image"),
+            if images == 1 { "is a copy" } else { "are copies" },
+            found.exact,
+        ));
+    }
+    let contradictions = &known.findings.contradictions;
+    let exact = contradictions.iter().filter(|found| found.exact).count() as u64;
+    if let Some(first) = contradictions.first() {
+        worth = worth.max(if exact > 0 { 3.0 } else { 1.0 });
+        let named: Vec<String> =
+            first.images.iter().take(2).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
+        let all = contradictions.len() as u64;
+        texts.push(format!(
+            "{} {} there under several labels ({}), so a label {} wrong: correct it.",
+            words::plural(all, "image"),
+            if all == 1 { "is" } else { "are" },
+            named.join(", "),
+            if first.exact { "is" } else { "may be" },
+        ));
+    }
+    let skipped = known.skipped as u64;
+    if skipped > 0 {
+        worth = worth.max(1.0 + (skipped as f64 / 100.0).min(1.0));
+        texts.push(format!(
+            "{} could not be read and {} not used.",
+            words::plural(skipped, "file"),
+            if skipped == 1 { "was" } else { "were" },
+        ));
+    }
+    if texts.is_empty() {
+        return None;
+    }
+    let one = texts.len() == 1 && texts[0].starts_with("1 ");
+    texts.push(format!("The command names {}.", if one { "it" } else { "them" }));
+    let command = format!("byol data info {}", data(run).trim_start_matches("--data "));
+    Some(Advice { kind: Kind::Repair, text: texts.join(" "), commands: vec![command], worth })
+}
+
+/// Images of every kind that pre-training had.
+fn images(run: &RunData) -> usize {
+    let summary = run.summary.as_ref();
+    summary.map_or(0, |summary| summary.data.unlabeled.iter().map(|pool| pool.images).sum())
+}
+
+fn weights(run: &RunData) -> Option<Advice> {
+    let summary = run.summary.as_ref()?;
+    let images = images(run);
+    // The embedded set is drawn: photographs teach nothing about it.
+    if run.control() == Control::Given
+        || images == 0
+        || images >= FEW_IMAGES
+        || summary.data.name == PATTERNS
+        || run.pretraining().is_none()
+    {
+        return None;
+    }
+    Some(Advice {
+        kind: Kind::Weights,
+        text: format!(
+            "{} to learn from are few. Weights that were trained on ImageNet's 1.2 million photographs usually do better at \
+             once, and show what your own images add to them.",
+            words::plural(images as u64, "image")
+        ),
+        commands: vec![format!("byol run {} --weights imagenet --out {}", data(run), beside(run, "imagenet"))],
+        worth: if images < FEW_IMAGES / 10 { 6.0 } else { 3.0 },
+    })
+}
+
+/// More test images: where a difference is undecided, or the accuracy itself is uncertain.
+fn more_test_images(run: &RunData, explanation: &Explanation, best: Option<&Best>) -> Option<Advice> {
+    let images = run.test_labels()?.len() as u64;
+    let main = explanation.comparisons.iter().filter(|found| found.name == ResultName::ByolFinetuned);
+    let undecided = main.filter(|found| found.outcome() == Some(Outcome::Undecided)).filter_map(|found| {
+        let needed = found.paired.as_ref()?.images_needed?;
+        (needed > images && needed <= MOST_TEST_IMAGES).then_some((needed, found.difference()))
+    });
+    let best = best?;
+    let half_width = |of: u64| {
+        let right = (best.accuracy.mean * of as f64).round() as u64;
+        wilson(right.min(of), of).map_or(1.0, |(low, high)| (high - low) / 2.0)
+    };
+    let own = half_width(images);
+    // A difference that takes a tenfold test is no aim; an accuracy that can be trusted is.
+    let (wanted, text) = match undecided.min_by_key(|&(needed, _)| needed) {
+        Some((needed, difference)) if needed <= 20 * images => (
+            needed,
+            format!(
+                "{} cannot tell {} from chance; some {} could.",
+                words::plural(images, "test image"),
+                words::size(difference),
+                words::about(needed)
+            ),
+        ),
+        _ if own > WIDE => {
+            let wanted = (10..10_000).map(|tens| 10 * tens).find(|&of| of > images && half_width(of) <= NARROW)?;
+            let points = |share: f64| format!("{:.0} points", 100.0 * share);
+            (
+                wanted,
+                format!(
+                    "An accuracy from {} is uncertain by {} to either side; from {} by {}.",
+                    words::plural(images, "image"),
+                    points(own),
+                    words::count(wanted),
+                    points(half_width(wanted))
+                ),
+            )
+        }
+        _ => return None,
+    };
+    Some(Advice {
+        kind: Kind::MoreTestImages,
+        text: format!(
+            "{text} Label some {} more and put them into the test: into the folder of the test images, or as lines `path,test` into \
+             byol-split.csv where the split was drawn.",
+            words::about(wanted - images)
+        ),
+        commands: vec![format!("byol run {} --out {}", data(run), beside(run, "more-tests"))],
+        worth: if own > WIDE { 5.0 } else { 3.5 },
+    })
+}
+
+/// More labels: where accuracy still rises from budget to budget, or a class lies behind.
+fn more_labels(run: &RunData, best: Option<&Best>) -> Option<Advice> {
+    let best = best?;
+    let budgets = run.budgets();
+    let (before, last) = match budgets.as_slice() {
+        [.., before, last] => (Some(*before), *last),
+        [last] => (None, *last),
+        [] => return None,
+    };
+    let now = run.accuracy(best.name, last)?.mean;
+    let gained = before.and_then(|before| Some((before, now - run.accuracy(best.name, before)?.mean)));
+    let rising = gained.filter(|&(_, gained)| gained >= RISING);
+    let weak = weakest(run, best.name, last).filter(|&(_, accuracy)| now - accuracy >= WEAK);
+    let mut texts = Vec::new();
+    if let Some((before, gained)) = rising {
+        texts.push(format!(
+            "From {} to {} accuracy rose by {}: more labels promise more.",
+            words::budget(before),
+            words::budget(last),
+            words::size(gained)
+        ));
+    }
+    if let Some((class, accuracy)) = weak {
+        texts.push(format!(
+            "The class that needs them most is {}: {} of its test images are right.",
+            run.class_name(class),
+            words::percent(accuracy)
+        ));
+    }
+    if texts.is_empty() || last != LabelBudget::All {
+        return None;
+    }
+    let pools = run.summary.iter().flat_map(|summary| &summary.data.unlabeled);
+    let pool = pools.into_iter().map(|pool| pool.name.as_str()).find(|&name| name != "train" && name != "unlabeled");
+    texts.push("The images that the classifier is least sure of teach it most.".to_owned());
+    Some(Advice {
+        kind: Kind::MoreLabels,
+        text: texts.join(" "),
+        commands: vec![
+            format!(
+                "byol predict --from {} {} --out predictions.csv",
+                place(run),
+                words::quoted(pool.unwrap_or("FOLDER"))
+            ),
+            format!("byol run {} --out {}", data(run), beside(run, "more-labels")),
+        ],
+        worth: 2.0 + rising.map_or(0.0, |(_, gained)| 20.0 * gained).min(2.5),
+    })
+}
+
+/// The class with the lowest test accuracy.
+fn weakest(run: &RunData, name: ResultName, budget: LabelBudget) -> Option<(u16, f64)> {
+    let accuracies = confusion(run, name, budget)?.class_accuracies();
+    let known =
+        accuracies.iter().enumerate().filter_map(|(class, accuracy)| Some((u16::try_from(class).ok()?, (*accuracy)?)));
+    known.min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// More passes: where there were few, or k-NN accuracy still rises.
+fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
+    let found = run.pretraining()?;
+    let per_epoch = found.images / (found.epochs as u64).max(1);
+    let ahead = |budget: LabelBudget| {
+        explanation.comparisons.iter().any(|found| {
+            found.name == ResultName::ByolFinetuned && found.budget == budget && found.outcome() == Some(Outcome::Ahead)
+        })
+    };
+    let everywhere = !run.budgets().is_empty() && run.budgets().into_iter().all(ahead);
+    if per_epoch == 0 || found.ended_by.as_deref() == Some("patience") {
+        return None;
+    }
+    let few = found.images < FEW_PASSES;
+    if !few && (everywhere || !super::explain::still_rising(&run.epochs(Stage::Pretrain, None, 0))) {
+        return None;
+    }
+    // As long again where there were enough to begin with.
+    let wanted = if few { FEW_PASSES - found.images } else { found.images };
+    let epochs = wanted.div_ceil(per_epoch);
+    let passes = epochs * per_epoch;
+    let seconds = passes as f64 / found.images_per_second.max(f64::MIN_POSITIVE);
+    let why = match few {
+        true => format!(
+            "Pre-training saw {} image passes; gains begin near {}.",
+            words::count(found.images),
+            words::count(FEW_PASSES)
+        ),
+        false => "k-NN accuracy was still rising when pre-training ended.".to_owned(),
+    };
+    let shortfall = found.images as f64 / FEW_PASSES as f64;
+    Some(Advice {
+        kind: Kind::MorePasses,
+        text: format!(
+            "{why} {} more are {} passes, about {} at the {:.1} images/s that were measured.",
+            words::plural(epochs, "epoch"),
+            words::count(passes),
+            words::duration(seconds),
+            found.images_per_second
+        ),
+        commands: vec![format!("byol run --resume {} --more-epochs {epochs}", place(run))],
+        worth: match (few, everywhere) {
+            (true, false) => 4.5 - shortfall.min(1.0),
+            (true, true) => 2.5 - shortfall.min(1.0),
+            (false, _) => 2.5,
+        },
+    })
+}
+
+/// All is well: predictions and an export.
+fn use_it(run: &RunData, best: Option<&Best>) -> Option<Advice> {
+    let best = best?;
+    let name = place(run);
+    Some(Advice {
+        kind: Kind::Use,
+        text: format!(
+            "Nothing in this run asks for more: {} with {} is right about {}. Predict new images with it, or take it to other \
+             programs.",
+            words::classifier(best.name),
+            words::budget(best.budget),
+            words::percent(best.accuracy.mean)
+        ),
+        commands: vec![
+            format!("byol predict --from {name} FOLDER --out predictions.csv"),
+            format!("byol export --from {name} --out classifier.onnx"),
+        ],
+        worth: 0.0,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! The report: from a run directory to a table, a page and an explanation. It reads the run directory and nothing else;
+//! nothing here trains, evaluates, or looks at images other than the gallery's.
+
+pub mod ablation;
+pub mod advice;
+pub mod best;
+mod chart;
+pub mod compare;
+pub mod explain;
+pub mod html;
+mod load;
+pub mod table;
+pub mod words;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::path::{Path, PathBuf};
+
+use crate::nearest::path_hint;
+use crate::run::directory::runs_hint;
+
+pub use explain::{Explanation, explain};
+pub(crate) use load::name_of;
+pub use load::{RunData, Sheets, load};
+pub use words::label;
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    #[error(
+        "{} is not a run directory: it holds none of config.toml, metrics.jsonl, predictions.jsonl and summary.json; \
+         name the folder that a run was told to write to{}",
+        .0.display(), runs_hint(.0)
+    )]
+    NotARun(PathBuf),
+    #[error("{} does not exist; name the directory of a run{}", .0.display(), path_hint(.0))]
+    Missing(PathBuf),
+    #[error("failed to read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} line {line} is damaged ({reason}); remove that line to report on the rest", path.display())]
+    Line { path: PathBuf, line: usize, reason: String },
+    #[error("{} is damaged ({reason}); remove it to report on the rest", path.display())]
+    File { path: PathBuf, reason: String },
+    #[error(
+        "{} is damaged ({reason}); `byol ablate` with --resume writes it anew from the runs beside it",
+        path.display()
+    )]
+    Record { path: PathBuf, reason: String },
+    #[error("no run was named: name at least one run directory")]
+    NoRuns,
+    #[error("failed to write {}: {source}; check that the folder is writable and the disk not full", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+}
+
+/// Reads the run directory `run` and writes its `report.html`, whole or not at all. Returns the page's path.
+///
+/// # Errors
+/// See [`load()`]; and [`ReportError::Write`].
+pub fn write(run: &Path) -> Result<PathBuf, ReportError> {
+    write_comparison(&[run], &run.join("report.html"))
+}
+
+/// Reads several run directories and writes one page that compares them, whole or not at all. Returns `page`.
+///
+/// # Errors
+/// See [`load()`]; [`ReportError::NoRuns`] and [`ReportError::Write`].
+pub fn write_comparison(runs: &[&Path], page: &Path) -> Result<PathBuf, ReportError> {
+    let runs = runs.iter().map(|run| load(run)).collect::<Result<Vec<_>, _>>()?;
+    let text = html::render(&runs)?;
+    write_page(page, &text)
+}
+
+/// Writes a page whole or not at all. Returns its path.
+fn write_page(page: &Path, text: &str) -> Result<PathBuf, ReportError> {
+    let failed = |path: &Path, source| ReportError::Write { path: path.to_owned(), source };
+    let mut name = std::ffi::OsString::from(".");
+    name.push(page.file_name().unwrap_or_default());
+    name.push(format!(".{}.part", std::process::id()));
+    let part = page.with_file_name(name);
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, page));
+    if let Err(source) = written {
+        // The page was not replaced; what is left of the partial file is of no use, and failing to remove it changes
+        // nothing about the error.
+        let _ = std::fs::remove_file(&part);
+        return Err(failed(page, source));
+    }
+    Ok(page.to_owned())
+}

@@ -1,0 +1,213 @@
+//! Names and numbers as people read them. Nothing here decides what is said.
+
+use crate::run::record::{LabelBudget, ResultName};
+
+/// The name that `summary.json` uses.
+pub fn key(name: ResultName) -> &'static str {
+    match name {
+        ResultName::Supervised => "supervised",
+        ResultName::ByolFinetuned => "byol_finetuned",
+        ResultName::ByolLinear => "byol_linear",
+        ResultName::ByolKnn => "byol_knn",
+        ResultName::RandomLinear => "random_linear",
+        ResultName::RandomKnn => "random_knn",
+        ResultName::GivenFinetuned => "given_finetuned",
+        ResultName::GivenLinear => "given_linear",
+        ResultName::GivenKnn => "given_knn",
+    }
+}
+
+/// A classifier in a sentence.
+pub fn classifier(name: ResultName) -> &'static str {
+    match name {
+        ResultName::Supervised => "the supervised baseline",
+        ResultName::ByolFinetuned => "fine-tuned BYOL",
+        ResultName::ByolLinear => "linear evaluation of BYOL",
+        ResultName::ByolKnn => "k-NN evaluation of BYOL",
+        ResultName::RandomLinear => "linear evaluation of a random encoder",
+        ResultName::RandomKnn => "k-NN evaluation of a random encoder",
+        ResultName::GivenFinetuned => "the fine-tuned given weights",
+        ResultName::GivenLinear => "linear evaluation of the given weights",
+        ResultName::GivenKnn => "k-NN evaluation of the given weights",
+    }
+}
+
+/// A classifier in a legend.
+pub fn label(name: ResultName) -> &'static str {
+    match name {
+        ResultName::Supervised => "supervised baseline",
+        ResultName::ByolFinetuned => "BYOL, fine-tuned",
+        ResultName::ByolLinear => "BYOL, linear",
+        ResultName::ByolKnn => "BYOL, k-NN",
+        ResultName::RandomLinear => "random encoder, linear",
+        ResultName::RandomKnn => "random encoder, k-NN",
+        ResultName::GivenFinetuned => "given weights, fine-tuned",
+        ResultName::GivenLinear => "given weights, linear",
+        ResultName::GivenKnn => "given weights, k-NN",
+    }
+}
+
+/// `10 labels per class`, `all labels`.
+pub fn budget(budget: LabelBudget) -> String {
+    match budget {
+        LabelBudget::PerClass(1) => "1 label per class".to_owned(),
+        LabelBudget::PerClass(labels) => format!("{} labels per class", count(labels as u64)),
+        LabelBudget::Folds => "predefined folds".to_owned(),
+        LabelBudget::DrawnFolds => "folds drawn here".to_owned(),
+        LabelBudget::All => "all labels".to_owned(),
+    }
+}
+
+/// `1,234,567`
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 epoch`, `2,000 epochs`
+pub fn plural(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {one}s", count(number)) }
+}
+
+/// A share of 1 as `61.2%`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
+}
+
+/// A share of 1 as `61%`.
+pub fn whole_percent(share: f64) -> String {
+    format!("{:.0}%", 100.0 * share)
+}
+
+/// A number that is an estimate, rounded up to two digits: `300`, `1,300`.
+pub fn about(number: u64) -> String {
+    let step = 10u64.pow(number.max(1).ilog10().saturating_sub(1));
+    count(number.div_ceil(step) * step)
+}
+
+/// A word of a command line: quoted for a shell where it must be.
+pub fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "_-./,=:+@%".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+/// A difference of shares in percentage points with its sign: `+7.3`, `−0.4`, `0.0`. A small one keeps a second digit,
+/// so that an end of an interval does not seem to touch 0.
+pub fn points(difference: f64) -> String {
+    let size = 100.0 * difference.abs();
+    let text = if size < 0.1 { format!("{size:.2}") } else { format!("{size:.1}") };
+    match text.as_str() {
+        "0.00" => "0.0".to_owned(),
+        _ if difference < 0.0 => format!("\u{2212}{text}"),
+        _ => format!("+{text}"),
+    }
+}
+
+/// A difference of shares in percentage points without its sign: `7.3 points`, `1.0 point`.
+pub fn size(difference: f64) -> String {
+    match format!("{:.1}", 100.0 * difference.abs()).as_str() {
+        "1.0" => "1.0 point".to_owned(),
+        text => format!("{text} points"),
+    }
+}
+
+/// `p = 0.031`, `p < 0.001`.
+pub fn p_value(p: f64) -> String {
+    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+}
+
+/// `42 s`, `3 min 05 s`, `2 h 07 min`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "unknown".to_owned();
+    }
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// Three significant figures, without an exponent where it can be avoided.
+pub fn figure(number: f64) -> String {
+    let size = number.abs();
+    if number == 0.0 {
+        "0".to_owned()
+    } else if !(1e-4..1e6).contains(&size) {
+        format!("{number:.2e}")
+    } else {
+        let decimals = (2 - size.log10().floor() as i32).max(0) as usize;
+        format!("{number:.decimals$}")
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// The same sentence with a capital first letter; `k-NN` and file names keep their own.
+pub fn capital(sentence: &str) -> String {
+    let first = sentence.split([' ', ':']).next().unwrap_or_default();
+    if first == "k-NN" || first.contains('.') {
+        return sentence.to_owned();
+    }
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A sentence to stand within another: with a small first letter, unless its first word has others that are capital.
+pub fn uncapital(sentence: &str) -> String {
+    let first = sentence.split([' ', ':']).next().unwrap_or_default();
+    if first.chars().skip(1).any(char::is_uppercase) {
+        return sentence.to_owned();
+    }
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([points(0.0731), points(-0.004), points(-0.00001)], ["+7.3", "\u{2212}0.4", "0.0"]);
+        assert_eq!(points(0.0004), "+0.04");
+        assert_eq!([size(-0.01), size(0.0), size(0.123)], ["1.0 point", "0.0 points", "12.3 points"]);
+        assert_eq!([p_value(0.0004), p_value(1.0)], ["p < 0.001", "p = 1.000"]);
+        assert_eq!([duration(0.42), duration(59.6), duration(3599.0)], ["0.4 s", "1 min 00 s", "59 min 59 s"]);
+        assert_eq!([duration(42.0), duration(7650.0), duration(f64::NAN)], ["42 s", "2 h 07 min", "unknown"]);
+        assert_eq!([figure(0.0), figure(0.001), figure(145.27), figure(20_000.0)], ["0", "0.00100", "145", "20000"]);
+        assert_eq!([figure(1e-5), figure(-0.5)], ["1.00e-5", "-0.500"]);
+        assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
+        assert_eq!([plural(1, "epoch"), plural(2000, "epoch")], ["1 epoch", "2,000 epochs"]);
+        assert_eq!([about(7), about(28), about(301), about(1234)], ["7", "28", "310", "1,300"]);
+        assert_eq!(
+            [quoted("runs/mine"), quoted("my photos"), quoted("it's")],
+            ["runs/mine", "'my photos'", "'it'\\''s'"]
+        );
+        assert_eq!([uncapital("No result"), uncapital("BYOL is")], ["no result", "BYOL is"]);
+        assert_eq!(capital("fine-tuned BYOL"), "Fine-tuned BYOL");
+        assert_eq!(capital("metrics.jsonl: torn"), "metrics.jsonl: torn");
+    }
+}

@@ -1,0 +1,132 @@
+//! Which keys a configuration has, and which known one a mistyped key was probably meant to be. No values are judged
+//! here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use toml::{Table, Value};
+
+use super::{ViewSet, preset, resolve};
+use crate::stage::Stage;
+
+/// Every key that holds a value, dotted from the top: `pretrain.t.hue`.
+static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let text = preset::text(preset::DEFAULT).unwrap_or_default();
+    let mut keys: BTreeSet<String> = flatten(&text.parse().unwrap_or_default()).into_keys().collect();
+    keys.extend(resolve::recipe_values(ViewSet::Paper).into_keys());
+    keys
+});
+
+/// Every key that holds a value.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(String::as_str)
+}
+
+/// The values of a table by dotted key. An empty table counts as a value, so that its name is checked too.
+pub(super) fn flatten(table: &Table) -> BTreeMap<String, Value> {
+    fn descend(prefix: &str, table: &Table, found: &mut BTreeMap<String, Value>) {
+        for (name, value) in table {
+            let key = format!("{prefix}{name}");
+            match value {
+                Value::Table(inner) if !inner.is_empty() => descend(&format!("{key}."), inner, found),
+                _ => {
+                    found.insert(key, value.clone());
+                }
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    descend("", table, &mut found);
+    found
+}
+
+/// The inverse of [`flatten`].
+pub(super) fn nest<'a>(values: impl IntoIterator<Item = (&'a str, Value)>) -> Table {
+    let mut table = Table::new();
+    for (key, value) in values {
+        insert(&mut table, key, value);
+    }
+    table
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((name, rest)) => {
+            let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// What a key as it was typed stands for.
+pub(super) enum Meaning {
+    Key(String),
+    /// The name of a table of keys.
+    Table,
+    /// Unknown, with a hint that is empty or begins with `; `.
+    Unknown(String),
+}
+
+/// The key that `typed` stands for. Within one stage, a key without prefix that is not a top-level one is the stage's.
+pub(super) fn meaning(typed: &str, stage: Option<Stage>) -> Meaning {
+    let prefixed = stage.map(|stage| format!("{}.{typed}", table_of(stage)));
+    for key in [Some(typed.to_owned()), prefixed].into_iter().flatten() {
+        if KNOWN.contains(&key) {
+            return Meaning::Key(key);
+        }
+        let inside = format!("{key}.");
+        if known().any(|known| known.starts_with(&inside)) {
+            return Meaning::Table;
+        }
+    }
+    Meaning::Unknown(hint(typed, stage))
+}
+
+fn table_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Pretrain => "pretrain",
+        Stage::Supervised => "supervised",
+        Stage::Finetune => "finetune",
+    }
+}
+
+/// Similarity below which a known key is no plausible reading of an unknown one.
+const PLAUSIBLE: f64 = 0.6;
+
+fn hint(typed: &str, stage: Option<Stage>) -> String {
+    let suffix = format!(".{typed}");
+    let of_stages: Vec<String> =
+        known().filter(|known| known.ends_with(&suffix)).map(|known| format!("'{known}'")).collect();
+    match of_stages.as_slice() {
+        [] => {}
+        [one] => return format!("; did you mean {one}?"),
+        [first @ .., last] => return format!("; did you mean {} or {last}?", first.join(", ")),
+    }
+    // A key typed without its table is compared with keys without theirs.
+    let prefix = stage.map(|stage| format!("{}.", table_of(stage)));
+    let scored = known().map(|key| {
+        let own = prefix.as_deref().and_then(|prefix| key.strip_prefix(prefix));
+        let last = key.rsplit_once('.').map_or(key, |(_, last)| last);
+        let whole = strsim::normalized_damerau_levenshtein(typed, key);
+        let score = match own {
+            Some(own) => strsim::normalized_damerau_levenshtein(typed, own).max(whole),
+            None if typed.contains('.') => whole,
+            None => strsim::normalized_damerau_levenshtein(typed, last).max(whole),
+        };
+        (score, own.unwrap_or(key))
+    });
+    // Of equally near keys the first one in the order of the keys is named, a stage's own before those of others.
+    let best = scored.fold(None, |best: Option<(f64, &str)>, (score, key)| match best {
+        Some((top, held)) if top > score || (top == score && held.len() <= key.len()) => best,
+        _ => Some((score, key)),
+    });
+    match best {
+        Some((score, key)) if score >= PLAUSIBLE => format!("; did you mean '{key}'?"),
+        _ => String::new(),
+    }
+}

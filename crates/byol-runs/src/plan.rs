@@ -1,0 +1,266 @@
+//! The plan of a run: its steps in order, how long each should take, and how long it took. What is left is told from it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::stage::{LabelBudget, Stage};
+
+/// Kinds of work; the speed of one says little about another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A training of the baseline.
+    Baseline,
+    Pretrain,
+    /// Both evaluations of the encoder that pre-training began with.
+    FrozenControl,
+    /// Both evaluations of the pre-trained encoder.
+    Frozen,
+    /// A fine-tuning.
+    Finetune,
+    Report,
+}
+
+impl Kind {
+    /// The kind of a training.
+    pub fn of(stage: Stage) -> Kind {
+        match stage {
+            Stage::Supervised => Kind::Baseline,
+            Stage::Pretrain => Kind::Pretrain,
+            Stage::Finetune => Kind::Finetune,
+        }
+    }
+
+    /// Whether the time of one says how long the other takes.
+    fn is_like(self, other: Kind) -> bool {
+        let group = |kind| match kind {
+            Kind::Baseline | Kind::Finetune => 0,
+            Kind::Pretrain => 1,
+            Kind::FrozenControl | Kind::Frozen => 2,
+            Kind::Report => 3,
+        };
+        group(self) == group(other)
+    }
+}
+
+/// What one step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    pub kind: Kind,
+    /// Of a training with labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_per_class: Option<LabelBudget>,
+    /// Which label draw, from 0.
+    #[serde(default)]
+    pub draw: usize,
+}
+
+impl Task {
+    /// A task of which a run has one.
+    pub fn only(kind: Kind) -> Task {
+        Task { kind, labels_per_class: None, draw: 0 }
+    }
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    #[serde(flatten)]
+    pub task: Task,
+    /// Images that pass the networks in training; 0 where nothing is trained.
+    pub images: u64,
+    /// Seconds that were planned for it, above 0.
+    pub planned_seconds: f64,
+    /// Seconds that it has taken so far, over all sittings.
+    #[serde(default)]
+    pub seconds: f64,
+    #[serde(default)]
+    pub ended: bool,
+}
+
+/// How fast this machine does each kind of work with the run's networks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Images per second of pre-training; each is two views.
+    pub pretrain: f64,
+    /// Seconds that each step with labels takes, whatever its batch.
+    pub step_seconds: f64,
+    /// Seconds that it takes for each of its images besides.
+    pub image_seconds: f64,
+    /// Images per second of a network that only evaluates.
+    pub evaluate: f64,
+    /// Seconds of fitting a linear classifier, per labelled image.
+    pub linear_seconds: f64,
+}
+
+impl Rates {
+    /// Seconds of so many steps with labels, of so many images together.
+    pub fn training_seconds(&self, steps: usize, images: usize) -> f64 {
+        steps as f64 * self.step_seconds + images as f64 * self.image_seconds
+    }
+}
+
+/// Settings that were chosen together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// As `key=value`, of what nobody had typed.
+    pub settings: Vec<String>,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// `plan.json`: what a run is to do, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The time that settings were chosen for; absent where they were not chosen by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<f64>,
+    #[serde(default)]
+    pub chosen: Vec<Chosen>,
+    pub rates: Rates,
+    pub steps: Vec<Step>,
+}
+
+/// The steps of one kind together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Total {
+    pub steps: usize,
+    pub images: u64,
+    /// As planned.
+    pub seconds: f64,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Progress {
+    /// The step that is being done, from 1.
+    pub step: usize,
+    pub steps: usize,
+    /// Seconds until the whole run is done.
+    pub seconds_left: f64,
+}
+
+impl Plan {
+    /// The settings that were chosen, as `key=value`.
+    pub fn settings(&self) -> Vec<String> {
+        self.chosen.iter().flat_map(|chosen| chosen.settings.iter().cloned()).collect()
+    }
+
+    /// Seconds of all steps as planned.
+    pub fn seconds(&self) -> f64 {
+        self.steps.iter().map(|step| step.planned_seconds).sum()
+    }
+
+    /// Seconds until the first accuracy is known, as planned.
+    pub fn first_accuracy(&self) -> Option<f64> {
+        let accurate = |step: &Step| step.task.kind != Kind::Pretrain && step.task.kind != Kind::Report;
+        let first = self.steps.iter().position(accurate)?;
+        Some(self.steps[..=first].iter().map(|step| step.planned_seconds).sum())
+    }
+
+    pub fn total(&self, kind: Kind) -> Total {
+        let of_kind = self.steps.iter().filter(|step| step.task.kind == kind);
+        of_kind.fold(Total::default(), |total, step| Total {
+            steps: total.steps + 1,
+            images: total.images + step.images,
+            seconds: total.seconds + step.planned_seconds,
+        })
+    }
+
+    /// Hours in which pre-training sees so many images, everything else as planned; to what can be typed.
+    pub fn hours_for(&self, images: u64) -> f64 {
+        let pretrain = self.total(Kind::Pretrain);
+        let further = images.saturating_sub(pretrain.images) as f64 / self.rates.pretrain.max(1e-9);
+        (10.0 * (self.seconds() + further) / 3600.0).ceil() / 10.0
+    }
+}
+
+/// What is left, by the speed so far.
+impl Plan {
+    /// The first step that has not ended.
+    pub fn current(&self) -> Option<usize> {
+        self.steps.iter().position(|step| !step.ended)
+    }
+
+    /// How much longer than planned work of this kind has taken: by like steps that have ended, or else by all.
+    fn slowness(&self, kind: Kind) -> f64 {
+        let ratio = |steps: &mut dyn Iterator<Item = &Step>| {
+            let (taken, planned) = steps
+                .filter(|step| step.ended && step.seconds > 0.0)
+                .fold((0.0, 0.0), |(taken, planned), step| (taken + step.seconds, planned + step.planned_seconds));
+            (planned > 0.0).then(|| taken / planned)
+        };
+        let like = ratio(&mut self.steps.iter().filter(|step| step.task.kind.is_like(kind)));
+        like.or_else(|| ratio(&mut self.steps.iter())).unwrap_or(1.0)
+    }
+
+    /// Seconds that a step should take, by the speed so far.
+    pub fn expected(&self, step: usize) -> f64 {
+        self.steps.get(step).map_or(0.0, |step| step.planned_seconds * self.slowness(step.task.kind))
+    }
+
+    /// Where the run stands in step `step`, of which `seconds` are left.
+    pub fn progress(&self, step: usize, seconds: f64) -> Progress {
+        let later = (step + 1..self.steps.len()).filter(|&later| !self.steps[later].ended);
+        let seconds_left = seconds + later.map(|later| self.expected(later)).sum::<f64>();
+        Progress { step: step + 1, steps: self.steps.len(), seconds_left }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_follows_the_speed_of_each_kind() {
+        let rates = Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let step = |kind, planned_seconds| Step {
+            task: Task::only(kind),
+            images: 10,
+            planned_seconds,
+            seconds: 0.0,
+            ended: false,
+        };
+        let steps = vec![
+            step(Kind::Baseline, 10.0),
+            step(Kind::Pretrain, 100.0),
+            step(Kind::Frozen, 4.0),
+            step(Kind::Finetune, 10.0),
+        ];
+        let mut plan = Plan { hours: None, chosen: Vec::new(), rates, steps };
+        assert_eq!(plan.progress(0, 7.0), Progress { step: 1, steps: 4, seconds_left: 121.0 });
+        // Twice as slow as planned: so is everything, as far as is known.
+        (plan.steps[0].seconds, plan.steps[0].ended) = (20.0, true);
+        assert_eq!(plan.current(), Some(1));
+        assert_eq!(plan.progress(1, 150.0).seconds_left, 150.0 + 8.0 + 20.0);
+        // Pre-training went as planned: 120 seconds of 110 planned in all, where nothing like it is known.
+        (plan.steps[1].seconds, plan.steps[1].ended) = (100.0, true);
+        let left = plan.progress(2, 1.0).seconds_left;
+        assert!((left - 21.0).abs() < 1e-9, "fine-tuning is as slow as the baseline: {left}");
+        assert!((plan.expected(2) - 4.0 * 120.0 / 110.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_plan_is_read_as_it_was_written_and_adds_up() {
+        let rates =
+            Rates { pretrain: 10.0, step_seconds: 0.5, image_seconds: 0.25, evaluate: 3.5, linear_seconds: 0.25 };
+        assert_eq!(rates.training_seconds(3, 8), 3.5);
+        let step = |task, images, planned_seconds| Step { task, images, planned_seconds, seconds: 0.0, ended: false };
+        let baseline = Task { kind: Kind::Baseline, labels_per_class: Some(LabelBudget::PerClass(3)), draw: 1 };
+        let steps = vec![
+            step(baseline, 7, 1.5),
+            step(Task { draw: 2, ..baseline }, 7, 2.5),
+            step(Task::only(Kind::Pretrain), 1000, 100.0),
+            step(Task::only(Kind::Report), 0, 4.0),
+        ];
+        let chosen = vec![Chosen { settings: vec!["draws=2".to_owned()], why: "time".to_owned() }];
+        let plan = Plan { hours: Some(0.2), chosen, rates, steps };
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+        assert!(text.contains(r#"{"kind":"baseline","labels_per_class":3,"draw":1,"images":7"#), "{text}");
+        assert_eq!((plan.seconds(), plan.first_accuracy()), (108.0, Some(1.5)));
+        assert_eq!(plan.total(Kind::Baseline), Total { steps: 2, images: 14, seconds: 4.0 });
+        assert_eq!(plan.settings(), ["draws=2"]);
+        // 35,000 further images take 3,500 seconds: 3,608 in all.
+        assert_eq!(plan.hours_for(36_000), 1.1);
+    }
+}

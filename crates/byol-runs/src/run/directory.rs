@@ -1,0 +1,512 @@
+//! The run directory's files, and how each is written so that a crash leaves a readable run.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::command::shell_word;
+use super::record::{
+    EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Stage, Summary, TestImages, Thumbnails,
+};
+use super::tensorboard;
+use crate::config::ConfigError;
+use crate::config::Experiment;
+use crate::config::resolve::{Difference, differences, only_watches};
+use crate::files::write_atomically;
+use crate::nearest::path_hint;
+use crate::plan::Plan;
+
+/// A run directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("failed to write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("failed to read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error(
+        "{} holds another run already; continue it with --resume {}, or choose another --out",
+        path.display(), shell_word(path)
+    )]
+    Occupied { path: PathBuf },
+    #[error("{} is not empty and holds no run; choose another --out", path.display())]
+    NotARun { path: PathBuf },
+    #[error(
+        "{} was started with another configuration ({}); resume with the same settings, or choose another --out",
+        path.display(), list(differences)
+    )]
+    Changed { path: PathBuf, differences: Vec<Difference> },
+    #[error(
+        "{} was started on other data ({parts}fingerprint {then}, now {now}); resume with the same data, or choose another \
+         --out",
+        path.display()
+    )]
+    OtherData { path: PathBuf, then: String, now: String, parts: OtherParts },
+    #[error(
+        "what {} was begun with is no longer there: {}; name its new place with {option}",
+        run.display(), path.display()
+    )]
+    Moved { run: PathBuf, path: PathBuf, option: &'static str },
+    #[error("{} cannot be extended: it {reason}", path.display())]
+    NotExtended { path: PathBuf, reason: &'static str },
+    #[error("{} is a file, and a run needs a folder; choose another --out", path.display())]
+    NotAFolder { path: PathBuf },
+    #[error("{} does not exist; name the directory of a run{}", path.display(), path_hint(path))]
+    Missing { path: PathBuf },
+    #[error("{} is not a run directory: it holds no config.toml{}", path.display(), runs_hint(path))]
+    NoRun { path: PathBuf },
+    #[error("{}: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
+    #[error("failed to read {}", path.display())]
+    Config { path: PathBuf, source: Box<ConfigError> },
+}
+
+/// The parts of the data that differ, as far as they are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherParts(pub Vec<&'static str>);
+
+impl std::fmt::Display for OtherParts {
+    /// `the test images and the unlabelled images differ; `, or nothing.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named: Vec<String> = self.0.iter().map(|part| format!("the {part}")).collect();
+        match named.as_slice() {
+            [] => Ok(()),
+            [before @ .., last] if !before.is_empty() => write!(formatter, "{} and {last} differ; ", before.join(", ")),
+            [one, ..] => write!(formatter, "{one} differ; "),
+        }
+    }
+}
+
+fn list(differences: &[Difference]) -> String {
+    let each = differences.iter().map(|change| format!("{} was {}, is {}", change.key, change.a, change.b));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// Runs that a hint names at most.
+const NAMED_RUNS: usize = 3;
+
+/// Where runs are, beside a folder that is none itself: the one that it lies in, those that lie in it, or nothing.
+pub fn runs_hint(folder: &Path) -> String {
+    fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        folders.sort();
+        for inner in folders {
+            match inner.join("config.toml").is_file() {
+                true => found.push(inner),
+                // Runs of an ablation lie one folder deeper.
+                false if depth > 0 => search(&inner, depth - 1, found),
+                false => {}
+            }
+            if found.len() > NAMED_RUNS {
+                return;
+            }
+        }
+    }
+    if let Some(run) = folder.ancestors().skip(1).take(2).find(|above| above.join("config.toml").is_file()) {
+        return format!("; did you mean {}?", run.display());
+    }
+    let mut found = Vec::new();
+    search(folder, 1, &mut found);
+    let names: Vec<String> = found.iter().take(NAMED_RUNS).map(|path| path.display().to_string()).collect();
+    match found.len() {
+        0 => String::new(),
+        count if count > NAMED_RUNS => format!("; there are runs in it: {} and others", names.join(", ")),
+        _ => format!("; there are runs in it: {}", names.join(", ")),
+    }
+}
+
+/// What a run is to do, step by step.
+pub const PLAN_FILE: &str = "plan.json";
+
+/// An open run directory.
+#[derive(Clone, Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+}
+
+/// Whether a run directory may already hold the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// It must be empty or absent.
+    Fresh,
+    /// It may hold a run of the same configuration and data, which goes on. Keys that only watch may differ.
+    Resume,
+}
+
+/// What is to happen to the saved configuration when a run is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Config {
+    /// There is none yet.
+    Missing,
+    Same,
+    /// Only keys differ that watch; it is written anew.
+    Watching,
+}
+
+impl RunDirectory {
+    /// Makes or reopens the directory of a run and writes `config.toml` before anything else.
+    ///
+    /// # Errors
+    /// The folder cannot be written, holds another run, or holds this run with another configuration.
+    pub fn open(path: &Path, mode: OpenMode, experiment: &Experiment) -> Result<RunDirectory, RunError> {
+        let directory = RunDirectory { path: path.to_owned() };
+        if RunDirectory::check(path, mode, experiment)? == Config::Missing {
+            std::fs::create_dir_all(path).map_err(|source| RunError::Write { path: path.to_owned(), source })?;
+        }
+        if RunDirectory::check(path, mode, experiment)? != Config::Same {
+            directory.write_config(experiment)?;
+        }
+        Ok(directory)
+    }
+
+    /// Whether [`RunDirectory::open`] would succeed, as far as that can be told without writing. What it costs to find out
+    /// is nothing beside looking through the data, which comes after it.
+    ///
+    /// # Errors
+    /// The path is no folder, holds something else or another run, or this run with another configuration.
+    pub fn check(path: &Path, mode: OpenMode, experiment: &Experiment) -> Result<Config, RunError> {
+        if path.exists() && !path.is_dir() {
+            return Err(RunError::NotAFolder { path: path.to_owned() });
+        }
+        let directory = RunDirectory { path: path.to_owned() };
+        let config = directory.config_path();
+        if !config.exists() {
+            let entries = std::fs::read_dir(path).into_iter().flatten();
+            return match entries.count() {
+                0 => Ok(Config::Missing),
+                _ => Err(RunError::NotARun { path: path.to_owned() }),
+            };
+        }
+        if mode == OpenMode::Fresh {
+            return Err(RunError::Occupied { path: path.to_owned() });
+        }
+        let then = directory.experiment()?;
+        let differences = differences(&then, experiment)
+            .map_err(|source| RunError::Config { path: config.clone(), source: Box::new(source) })?;
+        let (watching, others): (Vec<_>, Vec<_>) =
+            differences.into_iter().partition(|difference| only_watches(&difference.key, experiment));
+        match (others.is_empty(), watching.is_empty()) {
+            (false, _) => Err(RunError::Changed { path: path.to_owned(), differences: others }),
+            (true, false) => Ok(Config::Watching),
+            (true, true) => Ok(Config::Same),
+        }
+    }
+
+    pub(super) fn write_config(&self, experiment: &Experiment) -> Result<(), RunError> {
+        let path = self.config_path();
+        let text =
+            experiment.to_toml().map_err(|source| RunError::Config { path: path.clone(), source: Box::new(source) })?;
+        write_atomically(&path, text.as_bytes()).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// The directory of a run that another command made.
+    ///
+    /// # Errors
+    /// It is not there or holds no run.
+    pub fn existing(path: &Path) -> Result<RunDirectory, RunError> {
+        let directory = RunDirectory { path: path.to_owned() };
+        match directory.config_path().is_file() {
+            true => Ok(directory),
+            false if path.exists() => Err(RunError::NoRun { path: path.to_owned() }),
+            false => Err(RunError::Missing { path: path.to_owned() }),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the configuration stands that the run was started with.
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    fn metrics_path(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    fn predictions_path(&self) -> PathBuf {
+        self.path.join("predictions.jsonl")
+    }
+
+    fn summary_path(&self) -> PathBuf {
+        self.path.join("summary.json")
+    }
+
+    /// Where the report's images go.
+    pub fn gallery_path(&self) -> PathBuf {
+        self.path.join("gallery")
+    }
+
+    /// Whether there are images for the report already.
+    pub fn has_gallery(&self) -> bool {
+        self.gallery_path().join("gallery.json").is_file()
+    }
+
+    /// The configuration that the run was started with.
+    ///
+    /// # Errors
+    /// `config.toml` is missing or not a configuration of this program.
+    pub fn experiment(&self) -> Result<Experiment, RunError> {
+        let path = self.config_path();
+        let text = std::fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+        Experiment::from_toml(&text).map_err(|source| RunError::Config { path, source: Box::new(source) })
+    }
+
+    /// The folder of pre-training's checkpoints.
+    pub fn pretrain_checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// The folder of the checkpoints of one supervised training.
+    pub fn supervised_checkpoints(&self, stage: Stage, budget: LabelBudget, draw: usize) -> PathBuf {
+        self.path.join("checkpoints").join(format!("{}-{budget}-draw{draw}", stage_name(stage)))
+    }
+
+    /// The weights that the run began with, where they were given.
+    pub fn initial_weights(&self) -> PathBuf {
+        self.path.join("initial.safetensors")
+    }
+
+    /// The folder of one candidate of a sweep: metrics and checkpoints of its own, and no configuration.
+    pub fn trial(&self, name: &str) -> RunDirectory {
+        RunDirectory { path: self.path.join("trials").join(name) }
+    }
+
+    /// Adds the end of an epoch to `metrics.jsonl` and to TensorBoard's file.
+    ///
+    /// # Errors
+    /// The line cannot be written.
+    pub fn append_metrics(&self, record: &EpochRecord) -> Result<(), RunError> {
+        append(&self.metrics_path(), record)?;
+        tensorboard::append(&self.path, record).map_err(|source| self.tensorboard_error(source))
+    }
+
+    fn tensorboard_error(&self, source: io::Error) -> RunError {
+        RunError::Write { path: self.path.join(tensorboard::FOLDER), source }
+    }
+
+    /// # Errors
+    /// A line other than a torn last one is not a record.
+    pub fn metrics(&self) -> Result<Vec<EpochRecord>, RunError> {
+        read_lines(&self.metrics_path())
+    }
+
+    /// Drops the metrics that a resumed stage will write again.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn retain_metrics(&self, keep: impl FnMut(&EpochRecord) -> bool) -> Result<(), RunError> {
+        let path = self.metrics_path();
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut records = self.metrics()?;
+        records.retain(keep);
+        let mut text = Vec::new();
+        for record in &records {
+            text.extend(line(&path, record)?);
+        }
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })?;
+        // Whatever a crash left there, TensorBoard's files say what the metrics say.
+        tensorboard::rewrite(&self.path, &records).map_err(|source| self.tensorboard_error(source))
+    }
+
+    /// Drops the answers of classifiers that will be trained again.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(super) fn retain_predictions(&self, keep: impl FnMut(&PredictionRecord) -> bool) -> Result<(), RunError> {
+        let path = self.predictions_path();
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut records: Vec<PredictionRecord> = read_lines(&path)?;
+        records.retain(keep);
+        let mut text = Vec::new();
+        for record in &records {
+            text.extend(line(&path, record)?);
+        }
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// The line cannot be written.
+    pub fn append_predictions(&self, record: &PredictionRecord) -> Result<(), RunError> {
+        // A torn last line of an earlier crash must not swallow this one.
+        let path = self.predictions_path();
+        let records: Vec<PredictionRecord> = read_lines(&path)?;
+        let mut text = Vec::new();
+        for record in records.iter().chain([record]) {
+            text.extend(line(&path, record)?);
+        }
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// A line other than a torn last one is not a record.
+    pub fn predictions(&self) -> Result<Vec<PredictionRecord>, RunError> {
+        let mut records: Vec<PredictionRecord> = read_lines(&self.predictions_path())?;
+        if records.iter().any(|record| record.name.init() == Init::Random) {
+            let control = self.experiment()?.control();
+            records.iter_mut().for_each(|record| record.name = record.name.under(control));
+        }
+        Ok(records)
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_gallery(&self, gallery: &Gallery) -> Result<(), RunError> {
+        let path = self.gallery_path().join("gallery.json");
+        let text = serde_json::to_vec_pretty(gallery)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_map(&self, map: &EmbeddingMap) -> Result<(), RunError> {
+        self.write_json(&self.gallery_path().join("map.json"), map)
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_thumbnails(&self, thumbnails: &Thumbnails) -> Result<(), RunError> {
+        self.write_json(&self.gallery_path().join("thumbnails.json"), thumbnails)
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_test_images(&self, images: &TestImages) -> Result<(), RunError> {
+        self.write_json(&self.path.join("test-images.json"), images)
+    }
+
+    fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<(), RunError> {
+        let text = line(path, value)?;
+        write_atomically(path, &text).map_err(|source| RunError::Write { path: path.to_owned(), source })
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
+        let path = self.summary_path();
+        let mut text = serde_json::to_vec_pretty(summary)
+            .map_err(|error| RunError::Malformed { path: path.clone(), reason: error.to_string() })?;
+        text.push(b'\n');
+        write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_plan(&self, plan: &Plan) -> Result<(), RunError> {
+        self.write_json(&self.path.join(PLAN_FILE), plan)
+    }
+
+    /// The plan, where the run has one.
+    ///
+    /// # Errors
+    /// It is there but cannot be read.
+    pub fn plan(&self) -> Result<Option<Plan>, RunError> {
+        optional_json(self.path.join(PLAN_FILE))
+    }
+
+    /// The summary, where one was written.
+    ///
+    /// # Errors
+    /// It is there but cannot be read.
+    pub fn summary(&self) -> Result<Option<Summary>, RunError> {
+        optional_json(self.summary_path())
+    }
+}
+
+/// What a JSON file holds, where it is there.
+fn optional_json<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RunError> {
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RunError::Read { path, source }),
+    }
+}
+
+/// A stage's name in paths.
+pub fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Finetune => "finetune",
+        Stage::Supervised | Stage::Pretrain => "supervised",
+    }
+}
+
+fn line(path: &Path, record: &impl Serialize) -> Result<Vec<u8>, RunError> {
+    let mut text = serde_json::to_vec(record)
+        .map_err(|error| RunError::Malformed { path: path.to_owned(), reason: error.to_string() })?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn append(path: &Path, record: &impl Serialize) -> Result<(), RunError> {
+    let text = line(path, record)?;
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.map_err(|source| RunError::Write { path: path.to_owned(), source })?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(&text))
+        .map_err(|source| RunError::Write { path: path.to_owned(), source })
+}
+
+/// The records of a file of JSON lines; a last line without its newline was torn by a crash and is left out.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => {
+            return Err(RunError::Read { path: path.to_owned(), source });
+        }
+    };
+    let mut reader = BufReader::new(file);
+    let mut records = Vec::new();
+    let mut text = String::new();
+    loop {
+        text.clear();
+        reader.read_line(&mut text).map_err(|source| RunError::Read { path: path.to_owned(), source })?;
+        if !text.ends_with('\n') {
+            return Ok(records);
+        }
+        let record = serde_json::from_str(&text).map_err(|error| RunError::Malformed {
+            path: path.to_owned(),
+            reason: format!("line {}: {error}", records.len() + 1),
+        })?;
+        records.push(record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_run_says_where_runs_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for run in ["runs/mine", "runs/ablation/full/seed-0"] {
+            std::fs::create_dir_all(root.join(run)).unwrap();
+            std::fs::write(root.join(run).join("config.toml"), "").unwrap();
+        }
+        let message = |path: &str| RunDirectory::existing(&root.join(path)).unwrap_err().to_string();
+        assert!(message("runs").ends_with(&format!("; there are runs in it: {}", root.join("runs/mine").display())));
+        let inner = root.join("runs/ablation/full/seed-0");
+        assert!(message("runs/ablation").ends_with(&format!("; there are runs in it: {}", inner.display())));
+        assert!(message("runs/mnie").ends_with(&format!("; did you mean {}?", root.join("runs/mine").display())));
+        let run = root.join("runs/mine");
+        std::fs::create_dir(run.join("checkpoints")).unwrap();
+        assert!(message("runs/mine/checkpoints").ends_with(&format!("; did you mean {}?", run.display())));
+        assert!(message("other").ends_with("other does not exist; name the directory of a run"));
+        assert!(RunDirectory::existing(&root.join("runs/mine")).is_ok());
+    }
+}

@@ -1,0 +1,12 @@
+//! The run directory: what it holds, how it is written and read back.
+
+pub mod ablation;
+pub mod command;
+pub mod directory;
+pub mod event;
+pub mod extend;
+pub mod health;
+pub mod record;
+pub mod tensorboard;
+
+pub use directory::{RunDirectory, RunError};

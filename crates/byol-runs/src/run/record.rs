@@ -1,0 +1,445 @@
+//! What a run directory records, line by line and at the end: the types behind `metrics.jsonl`, `predictions.jsonl`,
+//! the JSON files of `gallery/` and `summary.json`. The report reads these and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+pub use super::health::{Health, Spread};
+use crate::data::{Findings, Fingerprints};
+pub use crate::stage::{Control, LabelBudget, Stage};
+
+/// One line of `metrics.jsonl`: the end of an epoch of one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    pub stage: Stage,
+    /// Absent for pre-training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_per_class: Option<LabelBudget>,
+    /// Which label draw, from 0. Zero for pre-training.
+    pub draw: usize,
+    /// Epochs finished, from 1.
+    pub epoch: usize,
+    pub epochs: usize,
+    /// Optimiser steps finished.
+    pub step: usize,
+    /// Images seen since the stage began (an image of pre-training is two views).
+    pub images: u64,
+    /// Mean training loss of the epoch.
+    pub loss: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_accuracy: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    /// k-NN accuracy over held-out training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knn_accuracy: Option<f64>,
+    /// Accuracy of a linear probe over held-out training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linear_accuracy: Option<f64>,
+    /// How the vectors of held-out training images lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Mean over dimensions of the standard deviation of l2-normalised projections over a batch, times the square root
+    /// of their size: 1 for evenly spread ones, 0 for collapsed ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection_deviation: Option<f64>,
+    /// At the end of the epoch.
+    pub learning_rate: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tau: Option<f64>,
+    pub images_per_second: f64,
+    /// Wall-clock seconds since the stage began (over all its sittings).
+    pub seconds: f64,
+}
+
+/// How a classifier did on labels inside its budget that it was not trained with: what classifiers are chosen by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validation {
+    pub right: u64,
+    pub images: u64,
+    pub by: ValidatedBy,
+}
+
+impl Validation {
+    /// 0-1.
+    pub fn accuracy(self) -> f64 {
+        self.right as f64 / self.images.max(1) as f64
+    }
+}
+
+/// Where the validated images come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidatedBy {
+    /// Every label once, by a classifier that was fitted to the other folds.
+    CrossValidation,
+    /// Every label once, by all the others.
+    LeaveOneOut,
+    /// A share that was kept out of training.
+    HeldOut,
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It ran all its epochs.
+    Epochs,
+    /// Nothing improved for as long as `patience` allows.
+    Patience,
+    /// It was asked to stop, and has left a checkpoint.
+    Interrupted,
+}
+
+impl Ended {
+    pub fn name(self) -> &'static str {
+        match self {
+            Ended::Epochs => "epochs",
+            Ended::Patience => "patience",
+            Ended::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// What stands on the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadKind {
+    Linear,
+    Knn,
+}
+
+impl HeadKind {
+    pub const ALL: [HeadKind; 2] = [HeadKind::Linear, HeadKind::Knn];
+
+    /// In names of files and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            HeadKind::Linear => "linear",
+            HeadKind::Knn => "knn",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            HeadKind::Linear => "linear",
+            HeadKind::Knn => "k-NN",
+        }
+    }
+}
+
+/// Which classifier made a set of predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultName {
+    /// The baseline: encoder and classifier trained on the labelled images alone.
+    Supervised,
+    /// The pre-trained encoder, fine-tuned with the same labels.
+    ByolFinetuned,
+    /// Logistic regression on the frozen pre-trained encoder.
+    ByolLinear,
+    /// k-NN on the frozen pre-trained encoder.
+    ByolKnn,
+    /// Logistic regression on a randomly initialised encoder: the control.
+    RandomLinear,
+    /// k-NN on a randomly initialised encoder: the control.
+    RandomKnn,
+    /// The baseline of a run that begins with given weights: these, fine-tuned with the same labels.
+    GivenFinetuned,
+    /// Logistic regression on the frozen encoder with the given weights.
+    GivenLinear,
+    /// k-NN on the frozen encoder with the given weights.
+    GivenKnn,
+}
+
+/// Where an encoder's weights began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    Random,
+    Byol,
+    /// Weights that were given, instead of random ones.
+    Given,
+}
+
+/// One line of `predictions.jsonl`: one classifier's answers for every test image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictionRecord {
+    pub name: ResultName,
+    pub labels_per_class: LabelBudget,
+    pub draw: usize,
+    /// Labelled images used, over all classes.
+    pub labels_used: usize,
+    pub test_accuracy: f64,
+    /// Share of test images whose class is among the five likeliest; absent with five classes or fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top5_accuracy: Option<f64>,
+    /// Expected calibration error in 15 bins, 0-1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_error: Option<f64>,
+    /// What the logits are divided by for probabilities that are as likely as can be on the test images
+    /// (`byol::eval::temperature`). It changes no answer. Absent for frozen encoders, and
+    /// where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Predicted class index of each test image, in the test split's order.
+    pub predicted: Vec<u16>,
+    /// The probability that the classifier gives each of these answers, 0-1 with four decimals: at `temperature` where there
+    /// is one. Empty in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probabilities: Vec<f64>,
+    /// Seconds that training (or fitting) and predicting took.
+    pub seconds: f64,
+    /// What was chosen on the way inside the label budget, for people: `l2=0.01`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+}
+
+/// `summary.json`: what a finished run found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub data: DataRecord,
+    pub seed: u64,
+    pub results: Vec<ResultRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrain: Option<PretrainRecord>,
+    /// The program that made the run: its version, and the commit where one was known.
+    pub version: String,
+    /// CPU or GPU, threads and precision, for people.
+    pub hardware: String,
+    /// Wall-clock seconds over all sittings.
+    pub seconds: f64,
+    pub finished: bool,
+    /// Whether the last sitting ended because it was asked to; absent where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
+}
+
+/// What data a run used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    pub name: String,
+    pub fingerprint: String,
+    /// Of training, test and unlabelled images apart; absent in runs of before there were such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprints: Option<Fingerprints>,
+    pub class_names: Vec<String>,
+    pub train_images: usize,
+    pub test_images: usize,
+    /// Every pool that pre-training drew from, with its number of images.
+    pub unlabeled: Vec<PoolRecord>,
+    /// Files left out because they could not be read.
+    pub skipped: usize,
+    /// Class index of each test image; what the predictions are held against.
+    pub test_labels: Vec<u16>,
+    /// What was found in the data: copies, contradicting labels, unreadable files.
+    #[serde(default, skip_serializing_if = "Findings::is_empty")]
+    pub findings: Findings,
+}
+
+impl DataRecord {
+    /// Whether two runs were judged on the same test images. Without fingerprints of the parts, all data must be the same.
+    #[must_use]
+    pub fn shares_test_with(&self, other: &DataRecord) -> bool {
+        match (&self.fingerprints, &other.fingerprints) {
+            (Some(own), Some(other)) => own.test == other.test,
+            _ => self.fingerprint == other.fingerprint,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolRecord {
+    pub name: String,
+    pub images: usize,
+}
+
+/// The accuracy of one classifier at one label budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultRecord {
+    pub name: ResultName,
+    pub init: Init,
+    pub labels_per_class: LabelBudget,
+    pub test_accuracy: Accuracy,
+}
+
+/// Test accuracy in 0-1 over label draws.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    pub mean: f64,
+    /// Sample standard deviation (n - 1); absent with a single draw.
+    pub std: Option<f64>,
+    pub runs: Vec<f64>,
+}
+
+impl Accuracy {
+    /// Mean and sample standard deviation; absent where there are no runs.
+    pub fn over(runs: Vec<f64>) -> Option<Accuracy> {
+        let count = runs.len() as f64;
+        let mean = runs.iter().sum::<f64>() / count;
+        let std =
+            (runs.len() > 1).then(|| (runs.iter().map(|run| (run - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt());
+        (!runs.is_empty()).then_some(Accuracy { mean, std, runs })
+    }
+}
+
+/// How long and how far pre-training went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PretrainRecord {
+    pub epochs: usize,
+    /// Image passes (one image is two views).
+    pub images: u64,
+    pub images_per_second: f64,
+    pub final_loss: f64,
+    /// Why it ended: `epochs`, `patience` or `interrupted`.
+    pub ended_by: String,
+}
+
+/// `test-images.json`: which file each test image is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TestImages {
+    /// The folder within which `names` are paths, as it was when the run began; absent where images do not lie in files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Whether each image is a file by itself, and not a part of an archive.
+    pub files: bool,
+    /// One for each test image, in the order of the test labels: a path with `/`, or a name such as `test/17`.
+    pub names: Vec<String>,
+}
+
+/// `gallery/gallery.json`: images that the report shows. Files are PNG, beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gallery {
+    pub views: Vec<ViewExample>,
+    pub neighbors: Vec<NeighborExample>,
+}
+
+/// One image with views of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ViewExample {
+    pub name: String,
+    pub original: String,
+    /// Views drawn with t.
+    pub t: Vec<String>,
+    /// Views drawn with t'.
+    pub t_prime: Vec<String>,
+}
+
+/// One test image and the training images nearest to it in the pre-trained encoder's representation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeighborExample {
+    pub query: String,
+    /// Which image it is, as in [`TestImages::names`]. Empty in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Class index of the query.
+    pub label: u16,
+    pub neighbors: Vec<Neighbor>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbor {
+    pub picture: String,
+    /// Which training image it is: a path within the data. Empty in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    pub label: u16,
+    /// Cosine similarity, -1 to 1.
+    pub similarity: f64,
+}
+
+/// `gallery/thumbnails.json`: thumbnails of test images, side by side in JPEG files beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Thumbnails {
+    /// Width and height of an image's place in a sheet, in pixels.
+    pub side: u32,
+    /// Images in a row of a sheet.
+    pub columns: usize,
+    /// Images in a full sheet.
+    pub per_sheet: usize,
+    /// Files, in order.
+    pub sheets: Vec<String>,
+    /// Which test image each thumbnail is of, sheet by sheet and row by row.
+    pub images: Vec<usize>,
+}
+
+/// `gallery/map.json`: test images on a plane, by the pre-trained encoder's representation of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingMap {
+    /// How the plane was found: `principal axes`.
+    pub method: String,
+    /// Share of the variance along each axis, 0-1.
+    pub variance: [f64; 2],
+    /// Which test image each place is of.
+    pub images: Vec<usize>,
+    pub places: Vec<[f64; 2]>,
+    /// For each place those of the test images on the map that are nearest to it in all dimensions, nearest first: its
+    /// number on the map and the cosine similarity.
+    pub neighbors: Vec<Vec<(usize, f64)>>,
+}
+
+impl Control {
+    /// The baseline: trained with labels, without BYOL.
+    pub fn baseline(self) -> ResultName {
+        match self {
+            Control::Random => ResultName::Supervised,
+            Control::Given => ResultName::GivenFinetuned,
+        }
+    }
+
+    /// The frozen encoder before BYOL, with a linear classifier and with k-NN.
+    pub fn frozen(self) -> [ResultName; 2] {
+        match self {
+            Control::Random => [ResultName::RandomLinear, ResultName::RandomKnn],
+            Control::Given => [ResultName::GivenLinear, ResultName::GivenKnn],
+        }
+    }
+
+    /// Every classifier of such a run, in the order of tables.
+    pub fn results(self) -> [ResultName; 6] {
+        let [linear, knn] = self.frozen();
+        let byol = [ResultName::ByolFinetuned, ResultName::ByolLinear, ResultName::ByolKnn];
+        [self.baseline(), byol[0], byol[1], byol[2], linear, knn]
+    }
+
+    /// Each classifier after BYOL, and the one before BYOL that it is held against.
+    pub fn pairs(self) -> [(ResultName, ResultName); 3] {
+        let [linear, knn] = self.frozen();
+        [(ResultName::ByolFinetuned, self.baseline()), (ResultName::ByolLinear, linear), (ResultName::ByolKnn, knn)]
+    }
+}
+
+impl ResultName {
+    pub const ALL: [ResultName; 9] = [
+        ResultName::Supervised,
+        ResultName::ByolFinetuned,
+        ResultName::ByolLinear,
+        ResultName::ByolKnn,
+        ResultName::RandomLinear,
+        ResultName::RandomKnn,
+        ResultName::GivenFinetuned,
+        ResultName::GivenLinear,
+        ResultName::GivenKnn,
+    ];
+
+    /// The name in a run with that control. Version 0.1 recorded what began with given weights under the names of random
+    /// ones.
+    pub fn under(self, control: Control) -> ResultName {
+        match (control, self) {
+            (Control::Given, ResultName::Supervised) => ResultName::GivenFinetuned,
+            (Control::Given, ResultName::RandomLinear) => ResultName::GivenLinear,
+            (Control::Given, ResultName::RandomKnn) => ResultName::GivenKnn,
+            (_, name) => name,
+        }
+    }
+
+    /// Where this classifier's encoder began.
+    pub fn init(self) -> Init {
+        match self {
+            ResultName::ByolFinetuned | ResultName::ByolLinear | ResultName::ByolKnn => Init::Byol,
+            ResultName::Supervised | ResultName::RandomLinear | ResultName::RandomKnn => Init::Random,
+            ResultName::GivenFinetuned | ResultName::GivenLinear | ResultName::GivenKnn => Init::Given,
+        }
+    }
+}

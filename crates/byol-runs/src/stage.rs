@@ -1,0 +1,100 @@
+//! Which part of an experiment something belongs to, how many labels it may use, and what BYOL is held against.
+
+use serde::{Deserialize, Serialize};
+
+/// Which part of an experiment a record belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Pretrain,
+    Supervised,
+    Finetune,
+}
+
+/// Labels per class that a stage may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LabelBudget {
+    PerClass(usize),
+    /// The folds that come with the data, each a draw: STL-10's plan of ten times 1,000 labels.
+    Folds,
+    /// Folds of that form drawn here, for data that has none.
+    DrawnFolds,
+    All,
+}
+
+impl Stage {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Stage::Pretrain => "pre-training",
+            Stage::Supervised => "supervised training",
+            Stage::Finetune => "fine-tuning",
+        }
+    }
+}
+
+/// What a run holds BYOL against: the encoder as it was before BYOL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    /// It had random weights.
+    #[default]
+    Random,
+    /// It had given ones (`--weights`).
+    Given,
+}
+
+impl Serialize for LabelBudget {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            LabelBudget::PerClass(labels) => serializer.serialize_u64(*labels as u64),
+            LabelBudget::Folds | LabelBudget::DrawnFolds | LabelBudget::All => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LabelBudget {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(usize),
+            Text(String),
+        }
+        match Raw::deserialize(deserializer)? {
+            Raw::Number(labels) => Ok(LabelBudget::PerClass(labels)),
+            Raw::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl std::fmt::Display for LabelBudget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LabelBudget::PerClass(labels) => write!(f, "{labels}"),
+            LabelBudget::Folds => write!(f, "folds"),
+            LabelBudget::DrawnFolds => write!(f, "drawn-folds"),
+            LabelBudget::All => write!(f, "all"),
+        }
+    }
+}
+
+/// A label budget that is neither a positive number nor a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("labels per class must be a positive number, 'all' or 'folds', not '{0}'")]
+pub struct ParseLabelBudgetError(String);
+
+impl std::str::FromStr for LabelBudget {
+    type Err = ParseLabelBudgetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(LabelBudget::All),
+            "folds" => Ok(LabelBudget::Folds),
+            "drawn-folds" => Ok(LabelBudget::DrawnFolds),
+            _ => match text.parse() {
+                Ok(labels) if labels > 0 => Ok(LabelBudget::PerClass(labels)),
+                _ => Err(ParseLabelBudgetError(text.to_owned())),
+            },
+        }
+    }
+}

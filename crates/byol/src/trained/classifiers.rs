@@ -1,0 +1,346 @@
+//! Which classifier of a run is meant: the one that is named, or the best by what is known inside the label budget. Test
+//! labels choose nothing here.
+
+use std::path::Path;
+
+use tch::{Device, Tensor};
+
+use super::digest::digest;
+use super::heads::{self, Head, KeptHead};
+use super::model::{
+    Choice, Found, NetworkError, Origin, Run, TestResult, TrainedClassifier, class_names, experiment_of, size,
+};
+use crate::augment::Normalization;
+use crate::config::Experiment;
+use crate::eval::Validation;
+use crate::eval::knn::Bank;
+use crate::model::ResNetConfig;
+use crate::model::byol::encoder_part;
+use crate::model::classifier::ClassifierHead;
+use crate::model::parameters::LayoutBuilder;
+use crate::model::{Classifier, ResNet, Weights};
+use crate::run::directory::stage_name;
+use crate::run::record::HeadKind;
+use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage};
+
+/// A classifier that a run may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClassifierKind {
+    /// The pre-trained encoder, fine-tuned with labels.
+    Finetuned,
+    /// The encoder trained with the labels alone, or from given weights.
+    Baseline,
+    /// On the frozen pre-trained encoder.
+    Frozen(HeadKind),
+}
+
+impl ClassifierKind {
+    pub const ALL: [ClassifierKind; 4] = [
+        ClassifierKind::Finetuned,
+        ClassifierKind::Baseline,
+        ClassifierKind::Frozen(HeadKind::Linear),
+        ClassifierKind::Frozen(HeadKind::Knn),
+    ];
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            ClassifierKind::Finetuned => "fine-tuned",
+            ClassifierKind::Baseline => "baseline",
+            ClassifierKind::Frozen(head) => head.words(),
+        }
+    }
+
+    /// On command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            ClassifierKind::Finetuned => "finetuned",
+            ClassifierKind::Baseline => "baseline",
+            ClassifierKind::Frozen(head) => head.name(),
+        }
+    }
+
+    fn of(origin: &Origin) -> ClassifierKind {
+        match (origin.head, origin.stage) {
+            (Some(head), _) => ClassifierKind::Frozen(head),
+            (None, Stage::Finetune) => ClassifierKind::Finetuned,
+            (None, _) => ClassifierKind::Baseline,
+        }
+    }
+
+    fn is_recorded_as(self, name: ResultName) -> bool {
+        match self {
+            ClassifierKind::Finetuned => name == ResultName::ByolFinetuned,
+            ClassifierKind::Baseline => matches!(name, ResultName::Supervised | ResultName::GivenFinetuned),
+            ClassifierKind::Frozen(HeadKind::Linear) => name == ResultName::ByolLinear,
+            ClassifierKind::Frozen(HeadKind::Knn) => name == ResultName::ByolKnn,
+        }
+    }
+}
+
+/// k-NN on an encoder, as a run left it.
+#[derive(Debug)]
+pub struct TrainedKnn {
+    pub experiment: Experiment,
+    pub class_names: Vec<String>,
+    pub encoder: ResNet,
+    pub weights: Weights,
+    pub bank: Bank,
+    pub origin: Origin,
+}
+
+impl TrainedKnn {
+    /// How images are normalised for it.
+    pub fn normalization(&self) -> Normalization {
+        self.experiment.normalization()
+    }
+}
+
+/// A classifier of any kind.
+#[derive(Debug)]
+pub enum AnyClassifier {
+    /// Layers: the baseline, the fine-tuned one, and the linear one on the frozen encoder.
+    Layers(TrainedClassifier),
+    Knn(TrainedKnn),
+}
+
+impl AnyClassifier {
+    pub fn class_names(&self) -> &[String] {
+        match self {
+            AnyClassifier::Layers(trained) => &trained.class_names,
+            AnyClassifier::Knn(trained) => &trained.class_names,
+        }
+    }
+
+    pub fn origin(&self) -> &Origin {
+        match self {
+            AnyClassifier::Layers(trained) => &trained.origin,
+            AnyClassifier::Knn(trained) => &trained.origin,
+        }
+    }
+}
+
+/// Why a classifier was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// It was asked for, or there is no other.
+    Asked,
+    /// It did best on labels inside the budget that it was not trained with. The kinds that were compared with their
+    /// accuracies (0-1), the best first.
+    Validated(Vec<(ClassifierKind, f64)>),
+    /// There are others, but nothing inside the budget says how good the fine-tuned one is.
+    Undecided,
+}
+
+/// A classifier with what there is to say about it.
+#[derive(Debug)]
+pub struct Chosen {
+    pub classifier: AnyClassifier,
+    pub kind: ClassifierKind,
+    pub reason: Reason,
+    /// The others of the same label budget whose answers for the test images are recorded.
+    pub others: Vec<(ClassifierKind, TestResult)>,
+}
+
+impl Chosen {
+    /// The classifier that `choice` means: without a kind and a stage, the best by validation inside the label budget, and
+    /// where that cannot be told the fine-tuned one.
+    ///
+    /// # Errors
+    /// As [`TrainedClassifier::open`]; or the run does not keep the wanted classifier.
+    pub fn open(
+        from: &Path,
+        choice: Choice,
+        kind: Option<ClassifierKind>,
+        device: Device,
+    ) -> Result<Chosen, NetworkError> {
+        if from.is_file() {
+            if let Some(ClassifierKind::Frozen(kind)) = kind {
+                return Err(NetworkError::HeadOfCheckpoint { path: from.to_owned(), kind });
+            }
+            let classifier = TrainedClassifier::open(from, choice, device)?;
+            let kind = ClassifierKind::of(&classifier.origin);
+            return Ok(Chosen {
+                classifier: AnyClassifier::Layers(classifier),
+                kind,
+                reason: Reason::Asked,
+                others: Vec::new(),
+            });
+        }
+        let run = Run::open(from)?;
+        let (kind, reason) = match (kind, choice.stage) {
+            (Some(kind), _) => (kind, Reason::Asked),
+            (None, Some(Stage::Finetune)) => (ClassifierKind::Finetuned, Reason::Asked),
+            (None, Some(Stage::Supervised)) => (ClassifierKind::Baseline, Reason::Asked),
+            (None, Some(Stage::Pretrain)) => return Err(run.no_classifier()),
+            (None, None) => {
+                run.require_finished()?;
+                run.best(choice.labels_per_class)?
+            }
+        };
+        let classifier = match kind {
+            ClassifierKind::Finetuned | ClassifierKind::Baseline => {
+                let stage = if kind == ClassifierKind::Finetuned { Stage::Finetune } else { Stage::Supervised };
+                let found = run.supervised(stage, choice.labels_per_class)?;
+                AnyClassifier::Layers(TrainedClassifier::of(found, device)?)
+            }
+            ClassifierKind::Frozen(head) => run.frozen(head, choice.labels_per_class, device)?,
+        };
+        let others = run.others(classifier.origin(), kind)?;
+        Ok(Chosen { classifier, kind, reason, others })
+    }
+}
+
+/// How k-NN on the frozen pre-trained encoder of a run answered for the test images, with the most labels that it was judged
+/// with: what the encoder is worth for searching.
+///
+/// # Errors
+/// There is no run, or its records cannot be read.
+pub fn knn_of_encoder(run: &Path) -> Result<Option<(LabelBudget, TestResult)>, NetworkError> {
+    let run = Run::open(run)?;
+    let records = run.directory.predictions()?;
+    let own = records.iter().filter(|record| record.name == ResultName::ByolKnn && record.draw == 0);
+    let largest = own.max_by_key(|record| size(record.labels_per_class));
+    Ok(largest.map(|record| (record.labels_per_class, TestResult::of(record))))
+}
+
+impl Run {
+    /// The kind to take where none was asked for, and why.
+    fn best(&self, budget: Option<LabelBudget>) -> Result<(ClassifierKind, Reason), NetworkError> {
+        let trained: Vec<ClassifierKind> =
+            [(Stage::Finetune, ClassifierKind::Finetuned), (Stage::Supervised, ClassifierKind::Baseline)]
+                .into_iter()
+                .filter(|(stage, _)| self.has(*stage))
+                .map(|(_, kind)| kind)
+                .collect();
+        let kept = heads::list(&self.path);
+        let heads = HeadKind::ALL.into_iter().filter(|head| kept.iter().any(|(own, _)| own == head));
+        let kinds: Vec<ClassifierKind> = trained.iter().copied().chain(heads.map(ClassifierKind::Frozen)).collect();
+        let (first, rest) = kinds.split_first().ok_or_else(|| self.no_classifier())?;
+        if rest.is_empty() {
+            return Ok((*first, Reason::Asked));
+        }
+        // The budget that the first kind has without being asked.
+        let of_stage = |stage| self.places.iter().rev().find(|place| place.stage == stage).map(|place| place.budget);
+        let largest = match first {
+            ClassifierKind::Finetuned => of_stage(Stage::Finetune),
+            ClassifierKind::Baseline => of_stage(Stage::Supervised),
+            ClassifierKind::Frozen(_) => kept.iter().map(|(_, budget)| *budget).max_by_key(|budget| size(*budget)),
+        };
+        let Some(budget) = budget.or(largest) else { return Ok((*first, Reason::Asked)) };
+        let mut validated = Vec::new();
+        for &kind in &kinds {
+            if let Some(validation) = self.validation(kind, budget)? {
+                validated.push((kind, validation));
+            }
+        }
+        // Without a word about the fine-tuned classifier, nothing can be held against it.
+        let decided = validated.first().is_some_and(|(kind, _)| kind == first) && validated.len() > 1;
+        if !decided {
+            return Ok((*first, Reason::Undecided));
+        }
+        // Of equally good ones the first stays first.
+        validated.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        Ok((validated[0].0, Reason::Validated(validated)))
+    }
+
+    /// How a kind did on labels of the budget that it was not trained with, in the first draw; nothing where that is not
+    /// recorded.
+    fn validation(&self, kind: ClassifierKind, budget: LabelBudget) -> Result<Option<f64>, NetworkError> {
+        let stage = match kind {
+            ClassifierKind::Frozen(head) => {
+                return Ok(heads::about(&self.path, head, budget)?
+                    .and_then(|about| about.validation)
+                    .map(Validation::accuracy));
+            }
+            ClassifierKind::Finetuned => Stage::Finetune,
+            ClassifierKind::Baseline => Stage::Supervised,
+        };
+        // Of a run that holds a share out, the classifier's own epochs; else the best candidate of a sweep.
+        let mut accuracies = Vec::new();
+        let own = self.directory.metrics()?;
+        let last = |records: &[EpochRecord]| {
+            let of_arm = |record: &&EpochRecord| {
+                (record.stage, record.labels_per_class, record.draw) == (stage, Some(budget), 0)
+            };
+            records.iter().rev().find(of_arm).and_then(|record| record.validation_accuracy)
+        };
+        accuracies.extend(last(&own));
+        if accuracies.is_empty() {
+            let begin = format!("{}-{budget}-draw0-", stage_name(stage));
+            for entry in std::fs::read_dir(self.path.join("trials")).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with(&begin) {
+                    accuracies.extend(last(&self.directory.trial(&name).metrics()?));
+                }
+            }
+        }
+        Ok(accuracies.into_iter().max_by(f64::total_cmp))
+    }
+
+    /// A classifier on the frozen encoder.
+    fn frozen(
+        &self,
+        kind: HeadKind,
+        budget: Option<LabelBudget>,
+        device: Device,
+    ) -> Result<AnyClassifier, NetworkError> {
+        let mut there: Vec<LabelBudget> =
+            heads::list(&self.path).into_iter().filter(|(own, _)| *own == kind).map(|(_, budget)| budget).collect();
+        there.sort_by_key(|budget| size(*budget));
+        let wanted = budget.or(there.last().copied()).unwrap_or(LabelBudget::All);
+        let none = || NetworkError::NoHead { path: self.path.clone(), kind, budget: wanted, there: there.clone() };
+        let Found { path, checkpoint, mut origin } = match self.has(Stage::Pretrain) {
+            true => self.pretrained()?,
+            // What was fine-tuned from another run's encoder has none of its own.
+            false => return Err(none()),
+        };
+        let KeptHead { about, head } = KeptHead::read(&self.path, kind, wanted)?.ok_or_else(none)?;
+        let experiment = experiment_of(&path, &checkpoint)?;
+        let mut named = encoder_part(&checkpoint.part("online"));
+        if digest(&named) != about.encoder {
+            return Err(NetworkError::OtherEncoder { path, kind });
+        }
+        (origin.head, origin.labels_per_class) = (Some(kind), Some(wanted));
+        let own = ClassifierKind::Frozen(kind);
+        origin.test = self.tested(wanted)?.into_iter().find(|(kind, _)| *kind == own).map(|(_, test)| test);
+        let class_names = class_names(&origin, about.classes);
+        let misfit = |source| NetworkError::Model { path: self.path.clone(), source };
+        match head {
+            Head::Linear { weight, bias } => {
+                named.extend([("fc.weight".to_owned(), weight), ("fc.bias".to_owned(), bias)]);
+                let classifier =
+                    Classifier::new(ResNetConfig::of(&experiment), ClassifierHead::Representation, about.classes);
+                let weights = Weights::of(classifier.layout(), &named, device).map_err(misfit)?;
+                Ok(AnyClassifier::Layers(TrainedClassifier { experiment, class_names, classifier, weights, origin }))
+            }
+            Head::Knn(bank) => {
+                let mut builder = LayoutBuilder::default();
+                let encoder = ResNet::new(&mut builder, ResNetConfig::of(&experiment));
+                let weights = Weights::of(&builder.finish(), &named, device).map_err(misfit)?;
+                let on_device = |tensor: Tensor| tensor.to_device(device);
+                let bank = Bank { vectors: on_device(bank.vectors), labels: on_device(bank.labels), ..bank };
+                Ok(AnyClassifier::Knn(TrainedKnn { experiment, class_names, encoder, weights, bank, origin }))
+            }
+        }
+    }
+
+    /// The classifiers of a budget whose answers of the first draw are recorded.
+    fn tested(&self, budget: LabelBudget) -> Result<Vec<(ClassifierKind, TestResult)>, NetworkError> {
+        let records = self.directory.predictions()?;
+        let of_kind = |kind: ClassifierKind| {
+            let own = records.iter().find(|record| {
+                kind.is_recorded_as(record.name) && record.labels_per_class == budget && record.draw == 0
+            });
+            own.map(|record| (kind, TestResult::of(record)))
+        };
+        Ok(ClassifierKind::ALL.into_iter().filter_map(of_kind).collect())
+    }
+
+    fn others(&self, origin: &Origin, own: ClassifierKind) -> Result<Vec<(ClassifierKind, TestResult)>, NetworkError> {
+        let Some(budget) = origin.labels_per_class else { return Ok(Vec::new()) };
+        let mut tested = self.tested(budget)?;
+        tested.retain(|(kind, _)| *kind != own);
+        Ok(tested)
+    }
+}

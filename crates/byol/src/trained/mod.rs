@@ -1,0 +1,8 @@
+//! The trained networks that a run directory holds: checkpoints, classifiers on a frozen encoder, and how they are chosen and read.
+
+pub mod checkpoint;
+pub mod classifiers;
+pub mod digest;
+pub mod heads;
+pub mod model;
+mod network_error;

@@ -1,0 +1,131 @@
+//! The layers that ARCHITECTURE.md draws, held against the sources: a module uses modules of lower layers alone, so that nothing
+//! in the library is a circle.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The lines of the drawing: each crate with its layers, lowest first.
+fn drawn() -> Vec<(String, Vec<Vec<String>>)> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, after) = text.split_once("```layers\n").expect("ARCHITECTURE.md draws the layers");
+    let (block, _) = after.split_once("```").unwrap();
+    let words = |layer: &str| layer.split_whitespace().map(str::to_owned).collect();
+    let crates = block.lines().map(|line| {
+        let (name, layers) = line.split_once(':').unwrap();
+        (name.trim().to_owned(), layers.split('<').map(words).collect())
+    });
+    crates.collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The Rust files of a module, those of its tests left out.
+fn sources(src: &Path, module: &str) -> Vec<PathBuf> {
+    let mut found = vec![src.join(format!("{module}.rs"))];
+    let mut folders = vec![src.join(module)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path if path.extension().is_some_and(|end| end == "rs") => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    found.retain(|path| {
+        path.is_file() && path.file_name().is_some_and(|name| name != "tests.rs" && name != "testing.rs")
+    });
+    found
+}
+
+/// The modules that a file uses by `crate::`: comments and unit tests are left out.
+fn used(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = lines.map(|line| format!("{line}\n")).collect();
+    let mut modules = Vec::new();
+    for (place, _) in code.match_indices("crate::") {
+        if code[..place].ends_with(|before: char| before.is_alphanumeric() || before == '$') {
+            continue;
+        }
+        let after = &code[place + "crate::".len()..];
+        match after.strip_prefix('{') {
+            None => modules.push(word(after)),
+            Some(list) => {
+                let mut depth = 1;
+                let ends = list.find(|letter| {
+                    depth += match letter {
+                        '{' => 1,
+                        '}' => -1,
+                        _ => 0,
+                    };
+                    depth == 0
+                });
+                let mut depth = 0;
+                for part in list[..ends.unwrap()].split_inclusive(['{', '}', ',']) {
+                    if depth == 0 {
+                        modules.push(word(part.trim_start()));
+                    }
+                    depth += part.matches('{').count() as i32 - part.matches('}').count() as i32;
+                }
+            }
+        }
+    }
+    modules.retain(|module| !module.is_empty());
+    modules
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+}
+
+#[test]
+fn modules_use_lower_layers_alone() {
+    let mut wrong = Vec::new();
+    for (name, layers) in drawn() {
+        let src = root().join("crates").join(&name).join("src");
+        let heights: BTreeMap<&str, usize> = layers
+            .iter()
+            .enumerate()
+            .flat_map(|(height, layer)| layer.iter().map(move |module| (module.as_str(), height)))
+            .collect();
+        let library = fs::read_to_string(src.join("lib.rs")).unwrap();
+        let declared: Vec<&str> = library
+            .lines()
+            .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+            .collect();
+        let drawn: Vec<&str> = heights.keys().copied().collect();
+        let mut sorted = declared.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, drawn, "the modules of {name}, and those that ARCHITECTURE.md draws");
+        for module in declared {
+            for file in sources(&src, module) {
+                for other in used(&file) {
+                    // What is not drawn here is an item of the crate's root, or comes from a lower crate.
+                    if heights.get(other.as_str()).is_some_and(|height| other != module && *height >= heights[module]) {
+                        wrong.push(format!("{}: {module} uses {other}", file.strip_prefix(root()).unwrap().display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_last_crate_needs_libtorch() {
+    let crates: Vec<String> = drawn().into_iter().map(|(name, _)| name).collect();
+    let (last, free) = crates.split_last().unwrap();
+    assert_eq!(last, "byol");
+    for (number, name) in free.iter().enumerate() {
+        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
+        let own = manifest.lines().filter_map(|line| line.split_once(" = ")).map(|(dependency, _)| dependency.trim());
+        for dependency in own.filter(|dependency| dependency.starts_with("byol") || *dependency == "tch") {
+            assert!(free[..number].iter().any(|lower| lower == dependency), "{name} depends on {dependency}");
+        }
+    }
+}
