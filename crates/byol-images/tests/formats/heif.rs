@@ -144,7 +144,7 @@ fn tar_shards_and_parquet_hold_them_too() {
     webdataset::shard(&file, &borrowed);
     holds_all(&open(&file), |number| INSIDE[number].0.to_owned());
 
-    let file = root.path().join("phones.parquet");
+    let file = root.path().join("others.parquet");
     fs::copy(Path::new(FIXTURES).join("parquet/labels/heif.parquet"), &file).unwrap();
-    holds_all(&open(&file), |number| format!("phones.parquet/{number}"));
+    holds_all(&open(&file), |number| format!("others.parquet/{number}"));
 }
