@@ -13,6 +13,7 @@ use super::pictures::{self, Which};
 use crate::args::Output;
 use crate::exit::{Ending, Usage};
 use crate::output;
+use crate::place::{self, Force};
 
 #[derive(Args)]
 pub struct Export {
@@ -79,13 +80,14 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
         Some(FormatName::Safetensors) => Format::Safetensors,
         Some(FormatName::Onnx) => Format::Onnx,
         None => Format::of_extension(&options.out).ok_or_else(|| {
-            let formats = Format::ALL.map(Format::name).join(" or ");
-            Usage(format!("{} has no extension that names a format; add --format {formats}", options.out.display()))
+            let formats = Format::ALL.map(Format::name);
+            place::unknown_extension(&options.out, &formats, &format!(", or add --format {}", formats.join(" or ")))
         })?,
     };
     if options.input == InputName::Normalized && format != Format::Onnx {
         return Err(Usage("--input is for --format onnx: the others take normalised images alone".to_owned()).into());
     }
+    Force { force: true }.file(&options.out)?;
     // Weights are only moved here.
     let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, None)?;
     let mut about = None;
