@@ -336,7 +336,11 @@ impl Run {
     pub(super) fn require_finished(&self, ready: impl Fn(&Run) -> Vec<Ready>) -> Result<(), NetworkError> {
         match self.summary.as_ref().is_some_and(|summary| summary.finished) {
             true => Ok(()),
-            false => Err(NetworkError::UnfinishedRun { path: self.path.clone(), ready: ready(self) }),
+            false => {
+                // A run of an earlier version does not say which command made it.
+                let command = self.directory.command().ok().flatten().unwrap_or_default().command.name();
+                Err(NetworkError::UnfinishedRun { path: self.path.clone(), ready: ready(self), command })
+            }
         }
     }
 

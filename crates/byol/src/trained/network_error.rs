@@ -44,8 +44,13 @@ pub enum NetworkError {
     Config { path: PathBuf, source: Box<ConfigError> },
     #[error("{} is neither a run directory nor a checkpoint{}", path.display(), path_hint(path))]
     NotFound { path: PathBuf },
-    #[error("{} is not finished; {}; `byol run --resume {}` goes on", path.display(), ready_words(ready), shell_word(path))]
-    UnfinishedRun { path: PathBuf, ready: Vec<Ready> },
+    #[error("{} is not finished; {}; `byol {command} --resume {}` goes on", path.display(), ready_words(ready), shell_word(path))]
+    UnfinishedRun {
+        path: PathBuf,
+        ready: Vec<Ready>,
+        /// The command that continues it.
+        command: &'static str,
+    },
     #[error("{} of {} is not finished; continue it with --resume, or name one of its checkpoints", stage.words(), path.display())]
     UnfinishedStage { path: PathBuf, stage: Stage },
     #[error(
