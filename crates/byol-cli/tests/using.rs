@@ -234,7 +234,7 @@ fn names_say_the_format_and_nothing_is_replaced_unasked() {
     // A place that cannot be written to is refused before any work.
     for (out, expected) in [(at("empty"), "is a folder"), (at("pictures/broken.png/p.csv"), "is a file and no folder")]
     {
-        let refused = byol(&["predict", "--from", &run, &folder, "--out", &out, "--format", "csv"], "");
+        let refused = byol(&["predict", "--from", &run, &folder, "--out", &out], "");
         let said = text(&refused.stderr);
         assert!(refused.status.code() == Some(2) && said.contains(expected) && !said.contains("images/s"), "{said}");
     }

@@ -35,13 +35,14 @@ pub struct Embed {
 }
 
 pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    options.force.file(&options.out)?;
     let Some(format) = Format::of(&options.out) else {
         return Err(place::unknown_extension(&options.out, &["npy", "parquet"], "").into());
     };
     let (list, made_by) = (paths::beside(&options.out), embeddings::made_by_beside(&options.out));
     match format {
-        Format::Npy => [&options.out, &list, &made_by].into_iter().try_for_each(|file| options.force.file(file))?,
-        Format::Parquet => options.force.file(&options.out)?,
+        Format::Npy => [&list, &made_by].into_iter().try_for_each(|file| options.force.file(file))?,
+        Format::Parquet => {}
     }
     interrupt::end_at_once()?;
     let files = options.pictures.files(reporter)?;

@@ -76,6 +76,8 @@ pub enum InputName {
 }
 
 pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
+    // Whether it may be replaced, the library asks of all its files.
+    Force { force: true }.file(&options.out)?;
     let format = match options.format {
         Some(FormatName::Safetensors) => Format::Safetensors,
         Some(FormatName::Onnx) => Format::Onnx,
@@ -87,7 +89,6 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
     if options.input == InputName::Normalized && format != Format::Onnx {
         return Err(Usage("--input is for --format onnx: the others take normalised images alone".to_owned()).into());
     }
-    Force { force: true }.file(&options.out)?;
     // Weights are only moved here.
     let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, None)?;
     let mut about = None;

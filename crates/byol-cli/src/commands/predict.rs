@@ -85,10 +85,10 @@ pub enum Order {
 }
 
 pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let format = options.format(output)?;
     for file in options.out.iter().chain(&options.page) {
         options.force.file(file)?;
     }
+    let format = options.format(output)?;
     files::require(options.calibrate_on.as_slice())?;
     interrupt::end_at_once()?;
     let files = options.pictures.files(reporter)?;
