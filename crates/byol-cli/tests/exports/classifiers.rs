@@ -106,9 +106,9 @@ fn exports_that_answer_as_predict_does(levels: &str) -> tempfile::TempDir {
             let class = theirs["classes"].as_array().unwrap().iter().position(|name| *name == answer["class"]).unwrap();
             for program in ["graph", "normalized", "torch"] {
                 let far = (theirs[program][class].as_f64().unwrap() - answer["probability"].as_f64().unwrap()).abs();
-                // The graph resizes as `byol predict` does, which computes in float32 on a CPU unless told otherwise; where
-                // other programs resize, levels may differ by one. The card promises both.
-                let near = if program == "graph" { 0.0005 } else { 0.02 };
+                // `byol predict` computes in float32 on a CPU unless told otherwise. A level of an image may round the other
+                // way where the graph resizes, and many where other programs do. The card promises both.
+                let near = if program == "graph" { 0.005 } else { 0.02 };
                 assert!(far < near, "{program}: {own} {theirs}");
             }
         }
@@ -148,7 +148,7 @@ fn the_lines_of_a_card_answer_as_predict_does() {
     let card = std::fs::read_to_string(place("model.onnx.md")).unwrap();
     assert!(card.contains("pip install onnxruntime pillow pillow-heif"), "{card}");
     assert!(
-        card.contains("classes, also an image of something else. `byol predict` answers alike to rounding"),
+        card.contains("classes, also an image of something else. `byol predict` gives the same but for rounding"),
         "{card}"
     );
     std::fs::write(place("pillow_heif.py"), "def register_heif_opener():\n    print('registered')\n").unwrap();

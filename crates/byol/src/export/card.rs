@@ -269,9 +269,9 @@ fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError>
 }
 
 /// How near the answers are to those of `byol predict`; the tests of exports hold them to it.
-const AGREEMENT: &str = "`byol predict` answers alike to rounding where it computes in float32, as it does on a CPU; in \
-                         bfloat16 (`--precision bf16`, and on a GPU) or where another program resizes, probabilities differ by up to \
-                         0.02, which can change a close answer.";
+const AGREEMENT: &str = "`byol predict` gives the same but for rounding (less than 0.005) where it computes in float32, as it does on a CPU; \
+     probabilities differ by up to 0.02, which can change a close answer, in bfloat16 (`--precision bf16`, and on a GPU) and where \
+     another program resizes.";
 
 fn licence(network: &Network) -> String {
     let terms = match network.origin().data.as_ref().map(|data| data.name.as_str()) {
