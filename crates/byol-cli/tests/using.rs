@@ -474,18 +474,26 @@ fn an_unfinished_run_says_what_of_it_is_ready() {
 #[test]
 fn watch_says_what_is_not_there_and_which_port_is_taken() {
     use std::io::{BufRead, BufReader};
-    let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
-        .args(["watch", &at("rnu"), "--port", "0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    program.kill().unwrap();
-    program.wait().unwrap();
+    let first_line = |run: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
+            .args(["watch", run, "--port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        program.kill().unwrap();
+        program.wait().unwrap();
+        line
+    };
+    let line = first_line(&at("rnu"));
     let expected = format!("{} is not there yet, and is waited for; did you mean {}?", at("rnu"), at("run"));
     assert!(line.contains(&expected), "{line}");
+    let above = PLACE.path().display().to_string();
+    let line = first_line(&above);
+    let expected = format!("{above} holds no run yet, and one is waited for; there are runs in it: ");
+    assert!(line.contains(&expected) && line.contains(&at("run")), "{line}");
 
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use byol::nearest::path_hint;
+use byol::run::RunDirectory;
+use byol::run::directory::runs_hint;
 use byol::run::event::{Event, Reporter};
 use byol::watch::{Watch, WatchError};
 use clap::Args;
@@ -50,9 +52,12 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
         }
         other => other.into(),
     })?;
-    for run in options.runs.iter().filter(|run| !run.exists()) {
-        let text = format!("{} is not there yet, and is waited for{}", run.display(), path_hint(run));
-        reporter.event(&Event::Warning { text });
+    for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
+        let (what, hint) = match run.exists() {
+            true => ("holds no run yet, and one is waited for", runs_hint(run)),
+            false => ("is not there yet, and is waited for", path_hint(run)),
+        };
+        reporter.event(&Event::Warning { text: format!("{} {what}{hint}", run.display()) });
     }
     let address = format!("http://{}/", watch.address());
     if output.json {
