@@ -303,14 +303,9 @@ pub enum PictureProblem {
     #[error("the image cannot be decoded: {0}")]
     Decode(String),
 
-    #[error("line {line} of {table} names `{written}`, which is not there{}", meant(near))]
-    NamedInTable {
-        table: PathBuf,
-        line: u64,
-        written: String,
-        /// The image that may have been meant.
-        near: Option<String>,
-    },
+    /// Which line of which table names a file that is not there, and which may have been meant.
+    #[error("{0}")]
+    NamedInTable(String),
 
     #[error("the file is not there")]
     NotThere,
@@ -331,19 +326,19 @@ impl From<io::Error> for PictureProblem {
 impl PictureProblem {
     /// Whether there is no file.
     pub fn is_missing(&self) -> bool {
-        matches!(self, PictureProblem::NotThere | PictureProblem::NamedInTable { .. })
+        matches!(self, PictureProblem::NotThere | PictureProblem::NamedInTable(_))
     }
 
     /// What to do about a file that is to be used.
     fn remedy(&self) -> &'static str {
         match self {
-            PictureProblem::NamedInTable { .. } => "correct the line",
+            PictureProblem::NamedInTable(_) => "correct the line",
             _ => "replace or remove the file",
         }
     }
 }
 
-fn meant(near: &Option<String>) -> String {
+pub(super) fn meant(near: &Option<String>) -> String {
     near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 

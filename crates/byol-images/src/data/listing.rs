@@ -423,7 +423,7 @@ pub(crate) fn unused_split(file: &Path) -> String {
 
 /// Warnings about skipped images: some by name, the rest counted.
 pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<String> {
-    let is_row = |skip: &&Skipped| matches!(skip.problem, PictureProblem::NamedInTable { .. });
+    let is_row = |skip: &&Skipped| matches!(skip.problem, PictureProblem::NamedInTable(_));
     let (rows, files): (Vec<&Skipped>, Vec<&Skipped>) = skipped.iter().partition(is_row);
     let mut text: Vec<String> = rows.iter().take(NAMED_SKIPS).map(|skip| skip.problem.to_string()).collect();
     if rows.len() > NAMED_SKIPS {

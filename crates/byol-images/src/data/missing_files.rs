@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::NAMED_SKIPS;
 use super::encoded::Place;
-use super::error::PictureProblem;
+use super::error::{PictureProblem, meant as meant_hint};
 use super::listing::Listed;
 
 /// Names that are further apart are no mistyped ones.
@@ -24,8 +24,12 @@ pub(crate) struct Missing {
 
 impl Missing {
     pub fn problem(&self) -> PictureProblem {
-        let Missing { table, line, written, near, .. } = self.clone();
-        PictureProblem::NamedInTable { table, line, written, near }
+        let Missing { table, line, written, near, .. } = self;
+        let hint = meant_hint(near);
+        PictureProblem::NamedInTable(format!(
+            "line {line} of {} names `{written}`, which is not there{hint}",
+            table.display()
+        ))
     }
 }
 
