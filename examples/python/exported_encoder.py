@@ -6,7 +6,8 @@
 #     byol export --from runs/mine --out encoder.safetensors --encoder-only
 #     python exported_encoder.py encoder photos
 #
-# `photos` has a folder for each class. Needs torch, torchvision, safetensors, onnxruntime and pillow. Editors that know
+# `photos` has a folder for each class. Needs torch, torchvision, safetensors, onnxruntime and pillow, and pillow-heif
+# for HEIC. Editors that know
 # `# %%` cells (VS Code, Spyder, Jupyter with jupytext) open this file as a notebook.
 
 # %%
@@ -24,12 +25,19 @@ from safetensors import safe_open
 from torchvision.models import resnet
 from torchvision.transforms.v2 import InterpolationMode, functional
 
+try:  # pip install pillow-heif, for HEIC
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+except ImportError:
+    pass
+
 if len(sys.argv) != 3:
     sys.exit("usage: python exported_encoder.py ENCODER FOLDER; ENCODER.onnx and ENCODER.safetensors are what byol export wrote")
 weights, graph = (Path(f"{sys.argv[1]}.{kind}") for kind in ("safetensors", "onnx"))
 if missing := [str(path) for path in (weights, graph) if not path.is_file()]:
     sys.exit(f"{' and '.join(missing)} not found; byol export --encoder-only writes them")
-files = sorted(path for path in Path(sys.argv[2]).glob("*/*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
+files = sorted(path for path in Path(sys.argv[2]).glob("*/*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp", ".heic"})
 if len({path.parent for path in files}) < 2:
     sys.exit(f"{sys.argv[2]} has no two folders with pictures; give a folder with a folder for each class")
 names = sorted({path.parent.name for path in files})

@@ -82,6 +82,11 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "byol supervised --data data --out runs/folds --preset lab --labels-per-class folds",
                 "on each of STL-10's ten folds",
             ),
+            example(
+                "byol supervised --data photos --out runs/strict --split mine.csv --strict",
+                "divided by a split kept elsewhere; an image that cannot be read is an error",
+            ),
+            example("byol supervised --resume runs/baseline", "goes on where it was stopped"),
         ],
     ),
     (
@@ -107,6 +112,11 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "byol finetune --from runs/byol --data data --out runs/few --labels-per-class 10,25 --draws 5",
                 "with few labels, five times",
             ),
+            example(
+                "byol finetune --from runs/byol --data photos --out runs/strict --split mine.csv --strict",
+                "divided by a split kept elsewhere; an image that cannot be read is an error",
+            ),
+            example("byol finetune --resume runs/tuned", "goes on where it was stopped"),
         ],
     ),
     (
@@ -157,6 +167,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "for torchvision, with the Python that loads it",
             ),
             example("byol export --from runs/all --out encoder.onnx --encoder-only", "gives representations"),
+            example(
+                "byol export --from runs/all --classifier linear --labels-per-class 10 --out linear.onnx",
+                "another classifier of the run",
+            ),
+            example(
+                "byol export --from runs/all --out normalized.onnx --input normalized --force",
+                "takes images that are resized and normalised already; replaces files",
+            ),
         ],
     ),
     (

@@ -10,6 +10,7 @@ use byol::export::ExportError;
 use byol::inference::InferenceError;
 use byol::run::command::shell_word;
 use byol::train::TrainError;
+use byol::trained::checkpoint::CheckpointError;
 use byol::trained::model::NetworkError;
 use byol::weights::WeightsError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -76,7 +77,8 @@ fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_inference = cause.downcast_ref::<InferenceError>().is_some_and(InferenceError::is_of_command_line);
     let of_network = cause.downcast_ref::<NetworkError>().is_some_and(NetworkError::is_of_command_line);
     let of_weights = cause.downcast_ref::<WeightsError>().is_some_and(WeightsError::is_of_command_line);
-    let of_command_line = of_export || of_inference || of_network || of_weights;
+    let of_checkpoint = cause.downcast_ref::<CheckpointError>().is_some_and(CheckpointError::is_of_command_line);
+    let of_command_line = of_export || of_inference || of_network || of_weights || of_checkpoint;
     of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_plan || of_training
 }
 
@@ -127,12 +129,26 @@ fn guess(error: &clap::Error, command: &Typed) -> Option<String> {
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing)))
             if missing.iter().any(|option| option.starts_with("--from")) =>
         {
-            let is_run = |word: &String| Path::new(word).join("config.toml").is_file();
-            let run = std::env::args().skip(1).find(is_run)?;
-            Some(format!("; did you mean --from {}?", shell_word(Path::new(&run))))
+            let meant = with_from(&typed())?;
+            let words: Vec<String> = meant.iter().map(|word| shell_word(Path::new(word))).collect();
+            Some(format!("; did you mean `byol {}`?", words.join(" ")))
         }
         _ => None,
     }
+}
+
+/// The command line, as far as it is text.
+fn typed() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// A command line in which the first run that stands by itself is given with `--from`.
+fn with_from(typed: &[String]) -> Option<Vec<String>> {
+    let is_run = |word: &String| Path::new(word).join("config.toml").is_file();
+    let place = typed.iter().position(is_run)?;
+    let mut meant = typed.to_vec();
+    meant.insert(place, "--from".to_owned());
+    Some(meant)
 }
 
 /// The command that the command line leads to, as far as there is one.
@@ -148,7 +164,7 @@ struct Typed {
 fn typed_command() -> Typed {
     let mut command = args::command();
     let mut name = "byol".to_owned();
-    for word in std::env::args().skip(1) {
+    for word in typed() {
         if let Some(inner) = command.find_subcommand(&word) {
             command = inner.clone();
             name = format!("{name} {word}");
@@ -208,6 +224,19 @@ mod tests {
         let inner = std::io::Error::other("disk full");
         let error = anyhow::Error::new(inner).context("failed to write a: disk full").context("saving failed");
         assert_eq!(one_line(&error), "saving failed: failed to write a: disk full");
+    }
+
+    #[test]
+    fn a_run_among_the_paths_is_given_with_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        std::fs::create_dir(&run).unwrap();
+        let run = run.to_str().unwrap();
+        let typed = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<String>>();
+        let line = typed(&["predict", run, "photos", "--top", "1"]);
+        assert_eq!(with_from(&line), None, "no run yet");
+        std::fs::write(folder.path().join("run/config.toml"), "").unwrap();
+        assert_eq!(with_from(&line), Some(typed(&["predict", "--from", run, "photos", "--top", "1"])));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::Context;
+use byol::nearest::nearest;
 use clap::Args;
 
 use crate::exit::Usage;
@@ -21,8 +22,15 @@ pub struct Force {
 impl Force {
     /// Refuses a file that is there already.
     pub fn file(self, path: &Path) -> Result<(), Usage> {
+        let named_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         match path {
-            _ if path.is_dir() => Err(Usage(format!("{} is a folder; name a file with --out", path.display()))),
+            _ if path.is_dir() || named_as_folder => {
+                Err(Usage(format!("{} is a folder; name a file in it", path.display())))
+            }
+            _ if lies_in_a_file(path) => Err(Usage(format!(
+                "{} cannot be made, because what leads there is a file and no folder; choose another place",
+                path.display()
+            ))),
             _ if path.exists() && !self.force => Err(Usage(format!(
                 "{} is there already; choose another name, or replace it with --force",
                 path.display()
@@ -36,6 +44,10 @@ impl Force {
         let holds_something = || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         match path {
             _ if path.is_file() => Err(Usage(format!("{} is a file; name a folder with --out", path.display()))),
+            _ if lies_in_a_file(path) => Err(Usage(format!(
+                "{} cannot be made, because what leads there is a file and no folder; choose another place",
+                path.display()
+            ))),
             _ if !self.force && holds_something() => Err(Usage(format!(
                 "{} is not empty; choose another --out, or write into it with --force",
                 path.display()
@@ -43,6 +55,30 @@ impl Force {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether one of the folders that lead to a place is a file.
+fn lies_in_a_file(path: &Path) -> bool {
+    path.ancestors().skip(1).any(Path::is_file)
+}
+
+/// Refuses a file whose name's ending names none of the formats; `otherwise` is what can be done instead.
+pub fn unknown_extension(file: &Path, extensions: &[&str], otherwise: &str) -> Usage {
+    let known: Vec<String> = extensions.iter().map(|extension| format!(".{extension}")).collect();
+    let known = match known.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => String::new(),
+    };
+    let typed = file.extension().and_then(|extension| extension.to_str());
+    let meant = typed.and_then(|typed| nearest(typed, extensions.iter().copied()));
+    let hint =
+        meant.map_or_else(String::new, |meant| format!("; did you mean {}?", file.with_extension(meant).display()));
+    let what = match typed {
+        Some(typed) => format!(".{typed} names no format"),
+        None => "the name has no extension that names a format".to_owned(),
+    };
+    Usage(format!("--out {}: {what}; end it with {known}{otherwise}{hint}", file.display()))
 }
 
 /// Files that are being written. An interrupted program removes them.
@@ -160,6 +196,24 @@ mod tests {
         assert!(not.folder(folder.path()).is_err_and(|error| error.0.contains("is not empty")));
         assert!(asked.file(&file).is_ok() && asked.folder(folder.path()).is_ok());
         assert!(asked.file(folder.path()).is_err() && asked.folder(&file).is_err());
+        for below in [file.join("b.csv"), file.join("c/d.csv")] {
+            assert!(asked.file(&below).is_err_and(|error| error.0.contains("is a file and no folder")));
+            assert!(asked.folder(&below).is_err_and(|error| error.0.contains("is a file and no folder")));
+        }
+        assert!(asked.file(&folder.path().join("new/")).is_err_and(|error| error.0.contains("is a folder")));
+    }
+
+    #[test]
+    fn mistyped_extensions_are_guessed() {
+        let said = |name: &str| unknown_extension(Path::new(name), &["csv", "json", "jsonl", "parquet"], "").0;
+        for (typed, meant) in
+            [("a.cvs", "a.csv"), ("a.jsn", "a.json"), ("b/a.parqet", "b/a.parquet"), ("a.CSVV", "a.csv")]
+        {
+            assert!(said(typed).ends_with(&format!("; did you mean {meant}?")), "{}", said(typed));
+        }
+        let expected = "--out a.xyz: .xyz names no format; end it with .csv, .json, .jsonl or .parquet";
+        assert_eq!(said("a.xyz"), expected);
+        assert!(said("csv").contains("has no extension"), "{}", said("csv"));
     }
 
     #[test]

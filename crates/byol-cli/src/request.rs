@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
 use byol::data::{self, Dataset, Levels, OpenOptions, Pools};
-use byol::device::Hardware;
+use byol::device::{Hardware, Precision, PrecisionChoice};
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
 use byol::run::record::{LabelBudget, Stage};
+use byol::trained::foreign::Foreign;
 
 use crate::args;
 
@@ -87,6 +88,7 @@ fn typed_pairs(options: &args::Config, labels: Option<&args::Labels>, swept: &[S
 }
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
+    Foreign::refuse(run)?;
     // A checkpoint lies in the folder `checkpoints` of its run.
     let above = || run.ancestors().skip(1).take(2).find(|folder| folder.join("config.toml").is_file());
     let directory = if run.is_file() { above().unwrap_or(run) } else { run };
@@ -103,6 +105,16 @@ pub fn hardware(options: &args::Hardware, reporter: &mut dyn Reporter) -> anyhow
 /// As [`hardware`], for commands whose work is short: they say nothing of it.
 pub fn quiet_hardware(options: &args::Hardware) -> anyhow::Result<Hardware> {
     Ok(Hardware::choose(options.device, options.precision, options.threads)?)
+}
+
+/// As [`quiet_hardware`], for answers that people keep: on a CPU in float32, as exported networks compute, unless another
+/// precision was typed.
+pub fn exact_hardware(options: &args::Hardware) -> anyhow::Result<Hardware> {
+    let hardware = quiet_hardware(options)?;
+    Ok(match options.precision {
+        PrecisionChoice::Auto if !hardware.device.is_cuda() => Hardware { precision: Precision::Full, ..hardware },
+        _ => hardware,
+    })
 }
 
 /// The data that the options mean, looked through for copies where that is asked for; reports what is odd about it.

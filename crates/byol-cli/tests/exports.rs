@@ -376,7 +376,7 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
         (&["--from", run, "--out", out, "--stage", "supervised", "--encoder-only"], 1, "it has pre-training"),
         (&["--from", run, "--out", out, "--format", "onn"], 2, "'onnx'"),
         (&["--from", run, "--out", "model.pickle", "--encoder-only"], 2, "add --format safetensors or onnx"),
-        (&["--from", "nowhere", "--out", out], 1, "nowhere is neither a run directory nor a checkpoint"),
+        (&["--from", "nowhere", "--out", out], 2, "nowhere is neither a run directory nor a checkpoint"),
         (&["--from", run, "--out", run, "--format", "onnx", "--encoder-only"], 2, "is a folder"),
         (&["--from", run, "--out", "m.safetensors", "--encoder-only", "--input", "normalized"], 2, "--input is for"),
     ];

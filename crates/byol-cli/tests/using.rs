@@ -77,6 +77,8 @@ fn predictions_are_a_table_and_what_is_unreadable_is_named() {
     assert!(said.contains("broken.png") && said.contains("images/s") && !said.contains("hardware"), "{said}");
     let overview = said.lines().find(|line| line.contains("less than 60 % sure")).unwrap();
     assert!(overview.starts_with(&format!("{} images: ", pictures().len())), "{said}");
+    let closed = "every image gets one of the 10 classes, also an image of something else";
+    assert_eq!(said.matches(closed).count(), 1, "{said}");
     assert!(said.contains("calibrated on the run's 2000 test images: temperature"), "{said}");
 
     let strict = byol(&["predict", "--from", &at("run"), &at("pictures"), "--strict", "--out", &at("strict.csv")], "");
@@ -217,7 +219,25 @@ fn names_say_the_format_and_nothing_is_replaced_unasked() {
     assert_eq!(list.as_array().unwrap().len(), pictures().len());
     let refused = byol(&["predict", "--from", &run, &folder, "--out", &at("p.txt")], "");
     assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("the extension names no format") && !Path::new(&at("p.txt")).exists());
+    let expected = "p.txt: .txt names no format; end it with .csv, .json, .jsonl or .parquet, or add --format";
+    assert!(text(&refused.stderr).contains(expected) && !Path::new(&at("p.txt")).exists(), "{refused:?}");
+    for (command, out, meant) in
+        [("predict", "p.cvs", "p.csv"), ("embed", "m.npyy", "m.npy"), ("export", "c.onxx", "c.onnx")]
+    {
+        let images = (command != "export").then_some(folder.as_str());
+        let out = at(out);
+        let arguments = [command, "--from", &run, "--out", &out].into_iter().chain(images);
+        let refused = byol(&arguments.collect::<Vec<_>>(), "");
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(text(&refused.stderr).contains(&format!("; did you mean {}?", at(meant))), "{refused:?}");
+    }
+    // A place that cannot be written to is refused before any work.
+    for (out, expected) in [(at("empty"), "is a folder"), (at("pictures/broken.png/p.csv"), "is a file and no folder")]
+    {
+        let refused = byol(&["predict", "--from", &run, &folder, "--out", &out], "");
+        let said = text(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && said.contains(expected) && !said.contains("images/s"), "{said}");
+    }
     let matrix = at("kept.npy");
     std::fs::write(format!("{matrix}.paths.csv"), "mine").unwrap();
     let refused = byol(&["embed", "--from", &run, &folder, "--out", &matrix], "");
@@ -346,14 +366,26 @@ fn a_calibration_is_kept_and_used() {
 fn what_cannot_be_done_is_explained() {
     let (run, pictures, empty) = (at("run"), at("pictures"), at("empty"));
     let nowhere = at("nowhere");
-    let cases: [(&[&str], i32, &str); 7] = [
+    let near = at("picturse");
+    let picture = self::pictures()[0].to_str().unwrap().to_owned();
+    let cases: [(&[&str], i32, &str); 13] = [
         (&["predict", "--from", &run, &empty], 1, "no images in"),
         (&["predict", "--from", &run, "-"], 1, "standard input holds no paths"),
         (&["predict", "--from", &run, "-0", &pictures], 2, "--null is for paths on standard input"),
-        (&["predict", "--from", &nowhere, &pictures], 1, "neither a run directory nor a checkpoint"),
-        (&["predict", "--from", &empty, &pictures], 1, "config.toml"),
-        (&["embed", "--from", &run, &pictures, "--out", "x.txt"], 2, "must end with .npy or .parquet"),
-        (&["neighbors", &pictures, "--in", &nowhere, "--from", &run], 1, "images: "),
+        (&["predict", "--from", &nowhere, &pictures], 2, "neither a run directory nor a checkpoint"),
+        (&["predict", "--from", &empty, &pictures], 2, "config.toml"),
+        (
+            &["embed", "--from", &run, &pictures, "--out", "x.txt"],
+            2,
+            ".txt names no format; end it with .npy or .parquet",
+        ),
+        (&["neighbors", &picture, "--in", &nowhere, "--from", &run], 2, "nowhere does not exist"),
+        (&["neighbors", &pictures, "--in", &pictures, "--from", &run], 2, "pictures is a folder; name one image"),
+        (&["neighbors", &near, "--in", &pictures, "--from", &run], 2, "did you mean"),
+        (&["predict", "--from", &run, &near], 2, "picturse does not exist; did you mean"),
+        (&["predict", "--from", &run, &picture, "--calibrate-on", &near], 2, "picturse does not exist; did you mean"),
+        (&["embed", "--from", &run, &pictures, &near, "--out", "x.npy"], 2, "picturse does not exist; did you mean"),
+        (&["predict", &run, &pictures, "--top", "1"], 2, "; did you mean `byol predict --from "),
     ];
     for (arguments, code, message) in cases {
         let output = byol(arguments, "");
@@ -361,4 +393,116 @@ fn what_cannot_be_done_is_explained() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(message), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn what_is_given_as_a_run_and_is_none_is_called_by_its_name() {
+    let run = at("run");
+    let exported = |name: &str| {
+        let out = at(name);
+        let output = byol(&["export", "--from", &run, "--out", &out], "");
+        assert!(output.status.success(), "{output:?}");
+        out
+    };
+    let (graph, weights) = (exported("classifier.onnx"), exported("classifier.safetensors"));
+    let other = at("resnet18.pth");
+    std::fs::write(&other, b"PK\x03\x04and so on").unwrap();
+    let page = format!("{run}/report.html");
+    let picture = pictures()[0].to_str().unwrap().to_owned();
+    let export = "is an export; name the run directory that it was made from";
+    for (from, expected) in [
+        (&graph, export.to_owned()),
+        (&weights, export.to_owned()),
+        (&other, "is a file of weights of another program".to_owned()),
+        (&page, format!("is a page; name the directory of a run; did you mean {run}?")),
+        (&picture, "is neither a run directory nor a checkpoint".to_owned()),
+    ] {
+        let (matrix, copy, tuned) = (at("foreign.npy"), at("foreign.onnx"), at("foreign-run"));
+        let commands: [&[&str]; 6] = [
+            &["predict", "--from", from, &picture],
+            &["embed", "--from", from, &picture, "--out", &matrix],
+            &["neighbors", &picture, "--in", &picture, "--from", from],
+            &["export", "--from", from, "--out", &copy],
+            &["finetune", "--from", from, "--data", "patterns", "--out", &tuned],
+            &["finetune", "--from", from, "--data", "patterns", "--out", &tuned, "--preset", "demo"],
+        ];
+        for arguments in commands {
+            let output = byol(arguments, "");
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+            assert!(said.contains(&expected), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn an_unfinished_run_says_what_of_it_is_ready() {
+    let copy = tempfile::tempdir().unwrap();
+    let status = Command::new("cp").arg("-r").arg(at("run")).arg(copy.path()).status();
+    assert!(status.unwrap().success());
+    let run = copy.path().join("run");
+    let summary = std::fs::read_to_string(run.join("summary.json")).unwrap();
+    let unfinished = summary.replace("\"finished\": true", "\"finished\": false");
+    assert_ne!(summary, unfinished);
+    std::fs::write(run.join("summary.json"), unfinished).unwrap();
+    let (run, picture) = (run.to_str().unwrap(), pictures()[0].to_str().unwrap().to_owned());
+    let goes_on = format!("; `byol supervised --resume {run}` goes on");
+    let refused = byol(&["predict", "--from", run, &picture], "");
+    let said = text(&refused.stderr);
+    let options = "--classifier baseline --labels-per-class 20";
+    let ready = format!("is not finished; ready: the baseline with 20 labels per class ({options}){goes_on}");
+    assert!(refused.status.code() == Some(2) && said.contains(&ready), "{said}");
+    let arguments: Vec<&str> = ["predict", "--from", run, &picture].into_iter().chain(options.split(' ')).collect();
+    assert!(byol(&arguments, "").status.success());
+
+    let matrix = copy.path().join("m.npy");
+    let embed = ["embed", "--from", run, &picture, "--out", matrix.to_str().unwrap()];
+    let refused = byol(&embed, "");
+    let options = "--stage supervised --labels-per-class 20";
+    assert!(
+        text(&refused.stderr)
+            .contains(&format!("ready: the encoder of the baseline with 20 labels per class ({options})"))
+    );
+    assert!(byol(&embed.into_iter().chain(options.split(' ')).collect::<Vec<_>>(), "").status.success());
+
+    std::fs::remove_dir_all(copy.path().join("run/checkpoints")).unwrap();
+    let refused = byol(&["predict", "--from", run, &picture], "");
+    let said = text(&refused.stderr);
+    assert!(said.contains(&format!("nothing of it that is wanted here is ready{goes_on}")), "{said}");
+}
+
+#[test]
+fn watch_says_what_is_not_there_and_which_port_is_taken() {
+    use std::io::{BufRead, BufReader};
+    let first_line = |run: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
+            .args(["watch", run, "--port", "0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        program.kill().unwrap();
+        program.wait().unwrap();
+        line
+    };
+    let line = first_line(&at("rnu"));
+    let expected = format!("{} is not there yet, and is waited for; did you mean {}?", at("rnu"), at("run"));
+    assert!(line.contains(&expected), "{line}");
+    let above = PLACE.path().display().to_string();
+    let line = first_line(&above);
+    let expected = format!("{above} holds no run yet, and one is waited for; there are runs in it: ");
+    assert!(line.contains(&expected) && line.contains(&at("run")), "{line}");
+
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = byol(&["watch", &at("run"), "--port", &port], "");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains(&format!("port {port} of 127.0.0.1 is in use by another program; choose another --port")),
+        "{said}"
+    );
+    assert!(!said.contains("os error"), "{said}");
 }

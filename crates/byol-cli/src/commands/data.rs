@@ -61,10 +61,16 @@ pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
     }
     match info.damaged.as_slice() {
         [] => Ok(Ending::Done),
+        [one] if one.missing => bail!("{}; `byol run` skips it, and this exit code reports it", one.problem),
+        [one] if one.problem.contains(&one.path.display().to_string()) => bail!("{}", one.problem),
         [one] => bail!(
             "1 file cannot be read, {}: {}; `byol run` skips it, and this exit code reports it",
             one.path.display(),
             one.problem
+        ),
+        many if many.iter().all(|damage| damage.missing) => bail!(
+            "{} files are not there and are named above; `byol run` skips them, and this exit code reports them",
+            many.len()
         ),
         many => bail!(
             "{} files cannot be read and are named above; `byol run` skips them, and this exit code reports them",

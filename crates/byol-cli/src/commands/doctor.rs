@@ -146,10 +146,15 @@ fn uses(found: &Diagnosis) -> Lines {
         (_, true) => "yes",
         (_, false) => "no: libtorch's operations instead",
     };
+    let precision = match (uses.device.as_str(), uses.precision) {
+        // As `request::exact_hardware` has it.
+        ("cpu", "bf16") => "bf16; predict takes fp32 unless --precision says otherwise".to_owned(),
+        (_, precision) => precision.to_owned(),
+    };
     let trial = uses.trial_seconds.map_or_else(|| "failed".to_owned(), |seconds| format!("{:.1} ms", seconds * 1e3));
     vec![
         ("device", uses.device.clone()),
-        ("precision", uses.precision.to_owned()),
+        ("precision", precision),
         ("threads", uses.threads.to_string()),
         ("GPU kernels", kernels.to_owned()),
         ("trial step", trial),

@@ -14,8 +14,8 @@ use clap::Args;
 
 use super::pictures::{self, Pictures};
 use crate::args::{self, Output};
-use crate::exit::{Ending, Usage};
-use crate::place::{Force, Target};
+use crate::exit::Ending;
+use crate::place::{self, Force, Target};
 use crate::{interrupt, output, request};
 
 #[derive(Args)]
@@ -35,21 +35,21 @@ pub struct Embed {
 }
 
 pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    options.force.file(&options.out)?;
     let Some(format) = Format::of(&options.out) else {
-        let out = options.out.display();
-        return Err(Usage(format!("--out {out}: the file's name must end with .npy or .parquet")).into());
+        return Err(place::unknown_extension(&options.out, &["npy", "parquet"], "").into());
     };
     let (list, made_by) = (paths::beside(&options.out), embeddings::made_by_beside(&options.out));
     match format {
-        Format::Npy => [&options.out, &list, &made_by].into_iter().try_for_each(|file| options.force.file(file))?,
-        Format::Parquet => options.force.file(&options.out)?,
+        Format::Npy => [&list, &made_by].into_iter().try_for_each(|file| options.force.file(file))?,
+        Format::Parquet => {}
     }
     interrupt::end_at_once()?;
+    let files = options.pictures.files(reporter)?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;
     options.trained.tell(&trained.origin, reporter)?;
-    let files = options.pictures.files(reporter)?;
 
     let failed = || format!("failed to write {}", options.out.display());
     let digest = trained.digest();

@@ -13,6 +13,7 @@ use super::pictures::{self, Which};
 use crate::args::Output;
 use crate::exit::{Ending, Usage};
 use crate::output;
+use crate::place::{self, Force};
 
 #[derive(Args)]
 pub struct Export {
@@ -75,12 +76,14 @@ pub enum InputName {
 }
 
 pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
+    // Whether it may be replaced, the library asks of all its files.
+    Force { force: true }.file(&options.out)?;
     let format = match options.format {
         Some(FormatName::Safetensors) => Format::Safetensors,
         Some(FormatName::Onnx) => Format::Onnx,
         None => Format::of_extension(&options.out).ok_or_else(|| {
-            let formats = Format::ALL.map(Format::name).join(" or ");
-            Usage(format!("{} has no extension that names a format; add --format {formats}", options.out.display()))
+            let formats = Format::ALL.map(Format::name);
+            place::unknown_extension(&options.out, &formats, &format!(", or add --format {}", formats.join(" or ")))
         })?,
     };
     if options.input == InputName::Normalized && format != Format::Onnx {

@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Neighbors(options) => neighbors::neighbors(options, output, reporter),
         Command::Ablate(ablate) => ablate::ablate(ablate, output, reporter),
         Command::Report(report) => report::report(report, output),
-        Command::Watch(options) => watch::watch(options, output),
+        Command::Watch(options) => watch::watch(options, output, reporter),
         Command::Bench(bench) => bench::bench(bench, output, reporter),
         Command::Doctor(doctor) => doctor::doctor(doctor, output),
         Command::Init(init) => init::init(init, output),

@@ -8,7 +8,7 @@ use byol::inference::neighbors::Neighbor;
 use byol::inference::network::Network;
 use byol::inference::npy::Matrix;
 use byol::inference::page::{Group, Page, Shown};
-use byol::inference::{embeddings, files, neighbors};
+use byol::inference::{InferenceError, embeddings, files, neighbors};
 use byol::run::event::{Event, Reporter};
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
@@ -43,6 +43,10 @@ pub struct Neighbors {
 
 pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     options.page.iter().try_for_each(|page| options.force.file(page))?;
+    files::require(&[options.image.clone(), options.among.clone()])?;
+    if options.image.is_dir() {
+        return Err(InferenceError::FolderAsImage { path: options.image.clone() }.into());
+    }
     interrupt::end_at_once()?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;

@@ -206,7 +206,8 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// The files that are meant; reports what was passed over.
+    /// The files that are meant; reports what was passed over. It comes before a network is opened: whoever mistyped a path
+    /// need not wait for one.
     pub fn files(&self, reporter: &mut dyn Reporter) -> anyhow::Result<Vec<PathBuf>> {
         let from_input = |path: &&PathBuf| path.as_os_str() == STANDARD_INPUT;
         match self.paths.iter().filter(from_input).count() {
@@ -214,6 +215,8 @@ impl Pictures {
             0 | 1 => {}
             _ => return Err(Usage("standard input (`-`) can be read once only".into()).into()),
         }
+        let typed: Vec<PathBuf> = self.paths.iter().filter(|path| !from_input(path)).cloned().collect();
+        files::require(&typed)?;
         let mut given = Vec::new();
         for path in &self.paths {
             if from_input(&path) {

@@ -7,6 +7,7 @@ use byol::data::Levels;
 use byol::device::Hardware;
 use byol::eval::temperature::Labelled;
 use byol::inference::calibration::{self, InUse, Owner};
+use byol::inference::files;
 use byol::inference::labelled;
 use byol::inference::network::Network;
 use byol::inference::page::{Group, Page, Shown};
@@ -84,19 +85,19 @@ pub enum Order {
 }
 
 pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let format = options.format(output)?;
     for file in options.out.iter().chain(&options.page) {
         options.force.file(file)?;
     }
+    let format = options.format(output)?;
+    files::require(options.calibrate_on.as_slice())?;
     interrupt::end_at_once()?;
-    let hardware = request::quiet_hardware(&options.hardware)?;
+    let files = options.pictures.files(reporter)?;
+    let hardware = request::exact_hardware(&options.hardware)?;
     let chosen = options.trained.open(&hardware)?;
     let trained = &chosen.classifier;
     let class_names = trained.class_names();
     let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
-    // Looked for first: whoever mistyped a path need not wait for a calibration.
-    let files = options.pictures.files(reporter)?;
     reporter.event(&Event::Note { text: pictures::about(&chosen)? });
     if let Some(labelled) = &options.calibrate_on {
         let about = Calibrated { run: &run, trained, network: &network, hardware: &hardware };
@@ -141,6 +142,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         target.finish()?;
     }
     let found = overview.sentence(class_names);
+    let closed = predictions::closed_set(class_names.len());
     let about_probabilities = in_use.as_ref().map_or_else(
         || {
             "the probabilities are not calibrated; --calibrate-on DIR does that with labelled images that trained nothing"
@@ -149,14 +151,19 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         InUse::sentence,
     );
     if let Some(page) = &options.page {
-        let sentences = [&found, &about_probabilities].map(|sentence| format!("{}.", wording::capital(sentence)));
+        let sentences =
+            [&found, &about_probabilities, &closed].map(|sentence| format!("{}.", wording::capital(sentence)));
         let text = page_of(&kept, &overview, class_names, sentences.to_vec(), network.levels());
         Target::new(page).write(text.as_bytes())?;
     }
 
     let own_calibration = options.calibrate_on.is_some() && about.calibrated;
-    let sentences =
-        [Some(pictures::sentence(&timing, &network)), (!own_calibration).then_some(about_probabilities), Some(found)];
+    let sentences = [
+        Some(pictures::sentence(&timing, &network)),
+        (!own_calibration).then_some(about_probabilities),
+        Some(found),
+        Some(closed),
+    ];
     for text in sentences.into_iter().flatten() {
         reporter.event(&Event::Note { text });
     }
@@ -184,17 +191,15 @@ impl Predict {
             return Ok(predictions::Format::Events);
         }
         match (self.format, &self.out) {
-            (Some(Format::Parquet), None) => Err(Usage("--format parquet needs a file: add --out FILE.parquet".to_owned())),
+            (Some(Format::Parquet), None) => {
+                Err(Usage("--format parquet needs a file: add --out FILE.parquet".to_owned()))
+            }
             (Some(Format::Csv), _) | (None, None) => Ok(predictions::Format::Csv),
             (Some(Format::Json), _) => Ok(predictions::Format::Json),
             (Some(Format::Jsonl), _) => Ok(predictions::Format::JsonLines),
             (Some(Format::Parquet), _) => Ok(predictions::Format::Parquet),
-            (None, Some(out)) => predictions::Format::of_extension(out).ok_or_else(|| {
-                Usage(format!(
-                    "--out {}: the extension names no format; end it with .csv, .json, .jsonl or .parquet, or add --format",
-                    out.display()
-                ))
-            }),
+            (None, Some(out)) => predictions::Format::of_extension(out)
+                .ok_or_else(|| place::unknown_extension(out, &predictions::Format::EXTENSIONS, ", or add --format")),
         }
     }
 }

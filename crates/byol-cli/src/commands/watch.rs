@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use byol::nearest::path_hint;
+use byol::run::RunDirectory;
+use byol::run::directory::runs_hint;
+use byol::run::event::{Event, Reporter};
 use byol::watch::{Watch, WatchError};
 use clap::Args;
 
@@ -40,12 +44,21 @@ fn bind(options: &Options) -> Result<Watch, WatchError> {
     Watch::bind(&options.runs, port)
 }
 
-pub fn watch(options: &Options, output: Output) -> anyhow::Result<Ending> {
+pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let interrupt = interrupt::listen_quietly()?;
     let watch = bind(options).map_err(|error| match error {
-        WatchError::NotAFolder(_) | WatchError::NoRuns => anyhow::Error::new(Usage(error.to_string())),
+        WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Listen { .. } => {
+            anyhow::Error::new(Usage(error.to_string()))
+        }
         other => other.into(),
     })?;
+    for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
+        let (what, hint) = match run.exists() {
+            true => ("holds no run yet, and one is waited for", runs_hint(run)),
+            false => ("is not there yet, and is waited for", path_hint(run)),
+        };
+        reporter.event(&Event::Warning { text: format!("{} {what}{hint}", run.display()) });
+    }
     let address = format!("http://{}/", watch.address());
     if output.json {
         output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": options.runs }));

@@ -91,19 +91,8 @@ fn exports_that_answer_as_predict_does(levels: &str) -> tempfile::TempDir {
         exported(&["--from", &run, "--out", &place(out), "--input", input]);
     }
     exported(&["--from", &run, "--out", &place("model.safetensors")]);
-    let predicted = byol(&[
-        "predict",
-        "--from",
-        &run,
-        &place("pictures"),
-        "--format",
-        "jsonl",
-        "--top",
-        "10",
-        "--quiet",
-        "--precision",
-        "fp32",
-    ]);
+    let predicted =
+        byol(&["predict", "--from", &run, &place("pictures"), "--format", "jsonl", "--top", "10", "--quiet"]);
     assert!(predicted.status.success(), "{predicted:?}");
     let lines = |text: &str| -> Vec<serde_json::Value> {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -117,8 +106,10 @@ fn exports_that_answer_as_predict_does(levels: &str) -> tempfile::TempDir {
             let class = theirs["classes"].as_array().unwrap().iter().position(|name| *name == answer["class"]).unwrap();
             for program in ["graph", "normalized", "torch"] {
                 let far = (theirs[program][class].as_f64().unwrap() - answer["probability"].as_f64().unwrap()).abs();
-                // Levels may differ by one where programs resize.
-                assert!(far < 0.02, "{program}: {own} {theirs}");
+                // `byol predict` computes in float32 on a CPU unless told otherwise. A level of an image may round the other
+                // way where the graph resizes, and many where other programs do. The card promises both.
+                let near = if program == "graph" { 0.005 } else { 0.02 };
+                assert!(far < near, "{program}: {own} {theirs}");
             }
         }
     }
@@ -144,4 +135,23 @@ fn the_lines_of_a_card_answer_as_predict_does() {
     let read = |path: &str| upright(&std::fs::read_to_string(path).unwrap());
     assert_eq!(read("../../examples/python/exported_encoder.py"), read(&place("model.py")));
     assert_eq!(read(&place("model.onnx.md")), read(&place("model.py")));
+    // HEIC is read by a package of its own, which is asked for where it is there.
+    let heif = |path: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let begin = text.find("try:  # pip install pillow-heif").unwrap_or_else(|| panic!("{path} reads no HEIC"));
+        text[begin..begin + text[begin..].find("pass\n").unwrap()].to_owned()
+    };
+    let lines = heif(&place("model.py"));
+    for path in ["../../examples/python/exported_encoder.py", &place("model.onnx.md"), &place("normalized.onnx.md")] {
+        assert_eq!(heif(path), lines, "{path}");
+    }
+    let card = std::fs::read_to_string(place("model.onnx.md")).unwrap();
+    assert!(card.contains("pip install onnxruntime pillow pillow-heif"), "{card}");
+    assert!(
+        card.contains("classes, also an image of something else. `byol predict` gives the same but for rounding"),
+        "{card}"
+    );
+    std::fs::write(place("pillow_heif.py"), "def register_heif_opener():\n    print('registered')\n").unwrap();
+    let said = run_python("tests/exports/registered.py", &[folder.path()]);
+    assert_eq!(said.lines().filter(|line| *line == "registered").count(), 2, "{said}");
 }

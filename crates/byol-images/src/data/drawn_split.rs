@@ -13,6 +13,7 @@ use rand::seq::SliceRandom;
 
 use super::DataError;
 use super::duplicates;
+use super::labels;
 use super::lines::Lines;
 use super::listing::{Divided, Listing, Usable};
 use super::names::composed;
@@ -121,6 +122,7 @@ fn draw(
                 path: listing.root.clone(),
                 class: listing.class_names[class].clone(),
                 pictures: members.len(),
+                near: labels::misspelt(&listing.class_names, &listing.count(labeled), class).map(str::to_owned),
             });
         }
         // The order of the names, not of a file system, decides.

@@ -14,6 +14,7 @@ use super::error::{DataError, PictureProblem};
 use super::folder::OpenOptions;
 use super::levels::Levels;
 use super::look::Look;
+use super::missing_files::Missing;
 use super::picture::deep::Stored;
 use super::{Image, ImageSource, origin, picture};
 
@@ -35,6 +36,8 @@ pub(crate) enum Place {
         /// Where in the image's name its name within the archive begins.
         within: usize,
     },
+    /// A table names it, and it is not there.
+    Missing(Missing),
 }
 
 /// A file of many images, mapped into memory. It must not be cut off while it is mapped: the operating system then
@@ -69,7 +72,7 @@ impl Encoded {
     /// Where a person finds it: a file's path, or an archive's path and the name within it.
     pub fn path(&self) -> PathBuf {
         match &self.place {
-            Place::File(path) => path.clone(),
+            Place::File(path) | Place::Missing(Missing { path, .. }) => path.clone(),
             Place::Part { archive, within, .. } => archive.path.join(self.name.get(*within..).unwrap_or_default()),
         }
     }
@@ -77,7 +80,7 @@ impl Encoded {
     /// See [`ImageSource::origin`].
     fn origin(&self) -> PathBuf {
         match &self.place {
-            Place::File(path) => origin::of(path),
+            Place::File(path) | Place::Missing(Missing { path, .. }) => origin::of(path),
             Place::Part { archive, within, .. } => archive.origin.join(self.name.get(*within..).unwrap_or_default()),
         }
     }
@@ -88,6 +91,7 @@ impl Encoded {
             Place::File(path) => picture::file_size(path),
             Place::Part { len: 0, .. } => Err(PictureProblem::Empty),
             Place::Part { len, .. } => Ok(*len as u64),
+            Place::Missing(missing) => Err(missing.problem()),
         }
     }
 
@@ -98,6 +102,7 @@ impl Encoded {
             Place::Part { archive, start, len, .. } => {
                 picture::decode_bytes(archive.bytes().get(*start..start + len).unwrap_or_default(), levels, image)
             }
+            Place::Missing(missing) => Err(missing.problem()),
         }
     }
 }

@@ -83,9 +83,15 @@ pub enum DataError {
 
     #[error(
         "class `{class}` of {path} has {}, but needs two: one to train on and one to test with; add images or remove \
-         the class", counted(*pictures, "usable image")
+         the class{}", counted(*pictures, "usable image"), meant(near)
     )]
-    TooFewPictures { path: PathBuf, class: String, pictures: usize },
+    TooFewPictures {
+        path: PathBuf,
+        class: String,
+        pictures: usize,
+        /// The class that may have been meant.
+        near: Option<String>,
+    },
 
     #[error(
         "the folder of class `{class}`, {path}, holds no image; add some, remove it, or begin its name with a dot if it \
@@ -215,7 +221,7 @@ pub enum DataError {
     #[error("none of the {count} images in {path} can be read; the first is {first}: {problem}")]
     NoReadablePicture { path: PathBuf, count: usize, first: PathBuf, problem: PictureProblem },
 
-    #[error("{path}: {problem}; replace or remove the file, or leave out --strict to skip such files")]
+    #[error("{path}: {problem}; {}, or leave out --strict to skip such files", problem.remedy())]
     StrictPicture { path: PathBuf, problem: PictureProblem },
 
     #[error("could not read the image {path}: {problem}")]
@@ -297,8 +303,43 @@ pub enum PictureProblem {
     #[error("the image cannot be decoded: {0}")]
     Decode(String),
 
+    /// Which line of which table names a file that is not there, and which may have been meant.
+    #[error("{0}")]
+    NamedInTable(String),
+
+    #[error("the file is not there")]
+    NotThere,
+
     #[error("the file cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for PictureProblem {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => PictureProblem::NotThere,
+            _ => PictureProblem::Io(error),
+        }
+    }
+}
+
+impl PictureProblem {
+    /// Whether there is no file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, PictureProblem::NotThere | PictureProblem::NamedInTable(_))
+    }
+
+    /// What to do about a file that is to be used.
+    fn remedy(&self) -> &'static str {
+        match self {
+            PictureProblem::NamedInTable(_) => "correct the line",
+            _ => "replace or remove the file",
+        }
+    }
+}
+
+pub(super) fn meant(near: &Option<String>) -> String {
+    near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
 /// What is wrong with a line of a fold file.

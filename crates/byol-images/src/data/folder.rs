@@ -13,6 +13,7 @@ use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::levels::Levels;
 use super::look::Look;
+use super::missing_files::Missing;
 use super::names::composed;
 use super::picture::EXTENSIONS;
 use super::{Image, ImageSource};
@@ -169,7 +170,7 @@ pub(crate) fn search(folder: &Path) -> Result<Vec<Encoded>, DataError> {
 
 fn place(encoded: &Encoded) -> &Path {
     match &encoded.place {
-        Place::File(path) => path,
+        Place::File(path) | Place::Missing(Missing { path, .. }) => path,
         Place::Part { .. } => Path::new(&encoded.name),
     }
 }

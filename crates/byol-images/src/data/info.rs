@@ -13,11 +13,12 @@ use super::encoded::{LookedThrough, Skipped, look_through};
 use super::findings::{Contradiction, LeftOut, Repeated, Straddling, few_test_images};
 use super::folder::OpenOptions;
 use super::format::{self, Format, Found};
-use super::listing::{Divided, Labels, Listing, Usable};
+use super::listing::{Divided, Listing, Usable};
 use super::look::Look;
 use super::passed_over::PassedOver;
 use super::stl10::{self, Stl10Images};
 use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, cifar10, pack, patterns};
+use salvage::Salvaged;
 
 /// An inventory of one data set or folder.
 #[derive(Clone, Debug, Serialize)]
@@ -94,6 +95,8 @@ pub struct Sizes {
 pub struct Damage {
     pub path: PathBuf,
     pub problem: String,
+    /// A table names it, and it is not there.
+    pub missing: bool,
 }
 
 impl DataInfo {
@@ -102,7 +105,7 @@ impl DataInfo {
     /// [`refused`](Self::refused). Encoded images are decoded once, to find those that are.
     ///
     /// # Errors
-    /// `path` does not exist or holds no data set; a table or an archive of it cannot be read.
+    /// `path` does not exist or holds no data set; a table or an archive cannot be read, and nothing else is there.
     pub fn inspect(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
         Self::inspect_with(path, &[], options)
     }
@@ -134,19 +137,13 @@ impl DataInfo {
 
     /// The inventory without further pools, and the data set where making it takes nothing more.
     fn alone(found: &Found, options: &OpenOptions) -> Result<(Self, Option<Dataset>), DataError> {
-        let (listing, refused) = match (found.list(Labels::Read), found) {
-            // Folders that are no classes hold images all the same.
-            (Err(error), Found::Folder { .. }) => match found.list(Labels::Ignored) {
-                Ok(listing) => (listing, Some(error.to_string())),
-                Err(_) => return Err(error),
-            },
-            (listing, _) => (listing?, None),
-        };
+        let Salvaged { listing, refused, mut damaged } = salvage::list(found)?;
         if let Some(listing) = listing {
             let passed_over = PassedOver::beside(found, &listing);
             let (info, dataset) = Self::of_listing(listing, options)?;
             let refused = refused.or(info.refused);
-            return Ok((DataInfo { passed_over, refused, ..info }, dataset));
+            damaged.extend(info.damaged);
+            return Ok((DataInfo { passed_over, refused, damaged, ..info }, dataset));
         }
         let info = match found {
             Found::Stl10 { folder } => Self::of_stl10(folder.clone()),
@@ -220,7 +217,7 @@ impl DataInfo {
         if training_images.is_none() && !info.splits.iter().any(|split| split.name == "unlabeled") && !info.is_damaged()
         {
             let problem = DataError::MissingSplit { folder: folder.clone() }.to_string();
-            info.damaged.push(Damage { path: folder, problem });
+            info.damaged.push(Damage { path: folder, problem, missing: false });
         }
         info
     }
@@ -238,7 +235,7 @@ impl DataInfo {
                     | DataError::Io { path, .. } => path.clone(),
                     _ => self.path.join(file),
                 };
-                self.damaged.push(Damage { path, problem: error.to_string() });
+                self.damaged.push(Damage { path, problem: error.to_string(), missing: false });
                 None
             }
         }
@@ -354,7 +351,8 @@ impl DataInfo {
 
 impl Damage {
     fn of(skipped: &Skipped) -> Self {
-        Damage { path: skipped.path.clone(), problem: skipped.problem.to_string() }
+        let missing = skipped.problem.is_missing();
+        Damage { path: skipped.path.clone(), problem: skipped.problem.to_string(), missing }
     }
 }
 
@@ -408,4 +406,5 @@ fn count(labeled: &LabeledImages, classes: usize) -> Vec<usize> {
 }
 
 mod pools;
+mod salvage;
 mod text;

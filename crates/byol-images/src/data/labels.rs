@@ -96,6 +96,23 @@ pub(crate) fn assign_folders(listing: &mut Listing, classes: Vec<(String, Range<
     Ok(())
 }
 
+/// So many images make a class common.
+const COMMON: usize = 5;
+
+/// The common class that a class of one image, whose name differs from it by one letter, may have been meant for.
+pub(crate) fn misspelt<'a>(names: &'a [String], counts: &[usize], class: usize) -> Option<&'a str> {
+    let name = names.get(class).filter(|_| counts.get(class).is_some_and(|&count| count <= 1))?.to_lowercase();
+    // Numbered classes differ by a digit.
+    let letters = |name: &str| name.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>();
+    let is_meant = |other: &str| {
+        let other = other.to_lowercase();
+        letters(&other) != letters(&name) && strsim::damerau_levenshtein(&name, &other) == 1
+    };
+    let common = names.iter().zip(counts).filter(|(_, count)| **count >= COMMON);
+    let meant = common.filter(|(other, _)| other.chars().count() > 2 && is_meant(other));
+    meant.max_by_key(|(_, count)| **count).map(|(other, _)| other.as_str())
+}
+
 /// The value of a whole number, which programs that know floats alone write as `3.0`.
 fn whole_number(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -105,6 +122,14 @@ fn whole_number(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lone_class_that_is_a_letter_away_from_a_common_one_is_misspelt() {
+        let names = ["car", "caar", "deer", "class 1", "class 2", "ox", "or", "der"].map(str::to_owned);
+        let of = |class| misspelt(&names, &[40, 1, 30, 9, 1, 8, 1, 2], class);
+        assert_eq!((of(0), of(1), of(2)), (None, Some("car"), None));
+        assert_eq!((of(4), of(6), of(7)), (None, None, None), "a number, short names, and two images");
+    }
 
     #[test]
     fn whole_numbers_have_several_spellings() {

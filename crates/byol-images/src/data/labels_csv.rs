@@ -13,6 +13,7 @@ use super::folder::name_within;
 use super::format::Format;
 use super::labels;
 use super::listing::{Labels, Listed, Listing, SPLIT_FILE};
+use super::missing_files::{self, Missing};
 use super::split::Split;
 use super::table::Table;
 use super::table_files::{Files, Written, shortened};
@@ -161,7 +162,14 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
             }
             let label = columns.label.read(&table, cells).map_err(|problem| wrong(*line, problem))?;
             labels.push(label.filter(|_| split != Some(Split::Unlabeled)));
-            listing.pictures.push(Listed { encoded: Encoded { name, place: Place::File(place) }, label: None, split });
+            let place = match places.missing.contains(&row) {
+                true => {
+                    let written = shortened(&cells[columns.path]);
+                    Place::Missing(Missing { path: place, table: path.clone(), line: *line, written, near: None })
+                }
+                false => Place::File(place),
+            };
+            listing.pictures.push(Listed { encoded: Encoded { name, place }, label: None, split });
         }
     }
     listing.read_files = of.tables.iter().map(|(path, _)| path.clone()).collect();
@@ -169,7 +177,10 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
         return Err(DataError::EmptyTable { path: of.root.to_path_buf() });
     }
     labels::assign(&mut listing, labels)?;
-    let unlisted = Files::of(of.folder).names().filter(|name| !lines.contains_key(*name)).count();
+    let files = Files::of(of.folder);
+    let unlisted: Vec<&str> = files.names().filter(|name| !lines.contains_key(*name)).collect();
+    missing_files::guess(&mut listing.pictures, &unlisted);
+    let unlisted = unlisted.len();
     if unlisted > 0 {
         let tables: Vec<String> = of.tables.iter().map(|(path, _)| path.display().to_string()).collect();
         listing.warnings.push(format!(
@@ -354,6 +365,8 @@ impl LabelColumn {
 struct Places {
     /// Name and path; none for a row whose file cannot be anywhere.
     found: Vec<Option<(String, PathBuf)>>,
+    /// Rows whose file is not where it would be.
+    missing: BTreeSet<usize>,
     note: Option<String>,
 }
 
@@ -406,10 +419,13 @@ fn locate(table: &Table, columns: &Columns, files: &Files) -> Result<Places, Dat
         let written = shortened(&cells[columns.path]);
         return Err(wrong(*line, CsvProblem::NoFile { written, there: files.describe() }));
     }
-    for (found, written) in found.iter_mut().zip(&written).filter(|(found, _)| found.is_none()) {
+    let mut missing = BTreeSet::new();
+    for (row, (found, written)) in found.iter_mut().zip(&written).enumerate().filter(|(_, (found, _))| found.is_none())
+    {
         *found = files.missing(written);
+        missing.insert(row);
     }
-    Ok(Places { found, note })
+    Ok(Places { found, missing, note })
 }
 
 /// The splits of all images by the first folder of their paths, where that of each means one, and there is something to train

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use super::drawn_split::{self, Kept, Saving};
 use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_through};
+use super::error::PictureProblem;
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::Format;
+use super::labels;
 use super::look::Look;
 use super::names::composed;
 use super::passed_over::PassedOver;
@@ -187,6 +189,12 @@ impl Listing {
         let marked = |split| self.pictures.iter().any(|listed| listed.split == Some(split) && listed.label.is_some());
         let (test, validation) = (marked(Split::Test), marked(Split::Validation));
         let mut divided = Divided::default();
+        let counts = self.count(usable.indices);
+        for (class, name) in self.class_names.iter().enumerate().filter(|(class, _)| counts[*class] == 1) {
+            if let Some(meant) = labels::misspelt(&self.class_names, &counts, class) {
+                divided.warnings.push(format!("class `{name}` has one image only; did you mean `{meant}`?"));
+            }
+        }
         let (mut unlabeled_tests, mut joined) = (0, 0);
         for &index in usable.indices {
             let listed = &self.pictures[index];
@@ -415,11 +423,16 @@ pub(crate) fn unused_split(file: &Path) -> String {
 
 /// Warnings about skipped images: some by name, the rest counted.
 pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<String> {
-    let named = skipped.iter().take(NAMED_SKIPS);
-    let mut text: Vec<String> =
-        named.map(|skip| format!("skipped {}: {}", skip.path.display(), skip.problem)).collect();
-    if skipped.len() > NAMED_SKIPS {
-        text.push(format!("skipped {} more files in {}", skipped.len() - NAMED_SKIPS, root.display()));
+    let is_row = |skip: &&Skipped| matches!(skip.problem, PictureProblem::NamedInTable(_));
+    let (rows, files): (Vec<&Skipped>, Vec<&Skipped>) = skipped.iter().partition(is_row);
+    let mut text: Vec<String> = rows.iter().take(NAMED_SKIPS).map(|skip| skip.problem.to_string()).collect();
+    if rows.len() > NAMED_SKIPS {
+        text.push(format!("{} more lines name files that are not there", rows.len() - NAMED_SKIPS));
+    }
+    let named = files.iter().take(NAMED_SKIPS);
+    text.extend(named.map(|skip| format!("skipped {}: {}", skip.path.display(), skip.problem)));
+    if files.len() > NAMED_SKIPS {
+        text.push(format!("skipped {} more files in {}", files.len() - NAMED_SKIPS, root.display()));
     }
     text
 }

@@ -24,6 +24,7 @@ pub mod levels;
 mod lines;
 mod listing;
 pub mod look;
+mod missing_files;
 mod names;
 mod origin;
 pub mod pack;

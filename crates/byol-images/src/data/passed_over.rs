@@ -85,7 +85,7 @@ impl PassedOver {
         let listed: HashSet<&Path> = places
             .filter_map(|place| match place {
                 Place::File(path) => Some(path.as_path()),
-                Place::Part { .. } => None,
+                Place::Part { .. } | Place::Missing(_) => None,
             })
             .collect();
         let mut passed_over = PassedOver::default();

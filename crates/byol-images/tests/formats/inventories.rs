@@ -156,3 +156,45 @@ fn pools_are_described_as_a_run_would_take_them() {
     let message = DataInfo::inspect_with(root.path(), &[within], &OpenOptions::default()).unwrap_err().to_string();
     contains(&message, &["are test images, so none is left to pre-train on"]);
 }
+
+#[test]
+fn a_table_that_cannot_be_read_leaves_the_images_to_describe() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 6, 0);
+    write(&root.path().join("labels.csv"), b"path,label\n0.png,a\n1.png\n");
+    for path in [root.path().to_path_buf(), root.path().join("labels.csv")] {
+        let info = inspect(&path);
+        assert_eq!((info.splits[0].name.as_str(), info.splits[0].images, info.as_unlabeled), ("unlabeled", 6, Some(6)));
+        assert_eq!(info.damaged.len(), 1);
+        contains(&info.to_string(), &["damaged: 1", "labels.csv, line 3: 1 cells where the first line has 2"]);
+    }
+    // Where nothing else is there, the table's error stays the error.
+    for number in 0..6 {
+        fs::remove_file(root.path().join(format!("{number}.png"))).unwrap();
+    }
+    let error = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap_err().to_string();
+    contains(&error, &["labels.csv, line 3"]);
+}
+
+#[test]
+fn one_broken_archive_of_several_leaves_the_others_to_describe() {
+    let root = tempfile::tempdir().unwrap();
+    let hub = Path::new(FIXTURES).join("parquet/plain-zstd.parquet");
+    let whole = fs::read(&hub).unwrap();
+    write(&root.path().join("parquet/a.parquet"), &whole);
+    write(&root.path().join("parquet/b.parquet"), &whole[..whole.len() / 2]);
+    picture(&root.path().join("one.png"), 7);
+    let png = fs::read(root.path().join("one.png")).unwrap();
+    let members: Vec<(String, &[u8])> = (0..6)
+        .flat_map(|n| [(format!("{n}.png"), &png[..]), (format!("{n}.cls"), if n % 2 == 0 { &b"0"[..] } else { b"1" })])
+        .collect();
+    let members: Vec<(&str, &[u8])> = members.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+    super::webdataset::shard(&root.path().join("tar/a.tar"), &members);
+    write(&root.path().join("tar/b.tar"), &[b'x'; 2000]);
+    for (folder, broken) in [("parquet", "b.parquet"), ("tar", "b.tar")] {
+        let info = inspect(&root.path().join(folder));
+        assert!(info.splits.iter().any(|split| split.name == "train" && split.images > 0), "{info}");
+        assert_eq!(info.damaged.len(), 1, "{info}");
+        assert!(info.damaged[0].path.ends_with(broken) && info.damaged[0].problem.contains(broken), "{info}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Tables of labels.
 
 use super::*;
+use byol_images::data::info::DataInfo;
 
 fn table(root: &Path, text: &str) {
     write(&root.join("labels.csv"), text.as_bytes());
@@ -40,13 +41,50 @@ fn without_a_split_one_is_drawn() {
 fn missing_files_are_skipped_or_refused() {
     let root = tempfile::tempdir().unwrap();
     class(root.path(), 4, 0);
-    table(root.path(), "path,label\n0.png,a\n1.png,a\n2.png,b\n3.png,b\nnone.png,b\n");
+    picture(&root.path().join("other/nine.png"), 9);
+    let rows = "path,label\n0.png,a\n1.png,a\n2.png,b\n3.png,b\nbad/zzz,b\nother/nin.png,a\n";
+    table(root.path(), rows);
+    let path = root.path().join("labels.csv");
+    let named = [
+        format!("line 6 of {} names `bad/zzz`, which is not there", path.display()),
+        format!(
+            "line 7 of {} names `other/nin.png`, which is not there; did you mean `other/nine.png`?",
+            path.display()
+        ),
+    ];
     let dataset = open(root.path());
-    assert_eq!(dataset.skipped, 1);
-    contains(&dataset.warnings[0], &["skipped", "none.png", "cannot be read"]);
+    assert_eq!(dataset.skipped, 2);
+    assert!(named.iter().all(|text| dataset.warnings.contains(text)), "{:?}", dataset.warnings);
     let strict = OpenOptions { strict: true, ..OpenOptions::default() };
     let message = Dataset::open(root.path(), &strict).err().unwrap().to_string();
-    contains(&message, &["none.png", "--strict"]);
+    contains(&message, &[&named[0], "; correct the line, or leave out --strict"]);
+    let info = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap();
+    assert!(info.damaged.iter().all(|damage| damage.missing));
+    let text = info.to_string();
+    contains(&text, &[&format!("\nnot there: 2\n  {}\n  {}\n", named[0], named[1])]);
+    assert!(!text.contains("damaged:") && !text.contains("os error"), "{text}");
+
+    // Of many, the first are named.
+    let many: String = (0..40).map(|row| format!("none/{row}.png,b\n")).collect();
+    table(root.path(), &format!("{rows}{many}"));
+    let warnings = open(root.path()).warnings;
+    assert!(warnings.contains(&"37 more lines name files that are not there".to_owned()), "{warnings:?}");
+}
+
+#[test]
+fn a_class_of_one_image_may_be_misspelt() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 20, 0);
+    let rows = |split: &dyn Fn(usize) -> &'static str| -> String {
+        let class = |row: usize| if row == 7 { "caar" } else { ["car", "deer"][row % 2] };
+        (0..20).map(|row| format!("{row}.png,{}{}\n", class(row), split(row))).collect()
+    };
+    table(root.path(), &format!("path,label\n{}", rows(&|_| "")));
+    contains(&refusal(root.path()), &["class `caar`", "has 1 usable image", "remove the class; did you mean `car`?"]);
+    let of = |row: usize| if row < 12 { ",train" } else { ",test" };
+    table(root.path(), &format!("path,label,split\n{}", rows(&of)));
+    let warnings = open(root.path()).warnings;
+    assert!(warnings.contains(&"class `caar` has one image only; did you mean `car`?".to_owned()), "{warnings:?}");
 }
 
 #[test]
@@ -182,7 +220,7 @@ fn capital_letters_of_names_may_differ_where_one_picture_fits() {
     table(root.path(), "path,label\np/a.jpg,x\nP/B.png,y\nq/c.png,x\nq/d.Png,y\nq/d.png,y\n");
     std::fs::remove_file(root.path().join("byol-split.csv")).unwrap();
     let dataset = open(root.path());
-    contains(&dataset.warnings.join("\n"), &["skipped", "d.Png"]);
+    contains(&dataset.warnings.join("\n"), &["names `q/d.Png`, which is not there"]);
     // Names without ending or folder, likewise.
     table(root.path(), "id,label\na,x\nB,y\nC,x\n");
     std::fs::remove_file(root.path().join("byol-split.csv")).unwrap();

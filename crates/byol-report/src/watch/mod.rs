@@ -42,7 +42,7 @@ pub enum WatchError {
     NoRuns,
     #[error("{} is a file: name the folder that a run writes to", .0.display())]
     NotAFolder(PathBuf),
-    #[error("cannot listen on 127.0.0.1, port {port} ({reason}); choose another --port, or 0 for any that is free")]
+    #[error("port {port} of 127.0.0.1 {reason}; choose another --port, or 0 for any that is free")]
     Listen { port: u16, reason: String },
     #[error("the server failed: {0}")]
     Serve(#[from] std::io::Error),
@@ -90,8 +90,8 @@ impl Watch {
             return Err(WatchError::NotAFolder(file.clone()));
         }
         let listen = |reason: String| WatchError::Listen { port, reason };
-        let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| listen(error.to_string()))?;
-        let address = server.server_addr().to_ip().ok_or_else(|| listen("no address".to_owned()))?;
+        let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| listen(taken(&*error)))?;
+        let address = server.server_addr().to_ip().ok_or_else(|| listen("gives no address".to_owned()))?;
         // Pages of an earlier server must not take this one's first for their own.
         let first = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_millis() as u64);
         let made = Mutex::new(make(runs, first));
@@ -171,6 +171,16 @@ impl Watch {
             *made = make(&self.runs, made.revision + 1);
         }
         made
+    }
+}
+
+/// Why a port cannot be had, without the system's number for it.
+fn taken(error: &(dyn std::error::Error + 'static)) -> String {
+    use std::io::ErrorKind;
+    match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+        Some(ErrorKind::AddrInUse) => "is in use by another program".to_owned(),
+        Some(ErrorKind::PermissionDenied) => "needs rights that this user does not have".to_owned(),
+        _ => format!("cannot be listened on ({error})"),
     }
 }
 

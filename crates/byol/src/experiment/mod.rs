@@ -155,6 +155,7 @@ impl ExperimentError {
             | ExperimentError::OtherData { .. } => true,
             ExperimentError::Data(DataError::TooFewLabels { .. } | DataError::BudgetTooLarge { .. }) => true,
             ExperimentError::Train(error) => error.is_of_configuration(),
+            ExperimentError::Checkpoint(error) => error.is_of_command_line(),
             _ => false,
         }
     }
@@ -345,7 +346,7 @@ fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> 
 /// The newest pre-training checkpoint of a run directory, or the one that the path names.
 fn checkpoint_of(from: &Path) -> Result<Checkpoint, ExperimentError> {
     match from.is_file() {
-        true => Ok(Checkpoint::read(from)?),
+        true => Ok(Checkpoint::named(from)?),
         false => Ok(CheckpointFolder::new(RunDirectory::existing(from)?.pretrain_checkpoints(), 1).require()?),
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::facts::{Measured, encoder_name, kind, stem_name};
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESENTATION};
-use super::python::{torchvision_call, upright};
+use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
+use crate::inference::predictions::closed_set;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 
@@ -245,6 +246,10 @@ fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError>
         (true, None) => card.line("Not measured: the run has recorded no answers for test images."),
         (false, _) => card.line("An encoder has none of its own; a classifier on it must be fitted and judged."),
     }
+    if network.classifies() {
+        let closed = closed_set(network.class_names().len());
+        card.line(&format!("E{}. {AGREEMENT}", closed.trim_start_matches('e')));
+    }
     if let (true, Some(in_use)) = (network.classifies(), export.calibration) {
         let where_ = match export.format {
             Format::Onnx => "The graph's probabilities are these",
@@ -262,6 +267,11 @@ fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError>
     }
     Ok(())
 }
+
+/// How near the answers are to those of `byol predict`; the tests of exports hold them to it.
+const AGREEMENT: &str = "`byol predict` gives the same but for rounding (less than 0.005) where it computes in float32, as it does on a CPU; \
+     probabilities differ by up to 0.02, which can change a close answer, in bfloat16 (`--precision bf16`, and on a GPU) and where \
+     another program resizes.";
 
 fn licence(network: &Network) -> String {
     let terms = match network.origin().data.as_ref().map(|data| data.name.as_str()) {
@@ -290,7 +300,7 @@ fn usage(card: &mut Card, export: &Export) {
                     Network::Encoder(_) => "network.fc = torch.nn.Identity()\n",
                 };
                 let imports = if identity.is_empty() { "import torchvision" } else { "import torch, torchvision" };
-                card.line("With torchvision (`pip install torch torchvision safetensors`):");
+                card.line("With torchvision (`pip install torch torchvision safetensors pillow pillow-heif`):");
                 card.code(
                     "python",
                     &format!(
@@ -302,7 +312,7 @@ fn usage(card: &mut Card, export: &Export) {
             } else {
                 card.line(&format!(
                     "torchvision has no network of this form by itself; `{module}` beside this file builds it from \
-                     torchvision's parts and has the preprocessing (`pip install torch torchvision safetensors`)."
+                     torchvision's parts and has the preprocessing (`pip install torch torchvision safetensors pillow pillow-heif`)."
                 ));
             }
         }
@@ -351,13 +361,13 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
         false => format!("[values] = session.run([\"{asked}\"], feed)\nprint(values.shape)"),
     };
     card.line(
-        "With ONNX Runtime (`pip install onnxruntime pillow`). The graph takes levels from 0 to 255; `upright` makes them of a file \
+        "With ONNX Runtime (`pip install onnxruntime pillow pillow-heif`). The graph takes levels from 0 to 255; `upright` makes them of a file \
          as byol does, which matters for turned, transparent and 16-bit images:",
     );
     card.code(
         "python",
         &format!(
-            "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n\n\n\
+            "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n\n{HEIF}\n\n\
          {upright}\n\nsession = onnxruntime.InferenceSession(\"{file}\")\nfacts = session.get_modelmeta().custom_metadata_map\n\
          {prepare}\n{answer}"
         ),

@@ -17,6 +17,15 @@ const FULL: &str = r#"    if picture.mode.startswith("I"):
         picture = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
 "#;
 
+/// Pillow reads HEIC, which iPhones write, with a package of its own. `examples/python` has these lines too.
+pub(super) const HEIF: &str = r#"try:  # pip install pillow-heif, for HEIC
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+except ImportError:
+    pass
+"#;
+
 /// How Python reads an image file as byol does with these levels, for the model card and the module.
 pub(super) fn upright(levels: Levels) -> String {
     let scaled = match levels {
@@ -93,6 +102,7 @@ from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from torch import nn
 
+{HEIF}
 CLASS_NAMES = {classes}
 IMAGE_SIZE = {side}
 MEAN = {mean:?}

@@ -11,7 +11,8 @@ use crate::data::picture::EXTENSIONS;
 
 /// The images that `given` names, in its order; those of a folder and the folders in it by their paths.
 ///
-/// A file counts whatever its name is, and even if it is not there: whoever reads it finds out. In folders files count by
+/// A file counts whatever its name is, and even if it is not there: [`require`] says so of paths that were typed, and
+/// whoever reads it finds out of others. In folders files count by
 /// their extension, links are followed, except back into a folder that is being searched, and names that begin with a dot
 /// are passed over.
 ///
@@ -28,6 +29,18 @@ pub fn find(given: &[PathBuf]) -> Result<Vec<PathBuf>, InferenceError> {
         return Err(InferenceError::NoPictures { searched, extensions: EXTENSIONS.join(", "), passed_over });
     }
     Ok(found)
+}
+
+/// Refuses paths that are not there, before anything is opened.
+///
+/// # Errors
+/// The first of them is named, and the others are counted.
+pub fn require(given: &[PathBuf]) -> Result<(), InferenceError> {
+    let mut missing = given.iter().filter(|path| path.try_exists().is_ok_and(|there| !there));
+    match missing.next() {
+        Some(path) => Err(InferenceError::NotThere { path: path.clone(), others: missing.count() }),
+        None => Ok(()),
+    }
 }
 
 /// What looks like images in the given folders and is not read.
@@ -107,6 +120,19 @@ mod tests {
         let given = [at("none.jpg"), at("in"), at("in/notes.txt"), at("in/a.png")];
         let expected = ["none.jpg", "in/a.png", "in/b.JPG", "in/deep/c.webp", "in/notes.txt", "in/a.png"].map(at);
         assert_eq!(find(&given).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_what_may_have_been_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("new-photos")).unwrap();
+        assert!(require(&[at("new-photos"), folder.path().to_path_buf()]).is_ok());
+        let message = require(&[at("new-photos"), at("new-foto"), at("a"), at("b")]).unwrap_err().to_string();
+        let (missing, meant) = (at("new-foto"), at("new-photos"));
+        let expected =
+            format!("{} does not exist, nor do 2 other paths; did you mean {}?", missing.display(), meant.display());
+        assert_eq!(message, expected);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::ModelError;
+use crate::nearest::path_hint;
 
 /// Work with a trained network that cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,14 @@ pub enum InferenceError {
         /// What was there instead, as a part of the sentence.
         passed_over: String,
     },
+    #[error("{} does not exist{}{}", path.display(), nor_others(*others), path_hint(path))]
+    NotThere {
+        path: PathBuf,
+        /// How many others are not there either.
+        others: usize,
+    },
+    #[error("{} is a folder; name one image", path.display())]
+    FolderAsImage { path: PathBuf },
     #[error(
         "{} holds a folder '{name}', but the classes are {}; name the folders as the classes", path.display(),
         .classes.join(", ")
@@ -61,6 +70,14 @@ pub enum InferenceError {
     WorkerLost,
 }
 
+fn nor_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => ", nor does another path".to_owned(),
+        _ => format!(", nor do {others} other paths"),
+    }
+}
+
 fn none_readable(files: usize, path: &Path, problem: &str) -> String {
     match files {
         1 => format!("{}: {problem}", path.display()),
@@ -71,6 +88,7 @@ fn none_readable(files: usize, path: &Path, problem: &str) -> String {
 impl InferenceError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        matches!(self, InferenceError::OtherNetwork { .. })
+        use InferenceError::{FolderAsImage, NotThere, OtherNetwork};
+        matches!(self, OtherNetwork { .. } | NotThere { .. } | FolderAsImage { .. })
     }
 }

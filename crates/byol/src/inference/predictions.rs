@@ -45,7 +45,15 @@ pub enum Format {
     Events,
 }
 
+/// What answers cannot say.
+pub fn closed_set(classes: usize) -> String {
+    format!("every image gets one of the {classes} classes, also an image of something else")
+}
+
 impl Format {
+    /// What names of files end in, the first of each format.
+    pub const EXTENSIONS: [&str; 4] = ["csv", "json", "jsonl", "parquet"];
+
     /// The format that a file's extension names.
     pub fn of_extension(path: &Path) -> Option<Format> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {

@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
+use super::foreign::Foreign;
 use crate::config::Experiment;
 use crate::files::{PARTIAL, write_atomically};
 use crate::run::RunError;
@@ -24,7 +25,7 @@ use crate::run::record::Stage;
 
 /// Version of the format; a file of another one is refused.
 pub const FORMAT: u32 = 3;
-const METADATA_KEY: &str = "byol";
+pub(super) const METADATA_KEY: &str = "byol";
 
 /// What the metadata holds. The header stays the text that it was, because its digest is that of the text.
 #[derive(Serialize, Deserialize)]
@@ -101,6 +102,20 @@ pub enum CheckpointError {
     Format { path: PathBuf, found: u32 },
     #[error("no checkpoint in {}; give the directory of a run that has trained", path.display())]
     None { path: PathBuf },
+    #[error("{} is {what}{hint}", path.display())]
+    Foreign {
+        path: PathBuf,
+        what: Foreign,
+        /// Which run may have been meant, as a part of the sentence.
+        hint: String,
+    },
+}
+
+impl CheckpointError {
+    /// Whether another command line is the remedy.
+    pub fn is_of_command_line(&self) -> bool {
+        matches!(self, CheckpointError::Foreign { .. })
+    }
 }
 
 impl Checkpoint {
@@ -149,6 +164,15 @@ impl Checkpoint {
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), envelope)]);
         let bytes = serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))?;
         write_atomically(path, &bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
+    }
+
+    /// Reads what a person named as a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`]; what it is, where it is something else.
+    pub fn named(path: &Path) -> Result<Checkpoint, CheckpointError> {
+        Foreign::refuse(path)?;
+        Checkpoint::read(path)
     }
 
     /// Reads a checkpoint; its tensors are on the CPU.

@@ -174,7 +174,7 @@ impl Chosen {
             (None, Some(Stage::Supervised)) => (ClassifierKind::Baseline, Reason::Asked),
             (None, Some(Stage::Pretrain)) => return Err(run.no_classifier()),
             (None, None) => {
-                run.require_finished()?;
+                run.require_finished(Run::ready_classifiers)?;
                 run.best(choice.labels_per_class)?
             }
         };

@@ -3,6 +3,8 @@
 pub mod checkpoint;
 pub mod classifiers;
 pub mod digest;
+pub mod foreign;
 pub mod heads;
 pub mod model;
 mod network_error;
+mod ready;

@@ -9,7 +9,7 @@ use tch::{Device, Tensor};
 
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
 use super::heads;
-pub use super::network_error::NetworkError;
+pub use super::network_error::{NetworkError, Ready};
 use crate::augment::Normalization;
 use crate::config::Experiment;
 use crate::device::Precision;
@@ -216,7 +216,7 @@ impl Found {
             Some(Stage::Pretrain) => return Err(run.no_classifier()),
             Some(stage) => stage,
             None => {
-                run.require_finished()?;
+                run.require_finished(Run::ready_classifiers)?;
                 [Stage::Finetune, Stage::Supervised]
                     .into_iter()
                     .find(|&stage| run.has(stage))
@@ -234,7 +234,7 @@ impl Found {
         let stage = match choice.stage {
             Some(stage) => stage,
             None => {
-                run.require_finished()?;
+                run.require_finished(Run::ready_encoders)?;
                 [Stage::Pretrain, Stage::Finetune, Stage::Supervised]
                     .into_iter()
                     .find(|&stage| run.has(stage))
@@ -249,7 +249,7 @@ impl Found {
 
     /// A checkpoint that was named by itself, finished or not, with what its run says of it if it still lies in one.
     fn file(path: &Path) -> Result<Found, NetworkError> {
-        let checkpoint = Checkpoint::read(path)?;
+        let checkpoint = Checkpoint::named(path)?;
         let stage = checkpoint.header.stage;
         let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         let place = folder.and_then(place_of).filter(|place| place.stage == stage);
@@ -332,10 +332,15 @@ impl Run {
         Ok(Run { path: path.to_owned(), directory, summary, places })
     }
 
-    pub(super) fn require_finished(&self) -> Result<(), NetworkError> {
+    /// `ready` lists what of an unfinished run can be used already.
+    pub(super) fn require_finished(&self, ready: impl Fn(&Run) -> Vec<Ready>) -> Result<(), NetworkError> {
         match self.summary.as_ref().is_some_and(|summary| summary.finished) {
             true => Ok(()),
-            false => Err(NetworkError::UnfinishedRun { path: self.path.clone() }),
+            false => {
+                // A run of an earlier version does not say which command made it.
+                let command = self.directory.command().ok().flatten().unwrap_or_default().command.name();
+                Err(NetworkError::UnfinishedRun { path: self.path.clone(), ready: ready(self), command })
+            }
         }
     }
 

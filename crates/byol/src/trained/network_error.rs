@@ -6,6 +6,8 @@ use super::checkpoint::CheckpointError;
 use super::heads::HeadError;
 use crate::config::ConfigError;
 use crate::model::ModelError;
+use crate::nearest::path_hint;
+use crate::run::command::shell_word;
 use crate::run::directory::RunError;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
@@ -40,14 +42,15 @@ pub enum NetworkError {
     Model { path: PathBuf, source: ModelError },
     #[error("failed to read the configuration in {}", path.display())]
     Config { path: PathBuf, source: Box<ConfigError> },
-    #[error("{} is neither a run directory nor a checkpoint", path.display())]
+    #[error("{} is neither a run directory nor a checkpoint{}", path.display(), path_hint(path))]
     NotFound { path: PathBuf },
-    #[error(
-        "{} is not finished; continue it with --resume, or name the stage (or one of its checkpoints) that is wanted as \
-         it stands",
-        path.display()
-    )]
-    UnfinishedRun { path: PathBuf },
+    #[error("{} is not finished; {}; `byol {command} --resume {}` goes on", path.display(), ready_words(ready), shell_word(path))]
+    UnfinishedRun {
+        path: PathBuf,
+        ready: Vec<Ready>,
+        /// The command that continues it.
+        command: &'static str,
+    },
     #[error("{} of {} is not finished; continue it with --resume, or name one of its checkpoints", stage.words(), path.display())]
     UnfinishedStage { path: PathBuf, stage: Stage },
     #[error(
@@ -60,6 +63,27 @@ pub enum NetworkError {
     NoSuchStage { path: PathBuf, stage: Stage, there: Vec<String> },
     #[error("{} holds no classifier with {budget} labels per class; it has {}", path.display(), list(there))]
     NoSuchBudget { path: PathBuf, budget: LabelBudget, there: Vec<String> },
+}
+
+/// What an unfinished run has ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// For people: `the baseline with 5 labels per class`.
+    pub what: String,
+    /// The options that ask for it.
+    pub options: String,
+}
+
+/// Of very many, the first are named.
+const NAMED_READY: usize = 4;
+
+fn ready_words(ready: &[Ready]) -> String {
+    if ready.is_empty() {
+        return "nothing of it that is wanted here is ready".to_owned();
+    }
+    let named = ready.iter().take(NAMED_READY).map(|Ready { what, options }| format!("{what} ({options})"));
+    let more = if ready.len() > NAMED_READY { " and others" } else { "" };
+    format!("ready: {}{more}", named.collect::<Vec<_>>().join(", "))
 }
 
 fn list(there: &[String]) -> String {
@@ -79,6 +103,14 @@ fn heads_there(there: &[LabelBudget]) -> String {
 impl NetworkError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        matches!(self, NetworkError::StageWithoutClassifier { .. } | NetworkError::HeadOfCheckpoint { .. })
+        match self {
+            NetworkError::Checkpoint(error) => error.is_of_command_line(),
+            NetworkError::Run(error) => matches!(error, RunError::NoRun { .. } | RunError::Missing { .. }),
+            NetworkError::StageWithoutClassifier { .. }
+            | NetworkError::HeadOfCheckpoint { .. }
+            | NetworkError::NotFound { .. }
+            | NetworkError::UnfinishedRun { .. } => true,
+            _ => false,
+        }
     }
 }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
-use names::{another, form, network, remedy};
+use names::{INSTEAD, another, form, network, remedy};
 
 use crate::config::{ConfigError, EncoderKind, Experiment, StemKind};
 use crate::data::fetch::FetchError;
@@ -200,7 +200,7 @@ struct Fit {
 fn foreign(path: &Path) -> Result<(BTreeMap<String, Tensor>, Vec<String>), WeightsError> {
     let File { tensors, passed_over, architecture, .. } = read(path)?;
     if let Some(what) = another(architecture.as_deref(), path) {
-        let remedy = "no encoder here has that form".to_owned();
+        let remedy = format!("no encoder here has that form; {INSTEAD}");
         return Err(WeightsError::Unfit { path: path.to_owned(), what, remedy });
     }
     let mut notes = Vec::new();

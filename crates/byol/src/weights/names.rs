@@ -195,20 +195,36 @@ pub(super) fn another(architecture: Option<&str>, path: &Path) -> Option<String>
     ))
 }
 
+/// What fits where a network does not.
+pub(super) const INSTEAD: &str =
+    "the plain resnet18, 34 and 50 of torchvision and timm fit, and --weights imagenet fetches one";
+
+/// Whether a tensor belongs to a squeeze-and-excitation layer: `layer1.0.se.fc1.weight`, `layer1.0.se_module.fc1.weight`.
+fn is_excitation(name: &str) -> bool {
+    name.starts_with("layer") && name.split('.').any(|part| part == "se" || part.starts_with("se_"))
+}
+
 /// What to set so that the encoder has the form of the weights.
 pub(super) fn remedy(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> String {
+    let other = |what: &str| format!("{what}; {INSTEAD}");
     if given.contains_key("bn1.weight") && !given.contains_key("bn1.running_mean") {
-        return "they have no running statistics, so their norms are not batch norm (timm's resnet50_gn has group norm), and no \
-                encoder here has others"
-            .to_owned();
+        return other(
+            "they have no running statistics, so their norms are not batch norm (timm's resnet50_gn has group norm), and no \
+             encoder here has others",
+        );
     }
     if given.contains_key("conv1.0.weight") {
-        return "they begin with three convolutions (timm's resnet50d and its like), and no encoder here does"
-            .to_owned();
+        return other("they begin with three convolutions (timm's resnet50d and its like), and no encoder here does");
+    }
+    if given.keys().any(|name| is_excitation(name)) {
+        return other(
+            "they have squeeze-and-excitation layers (timm's seresnet50 and its like), and no encoder here has",
+        );
     }
     let Some(found) = form(given, config) else {
-        return "no encoder here has their form (resnet10, 18, 34 and 50 with stems imagenet, small and small-stride2)"
-            .to_owned();
+        return other(
+            "no encoder here has their form (resnet10, 18, 34 and 50 with stems imagenet, small and small-stride2)",
+        );
     };
     let mut set = Vec::new();
     if found.kind != config.kind {

@@ -216,7 +216,9 @@ fn what_does_not_fit_is_named_with_what_would() {
     words(bent, "no encoder here has their form");
     let mut more = network(NARROW, 10, "");
     more.insert("layer1.0.se.weight".to_owned(), Tensor::from(1f32));
-    words(more, "'layer1.0.se.weight' is not part of the configured encoder");
+    let excited = "'layer1.0.se.weight' is not part of the configured encoder; they have squeeze-and-excitation layers (timm's \
+                   seresnet50 and its like), and no encoder here has; the plain resnet18, 34 and 50";
+    words(more, excited);
     let mut twice = network(NARROW, 10, "a.");
     twice.extend(network(NARROW, 10, "b."));
     twice.insert("b.conv1.weight".to_owned(), Tensor::zeros([4, 3, 7, 7], (Kind::Float, Device::Cpu)));

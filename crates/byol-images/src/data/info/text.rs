@@ -72,15 +72,18 @@ impl fmt::Display for DataInfo {
         if let Some(images) = self.as_unlabeled.filter(|_| self.takes_no_labels()) {
             writeln!(out, "\nas --unlabeled, it gives {} without labels to pre-training", counted(images, "image"))?;
         }
-        if self.is_damaged() {
-            writeln!(out, "\ndamaged: {}", self.damaged.len())?;
-        }
-        for Damage { path, problem } in &self.damaged {
-            let path = path.display().to_string();
-            // Most messages name the file themselves.
-            match problem.contains(&path) {
-                true => writeln!(out, "  {problem}")?,
-                false => writeln!(out, "  {path}: {problem}")?,
+        let (missing, damaged): (Vec<&Damage>, Vec<&Damage>) = self.damaged.iter().partition(|damage| damage.missing);
+        for (title, files) in [("not there", missing), ("damaged", damaged)] {
+            if !files.is_empty() {
+                writeln!(out, "\n{title}: {}", files.len())?;
+            }
+            for Damage { path, problem, .. } in files {
+                let path = path.display().to_string();
+                // Most messages name the file themselves, or the line that does.
+                match problem.contains(&path) || problem.starts_with("line ") {
+                    true => writeln!(out, "  {problem}")?,
+                    false => writeln!(out, "  {path}: {problem}")?,
+                }
             }
         }
         Ok(())
