@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use byol::config::ConfigError;
+use byol::data::DataError;
 use byol::experiment::ExperimentError;
 use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
@@ -76,7 +77,8 @@ fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_inference = cause.downcast_ref::<InferenceError>().is_some_and(InferenceError::is_of_command_line);
     let of_network = cause.downcast_ref::<NetworkError>().is_some_and(NetworkError::is_of_command_line);
     let of_weights = cause.downcast_ref::<WeightsError>().is_some_and(WeightsError::is_of_command_line);
-    let of_command_line = of_export || of_inference || of_network || of_weights;
+    let of_data = cause.downcast_ref::<DataError>().is_some_and(DataError::is_of_command_line);
+    let of_command_line = of_data || of_export || of_inference || of_network || of_weights;
     of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_plan || of_training
 }
 

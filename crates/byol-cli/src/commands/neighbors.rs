@@ -43,7 +43,7 @@ pub struct Neighbors {
 
 pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     options.page.iter().try_for_each(|page| options.force.file(page))?;
-    interrupt::end_at_once()?;
+    interrupt::end_at_once("interrupted")?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;

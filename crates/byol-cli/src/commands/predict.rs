@@ -88,7 +88,10 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     for file in options.out.iter().chain(&options.page) {
         options.force.file(file)?;
     }
-    interrupt::end_at_once()?;
+    interrupt::end_at_once(match &options.out {
+        Some(out) => format!("interrupted; {} was not written", out.display()),
+        None => "interrupted".to_owned(),
+    })?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let chosen = options.trained.open(&hardware)?;
     let trained = &chosen.classifier;

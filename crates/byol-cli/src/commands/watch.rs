@@ -41,7 +41,7 @@ fn bind(options: &Options) -> Result<Watch, WatchError> {
 }
 
 pub fn watch(options: &Options, output: Output) -> anyhow::Result<Ending> {
-    let interrupt = interrupt::listen_quietly()?;
+    let interrupt = interrupt::ask_server()?;
     let watch = bind(options).map_err(|error| match error {
         WatchError::NotAFolder(_) | WatchError::NoRuns => anyhow::Error::new(Usage(error.to_string())),
         other => other.into(),

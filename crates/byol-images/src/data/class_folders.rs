@@ -25,7 +25,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     if own_name(root).as_deref().and_then(Split::from_word) == Some(Split::Unlabeled) {
         let mut listing = list_without_labels(root)?;
         listing.no_labels = Some(format!(
-            "{} is read as images without labels because of its name; rename it if the folders in it are classes",
+            "{} is read as images without labels because of its name, and --data needs a folder for each class \
+             (docs/data.md); rename it if the folders in it are classes",
             root.display()
         ));
         return Ok(listing);
@@ -85,7 +86,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
         Layout::None => {
             listing.format = Format::Folder;
             listing.no_labels = Some(format!(
-                "the images in {root} lie in no class folders: give each class a folder, or list `path,label` in \
+                "{root} has no class folders: --data needs a folder for each class (docs/data.md), or `path,label` in \
                  {root}/labels.csv; images without labels are given with --unlabeled",
                 root = root.display()
             ));

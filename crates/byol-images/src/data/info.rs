@@ -272,6 +272,9 @@ impl DataInfo {
                 listing.undivided(kept)
             }
         };
+        if info.refused.is_none() {
+            info.refused = listing.require_labels().err().map(|error| error.to_string());
+        }
         let tests = listing.test_pictures(split_file).unwrap_or_default();
         info.as_unlabeled = Some(kept.iter().filter(|index| !tests.contains(index)).count());
         let Divided { train, test, unlabeled, notes, warnings } = &divided;
@@ -297,7 +300,7 @@ impl DataInfo {
             }
         }
         (info.contradictions, info.repeated) = labelled.copies();
-        let of_train = if info.refused.is_some() { "labelled" } else { "train" };
+        let of_train = if info.refused.is_some() && test.is_empty() { "labelled" } else { "train" };
         for (name, part, labeled) in [(of_train, train, true), ("test", test, true), ("unlabeled", unlabeled, false)] {
             if !part.is_empty() {
                 info.splits.push(SplitInfo {

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use super::drawn_split::{self, Kept, Saving};
 use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_through};
 use super::fingerprint::Fingerprint;
-use super::folder::OpenOptions;
+use super::folder::{Need, OpenOptions};
 use super::format::Format;
 use super::look::Look;
+use super::meant::Meant;
 use super::names::composed;
 use super::passed_over::PassedOver;
 use super::split::Split;
 use super::subset::SubsetSource;
 use super::words::{counted, verb};
-use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
+use super::{ConcatSource, DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
 
 /// What a format found, before any image is decoded.
 pub(crate) struct Listing {
@@ -97,6 +98,9 @@ impl Listing {
     /// # Errors
     /// As [`LookedThrough::refuse_bad`] and [`Listing::divide`].
     pub fn open(self, options: &OpenOptions) -> Result<Dataset, DataError> {
+        if options.need == Need::Labels {
+            self.require_labels()?;
+        }
         let (listing, looked) = self.look_through(options)?;
         let usable = Usable { indices: &looked.kept, looks: looked.pictures.looks() };
         let divided = listing.divide(usable, options.split_file.as_deref(), Saving::Save)?;
@@ -106,21 +110,25 @@ impl Listing {
         Ok(dataset)
     }
 
-    /// Decodes every image once and makes a pool of those that can be used and are in no test split.
+    /// Decodes every image once and makes a pool of those that can be used, are in no test split, and are not among the
+    /// `known` files, which are there already.
     ///
     /// # Errors
     /// As [`LookedThrough::refuse_bad`]; a saved split cannot be read.
-    pub fn open_pool(self, options: &OpenOptions) -> Result<Pool, DataError> {
+    pub fn open_pool(mut self, options: &OpenOptions, known: &HashSet<PathBuf>) -> Result<Pool, DataError> {
         let test = self.test_pictures(options.split_file.as_deref())?;
-        let before = self.pictures.len();
-        let mut listing = self;
-        let mut index = 0;
-        listing.pictures.retain(|_| {
-            index += 1;
-            !test.contains(&(index - 1))
-        });
-        let left_out = before - listing.pictures.len();
-        let (listing, looked) = listing.look_through(options)?;
+        let keeps = |(index, listed): (usize, &Listed)| {
+            let is_there = !known.is_empty() && known.contains(&listed.encoded.origin());
+            (!is_there, !is_there && test.contains(&index))
+        };
+        let (new, tests): (Vec<bool>, Vec<bool>) = self.pictures.iter().enumerate().map(keeps).unzip();
+        let (there_already, left_out) = (count_of(&new, false), count_of(&tests, true));
+        let mut kept = new.into_iter().zip(tests).map(|(new, test)| new && !test);
+        self.pictures.retain(|_| kept.next().unwrap_or(false));
+        if self.pictures.is_empty() && there_already > 0 {
+            return Ok(Pool { there_already, ..Pool::nothing() });
+        }
+        let (listing, looked) = self.look_through(options)?;
         let mut warnings = listing.warnings.clone();
         if left_out > 0 {
             warnings.push(self::left_out(left_out, &listing.root));
@@ -137,6 +145,7 @@ impl Listing {
             fingerprint,
             notes,
             warnings,
+            there_already,
             passed_over: PassedOver::default(),
         })
     }
@@ -240,12 +249,37 @@ impl Listing {
         Divided { train, unlabeled, ..Divided::default() }
     }
 
+    /// That there are images to train a classifier on, as far as can be told without decoding any.
+    ///
+    /// # Errors
+    /// No image has a label, none is for training, or there is one class.
+    pub fn require_labels(&self) -> Result<(), DataError> {
+        let trains = |listed: &&Listed| !matches!(listed.split, Some(Split::Test | Split::Unlabeled));
+        let refused = |why: String| DataError::NoLabels { why, hint: Meant::hint(&self.root) };
+        let mut labelled = self.pictures.iter().filter(|listed| listed.label.is_some()).peekable();
+        if labelled.peek().is_none() {
+            let unknown = || format!("no image of {} has a label, and --data needs labelled ones", self.root.display());
+            return Err(refused(self.no_labels.clone().unwrap_or_else(unknown)));
+        }
+        if !labelled.any(|listed| trains(&listed)) {
+            let root = self.root.display();
+            return Err(refused(format!(
+                "{root} has labelled images for the test and none for training; add some, or give the folder that holds both"
+            )));
+        }
+        self.refuse_one_class()
+    }
+
     fn refuse_one_class(&self) -> Result<(), DataError> {
         match self.class_names.as_slice() {
             [class] => Err(DataError::OneClass {
                 path: self.root.clone(),
                 class: class.clone(),
                 hint: match self.format {
+                    _ if !Meant::hint(&self.root).is_empty() => {
+                        let hint = Meant::hint(&self.root);
+                        hint.trim_start_matches("; ").to_owned()
+                    }
                     Format::ClassFolders => {
                         let inner = self.root.join(class);
                         format!(
@@ -389,7 +423,29 @@ pub(crate) struct Pool {
     pub fingerprint: String,
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
+    /// Files of it that are in the data set already, usable or not.
+    pub there_already: usize,
     pub passed_over: PassedOver,
+}
+
+impl Pool {
+    /// A pool without images.
+    fn nothing() -> Pool {
+        Pool {
+            images: Arc::new(ConcatSource::from(Vec::new())),
+            sizes: Vec::new(),
+            skipped: Vec::new(),
+            fingerprint: String::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            there_already: 0,
+            passed_over: PassedOver::default(),
+        }
+    }
+}
+
+fn count_of(marks: &[bool], wanted: bool) -> usize {
+    marks.iter().filter(|&&mark| mark == wanted).count()
 }
 
 /// A note, where the images do not stay in memory.

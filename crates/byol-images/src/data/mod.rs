@@ -24,6 +24,7 @@ pub mod levels;
 mod lines;
 mod listing;
 pub mod look;
+mod meant;
 mod names;
 mod origin;
 pub mod pack;
@@ -51,7 +52,7 @@ pub use concat::ConcatSource;
 pub use error::DataError;
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
-pub use folder::OpenOptions;
+pub use folder::{Need, OpenOptions};
 pub use levels::Levels;
 
 pub use subset::SubsetSource;

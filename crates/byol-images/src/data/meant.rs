@@ -1,0 +1,133 @@
+//! Which folder was probably meant by one that holds no labels, or one class: the data set that it lies in, or the one that lies in it.
+//! Looks at names; decodes nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::folder::holds_pictures;
+use super::labels_csv::TABLE;
+use super::layout::{Layout, split_of, subfolders};
+use super::split::Split;
+
+/// Folders beside or in the one that was named that are looked into at most.
+const MOST: usize = 1000;
+
+/// What was probably meant.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Meant {
+    /// The folder above, of which this one is a class.
+    ItsClasses(PathBuf),
+    /// The folder above, whose table has the labels.
+    ItsTable(PathBuf),
+    /// The only data set in it.
+    Within(PathBuf),
+}
+
+impl Meant {
+    /// What was meant by `root`, if that can be told.
+    pub fn by(root: &Path) -> Option<Meant> {
+        if !root.is_dir() {
+            return None;
+        }
+        let above = above(root)?;
+        if above.join(TABLE).is_file() {
+            return Some(Meant::ItsTable(above));
+        }
+        if split_of(root) != Some(Split::Unlabeled) && holds_classes(&above) {
+            // `photos/train/cat` is a class of `photos`, where that is divided.
+            let whole = self::above(&above).filter(|whole| split_of(&above).is_some() && is_divided(whole));
+            return Some(Meant::ItsClasses(whole.unwrap_or(above)));
+        }
+        let inner = subfolders(root).ok().filter(|inner| inner.len() <= MOST)?;
+        let mut sets = inner.into_iter().filter(|folder| {
+            folder.join(TABLE).is_file() || is_divided(folder) || (holds_classes(folder) && !folder.join("report.html").is_file())
+        });
+        match (sets.next(), sets.next()) {
+            (Some(one), None) => Some(Meant::Within(one)),
+            _ => None,
+        }
+    }
+
+    /// The end of a sentence about `root`: `; photos/cat is one class of photos: did you mean --data photos?`
+    pub fn hint(root: &Path) -> String {
+        let meant = Meant::by(root);
+        let root = root.display();
+        match meant {
+            None => String::new(),
+            Some(Meant::ItsClasses(above)) => {
+                let above = above.display();
+                format!("; {root} is one of the class folders in {above}: did you mean --data {above}?")
+            }
+            Some(Meant::ItsTable(above)) => {
+                let above = above.display();
+                format!("; the labels are in {above}/{TABLE}: did you mean --data {above}?")
+            }
+            Some(Meant::Within(inner)) => format!("; did you mean --data {}?", inner.display()),
+        }
+    }
+}
+
+/// The folder that a folder lies in, as it would be typed.
+fn above(folder: &Path) -> Option<PathBuf> {
+    match folder.parent() {
+        Some(above) if folder.file_name().is_some() => {
+            let empty = above.as_os_str().is_empty();
+            Some(if empty { PathBuf::from(".") } else { above.to_path_buf() })
+        }
+        // `.` and `..`
+        _ => folder.canonicalize().ok()?.parent().map(|_| folder.join("..")),
+    }
+}
+
+/// Whether all folders with images that lie in a folder are classes: two or more, with images of their own and none further in.
+fn holds_classes(folder: &Path) -> bool {
+    let Ok(inner) = subfolders(folder) else { return false };
+    if inner.len() > MOST || holds_images(folder) {
+        return false;
+    }
+    let with_images: Vec<&PathBuf> = inner.iter().filter(|inner| holds_pictures(inner)).collect();
+    let flat = |folder: &&PathBuf| {
+        holds_images(folder) && subfolders(folder).is_ok_and(|inner| !inner.iter().any(|inner| holds_pictures(inner)))
+    };
+    let classes = with_images.iter().filter(|folder| split_of(folder).is_none()).count();
+    classes > 1 && with_images.iter().all(flat)
+}
+
+/// Whether images lie in a folder itself.
+fn holds_images(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| super::folder::is_picture(&path) && path.is_file())
+}
+
+/// Whether a folder is divided into training and test images of classes.
+fn is_divided(folder: &Path) -> bool {
+    let Ok(inner) = subfolders(folder) else { return false };
+    inner.len() <= MOST && matches!(Layout::of(&inner), Ok(Layout::Splits { .. } | Layout::ClassesOfSplits { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_set_around_or_within_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |path: &str| home.path().join(path);
+        for file in ["photos/cat/1.jpg", "photos/dog/2.jpg", "unlabeled/3.jpg", "divided/train/cat/1.jpg",
+            "divided/train/dog/1.jpg", "divided/test/cat/2.jpg", "divided/test/dog/2.jpg", "listed/train/1.jpg",
+            "album/1.jpg", "single/photos/cat/1.jpg", "single/photos/dog/1.jpg", "single/pool/9.jpg"]
+        {
+            std::fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+            std::fs::write(at(file), "").unwrap();
+        }
+        std::fs::write(at("listed/labels.csv"), "path,label\n").unwrap();
+        assert_eq!(Meant::by(&at("photos/cat")), Some(Meant::ItsClasses(at("photos"))));
+        assert_eq!(Meant::by(&at("divided/train/cat")), Some(Meant::ItsClasses(at("divided"))));
+        assert_eq!(Meant::by(&at("listed/train")), Some(Meant::ItsTable(at("listed"))));
+        assert_eq!(Meant::by(&at("single")), Some(Meant::Within(at("single/photos"))));
+        assert_eq!(Meant::by(&at("unlabeled")), None);
+        assert_eq!(Meant::by(&at("album")), None, "folders beside it are no classes");
+        assert_eq!(Meant::by(home.path()), None, "there are several");
+        let hint = Meant::hint(&at("photos/cat"));
+        assert!(hint.contains("is one of the class folders in") && hint.ends_with("photos?"), "{hint}");
+    }
+}
