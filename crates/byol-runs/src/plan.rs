@@ -151,7 +151,9 @@ pub fn while_others(share: f64) -> String {
         ..0.71 => "about two thirds",
         _ => "most",
     };
-    format!("other programs took {about} of the processor while this was measured; times are for the machine as busy as now")
+    format!(
+        "other programs took {about} of the processor while this was measured; times are for the machine as busy as now"
+    )
 }
 
 impl Plan {

@@ -43,7 +43,8 @@ impl Usage {
     pub fn now() -> Option<Usage> {
         let text = std::fs::read_to_string("/proc/stat").ok()?;
         // user nice system idle iowait irq softirq steal; guests count in user.
-        let ticks: Vec<f64> = text.lines().next()?.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
+        let ticks: Vec<f64> =
+            text.lines().next()?.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
         let [user, nice, system, idle, waiting, interrupts, soft, ..] = ticks[..] else { return None };
         let stolen = ticks.get(7).copied().unwrap_or(0.0);
         // SAFETY: the call reads a constant of the system.

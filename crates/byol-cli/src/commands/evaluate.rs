@@ -28,7 +28,9 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
     let _lock = options.keep.then(|| RunLock::take(&options.from)).transpose()?;
     interrupt::end_at_once(match keep {
         Keep::Nothing => "interrupted; an evaluation leaves nothing behind".to_owned(),
-        Keep::Classifiers => format!("interrupted; classifiers that were kept by now stay in {}", options.from.display()),
+        Keep::Classifiers => {
+            format!("interrupted; classifiers that were kept by now stay in {}", options.from.display())
+        }
     })?;
     let hardware = request::hardware(&options.hardware, reporter)?;
     let data = request::dataset(

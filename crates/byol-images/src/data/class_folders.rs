@@ -10,6 +10,7 @@ use super::format::Format;
 use super::labels;
 use super::layout::{Layout, name_of_folder, split_of, subfolders};
 use super::listing::{Listed, Listing};
+use super::meant::Meant;
 use super::names::composed;
 use super::split::Split;
 use super::tables;
@@ -81,6 +82,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
             for class in folders_of_classes {
                 classes.add(&mut listing, &class, &class, None)?;
             }
+            listing.warnings.extend(Meant::warn_of_data_set_within(root));
             add_unlabeled(&mut listing, &folders)?;
         }
         Layout::None => {

@@ -43,6 +43,8 @@ pub struct DataInfo {
     pub as_unlabeled: Option<usize>,
     /// What else was named for pre-training.
     pub pools: Vec<Pool>,
+    /// What a pre-training would see, pool by pool, where something else was named for it.
+    pub pretraining: Vec<SeenByPretraining>,
     /// Test images that are in another split also.
     pub straddling: Vec<Straddling>,
     /// One image under several labels.
@@ -53,6 +55,14 @@ pub struct DataInfo {
     pub notes: Vec<String>,
     /// What is odd, one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// Images that a pre-training would see.
+#[derive(Clone, Debug, Serialize)]
+pub struct SeenByPretraining {
+    /// `train`, `unlabeled`, or the path of `--unlabeled`.
+    pub pool: String,
+    pub images: usize,
 }
 
 /// What `--unlabeled` adds to a pre-training.
@@ -176,6 +186,7 @@ impl DataInfo {
             refused: None,
             as_unlabeled: None,
             pools: Vec::new(),
+            pretraining: Vec::new(),
             straddling: Vec::new(),
             contradictions: Vec::new(),
             repeated: Vec::new(),

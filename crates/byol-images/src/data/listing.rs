@@ -17,7 +17,7 @@ use super::passed_over::PassedOver;
 use super::split::Split;
 use super::subset::SubsetSource;
 use super::words::{counted, verb};
-use super::{ConcatSource, DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
+use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
 
 /// What a format found, before any image is decoded.
 pub(crate) struct Listing {
@@ -110,25 +110,24 @@ impl Listing {
         Ok(dataset)
     }
 
-    /// Decodes every image once and makes a pool of those that can be used, are in no test split, and are not among the
-    /// `known` files, which are there already.
+    /// Decodes every image once and makes a pool of those that can be used and are in no test split, without looking at files
+    /// that are known to be `unreadable`.
     ///
     /// # Errors
     /// As [`LookedThrough::refuse_bad`]; a saved split cannot be read.
-    pub fn open_pool(mut self, options: &OpenOptions, known: &HashSet<PathBuf>) -> Result<Pool, DataError> {
+    pub fn open_pool(self, options: &OpenOptions, unreadable: &HashSet<PathBuf>) -> Result<Pool, DataError> {
         let test = self.test_pictures(options.split_file.as_deref())?;
-        let keeps = |(index, listed): (usize, &Listed)| {
-            let is_there = !known.is_empty() && known.contains(&listed.encoded.origin());
-            (!is_there, !is_there && test.contains(&index))
-        };
-        let (new, tests): (Vec<bool>, Vec<bool>) = self.pictures.iter().enumerate().map(keeps).unzip();
-        let (there_already, left_out) = (count_of(&new, false), count_of(&tests, true));
-        let mut kept = new.into_iter().zip(tests).map(|(new, test)| new && !test);
-        self.pictures.retain(|_| kept.next().unwrap_or(false));
-        if self.pictures.is_empty() && there_already > 0 {
-            return Ok(Pool { there_already, ..Pool::nothing() });
-        }
-        let (listing, looked) = self.look_through(options)?;
+        let is_readable = |listed: &Listed| unreadable.is_empty() || !unreadable.contains(&listed.encoded.origin());
+        let mut listing = self;
+        let mut left_out = 0;
+        let mut index = 0;
+        listing.pictures.retain(|listed| {
+            index += 1;
+            let is_test = test.contains(&(index - 1));
+            left_out += usize::from(is_test);
+            !is_test && is_readable(listed)
+        });
+        let (listing, looked) = listing.look_through(options)?;
         let mut warnings = listing.warnings.clone();
         if left_out > 0 {
             warnings.push(self::left_out(left_out, &listing.root));
@@ -145,7 +144,6 @@ impl Listing {
             fingerprint,
             notes,
             warnings,
-            there_already,
             passed_over: PassedOver::default(),
         })
     }
@@ -368,6 +366,7 @@ impl Listing {
             no_labels,
             findings,
             kept_from_pretraining: Vec::new(),
+            unreadable: skipped.into_iter().map(|skip| skip.path).collect(),
         }
     }
 
@@ -423,29 +422,7 @@ pub(crate) struct Pool {
     pub fingerprint: String,
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
-    /// Files of it that are in the data set already, usable or not.
-    pub there_already: usize,
     pub passed_over: PassedOver,
-}
-
-impl Pool {
-    /// A pool without images.
-    fn nothing() -> Pool {
-        Pool {
-            images: Arc::new(ConcatSource::from(Vec::new())),
-            sizes: Vec::new(),
-            skipped: Vec::new(),
-            fingerprint: String::new(),
-            notes: Vec::new(),
-            warnings: Vec::new(),
-            there_already: 0,
-            passed_over: PassedOver::default(),
-        }
-    }
-}
-
-fn count_of(marks: &[bool], wanted: bool) -> usize {
-    marks.iter().filter(|&&mark| mark == wanted).count()
 }
 
 /// A note, where the images do not stay in memory.

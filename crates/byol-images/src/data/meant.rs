@@ -37,14 +37,16 @@ impl Meant {
             let whole = self::above(&above).filter(|whole| split_of(&above).is_some() && is_divided(whole));
             return Some(Meant::ItsClasses(whole.unwrap_or(above)));
         }
-        let inner = subfolders(root).ok().filter(|inner| inner.len() <= MOST)?;
-        let mut sets = inner.into_iter().filter(|folder| {
-            folder.join(TABLE).is_file() || is_divided(folder) || (holds_classes(folder) && !folder.join("report.html").is_file())
-        });
-        match (sets.next(), sets.next()) {
-            (Some(one), None) => Some(Meant::Within(one)),
-            _ => None,
-        }
+        data_set_within(root).map(Meant::Within)
+    }
+
+    /// A warning where one of the folders that are read as classes is a data set itself.
+    pub fn warn_of_data_set_within(root: &Path) -> Option<String> {
+        let inner = data_set_within(root)?;
+        let (root, inner) = (root.display(), inner.display());
+        Some(format!(
+            "the folders in {root} are read as classes, and {inner} holds class folders itself; did you mean --data {inner}?"
+        ))
     }
 
     /// The end of a sentence about `root`: `; photos/cat is one class of photos: did you mean --data photos?`
@@ -63,6 +65,17 @@ impl Meant {
             }
             Some(Meant::Within(inner)) => format!("; did you mean --data {}?", inner.display()),
         }
+    }
+}
+
+/// The only folder in `root` that is a data set; the pages of runs are none.
+fn data_set_within(root: &Path) -> Option<PathBuf> {
+    let inner = subfolders(root).ok().filter(|inner| inner.len() <= MOST)?;
+    let is_set = |folder: &PathBuf| folder.join(TABLE).is_file() || is_divided(folder) || holds_classes(folder);
+    let mut sets = inner.into_iter().filter(is_set);
+    match (sets.next(), sets.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
     }
 }
 
@@ -112,10 +125,20 @@ mod tests {
     fn the_data_set_around_or_within_is_found() {
         let home = tempfile::tempdir().unwrap();
         let at = |path: &str| home.path().join(path);
-        for file in ["photos/cat/1.jpg", "photos/dog/2.jpg", "unlabeled/3.jpg", "divided/train/cat/1.jpg",
-            "divided/train/dog/1.jpg", "divided/test/cat/2.jpg", "divided/test/dog/2.jpg", "listed/train/1.jpg",
-            "album/1.jpg", "single/photos/cat/1.jpg", "single/photos/dog/1.jpg", "single/pool/9.jpg"]
-        {
+        for file in [
+            "photos/cat/1.jpg",
+            "photos/dog/2.jpg",
+            "unlabeled/3.jpg",
+            "divided/train/cat/1.jpg",
+            "divided/train/dog/1.jpg",
+            "divided/test/cat/2.jpg",
+            "divided/test/dog/2.jpg",
+            "listed/train/1.jpg",
+            "album/1.jpg",
+            "single/photos/cat/1.jpg",
+            "single/photos/dog/1.jpg",
+            "single/pool/9.jpg",
+        ] {
             std::fs::create_dir_all(at(file).parent().unwrap()).unwrap();
             std::fs::write(at(file), "").unwrap();
         }

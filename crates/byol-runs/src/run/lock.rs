@@ -225,7 +225,10 @@ mod tests {
         other.lock().unwrap();
         assert!(matches!(writing(folder.path()), Writing::Now(_)));
         let refused = RunLock::take(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("is being written by process 4711 on elsewhere; watch it with `byol watch"), "{refused}");
+        assert!(
+            refused.contains("is being written by process 4711 on elsewhere; watch it with `byol watch"),
+            "{refused}"
+        );
         drop(other);
         let lock = RunLock::take(folder.path()).unwrap();
         assert_eq!(holder(&path).unwrap().process, std::process::id());

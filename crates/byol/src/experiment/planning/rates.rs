@@ -227,7 +227,8 @@ impl Input<'_> {
 /// fastest may have lived on batches that were rendered before it.
 fn undisturbed(steps: &[f64]) -> f64 {
     let of_each = steps.len().div_ceil(REPETITIONS).max(1);
-    let mut means: Vec<f64> = steps.chunks(of_each).map(|steps| steps.iter().sum::<f64>() / steps.len() as f64).collect();
+    let mut means: Vec<f64> =
+        steps.chunks(of_each).map(|steps| steps.iter().sum::<f64>() / steps.len() as f64).collect();
     means.sort_by(f64::total_cmp);
     means.get(1).or(means.first()).copied().unwrap_or_default().max(1e-9)
 }
