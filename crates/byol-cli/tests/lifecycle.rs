@@ -146,7 +146,7 @@ fn data_without_classes_is_refused_before_anything_is_measured() {
     assert!(unlabeled.contains("--data needs a folder for each class (docs/data.md)"), "{unlabeled}");
     let one = run("photos/cat");
     assert!(one.contains("photos/cat is one of the class folders in photos: did you mean --data photos?"), "{one}");
-    assert!(run("listed/train").contains("the labels are in listed/labels.csv: did you mean --data listed?"));
+    assert!(run("listed/train").contains("labels are in listed/labels.csv: did you mean --data listed?"));
 
     let info = byol(home, &["data", "info", "unlabeled"]);
     assert!(info.status.success());

@@ -78,8 +78,8 @@ pub enum DataError {
     )]
     UnknownDataset { path: PathBuf },
 
-    #[error("{why}{hint}")]
-    NoLabels { why: String, hint: String },
+    #[error("{0}")]
+    NoLabels(String),
 
     #[error("{path} holds labelled images of one class only, `{class}`, but a classifier needs two or more; {hint}")]
     OneClass { path: PathBuf, class: String, hint: String },
@@ -253,7 +253,7 @@ pub enum DataError {
 impl DataError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        matches!(self, DataError::NoLabels { .. })
+        matches!(self, DataError::NoLabels(_))
     }
 
     /// Wraps an input/output error; `action` completes "could not … PATH".

@@ -253,7 +253,7 @@ impl Listing {
     /// No image has a label, none is for training, or there is one class.
     pub fn require_labels(&self) -> Result<(), DataError> {
         let trains = |listed: &&Listed| !matches!(listed.split, Some(Split::Test | Split::Unlabeled));
-        let refused = |why: String| DataError::NoLabels { why, hint: Meant::hint(&self.root) };
+        let refused = |why: String| DataError::NoLabels(Meant::question(&self.root).unwrap_or(why));
         let mut labelled = self.pictures.iter().filter(|listed| listed.label.is_some()).peekable();
         if labelled.peek().is_none() {
             let unknown = || format!("no image of {} has a label, and --data needs labelled ones", self.root.display());
@@ -273,12 +273,9 @@ impl Listing {
             [class] => Err(DataError::OneClass {
                 path: self.root.clone(),
                 class: class.clone(),
-                hint: match self.format {
-                    _ if !Meant::hint(&self.root).is_empty() => {
-                        let hint = Meant::hint(&self.root);
-                        hint.trim_start_matches("; ").to_owned()
-                    }
-                    Format::ClassFolders => {
+                hint: match (Meant::question(&self.root), self.format) {
+                    (Some(question), _) => question,
+                    (None, Format::ClassFolders) => {
                         let inner = self.root.join(class);
                         format!(
                             "give each class a folder; if the folders in {} are the classes, give that folder; if there \

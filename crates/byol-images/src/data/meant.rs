@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder::holds_pictures;
+use super::folder::is_picture;
 use super::labels_csv::TABLE;
 use super::layout::{Layout, split_of, subfolders};
 use super::split::Split;
@@ -49,22 +49,23 @@ impl Meant {
         ))
     }
 
-    /// The end of a sentence about `root`: `; photos/cat is one class of photos: did you mean --data photos?`
-    pub fn hint(root: &Path) -> String {
-        let meant = Meant::by(root);
-        let root = root.display();
-        match meant {
-            None => String::new(),
-            Some(Meant::ItsClasses(above)) => {
+    /// A sentence that asks whether it was, if something was.
+    pub fn question(root: &Path) -> Option<String> {
+        let (meant, root) = (Meant::by(root)?, root.display());
+        Some(match meant {
+            Meant::ItsClasses(above) => {
                 let above = above.display();
-                format!("; {root} is one of the class folders in {above}: did you mean --data {above}?")
+                format!("{root} is one of the class folders in {above}: did you mean --data {above}?")
             }
-            Some(Meant::ItsTable(above)) => {
+            Meant::ItsTable(above) => {
                 let above = above.display();
-                format!("; the labels are in {above}/{TABLE}: did you mean --data {above}?")
+                format!("{root} has no class folders, and labels are in {above}/{TABLE}: did you mean --data {above}?")
             }
-            Some(Meant::Within(inner)) => format!("; did you mean --data {}?", inner.display()),
-        }
+            Meant::Within(inner) => {
+                let inner = inner.display();
+                format!("the class folders in {root} lie in {inner}: did you mean --data {inner}?")
+            }
+        })
     }
 }
 
@@ -91,24 +92,26 @@ fn above(folder: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Whether all folders with images that lie in a folder are classes: two or more, with images of their own and none further in.
+/// Whether all folders that lie in a folder are classes: two or more, with images of their own and none further in. Looks no deeper:
+/// above the folder that was named may lie anything.
 fn holds_classes(folder: &Path) -> bool {
-    let Ok(inner) = subfolders(folder) else { return false };
-    if inner.len() > MOST || holds_images(folder) {
+    let Some(inner) = subfolders(folder).ok().filter(|inner| inner.len() <= MOST && !holds_images(folder)) else {
         return false;
-    }
-    let with_images: Vec<&PathBuf> = inner.iter().filter(|inner| holds_pictures(inner)).collect();
-    let flat = |folder: &&PathBuf| {
-        holds_images(folder) && subfolders(folder).is_ok_and(|inner| !inner.iter().any(|inner| holds_pictures(inner)))
     };
-    let classes = with_images.iter().filter(|folder| split_of(folder).is_none()).count();
-    classes > 1 && with_images.iter().all(flat)
+    let classes: Vec<&PathBuf> = inner.iter().filter(|folder| split_of(folder) != Some(Split::Unlabeled)).collect();
+    let is_flat = |folder: &&PathBuf| {
+        split_of(folder).is_none()
+            && holds_images(folder)
+            && subfolders(folder)
+                .is_ok_and(|inner| inner.len() <= MOST && !inner.iter().any(|inner| holds_images(inner)))
+    };
+    classes.len() > 1 && classes.iter().all(is_flat)
 }
 
 /// Whether images lie in a folder itself.
 fn holds_images(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| super::folder::is_picture(&path) && path.is_file())
+    entries.map(|entry| entry.path()).any(|path| is_picture(&path) && path.is_file())
 }
 
 /// Whether a folder is divided into training and test images of classes.
@@ -150,7 +153,7 @@ mod tests {
         assert_eq!(Meant::by(&at("unlabeled")), None);
         assert_eq!(Meant::by(&at("album")), None, "folders beside it are no classes");
         assert_eq!(Meant::by(home.path()), None, "there are several");
-        let hint = Meant::hint(&at("photos/cat"));
-        assert!(hint.contains("is one of the class folders in") && hint.ends_with("photos?"), "{hint}");
+        let question = Meant::question(&at("photos/cat")).unwrap();
+        assert!(question.contains("is one of the class folders in") && question.ends_with("photos?"), "{question}");
     }
 }
