@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use byol::config::ConfigError;
+use byol::data::DataError;
 use byol::experiment::ExperimentError;
 use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
@@ -78,7 +79,8 @@ fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
     let of_network = cause.downcast_ref::<NetworkError>().is_some_and(NetworkError::is_of_command_line);
     let of_weights = cause.downcast_ref::<WeightsError>().is_some_and(WeightsError::is_of_command_line);
     let of_checkpoint = cause.downcast_ref::<CheckpointError>().is_some_and(CheckpointError::is_of_command_line);
-    let of_command_line = of_export || of_inference || of_network || of_weights || of_checkpoint;
+    let of_data = cause.downcast_ref::<DataError>().is_some_and(DataError::is_of_command_line);
+    let of_command_line = of_data || of_export || of_inference || of_network || of_weights || of_checkpoint;
     of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_plan || of_training
 }
 

@@ -1,9 +1,12 @@
-//! Ctrl-C and requests to terminate: the first asks for a clean end, the second ends the program.
+//! Ctrl-C and requests to terminate: they end what leaves nothing unfinished at once, and ask training for a clean end; a second one
+//! ends that too.
 
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Context;
 use byol::run::event::Interrupt;
+use byol::run::lock;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
@@ -13,54 +16,78 @@ use crate::{output, place};
 /// The first signal that came; 0 before it.
 static FIRST: AtomicI32 = AtomicI32::new(0);
 
-/// Listens for interrupts (Ctrl-C) and requests to terminate from now on.
-pub fn listen() -> anyhow::Result<Interrupt> {
+/// What a signal meets.
+enum Phase {
+    /// Nothing that could be gone on with: the program ends, with a sentence about what that leaves.
+    AtOnce(String),
+    /// Training, which can end with a checkpoint.
+    Training(Interrupt),
+    /// A page for others, which needs no words.
+    Serving(Interrupt),
+}
+
+static PHASE: Mutex<Option<Phase>> = Mutex::new(None);
+
+fn phase() -> MutexGuard<'static, Option<Phase>> {
+    PHASE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on a signal removes files that are being written and ends the program, which says `left`.
+pub fn end_at_once(left: impl Into<String>) -> anyhow::Result<()> {
+    enter(Phase::AtOnce(left.into()))
+}
+
+/// From now on a signal asks the training that has the interrupt to stop.
+pub fn ask_training() -> anyhow::Result<Interrupt> {
     let interrupt = Interrupt::default();
-    let asked = interrupt.clone();
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            if asked.requested() {
-                std::process::exit(exit_code().into());
-            }
-            FIRST.store(signal, Ordering::Relaxed);
-            asked.request();
-            output::line("byol: stopping after this step with a checkpoint; press Ctrl-C again to stop at once");
-        }
-    });
+    enter(Phase::Training(interrupt.clone()))?;
     Ok(interrupt)
 }
 
-/// As [`listen`], for work that has nothing to finish: the first signal says nothing.
-pub fn listen_quietly() -> anyhow::Result<Interrupt> {
+/// From now on a signal asks for the end without a word.
+pub fn ask_server() -> anyhow::Result<Interrupt> {
     let interrupt = Interrupt::default();
-    let asked = interrupt.clone();
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            // A reader that takes no more holds up the end.
-            if asked.requested() {
-                std::process::exit(exit_code().into());
-            }
-            asked.request();
-        }
-    });
+    enter(Phase::Serving(interrupt.clone()))?;
     Ok(interrupt)
 }
 
-/// Removes files that are being written, and ends the program, at the first signal: for work that holds nothing to go on
-/// from.
-pub fn end_at_once() -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
-    std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            FIRST.store(signal, Ordering::Relaxed);
-            place::remove_unfinished();
-            // Other threads compute; nobody may take from them what they use.
-            low_level::exit(exit_code().into());
-        }
-    });
+fn enter(next: Phase) -> anyhow::Result<()> {
+    static LISTENING: OnceLock<()> = OnceLock::new();
+    *phase() = Some(next);
+    if LISTENING.set(()).is_ok() {
+        let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for Ctrl-C")?;
+        std::thread::spawn(move || signals.forever().for_each(meet));
+    }
     Ok(())
+}
+
+fn meet(signal: i32) {
+    // The first signal is what the program reports having ended by.
+    let _ = FIRST.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
+    match &*phase() {
+        Some(Phase::AtOnce(left)) => {
+            output::line(&format!("byol: {left}"));
+            lock::release_all();
+            end();
+        }
+        // A reader that takes no more holds up the end.
+        Some(Phase::Serving(asked) | Phase::Training(asked)) if asked.requested() => end(),
+        Some(Phase::Serving(asked)) => asked.request(),
+        Some(Phase::Training(asked)) => {
+            asked.request();
+            output::line(
+                "byol: stopping after this step with a checkpoint; press Ctrl-C again to stop at once, which loses what was \
+                 done since the last checkpoint",
+            );
+        }
+        None => end(),
+    }
+}
+
+/// Ends the program. Other threads compute; nobody may take from them what they use, so nothing is destructed.
+fn end() -> ! {
+    place::remove_unfinished();
+    low_level::exit(exit_code().into())
 }
 
 /// As shells report a program that the first signal ended: 130 for Ctrl-C, 143 for a request to terminate.

@@ -1,6 +1,7 @@
 //! The plan of a run in words: what will be done, how long it takes, and what was chosen for that.
 
 use byol::experiment::planning::{Kind, Plan};
+use byol::plan::while_others;
 use byol::run::record::LabelBudget;
 
 use crate::wording::{counted, duration};
@@ -31,6 +32,7 @@ pub fn text(plan: &Plan) -> String {
         let images = if images > 0.0 { format!("{} image passes", grouped(images as u64)) } else { String::new() };
         lines.push(format!("  {name:<16} {:>11}  {images:>24}  {what}", duration(seconds)).trim_end().to_owned());
     }
+    lines.extend(plan.others.map(while_others));
     if let Some(hours) = plan.hours.filter(|_| !plan.chosen.is_empty()) {
         lines.push(format!("chosen for --hours {hours} (what is typed stays, as in --set KEY=VALUE):"));
         lines.extend(plan.chosen.iter().map(|chosen| format!("  {}: {}", chosen.settings.join(" "), chosen.why)));
@@ -104,7 +106,7 @@ mod tests {
             settings: vec!["image_size=64".to_owned(), "width=0.25".to_owned()],
             why: "the largest network that can see 400,000 images in the time".to_owned(),
         }];
-        let plan = Plan { hours: Some(0.2), chosen, rates, steps };
+        let plan = Plan { hours: Some(0.2), chosen, rates, steps, others: Some(0.52) };
         let expected = "\
 plan: 12 steps, about 8 min 49 s; the first accuracy after 15 s
   baseline          1 min 00 s       48,000 image passes  4 trainings: 10 and all labels per class, 2 draws
@@ -112,10 +114,11 @@ plan: 12 steps, about 8 min 49 s; the first accuracy after 15 s
   frozen encoders          5 s                            linear classifier and k-NN, before and after
   fine-tuning       1 min 00 s       48,000 image passes  4 trainings: 10 and all labels per class, 2 draws
   report                   4 s
+other programs took about half of the processor while this was measured; times are for the machine as busy as now
 chosen for --hours 0.2 (what is typed stays, as in --set KEY=VALUE):
   image_size=64 width=0.25: the largest network that can see 400,000 images in the time";
         assert_eq!(text(&plan), expected);
-        let plan = Plan { hours: None, chosen: Vec::new(), ..plan };
+        let plan = Plan { hours: None, chosen: Vec::new(), others: None, ..plan };
         assert_eq!(text(&plan).lines().count(), 6);
     }
 }

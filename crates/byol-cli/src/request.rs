@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
-use byol::data::{self, Dataset, Levels, OpenOptions, Pools};
+use byol::data::{self, Dataset, Levels, Need, OpenOptions, Pools};
 use byol::device::{Hardware, Precision, PrecisionChoice};
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
@@ -117,17 +117,24 @@ pub fn exact_hardware(options: &args::Hardware) -> anyhow::Result<Hardware> {
     })
 }
 
+/// Data that a command wants.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub data: &'a Path,
+    pub unlabeled: &'a [PathBuf],
+    pub strictness: &'a args::Strictness,
+    pub need: Need,
+    /// What happens to copies where they are looked for.
+    pub copies: Option<Pools>,
+    pub levels: Levels,
+}
+
 /// The data that the options mean, looked through for copies where that is asked for; reports what is odd about it.
-pub fn dataset(
-    data: &Path,
-    unlabeled: &[PathBuf],
-    strictness: &args::Strictness,
-    copies: Option<Pools>,
-    levels: Levels,
-    reporter: &mut dyn Reporter,
-) -> anyhow::Result<Dataset> {
+pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Result<Dataset> {
+    let Wanted { data, unlabeled, strictness, need, copies, levels } = wanted;
     let options = OpenOptions {
         strict: strictness.strict,
+        need,
         levels,
         split_file: strictness.kept.split.clone(),
         ..OpenOptions::default()

@@ -107,6 +107,18 @@ fn a_run_goes_on_by_its_name_alone() {
     assert!(said(folder.path(), &["pretrain", "--resume", "home/runs/mine"], 0).contains("was finished before"));
     let old = ["pretrain", "--resume", "--data", "my photos", "--unlabeled", "pool", "--out", "runs/mine"];
     assert!(said(&home, &old, 0).contains("was finished before"));
+    // Options that contradict what it was begun with are refused, and change nothing.
+    let other = said(&home, &["pretrain", "--resume", "runs/mine", "--data", "pool"], 1);
+    assert!(other.contains("was started on other data"), "{other}");
+    let mut tuned =
+        vec!["finetune", "--from", "runs/mine", "--data", "my photos", "--out", "runs/tuned", "--draws", "1"];
+    tuned.extend(["--device", "cpu", "--threads", "1", "--labels-per-class", "all"]);
+    tuned.extend(["--set", "finetune.epochs=1", "--set", "finetune.minimum_steps=1"]);
+    said(&home, &tuned, 0);
+    let other = said(&home, &["finetune", "--resume", "runs/tuned", "--from", "pool"], 2);
+    assert!(other.contains("runs/tuned was begun with --from runs/mine; resume it without --from"), "{other}");
+    said(&home, &["finetune", "--resume", "runs/tuned", "--from", "./runs/mine"], 0);
+    assert_eq!(std::fs::read_to_string(home.join("runs/mine/command.toml")).unwrap(), record);
     let disk = folder.path().join("disk");
     std::fs::rename(&home, &disk).unwrap();
     assert!(said(&disk, &["pretrain", "--resume", "runs/mine"], 0).contains("was finished before"));

@@ -1,24 +1,38 @@
 //! `byol ablate`.
 
+use byol::data::Need;
 use byol::experiment::Context;
 use byol::experiment::ablation::{self, AblationOutcome, BASIS, LAB, MECHANISM, Variant};
 use byol::nearest::hint;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
+use byol::run::lock::RunLock;
 
 use super::report;
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::interrupt;
-use crate::request::{self, Basis};
+use crate::request::{self, Basis, Wanted};
 
 pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let variants = chosen(if options.lab { &LAB } else { &MECHANISM }, &options.only)?;
     let basis = Basis { preset: Some("demo"), set: &BASIS, ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
-    let interrupt = interrupt::listen()?;
+    let _lock = options.resume.then(|| RunLock::take(&options.out)).transpose()?;
+    interrupt::end_at_once("interrupted; nothing was begun")?;
     let hardware = request::hardware(&options.hardware, reporter)?;
-    let data = request::dataset(&options.data, &[], &options.strictness, None, experiment.levels, reporter)?;
+    let data = request::dataset(
+        Wanted {
+            data: &options.data,
+            unlabeled: &[],
+            strictness: &options.strictness,
+            need: Need::Labels,
+            copies: None,
+            levels: experiment.levels,
+        },
+        reporter,
+    )?;
+    let interrupt = interrupt::ask_training()?;
     let mut context = Context {
         experiment: &experiment,
         data: &data,

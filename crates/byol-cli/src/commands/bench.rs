@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use byol::bench::{self, BenchOptions, BenchResult, Subject};
 use byol::config::Experiment;
-use byol::data::Levels;
+use byol::data::{Levels, Need};
 use byol::device::Hardware;
 use byol::run::event::Reporter;
 use byol::run::record::Stage;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::args::{self, BenchName, Output};
 use crate::exit::{Ending, Usage};
 use crate::output;
-use crate::request::{self, Basis};
+use crate::request::{self, Basis, Wanted};
 use crate::sweep::SweepKey;
 
 /// One measurement.
@@ -43,7 +43,17 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
     let hardware = request::hardware(&options.hardware, reporter)?;
     // Everything that can be wrong is found before minutes are spent on the first point.
     let points = points(options, subject, &hardware)?;
-    let data = request::dataset(&options.data, &[], &args::Strictness::default(), None, Levels::default(), reporter)?;
+    let data = request::dataset(
+        Wanted {
+            data: &options.data,
+            unlabeled: &[],
+            strictness: &args::Strictness::default(),
+            need: Need::Images,
+            copies: None,
+            levels: Levels::default(),
+        },
+        reporter,
+    )?;
     for point in &points {
         bench::check(subject, &point.experiment, &data, point.options)?;
     }

@@ -11,8 +11,8 @@ use byol::run::event::{Event, Reporter};
 use crate::args::{self, FetchSet, Output};
 use crate::counting::counter;
 use crate::exit::Ending;
-use crate::output;
 use crate::transfer::Transfer;
+use crate::{interrupt, output};
 
 pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let transfer = Transfer::new(output);
@@ -49,15 +49,16 @@ pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
         on_progress: counter(output, "looked at"),
         ..OpenOptions::default()
     };
+    interrupt::end_at_once("interrupted")?;
     let info = DataInfo::inspect_with(&options.data, &options.pool.unlabeled, &open)?;
     if output.json {
         output::json(&info);
     } else {
         output::text(&info.to_string());
     }
-    // Whatever has classes is meant for --data.
-    if let (Some(refused), false) = (&info.refused, info.class_names.is_empty()) {
-        bail!("{} cannot be used with --data as it is: {refused}", options.data.display());
+    // Whatever has classes is meant for --data. Why that refuses it has been said.
+    if info.refused.is_some() && !info.class_names.is_empty() {
+        return Ok(Ending::Failed);
     }
     match info.damaged.as_slice() {
         [] => Ok(Ending::Done),

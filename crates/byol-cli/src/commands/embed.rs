@@ -44,7 +44,7 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
         Format::Npy => [&list, &made_by].into_iter().try_for_each(|file| options.force.file(file))?,
         Format::Parquet => {}
     }
-    interrupt::end_at_once()?;
+    interrupt::end_at_once(format!("interrupted; {} was not written", options.out.display()))?;
     let files = options.pictures.files(reporter)?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;

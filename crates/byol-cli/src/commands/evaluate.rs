@@ -1,13 +1,15 @@
 //! `byol evaluate`.
 
+use byol::data::Need;
 use byol::experiment::{self, Context, Keep, Protocol};
 use byol::run::directory::OpenMode;
-use byol::run::event::Reporter;
+use byol::run::event::{Interrupt, Reporter};
+use byol::run::lock::RunLock;
 use byol::run::record::{Accuracy, LabelBudget, PredictionRecord, ResultName};
 
 use crate::args::{self, Output, ProtocolName};
 use crate::exit::{Ending, Usage};
-use crate::request::{self, Basis};
+use crate::request::{self, Basis, Wanted};
 use crate::{interrupt, output, wording};
 
 pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -23,9 +25,25 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
     let keep = if options.keep { Keep::Classifiers } else { Keep::Nothing };
     let basis = Basis { run: Some(&options.from), set, ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
+    let _lock = options.keep.then(|| RunLock::take(&options.from)).transpose()?;
+    interrupt::end_at_once(match keep {
+        Keep::Nothing => "interrupted; an evaluation leaves nothing behind".to_owned(),
+        Keep::Classifiers => {
+            format!("interrupted; classifiers that were kept by now stay in {}", options.from.display())
+        }
+    })?;
     let hardware = request::hardware(&options.hardware, reporter)?;
-    let data =
-        request::dataset(&options.source.data, &[], &options.source.strictness, None, experiment.levels, reporter)?;
+    let data = request::dataset(
+        Wanted {
+            data: &options.source.data,
+            unlabeled: &[],
+            strictness: &options.source.strictness,
+            need: Need::Labels,
+            copies: None,
+            levels: experiment.levels,
+        },
+        reporter,
+    )?;
     let mut context = Context {
         experiment: &experiment,
         data: &data,
@@ -34,7 +52,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
         out: &options.from,
         mode: OpenMode::Resume,
         command: None,
-        interrupt: &interrupt::listen()?,
+        interrupt: &Interrupt::default(),
         reporter,
     };
     let records = experiment::evaluate(&mut context, &options.from, protocols, keep)?;

@@ -47,7 +47,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     if options.image.is_dir() {
         return Err(InferenceError::FolderAsImage { path: options.image.clone() }.into());
     }
-    interrupt::end_at_once()?;
+    interrupt::end_at_once("interrupted")?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;

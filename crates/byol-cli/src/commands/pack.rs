@@ -43,7 +43,7 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
         on_progress: counter(output, "packed"),
         ..OpenOptions::default()
     };
-    interrupt::end_at_once()?;
+    interrupt::end_at_once(format!("interrupted; {} was not written", options.out.display()))?;
     place::note_unfinished(&options.out, ".partial");
     let packed = pack::pack(&options.data, &options.out, options.size, &open)?;
     for text in &packed.notes {

@@ -90,7 +90,10 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     }
     let format = options.format(output)?;
     files::require(options.calibrate_on.as_slice())?;
-    interrupt::end_at_once()?;
+    interrupt::end_at_once(match &options.out {
+        Some(out) => format!("interrupted; {} was not written", out.display()),
+        None => "interrupted".to_owned(),
+    })?;
     let files = options.pictures.files(reporter)?;
     let hardware = request::exact_hardware(&options.hardware)?;
     let chosen = options.trained.open(&hardware)?;

@@ -159,6 +159,18 @@ fn joined(new: CommandRecord, then: CommandRecord, run: &Path) -> anyhow::Result
         true => then.unlabeled.iter().map(|path| find(path, "--unlabeled")).collect::<Result<_, _>>()?,
         false => new.unlabeled,
     };
+    // Trainings of one run begin with one encoder.
+    if let (Some(now), Some(before)) = (&new.from, &then.from)
+        && let Ok(before) = find(before, "--from")
+        && std::fs::canonicalize(now).ok() != std::fs::canonicalize(&before).ok()
+    {
+        let text = format!(
+            "{} was begun with --from {}; resume it without --from, or choose another --out",
+            run.display(),
+            before.display()
+        );
+        return Err(Usage(text).into());
+    }
     Ok(CommandRecord {
         command: then.command,
         data,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use byol::config::Experiment;
-use byol::data::{Dataset, PATTERNS, Pools};
+use byol::data::{Dataset, Need, PATTERNS, Pools};
 use byol::device::Hardware;
 use byol::experiment::planning::{self, Plan, Scope, Wish};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
@@ -13,6 +13,7 @@ use byol::run::command::{TrainingCommand, shell_word};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::extend::Extension;
+use byol::run::lock::RunLock;
 use byol::run::record::{Control, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
@@ -21,7 +22,7 @@ use super::beginning::Weights;
 use super::resume::{Earlier, Meant, Place, Typed};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
-use crate::request::{self, Basis};
+use crate::request::{self, Basis, Wanted};
 use crate::{interrupt, output};
 
 /// What the training commands have in common, from their options.
@@ -162,6 +163,8 @@ impl Job<'_> {
         let basis = Basis { over_preset: &begins.settings, ..basis };
         let (mut experiment, mut typed) = request::settings(self.config, self.labels, basis)?;
         let is_new = earlier.is_none();
+        // The run of another process is refused before anything else of it is looked at.
+        let mut lock = if is_new { None } else { Some(RunLock::take(out)?) };
         if !is_new {
             self.planned_for_these_hours(out)?;
         }
@@ -175,20 +178,31 @@ impl Job<'_> {
         // Before signals are listened to: a download that is cut off is gone on with anyway.
         let weights = begins.path(output, reporter)?;
         begins.tell(&experiment, &typed, reporter);
-        let interrupt = interrupt::listen()?;
+        interrupt::end_at_once(match is_new {
+            true => "interrupted; nothing was begun".to_owned(),
+            false => format!("interrupted; {} is as it was", out.display()),
+        })?;
         let hardware = request::hardware(&meant.hardware, reporter)?;
         let copies = match self.command {
             TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain => Pools::LeaveCopiesOut,
             TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,
         };
-        let data = request::dataset(
-            &meant.data,
-            &meant.unlabeled,
-            &meant.strictness,
-            Some(copies),
-            experiment.levels,
-            reporter,
-        )?;
+        let need = if self.classifies { Need::Labels } else { Need::Images };
+        let wanted = Wanted {
+            data: &meant.data,
+            unlabeled: &meant.unlabeled,
+            strictness: &meant.strictness,
+            need,
+            copies: Some(copies),
+            levels: experiment.levels,
+        };
+        let data = request::dataset(wanted, reporter)?;
+        if self.classifies {
+            experiment::require_labels(&data)?;
+        }
+        if matches!(self.command, TrainingCommand::Run | TrainingCommand::Demo) {
+            experiment::require_test(&data)?;
+        }
         if let Some(more) = place.more_epochs {
             extend(out, more, &data, reporter)?;
             experiment = request::experiment(self.config, self.labels, basis)?;
@@ -210,6 +224,13 @@ impl Job<'_> {
             classes: self.classifies.then_some(data.class_names.len()),
         };
         let (mode, notes) = weights::begin(&beginning, &mut experiment)?;
+        if lock.is_none() && weights.is_some() {
+            lock = Some(RunLock::take(out)?);
+            RunDirectory::existing(out)?.write_command(&meant.record)?;
+        }
+        if lock.is_some() {
+            interrupt::end_at_once(format!("interrupted; to go on: {}", self.resume(out)))?;
+        }
         for text in notes {
             reporter.event(&Event::Note { text });
         }
@@ -225,6 +246,7 @@ impl Job<'_> {
             measuring(reporter);
             plan = planning::plan(&experiment, &data, &hardware)?;
         }
+        let interrupt = interrupt::ask_training()?;
         if let Some(plan) = &plan {
             reporter.event(&Event::Planned(plan));
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use byol::data::{ImageSource, Levels};
+use byol::data::{ImageSource, Levels, Need};
 use byol::gallery::{self, ViewSheet};
 use byol::inference::page::{Group, Page, Shown};
 use byol::run::event::Reporter;
@@ -12,7 +12,7 @@ use byol::run::record::{Stage, ViewExample};
 use crate::args::{self, Output};
 use crate::exit::Ending;
 use crate::place::Target;
-use crate::request::{self, Basis};
+use crate::request::{self, Basis, Wanted};
 use crate::{output, wording};
 
 /// Views of each image with each recipe.
@@ -22,8 +22,17 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     options.force.folder(&options.out)?;
     let basis = Basis { stage: Some(Stage::Pretrain), ..Basis::default() };
     let experiment = request::experiment(&options.config, None, basis)?;
-    let data =
-        request::dataset(&options.source.data, &[], &options.source.strictness, None, experiment.levels, reporter)?;
+    let data = request::dataset(
+        Wanted {
+            data: &options.source.data,
+            unlabeled: &[],
+            strictness: &options.source.strictness,
+            need: Need::Images,
+            copies: None,
+            levels: experiment.levels,
+        },
+        reporter,
+    )?;
     let pools = data.pretraining_pool();
     let Some(source) = pools.iter().map(|pool| pool.images.as_ref()).find(|images| !images.is_empty()) else {
         bail!("{} holds no training or unlabelled images", options.source.data.display());

@@ -45,7 +45,7 @@ fn bind(options: &Options) -> Result<Watch, WatchError> {
 }
 
 pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let interrupt = interrupt::listen_quietly()?;
+    let interrupt = interrupt::ask_server()?;
     let watch = bind(options).map_err(|error| match error {
         WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Listen { .. } => {
             anyhow::Error::new(Usage(error.to_string()))

@@ -49,6 +49,7 @@ impl Dataset {
             no_labels: None,
             findings: Findings::default(),
             kept_from_pretraining: Vec::new(),
+            unreadable: Vec::new(),
         };
         DatasetBuilder { dataset, fingerprint }
     }

@@ -121,6 +121,7 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         no_labels: None,
         findings: Findings::default(),
         kept_from_pretraining: Vec::new(),
+        unreadable: Vec::new(),
     })
 }
 

@@ -10,6 +10,7 @@ use super::format::Format;
 use super::labels;
 use super::layout::{Layout, name_of_folder, split_of, subfolders};
 use super::listing::{Listed, Listing};
+use super::meant::Meant;
 use super::names::composed;
 use super::split::Split;
 use super::tables;
@@ -25,7 +26,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     if own_name(root).as_deref().and_then(Split::from_word) == Some(Split::Unlabeled) {
         let mut listing = list_without_labels(root)?;
         listing.no_labels = Some(format!(
-            "{} is read as images without labels because of its name; rename it if the folders in it are classes",
+            "{} is read as images without labels because of its name, and --data needs a folder for each class \
+             (docs/data.md); rename it if the folders in it are classes",
             root.display()
         ));
         return Ok(listing);
@@ -80,12 +82,13 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
             for class in folders_of_classes {
                 classes.add(&mut listing, &class, &class, None)?;
             }
+            listing.warnings.extend(Meant::warn_of_data_set_within(root));
             add_unlabeled(&mut listing, &folders)?;
         }
         Layout::None => {
             listing.format = Format::Folder;
             listing.no_labels = Some(format!(
-                "the images in {root} lie in no class folders: give each class a folder, or list `path,label` in \
+                "{root} has no class folders: --data needs a folder for each class (docs/data.md), or `path,label` in \
                  {root}/labels.csv; images without labels are given with --unlabeled",
                 root = root.display()
             ));

@@ -84,6 +84,7 @@ impl Dataset {
             }
         }
         let mut found = vec![of_train];
+        let mut adds_nothing: Vec<String> = Vec::new();
         for pool in 0..self.unlabeled.len() {
             let name = self.unlabeled[pool].name.clone();
             let images = Arc::clone(&self.unlabeled[pool].images);
@@ -109,12 +110,23 @@ impl Dataset {
             if left_out.len() == images.len() && of_pool.repeated == 0 && !images.is_empty() {
                 return Err(DataError::OnlyTestPictures { path: name.into() });
             }
+            if left_out.len() == images.len() && !images.is_empty() {
+                adds_nothing.push(name.clone());
+            }
             seen.join(here);
             self.unlabeled[pool].images = without(&images, &left_out);
             found.push(of_pool);
         }
         found.retain(|pool| pool.total() > 0);
-        self.notes.extend(found.iter().flat_map(LeftOut::sentences));
+        self.unlabeled.retain(|pool| !pool.images.is_empty());
+        for name in &adds_nothing {
+            self.warnings.push(format!(
+                "--unlabeled {name} adds nothing: all of its images are among the others for pre-training already, or copies of test \
+                 images"
+            ));
+        }
+        let others = found.iter().filter(|pool| !adds_nothing.contains(&pool.pool));
+        self.notes.extend(others.flat_map(LeftOut::sentences));
         if !found.is_empty() {
             self.take_in(&found);
         }

@@ -4,9 +4,10 @@
 //! The file has a line per labelled image, `path,split`. It is never rewritten: images that it does not name are
 //! training images, ones that it names and that are gone are counted in a warning.
 //!
-//! Copies, exact and near ones, are drawn together: a test image that was trained on tells nothing.
+//! Copies, exact and near ones, are drawn together: a test image that was trained on tells nothing. Exact ones are for training
+//! where they can be: in the test, each would count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use rand::seq::SliceRandom;
@@ -72,7 +73,7 @@ pub(crate) fn divide(
     let test = match path.exists() {
         true => saved(listing, divided, &by_name, path)?,
         false => {
-            let test = draw(listing, &labeled, &copies(&labeled, usable), &mut divided.warnings)?;
+            let test = draw(listing, &labeled, &copies(&labeled, usable), divided)?;
             if saving == Saving::Save {
                 save(listing, &labeled, &test, path)?;
             }
@@ -86,30 +87,40 @@ pub(crate) fn divide(
     Ok(())
 }
 
-/// Groups of labelled images that are copies of one another: for each image that is in one, its group's number.
-fn copies(labeled: &[usize], usable: Usable<'_>) -> HashMap<usize, usize> {
+/// Labelled images that are copies of one another.
+struct Copies {
+    /// For each image that is in a group, its number.
+    group_of: HashMap<usize, usize>,
+    /// Groups in which images have equal pixels.
+    exact: HashSet<usize>,
+}
+
+fn copies(labeled: &[usize], usable: Usable<'_>) -> Copies {
     let look = |index: &usize| usable.looks.get(usable.indices.binary_search(index).ok()?).cloned();
     let looks: Vec<_> = labeled.iter().filter_map(look).collect();
-    let groups = duplicates::groups(&looks).into_iter().enumerate();
-    groups.flat_map(|(number, group)| group.into_iter().map(move |place| (labeled[place], number))).collect()
+    let mut copies = Copies { group_of: HashMap::new(), exact: HashSet::new() };
+    for (number, group) in duplicates::groups(&looks).into_iter().enumerate() {
+        let digests: HashSet<_> = group.iter().map(|&place| looks[place].digest()).collect();
+        if digests.len() < group.len() {
+            copies.exact.insert(number);
+        }
+        copies.group_of.extend(group.into_iter().map(|place| (labeled[place], number)));
+    }
+    copies
 }
 
 /// The test images, sorted: of every class, shuffled, as many of the first as are a fifth of it. A group of copies counts
 /// where its first image stands, and is passed over where it is more than what is missing. Copies that lie in several
-/// classes have a wrong label among them, so they are no test images.
-fn draw(
-    listing: &Listing,
-    labeled: &[usize],
-    copies: &HashMap<usize, usize>,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<usize>, DataError> {
+/// classes have a wrong label among them, so they are no test images; nor are exact ones, unless a class has nothing else.
+fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Divided) -> Result<Vec<usize>, DataError> {
+    let Copies { group_of, exact } = copies;
     let label = |index: usize| listing.pictures[index].label.map(usize::from);
     let mut by_class = vec![Vec::new(); listing.class_names.len()];
     let mut classes_of: HashMap<usize, Vec<usize>> = HashMap::new();
     for &index in labeled {
         if let Some(class) = label(index) {
             by_class[class].push(index);
-            classes_of.entry(copies.get(&index).copied().unwrap_or(usize::MAX)).or_default().push(class);
+            classes_of.entry(group_of.get(&index).copied().unwrap_or(usize::MAX)).or_default().push(class);
         }
     }
     classes_of.remove(&usize::MAX);
@@ -133,7 +144,7 @@ fn draw(
         let mut units: Vec<Vec<usize>> = Vec::new();
         let mut unit_of: HashMap<usize, usize> = HashMap::new();
         for &index in &members {
-            match copies.get(&index) {
+            match group_of.get(&index) {
                 Some(group) if is_contradictory(group) => {}
                 Some(&group) => {
                     let unit = *unit_of.entry(group).or_insert_with(|| {
@@ -145,10 +156,13 @@ fn draw(
                 None => units.push(vec![index]),
             }
         }
+        let repeats = |unit: &Vec<usize>| group_of.get(&unit[0]).is_some_and(|group| exact.contains(group));
+        let once: Vec<Vec<usize>> = units.iter().filter(|unit| !repeats(unit)).cloned().collect();
+        let units = if once.is_empty() { units } else { once };
         match chosen(&units, share, members.len()) {
             Some(chosen) => test.extend(chosen),
             None => {
-                warnings.push(format!(
+                divided.warnings.push(format!(
                     "the images of class `{}` are copies of one another or of other classes' images, so its test \
                      images are training images also; add others",
                     listing.class_names[class]
@@ -158,6 +172,15 @@ fn draw(
         }
     }
     test.sort_unstable();
+    let trained = exact.iter().filter(|group| !test.iter().any(|index| group_of.get(index) == Some(group))).count();
+    if trained > 0 {
+        divided.notes.push(format!(
+            "{} {} there more than once, and {} for training alone: no image counts twice in the test",
+            counted(trained, "labelled image"),
+            verb(trained, "is", "are"),
+            verb(trained, "is", "are")
+        ));
+    }
     Ok(test)
 }
 

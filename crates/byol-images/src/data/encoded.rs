@@ -78,7 +78,7 @@ impl Encoded {
     }
 
     /// See [`ImageSource::origin`].
-    fn origin(&self) -> PathBuf {
+    pub fn origin(&self) -> PathBuf {
         match &self.place {
             Place::File(path) | Place::Missing(Missing { path, .. }) => origin::of(path),
             Place::Part { archive, within, .. } => archive.origin.join(self.name.get(*within..).unwrap_or_default()),

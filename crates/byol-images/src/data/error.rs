@@ -78,6 +78,9 @@ pub enum DataError {
     )]
     UnknownDataset { path: PathBuf },
 
+    #[error("{0}")]
+    NoLabels(String),
+
     #[error("{path} holds labelled images of one class only, `{class}`, but a classifier needs two or more; {hint}")]
     OneClass { path: PathBuf, class: String, hint: String },
 
@@ -254,6 +257,11 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether another command line is the remedy.
+    pub fn is_of_command_line(&self) -> bool {
+        matches!(self, DataError::NoLabels(_))
+    }
+
     /// Wraps an input/output error; `action` completes "could not … PATH".
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -20,11 +20,22 @@ use super::{Image, ImageSource};
 
 pub use super::encoded::Skipped;
 
+/// What data is opened for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Need {
+    /// Images, with labels or without.
+    #[default]
+    Images,
+    /// Images of two classes or more: what has none is refused before an image is decoded.
+    Labels,
+}
+
 /// How data is opened.
 #[derive(Clone)]
 pub struct OpenOptions {
     /// An image that cannot be used is an error. Otherwise it is reported and skipped.
     pub strict: bool,
+    pub need: Need,
     /// Decoded images stay in memory if all of them together take no more bytes than this; otherwise each read
     /// decodes its file again. STL-10's files, CIFAR-10's and packed ones are mapped, whatever this says.
     pub memory_budget_bytes: u64,
@@ -41,6 +52,7 @@ impl Default for OpenOptions {
     fn default() -> Self {
         OpenOptions {
             strict: false,
+            need: Need::Images,
             memory_budget_bytes: 1 << 30,
             levels: Levels::Full,
             split_file: None,
@@ -54,6 +66,7 @@ impl fmt::Debug for OpenOptions {
         formatter
             .debug_struct("OpenOptions")
             .field("strict", &self.strict)
+            .field("need", &self.need)
             .field("memory_budget_bytes", &self.memory_budget_bytes)
             .field("levels", &self.levels)
             .field("split_file", &self.split_file)

@@ -44,6 +44,8 @@ pub struct DataInfo {
     pub as_unlabeled: Option<usize>,
     /// What else was named for pre-training.
     pub pools: Vec<Pool>,
+    /// What a pre-training would see, pool by pool, where something else was named for it.
+    pub pretraining: Vec<SeenByPretraining>,
     /// Test images that are in another split also.
     pub straddling: Vec<Straddling>,
     /// One image under several labels.
@@ -54,6 +56,14 @@ pub struct DataInfo {
     pub notes: Vec<String>,
     /// What is odd, one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// Images that a pre-training would see.
+#[derive(Clone, Debug, Serialize)]
+pub struct SeenByPretraining {
+    /// `train`, `unlabeled`, or the path of `--unlabeled`.
+    pub pool: String,
+    pub images: usize,
 }
 
 /// What `--unlabeled` adds to a pre-training.
@@ -173,6 +183,7 @@ impl DataInfo {
             refused: None,
             as_unlabeled: None,
             pools: Vec::new(),
+            pretraining: Vec::new(),
             straddling: Vec::new(),
             contradictions: Vec::new(),
             repeated: Vec::new(),
@@ -269,6 +280,9 @@ impl DataInfo {
                 listing.undivided(kept)
             }
         };
+        if info.refused.is_none() {
+            info.refused = listing.require_labels().err().map(|error| error.to_string());
+        }
         let tests = listing.test_pictures(split_file).unwrap_or_default();
         info.as_unlabeled = Some(kept.iter().filter(|index| !tests.contains(index)).count());
         let Divided { train, test, unlabeled, notes, warnings } = &divided;
@@ -294,7 +308,7 @@ impl DataInfo {
             }
         }
         (info.contradictions, info.repeated) = labelled.copies();
-        let of_train = if info.refused.is_some() { "labelled" } else { "train" };
+        let of_train = if info.refused.is_some() && test.is_empty() { "labelled" } else { "train" };
         for (name, part, labeled) in [(of_train, train, true), ("test", test, true), ("unlabeled", unlabeled, false)] {
             if !part.is_empty() {
                 info.splits.push(SplitInfo {

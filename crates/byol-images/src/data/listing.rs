@@ -9,10 +9,11 @@ use super::drawn_split::{self, Kept, Saving};
 use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_through};
 use super::error::PictureProblem;
 use super::fingerprint::Fingerprint;
-use super::folder::OpenOptions;
+use super::folder::{Need, OpenOptions};
 use super::format::Format;
 use super::labels;
 use super::look::Look;
+use super::meant::Meant;
 use super::names::composed;
 use super::passed_over::PassedOver;
 use super::split::Split;
@@ -99,6 +100,9 @@ impl Listing {
     /// # Errors
     /// As [`LookedThrough::refuse_bad`] and [`Listing::divide`].
     pub fn open(self, options: &OpenOptions) -> Result<Dataset, DataError> {
+        if options.need == Need::Labels {
+            self.require_labels()?;
+        }
         let (listing, looked) = self.look_through(options)?;
         let usable = Usable { indices: &looked.kept, looks: looked.pictures.looks() };
         let divided = listing.divide(usable, options.split_file.as_deref(), Saving::Save)?;
@@ -108,20 +112,23 @@ impl Listing {
         Ok(dataset)
     }
 
-    /// Decodes every image once and makes a pool of those that can be used and are in no test split.
+    /// Decodes every image once and makes a pool of those that can be used and are in no test split, without looking at files
+    /// that are known to be `unreadable`.
     ///
     /// # Errors
     /// As [`LookedThrough::refuse_bad`]; a saved split cannot be read.
-    pub fn open_pool(self, options: &OpenOptions) -> Result<Pool, DataError> {
+    pub fn open_pool(self, options: &OpenOptions, unreadable: &HashSet<PathBuf>) -> Result<Pool, DataError> {
         let test = self.test_pictures(options.split_file.as_deref())?;
-        let before = self.pictures.len();
+        let is_readable = |listed: &Listed| unreadable.is_empty() || !unreadable.contains(&listed.encoded.origin());
         let mut listing = self;
+        let mut left_out = 0;
         let mut index = 0;
-        listing.pictures.retain(|_| {
+        listing.pictures.retain(|listed| {
             index += 1;
-            !test.contains(&(index - 1))
+            let is_test = test.contains(&(index - 1));
+            left_out += usize::from(is_test);
+            !is_test && is_readable(listed)
         });
-        let left_out = before - listing.pictures.len();
         let (listing, looked) = listing.look_through(options)?;
         let mut warnings = listing.warnings.clone();
         if left_out > 0 {
@@ -248,13 +255,35 @@ impl Listing {
         Divided { train, unlabeled, ..Divided::default() }
     }
 
+    /// That there are images to train a classifier on, as far as can be told without decoding any.
+    ///
+    /// # Errors
+    /// No image has a label, none is for training, or there is one class.
+    pub fn require_labels(&self) -> Result<(), DataError> {
+        let trains = |listed: &&Listed| !matches!(listed.split, Some(Split::Test | Split::Unlabeled));
+        let refused = |why: String| DataError::NoLabels(Meant::question(&self.root).unwrap_or(why));
+        let mut labelled = self.pictures.iter().filter(|listed| listed.label.is_some()).peekable();
+        if labelled.peek().is_none() {
+            let unknown = || format!("no image of {} has a label, and --data needs labelled ones", self.root.display());
+            return Err(refused(self.no_labels.clone().unwrap_or_else(unknown)));
+        }
+        if !labelled.any(|listed| trains(&listed)) {
+            let root = self.root.display();
+            return Err(refused(format!(
+                "{root} has labelled images for the test and none for training; add some, or give the folder that holds both"
+            )));
+        }
+        self.refuse_one_class()
+    }
+
     fn refuse_one_class(&self) -> Result<(), DataError> {
         match self.class_names.as_slice() {
             [class] => Err(DataError::OneClass {
                 path: self.root.clone(),
                 class: class.clone(),
-                hint: match self.format {
-                    Format::ClassFolders => {
+                hint: match (Meant::question(&self.root), self.format) {
+                    (Some(question), _) => question,
+                    (None, Format::ClassFolders) => {
                         let inner = self.root.join(class);
                         format!(
                             "give each class a folder; if the folders in {} are the classes, give that folder; if there \
@@ -342,6 +371,7 @@ impl Listing {
             no_labels,
             findings,
             kept_from_pretraining: Vec::new(),
+            unreadable: skipped.into_iter().map(|skip| skip.path).collect(),
         }
     }
 

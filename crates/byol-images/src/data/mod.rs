@@ -24,6 +24,7 @@ pub mod levels;
 mod lines;
 mod listing;
 pub mod look;
+mod meant;
 mod missing_files;
 mod names;
 mod origin;
@@ -52,7 +53,7 @@ pub use concat::ConcatSource;
 pub use error::DataError;
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
-pub use folder::OpenOptions;
+pub use folder::{Need, OpenOptions};
 pub use levels::Levels;
 
 pub use subset::SubsetSource;
@@ -173,6 +174,8 @@ pub struct Dataset {
     /// Training images (indices into `train`, sorted) that pre-training does not see, because they are copies of test images
     /// ([`look_for_copies`](Self::look_for_copies)).
     pub kept_from_pretraining: Vec<usize>,
+    /// Files that could not be read and were left out, those of pools too.
+    pub unreadable: Vec<PathBuf>,
 }
 
 impl Dataset {
@@ -221,12 +224,12 @@ impl Dataset {
     /// # Errors
     /// As [`open`](Self::open); all images are test images; the data set is then as it was.
     pub fn add_unlabeled(&mut self, path: impl AsRef<Path>, options: &OpenOptions) -> Result<(), DataError> {
-        let pool = Self::open_pool(path.as_ref(), options)?;
+        let pool = self.open_pool(path.as_ref(), options)?;
         self.add_pool(path.as_ref(), pool).map(|_| ())
     }
 
-    /// What `--unlabeled` names, without its own test images.
-    fn open_pool(path: &Path, options: &OpenOptions) -> Result<Pool, DataError> {
+    /// What `--unlabeled` names, without its own test images, and without files that are known not to be readable.
+    fn open_pool(&self, path: &Path, options: &OpenOptions) -> Result<Pool, DataError> {
         let found = match format::find(path) {
             Err(DataError::UnknownDataset { path }) => return Err(DataError::NoPictures { path }),
             found => found?,
@@ -234,7 +237,8 @@ impl Dataset {
         match found.list(Labels::Ignored)? {
             Some(listing) => {
                 let passed_over = PassedOver::beside(&found, &listing);
-                Ok(Pool { passed_over, ..listing.open_pool(options)? })
+                let known = self.unreadable.iter().map(|path| origin::of(path)).collect();
+                Ok(Pool { passed_over, ..listing.open_pool(options, &known)? })
             }
             None => Ok(Self::open_arrays(&found, options)?.into_pool(path)),
         }
@@ -261,6 +265,7 @@ impl Dataset {
         self.warnings.extend(passed_over.sentences());
         self.warnings.extend(listing::describe(&skipped, path));
         self.skipped += skipped.len();
+        self.unreadable.extend(skipped.iter().map(|skip| skip.path.clone()));
         self.findings.name_unreadable(&skipped);
         let mut fingerprint = Fingerprint::new("with unlabelled folder");
         fingerprint.bytes(self.fingerprint.as_bytes());

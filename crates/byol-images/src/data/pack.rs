@@ -501,6 +501,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
         no_labels: None,
         findings: Findings::default(),
         kept_from_pretraining: Vec::new(),
+        unreadable: Vec::new(),
     })
 }
 

@@ -92,6 +92,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         no_labels: None,
         findings: Findings::default(),
         kept_from_pretraining: Vec::new(),
+        unreadable: Vec::new(),
     })
 }
 

@@ -350,7 +350,7 @@ fn a_folder_that_is_called_unlabeled_has_no_labels() {
         &["3 images lie beside", "if no image there has a label", "--unlabeled"],
     );
     let flat = root.path().join("pool/2019");
-    contains(open(&flat).no_labels.as_ref().unwrap(), &["lie in no class folders", "labels.csv"]);
+    contains(open(&flat).no_labels.as_ref().unwrap(), &["has no class folders", "labels.csv"]);
 }
 
 #[test]

@@ -154,7 +154,12 @@ fn a_drawn_split_keeps_copies_on_one_side() {
             assert_ne!((&name[..3], number(name).as_str()), ("cat", "0"), "{test:?}");
             let pair = test.iter().filter(|other| other[..3] == name[..3] && number(other) == number(name));
             assert_eq!(pair.count(), 2, "{name} is torn from its copy: {test:?}");
+            assert!(number(name).as_str() >= "3", "{name} is there twice with equal pixels and would count twice");
         }
+        contains(
+            &dataset.notes.join("\n"),
+            &["6 labelled images are there more than once, and are for training alone"],
+        );
         dataset.look_for_copies(Pools::LeaveCopiesOut).unwrap();
         assert_eq!(dataset.findings.test_in_train, None);
         assert!(dataset.kept_from_pretraining.is_empty());

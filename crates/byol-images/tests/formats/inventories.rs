@@ -130,6 +130,7 @@ fn pools_are_described_as_a_run_would_take_them() {
     scene(&pool.path().join("new.png"), 40);
     write(&pool.path().join("bad.png"), b"x");
     write(&pool.path().join("raw.cr2"), b"x");
+    write(&root.path().join("train/cat/broken.png"), b"x");
     // Test images by their files.
     let within = root.path().join("test");
     let pools = [pool.path().to_path_buf(), root.path().to_path_buf()];
@@ -140,7 +141,9 @@ fn pools_are_described_as_a_run_would_take_them() {
         (4, 1, 1, 1)
     );
     assert_eq!((second.images, second.left_out.repeated), (12, 12), "the data's own training images count once");
-    assert_eq!(info.damaged.len(), 1);
+    assert_eq!(info.damaged.len(), 2, "one of the data, which is its own pool, and one of the other");
+    let seen: usize = info.pretraining.iter().map(|pool| pool.images).sum();
+    assert_eq!((seen, info.pretraining.len()), (13, 2), "{:?}", info.pretraining);
     contains(
         &info.to_string(),
         &[
@@ -148,6 +151,9 @@ fn pools_are_described_as_a_run_would_take_them() {
             "2 images of ",
             "left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
             "test images of",
+            "pre-training would see 13 images: 1 of ",
+            ", 12 of train",
+            "adds nothing: all of its images are among the others",
             ".cr2",
             "an accuracy from 6 test images is uncertain by up to",
             "bad.png: the content is neither",

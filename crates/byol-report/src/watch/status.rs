@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::plan::{Kind, Plan};
 use crate::report::{name_of, words};
 use crate::run::directory::PLAN_FILE;
+use crate::run::lock::{self, Writing};
 use crate::run::record::{EpochRecord, Stage, Summary};
 
 /// The end of `metrics.jsonl` that is looked at; a record has less than 2 KiB.
@@ -69,16 +70,26 @@ fn look(run: &Path) -> (State, String) {
     let epoch = last.as_ref().map_or(0.0, |record| record.seconds / record.epoch.max(1) as f64);
     let quiet = ago > QUIET && ago.as_secs_f64() > QUIET_EPOCHS * epoch;
     let stopped = summary.is_some_and(|summary| summary.interrupted);
-    let done = last.as_ref().map(done);
-    if stopped {
-        let after = done.map_or_else(String::new, |done| format!(" after {done}"));
-        return (State::Stopped, format!("stopped on request{after}; --resume goes on"));
+    let after = last.as_ref().map(done).map_or_else(String::new, |done| format!(" after {done}"));
+    let writing = lock::writing(run);
+    match &writing {
+        // What it has written is of an earlier sitting.
+        Writing::Now(holder) if stopped => return (State::Running, format!("going on{after}, by {holder}")),
+        Writing::BrokenOff(holder) => {
+            let process = holder.process;
+            return (State::Stopped, format!("process {process} ended without finishing it{after}; --resume goes on"));
+        }
+        Writing::No if stopped => return (State::Stopped, format!("stopped on request{after}; --resume goes on")),
+        Writing::Now(_) | Writing::No => {}
     }
     let place = place(run, last.as_ref());
     let doing = last.map_or_else(|| "the first epoch has not ended yet".to_owned(), |record| doing(&record));
     let doing = place.map_or(doing.clone(), |place| format!("{place}: {doing}"));
     if quiet {
         let ago = words::duration(ago.as_secs_f64());
+        if let Writing::Now(holder) = writing {
+            return (State::Running, format!("{doing}; nothing new for {ago}, but {holder} is at it"));
+        }
         return (State::Quiet, format!("{doing}; nothing new for {ago}: it may have been stopped (--resume goes on)"));
     }
     (State::Running, doing)

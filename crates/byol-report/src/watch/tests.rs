@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use super::*;
 use crate::report::testing::{Run, Scratch};
+use crate::run::lock::{LOCK_FILE, RunLock};
 use crate::run::record::Summary;
 
 /// Serves while `work` asks.
@@ -79,6 +80,19 @@ fn a_run_is_awaited_followed_and_seen_to_end() {
         run.write(scratch.path());
         let seen = eventually(address, |seen| seen["runs"][0]["state"] == "stopped");
         assert_eq!(seen["runs"][0]["text"], "stopped on request after pre-training: epoch 5 of 20; --resume goes on");
+        // Another sitting has begun and not written yet.
+        let lock = RunLock::take(&folder).unwrap();
+        let going = revision(address);
+        assert_eq!(going["runs"][0]["state"], "running", "{going}");
+        let text = going["runs"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with("going on after pre-training: epoch 5 of 20, by process "), "{text}");
+        drop(lock);
+        // One that was killed leaves its lock, which nobody holds.
+        std::fs::write(folder.join(LOCK_FILE), r#"{"process":4711}"#).unwrap();
+        let killed = revision(address);
+        let text = "process 4711 ended without finishing it after pre-training: epoch 5 of 20; --resume goes on";
+        assert_eq!((&killed["runs"][0]["state"], &killed["runs"][0]["text"]), (&"stopped".into(), &text.into()));
+        std::fs::remove_file(folder.join(LOCK_FILE)).unwrap();
 
         run.summary = summary;
         run.write(scratch.path());

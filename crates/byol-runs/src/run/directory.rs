@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::command::shell_word;
+use super::lock::LOCK_FILE;
 use super::record::{
     EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Stage, Summary, TestImages, Thumbnails,
 };
@@ -49,6 +50,11 @@ pub enum RunError {
         run.display(), path.display()
     )]
     Moved { run: PathBuf, path: PathBuf, option: &'static str },
+    #[error(
+        "{} is being written by {holder}; watch it with `byol watch {}`",
+        path.display(), shell_word(path)
+    )]
+    Locked { path: PathBuf, holder: String },
     #[error("{} cannot be extended: it {reason}", path.display())]
     NotExtended { path: PathBuf, reason: &'static str },
     #[error("{} is a file, and a run needs a folder; choose another --out", path.display())]
@@ -118,6 +124,11 @@ pub fn runs_hint(folder: &Path) -> String {
     }
 }
 
+/// Whether a folder holds nothing but, perhaps, the lock of whoever is going to write there.
+pub fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().all(|entry| entry.file_name() == LOCK_FILE)
+}
+
 /// What a run is to do, step by step.
 pub const PLAN_FILE: &str = "plan.json";
 
@@ -174,10 +185,9 @@ impl RunDirectory {
         let directory = RunDirectory { path: path.to_owned() };
         let config = directory.config_path();
         if !config.exists() {
-            let entries = std::fs::read_dir(path).into_iter().flatten();
-            return match entries.count() {
-                0 => Ok(Config::Missing),
-                _ => Err(RunError::NotARun { path: path.to_owned() }),
+            return match is_empty(path) {
+                true => Ok(Config::Missing),
+                false => Err(RunError::NotARun { path: path.to_owned() }),
             };
         }
         if mode == OpenMode::Fresh {

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod event;
 pub mod extend;
 pub mod health;
+pub mod lock;
 pub mod record;
 pub mod tensorboard;
 

@@ -10,8 +10,9 @@ use crate::config::{Experiment, Fault, ScheduleKind, ViewSet};
 use crate::files::write_atomically;
 use crate::model::byol::{encoder_part, transferred_part};
 pub use crate::run::ablation::{Ablation, FULL_NAME, ResultOfSeed, SeedRecord, TOGETHER_NAME, VariantRecord};
-use crate::run::directory::OpenMode;
+use crate::run::directory::{OpenMode, is_empty};
 use crate::run::event::Event;
+use crate::run::lock::RunLock;
 use crate::run::record::Ended;
 use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage, Summary};
 use crate::run::{RunDirectory, RunError};
@@ -179,9 +180,10 @@ pub enum AblationOutcome {
 /// As [`run`](super::run).
 pub fn ablate(context: &mut Context, variants: &[Variant], seeds: usize) -> Result<AblationOutcome, ExperimentError> {
     let out = context.out.to_owned();
-    if context.mode == OpenMode::Fresh && out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+    if context.mode == OpenMode::Fresh && !is_empty(&out) {
         return Err(RunError::Occupied { path: out }.into());
     }
+    let _lock = RunLock::take(&out)?;
     let total = variants.len() * seeds;
     // Seed by seed, so that every variant has a first result soon.
     for seed in 0..seeds {
@@ -248,7 +250,9 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     }
     let named = pretrained.online.named();
     let names = [ResultName::ByolLinear, ResultName::ByolKnn];
-    session.judge_frozen(names, &encoder_part(&named), &plan, &labeled, &test)?;
+    if session.judge_frozen(names, &encoder_part(&named), &plan, &labeled, &test)?.is_none() {
+        return session.interrupted();
+    }
     if variant.of_lab {
         let transferred = transferred_part(&named);
         for part in plan.iter().filter(|part| part.budget != LabelBudget::All) {

@@ -7,7 +7,7 @@ use crate::config::resolve::Typed;
 use crate::config::{Experiment, OptimizerKind};
 use crate::data::Dataset;
 use crate::data::findings::few_test_images;
-use crate::report::advice::FEW_PASSES;
+use crate::report::advice::{FEW_PASSES, Further};
 use crate::report::words;
 use crate::run::record::LabelBudget;
 use crate::train;
@@ -96,13 +96,21 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) ->
     let passes = per_epoch * settings.epochs as u64;
     let begins_anew = experiment.initial_weights.is_empty();
     if begins_anew && per_epoch > 0 && passes < FEW_PASSES {
-        let remedy = match plan.filter(|plan| plan.hours.is_some()) {
-            Some(plan) => format!("--hours {}", plan.hours_for(FEW_PASSES)),
-            None => format!("--set pretrain.epochs={}", FEW_PASSES.div_ceil(per_epoch)),
+        let remedy = match plan {
+            // In the words of the advice at the end, by the same reckoning.
+            Some(plan) => {
+                let further = Further::to_gains(passes, per_epoch, plan.rates.pretrain);
+                let option = match plan.hours {
+                    Some(_) => format!("--hours {}", plan.hours_for(FEW_PASSES)),
+                    None => format!("--set pretrain.epochs={}", FEW_PASSES.div_ceil(per_epoch)),
+                };
+                format!("{further} ({option}, or --more-epochs {} afterwards)", further.epochs)
+            }
+            None => format!("--set pretrain.epochs={} reaches that", FEW_PASSES.div_ceil(per_epoch)),
         };
         warnings.push(format!(
-            "{} epochs of {} images are {} passes; gains begin near {}: {remedy} reaches that, and --weights imagenet \
-             begins with an encoder that has learned already",
+            "{} epochs of {} images are {} passes; gains begin near {}: {remedy}; --weights imagenet begins with an \
+             encoder that has learned already",
             words::count(settings.epochs as u64),
             words::count(per_epoch),
             words::count(passes),
@@ -117,6 +125,7 @@ mod tests {
     use super::*;
     use crate::config::resolve::{Request, resolve_typed};
     use crate::data::patterns::{PatternOptions, dataset_with};
+    use crate::plan::Rates;
 
     fn budgets(set: &[&str], train_per_class: usize) -> (String, Vec<String>) {
         let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
@@ -158,7 +167,13 @@ mod tests {
         experiment.pretrain.epochs = 50;
         let [few] = &warnings(&experiment, &data, None)[..] else { panic!("one warning") };
         assert!(few.starts_with("50 epochs of 128 images are 6,400 passes; gains begin near 200,000"), "{few}");
-        assert!(few.contains("--set pretrain.epochs=1563 "), "{few}");
+        assert!(few.contains("--set pretrain.epochs=1563 reaches that"), "{few}");
+        let rates = Rates { pretrain: 10.0, step_seconds: 1.0, image_seconds: 0.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let plan = Plan { hours: Some(0.2), chosen: Vec::new(), rates, steps: Vec::new(), others: None };
+        let [planned] = &warnings(&experiment, &data, Some(&plan))[..] else { panic!("one warning") };
+        let further = Further::to_gains(6400, 128, 10.0).to_string();
+        assert!(further.starts_with("1,513 epochs more are 193,664 passes, about 5 h"), "{further}");
+        assert!(planned.contains(&format!("{further} (--hours 5.6, or --more-epochs 1513 afterwards)")), "{planned}");
         experiment.pretrain.epochs = 1563;
         assert!(warnings(&experiment, &data, None).is_empty());
         data.unlabeled.clear();

@@ -202,9 +202,13 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     }
     let before = initial.map_or_else(|| random_encoder(experiment), weights::encoder_of);
     let byol = encoder_part(&pretrained.online.named());
-    session.judge_frozen(experiment.control().frozen(), &before, &plan, &labeled, &test)?;
-    let features =
-        session.judge_frozen([ResultName::ByolLinear, ResultName::ByolKnn], &byol, &plan, &labeled, &test)?;
+    if session.judge_frozen(experiment.control().frozen(), &before, &plan, &labeled, &test)?.is_none() {
+        return session.interrupted();
+    }
+    let names = [ResultName::ByolLinear, ResultName::ByolKnn];
+    let Some(features) = session.judge_frozen(names, &byol, &plan, &labeled, &test)? else {
+        return session.interrupted();
+    };
     session.write_gallery(&labeled, &test, features)?;
     let transferred = transferred_part(&pretrained.online.named());
     for part in &plan {
@@ -330,6 +334,22 @@ pub fn evaluate(
         }
     }
     Ok(records)
+}
+
+/// That there are labelled images to train on: what a command needs is known before anything is measured.
+///
+/// # Errors
+/// There are none.
+pub fn require_labels(data: &Dataset) -> Result<(), ExperimentError> {
+    split(data, data.train.as_ref(), "train").map(|_| ())
+}
+
+/// That there are images to test with.
+///
+/// # Errors
+/// There are none.
+pub fn require_test(data: &Dataset) -> Result<(), ExperimentError> {
+    split(data, data.test.as_ref(), "test").map(|_| ())
 }
 
 fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> Result<LabeledImages, ExperimentError> {

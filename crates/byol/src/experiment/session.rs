@@ -20,6 +20,7 @@ use crate::data::{ImageSource, LabeledImages};
 use crate::report;
 use crate::run::directory::{OtherParts, stage_name};
 use crate::run::event::Event;
+use crate::run::lock::RunLock;
 use crate::run::record::Ended;
 use crate::run::record::{
     Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage,
@@ -29,7 +30,7 @@ use crate::run::{RunDirectory, RunError};
 use crate::train::Setting;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain::{self as pretraining, Pretrained};
-use crate::train::supervised::{self as training, Task};
+use crate::train::supervised::{self as training, Lengths, Task};
 use crate::trained::checkpoint::CheckpointFolder;
 use crate::trained::digest::digest;
 use crate::weights;
@@ -58,6 +59,8 @@ pub(super) struct Session<'s, 'a> {
     earlier: f64,
     /// Where the run stands in its plan, where it has one.
     countdown: Option<Box<Countdown>>,
+    /// No other process writes into the directory.
+    _lock: RunLock,
 }
 
 pub(super) enum Opened<'s, 'a> {
@@ -75,12 +78,9 @@ impl<'s, 'a> Session<'s, 'a> {
         context: &'s mut Context<'a>,
         unfinished: impl FnOnce(&Summary) -> bool,
     ) -> Result<Opened<'s, 'a>, ExperimentError> {
+        RunDirectory::check(context.out, context.mode, context.experiment)?;
+        let lock = RunLock::take(context.out)?;
         let directory = RunDirectory::open(context.out, context.mode, context.experiment)?;
-        if let Some(command) =
-            context.command.filter(|command| directory.command().ok().flatten().as_ref() != Some(command))
-        {
-            directory.write_command(command)?;
-        }
         let earlier = directory.summary()?;
         if let Some(earlier) = &earlier {
             if earlier.data.fingerprint != context.data.fingerprint {
@@ -98,6 +98,14 @@ impl<'s, 'a> Session<'s, 'a> {
                     ),
                 }));
             }
+        }
+        // Of a run that is refused nothing has changed.
+        if let Some(command) =
+            context.command.filter(|command| directory.command().ok().flatten().as_ref() != Some(command))
+        {
+            directory.write_command(command)?;
+        }
+        if let Some(earlier) = &earlier {
             if earlier.finished && !unfinished(earlier) {
                 return Ok(Opened::Finished(Box::new(earlier.clone())));
             }
@@ -108,6 +116,7 @@ impl<'s, 'a> Session<'s, 'a> {
             earlier: earlier.map_or(0.0, |summary| summary.seconds),
             begun: Instant::now(),
             countdown: None,
+            _lock: lock,
             context,
             directory,
             predictions,
@@ -140,6 +149,14 @@ impl<'s, 'a> Session<'s, 'a> {
     /// The step that was begun has ended, or is left where it is.
     fn end(&mut self, ended: bool) -> Result<(), ExperimentError> {
         Ok(self.countdown.as_mut().map_or(Ok(()), |countdown| countdown.stop(ended))?)
+    }
+
+    /// Who settled how long trainings with labels are.
+    fn lengths(&self) -> Lengths {
+        match self.countdown.as_deref().is_some_and(|countdown| countdown.plan().hours.is_some()) {
+            true => Lengths::Planned,
+            false => Lengths::Asked,
+        }
     }
 
     /// Trains, while the countdown looks on.
@@ -216,7 +233,7 @@ impl<'s, 'a> Session<'s, 'a> {
             true => hold_out(&labeled.labels, &part.indices, share, experiment.seed)?,
             false => (part.indices.clone(), Vec::new()),
         };
-        let task = Task { train, validation, ..arm.task(&settings, self.classes()) };
+        let task = Task { train, validation, lengths: self.lengths(), ..arm.task(&settings, self.classes()) };
         let directory = self.directory.clone();
         let trained = self.training(|setting| training::train(setting, &task, &directory))?;
         if trained.ended == Ended::Interrupted {
@@ -262,7 +279,7 @@ impl<'s, 'a> Session<'s, 'a> {
             let name = arm.trial_name(&settings);
             let directory = self.directory.trial(&name);
             let (train, validation) = (train.clone(), validation.clone());
-            let task = Task { train, validation, ..arm.task(&settings, self.classes()) };
+            let task = Task { train, validation, lengths: self.lengths(), ..arm.task(&settings, self.classes()) };
             if self.training(|setting| training::train(setting, &task, &directory))?.ended == Ended::Interrupted {
                 return Ok(None);
             }
@@ -306,7 +323,7 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(pretrained)
     }
 
-    /// Judges one frozen encoder at every budget and draw that is not recorded yet.
+    /// Judges one frozen encoder at every budget and draw that is not recorded yet. Nothing where it was interrupted.
     pub(super) fn judge_frozen(
         &mut self,
         names: [ResultName; 2],
@@ -314,12 +331,16 @@ impl<'s, 'a> Session<'s, 'a> {
         plan: &[Part],
         labeled: &LabeledImages,
         test: &LabeledImages,
-    ) -> Result<FrozenFeatures, ExperimentError> {
+    ) -> Result<Option<FrozenFeatures>, ExperimentError> {
         let kind = if names.contains(&ResultName::ByolLinear) { Kind::Frozen } else { Kind::FrozenControl };
         self.begin(planning::Task::only(kind));
         let features = FrozenFeatures::extract(self.context, encoder, labeled, test)?;
         for name in names {
             for part in frozen_parts(plan) {
+                if self.context.interrupt.requested() {
+                    self.end(false)?;
+                    return Ok(None);
+                }
                 if !self.recorded(name, part) {
                     let judged = features.judge(self.context.experiment, name, part, self.classes())?;
                     if is_kept(name, part) {
@@ -330,7 +351,7 @@ impl<'s, 'a> Session<'s, 'a> {
             }
         }
         self.end(true)?;
-        Ok(features)
+        Ok(Some(features))
     }
 
     fn summary(&self, finished: bool) -> Summary {
@@ -438,6 +459,7 @@ impl Arm<'_> {
             train: Vec::new(),
             validation: Vec::new(),
             encoder: self.encoder,
+            lengths: Lengths::Asked,
         }
     }
 }

@@ -47,6 +47,16 @@ pub struct Task<'a> {
     pub validation: Vec<usize>,
     /// A pre-trained encoder to begin with, by torchvision's names.
     pub encoder: Option<&'a BTreeMap<String, Tensor>>,
+    pub lengths: Lengths,
+}
+
+/// Where epochs and steps come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lengths {
+    /// From a preset, a file or an option: where they are not kept to the letter, that is said.
+    Asked,
+    /// Chosen together by a plan, which has said what comes of it.
+    Planned,
 }
 
 /// What a supervised training ended with.
@@ -165,7 +175,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     let per_epoch = schedule.steps_per_epoch();
     let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(per_epoch));
     let steps = epochs * per_epoch;
-    if epochs > settings.epochs && task.draw == 0 {
+    if epochs > settings.epochs && task.draw == 0 && task.lengths == Lengths::Asked {
         let (key, least) = (key_of(task.stage), settings.minimum_steps);
         let text = format!(
             "{epochs} epochs instead of the {} of {key}.epochs: with {} labelled images it takes that many for the {least} \

@@ -27,6 +27,7 @@ use crate::data::fetch::FetchError;
 use crate::model::parameters::{LayoutBuilder, Parameter};
 use crate::model::{ResNet, ResNetConfig};
 use crate::run::directory::{OpenMode, RunDirectory, RunError};
+use crate::run::lock::RunLock;
 use crate::trained::checkpoint::{CheckpointError, read_weights, write_weights};
 use crate::trained::digest::digest;
 use crate::trained::model::{Choice, NetworkError, TrainedEncoder};
@@ -313,6 +314,8 @@ pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(Open
     let Some(path) = weights else { return Ok((mode, Vec::new())) };
     let given = open(path, experiment)?;
     experiment.initial_weights = digest(&given.tensors);
+    RunDirectory::check(out, mode, experiment)?;
+    let _lock = RunLock::take(out)?;
     let directory = RunDirectory::open(out, mode, experiment)?;
     write_weights(&directory.initial_weights(), &given.tensors)?;
     let mut notes = given.notes;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Damage, DataInfo, Pool, Sizes, SplitInfo};
+use super::{Damage, DataInfo, Pool, SeenByPretraining as Seen, Sizes, SplitInfo};
 use crate::data::findings::LeftOut;
 use crate::data::folder::OpenOptions;
 use crate::data::{DataError, Dataset, Pools};
@@ -26,7 +26,7 @@ impl DataInfo {
         dataset.notes.clear();
         dataset.warnings.clear();
         for path in paths {
-            let pool = Dataset::open_pool(path, options)?;
+            let pool = dataset.open_pool(path, options)?;
             self.damaged.extend(pool.skipped.iter().map(Damage::of));
             let images = pool.images.len();
             let sizes = match pool.sizes.is_empty() {
@@ -36,13 +36,12 @@ impl DataInfo {
             if !pool.sizes.is_empty() {
                 (0..images).for_each(|index| self.count_extension(&pool.images.name(index)));
             }
-            // Damaged files are named already.
-            let mut pool = pool;
-            pool.skipped.clear();
             let test_files = dataset.add_pool(path, pool)?;
             let left_out = LeftOut { pool: path.display().to_string(), ..LeftOut::default() };
             self.pools.push(Pool { path: path.clone(), images, sizes, test_files, left_out });
         }
+        // Damaged files are named by themselves.
+        dataset.warnings.retain(|text| !text.starts_with("skipped "));
         self.warnings.append(&mut dataset.warnings);
         dataset.look_for_copies(Pools::LeaveCopiesOut)?;
         self.notes.append(&mut dataset.notes);
@@ -50,6 +49,9 @@ impl DataInfo {
             let found = dataset.findings.left_out.iter().find(|found| found.pool == pool.left_out.pool);
             pool.left_out = found.cloned().unwrap_or_else(|| pool.left_out.clone());
         }
+        let pools = dataset.pretraining_pool();
+        self.pretraining =
+            pools.iter().map(|pool| Seen { pool: pool.name.clone(), images: pool.images.len() }).collect();
         Ok(())
     }
 }

@@ -69,7 +69,7 @@ impl fmt::Display for DataInfo {
         if let Some(refused) = &self.refused {
             writeln!(out, "\nas --data, `byol run` refuses it: {refused}")?;
         }
-        if let Some(images) = self.as_unlabeled.filter(|_| self.takes_no_labels()) {
+        if let Some(images) = self.as_unlabeled.filter(|_| self.takes_no_labels() && self.pools.is_empty()) {
             writeln!(out, "\nas --unlabeled, it gives {} without labels to pre-training", counted(images, "image"))?;
         }
         let (missing, damaged): (Vec<&Damage>, Vec<&Damage>) = self.damaged.iter().partition(|damage| damage.missing);
@@ -105,6 +105,12 @@ impl DataInfo {
         for Pool { path, images, sizes, test_files, left_out } in &self.pools {
             let (path, left_out) = (path.display().to_string(), test_files + left_out.total());
             writeln!(out, "{path:<width$}{images:>9}{left_out:>12}   {sizes}")?;
+        }
+        if !self.pretraining.is_empty() {
+            let all = self.pretraining.iter().map(|seen| seen.images).sum();
+            let each: Vec<String> =
+                self.pretraining.iter().map(|seen| format!("{} of {}", seen.images, seen.pool)).collect();
+            writeln!(out, "\npre-training would see {}: {}", counted(all, "image"), each.join(", "))?;
         }
         Ok(())
     }

@@ -72,6 +72,7 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
         no_labels: None,
         findings: Findings::default(),
         kept_from_pretraining: Vec::new(),
+        unreadable: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{PlanError, rates, work};
+use super::{Load, PlanError, rates, work};
 use crate::config::{ConfigError, Experiment};
 use crate::data::{Dataset, Image, LabeledImages};
 use crate::device::Hardware;
@@ -39,6 +39,26 @@ struct Network {
     side: usize,
     /// Passes of pre-training that the time must hold for it to be taken instead of a smaller one.
     worth: u64,
+}
+
+impl Network {
+    fn settings(&self) -> Vec<String> {
+        self.pairs.iter().map(|&pair| pair.to_owned()).collect()
+    }
+
+    /// The network with the reason for it, where images make `most` passes at most.
+    fn chosen(&self, most: u64) -> Chosen {
+        let why = match self.worth.min(most) {
+            0 => format!("the fastest network: a larger one would see fewer than {} images", words::count(ENOUGH)),
+            worth => format!("the largest network that can see {} images in the time", words::count(worth)),
+        };
+        Chosen { settings: self.settings(), why }
+    }
+}
+
+/// The place of `hour`'s network, or of the largest one that is smaller.
+fn known(networks: &[&Network]) -> usize {
+    networks.iter().position(|network| network.side <= 64).unwrap_or(0)
 }
 
 /// Twice the passes with which gains begin: `hour`'s network learned from 200,000 to 1,000,000 passes
@@ -81,6 +101,8 @@ const LABELS_SHARE: f64 = 0.35;
 const LABELS_SHARE_AT_MOST: f64 = 0.5;
 /// Share of the time that is not given away: machines have other things to do.
 const RESERVE: f64 = 0.06;
+/// What is said to be enough is more than what is, by as much as two measurements of one thing may differ.
+const MARGIN: f64 = 1.1;
 /// The paper's longest training. What a thousand epochs have not taught, further ones of the same images hardly will.
 const MOST_EPOCHS: usize = 1000;
 /// Below this many passes, tau begins at 0.97, the authors' value for their shortest training: a slow target costs time.
@@ -106,24 +128,40 @@ pub fn choose(wish: Wish, resolve: &Resolve, data: &Dataset, hardware: &Hardware
     let Some(labeled) = data.train.as_ref().filter(|_| data.test.is_some()) else { return Ok(None) };
     // A budget that is too large is told before anything is measured.
     super::super::plan::plan(&resolve(&[])?, data, labeled)?;
-    let begun = Instant::now();
+    let (begun, load) = (Instant::now(), Load::begin());
     let chooser = Chooser { resolve, data, labeled, hardware };
     let hours = wish.hours.unwrap_or(DEFAULT_HOURS);
-    let candidate = match wish.scope {
-        Scope::Lengths => chooser.measured(Vec::new())?,
-        Scope::Everything => chooser.network(hours * 3600.0)?,
-    };
-    let time = Time { hours, measuring: begun.elapsed().as_secs_f64() };
-    let (hours, groups) = match chooser.lengths(&candidate, time) {
-        Err(PlanError::TooLittleTime { needed, .. }) if wish.hours.is_none() => {
-            (needed, chooser.lengths(&candidate, Time { hours: needed, ..time })?)
+    let time = |hours| Time { hours, measuring: begun.elapsed().as_secs_f64(), others: load.others() };
+    let (candidate, groups) = match wish.scope {
+        Scope::Lengths => {
+            let candidate = chooser.measured(Vec::new())?;
+            let groups = chooser.lengths(&candidate, time(hours));
+            (candidate, groups)
         }
-        other => (hours, other?),
+        Scope::Everything => {
+            let (networks, most) = chooser.networks()?;
+            let mut at = chooser.network(&networks, most, hours * 3600.0)?;
+            loop {
+                let candidate = chooser.measured(vec![networks[at].chosen(most)])?;
+                let groups = chooser.lengths(&candidate, time(hours));
+                // A smaller network needs less: what is refused is too little for the smallest.
+                match groups {
+                    Err(PlanError::TooLittleTime { .. }) if at + 1 < networks.len() => at += 1,
+                    groups => break (candidate, groups),
+                }
+            }
+        }
+    };
+    let (hours, groups) = match groups {
+        Err(PlanError::TooLittleTime { needed, .. }) if wish.hours.is_none() => {
+            (needed, chooser.lengths(&candidate, time(needed))?)
+        }
+        groups => (hours, groups?),
     };
     let chosen = chooser.that_matter(groups)?;
     let pairs: Vec<String> = chosen.iter().flat_map(|chosen| chosen.settings.iter().cloned()).collect();
     let plan = work::planned(&resolve(&pairs)?, data, candidate.rates)?;
-    Ok(Some(Plan { hours: Some(hours), chosen, ..plan }))
+    Ok(Some(Plan { hours: Some(hours), chosen, others: load.others(), ..plan }))
 }
 
 /// The time of a run.
@@ -132,6 +170,8 @@ struct Time {
     hours: f64,
     /// Seconds of it that measuring has taken.
     measuring: f64,
+    /// The share of the processor that other programs took meanwhile, where it was worth a word.
+    others: Option<f64>,
 }
 
 impl Time {
@@ -140,10 +180,10 @@ impl Time {
         (self.hours * 3600.0 - self.measuring).max(0.0) * (1.0 - RESERVE)
     }
 
-    /// The error that says how much would be enough: what can be typed.
+    /// The error that says how much would be enough: what can be typed, when everything is measured anew.
     fn too_little(self, usable: f64) -> PlanError {
-        let seconds = usable / (1.0 - RESERVE) + self.measuring;
-        PlanError::TooLittleTime { hours: self.hours, needed: (seconds / 36.0).ceil() / 100.0 }
+        let seconds = MARGIN * (usable / (1.0 - RESERVE) + self.measuring);
+        PlanError::TooLittleTime { hours: self.hours, needed: (seconds / 36.0).ceil() / 100.0, others: self.others }
     }
 }
 
@@ -173,41 +213,38 @@ impl Chooser<'_> {
         Ok(Candidate { chosen, rates })
     }
 
-    /// The largest network that gets the passes that make it worth while; beginning with `hour`'s, so that as few as
-    /// possible are measured.
-    fn network(&self, seconds: f64) -> Result<Candidate, PlanError> {
+    /// The networks for images of this size, from large to small, and the passes that the longest training makes of them.
+    fn networks(&self) -> Result<(Vec<&'static Network>, u64), PlanError> {
         let side = self.shorter_side()?;
         let networks: &[Network] = if side < SMALL_IMAGES { &SMALL_NETWORKS } else { &NETWORKS };
         // Images are hardly enlarged.
         let fitting: Vec<&Network> = networks.iter().filter(|network| 3 * network.side <= 4 * side.max(32)).collect();
-        let owned = |network: &Network| network.pairs.iter().map(|&pair| pair.to_owned()).collect::<Vec<_>>();
-        let most_of = |experiment: &Experiment| (work::per_epoch(experiment, self.data) * MOST_EPOCHS) as u64;
+        let experiment = (self.resolve)(&fitting[known(&fitting)].settings())?;
+        Ok((fitting, (work::per_epoch(&experiment, self.data) * MOST_EPOCHS) as u64))
+    }
+
+    /// The place of the largest network that gets the passes that make it worth while; beginning with `hour`'s, so that as
+    /// few as possible are measured. Fewer images than a thousand epochs make enough passes of are no reason for a smaller
+    /// network.
+    fn network(&self, networks: &[&Network], most: u64, seconds: f64) -> Result<usize, PlanError> {
         let passes = |network: &Network| -> Result<u64, PlanError> {
-            let experiment = (self.resolve)(&owned(network))?;
+            let experiment = (self.resolve)(&network.settings())?;
             let rate = rates::pretraining(&experiment, self.data, self.hardware)?;
-            let most = most_of(&experiment);
             Ok(((rate * seconds * (1.0 - LABELS_SHARE - RESERVE)) as u64).min(most))
         };
-        let known = fitting.iter().position(|network| network.side <= 64).unwrap_or(0);
-        // Fewer images than a thousand epochs make enough passes of are no reason for a smaller network.
-        let most = most_of(&(self.resolve)(&owned(fitting[known]))?);
+        let known = known(networks);
         let mut at = known;
-        let mut reached = passes(fitting[at])?;
-        if reached >= fitting[at].worth {
-            while at > 0 && most >= fitting[at - 1].worth && passes(fitting[at - 1])? >= fitting[at - 1].worth {
+        let mut reached = passes(networks[at])?;
+        if reached >= networks[at].worth {
+            while at > 0 && most >= networks[at - 1].worth && passes(networks[at - 1])? >= networks[at - 1].worth {
                 at -= 1;
             }
         }
-        while at >= known && at + 1 < fitting.len() && reached < fitting[at].worth.min(most) {
+        while at >= known && at + 1 < networks.len() && reached < networks[at].worth.min(most) {
             at += 1;
-            reached = passes(fitting[at])?;
+            reached = passes(networks[at])?;
         }
-        let network = fitting[at];
-        let why = match network.worth.min(most) {
-            0 => format!("the fastest network: a larger one would see fewer than {} images", words::count(ENOUGH)),
-            worth => format!("the largest network that can see {} images in the time", words::count(worth)),
-        };
-        self.measured(vec![Chosen { settings: owned(network), why }])
+        Ok(at)
     }
 
     /// The shorter side of images in the middle of the order, in pixels.

@@ -4,8 +4,11 @@
 use std::time::Instant;
 
 use crate::plan::{Kind, Plan, Progress, Task};
-use crate::run::event::{Event, Reporter};
+use crate::run::event::{Event, Reporter, StepReport};
 use crate::run::{RunDirectory, RunError};
+
+/// The part of a training after which it knows its own speed better than the plan does.
+const TRUSTED_FROM: f64 = 0.1;
 
 /// A plan in a run directory.
 pub(crate) struct Countdown {
@@ -23,6 +26,10 @@ impl Countdown {
     pub(crate) fn begin(plan: Plan, directory: RunDirectory) -> Result<Countdown, RunError> {
         directory.write_plan(&plan)?;
         Ok(Countdown { plan, directory, current: None })
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// A step begins; what stands before it has been done.
@@ -52,6 +59,17 @@ impl Countdown {
         Some(self.plan.progress(step, left))
     }
 
+    /// Takes over what a training says about itself: at its beginning little, from a tenth of it on all.
+    fn measured(&mut self, report: &StepReport) {
+        let Some((step, ..)) = self.current else { return };
+        let done = report.step as f64 / report.steps.max(1) as f64;
+        let trust = (done / TRUSTED_FROM).min(1.0);
+        let planned = self.plan.expected(step) * (1.0 - done);
+        if let Some((_, _, left)) = &mut self.current {
+            *left = Some(trust * report.seconds_left + (1.0 - trust) * planned);
+        }
+    }
+
     /// Takes the events of a training, and passes them on to `inner`.
     pub(crate) fn through<'r>(&'r mut self, inner: &'r mut dyn Reporter) -> Counting<'r> {
         Counting { countdown: self, inner }
@@ -70,8 +88,8 @@ impl Reporter for Counting<'_> {
             let task = self.countdown.current.map(|(step, ..)| self.countdown.plan.steps[step].task);
             // A sweep's trials come before the training that the step is about.
             let own = task.is_some_and(|task| task.kind == Kind::of(report.stage));
-            if let (true, Some((_, _, left))) = (own && report.seconds_left > 0.0, &mut self.countdown.current) {
-                *left = Some(report.seconds_left);
+            if own && report.seconds_left > 0.0 {
+                self.countdown.measured(report);
             }
             if let Some(progress) = self.countdown.progress() {
                 self.inner.event(&Event::Progress(progress));
@@ -85,7 +103,7 @@ impl Reporter for Counting<'_> {
 mod tests {
     use super::*;
     use crate::plan::{Rates, Step};
-    use crate::run::event::{Silent, StepReport};
+    use crate::run::event::Silent;
     use crate::run::record::Stage;
 
     struct Last(Option<Progress>);
@@ -107,7 +125,7 @@ mod tests {
         let step = |kind| Step { task: task(kind), images: 1, planned_seconds: 50.0, seconds: 0.0, ended: false };
         let rates = Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
         let steps = vec![step(Kind::Baseline), step(Kind::Pretrain), step(Kind::Report)];
-        let plan = Plan { hours: None, chosen: Vec::new(), rates, steps };
+        let plan = Plan { hours: None, chosen: Vec::new(), rates, steps, others: None };
         let mut countdown = Countdown::begin(plan, directory.clone()).unwrap();
         assert_eq!(countdown.start(task(Kind::Baseline)).unwrap().step, 1);
         let report = StepReport {

@@ -14,6 +14,7 @@ pub use choice::{Resolve, Scope, Wish, choose};
 use crate::config::{ConfigError, Experiment};
 use crate::data::{DataError, Dataset};
 use crate::device::Hardware;
+use crate::processor_time::Usage;
 use crate::train::TrainError;
 
 /// A run that cannot be planned.
@@ -29,9 +30,15 @@ pub enum PlanError {
     TooFewImages { images: usize },
     #[error(
         "--hours {hours} is too little here for the shortest trainings with labels and an epoch of pre-training; --hours \
-         {needed:.2} is enough"
+         {needed:.2} is enough{}",
+        others.map_or_else(String::new, |others| format!(" ({})", crate::plan::while_others(others)))
     )]
-    TooLittleTime { hours: f64, needed: f64 },
+    TooLittleTime {
+        hours: f64,
+        needed: f64,
+        /// The share of the processor that other programs took meanwhile, where it was worth a word.
+        others: Option<f64>,
+    },
 }
 
 impl PlanError {
@@ -57,6 +64,26 @@ pub fn plan(experiment: &Experiment, data: &Dataset, hardware: &Hardware) -> Res
     let Some(labeled) = data.train.as_ref().filter(|_| data.test.is_some()) else { return Ok(None) };
     // A budget that is too large is told before anything is measured.
     super::plan::plan(experiment, data, labeled)?;
+    let load = Load::begin();
     let rates = rates::all(experiment, data, labeled, hardware)?;
-    Ok(Some(work::planned(experiment, data, rates)?))
+    Ok(Some(Plan { others: load.others(), ..work::planned(experiment, data, rates)? }))
+}
+
+/// What other programs do while something is measured.
+#[derive(Clone, Copy)]
+struct Load(Option<Usage>);
+
+/// A share of the processor from which others are worth a word.
+const WORTH_A_WORD: f64 = 0.2;
+
+impl Load {
+    fn begin() -> Load {
+        Load(Usage::now())
+    }
+
+    /// The share of the processor that they took since, where it is worth a word.
+    fn others(self) -> Option<f64> {
+        let share = self.0?.taken_by_others(Usage::now()?);
+        (share >= WORTH_A_WORD).then_some(share)
+    }
 }

@@ -116,7 +116,7 @@ fn training(settings: &Supervised, labels: usize, held_out: usize, rates: &Rates
 /// # Errors
 /// A label budget is larger than a class.
 pub(super) fn planned(experiment: &Experiment, data: &Dataset, rates: Rates) -> Result<Plan, DataError> {
-    Ok(Plan { hours: None, chosen: Vec::new(), rates, steps: steps(experiment, data, &rates)? })
+    Ok(Plan { hours: None, chosen: Vec::new(), rates, steps: steps(experiment, data, &rates)?, others: None })
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn lengths(typed: &[&str], data: &Dataset, hours: f64, rates: Rates) -> Result<(
     let (hardware, labeled) = (Hardware::auto().with_threads(1), data.train.clone().unwrap());
     let chooser = Chooser { resolve: &resolve, data, labeled: &labeled, hardware: &hardware };
     let candidate = Candidate { chosen: Vec::new(), rates };
-    let groups = chooser.lengths(&candidate, Time { hours, measuring: 0.0 })?;
+    let groups = chooser.lengths(&candidate, Time { hours, measuring: 0.0, others: None })?;
     let chosen = chooser.that_matter(groups)?;
     let experiment = resolve(&pairs(&chosen))?;
     let plan = work::planned(&experiment, data, rates)?;
@@ -118,4 +118,15 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
     assert!(error.is_of_configuration(), "{error}");
     let without = Dataset { test: None, ..data.clone() };
     assert!(choose(wish(0.1), &resolve, &without, &hardware).unwrap().is_none());
+}
+
+#[test]
+fn a_busy_machine_is_named_where_time_is_too_little() {
+    let time = |others| Time { hours: 0.1, measuring: 8.0, others };
+    assert!(time(None).too_little(100.0).to_string().ends_with(" is enough"));
+    let busy = time(Some(0.5)).too_little(100.0).to_string();
+    assert!(
+        busy.contains("is enough (other programs took about half of the processor while this was measured;"),
+        "{busy}"
+    );
 }

@@ -1,0 +1,156 @@
+//! How a run begins, is stopped and goes on, as its user and other processes see it: one process writes at a time, Ctrl-C loses
+//! nothing and says what is true, and what cannot work is refused before anything is measured.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+fn byol(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_byol")).args(arguments).current_dir(folder).output().expect("the program starts")
+}
+
+/// Standard error of a call that must end with this code.
+fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = byol(folder, arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    text
+}
+
+const LONG: [&str; 11] = [
+    "pretrain",
+    "--data",
+    "patterns",
+    "--out",
+    "runs/mine",
+    "--preset",
+    "demo",
+    "--set",
+    "epochs=1000",
+    "--set",
+    "pretrain.checkpoint_every=1",
+];
+
+/// A pre-training that would take long, and its events from when one of this kind was there.
+fn training(folder: &Path, arguments: &[&str], event: &str) -> (Child, std::io::Lines<BufReader<ChildStdout>>) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
+        .args(arguments)
+        .arg("--json")
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let wanted = format!("\"event\":\"{event}\"");
+    assert!(lines.any(|line| line.unwrap().contains(&wanted)), "there was no {event}");
+    (program, lines)
+}
+
+fn signal(program: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &program.id().to_string()]).status().unwrap().success());
+}
+
+/// The exit code of a program that is ending, and what it said.
+fn ended(program: Child) -> (Option<i32>, String) {
+    let output = program.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn images(folder: &Path, count: u8) {
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol-images/tests/fixtures/formats/rgb.bmp");
+    std::fs::create_dir_all(folder).unwrap();
+    for number in 0..count {
+        std::fs::copy(picture, folder.join(format!("{number}.bmp"))).unwrap();
+    }
+}
+
+#[test]
+fn one_process_writes_into_a_run_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let (program, lines) = training(home, &LONG, "epoch_ended");
+    let file = |name: &str| home.join("runs/mine").join(name);
+    let process = format!("runs/mine is being written by process {} (since ", program.id());
+    let before = std::fs::read(file("command.toml")).unwrap();
+    for arguments in
+        [&["pretrain", "--resume", "runs/mine"][..], &["pretrain", "--resume", "runs/mine", "--more-epochs", "1"]]
+    {
+        let refused = said(home, arguments, 1);
+        assert!(refused.contains(&process) && refused.contains("byol watch runs/mine"), "{refused}");
+        assert_eq!(refused.lines().count(), 1, "{refused}");
+    }
+    assert_eq!(std::fs::read(file("command.toml")).unwrap(), before);
+    // Readers are not held up.
+    said(home, &["report", "runs/mine"], 0);
+    signal(&program, "-INT");
+    lines.for_each(drop);
+    assert_eq!(ended(program).0, Some(130));
+    assert!(!file("writing.lock").exists(), "an orderly end leaves no lock");
+}
+
+#[test]
+fn a_second_interrupt_ends_training_at_once_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let (program, lines) = training(home, &LONG, "epoch_ended");
+    // A step that takes long ends no sooner for being asked.
+    signal(&program, "-STOP");
+    signal(&program, "-INT");
+    signal(&program, "-TERM");
+    signal(&program, "-CONT");
+    drop(lines);
+    let (code, text) = ended(program);
+    assert!(matches!(code, Some(130 | 143)), "{code:?}: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+
+    let resume = ["pretrain", "--resume", "runs/mine"];
+    let (program, lines) = training(home, &resume, "step");
+    signal(&program, "-INT");
+    lines.for_each(drop);
+    let (code, text) = ended(program);
+    assert_eq!(code, Some(130), "{text}");
+    assert!(text.contains("loses what was done since the last checkpoint"), "{text}");
+}
+
+#[test]
+fn what_is_no_training_yet_is_interrupted_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let begin = ["run", "--data", "patterns", "--out", "runs/mine", "--hours", "1"];
+    // Of two notes, the second says that steps are measured.
+    let (program, lines) = training(home, &begin, "note");
+    signal(&program, "-INT");
+    lines.for_each(drop);
+    let (code, text) = ended(program);
+    assert_eq!((code, text.as_str()), (Some(130), "byol: interrupted; nothing was begun\n"));
+    assert!(!home.join("runs").exists());
+}
+
+#[test]
+fn data_without_classes_is_refused_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    images(&home.join("photos/cat"), 3);
+    images(&home.join("photos/dog"), 3);
+    images(&home.join("unlabeled"), 3);
+    images(&home.join("listed/train"), 3);
+    std::fs::write(home.join("listed/labels.csv"), "path,label\ntrain/0.bmp,a\ntrain/1.bmp,b\n").unwrap();
+    let run = |data: &str| {
+        let text = said(home, &["run", "--data", data, "--out", "runs/x"], 2);
+        assert!(!text.contains("measuring") && !home.join("runs").exists(), "{text}");
+        text
+    };
+    let unlabeled = run("unlabeled");
+    assert!(unlabeled.contains("--data needs a folder for each class (docs/data.md)"), "{unlabeled}");
+    let one = run("photos/cat");
+    assert!(one.contains("photos/cat is one of the class folders in photos: did you mean --data photos?"), "{one}");
+    assert!(run("listed/train").contains("labels are in listed/labels.csv: did you mean --data listed?"));
+
+    let info = byol(home, &["data", "info", "unlabeled"]);
+    assert!(info.status.success());
+    assert!(String::from_utf8_lossy(&info.stdout).contains("as --data, `byol run` refuses it: unlabeled is read as"));
+    let info = byol(home, &["data", "info", "photos/cat"]);
+    assert!(String::from_utf8_lossy(&info.stdout).contains("did you mean --data photos?"));
+}
