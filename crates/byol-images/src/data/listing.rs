@@ -13,7 +13,7 @@ use super::format::Format;
 use super::look::Look;
 use super::names::composed;
 use super::passed_over::PassedOver;
-use super::split::Split;
+use super::split::{DataSplit, Split};
 use super::subset::SubsetSource;
 use super::words::{counted, verb};
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
@@ -67,6 +67,7 @@ pub(crate) struct Divided {
     pub unlabeled: Vec<usize>,
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
+    pub split: DataSplit,
 }
 
 /// The name of the file in which a drawn split is kept, in a folder.
@@ -333,6 +334,7 @@ impl Listing {
             skipped: skipped.len(),
             no_labels,
             findings,
+            split: divided.split,
             kept_from_pretraining: Vec::new(),
         }
     }

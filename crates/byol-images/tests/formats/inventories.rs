@@ -149,7 +149,7 @@ fn pools_are_described_as_a_run_would_take_them() {
             "left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
             "test images of",
             ".cr2",
-            "an accuracy from 6 test images is uncertain by up to",
+            "with 6 test images an accuracy is known to about",
             "bad.png: the content is neither",
         ],
     );
