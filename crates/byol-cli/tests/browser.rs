@@ -350,7 +350,7 @@ fn the_live_page_follows_a_run_from_before_its_beginning_to_its_end() {
     assert!(address.starts_with("http://127.0.0.1:"), "{address}");
     let page = Page::open(address);
     page.wait_for("document.querySelector('.live .state').textContent === 'waiting'");
-    assert!(page.holds("document.body.textContent.includes('live has not begun')"));
+    assert!(page.holds("document.body.textContent.includes('live has not started yet')"));
 
     let mut command = training(&run);
     // Long enough to be watched.

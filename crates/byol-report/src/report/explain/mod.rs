@@ -197,7 +197,7 @@ fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<String> {
     let sentence = |&budget: &LabelBudget| {
         let names = absent(budget);
         (!names.is_empty())
-            .then(|| format!("With {} there is no result of {}.", words::budget(budget), words::list(&names)))
+            .then(|| format!("With {} there is no result for {}.", words::budget(budget), words::list(&names)))
     };
     let mut texts: Vec<String> = budgets.iter().filter_map(sentence).collect();
     if run.pretraining().is_none() {

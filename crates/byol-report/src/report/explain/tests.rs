@@ -27,7 +27,7 @@ fn given_weights_are_what_byol_is_held_against() {
     assert!(all.contains("Linear evaluation of BYOL against linear evaluation of the given weights: "), "{all}");
     assert!(all.contains("k-NN evaluation of BYOL against k-NN evaluation of the given weights: "), "{all}");
     assert!(!all.contains("random encoder") && !all.contains("sign of collapse: k-NN"), "{all}");
-    assert!(!all.contains("no result of"), "{all}");
+    assert!(!all.contains("no result for"), "{all}");
 }
 
 fn with(baseline: f64, fine_tuned: f64, knn: f64) -> Run {
@@ -275,8 +275,8 @@ fn a_missing_arm_is_named() {
     assert_eq!(found.verdict, "No test result of the supervised baseline to compare.");
     assert_eq!(
         text(&run, Topic::Missing),
-        "With 10 labels per class there is no result of the supervised baseline and k-NN evaluation of a random \
-         encoder.\nWith all labels there is no result of the supervised baseline and k-NN evaluation of a random encoder."
+        "With 10 labels per class there is no result for the supervised baseline and k-NN evaluation of a random \
+         encoder.\nWith all labels there is no result for the supervised baseline and k-NN evaluation of a random encoder."
     );
     assert_eq!(text(&run, Topic::Gain), "");
 }

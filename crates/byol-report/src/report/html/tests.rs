@@ -119,6 +119,13 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
     assert!(first.contains(&format!("my photos/test/{}/{surest:03}.jpg", surest % 4)), "{first}");
     assert!(first.contains(&format!("{:.1}% sure", 100.0 * record.probabilities[surest])), "{first}");
 
+    // An answer that is 51% sure says nothing about its label.
+    let doubts = "the label may be wrong";
+    assert!(record.probabilities.iter().all(|&sure| sure < 0.9) && !page.contains(doubts));
+    let mut sure = run.data();
+    sure.predictions.iter_mut().for_each(|record| record.probabilities.fill(0.9));
+    assert!(render(&[sure]).expect("a page").contains(doubts));
+
     // Earlier runs have neither names nor probabilities.
     let mut earlier = Run::ahead().data();
     earlier.test_images = None;
@@ -130,6 +137,29 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
             && page.contains("<span class=\"file\">test image ")
             && !page.contains("% sure")
     );
+}
+
+#[test]
+fn what_stands_between_backticks_is_code() {
+    let text = rich("take `--classifier knn` with k-NN").into_string();
+    assert_eq!(text, "take <code>--classifier knn</code> with k\u{2011}NN");
+}
+
+#[test]
+fn a_map_of_a_few_images_is_left_out_and_a_single_epoch_stands_beside_the_beginning() {
+    let scratch = Scratch::new("few");
+    let mut run = load(&Run::ahead().write(&scratch.0)).expect("a whole run");
+    assert!(render(std::slice::from_ref(&run)).expect("a page").contains("of the variance"));
+    let map = run.map.as_mut().expect("it has one");
+    map.images.truncate(9);
+    run.metrics.retain(|record| record.epoch == 11);
+    let page = render(&[run]).expect("a page");
+    assert!(!page.contains("of the variance") && page.contains("would show nothing"));
+    let chart = page.split("Loss over epochs").nth(1).expect("a chart");
+    let figures =
+        chart.split("application/json\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("figures");
+    let figures: serde_json::Value = serde_json::from_str(figures).expect("JSON");
+    assert_eq!((&figures["x"]["range"][0], &figures["x"]["include"]), (&0.0.into(), &serde_json::json!([0.0])));
 }
 
 #[test]
