@@ -209,7 +209,7 @@ fn the_page_says_what_is_wrong_what_words_mean_and_what_to_do_next() {
     // Wrong answers: each with what it is, what it was taken for, and its image.
     let wrong: usize = page.ask("document.querySelectorAll('.mistakes > li').length");
     let said: String = page.ask("document.querySelector('#mistakes p').textContent");
-    assert!((1..=100).contains(&wrong) && said.contains("the best classifier ("), "{wrong}: {said}");
+    assert!((1..=100).contains(&wrong) && said.contains(" wrongly. "), "{wrong}: {said}");
     let sure: Vec<f64> = page.ask(
         "[...document.querySelectorAll('.mistakes > li')].map((item) => Number(item.textContent.match(/([\\d.]+)% sure/)[1]))",
     );
@@ -350,7 +350,7 @@ fn the_live_page_follows_a_run_from_before_its_beginning_to_its_end() {
     assert!(address.starts_with("http://127.0.0.1:"), "{address}");
     let page = Page::open(address);
     page.wait_for("document.querySelector('.live .state').textContent === 'waiting'");
-    assert!(page.holds("document.body.textContent.includes('live has not begun')"));
+    assert!(page.holds("document.body.textContent.includes('live has not started yet')"));
 
     let mut command = training(&run);
     // Long enough to be watched.

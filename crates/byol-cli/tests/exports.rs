@@ -343,7 +343,7 @@ fn cards_say_what_is_known_and_equal_exports_are_equal_bytes() {
     }
     let card = std::fs::read_to_string(place("a.safetensors.md")).unwrap();
     let fingerprint = data().fingerprint;
-    for text in [fingerprint.as_str(), "5 (50 labelled images)", "95 % interval", "stripes", "Licence", "`a.py`"] {
+    for text in [fingerprint.as_str(), "5 (50 labelled images)", "95% interval", "stripes", "Licence", "`a.py`"] {
         assert!(card.contains(text), "no '{text}' in:\n{card}");
     }
     assert!(!card.contains(folder.path().to_str().unwrap()), "{card}");

@@ -43,6 +43,18 @@ pub enum Control {
     Given,
 }
 
+impl LabelBudget {
+    /// Orders label budgets by how many labels they hold, the largest last.
+    pub fn size(self) -> (usize, usize) {
+        match self {
+            LabelBudget::DrawnFolds => (0, 0),
+            LabelBudget::Folds => (1, 0),
+            LabelBudget::PerClass(labels) => (2, labels),
+            LabelBudget::All => (3, 0),
+        }
+    }
+}
+
 impl Serialize for LabelBudget {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

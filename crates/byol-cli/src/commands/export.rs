@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::export::{self, Format, GraphInput, Network, Overwrite};
-use byol::inference::calibration;
+use byol::inference::calibration::{self, Calibration};
+use byol::run::event::{Event, Reporter};
 use byol::run::record::{LabelBudget, Stage};
 use byol::trained::model::{Choice, TrainedEncoder};
 use clap::{Args, ValueEnum};
@@ -75,7 +76,7 @@ pub enum InputName {
     Normalized,
 }
 
-pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
+pub fn export(options: &Export, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     // Whether it may be replaced, the library asks of all its files.
     Force { force: true }.file(&options.out)?;
     let format = match options.format {
@@ -104,14 +105,17 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
         }
         false => {
             let chosen = options.which.open(&options.from, options.labels_per_class, &hardware)?;
-            about = Some((pictures::about(&chosen)?, pictures::about_json(&chosen)?));
+            about = Some((pictures::about(&chosen), pictures::about_json(&chosen)?));
+            if let Some(text) = pictures::no_better_than_guessing(&chosen) {
+                reporter.event(&Event::Warning { text });
+            }
             Network::from(chosen.classifier)
         }
     };
     let run = calibration::run_of(&options.from);
     let calibration = match network {
-        Network::Classifier(_) | Network::Knn(_) => calibration::in_use(&run, network.origin())?,
-        Network::Encoder(_) => None,
+        Network::Classifier(_) | Network::Knn(_) => calibration::of(&run, network.origin())?,
+        Network::Encoder(_) => Calibration::Unknown,
     };
     let files = export::export(&export::Export {
         network: &network,
@@ -121,7 +125,7 @@ pub fn export(options: &Export, output: Output) -> anyhow::Result<Ending> {
             InputName::Pictures => GraphInput::Pictures,
             InputName::Normalized => GraphInput::Normalized,
         },
-        calibration: calibration.as_ref(),
+        calibration: &calibration,
         overwrite: if options.force { Overwrite::Replace } else { Overwrite::Refuse },
     })?;
     if output.json {

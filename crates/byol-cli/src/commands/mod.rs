@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Pretrain(pretrain) => train::pretrain(pretrain, output, reporter),
         Command::Finetune(finetune) => train::finetune(finetune, output, reporter),
         Command::Evaluate(evaluate) => evaluate::evaluate(evaluate, output, reporter),
-        Command::Export(export) => export::export(export, output),
+        Command::Export(export) => export::export(export, output, reporter),
         Command::Run(run) => train::run(run, output, reporter),
         Command::Predict(options) => predict::predict(options, output, reporter),
         Command::Embed(options) => embed::embed(options, output, reporter),

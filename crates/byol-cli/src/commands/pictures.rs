@@ -11,11 +11,12 @@ use byol::inference::InferenceError;
 use byol::inference::files::{self, Separator};
 use byol::inference::network::Network;
 use byol::inference::pipeline::{self, Division, Outcome, Timing};
+use byol::report::words;
 use byol::run::event::{Event, Reporter};
 use byol::run::record::HeadKind;
 use byol::run::record::{LabelBudget, Stage};
 use byol::statistics::wilson;
-use byol::trained::classifiers::{self, Chosen, ClassifierKind, Reason};
+use byol::trained::classifiers::{self, Chosen, ClassifierKind};
 use byol::trained::model::{Choice, Origin, TestResult};
 use clap::{Args, ValueEnum};
 
@@ -59,7 +60,9 @@ impl TrainedEncoder {
                     false => None,
                 };
                 let worth = match knn {
-                    Some((budget, test)) => format!(" (k-NN on it{}: {})", wording::with_labels(budget), share(test)?),
+                    Some((budget, test)) => {
+                        format!(" (k-NN on it{}: right about {})", wording::with_labels(budget), share(test))
+                    }
                     None => String::new(),
                 };
                 format!("encoder: pre-trained{worth}; it finds what looks alike, --stage finetune what is of one class")
@@ -84,8 +87,8 @@ pub struct Trained {
 
 #[derive(Args)]
 pub struct Which {
-    /// Which classifier of a run [default: the best on labels of the budget that were held out of training, where that is known
-    /// of the fine-tuned one, else the fine-tuned one]
+    /// Which classifier of a run [default: the one that does best on labels held out of training; where none were, the fine-tuned
+    /// one with the largest label budget]
     #[arg(long, value_name = "CLASSIFIER", conflicts_with = "stage")]
     pub classifier: Option<ClassifierName>,
     /// The stage that trained the network
@@ -131,51 +134,39 @@ impl Which {
     }
 }
 
-/// `51.8 % of 28 test images, 95 % interval 33.9 to 69.0`.
-fn share(test: TestResult) -> anyhow::Result<String> {
-    let (low, high) = wilson(test.right, test.total)?;
-    Ok(format!(
-        "{} of {}, 95 % interval {:.1} to {:.1}",
-        percent(test),
-        wording::counted(test.total as usize, "test image"),
-        100.0 * low,
-        100.0 * high
-    ))
+/// Its answers for the test images, with the interval.
+fn share(test: TestResult) -> String {
+    words::right_of(test.right, test.total).unwrap_or_else(|| "no test images".to_owned())
 }
 
 fn percent(test: TestResult) -> String {
-    format!("{:.1} %", 100.0 * test.right as f64 / test.total.max(1) as f64)
+    words::percent(test.right as f64 / test.total.max(1) as f64)
 }
 
 /// Which classifier is taken, how good it is beside the others, and why it was taken.
-pub fn about(chosen: &Chosen) -> anyhow::Result<String> {
+pub fn about(chosen: &Chosen) -> String {
     let origin = chosen.classifier.origin();
     let mut text = format!("classifier: {}", chosen.kind.words());
     text += &origin.labels_per_class.map(wording::with_labels).unwrap_or_default();
-    let mut known = Vec::new();
-    known.extend(origin.test.map(share).transpose()?);
+    if let Some(test) = origin.test {
+        text += &format!(", right about {}", share(test));
+    }
     let others: Vec<String> =
         chosen.others.iter().map(|(kind, test)| format!("{} {}", kind.words(), percent(*test))).collect();
     if !others.is_empty() {
-        known.push(others.join(", "));
+        text += &format!("; others on the same images: {}", others.join(", "));
     }
-    if !known.is_empty() {
-        text += &format!(" ({})", known.join("; "));
+    if let Some(why) = chosen.reason.words() {
+        text += &format!("; {why}; --classifier takes another");
     }
-    let named = |kinds: &[(ClassifierKind, f64)]| -> String {
-        let each = kinds.iter().map(|(kind, accuracy)| format!("{} {:.1} %", kind.words(), 100.0 * accuracy));
-        each.collect::<Vec<_>>().join(", ")
-    };
-    text += &match &chosen.reason {
-        Reason::Asked => String::new(),
-        Reason::Validated(kinds) => {
-            format!("; the best on held-out labels: {}; --classifier for another", named(kinds))
-        }
-        Reason::Undecided => "; no labels were held out of its training, so that the labels do not say which is best; \
-                              --classifier for another"
-            .to_owned(),
-    };
-    Ok(text)
+    text
+}
+
+/// That the classifier is no better than guessing, where it is not.
+pub fn no_better_than_guessing(chosen: &Chosen) -> Option<String> {
+    let test = chosen.classifier.origin().test?;
+    let text = words::guessing(test.right, test.total, chosen.classifier.class_names().len())?;
+    Some(format!("the classifier is right about {}: {text}; do not rely on its answers", share(test)))
 }
 
 /// The same for programs.

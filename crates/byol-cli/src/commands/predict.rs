@@ -6,7 +6,7 @@ use anyhow::Context;
 use byol::data::Levels;
 use byol::device::Hardware;
 use byol::eval::temperature::Labelled;
-use byol::inference::calibration::{self, InUse, Owner};
+use byol::inference::calibration::{self, ENOUGH_IMAGES, Owner};
 use byol::inference::files;
 use byol::inference::labelled;
 use byol::inference::network::Network;
@@ -54,8 +54,8 @@ pub struct Predict {
     #[arg(long, value_name = "N", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: Option<usize>,
     /// Choose the temperature of the probabilities first, on labelled images that trained nothing: a folder with a
-    /// folder for each class, named as the class. It is kept in the run directory, for this and later predictions
-    /// [default: that of the run's test images]
+    /// folder for each class, named as the class, and at least 100 of them. It is kept in the run directory, for this and later
+    /// predictions [default: that of the run's test images, where they are at least 100; else the network's own probabilities]
     #[arg(long, value_name = "DIR")]
     pub calibrate_on: Option<PathBuf>,
     #[command(flatten)]
@@ -101,16 +101,19 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let class_names = trained.class_names();
     let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
-    reporter.event(&Event::Note { text: pictures::about(&chosen)? });
+    reporter.event(&Event::Note { text: pictures::about(&chosen) });
+    if let Some(text) = pictures::no_better_than_guessing(&chosen) {
+        reporter.event(&Event::Warning { text });
+    }
     if let Some(labelled) = &options.calibrate_on {
         let about = Calibrated { run: &run, trained, network: &network, hardware: &hardware };
         calibration::keep(&run, calibrate(labelled, about, reporter)?)?;
     }
-    let in_use = calibration::in_use(&run, trained.origin())?;
-    let temperature = in_use.as_ref().map_or_else(Default::default, |in_use| in_use.temperature);
+    let calibration = calibration::of(&run, trained.origin())?;
+    let temperature = calibration.temperature();
     let about = About {
-        calibrated: in_use.as_ref().is_some_and(InUse::is_calibrated),
-        calibration_images: in_use.as_ref().map(|in_use| in_use.images),
+        calibrated: calibration.in_use().is_some(),
+        calibration_images: calibration.in_use().map(|in_use| in_use.images),
         top: options.top.unwrap_or(TOP).min(class_names.len()),
     };
 
@@ -146,13 +149,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     }
     let found = overview.sentence(class_names);
     let closed = predictions::closed_set(class_names.len());
-    let about_probabilities = in_use.as_ref().map_or_else(
-        || {
-            "the probabilities are not calibrated; --calibrate-on DIR does that with labelled images that trained nothing"
-                .to_owned()
-        },
-        InUse::sentence,
-    );
+    let about_probabilities = calibration.sentence();
     if let Some(page) = &options.page {
         let sentences =
             [&found, &about_probabilities, &closed].map(|sentence| format!("{}.", wording::capital(sentence)));
@@ -179,7 +176,11 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         return Ok(Ending::Done);
     }
     if let Some(out) = &options.out {
-        output::text(&format!("{} predictions are in {}", timing.pictures, out.display()));
+        let predictions = match timing.pictures {
+            1 => "1 prediction is".to_owned(),
+            several => format!("{several} predictions are"),
+        };
+        output::text(&format!("{predictions} in {}", out.display()));
     }
     if let (Some(page), false) = (&options.page, output.quiet) {
         output::line(&format!("the images are in {}", page.display()));
@@ -251,7 +252,7 @@ impl Overview {
         self.most_first().into_iter().map(|(class, count)| (class_names[class].clone(), count.into())).collect()
     }
 
-    /// `60 pictures: 19 dog, 12 ship; 23 are less than 60 % sure`.
+    /// `60 pictures: 19 dog, 12 ship; 23 are less than 60% sure`.
     fn sentence(&self, class_names: &[String]) -> String {
         let counts = self.most_first();
         let mut parts: Vec<String> =
@@ -264,12 +265,15 @@ impl Overview {
                 if classes == 1 { "another class".to_owned() } else { format!("{classes} other classes") }
             ));
         }
-        let are = if self.unsure == 1 { "is" } else { "are" };
+        let unsure = match self.unsure {
+            0 => "none is".to_owned(),
+            1 => "1 is".to_owned(),
+            several => format!("{several} are"),
+        };
         format!(
-            "{}: {}; {} {are} less than {:.0} % sure",
+            "{}: {}; {unsure} less than {:.0}% sure",
             wording::counted(self.pictures, "image"),
             parts.join(", "),
-            self.unsure,
             100.0 * SURE
         )
     }
@@ -283,7 +287,7 @@ fn page_of(
     about: Vec<String>,
     levels: Levels,
 ) -> String {
-    let percent = |answer: &Answer| format!("{} {:.1} %", answer.class, 100.0 * answer.probability);
+    let percent = |answer: &Answer| format!("{} {:.1}%", answer.class, 100.0 * answer.probability);
     let shown = |(path, answers): &(PathBuf, Vec<Answer>)| Shown {
         path: path.clone(),
         caption: answers.first().map_or_else(String::new, percent),
@@ -306,16 +310,31 @@ struct Calibrated<'a> {
     hardware: &'a Hardware,
 }
 
+/// Refuses to calibrate on a handful of images.
+fn enough(folder: &Path, images: usize) -> Result<(), Usage> {
+    match images >= ENOUGH_IMAGES {
+        true => Ok(()),
+        false => Err(Usage(format!(
+            "--calibrate-on {}: {} {} too few; give at least {ENOUGH_IMAGES} labelled images that the run was not trained on, or leave \
+             --calibrate-on out",
+            folder.display(),
+            wording::counted(images, "image"),
+            if images == 1 { "is" } else { "are" },
+        ))),
+    }
+}
+
 /// Chooses a temperature on a folder with a folder for each class.
 fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
     let class_names = about.trained.class_names();
     let held = labelled::find(folder, class_names)?;
+    enough(folder, held.files.len())?;
     let seen = seen::in_training(about.run, &held.files);
     if seen > 0 {
         let text = format!(
-            "{seen} of the {} in {} lie in the run's own data and are none of its test images, so the classifier may have been \
-             trained on them: on these it is surer than on new images, and probabilities come out too high; calibrate on images \
-             that the run has not seen",
+            "{seen} of the {} in {} lie in the run's own data and are not among its test images, so the classifier may have been \
+             trained on them: it is surer about these than about new images, and probabilities come out too high; calibrate on \
+             images that the run has not seen",
             wording::counted(held.files.len(), "image"),
             folder.display()
         );
@@ -330,6 +349,7 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
         labels.extend(places.by_ref().find(|(file, _)| *file == path).map(|(_, &label)| label));
         Ok(())
     })?;
+    enough(folder, labels.len())?;
     let data = Labelled { logits: &logits, labels: &labels, classes: class_names.len() };
     let record = calibration::Record::fit(data, Owner::of(about.trained.origin()), folder.display().to_string())
         .with_context(|| format!("failed to calibrate on {}", folder.display()))?;
@@ -359,7 +379,7 @@ mod tests {
             overview.add(&[Answer { class: &names[class], probability }], &names);
         }
         let expected =
-            "12 images: 3 c3, 2 c1, 1 c0, 1 c2, 1 c4, 1 c5, 1 c6, 1 c7, 1 of another class; 9 are less than 60 % sure";
+            "12 images: 3 c3, 2 c1, 1 c0, 1 c2, 1 c4, 1 c5, 1 c6, 1 c7, 1 of another class; 9 are less than 60% sure";
         assert_eq!(overview.sentence(&names), expected);
         assert_eq!(overview.counts(&names)["c3"], 3);
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
+use super::split::DataSplit;
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, UnlabeledImages};
 
 /// Puts a [`Dataset`] together, split by split.
@@ -48,6 +49,7 @@ impl Dataset {
             skipped: 0,
             no_labels: None,
             findings: Findings::default(),
+            split: DataSplit::Given,
             kept_from_pretraining: Vec::new(),
             unreadable: Vec::new(),
         };

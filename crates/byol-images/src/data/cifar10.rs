@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::encoded::Archive;
 use super::fingerprint::Fingerprint;
+use super::split::DataSplit;
 use super::{ConcatSource, DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages};
 
 /// Width and height of an image.
@@ -120,6 +121,7 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         skipped: 0,
         no_labels: None,
         findings: Findings::default(),
+        split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
         unreadable: Vec::new(),
     })

@@ -18,7 +18,7 @@ use super::labels;
 use super::lines::Lines;
 use super::listing::{Divided, Listing, Usable};
 use super::names::composed;
-use super::split::Split;
+use super::split::{DataSplit, Split};
 use super::words::{counted, verb};
 use crate::files::write_atomically;
 use crate::random::{Coordinates, Stream, rng};
@@ -83,6 +83,7 @@ pub(crate) fn divide(
             test
         }
     };
+    divided.split = DataSplit::Drawn { file: path.to_owned() };
     (divided.test, divided.train) = labeled.into_iter().partition(|index| test.binary_search(index).is_ok());
     Ok(())
 }

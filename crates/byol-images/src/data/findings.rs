@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoded::Skipped;
 use super::words::{counted, verb};
-use crate::statistics::wilson;
+use crate::statistics::uncertainty;
 
 /// What is odd about the data of a run. Names are those of the images in their data set ([`name`](super::ImageSource::name)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,18 +103,14 @@ impl LeftOut {
 pub fn few_test_images(test: usize) -> Option<String> {
     /// A test of so many images is said nothing about.
     const ENOUGH: usize = 150;
-    // In points, rounded up, where half of the answers are right: nowhere is it more.
-    let uncertain = |images: usize| {
-        let (low, high) = wilson(images as u64 / 2, images as u64).ok()?;
-        Some((50.0 * (high - low)).ceil())
-    };
+    let points = |images: usize| Some((100.0 * uncertainty(images as u64)?).ceil());
     if test == 0 || test >= ENOUGH {
         return None;
     }
-    let (few, enough) = (uncertain(test)?, uncertain(ENOUGH)?);
+    let (few, enough) = (points(test)?, points(ENOUGH)?);
     Some(format!(
-        "an accuracy from {} is uncertain by up to {few} points to either side; with {ENOUGH} by {enough}: label more images \
-         and put them into the test",
+        "with {} an accuracy is known to about ±{few} points; {ENOUGH} test images would give ±{enough}: label more images and put \
+         them into the test",
         counted(test, "test image")
     ))
 }
@@ -223,11 +219,14 @@ mod tests {
     #[test]
     fn a_small_test_is_said_to_be_uncertain() {
         // Wilson's interval of 14 of 28 is 0.3264 to 0.6736, of 75 of 150 it is 0.4209 to 0.5791.
-        let expected = "an accuracy from 28 test images is uncertain by up to 18 points to either side; with 150 by 8: label \
-                        more images and put them into the test";
+        let expected = "with 28 test images an accuracy is known to about ±18 points; 150 test images would give ±8: label more \
+                        images and put them into the test";
         assert_eq!(few_test_images(28).as_deref(), Some(expected));
         // No answer of one right: 0 to 0.7935.
-        assert!(few_test_images(1).is_some_and(|text| text.contains("1 test image is uncertain by up to 40 points")));
+        assert!(
+            few_test_images(1)
+                .is_some_and(|text| text.contains("with 1 test image an accuracy is known to about ±40 points"))
+        );
         assert_eq!(few_test_images(0), None);
         assert_eq!(few_test_images(150), None);
     }

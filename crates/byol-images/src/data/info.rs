@@ -285,7 +285,7 @@ impl DataInfo {
         }
         let tests = listing.test_pictures(split_file).unwrap_or_default();
         info.as_unlabeled = Some(kept.iter().filter(|index| !tests.contains(index)).count());
-        let Divided { train, test, unlabeled, notes, warnings } = &divided;
+        let Divided { train, test, unlabeled, notes, warnings, .. } = &divided;
         info.notes.extend(notes.iter().cloned());
         info.warnings.extend(warnings.iter().cloned());
         let size = |index: &usize| pictures.sizes()[kept.partition_point(|kept| kept < index)];

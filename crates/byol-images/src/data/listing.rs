@@ -16,7 +16,7 @@ use super::look::Look;
 use super::meant::Meant;
 use super::names::composed;
 use super::passed_over::PassedOver;
-use super::split::Split;
+use super::split::{DataSplit, Split};
 use super::subset::SubsetSource;
 use super::words::{counted, verb};
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
@@ -70,6 +70,7 @@ pub(crate) struct Divided {
     pub unlabeled: Vec<usize>,
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
+    pub split: DataSplit,
 }
 
 /// The name of the file in which a drawn split is kept, in a folder.
@@ -370,6 +371,7 @@ impl Listing {
             skipped: skipped.len(),
             no_labels,
             findings,
+            split: divided.split,
             kept_from_pretraining: Vec::new(),
             unreadable: skipped.into_iter().map(|skip| skip.path).collect(),
         }

@@ -55,6 +55,7 @@ pub use findings::Findings;
 pub use fingerprint::Fingerprints;
 pub use folder::{Need, OpenOptions};
 pub use levels::Levels;
+pub use split::DataSplit;
 
 pub use subset::SubsetSource;
 
@@ -171,6 +172,8 @@ pub struct Dataset {
     pub no_labels: Option<String>,
     /// What was found, in figures and names, for the record of a run.
     pub findings: Findings,
+    /// Where the division into training and test images comes from.
+    pub split: DataSplit,
     /// Training images (indices into `train`, sorted) that pre-training does not see, because they are copies of test images
     /// ([`look_for_copies`](Self::look_for_copies)).
     pub kept_from_pretraining: Vec<usize>,

@@ -29,6 +29,7 @@ use super::levels::Levels;
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::look::Look;
 use super::passed_over::PassedOver;
+use super::split::DataSplit;
 use super::subset::SubsetSource;
 use super::{
     DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages, origin, tables,
@@ -222,7 +223,7 @@ fn write(
         let Skipped { path: first, problem } = skipped.swap_remove(0);
         return Err(DataError::NoReadablePicture { path: listing.root.clone(), count, first, problem });
     }
-    let Divided { train, test, unlabeled, notes, warnings } =
+    let Divided { train, test, unlabeled, notes, warnings, .. } =
         listing.divide(Usable { indices: &kept, looks: &looks }, options.split_file.as_deref(), Saving::Save)?;
     source.note_split(&listing.split_file, options.split_file.as_deref());
     let places = |indices: &[usize]| -> Vec<usize> {
@@ -500,6 +501,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
         skipped: index.skipped,
         no_labels: None,
         findings: Findings::default(),
+        split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
         unreadable: Vec::new(),
     })

@@ -142,7 +142,7 @@ impl PassedOver {
         self.about_files().into_iter().chain(self.about_folders()).collect()
     }
 
-    /// `12 files were passed over: 8 .CR2, 3 .mp4, 1 .jxl; develop camera raw files into JPEG, ...`
+    /// `12 files were not read: 8 .CR2, 3 .mp4, 1 .jxl; develop camera raw files into JPEG, ...`
     fn about_files(&self) -> Option<String> {
         let kind = |name: &str| match name.strip_prefix('.') {
             Some(extension) => kind(extension).unwrap_or(Kind::Other),
@@ -173,9 +173,9 @@ impl PassedOver {
         if of(Kind::Unnamed).next().is_some() {
             remedies.push("give files without an extension one, such as .jpg".to_owned());
         }
-        let were = if total == 1 { "file was" } else { "files were" };
+        let (were, them) = if total == 1 { ("file was", "it") } else { ("files were", "them") };
         (total > 0)
-            .then(|| format!("{total} {were} passed over: {}; to use them, {}", parts.join(", "), remedies.join("; ")))
+            .then(|| format!("{total} {were} not read: {}; to use {them}, {}", parts.join(", "), remedies.join("; ")))
     }
 
     fn about_folders(&self) -> Option<String> {
@@ -184,10 +184,11 @@ impl PassedOver {
             .iter()
             .map(|(name, &count)| if count == 1 { format!("`{name}`") } else { format!("{count} `{name}`") })
             .collect();
-        let were = if self.folders.values().sum::<usize>() == 1 { "folder was" } else { "folders were" };
+        let total: usize = self.folders.values().sum();
+        let were = if total == 1 { "folder was" } else { "folders were" };
         (!names.is_empty()).then(|| {
             format!(
-                "the {were} passed over in which systems keep thumbnails, deleted files and the like: {}",
+                "{total} {were} not searched, because systems keep thumbnails or deleted files there: {}",
                 names.join(", ")
             )
         })
@@ -225,7 +226,7 @@ mod tests {
         assert_eq!(passed_over.files.values().sum::<usize>(), 6);
         let sentences = passed_over.sentences();
         let text = sentences[0].to_lowercase();
-        assert!(text.starts_with("6 files were passed over: 3 .cr2, 1 without an extension, 1 .jxl, 1 .mp4; to use"));
+        assert!(text.starts_with("6 files were not read: 3 .cr2, 1 without an extension, 1 .jxl, 1 .mp4; to use"));
         for remedy in ["raw files into jpeg", "convert .jxl to png", "frames out of videos", "such as .jpg"] {
             assert!(text.contains(remedy), "{text}");
         }
@@ -241,7 +242,7 @@ mod tests {
         assert!(passed_over.files.is_empty());
         let folders: Vec<&str> = passed_over.folders.keys().map(String::as_str).collect();
         assert_eq!(folders, ["@EADIR", "@eaDir", "__MACOSX"]);
-        assert!(passed_over.sentences()[0].starts_with("the folders were passed over in which"));
+        assert!(passed_over.sentences()[0].starts_with("3 folders were not searched, because systems"));
         // Named by the user, it is searched.
         assert!(PassedOver::within(&folder.path().join("#recycle")).files.contains_key(".CR2"));
     }

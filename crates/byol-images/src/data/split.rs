@@ -1,6 +1,19 @@
 //! What an image is for, and how folders, shards and tables say so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Where the division of labelled images into training and test images comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSplit {
+    /// The data says it.
+    #[default]
+    Given,
+    /// It was drawn, and is kept in this file.
+    Drawn { file: PathBuf },
+}
 
 /// What an image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,6 +12,7 @@ use memmap2::Mmap;
 
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
+use super::split::DataSplit;
 use super::splits::parse_folds;
 use super::{Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages};
 
@@ -91,6 +92,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         skipped: 0,
         no_labels: None,
         findings: Findings::default(),
+        split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
         unreadable: Vec::new(),
     })

@@ -57,6 +57,12 @@ pub fn wilson(right: u64, total: u64) -> Result<(f64, f64), StatisticsError> {
     Ok(((center - half).max(0.0), (center + half).min(1.0)))
 }
 
+/// How far an accuracy from this many images may be off to either side, 0-1: half of Wilson's interval where half of the answers are
+/// right. Nowhere is it more. Nothing without images.
+pub fn uncertainty(images: u64) -> Option<f64> {
+    wilson(images / 2, images).ok().map(|(low, high)| (high - low) / 2.0)
+}
+
 /// How often images of each true class (row) were taken for each class (column).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
@@ -128,6 +134,13 @@ mod tests {
     #[test]
     fn a_class_without_images_has_no_accuracy() {
         assert_eq!(Confusion::new(&[0], &[1], 2).unwrap().class_accuracies(), [Some(0.0), None]);
+    }
+
+    #[test]
+    fn an_accuracy_is_known_to_within_points() {
+        // Wilson's interval of 14 of 28 is 0.3264 to 0.6736.
+        assert!((uncertainty(28).unwrap() - 0.1736).abs() < 1e-4);
+        assert_eq!(uncertainty(0), None);
     }
 
     #[test]

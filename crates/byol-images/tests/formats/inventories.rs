@@ -155,7 +155,7 @@ fn pools_are_described_as_a_run_would_take_them() {
             ", 12 of train",
             "adds nothing: all of its images are among the others",
             ".cr2",
-            "an accuracy from 6 test images is uncertain by up to",
+            "with 6 test images an accuracy is known to about",
             "bad.png: the content is neither",
         ],
     );

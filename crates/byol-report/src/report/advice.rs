@@ -1,15 +1,17 @@
 //! What to do next, computed from what a run recorded: at most three pieces of advice, the one that is worth most first,
 //! each with the command that follows it.
 
-use super::best::{Best, best};
-use super::compare::{Outcome, confusion};
+use std::path::Path;
+
+use super::choice::taken;
+use super::compare::{FEW_TEST_IMAGES, Outcome, confusion};
 use super::explain::{Explanation, MOST_TEST_IMAGES};
 use super::load::RunData;
 use super::words;
 use crate::data::PATTERNS;
 use crate::run::command::{CommandRecord, shell_word};
-use crate::run::record::{Control, LabelBudget, ResultName, Stage};
-use crate::statistics::wilson;
+use crate::run::record::{Accuracy, Control, DataSplit, LabelBudget, ResultName, Stage};
+use crate::statistics::uncertainty;
 
 /// Advice that is given at most.
 const MOST: usize = 3;
@@ -26,6 +28,9 @@ const FEW_IMAGES: usize = 100_000;
 const WEAK: f64 = 0.1;
 /// Accuracy that is gained from one label budget to the next, from which more labels promise more.
 const RISING: f64 = 0.03;
+
+/// Ends of the names of runs that advice gave.
+const SUFFIXES: [&str; 3] = ["imagenet", "more-tests", "more-labels"];
 
 /// One thing to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,12 +75,13 @@ pub fn advice(run: &RunData, explanation: &Explanation) -> Vec<Advice> {
     if !run.finished() {
         return Vec::new();
     }
-    let best = best(run);
+    let used = Used::of(run);
+    let used = used.as_ref();
     let mut found: Vec<Advice> = [
         repair(run),
         weights(run),
-        more_test_images(run, explanation, best.as_ref()),
-        more_labels(run, best.as_ref()),
+        more_test_images(run, explanation),
+        more_labels(run, used),
         more_passes(run, explanation),
     ]
     .into_iter()
@@ -84,9 +90,24 @@ pub fn advice(run: &RunData, explanation: &Explanation) -> Vec<Advice> {
     found.sort_by(|a, b| b.worth.total_cmp(&a.worth));
     found.truncate(MOST);
     if found.is_empty() {
-        found.extend(use_it(run, best.as_ref()));
+        found.extend(use_it(run, used));
     }
     found
+}
+
+/// The classifier that is taken where none is named.
+struct Used {
+    name: ResultName,
+    budget: LabelBudget,
+    accuracy: Accuracy,
+}
+
+impl Used {
+    fn of(run: &RunData) -> Option<Used> {
+        let taken = taken(run)?;
+        let name = taken.kind.recorded_as(run.control());
+        Some(Used { name, budget: taken.budget, accuracy: run.accuracy(name, taken.budget)? })
+    }
 }
 
 /// The run directory as whoever made the report named it.
@@ -97,13 +118,27 @@ fn place(run: &RunData) -> String {
     }
 }
 
-/// A run beside this one.
+/// A run beside this one that is not there yet. What this one's name says of an earlier piece of advice is left out.
 fn beside(run: &RunData, what: &str) -> String {
     let path = match run.place.as_os_str().is_empty() {
         true => run.name.clone(),
         false => run.place.to_string_lossy().trim_end_matches(['/', '\\']).to_owned(),
     };
-    words::quoted(&format!("{path}-{what}"))
+    let numberless = path.trim_end_matches(|letter: char| letter.is_ascii_digit()).strip_suffix('-').unwrap_or(&path);
+    let base = SUFFIXES
+        .iter()
+        .find_map(|suffix| {
+            [path.as_str(), numberless].into_iter().find_map(|path| path.strip_suffix(suffix)?.strip_suffix('-'))
+        })
+        .unwrap_or(&path);
+    let mut name = format!("{base}-{what}");
+    for number in 2.. {
+        if name != path && !Path::new(&name).exists() {
+            break;
+        }
+        name = format!("{base}-{what}-{number}");
+    }
+    words::quoted(&name)
 }
 
 /// What the run was begun with, as it was typed; absent in runs of earlier versions.
@@ -140,6 +175,23 @@ fn data(run: &RunData) -> String {
     text
 }
 
+/// `byol run` as it was typed, for another folder.
+fn again(run: &RunData, out: &str) -> String {
+    let mut text = format!("byol run {}", data(run));
+    if let Some(record) = typed(run) {
+        let files = [("--split", &record.split), ("--weights", &record.weights)];
+        for (option, file) in files {
+            text.extend(file.iter().map(|file| format!(" {option} {}", shell_word(file))));
+        }
+        text.push_str(if record.strict { " --strict" } else { "" });
+        text.extend(record.device.iter().map(|device| format!(" --device {device}")));
+        text.extend(record.precision.iter().map(|precision| format!(" --precision {precision}")));
+        text.extend(record.threads.map(|threads| format!(" --threads {threads}")));
+    }
+    text.extend(run.hours.map(|hours| format!(" --hours {hours}")));
+    format!("{text} --out {out}")
+}
+
 /// What is wrong with the data: labels that contradict each other, test images that are trained on, files that cannot be read.
 fn repair(run: &RunData) -> Option<Advice> {
     let known = &run.summary.as_ref()?.data;
@@ -151,7 +203,7 @@ fn repair(run: &RunData) -> Option<Advice> {
         // Of a test that is trained on, no accuracy tells anything.
         worth = if images * 20 >= known.test_images as u64 { 7.0_f64 } else { 4.0 };
         texts.push(format!(
-            "{} {} of training images ({} exact), so accuracies come out too high: remove them from one of the two.",
+            "{} {} of training images ({} exact), so accuracies come out too high: remove the copies from one of the two.",
             words::plural(images, "test image"),
             if images == 1 { "is a copy" } else { "are copies" },
             found.exact,
@@ -165,9 +217,9 @@ fn repair(run: &RunData) -> Option<Advice> {
             first.images.iter().take(2).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
         let all = contradictions.len() as u64;
         texts.push(format!(
-            "{} {} there under several labels ({}), so a label {} wrong: correct it.",
+            "{} {} several labels ({}), so a label {} wrong: correct it.",
             words::plural(all, "image"),
-            if all == 1 { "is" } else { "are" },
+            if all == 1 { "has" } else { "have" },
             named.join(", "),
             if first.exact { "is" } else { "may be" },
         ));
@@ -211,51 +263,52 @@ fn weights(run: &RunData) -> Option<Advice> {
     Some(Advice {
         kind: Kind::Weights,
         text: format!(
-            "{} to learn from are few. Weights that were trained on ImageNet's 1.2 million photographs usually do better at \
-             once, and show what your own images add to them.",
+            "{} are few to learn from. Weights trained on ImageNet's 1.2 million photographs usually do better straight away, and \
+             the comparison then shows what your own images add to them. This downloads 47 MB once; without a network, put \
+             `resnet18-f37072fd.pth` into `~/.cache/byol/weights` yourself (docs/weights.md).",
             words::plural(images as u64, "image")
         ),
-        commands: vec![format!("byol run {} --weights imagenet --out {}", data(run), beside(run, "imagenet"))],
+        commands: vec![match again(run, &beside(run, "imagenet")).rsplit_once(" --out ") {
+            Some((begun, out)) => format!("{begun} --weights imagenet --out {out}"),
+            None => String::new(),
+        }],
         worth: if images < FEW_IMAGES / 10 { 6.0 } else { 3.0 },
     })
 }
 
 /// More test images: where a difference is undecided, or the accuracy itself is uncertain.
-fn more_test_images(run: &RunData, explanation: &Explanation, best: Option<&Best>) -> Option<Advice> {
+fn more_test_images(run: &RunData, explanation: &Explanation) -> Option<Advice> {
     let images = run.test_labels()?.len() as u64;
     let main = explanation.comparisons.iter().filter(|found| found.name == ResultName::ByolFinetuned);
     let undecided = main.filter(|found| found.outcome() == Some(Outcome::Undecided)).filter_map(|found| {
-        let needed = found.paired.as_ref()?.images_needed?;
+        let paired = found.paired.as_ref().filter(|paired| !paired.few())?;
+        let needed = paired.images_needed?;
         (needed > images && needed <= MOST_TEST_IMAGES).then_some((needed, found.difference()))
     });
-    let best = best?;
-    let half_width = |of: u64| {
-        let right = (best.accuracy.mean * of as f64).round() as u64;
-        wilson(right.min(of), of).map_or(1.0, |(low, high)| (high - low) / 2.0)
-    };
-    let own = half_width(images);
+    let own = uncertainty(images)?;
+    let points = |share: f64| format!("±{:.0} points", (100.0 * share).ceil());
     // A difference that takes a tenfold test is no aim; an accuracy that can be trusted is.
     let (wanted, text) = match undecided.min_by_key(|&(needed, _)| needed) {
         Some((needed, difference)) if needed <= 20 * images => (
             needed,
             format!(
-                "{} cannot tell {} from chance; some {} could.",
+                "With {} a difference of {} may be chance; it would take about {}.",
                 words::plural(images, "test image"),
                 words::size(difference),
                 words::about(needed)
             ),
         ),
         _ if own > WIDE => {
-            let wanted = (10..10_000).map(|tens| 10 * tens).find(|&of| of > images && half_width(of) <= NARROW)?;
-            let points = |share: f64| format!("{:.0} points", 100.0 * share);
+            let known = |of: u64| uncertainty(of).unwrap_or(1.0);
+            let wanted = (10..10_000).map(|tens| 10 * tens).find(|&of| of > images && known(of) <= NARROW)?;
             (
                 wanted,
                 format!(
-                    "An accuracy from {} is uncertain by {} to either side; from {} by {}.",
-                    words::plural(images, "image"),
+                    "With {} an accuracy is known to about {}; {} test images would give {}.",
+                    words::plural(images, "test image"),
                     points(own),
                     words::count(wanted),
-                    points(half_width(wanted))
+                    points(known(wanted)).trim_end_matches(" points")
                 ),
             )
         }
@@ -263,33 +316,51 @@ fn more_test_images(run: &RunData, explanation: &Explanation, best: Option<&Best
     };
     Some(Advice {
         kind: Kind::MoreTestImages,
-        text: format!(
-            "{text} Label some {} more and put them into the test: into the folder of the test images, or as lines `path,test` into \
-             byol-split.csv where the split was drawn.",
-            words::about(wanted - images)
-        ),
-        commands: vec![format!("byol run {} --out {}", data(run), beside(run, "more-tests"))],
+        text: format!("{text} Label about {} more. {} Afterwards:", words::about(wanted - images), into_the_test(run)),
+        commands: vec![again(run, &beside(run, "more-tests"))],
         worth: if own > WIDE { 5.0 } else { 3.5 },
     })
 }
 
+/// How labelled images come into the test of this run's data.
+fn into_the_test(run: &RunData) -> String {
+    let data = run.summary.as_ref().map(|summary| &summary.data);
+    let name = data.map_or("", |data| data.name.as_str());
+    let is_table = ["csv", "tsv", "json", "jsonl"].iter().any(|end| name.ends_with(&format!(".{end}")));
+    let place = match is_table {
+        true => format!("Add a row for each to `{name}`"),
+        false => "Put them with the other labelled images".to_owned(),
+    };
+    match data.and_then(|data| data.split.as_ref()) {
+        Some(DataSplit::Drawn { file }) => {
+            format!("{place}, and add a line `path,test` for each to `{}`.", file.display())
+        }
+        Some(DataSplit::Given) if is_table => format!("{place}, marked as a test image."),
+        Some(DataSplit::Given) => "Put them with the other test images.".to_owned(),
+        None => format!(
+            "{place}, as test images (where the split was drawn, a line `path,test` in `byol-split.csv` does that)."
+        ),
+    }
+}
+
 /// More labels: where accuracy still rises from budget to budget, or a class lies behind.
-fn more_labels(run: &RunData, best: Option<&Best>) -> Option<Advice> {
-    let best = best?;
+fn more_labels(run: &RunData, used: Option<&Used>) -> Option<Advice> {
+    let used = used?;
     let budgets = run.budgets();
     let (before, last) = match budgets.as_slice() {
         [.., before, last] => (Some(*before), *last),
         [last] => (None, *last),
         [] => return None,
     };
-    let now = run.accuracy(best.name, last)?.mean;
-    let gained = before.and_then(|before| Some((before, now - run.accuracy(best.name, before)?.mean)));
+    let now = run.accuracy(used.name, last)?.mean;
+    let gained = before.and_then(|before| Some((before, now - run.accuracy(used.name, before)?.mean)));
     let rising = gained.filter(|&(_, gained)| gained >= RISING);
-    let weak = weakest(run, best.name, last).filter(|&(_, accuracy)| now - accuracy >= WEAK);
+    let enough = run.test_labels().is_some_and(|labels| labels.len() >= FEW_TEST_IMAGES);
+    let weak = weakest(run, used.name, last).filter(|&(_, accuracy)| enough && now - accuracy >= WEAK);
     let mut texts = Vec::new();
     if let Some((before, gained)) = rising {
         texts.push(format!(
-            "From {} to {} accuracy rose by {}: more labels promise more.",
+            "From {} to {}, accuracy rose by {}, so more labels are likely to help.",
             words::budget(before),
             words::budget(last),
             words::size(gained)
@@ -297,7 +368,7 @@ fn more_labels(run: &RunData, best: Option<&Best>) -> Option<Advice> {
     }
     if let Some((class, accuracy)) = weak {
         texts.push(format!(
-            "The class that needs them most is {}: {} of its test images are right.",
+            "The class that needs them most is {}: {} of its test images are classified correctly.",
             run.class_name(class),
             words::percent(accuracy)
         ));
@@ -307,17 +378,17 @@ fn more_labels(run: &RunData, best: Option<&Best>) -> Option<Advice> {
     }
     let pools = run.summary.iter().flat_map(|summary| &summary.data.unlabeled);
     let pool = pools.into_iter().map(|pool| pool.name.as_str()).find(|&name| name != "train" && name != "unlabeled");
-    texts.push("The images that the classifier is least sure of teach it most.".to_owned());
+    texts.push("Begin with the images that the classifier is least sure of, which the first command lists; run the second afterwards.".to_owned());
     Some(Advice {
         kind: Kind::MoreLabels,
         text: texts.join(" "),
         commands: vec![
             format!(
-                "byol predict --from {} {} --out predictions.csv",
+                "byol predict --from {} {} --sort unsure --out predictions.csv",
                 place(run),
                 words::quoted(pool.unwrap_or("FOLDER"))
             ),
-            format!("byol run {} --out {}", data(run), beside(run, "more-labels")),
+            again(run, &beside(run, "more-labels")),
         ],
         worth: 2.0 + rising.map_or(0.0, |(_, gained)| 20.0 * gained).min(2.5),
     })
@@ -390,7 +461,7 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
     };
     let why = match few {
         true => format!(
-            "Pre-training saw {} image passes; gains begin near {}.",
+            "Pre-training made {} image passes; gains usually begin near {}.",
             words::count(found.images),
             words::count(FEW_PASSES)
         ),
@@ -399,7 +470,9 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
     let shortfall = found.images as f64 / FEW_PASSES as f64;
     Some(Advice {
         kind: Kind::MorePasses,
-        text: format!("{why} {further}."),
+        text: format!(
+            "{why} {further}. The run goes on with the data that it began with, so do this before you add images."
+        ),
         commands: vec![format!("byol run --resume {} --more-epochs {}", place(run), further.epochs)],
         worth: match (few, everywhere) {
             (true, false) => 4.5 - shortfall.min(1.0),
@@ -410,17 +483,17 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
 }
 
 /// All is well: predictions and an export.
-fn use_it(run: &RunData, best: Option<&Best>) -> Option<Advice> {
-    let best = best?;
+fn use_it(run: &RunData, used: Option<&Used>) -> Option<Advice> {
+    let used = used?;
     let name = place(run);
     Some(Advice {
         kind: Kind::Use,
         text: format!(
-            "Nothing in this run asks for more: {} with {} is right about {}. Predict new images with it, or take it to other \
-             programs.",
-            words::classifier(best.name),
-            words::budget(best.budget),
-            words::percent(best.accuracy.mean)
+            "Nothing more needs to be done: {} with {} is right about {} of the test images. Use it for new images, or export \
+             it for other programs.",
+            words::classifier(used.name),
+            words::budget(used.budget),
+            words::percent(used.accuracy.mean)
         ),
         commands: vec![
             format!("byol predict --from {name} FOLDER --out predictions.csv"),

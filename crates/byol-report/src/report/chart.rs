@@ -178,7 +178,7 @@ impl Chart {
             "width": width,
             "height": height,
             "x": { "label": self.x.label, "log": self.x.scale == Scale::Log, "whole": self.x.scale == Scale::Whole,
-                   "ticks": self.x.ticks, "range": [short(x.low), short(x.high)] },
+                   "ticks": self.x.ticks, "include": self.x.include, "range": [short(x.low), short(x.high)] },
             "y": { "label": self.y.label, "include": self.y.include },
             "reference": self.reference,
             "dodge": self.dodge,

@@ -1,6 +1,7 @@
 //! Differences between two classifiers of a run on the same test images, with what chance alone could do. Nothing here
 //! says it in words.
 
+use super::choice::{self, Candidate, Taken};
 use super::load::RunData;
 use crate::run::record::{LabelBudget, PredictionRecord, ResultName};
 use crate::statistics::Confusion;
@@ -9,12 +10,19 @@ use crate::statistics::significance::{self, BootstrapOptions, Difference, McNema
 /// A confusion matrix grows with the square of the classes.
 pub const MOST_CLASSES: usize = 2048;
 
-/// Which side of zero a 95% interval lies on.
+/// Fewer test images than this tell nothing about which classifier is better, whatever a test says.
+pub const FEW_TEST_IMAGES: usize = 20;
+/// Below it a p-value is commonly taken for more than chance.
+const SIGNIFICANT: f64 = 0.05;
+/// On fewer disagreements the percentiles of a bootstrap rest on a few values.
+const FEW_DISAGREEMENTS: usize = 10;
+
+/// Which of two classifiers is better, as far as it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Ahead,
     Behind,
-    /// The interval holds zero.
+    /// The interval holds zero, or chance does as much, or there are hardly any test images.
     Undecided,
 }
 
@@ -38,7 +46,8 @@ pub struct Comparison {
 #[derive(Clone, Debug)]
 pub struct Paired {
     pub test_images: usize,
-    /// Difference of accuracies with its 95% bootstrap interval over label draws and test images.
+    /// Difference of accuracies with its 95% interval: of one draw Tango's score interval, of several the bootstrap's over label draws
+    /// and test images, no narrower than Tango's for the draws' mean where hardly any answers differ.
     pub difference: Difference,
     /// Exact McNemar test of every draw, by draw.
     pub tests: Vec<(usize, McNemar)>,
@@ -55,15 +64,58 @@ impl Comparison {
 
     /// Absent where no interval can be given.
     pub fn outcome(&self) -> Option<Outcome> {
-        let Difference { low, high, .. } = self.paired.as_ref()?.difference;
-        Some(if low > 0.0 {
-            Outcome::Ahead
-        } else if high < 0.0 {
-            Outcome::Behind
-        } else {
-            Outcome::Undecided
+        let paired = self.paired.as_ref()?;
+        let Difference { low, high, .. } = paired.difference;
+        // A score interval may end just beside 0 where the exact test of the same few answers does not decide.
+        let by_chance = matches!(paired.tests.as_slice(), [(_, only)] if only.p_value >= SIGNIFICANT);
+        Some(match low > 0.0 || high < 0.0 {
+            true if by_chance || paired.few() => Outcome::Undecided,
+            true if low > 0.0 => Outcome::Ahead,
+            true => Outcome::Behind,
+            false => Outcome::Undecided,
         })
     }
+}
+
+impl Paired {
+    /// Whether there are too few test images to tell classifiers apart.
+    pub fn few(&self) -> bool {
+        self.test_images < FEW_TEST_IMAGES
+    }
+}
+
+/// A classifier that is better than another by more than chance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Better {
+    pub candidate: Candidate,
+    pub right: u64,
+    pub test_images: u64,
+    /// Of the exact McNemar test, times the number of classifiers that were tried (Bonferroni).
+    pub p_value: f64,
+}
+
+/// The classifier that is better than the taken one on the test images by more than chance, first label draws both: the one with the
+/// smallest p. Nothing where none is, or where there are hardly any test images.
+pub fn better(run: &RunData, taken: &Taken) -> Option<Better> {
+    let labels = run.test_labels().filter(|labels| labels.len() >= FEW_TEST_IMAGES)?;
+    let of = |kind, budget| choice::answers(&run.predictions, run.control(), (kind, budget));
+    let own = of(taken.kind, taken.budget)?;
+    let mut others = choice::candidates(run);
+    others.retain(|other| (other.kind, other.budget) != (taken.kind, taken.budget));
+    let tried = others.len() as f64;
+    let found = others.into_iter().filter_map(|candidate| {
+        let theirs = of(candidate.kind, candidate.budget)?;
+        let test = significance::mcnemar(labels, &theirs.predicted, &own.predicted).ok()?;
+        let right = labels.iter().zip(&theirs.predicted).filter(|(label, answer)| label == answer).count() as u64;
+        let p_value = (tried * test.p_value).min(1.0);
+        (test.only_a > test.only_b && p_value < SIGNIFICANT).then_some(Better {
+            candidate,
+            right,
+            test_images: labels.len() as u64,
+            p_value,
+        })
+    });
+    found.min_by(|a, b| a.p_value.total_cmp(&b.p_value))
 }
 
 /// Holds `name` against `against` over the draws that both have; nothing if there is none.
@@ -101,9 +153,27 @@ fn paired(labels: &[u16], pairs: &[(&PredictionRecord, &PredictionRecord)]) -> O
     Some(Paired {
         test_images: labels.len(),
         images_needed: significance::images_needed(share(|test| test.only_a), share(|test| test.only_b)),
+        difference: interval(&a, &b, &tests)?,
         tests,
-        difference: significance::difference(&a, &b, &BootstrapOptions::default()).ok()?,
     })
+}
+
+/// The difference with its interval, see [`Paired::difference`].
+fn interval(a: &[Vec<bool>], b: &[Vec<bool>], tests: &[(usize, McNemar)]) -> Option<Difference> {
+    let images = a.first()?.len();
+    if let [(_, only)] = tests {
+        return significance::paired_difference(only.only_a, only.only_b, images).ok();
+    }
+    let drawn = significance::difference(a, b, &BootstrapOptions::default()).ok()?;
+    let differs = |image: &usize| a.iter().zip(b).any(|(a, b)| a[*image] != b[*image]);
+    if (0..images).filter(differs).count() >= FEW_DISAGREEMENTS {
+        return Some(drawn);
+    }
+    let mean = |only: fn(&McNemar) -> usize| {
+        (tests.iter().map(|(_, test)| only(test)).sum::<usize>() as f64 / tests.len() as f64).round() as usize
+    };
+    let score = significance::paired_difference(mean(|test| test.only_a), mean(|test| test.only_b), images).ok()?;
+    Some(Difference { mean: drawn.mean, low: drawn.low.min(score.low), high: drawn.high.max(score.high) })
 }
 
 /// What the summary's accuracies alone tell.
@@ -164,6 +234,68 @@ mod tests {
             .expect("the summary has both");
         assert!((found.difference() - 0.1).abs() < 1e-12);
         assert_eq!(found.outcome(), None);
+    }
+
+    /// A run of one label draw in which the two trained classifiers got these images right.
+    fn two(images: usize, fine_tuned: std::ops::Range<usize>, baseline: std::ops::Range<usize>) -> Run {
+        let mut run =
+            Run::with_accuracies(&[(ResultName::Supervised, 0.5, 0.5), (ResultName::ByolFinetuned, 0.5, 0.5)]);
+        run.set_labels(vec![0; images]);
+        run.predictions.retain(|record| record.labels_per_class == LabelBudget::All);
+        for record in &mut run.predictions {
+            let right = if record.name == ResultName::Supervised { &baseline } else { &fine_tuned };
+            record.predicted = (0..images).map(|image| u16::from(!right.contains(&image))).collect();
+            record.test_accuracy = right.len() as f64 / images as f64;
+        }
+        run
+    }
+
+    fn compared(run: &Run) -> (Difference, Outcome) {
+        let found = compare(&run.data(), ResultName::ByolFinetuned, ResultName::Supervised, LabelBudget::All);
+        let found = found.expect("both are there");
+        (found.paired.clone().expect("labels and predictions").difference, found.outcome().expect("an interval"))
+    }
+
+    #[test]
+    fn few_images_promise_no_certainty() {
+        // No disagreement on two images: 3.841459 / 5.841459 to either side.
+        let (difference, outcome) = compared(&two(2, 0..1, 0..1));
+        assert!((difference.high - 0.65762).abs() < 1e-5 && (difference.low + 0.65762).abs() < 1e-5, "{difference:?}");
+        assert_eq!(outcome, Outcome::Undecided);
+        // Three draws that agree wholly on ten images: 3.841459 / 13.841459.
+        let mut run = two(10, 0..5, 0..5);
+        let again: Vec<_> =
+            run.predictions.iter().map(|record| PredictionRecord { draw: 1, ..record.clone() }).collect();
+        run.predictions.extend(again);
+        let (difference, _) = compared(&run);
+        assert!((difference.high - 0.27753).abs() < 1e-5 && difference.low < -0.27, "{difference:?}");
+        // All of 19 images apart would be significant; of 20 it is.
+        assert_eq!(compared(&two(19, 0..19, 0..0)).1, Outcome::Undecided);
+        assert_eq!(compared(&two(20, 0..20, 0..0)).1, Outcome::Ahead);
+        // The interval of 5 against 0 of 25 ends above 0, and the exact test gives 0.0625.
+        let (difference, outcome) = compared(&two(25, 0..15, 0..10));
+        assert!(difference.low > 0.0 && outcome == Outcome::Undecided, "{difference:?}");
+    }
+
+    #[test]
+    fn another_classifier_is_named_where_it_is_better_by_more_than_chance() {
+        let better_of = |run: &Run| {
+            let data = run.data();
+            better(&data, &choice::taken(&data).expect("there are results"))
+        };
+        // 6 images alone against none: p = 0.03125.
+        let found = better_of(&two(30, 0..10, 0..16)).expect("it is better");
+        assert_eq!((found.candidate.kind.name(), found.right, found.test_images), ("baseline", 16, 30));
+        assert!((found.p_value - 0.03125).abs() < 1e-12, "{found:?}");
+        assert_eq!(better_of(&two(30, 0..10, 0..15)), None, "five against none are chance");
+        assert_eq!(better_of(&two(19, 0..5, 0..19)), None, "too few images");
+        // Three were tried: 3 x 0.03125 is not below 0.05.
+        let mut run = two(30, 0..10, 0..16);
+        for name in [ResultName::ByolLinear, ResultName::ByolKnn] {
+            let own = run.predictions[0].clone();
+            run.predictions.push(PredictionRecord { name, predicted: vec![1; 30], test_accuracy: 0.0, ..own });
+        }
+        assert_eq!(better_of(&run), None);
     }
 
     #[test]

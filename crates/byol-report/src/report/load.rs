@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::ReportError;
+use super::choice::{self, ClassifierKind};
 use crate::run::RunDirectory;
 use crate::run::command::CommandRecord;
 use crate::run::record::{
@@ -47,6 +48,10 @@ pub struct RunData {
     pub test_images: Option<TestImages>,
     /// What the run was asked for; absent in runs of earlier versions.
     pub command: Option<CommandRecord>,
+    /// How classifiers did on labels that were held out of their training, where some were; first label draws.
+    pub validations: Vec<(ClassifierKind, LabelBudget, f64)>,
+    /// The hours that were asked for.
+    pub hours: Option<f64>,
     /// What was odd about the directory, one sentence each.
     pub notes: Vec<String>,
 }
@@ -108,6 +113,8 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     });
     // A record of another version tells nothing here.
     data.command = RunDirectory::existing(run).ok().and_then(|run| run.command().ok()).flatten();
+    data.hours = RunDirectory::existing(run).ok().and_then(|run| run.plan().ok()).flatten().and_then(|plan| plan.hours);
+    data.validations = validations(run, &data);
     data.check_predictions();
     data.read_test_images(&run.join("test-images.json"))?;
     data.read_gallery(&run.join("gallery"))?;
@@ -117,6 +124,13 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
         data.notes.push(UNFINISHED.to_owned());
     }
     Ok(data)
+}
+
+/// What is known of held-out labels.
+fn validations(run: &Path, data: &RunData) -> Vec<(ClassifierKind, LabelBudget, f64)> {
+    let all = data.budgets().into_iter().flat_map(|budget| ClassifierKind::ALL.map(|kind| (kind, budget)));
+    all.filter_map(|(kind, budget)| Some((kind, budget, choice::validation(run, kind, budget, &data.metrics)?)))
+        .collect()
 }
 
 impl RunData {

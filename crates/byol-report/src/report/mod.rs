@@ -3,12 +3,13 @@
 
 pub mod ablation;
 pub mod advice;
-pub mod best;
 mod chart;
+pub mod choice;
 pub mod compare;
 pub mod explain;
 pub mod html;
 mod load;
+pub mod mistakes;
 pub mod table;
 pub mod words;
 

@@ -42,7 +42,7 @@ fn of_run(run: &RunData) -> String {
         text.push_str("No classifier has been evaluated on the test images.\n");
     } else {
         text.push_str(&aligned(&rows(run, &budgets), 2));
-        text.push_str("\nTest accuracy in percent: mean ± sample standard deviation over label draws.\n");
+        text.push_str(&format!("\n{}\n", accuracies_are(run)));
     }
     text.push('\n');
     text.push_str(&pretraining(run));
@@ -51,6 +51,21 @@ fn of_run(run: &RunData) -> String {
         text.push_str(&format!("\nNote: {note}.\n"));
     }
     text
+}
+
+/// What the table's numbers are.
+pub(super) fn accuracies_are(run: &RunData) -> &'static str {
+    let several = run.budgets().into_iter().any(|budget| {
+        run.control()
+            .results()
+            .into_iter()
+            .filter_map(|name| run.accuracy(name, budget))
+            .any(|found| found.std.is_some())
+    });
+    match several {
+        true => "Test accuracy in percent; where there are several label draws, mean ± sample standard deviation.",
+        false => "Test accuracy in percent.",
+    }
 }
 
 /// The table's cells, its head first.
@@ -164,7 +179,7 @@ mod tests {
 | Random encoder, k-NN   | random           |          33.0 ± 1.0 |       40.0 |
 | Label draws            |                  |                   3 |          1 |
 
-Test accuracy in percent: mean ± sample standard deviation over label draws.
+Test accuracy in percent; where there are several label draws, mean ± sample standard deviation.
 
 Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420.
 ";

@@ -286,6 +286,7 @@ fn summary(test_labels: Vec<u16>) -> Summary {
             skipped: 2,
             test_labels,
             findings: Findings::default(),
+            split: None,
         },
         seed: 7,
         results: Vec::new(),

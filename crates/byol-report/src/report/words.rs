@@ -1,6 +1,7 @@
 //! Names and numbers as people read them. Nothing here decides what is said.
 
 use crate::run::record::{LabelBudget, ResultName};
+use crate::statistics::wilson;
 
 /// The name that `summary.json` uses.
 pub fn key(name: ResultName) -> &'static str {
@@ -81,9 +82,26 @@ pub fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
-/// A share of 1 as `61%`.
-pub fn whole_percent(share: f64) -> String {
-    format!("{:.0}%", 100.0 * share)
+/// `12 of 25 test images (48.0%; 95% interval 30.0% to 66.5%)`, after Wilson; nothing where there are none.
+pub fn right_of(right: u64, images: u64) -> Option<String> {
+    let (low, high) = wilson(right, images).ok()?;
+    Some(format!(
+        "{} of {} ({}; 95% interval {} to {})",
+        count(right),
+        plural(images, "test image"),
+        percent(right as f64 / images as f64),
+        percent(low),
+        percent(high)
+    ))
+}
+
+/// That answers are no better than guesses, where the interval of their accuracy holds what guessing gives or lies below it.
+pub fn guessing(right: u64, images: u64, classes: usize) -> Option<String> {
+    let chance = 1.0 / classes.max(1) as f64;
+    let (low, _) = wilson(right, images).ok()?;
+    (low <= chance).then(|| {
+        format!("that is no better than guessing so far: guessing among {classes} classes gives {}", percent(chance))
+    })
 }
 
 /// A number that is an estimate, rounded up to two digits: `300`, `1,300`.
@@ -187,6 +205,16 @@ pub fn uncapital(sentence: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_accuracy_has_its_interval_and_is_held_against_guessing() {
+        assert_eq!(right_of(12, 25).as_deref(), Some("12 of 25 test images (48.0%; 95% interval 30.0% to 66.5%)"));
+        assert_eq!(right_of(1, 1).as_deref(), Some("1 of 1 test image (100.0%; 95% interval 20.7% to 100.0%)"));
+        assert_eq!(right_of(0, 0), None);
+        // 6 of 25: 11.5% to 43.4%, and five classes are guessed in 20%.
+        assert!(guessing(6, 25, 5).is_some_and(|text| text.ends_with("guessing among 5 classes gives 20.0%")));
+        assert_eq!(guessing(12, 25, 5), None);
+    }
 
     #[test]
     fn numbers_read_well() {

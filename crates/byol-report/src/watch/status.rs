@@ -63,7 +63,7 @@ fn look(run: &Path) -> (State, String) {
         .filter_map(|name| std::fs::metadata(run.join(name)).ok()?.modified().ok())
         .max();
     let Some(written) = written else {
-        return (State::Waiting, "has not begun".to_owned());
+        return (State::Waiting, "has not started yet".to_owned());
     };
     let ago = SystemTime::now().duration_since(written).unwrap_or_default();
     let last = last_record(run);

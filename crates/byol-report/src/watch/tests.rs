@@ -52,7 +52,7 @@ fn a_run_is_awaited_followed_and_seen_to_end() {
         assert_eq!(first["runs"][0]["state"], "waiting", "{first}");
         let (head, page) = get(address, "/");
         assert!(
-            head.starts_with("HTTP/1.1 200") && page.contains("made-up") && page.contains("has not begun"),
+            head.starts_with("HTTP/1.1 200") && page.contains("made-up") && page.contains("has not started yet"),
             "{page}"
         );
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::health::{Health, Spread};
+pub use crate::data::DataSplit;
 use crate::data::{Findings, Fingerprints};
 pub use crate::stage::{Control, LabelBudget, Stage};
 
@@ -236,6 +237,9 @@ pub struct DataRecord {
     /// What was found in the data: copies, contradicting labels, unreadable files.
     #[serde(default, skip_serializing_if = "Findings::is_empty")]
     pub findings: Findings,
+    /// Where the division into training and test images comes from; absent in runs of before it was recorded, and without a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<DataSplit>,
 }
 
 impl DataRecord {

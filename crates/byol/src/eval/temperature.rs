@@ -10,6 +10,10 @@ use super::metrics::Predictions;
 /// Bins of the calibration error: those of Guo et al. 2017, section 5.
 const BINS: usize = 15;
 
+/// Labelled images from which on a temperature is used. Of 100, how often an answer is right is known within 10 points; one that was chosen
+/// on fewer may make probabilities worse than the network's own, so it is not used at all.
+pub const ENOUGH_IMAGES: usize = 100;
+
 /// What logits are divided by, above 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

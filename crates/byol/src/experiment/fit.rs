@@ -92,7 +92,8 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) ->
         ));
     }
     let settings = &experiment.pretrain;
-    let per_epoch = (images / settings.batch_size.max(1) * settings.batch_size) as u64;
+    let steps = images / settings.batch_size.max(1);
+    let per_epoch = (steps * settings.batch_size) as u64;
     let passes = per_epoch * settings.epochs as u64;
     let begins_anew = experiment.initial_weights.is_empty();
     if begins_anew && per_epoch > 0 && passes < FEW_PASSES {
@@ -109,10 +110,12 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) ->
             None => format!("--set pretrain.epochs={} reaches that", FEW_PASSES.div_ceil(per_epoch)),
         };
         warnings.push(format!(
-            "{} epochs of {} images are {} passes; gains begin near {}: {remedy}; --weights imagenet begins with an \
-             encoder that has learned already",
-            words::count(settings.epochs as u64),
-            words::count(per_epoch),
+            "{} of {} ({} each, of {} images) are {} image passes; gains usually begin near {}: {remedy}; \
+             --weights imagenet begins with an encoder that has already learned",
+            words::plural(settings.epochs as u64, "epoch"),
+            words::plural(steps as u64, "step"),
+            words::plural(settings.batch_size as u64, "image"),
+            words::count(images as u64),
             words::count(passes),
             words::count(FEW_PASSES),
         ));
@@ -166,7 +169,7 @@ mod tests {
         // 160 images are two full batches of 64.
         experiment.pretrain.epochs = 50;
         let [few] = &warnings(&experiment, &data, None)[..] else { panic!("one warning") };
-        assert!(few.starts_with("50 epochs of 128 images are 6,400 passes; gains begin near 200,000"), "{few}");
+        assert!(few.starts_with("50 epochs of 2 steps (64 images each, of 160 images) are 6,400 image passes; gains usually begin near 200,000"), "{few}");
         assert!(few.contains("--set pretrain.epochs=1563 reaches that"), "{few}");
         let rates = Rates { pretrain: 10.0, step_seconds: 1.0, image_seconds: 0.0, evaluate: 1.0, linear_seconds: 0.0 };
         let plan = Plan { hours: Some(0.2), chosen: Vec::new(), rates, steps: Vec::new(), others: None };

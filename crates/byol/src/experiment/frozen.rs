@@ -16,7 +16,7 @@ use crate::eval::knn::{KnnOptions, bank, knn_votes, leave_one_out};
 use crate::eval::linear::sgd::{SgdOptions, fit_sgd};
 use crate::eval::linear::{LinearModel, LinearOptions, fit_linear};
 use crate::eval::metrics::Predictions;
-use crate::eval::temperature::{Labelled, Temperature};
+use crate::eval::temperature::{ENOUGH_IMAGES, Labelled, Temperature};
 use crate::eval::{EvalError, Features};
 use crate::loader::ViewKind;
 use crate::run::record::HeadKind;
@@ -235,8 +235,10 @@ impl Answers {
         let classes = logits.size()[1] as usize;
         let predictions = Predictions::new(logits, labels)?;
         let logits = Vec::<f32>::try_from(logits.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1))?;
-        // A classifier that is always right, or knows nothing, has no temperature.
-        let temperature = Temperature::fit(Labelled { logits: &logits, labels, classes }).ok();
+        // A classifier that is always right, or knows nothing, has no temperature; of few images it would mean nothing.
+        let enough = labels.len() >= ENOUGH_IMAGES;
+        let temperature =
+            enough.then(|| Temperature::fit(Labelled { logits: &logits, labels, classes }).ok()).flatten();
         let probabilities = match temperature {
             Some(temperature) => rounded(predictions.confidences(temperature.0)),
             None => self.probabilities,

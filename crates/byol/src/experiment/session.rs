@@ -388,6 +388,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 skipped: data.skipped,
                 test_labels: data.test.as_ref().map_or_else(Vec::new, |test| test.labels.clone()),
                 findings: data.findings.clone(),
+                split: data.test.is_some().then(|| data.split.clone()),
             },
             seed: self.context.experiment.seed,
             results,

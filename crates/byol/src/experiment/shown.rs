@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::ImageSource;
-use crate::report::best::{MISTAKES, answers_of_best, mistakes};
+use crate::report::mistakes::{MISTAKES, mistakes};
 use crate::run::record::{LabelBudget, PredictionRecord, ResultName, TestImages};
 
 /// Thumbnails of test images in a run directory, at most.
@@ -39,13 +39,18 @@ pub(super) fn on_map(images: usize) -> Vec<usize> {
     (0..count).map(|place| place * images / count).collect()
 }
 
-/// The test images that get a thumbnail: those on the map, the surest mistakes of the best classifier, then of every cell of the confusion matrices one after the other, up
+/// The test images that get a thumbnail: those on the map, the surest mistakes of the classifier that is taken
+/// (`taken`), then of every cell of the confusion matrices one after the other, up
 /// to twelve each, while there is room.
-pub(super) fn with_pictures(labels: &[u16], predictions: &[PredictionRecord]) -> Vec<usize> {
+pub(super) fn with_pictures(
+    labels: &[u16],
+    predictions: &[PredictionRecord],
+    taken: Option<&PredictionRecord>,
+) -> Vec<usize> {
     let mut chosen: BTreeSet<usize> = on_map(labels.len()).into_iter().collect();
-    if let Some(best) = answers_of_best(predictions) {
+    if let Some(taken) = taken {
         let room = MOST_PICTURES.saturating_sub(chosen.len()).min(MISTAKES);
-        chosen.extend(mistakes(best, labels).into_iter().take(room));
+        chosen.extend(mistakes(taken, labels).into_iter().take(room));
     }
     let mut cells: BTreeMap<(ResultName, LabelBudget, u16, u16), BTreeSet<usize>> = BTreeMap::new();
     for record in predictions {
@@ -76,7 +81,7 @@ mod tests {
     #[test]
     fn all_of_few_and_a_bounded_choice_of_many() {
         assert_eq!(on_map(5), [0, 1, 2, 3, 4]);
-        assert_eq!(with_pictures(&[0; 5], &[]).len(), 5);
+        assert_eq!(with_pictures(&[0; 5], &[], None).len(), 5);
         let labels: Vec<u16> = (0..9000).map(|image| image % 10).collect();
         let record = |name, shift: usize| PredictionRecord {
             name,
@@ -93,13 +98,13 @@ mod tests {
             chosen: None,
         };
         let records = [record(ResultName::Supervised, 0), record(ResultName::ByolFinetuned, 1)];
-        let chosen = with_pictures(&labels, &records);
+        let chosen = with_pictures(&labels, &records, Some(&records[1]));
         assert!(chosen.len() > 1500 && chosen.len() <= MOST_PICTURES, "{}", chosen.len());
         for record in &records {
             let cell = |image: &&usize| labels[**image] == 3 && record.predicted[**image] == 7;
             assert!(chosen.iter().filter(cell).count() >= PER_CELL);
         }
-        let surest = mistakes(answers_of_best(&records).unwrap(), &labels);
+        let surest = mistakes(&records[1], &labels);
         assert!(surest[..MISTAKES].iter().all(|image| chosen.contains(image)));
         assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
     }

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::facts::{Measured, encoder_name, kind, stem_name};
+use super::facts::{encoder_name, kind, stem_name};
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESENTATION};
 use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
 use crate::inference::predictions::closed_set;
+use crate::report::words;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 
@@ -22,7 +23,7 @@ pub(super) fn write(export: &Export) -> Result<String, ExportError> {
     network_section(&mut card, network);
     data_section(&mut card, network);
     training_section(&mut card, network);
-    accuracy_section(&mut card, export)?;
+    accuracy_section(&mut card, export);
     card.heading("Licence");
     card.line(&licence(network));
     card.heading("In Python");
@@ -112,7 +113,7 @@ fn network_section(card: &mut Card, network: &Network) {
     card.table(&[
         ("kind", kind(network).to_owned()),
         ("architecture", architecture(network)),
-        ("parameters", network.weights().layout().parameter_count().to_string()),
+        ("parameters", words::count(network.weights().layout().parameter_count() as u64)),
         ("image", format!("{0} x {0} pixels, red, green, blue", experiment.image_size)),
         ("mean (0-1, red, green, blue)", numbers(&experiment.mean)),
         ("standard deviation (likewise)", numbers(&experiment.deviation)),
@@ -133,18 +134,29 @@ fn data_section(card: &mut Card, network: &Network) {
     let mut rows = vec![
         ("data set", data.name.clone()),
         ("fingerprint", format!("`{}`", data.fingerprint)),
-        ("training images with labels", data.train_images.to_string()),
-        ("test images", data.test_images.to_string()),
+        ("training images with labels", words::count(data.train_images as u64)),
+        ("test images", words::count(data.test_images as u64)),
     ];
     if network.origin().stage != Stage::Supervised && !data.unlabeled.is_empty() {
-        let pools: Vec<String> =
-            data.unlabeled.iter().map(|pool| format!("{} of {}", pool.images, shown(&pool.name))).collect();
-        rows.push(("images that pre-training could use", pools.join(", ")));
+        let pools: Vec<String> = data
+            .unlabeled
+            .iter()
+            .map(|pool| format!("{} of {}", words::count(pool.images as u64), pool_words(&pool.name)))
+            .collect();
+        rows.push(("images for pre-training", pools.join(", ")));
     }
     if data.skipped > 0 {
-        rows.push(("files left out because they could not be read", data.skipped.to_string()));
+        rows.push(("files that could not be read", words::count(data.skipped as u64)));
     }
     card.table(&rows);
+}
+
+/// The labelled training images are a pool too, by the name `train`.
+fn pool_words(pool: &str) -> String {
+    match pool {
+        "train" => "the labelled training images".to_owned(),
+        other => shown(other),
+    }
 }
 
 /// A pool's name without the folders that lead to it, which are nobody else's business.
@@ -152,11 +164,19 @@ fn shown(pool: &str) -> String {
     Path::new(pool).file_name().map_or_else(|| pool.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+/// The preset, unless settings were chosen for the time instead.
+fn preset(network: &Network) -> String {
+    match network.origin().planned {
+        true => "none (chosen for the time)".to_owned(),
+        false => network.experiment().preset.clone(),
+    }
+}
+
 fn training_section(card: &mut Card, network: &Network) {
     let experiment = network.experiment();
     let origin = network.origin();
     card.heading("Training");
-    let mut rows = vec![("preset", experiment.preset.clone()), ("seed", experiment.seed.to_string())];
+    let mut rows = vec![("preset", preset(network)), ("seed", experiment.seed.to_string())];
     if let (Some(HeadKind::Knn), Network::Knn(knn)) = (origin.head, network) {
         rows.push(("neighbours that vote", knn.bank.neighbors.to_string()));
         rows.push(("weight of a vote", format!("exp(cosine similarity / {})", knn.bank.temperature)));
@@ -164,7 +184,10 @@ fn training_section(card: &mut Card, network: &Network) {
     if origin.stage == Stage::Pretrain {
         let settings = &experiment.pretrain;
         rows.extend([
-            ("pre-training", format!("{} epochs, batch size {}", settings.epochs, settings.batch_size)),
+            (
+                "pre-training",
+                format!("{}, batch size {}", words::plural(settings.epochs as u64, "epoch"), settings.batch_size),
+            ),
             (
                 "optimiser",
                 format!(
@@ -183,12 +206,21 @@ fn training_section(card: &mut Card, network: &Network) {
         };
         rows.extend(supervised(name, settings));
     }
-    rows.push(("steps of the last stage", origin.step.to_string()));
+    rows.push(("steps of the last stage", words::count(origin.step as u64)));
     if let Some(pretrain) = &origin.pretrain {
-        rows.push(("pre-training done", format!("{} epochs, {} image passes", pretrain.epochs, pretrain.images)));
+        rows.push((
+            "pre-training done",
+            format!(
+                "{}, {} image passes",
+                words::plural(pretrain.epochs as u64, "epoch"),
+                words::count(pretrain.images)
+            ),
+        ));
     }
     if let Some(budget) = origin.labels_per_class {
-        let used = origin.test.map_or_else(String::new, |test| format!(" ({} labelled images)", test.labels_used));
+        let used = origin.test.map_or_else(String::new, |test| {
+            format!(" ({})", words::plural(test.labels_used as u64, "labelled image"))
+        });
         rows.push(("labels per class", format!("{}{used}", budget_words(budget))));
     }
     if !experiment.faults.is_empty() {
@@ -211,8 +243,10 @@ fn supervised(name: &'static str, settings: &Supervised) -> Vec<(&'static str, S
         settings.weight_decay
     );
     let length = format!(
-        "{} epochs or {} steps, whichever is more, batch size {}",
-        settings.epochs, settings.minimum_steps, settings.batch_size
+        "{} or {}, whichever is more, batch size {}",
+        words::plural(settings.epochs as u64, "epoch"),
+        words::plural(settings.minimum_steps as u64, "step"),
+        settings.batch_size
     );
     vec![(name, length), ("optimiser", optimiser), ("training images", pictures.to_owned())]
 }
@@ -231,41 +265,37 @@ fn budget_words(budget: LabelBudget) -> String {
     }
 }
 
-fn accuracy_section(card: &mut Card, export: &Export) -> Result<(), ExportError> {
+fn accuracy_section(card: &mut Card, export: &Export) {
     let network = export.network;
     card.heading("Accuracy");
-    match (network.classifies(), network.origin().test) {
-        (true, Some(test)) => {
-            let Measured { accuracy, interval: (low, high) } = Measured::of(test)?;
+    let answers = network.origin().test.and_then(|test| Some((test, words::right_of(test.right, test.total)?)));
+    match (network.classifies(), answers) {
+        (true, Some((test, right))) => {
             card.line(&format!(
-                "{:.1} % of {} test images ({} right); 95 % interval {:.1} to {:.1} % (Wilson). It speaks of images like \
-                 those of the test split, and nothing that changes an answer was chosen by them.",
-                100.0 * accuracy, test.total, test.right, 100.0 * low, 100.0 * high
+                "Right about {right}, after Wilson. This holds for images like those of the test split; nothing about this classifier \
+                 was chosen by their labels."
             ));
+            if let Some(text) = words::guessing(test.right, test.total, network.class_names().len()) {
+                card.line(&format!("**{}.**", words::capital(&text)));
+            }
         }
         (true, None) => card.line("Not measured: the run has recorded no answers for test images."),
         (false, _) => card.line("An encoder has none of its own; a classifier on it must be fitted and judged."),
     }
     if network.classifies() {
-        let closed = closed_set(network.class_names().len());
-        card.line(&format!("E{}. {AGREEMENT}", closed.trim_start_matches('e')));
-    }
-    if let (true, Some(in_use)) = (network.classifies(), export.calibration) {
-        let where_ = match export.format {
-            Format::Onnx => "The graph's probabilities are these",
-            Format::Safetensors => "The network gives logits: divide them by it",
+        card.line(&format!("{}. {AGREEMENT}", words::capital(&closed_set(network.class_names().len()))));
+        let how = match (export.calibration.in_use(), export.format) {
+            (None, _) => String::new(),
+            (Some(_), Format::Onnx) => {
+                " The graph's probabilities are calibrated in this way (arXiv 1706.04599).".to_owned()
+            }
+            (Some(in_use), Format::Safetensors) => format!(
+                " The network gives logits: divide them by {:.4} before the softmax (arXiv 1706.04599).",
+                in_use.temperature.0
+            ),
         };
-        let worth = match in_use.is_calibrated() {
-            true => "calibrates them",
-            false => "is of too few images to call them calibrated",
-        };
-        card.line(&format!(
-            "`byol predict` gives the softmax of the logits divided by {:.4}, a temperature chosen on {} labelled images that \
-             trained nothing (arXiv 1706.04599), which {worth}. {where_}.",
-            in_use.temperature.0, in_use.images
-        ));
+        card.line(&format!("{}.{how}", words::capital(&export.calibration.sentence())));
     }
-    Ok(())
 }
 
 /// How near the answers are to those of `byol predict`; the tests of exports hold them to it.
@@ -279,11 +309,11 @@ fn licence(network: &Network) -> String {
         Some("stl10") => {
             "STL-10's images were taken from ImageNet, which is for non-commercial research and education."
         }
-        _ => "It was trained on images of its user's.",
+        _ => "It was trained on the images of whoever ran the training.",
     };
     format!(
-        "byol is under MIT or Apache-2.0, which says nothing of these weights. How they may be used depends on the terms \
-         of the images that they were trained on. {terms} Whoever passes them on should write the terms here."
+        "byol is under MIT or Apache-2.0, which says nothing about these weights. How they may be used depends on the terms \
+         of the images that they were trained on. {terms} If you pass them on, write the terms here."
     )
 }
 

@@ -45,7 +45,7 @@ pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, Expo
         facts.push(("test_accuracy_interval", list(&[low, high])));
         facts.push(("test_images", test.total.to_string()));
     }
-    if let (true, Some(in_use)) = (network.classifies(), export.calibration) {
+    if let (true, Some(in_use)) = (network.classifies(), export.calibration.in_use()) {
         facts.push(("temperature", in_use.temperature.0.to_string()));
         facts.push(("temperature_images", in_use.images.to_string()));
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Experiment;
 use crate::eval::EvalError;
 use crate::files::PARTIAL;
-use crate::inference::calibration::InUse;
+use crate::inference::calibration::Calibration;
 use crate::model::classifier::ClassifierHead;
 use crate::model::{ResNetConfig, Weights};
 use crate::trained::classifiers::{AnyClassifier, TrainedKnn};
@@ -144,7 +144,7 @@ pub struct Export<'a> {
     /// Of an ONNX graph.
     pub input: GraphInput,
     /// The temperature of a classifier's probabilities, where there is one.
-    pub calibration: Option<&'a InUse>,
+    pub calibration: &'a Calibration,
     pub overwrite: Overwrite,
 }
 

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::InferenceError;
+pub use crate::eval::temperature::ENOUGH_IMAGES;
 use crate::eval::temperature::{CalibrationError, Labelled, Temperature};
 use crate::files::write_atomically;
+use crate::report::words::plural;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 use crate::trained::model::Origin;
@@ -71,9 +73,17 @@ impl Record {
     }
 }
 
-/// Labelled images from which on probabilities are called calibrated. Of 100, how often an answer is right is known within
-/// 10 points; a temperature of fewer is used, because it is better than none, but promises nothing.
-pub const ENOUGH_IMAGES: usize = 100;
+/// What a classifier's probabilities are made with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Calibration {
+    /// A temperature of images that are enough.
+    Scaled(InUse),
+    /// As the network gives them: there are too few labelled images to choose a temperature on.
+    TooFew { images: usize, source: Source },
+    /// As the network gives them: nothing is known.
+    #[default]
+    Unknown,
+}
 
 /// The temperature that a classifier's probabilities are made with.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,49 +103,80 @@ pub enum Source {
     Folder(String),
 }
 
-impl InUse {
-    /// Whether it was chosen on enough images for its probabilities to be taken at their word.
-    pub fn is_calibrated(&self) -> bool {
-        self.images >= ENOUGH_IMAGES
+impl Source {
+    fn words(&self, images: usize) -> String {
+        match self {
+            Source::Test => format!("the run's {}", plural(images as u64, "test image")),
+            Source::Folder(folder) => format!("{} of {folder}", plural(images as u64, "image")),
+        }
+    }
+}
+
+impl Calibration {
+    fn of(known: InUse) -> Calibration {
+        match known.images >= ENOUGH_IMAGES {
+            true => Calibration::Scaled(known),
+            false => Calibration::TooFew { images: known.images, source: known.source },
+        }
+    }
+
+    /// The temperature in use, where there is one.
+    pub fn in_use(&self) -> Option<&InUse> {
+        match self {
+            Calibration::Scaled(in_use) => Some(in_use),
+            Calibration::TooFew { .. } | Calibration::Unknown => None,
+        }
+    }
+
+    /// What logits are divided by.
+    pub fn temperature(&self) -> Temperature {
+        self.in_use().map_or_else(Temperature::default, |in_use| in_use.temperature)
     }
 
     /// What the images were, and what follows from their number.
     pub fn sentence(&self) -> String {
-        let InUse { temperature: Temperature(temperature), images, source } = self;
-        let pictures = if *images == 1 { "image" } else { "images" };
-        let on = match source {
-            Source::Test => format!("the run's {images} test {pictures}"),
-            Source::Folder(folder) => format!("{images} {pictures} of {folder}"),
-        };
-        match self.is_calibrated() {
-            true => format!("the probabilities are calibrated on {on}: temperature {temperature:.3}"),
-            false => format!(
-                "the probabilities are scaled by a temperature of {on} ({temperature:.3}), too few to call them calibrated: \
-                 {ENOUGH_IMAGES} are needed; --calibrate-on DIR takes more"
+        match self {
+            Calibration::Scaled(InUse { temperature: Temperature(temperature), images, source }) => {
+                format!("the probabilities are calibrated on {}: temperature {temperature:.3}", source.words(*images))
+            }
+            Calibration::TooFew { images, source } => {
+                let them = if *images == 1 { "is" } else { "are" };
+                format!(
+                    "the probabilities are the network's own, not calibrated: {} {them} too few ({ENOUGH_IMAGES} are needed; \
+                     --calibrate-on DIR takes others)",
+                    source.words(*images)
+                )
+            }
+            Calibration::Unknown => format!(
+                "the probabilities are the network's own, not calibrated; --calibrate-on DIR does that with at least {ENOUGH_IMAGES} \
+                 labelled images that trained nothing"
             ),
         }
     }
 }
 
-impl From<&Record> for InUse {
-    fn from(record: &Record) -> InUse {
-        let source = Source::Folder(record.source.clone());
-        InUse { temperature: record.temperature, images: record.images, source }
-    }
-}
-
-/// The temperature of the classifier that came from `origin`: the one that `run` keeps for it, else that of the run's test
-/// images, else none.
+/// The calibration of the classifier that came from `origin`: the one that `run` keeps for it, else that of the run's test
+/// images.
 ///
 /// # Errors
 /// As [`read`].
-pub fn in_use(run: &Path, origin: &Origin) -> Result<Option<InUse>, InferenceError> {
+pub fn of(run: &Path, origin: &Origin) -> Result<Calibration, InferenceError> {
     let owner = Owner::of(origin);
-    if let Some(record) = read(run)?.iter().find(|record| record.owner == owner) {
-        return Ok(Some(record.into()));
-    }
-    let own = origin.test.and_then(|test| Some((test.temperature?, test.total as usize)));
-    Ok(own.map(|(temperature, images)| InUse { temperature, images, source: Source::Test }))
+    let kept = read(run)?.into_iter().find(|record| record.owner == owner).map(|record| {
+        let source = Source::Folder(record.source);
+        Calibration::of(InUse { temperature: record.temperature, images: record.images, source })
+    });
+    let own = origin.test.and_then(|test| {
+        let images = test.total as usize;
+        match test.temperature {
+            Some(temperature) => Some(Calibration::of(InUse { temperature, images, source: Source::Test })),
+            None => (images < ENOUGH_IMAGES).then_some(Calibration::TooFew { images, source: Source::Test }),
+        }
+    });
+    // One of enough images first.
+    let mut known = kept.into_iter().chain(own);
+    let first = known.next().unwrap_or_default();
+    Ok(if first.in_use().is_some() { first } else { known.find(|other| other.in_use().is_some()).unwrap_or(first) })
 }
 
 /// The run directory that `from` names, or that a checkpoint lies in.
@@ -191,15 +232,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_images_are_not_called_a_calibration() {
-        let use_of = |images| InUse { temperature: Temperature(1.5), images, source: Source::Test };
-        assert!(use_of(100).is_calibrated() && !use_of(28).is_calibrated());
-        assert_eq!(
-            use_of(2000).sentence(),
-            "the probabilities are calibrated on the run's 2000 test images: temperature 1.500"
-        );
-        let few = InUse { source: Source::Folder("held".to_owned()), ..use_of(1) }.sentence();
-        assert!(few.contains("of 1 image of held (1.500), too few") && few.contains("100 are needed"), "{few}");
+    fn a_temperature_of_few_images_is_not_used() {
+        let of = |images, source| Calibration::of(InUse { temperature: Temperature(1.5), images, source });
+        let enough = of(2000, Source::Test);
+        assert_eq!(enough.temperature(), Temperature(1.5));
+        let text = "the probabilities are calibrated on the run's 2,000 test images: temperature 1.500";
+        assert_eq!(enough.sentence(), text);
+        for (few, said) in [
+            (of(99, Source::Test), "not calibrated: the run's 99 test images are too few (100 are needed; "),
+            (of(1, Source::Folder("held".to_owned())), "not calibrated: 1 image of held is too few (100 are needed; "),
+        ] {
+            assert_eq!((few.temperature(), few.in_use()), (Temperature::default(), None));
+            assert!(few.sentence().contains(said), "{}", few.sentence());
+        }
     }
 
     #[test]

@@ -8,74 +8,32 @@ use tch::{Device, Tensor};
 use super::digest::digest;
 use super::heads::{self, Head, KeptHead};
 use super::model::{
-    Choice, Found, NetworkError, Origin, Run, TestResult, TrainedClassifier, class_names, experiment_of, size,
+    Choice, Found, NetworkError, Origin, Run, TestResult, TrainedClassifier, class_names, experiment_of,
 };
 use crate::augment::Normalization;
 use crate::config::Experiment;
-use crate::eval::Validation;
 use crate::eval::knn::Bank;
 use crate::model::ResNetConfig;
 use crate::model::byol::encoder_part;
 use crate::model::classifier::ClassifierHead;
 use crate::model::parameters::LayoutBuilder;
 use crate::model::{Classifier, ResNet, Weights};
-use crate::run::directory::stage_name;
+use crate::report::choice::{self, Candidate};
+pub use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::record::HeadKind;
-use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage};
+use crate::run::record::{Control, LabelBudget, ResultName, Stage};
 
-/// A classifier that a run may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ClassifierKind {
-    /// The pre-trained encoder, fine-tuned with labels.
-    Finetuned,
-    /// The encoder trained with the labels alone, or from given weights.
-    Baseline,
-    /// On the frozen pre-trained encoder.
-    Frozen(HeadKind),
+/// The kind of a classifier that lies in a checkpoint.
+fn kind_of(origin: &Origin) -> ClassifierKind {
+    match (origin.head, origin.stage) {
+        (Some(head), _) => ClassifierKind::Frozen(head),
+        (None, Stage::Finetune) => ClassifierKind::Finetuned,
+        (None, _) => ClassifierKind::Baseline,
+    }
 }
 
-impl ClassifierKind {
-    pub const ALL: [ClassifierKind; 4] = [
-        ClassifierKind::Finetuned,
-        ClassifierKind::Baseline,
-        ClassifierKind::Frozen(HeadKind::Linear),
-        ClassifierKind::Frozen(HeadKind::Knn),
-    ];
-
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            ClassifierKind::Finetuned => "fine-tuned",
-            ClassifierKind::Baseline => "baseline",
-            ClassifierKind::Frozen(head) => head.words(),
-        }
-    }
-
-    /// On command lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            ClassifierKind::Finetuned => "finetuned",
-            ClassifierKind::Baseline => "baseline",
-            ClassifierKind::Frozen(head) => head.name(),
-        }
-    }
-
-    fn of(origin: &Origin) -> ClassifierKind {
-        match (origin.head, origin.stage) {
-            (Some(head), _) => ClassifierKind::Frozen(head),
-            (None, Stage::Finetune) => ClassifierKind::Finetuned,
-            (None, _) => ClassifierKind::Baseline,
-        }
-    }
-
-    fn is_recorded_as(self, name: ResultName) -> bool {
-        match self {
-            ClassifierKind::Finetuned => name == ResultName::ByolFinetuned,
-            ClassifierKind::Baseline => matches!(name, ResultName::Supervised | ResultName::GivenFinetuned),
-            ClassifierKind::Frozen(HeadKind::Linear) => name == ResultName::ByolLinear,
-            ClassifierKind::Frozen(HeadKind::Knn) => name == ResultName::ByolKnn,
-        }
-    }
+fn is_recorded_as(kind: ClassifierKind, name: ResultName) -> bool {
+    [Control::Random, Control::Given].into_iter().any(|control| kind.recorded_as(control) == name)
 }
 
 /// k-NN on an encoder, as a run left it.
@@ -120,18 +78,6 @@ impl AnyClassifier {
     }
 }
 
-/// Why a classifier was taken.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reason {
-    /// It was asked for, or there is no other.
-    Asked,
-    /// It did best on labels inside the budget that it was not trained with. The kinds that were compared with their
-    /// accuracies (0-1), the best first.
-    Validated(Vec<(ClassifierKind, f64)>),
-    /// There are others, but nothing inside the budget says how good the fine-tuned one is.
-    Undecided,
-}
-
 /// A classifier with what there is to say about it.
 #[derive(Debug)]
 pub struct Chosen {
@@ -159,7 +105,7 @@ impl Chosen {
                 return Err(NetworkError::HeadOfCheckpoint { path: from.to_owned(), kind });
             }
             let classifier = TrainedClassifier::open(from, choice, device)?;
-            let kind = ClassifierKind::of(&classifier.origin);
+            let kind = kind_of(&classifier.origin);
             return Ok(Chosen {
                 classifier: AnyClassifier::Layers(classifier),
                 kind,
@@ -200,82 +146,28 @@ pub fn knn_of_encoder(run: &Path) -> Result<Option<(LabelBudget, TestResult)>, N
     let run = Run::open(run)?;
     let records = run.directory.predictions()?;
     let own = records.iter().filter(|record| record.name == ResultName::ByolKnn && record.draw == 0);
-    let largest = own.max_by_key(|record| size(record.labels_per_class));
+    let largest = own.max_by_key(|record| record.labels_per_class.size());
     Ok(largest.map(|record| (record.labels_per_class, TestResult::of(record))))
 }
 
 impl Run {
     /// The kind to take where none was asked for, and why.
     fn best(&self, budget: Option<LabelBudget>) -> Result<(ClassifierKind, Reason), NetworkError> {
-        let trained: Vec<ClassifierKind> =
-            [(Stage::Finetune, ClassifierKind::Finetuned), (Stage::Supervised, ClassifierKind::Baseline)]
-                .into_iter()
-                .filter(|(stage, _)| self.has(*stage))
-                .map(|(_, kind)| kind)
-                .collect();
-        let kept = heads::list(&self.path);
-        let heads = HeadKind::ALL.into_iter().filter(|head| kept.iter().any(|(own, _)| own == head));
-        let kinds: Vec<ClassifierKind> = trained.iter().copied().chain(heads.map(ClassifierKind::Frozen)).collect();
-        let (first, rest) = kinds.split_first().ok_or_else(|| self.no_classifier())?;
-        if rest.is_empty() {
-            return Ok((*first, Reason::Asked));
-        }
-        // The budget that the first kind has without being asked.
-        let of_stage = |stage| self.places.iter().rev().find(|place| place.stage == stage).map(|place| place.budget);
-        let largest = match first {
-            ClassifierKind::Finetuned => of_stage(Stage::Finetune),
-            ClassifierKind::Baseline => of_stage(Stage::Supervised),
-            ClassifierKind::Frozen(_) => kept.iter().map(|(_, budget)| *budget).max_by_key(|budget| size(*budget)),
-        };
-        let Some(budget) = budget.or(largest) else { return Ok((*first, Reason::Asked)) };
-        let mut validated = Vec::new();
-        for &kind in &kinds {
-            if let Some(validation) = self.validation(kind, budget)? {
-                validated.push((kind, validation));
-            }
-        }
-        // Without a word about the fine-tuned classifier, nothing can be held against it.
-        let decided = validated.first().is_some_and(|(kind, _)| kind == first) && validated.len() > 1;
-        if !decided {
-            return Ok((*first, Reason::Undecided));
-        }
-        // Of equally good ones the first stays first.
-        validated.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        Ok((validated[0].0, Reason::Validated(validated)))
-    }
-
-    /// How a kind did on labels of the budget that it was not trained with, in the first draw; nothing where that is not
-    /// recorded.
-    fn validation(&self, kind: ClassifierKind, budget: LabelBudget) -> Result<Option<f64>, NetworkError> {
-        let stage = match kind {
-            ClassifierKind::Frozen(head) => {
-                return Ok(heads::about(&self.path, head, budget)?
-                    .and_then(|about| about.validation)
-                    .map(Validation::accuracy));
-            }
-            ClassifierKind::Finetuned => Stage::Finetune,
-            ClassifierKind::Baseline => Stage::Supervised,
-        };
-        // Of a run that holds a share out, the classifier's own epochs; else the best candidate of a sweep.
-        let mut accuracies = Vec::new();
-        let own = self.directory.metrics()?;
-        let last = |records: &[EpochRecord]| {
-            let of_arm = |record: &&EpochRecord| {
-                (record.stage, record.labels_per_class, record.draw) == (stage, Some(budget), 0)
-            };
-            records.iter().rev().find(of_arm).and_then(|record| record.validation_accuracy)
-        };
-        accuracies.extend(last(&own));
-        if accuracies.is_empty() {
-            let begin = format!("{}-{budget}-draw0-", stage_name(stage));
-            for entry in std::fs::read_dir(self.path.join("trials")).into_iter().flatten().flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if name.starts_with(&begin) {
-                    accuracies.extend(last(&self.directory.trial(&name).metrics()?));
-                }
-            }
-        }
-        Ok(accuracies.into_iter().max_by(f64::total_cmp))
+        let metrics = self.directory.metrics()?;
+        let stages = self.places.iter().map(|place| match place.stage {
+            Stage::Finetune => (ClassifierKind::Finetuned, place.budget),
+            Stage::Supervised | Stage::Pretrain => (ClassifierKind::Baseline, place.budget),
+        });
+        let heads = heads::list(&self.path).into_iter().map(|(head, budget)| (ClassifierKind::Frozen(head), budget));
+        let candidates: Vec<Candidate> = stages
+            .chain(heads)
+            .map(|(kind, budget)| {
+                let validation = choice::validation(&self.path, kind, budget, &metrics);
+                Candidate { kind, budget, validation }
+            })
+            .collect();
+        let taken = choice::choose(&candidates, budget).ok_or_else(|| self.no_classifier())?;
+        Ok((taken.kind, taken.reason))
     }
 
     /// A classifier on the frozen encoder.
@@ -287,7 +179,7 @@ impl Run {
     ) -> Result<AnyClassifier, NetworkError> {
         let mut there: Vec<LabelBudget> =
             heads::list(&self.path).into_iter().filter(|(own, _)| *own == kind).map(|(_, budget)| budget).collect();
-        there.sort_by_key(|budget| size(*budget));
+        there.sort_by_key(|budget| budget.size());
         let wanted = budget.or(there.last().copied()).unwrap_or(LabelBudget::All);
         let none = || NetworkError::NoHead { path: self.path.clone(), kind, budget: wanted, there: there.clone() };
         let Found { path, checkpoint, mut origin } = match self.has(Stage::Pretrain) {
@@ -330,7 +222,7 @@ impl Run {
         let records = self.directory.predictions()?;
         let of_kind = |kind: ClassifierKind| {
             let own = records.iter().find(|record| {
-                kind.is_recorded_as(record.name) && record.labels_per_class == budget && record.draw == 0
+                is_recorded_as(kind, record.name) && record.labels_per_class == budget && record.draw == 0
             });
             own.map(|record| (kind, TestResult::of(record)))
         };

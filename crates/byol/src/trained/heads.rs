@@ -159,14 +159,7 @@ impl KeptHead {
     }
 }
 
-/// What is known of a head without reading its numbers; nothing where there is none.
-///
-/// # Errors
-/// As [`KeptHead::read`].
-pub fn about(run: &Path, kind: HeadKind, budget: LabelBudget) -> Result<Option<About>, HeadError> {
-    read_about(&path_in(run, kind, budget))
-}
-
+/// What the file says of a head; nothing where there is none.
 fn read_about(path: &Path) -> Result<Option<About>, HeadError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,

@@ -50,6 +50,8 @@ pub struct Origin {
     pub pretrain: Option<PretrainRecord>,
     /// Of a classifier whose answers for the test images the run has recorded.
     pub test: Option<TestResult>,
+    /// Whether the run's settings were chosen for the time, not taken from a preset.
+    pub planned: bool,
     /// Of a classifier on the frozen encoder.
     pub head: Option<HeadKind>,
 }
@@ -295,17 +297,8 @@ fn origin(checkpoint: &Checkpoint, place: Option<Place>) -> Origin {
         data: None,
         pretrain: None,
         test: None,
+        planned: false,
         head: None,
-    }
-}
-
-/// Orders label budgets, the largest last.
-pub(super) fn size(budget: LabelBudget) -> (usize, usize) {
-    match budget {
-        LabelBudget::DrawnFolds => (0, 0),
-        LabelBudget::Folds => (1, 0),
-        LabelBudget::PerClass(labels) => (2, labels),
-        LabelBudget::All => (3, 0),
     }
 }
 
@@ -328,7 +321,7 @@ impl Run {
         let mut places: Vec<Place> =
             entries.filter_map(|entry| place_of(entry.file_name().to_str()?)).filter(|place| place.draw == 0).collect();
         // The largest budget last.
-        places.sort_by_key(|place| size(place.budget));
+        places.sort_by_key(|place| place.budget.size());
         Ok(Run { path: path.to_owned(), directory, summary, places })
     }
 
@@ -411,7 +404,14 @@ impl Run {
     fn describe(&self, path: &Path, checkpoint: Checkpoint, place: Option<Place>) -> Result<Found, NetworkError> {
         let mut origin = origin(&checkpoint, place);
         if let Some(summary) = &self.summary {
-            origin.data = Some(summary.data.clone());
+            let mut data = summary.data.clone();
+            // A table is named after its file; people gave the folder that it lies in.
+            let given =
+                self.directory.command().ok().flatten().and_then(|record| Some(record.data.file_name()?.to_owned()));
+            if let (Some(given), true) = (given, Path::new(&data.name).extension().is_some()) {
+                data.name = given.to_string_lossy().into_owned();
+            }
+            origin.data = Some(data);
             origin.pretrain = summary.pretrain.clone().filter(|_| origin.stage != Stage::Supervised);
             if origin.stage == Stage::Pretrain {
                 // The newest checkpoint of a pre-training that ended; an older one was named by itself.
@@ -421,6 +421,7 @@ impl Run {
                 origin.finished |= ended && newest == Some(origin.step);
             }
         }
+        origin.planned = self.directory.plan().ok().flatten().is_some_and(|plan| !plan.chosen.is_empty());
         let name = match origin.stage {
             Stage::Pretrain => None,
             Stage::Supervised => Some(experiment_of(path, &checkpoint)?.control().baseline()),

@@ -27,7 +27,7 @@ pub fn measurement(subject: Subject, measured: &BenchResult) -> String {
         let [achieved, possible] = [arithmetic.gflops, arithmetic.matmul_gflops];
         line(
             "arithmetic",
-            format!("{achieved:.0} GFLOP/s, {share:.0} % of the {possible:.0} that a large matrix product reaches"),
+            format!("{achieved:.0} GFLOP/s, {share:.0}% of the {possible:.0} that a large matrix product reaches"),
         );
     }
     if let Some(rate) = measured.evaluation_images_per_second {
@@ -59,7 +59,7 @@ fn parts(subject: Subject, breakdown: &Breakdown) -> String {
     let mut text = format!("{:<20} {:>8} {:>7}\n", "a step", "ms", "share");
     let mut row = |name: &str, ms: f64| {
         let share = 100.0 * ms / breakdown.step_ms;
-        let _ = writeln!(text, "{name:<20} {ms:>8.1} {share:>5.1} %");
+        let _ = writeln!(text, "{name:<20} {ms:>8.1} {share:>5.1}%");
     };
     for (name, ms) in rows {
         if let Some(ms) = ms {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
 use super::{DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, PATTERNS, UnlabeledImages};
+use crate::data::split::DataSplit;
 use crate::random::{Coordinates, Stream, rng};
 use figure::Figure;
 
@@ -71,6 +72,7 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
         skipped: 0,
         no_labels: None,
         findings: Findings::default(),
+        split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
         unreadable: Vec::new(),
     }

@@ -58,8 +58,9 @@ fn few_passes_give_the_epochs_and_the_time_that_are_missing() {
     // 1,088 images an epoch: 145,600 passes are 133.8 epochs, 134 epochs are 145,792 passes, 10,880 s.
     assert_eq!(
         found.text,
-        "Pre-training saw 54,400 image passes; gains begin near 200,000. 134 epochs more are 145,792 passes, about 3 h 01 min at \
-         the 13.4 images/s that were measured."
+        "Pre-training made 54,400 image passes; gains usually begin near 200,000. 134 epochs more are 145,792 passes and take about \
+         3 h 01 min at the 13.4 images/s measured. The run goes on with the data that it began with, so do this before you add \
+         images."
     );
     assert_eq!(found.commands, ["byol run --resume 'runs/my run' --more-epochs 134"]);
 
@@ -81,7 +82,10 @@ fn an_undecided_difference_asks_for_the_test_that_could_decide() {
     let least = *needed.iter().min().expect("the accuracies differ");
     assert!(least > TEST_IMAGES as u64, "{needed:?}");
     let found = only(&data, Kind::MoreTestImages).expect("three points of 200 images decide nothing");
-    let text = format!("200 test images cannot tell 3.0 points from chance; some {} could.", words::about(least));
+    let text = format!(
+        "With 200 test images a difference of 3.0 points may be chance; it would take about {}.",
+        words::about(least)
+    );
     assert!(found.text.starts_with(&text), "{}", found.text);
     assert!(found.commands[0].ends_with(" --out made-up-more-tests"), "{:?}", found.commands);
     assert_eq!(only(&content().data(), Kind::MoreTestImages), None);
@@ -98,12 +102,39 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
         record.test_accuracy = right as f64 / 28.0;
     }
     let found = only(&run.data(), Kind::MoreTestImages).expect("28 images are few");
-    // Wilson's interval of 24 of 28: 68.5% to 94.3%.
+    // Wilson's interval of 14 of 28 is 0.3264 to 0.6736, of 75 of 150 it is 0.4209 to 0.5791.
     assert!(
-        found.text.starts_with("An accuracy from 28 images is uncertain by 13 points to either side; from "),
+        found.text.starts_with(
+            "With 28 test images an accuracy is known to about ±18 points; 150 test images would give ±8. Label about 130 more."
+        ),
         "{}",
         found.text
     );
+    let mut place = |split| {
+        run.summary.as_mut().expect("it has one").data.split = split;
+        only(&run.data(), Kind::MoreTestImages).expect("28 images are few").text
+    };
+    let drawn = place(Some(DataSplit::Drawn { file: "photos/byol-split.csv".into() }));
+    assert!(
+        drawn.ends_with(
+            "Put them with the other labelled images, and add a line `path,test` for each to `photos/byol-split.csv`. Afterwards:"
+        ),
+        "{drawn}"
+    );
+    let given = place(Some(DataSplit::Given));
+    assert!(given.ends_with("Put them with the other test images. Afterwards:"), "{given}");
+    run.summary.as_mut().expect("it has one").data.name = "labels.csv".to_owned();
+    let mut data = run.data();
+    data.hours = Some(0.5);
+    let table = only(&data, Kind::MoreTestImages).expect("28 images are few");
+    assert!(table.text.contains("Add a row for each to `labels.csv`, marked as a test image."), "{}", table.text);
+    assert!(table.commands[0].ends_with(" --hours 0.5 --out made-up-more-tests"), "{:?}", table.commands);
+    data.name = "made-up-more-tests".to_owned();
+    let again = only(&data, Kind::MoreTestImages).expect("28 images are few");
+    assert!(again.commands[0].ends_with(" --out made-up-more-tests-2"), "{:?}", again.commands);
+    data.name = "made-up-more-tests-2".to_owned();
+    let again = only(&data, Kind::MoreTestImages).expect("28 images are few");
+    assert!(again.commands[0].ends_with(" --out made-up-more-tests"), "{:?}", again.commands);
 }
 
 #[test]
@@ -113,7 +144,11 @@ fn photographs_that_are_few_are_advised_to_begin_with_weights() {
     summary.data.name = "photos".to_owned();
     summary.data.unlabeled[0].name = "my unlabeled".to_owned();
     let found = only(&run.data(), Kind::Weights).expect("4,000 images are few");
-    assert!(found.text.starts_with("4,000 images to learn from are few."), "{}", found.text);
+    assert!(
+        found.text.starts_with("4,000 images are few to learn from.") && found.text.contains("downloads 47 MB"),
+        "{}",
+        found.text
+    );
     assert_eq!(
         found.commands,
         ["byol run --data '/home/me/my photos' --unlabeled 'my unlabeled' --weights imagenet --out made-up-imagenet"]
@@ -138,8 +173,8 @@ fn labels_that_paid_are_asked_for_and_of_the_weakest_class() {
     let found = only(&run.data(), Kind::MoreLabels).expect("12.5 points were gained by labels");
     assert!(
         found.text.starts_with(
-            "From 10 labels per class to all labels accuracy rose by 12.5 points: more labels promise more. The class that needs \
-             them most is deer: 50.0% of its test images are right."
+            "From 10 labels per class to all labels, accuracy rose by 12.5 points, so more labels are likely to help. The class that needs \
+             them most is deer: 50.0% of its test images are classified correctly."
         ),
         "{}",
         found.text
@@ -182,7 +217,7 @@ fn copies_and_contradictions_are_to_be_repaired_the_worst_first() {
     let found = only(&run.data(), Kind::Repair).expect("a label is wrong");
     assert_eq!(
         found.text,
-        "1 image is there under several labels (cat/1.jpg is `cat`, dog/9.jpg is `dog`), so a label is wrong: correct it. The \
+        "1 image has several labels (cat/1.jpg is `cat`, dog/9.jpg is `dog`), so a label is wrong: correct it. The \
          command names it."
     );
     assert!(found.commands[0].starts_with("byol data info "), "{:?}", found.commands);
@@ -197,8 +232,8 @@ fn copies_and_contradictions_are_to_be_repaired_the_worst_first() {
     assert!(all.len() <= 3 && all[0].worth > only_labels);
     assert!(
         all[0].text.starts_with(
-            "20 test images are copies of training images (15 exact), so accuracies come out too high: remove them from one of \
-             the two. 1 image is there"
+            "20 test images are copies of training images (15 exact), so accuracies come out too high: remove the copies from \
+             one of the two. 1 image has"
         ) && all[0].text.ends_with("2 files could not be read and were not used. The command names them."),
         "{}",
         all[0].text

@@ -44,8 +44,8 @@ fn statement(found: &Comparison) -> String {
         Some(Outcome::Ahead) => format!("{begun} is ahead of {against} by {size}: {accuracies} ({interval}; {seen})."),
         Some(Outcome::Behind) => format!("{begun} is behind {against} by {size}: {accuracies} ({interval}; {seen})."),
         Some(Outcome::Undecided) => format!(
-            "{begun} shows no difference from {against} that this many test images and draws can show: {accuracies}, \
-             {} points ({interval}; {seen}).",
+            "With {}, {name} and {against} cannot be told apart: {accuracies}, {} points ({interval}; {seen}).",
+            words::budget(found.budget),
             words::points(found.difference())
         ),
         None => format!(
@@ -73,7 +73,7 @@ fn tests(found: &Comparison) -> String {
         format!("draw {}: {}{way}", draw + 1, words::p_value(test.p_value))
     };
     let draws: Vec<String> = paired.tests.iter().map(one).collect();
-    let odds = if opposite { " The draws point opposite ways." } else { "" };
+    let odds = if opposite { " The draws contradict each other." } else { "" };
     format!("Exact McNemar test, {}.{odds}", draws.join("; "))
 }
 
@@ -127,8 +127,8 @@ pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<String> 
         main.iter().filter(|found| found.draws == 1).map(|found| words::budget(found.budget)).collect();
     if !single.is_empty() {
         texts.push(format!(
-            "There is one label draw only with {}: its interval holds the variation between test images, not that \
-             between draws of labels or between trainings.",
+            "With {} there is only one label draw, so its interval covers how much test images vary, but not how much draws of \
+             labels or trainings vary.",
             words::list(&single)
         ));
     }
@@ -139,18 +139,18 @@ pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<String> 
         let draws = if least == most { format!("{least}") } else { format!("{least} to {most}") };
         let budgets: Vec<String> = few.iter().map(|found| words::budget(found.budget)).collect();
         texts.push(format!(
-            "{draws} label draws (with {}) tell little about how much draws differ; intervals from so few tend to be \
-             too narrow.",
+            "{draws} label draws (with {}) say little about how much draws differ; intervals from so few tend to be too \
+             narrow.",
             words::list(&budgets)
         ));
     }
     let tests: usize = main.iter().filter_map(|found| found.paired.as_ref()).map(|paired| paired.tests.len()).sum();
     if tests > 1 {
-        texts.push(format!("The p-values of the {tests} McNemar tests are not corrected for their number."));
+        texts.push(format!("The p-values of the {tests} McNemar tests are not corrected for how many there are."));
     }
     if !main.is_empty() && run.pretraining().is_some() {
         texts.push(
-            "The encoder was pre-trained once: no interval here holds the variation between pre-trainings.".to_owned(),
+            "The encoder was pre-trained once, so no interval here covers how much pre-trainings vary.".to_owned(),
         );
     }
     texts.extend(unequal_arms(run));
@@ -172,6 +172,6 @@ fn unequal_arms(run: &RunData) -> Option<String> {
         })
         .collect();
     (!differing.is_empty()).then(|| {
-        format!("Baseline and fine-tuning were not trained alike; they differ in {}.", words::list(&differing))
+        format!("The baseline and fine-tuning were not trained alike: they differ in {}.", words::list(&differing))
     })
 }

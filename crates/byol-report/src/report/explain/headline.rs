@@ -1,37 +1,37 @@
-//! What a run found, for whoever wants one answer: how good the best classifier is, how sure that is, and what the
+//! What a run found, for whoever wants one answer: how good the classifier is that is taken, how sure that is, and what the
 //! unlabelled images were worth.
 
 use super::main_comparisons;
-use crate::report::best::best;
-use crate::report::compare::{Comparison, Outcome};
+use crate::report::choice::{Taken, answers, taken};
+use crate::report::compare::{Comparison, FEW_TEST_IMAGES, Outcome, better};
 use crate::report::load::RunData;
 use crate::report::words;
-use crate::statistics::wilson;
 
 /// More test images than this are no advice.
 pub(crate) const MOST_TEST_IMAGES: u64 = 100_000;
 
-/// Three sentences at most. `verdict` stands in where no classifier was evaluated.
+/// A few sentences. `verdict` stands in where no classifier was evaluated.
 pub(super) fn headline(run: &RunData, comparisons: &[Comparison], verdict: &str) -> String {
-    let Some(how_good) = how_good(run) else { return verdict.to_owned() };
+    let Some(taken) = taken(run) else { return verdict.to_owned() };
     let main: Vec<&Comparison> = main_comparisons(comparisons).collect();
     let of = |outcome: Option<Outcome>| main.iter().copied().filter(move |found| found.outcome() == outcome);
     let unlabeled =
         if has_unlabeled(run) { "the unlabelled images" } else { "the training images without their labels" };
-    let mut texts = vec![how_good];
+    let mut texts = how_good(run, &taken);
+    texts.extend(another(run, &taken));
     for (outcome, did) in [(Outcome::Ahead, "gained"), (Outcome::Behind, "lost")] {
         let found: Vec<String> = of(Some(outcome)).map(change).collect();
         if !found.is_empty() {
             texts.push(format!("Pre-training on {unlabeled} {did} {}.", words::list(&found)));
         }
     }
-    texts.extend(undecided(&of(Some(Outcome::Undecided)).collect::<Vec<_>>()));
+    texts.extend(undecided(&of(Some(Outcome::Undecided)).collect::<Vec<_>>(), unlabeled));
     if main.is_empty() {
         texts.push(match run.finished() {
             true => {
-                format!("What {unlabeled} were worth is not told: {}.", words::uncapital(verdict.trim_end_matches('.')))
+                format!("What {unlabeled} were worth is unknown: {}.", words::uncapital(verdict.trim_end_matches('.')))
             }
-            false => format!("What {unlabeled} are worth is told when fine-tuning has been evaluated."),
+            false => format!("What {unlabeled} are worth will be known when fine-tuning has been evaluated."),
         });
     }
     texts.join(" ")
@@ -44,22 +44,49 @@ pub(crate) fn has_unlabeled(run: &RunData) -> bool {
     pools.into_iter().any(|pool| pool.name != "train")
 }
 
-/// The best classifier and how sure its accuracy is.
-fn how_good(run: &RunData) -> Option<String> {
-    let best = best(run)?;
-    let begun = if run.finished() { "The best classifier is" } else { "The best classifier so far is" };
-    let classifier = format!("{} with {}", words::classifier(best.name), words::budget(best.budget));
-    let accuracy = words::percent(best.accuracy.mean);
-    let Some(images) = run.test_labels().map(|labels| labels.len() as u64) else {
-        return Some(format!("{begun} {classifier}: it is right about {accuracy} of the test images."));
+/// The classifier that is taken, how sure its accuracy is, and whether it is any better than guessing.
+fn how_good(run: &RunData, taken: &Taken) -> Vec<String> {
+    let name = taken.kind.recorded_as(run.control());
+    let classifier = format!("{} with {}", words::classifier(name), words::budget(taken.budget));
+    let which = match run.finished() {
+        true => format!("The classifier that `predict` and `export` take is {classifier}"),
+        false => format!("The classifier that `predict` and `export` would take so far is {classifier}"),
     };
-    let right = (best.accuracy.mean * images as f64).round() as u64;
-    let (low, high) = wilson(right.min(images), images).ok()?;
+    let draws = run.predictions_of(name, taken.budget).len();
+    let draw = if draws > 1 { format!(" (label draw 1 of {draws})") } else { String::new() };
+    let record = answers(&run.predictions, run.control(), (taken.kind, taken.budget));
+    let known = record.zip(run.test_labels()).and_then(|(record, labels)| {
+        let right = record.predicted.iter().zip(labels).filter(|(answer, label)| answer == label).count() as u64;
+        Some((right, labels.len() as u64, words::right_of(right, labels.len() as u64)?))
+    });
+    let Some((right, images, share)) = known else {
+        let accuracy = run.accuracy(name, taken.budget).map_or_else(String::new, |found| words::percent(found.mean));
+        return vec![format!("{which}; it is right about {accuracy} of the test images.")];
+    };
+    let mut texts = Vec::new();
+    if images < FEW_TEST_IMAGES as u64 {
+        texts.push(format!("With {} no classifier can be called best.", words::plural(images, "test image")));
+    }
+    texts.push(format!("{which}{draw}; it is right about {share}."));
+    if let Some(classes) = run.classes() {
+        texts.extend(words::guessing(right, images, classes).map(|text| format!("{}.", words::capital(&text))));
+    }
+    texts
+}
+
+/// Another classifier that is better by more than chance, and how to take it.
+fn another(run: &RunData, taken: &Taken) -> Option<String> {
+    let found = better(run, taken)?;
+    let (kind, budget) = (found.candidate.kind, found.candidate.budget);
     Some(format!(
-        "{begun} {classifier}: it is right about {accuracy} of {}; of new images like these it would be {} to {} (95% interval).",
-        words::plural(images, "test image"),
-        words::whole_percent(low),
-        words::whole_percent(high)
+        "On these test images {} with {} is better by more than chance: right about {} of {} ({}, corrected for the number of \
+         classifiers). `--classifier {} --labels-per-class {budget}` takes it.",
+        words::classifier(kind.recorded_as(run.control())),
+        words::budget(budget),
+        words::count(found.right),
+        words::count(found.test_images),
+        words::p_value(found.p_value),
+        kind.name(),
     ))
 }
 
@@ -75,33 +102,36 @@ fn change(found: &Comparison) -> String {
 }
 
 /// What this many test images could not tell, and how many could.
-fn undecided(found: &[&Comparison]) -> Option<String> {
+fn undecided(found: &[&Comparison], unlabeled: &str) -> Option<String> {
     // The widest difference is the first that more images would show.
     let widest = *found.iter().max_by(|a, b| a.difference().abs().total_cmp(&b.difference().abs()))?;
     let budgets: Vec<String> = found.iter().map(|found| words::budget(found.budget)).collect();
-    let begun = format!("Not decided with {}", words::list(&budgets));
-    let Some(paired) = &widest.paired else { return Some(format!("{begun}.")) };
+    let paired = widest.paired.as_ref()?;
     let images = words::plural(paired.test_images as u64, "test image");
+    let begun = format!(
+        "With {}, whether pre-training on {unlabeled} helped cannot be told from {images}",
+        words::list(&budgets)
+    );
+    if paired.few() {
+        return Some(format!("{begun}."));
+    }
     let size = words::size(widest.difference());
     if widest.difference().abs() < 5e-4 {
-        return Some(format!("{begun}: both were right equally often about {images}."));
+        return Some(format!("{begun}: with and without it, equally many answers are right."));
     }
     let did = if widest.difference() > 0.0 { "gained" } else { "lost" };
     let with = if found.len() > 1 { format!(" with {}", words::budget(widest.budget)) } else { String::new() };
     let could = match paired.images_needed {
         Some(needed) if needed <= paired.test_images as u64 => {
-            format!(
-                "but {} differ too much to tell {size} from chance",
-                words::plural(widest.draws as u64, "label draw")
-            )
+            format!(", but {} differ too much", words::plural(widest.draws as u64, "label draw"))
         }
         Some(needed) if needed <= MOST_TEST_IMAGES => {
-            format!("but {images} cannot tell {size} from chance; some {} could", words::about(needed))
+            format!("; a difference of this size would take about {} test images", words::about(needed))
         }
-        _ => format!("but {images} cannot tell {size} from chance"),
+        _ => String::new(),
     };
     Some(format!(
-        "{begun}: pre-training {did} {size}{with} ({} against {}), {could}.",
+        "{begun}: it {did} {size}{with} ({} against {}), which may be chance{could}.",
         words::percent(widest.accuracy),
         words::percent(widest.against_accuracy)
     ))

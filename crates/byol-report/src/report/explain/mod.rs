@@ -144,10 +144,9 @@ fn of_one(found: &Comparison) -> String {
              {interval})",
             words::size(difference)
         ),
-        Some(Outcome::Undecided) => format!(
-            "with {budget}, fine-tuned BYOL and {against} show no difference that this many test images \
-             and draws can show ({accuracies}; {interval})"
-        ),
+        Some(Outcome::Undecided) => {
+            format!("with {budget}, fine-tuned BYOL and {against} cannot be told apart ({accuracies}; {interval})")
+        }
         None => format!(
             "with {budget}, fine-tuned BYOL differs from {against} by {} points of test accuracy \
              ({accuracies}; {interval})",
@@ -168,8 +167,8 @@ fn by_outcome(found: &[&Comparison], detail: Detail) -> String {
     let groups = [
         (Some(Outcome::Ahead), "ahead with"),
         (Some(Outcome::Behind), "behind with"),
-        (Some(Outcome::Undecided), "no difference to be shown with"),
-        (None, "without an interval, with"),
+        (Some(Outcome::Undecided), "cannot be told apart with"),
+        (None, "no interval with"),
     ];
     let one = |comparison: &&Comparison| {
         let difference = words::points(comparison.difference());
@@ -198,7 +197,7 @@ fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<String> {
     let sentence = |&budget: &LabelBudget| {
         let names = absent(budget);
         (!names.is_empty())
-            .then(|| format!("With {} there is no result of {}.", words::budget(budget), words::list(&names)))
+            .then(|| format!("With {} there is no result for {}.", words::budget(budget), words::list(&names)))
     };
     let mut texts: Vec<String> = budgets.iter().filter_map(sentence).collect();
     if run.pretraining().is_none() {

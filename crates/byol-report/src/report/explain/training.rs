@@ -30,7 +30,7 @@ pub(super) fn effort(run: &RunData, budgets: &[LabelBudget]) -> Vec<String> {
         }
         text.push_str(&format!(" ({:.1} images/s).", found.images_per_second));
         match found.ended_by.as_deref() {
-            Some("patience") => text.push_str(" It stopped early, for lack of improvement."),
+            Some("patience") => text.push_str(" It stopped early because it no longer improved."),
             Some("interrupted") => text.push_str(" It was interrupted."),
             _ => {}
         }
@@ -86,7 +86,7 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<String>
     let mut signs = Vec::new();
     let mut clear = Vec::new();
     if let Some(deviation) = epochs.iter().rev().find_map(|record| record.projection_deviation) {
-        let value = format!("projection deviation {deviation:.2} at the end (1 is evenly spread, 0 collapsed)");
+        let value = format!("projection deviation {deviation:.2} at the end (1: evenly spread, 0: collapsed)");
         if deviation < COLLAPSED_DEVIATION { signs.push(value) } else { clear.push(value) }
     }
     if let Some(health) = epochs.iter().rev().find_map(|record| record.health) {
@@ -94,7 +94,7 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<String>
         let images = health.images.map_or("the watched".to_owned(), |images| images.to_string());
         match health.collapse() {
             None if !health.tells() => {
-                clear.push(format!("the representations of {images} images, too few to tell a collapse by"));
+                clear.push(format!("the representations of {images} images are too few to show a collapse"));
             }
             Some(seen) => signs.push(format!("of {images} images, {seen}")),
             None => clear.push(format!(
@@ -161,15 +161,17 @@ pub(super) fn reach(run: &RunData, comparisons: &[Comparison]) -> Vec<String> {
     if found.images < PUBLISHED && not_ahead {
         let (first, published) = (words::count(FEW_PASSES), words::count(PUBLISHED));
         let images = words::count(found.images);
+        let behind = super::main_comparisons(comparisons).all(|found| found.difference() <= 0.0);
         texts.push(if found.images < FEW_PASSES {
+            let so = if behind { " That may be why nothing was gained." } else { "" };
             format!(
-                "{images} image passes are few: on natural photographs, gains began at some {first} passes in this \
-                 project's trials (ResNet-18 at 64 px), and published results use {published} and more. That is a possible reason where the gain is missing."
+                "{images} image passes are few: on natural photographs, gains began near {first} passes in this project's \
+                 trials (ResNet-18 at 64 px), and published results use {published} or more.{so}"
             )
         } else {
             format!(
-                "{images} image passes lie between the {first} at which gains on natural photographs began in this project's trials (ResNet-18 at 64 px) and the \
-                 {published} and more of published results."
+                "{images} image passes lie between the {first} at which gains on natural photographs began in this project's \
+                 trials (ResNet-18 at 64 px) and the {published} or more of published results."
             )
         });
     }

@@ -173,6 +173,7 @@ class Chart {
     for (const series of this.shown()) {
       for (const x of series.x) { low = Math.min(low, x); high = Math.max(high, x); }
     }
+    for (const x of this.data.x.include) { low = Math.min(low, x); high = Math.max(high, x); }
     if (low > high) [low, high] = this.data.x.range;
     return ticksOf(low, high, true, this.data.x.whole);
   }

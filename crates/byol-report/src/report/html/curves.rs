@@ -24,6 +24,7 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
     let one = |title: &str, y: Axis, style: usize, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
         over_epochs(title, y, Size::Third, vec![curve(title, style, Line::Solid, &epochs, value)])
     };
+    let watched = watched(run, &epochs);
     html! {
         div.charts.thirds {
             (figure(
@@ -39,15 +40,15 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
             ))
             (figure(
                 health("effective rank", Axis::linear("effective rank").including(&[1.0]), &epochs, |s| s.effective_rank),
-                "Effective rank (RankMe) of the vectors of held-out images: how many directions they use. 1 is a line.",
+                &format!("Effective rank (RankMe) of the vectors of {watched}: how many directions they use. 1 is a line."),
             ))
             (figure(
                 health("alignment", Axis::linear("squared distance").including(&[0.0]), &epochs, |s| s.alignment),
-                "Alignment: mean squared distance of two views of a held-out image, vectors normalised. 0 is together.",
+                &format!("Alignment: mean squared distance of two views of each of {watched}, vectors normalised. 0 is together."),
             ))
             (figure(
                 health("uniformity", Axis::linear("log mean potential").including(&[0.0]), &epochs, |s| s.uniformity),
-                "Uniformity over held-out images: 0 when all vectors are one point, about \u{2212}4 when spread evenly.",
+                &format!("Uniformity over {watched}: 0 when all vectors are one point, about \u{2212}4 when spread evenly."),
             ))
             (figure(
                 one("projection deviation", Axis::linear("deviation").including(&[0.0, 1.0]), 2, &|record| {
@@ -67,6 +68,22 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
             ))
         }
     }
+}
+
+/// Labelled training images from which on the fifth that is held out of them is watched; of fewer, images of the pool are.
+const LABELS_TO_HOLD_OUT: usize = 500;
+
+/// Which images the figures of health are of.
+fn watched(run: &RunData, epochs: &[&EpochRecord]) -> String {
+    let count = epochs.iter().rev().find_map(|record| record.health?.images);
+    let count = count.map_or(String::new(), |images| format!("{} ", words::count(images as u64)));
+    let labelled = run.summary.as_ref().map_or(0, |summary| summary.data.train_images);
+    let kind = match (labelled >= LABELS_TO_HOLD_OUT, super::super::explain::has_unlabeled(run)) {
+        (true, _) => "held-out images",
+        (false, true) => "unlabelled images",
+        (false, false) => "training images",
+    };
+    format!("{count}{kind}")
 }
 
 /// One figure of the health of representations and projections.
@@ -156,9 +173,12 @@ fn percent(share: Option<f64>) -> Option<f64> {
 }
 
 pub(super) fn over_epochs(title: &str, y: Axis, size: Size, series: Vec<Series>) -> Option<Markup> {
+    let epochs = || series.iter().flat_map(|series| &series.points).map(|point| point.x);
+    // A single epoch would stand on an axis of its own width: it is set against the beginning.
+    let single = epochs().next().is_some_and(|first| epochs().all(|epoch| epoch == first));
     let chart = Chart {
         title: words::capital(&format!("{title} over epochs")),
-        x: Axis::whole("epoch"),
+        x: if single { Axis::whole("epoch").including(&[0.0]) } else { Axis::whole("epoch") },
         y,
         series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
         reference: None,

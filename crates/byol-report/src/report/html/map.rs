@@ -10,6 +10,8 @@ use super::super::words;
 use super::{nothing, thumbnails};
 use crate::run::record::{EmbeddingMap, PredictionRecord, ResultName};
 
+/// Fewer images lie on any plane as they must.
+const FEWEST: usize = 10;
 /// Width, height and edge of the image, in the page's pixels.
 const SIZE: (f64, f64, f64) = (720.0, 480.0, 16.0);
 
@@ -17,13 +19,15 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let (Some(map), Some(labels)) = (&run.map, run.test_labels()) else {
         return nothing("No map of test images is recorded.");
     };
+    if map.images.len() < FEWEST {
+        return nothing("A map of so few test images would show nothing.");
+    }
     let class_of = |place: usize| map.images.get(place).and_then(|&image| labels.get(image)).copied().unwrap_or(0);
     let classes: Vec<u16> = (0..run.classes().unwrap_or(0)).filter_map(|class| u16::try_from(class).ok()).collect();
     let shown: f64 = map.variance.iter().sum();
-    let them = if map.images.len() == 1 { "it" } else { "them" };
     html! {
         p {
-            (words::plural(map.images.len() as u64, "test image")) ", as the pre-trained encoder represents " (them) ", before any \
+            (words::plural(map.images.len() as u64, "test image")) ", as the pre-trained encoder represents them, before any \
             label was used. The plane is that of the two principal axes: it shows " (words::percent(shown)) " of the variance ("
             (words::percent(map.variance[0])) " across, " (words::percent(map.variance[1])) " upwards). Images that lie \
             close together here may be far apart in the other dimensions; the nearest neighbours are those of all dimensions."

@@ -1,18 +1,23 @@
-//! Wrong answers of the best classifier, the surest first, with the files that they are about: where labels are wrong,
+//! Wrong answers of the classifier that is taken, the surest first, with the files that they are about: where labels are wrong,
 //! they stand on top.
 
 use std::path::Path;
 
 use maud::{Markup, html};
 
-use super::super::best::{MISTAKES, answers_of_best, mistakes};
+use super::super::choice::{answers, taken};
 use super::super::load::RunData;
+use super::super::mistakes::{MISTAKES, mistakes};
 use super::super::words;
 use super::{nothing, thumbnails};
 use crate::run::record::PredictionRecord;
 
+/// From here on a wrong answer may say something about the label.
+const SURE: f64 = 0.9;
+
 pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
-    let (Some(labels), Some(record)) = (run.test_labels(), answers_of_best(&run.predictions)) else {
+    let record = taken(run).and_then(|taken| answers(&run.predictions, run.control(), (taken.kind, taken.budget)));
+    let (Some(labels), Some(record)) = (run.test_labels(), record) else {
         return nothing("No answers for single test images are recorded.");
     };
     let wrong = mistakes(record, labels);
@@ -26,13 +31,13 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let shown = wrong.len().min(MISTAKES);
     html! {
         @if wrong.is_empty() {
-            p { "The best classifier (" (classifier) ") is right about " (images) ", all there are." }
+            p { (words::capital(&classifier)) " answered all of the " (images) " correctly." }
         } @else {
             p {
-                "Of " (images) " the best classifier (" (classifier) ") answered " (words::count(wrong.len() as u64))
-                " wrongly. "
-                @if !record.probabilities.is_empty() {
-                    "The surest answers come first: where it is sure and wrong, the label may be wrong. "
+                (words::capital(&classifier)) " answered " (words::count(wrong.len() as u64)) " of " (images) " wrongly. "
+                @if !record.probabilities.is_empty() { "The surest answers come first. " }
+                @if wrong.iter().any(|&image| record.probabilities.get(image).is_some_and(|&sure| sure >= SURE)) {
+                    "Where an answer is at least " (words::percent(SURE)) " sure and wrong, the label may be wrong. "
                 }
                 @if shown < wrong.len() { "These are " (words::count(shown as u64)) " of them." }
             }

@@ -83,8 +83,10 @@ pub(crate) fn render_live(runs: &[RunData], names: &[String], revision: u64) -> 
         [] => html! {
             header data-unit="header" {
                 p.over { "byol watch" }
-                h1 { (super::words::list(names)) @if several { " have not begun" } @else { " has not begun" } }
-                p.verdict { "What they record is shown here as soon as there is any." }
+                h1 { (super::words::list(names)) @if several { " have not started yet" } @else { " has not started yet" } }
+                p.verdict {
+                    "This page fills in by itself as soon as " @if several { "they record" } @else { "it records" } " anything."
+                }
             }
         },
         [(run, explanation)] if !several => one(run, explanation),
@@ -136,8 +138,8 @@ fn one(run: &RunData, explanation: &Explanation) -> Markup {
         header data-unit="header" {
             p.over { "byol report · " (run.name) @if let Some(data) = data_name(run) { " · " (data) } }
             h1 { (title_of(run)) }
-            p.verdict { (explanation.headline) }
-            @if explanation.headline != explanation.verdict { p.statistics { (explanation.verdict) } }
+            p.verdict { (rich(&explanation.headline)) }
+            @if explanation.headline != explanation.verdict { p.statistics { (rich(&explanation.verdict)) } }
             (notes(run))
             nav aria-label="Sections" {
                 @for part in parts.iter().filter(|part| part.is_shown(run)) { a href={ "#" (part.id) } { (part.name) } }
@@ -181,7 +183,7 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
                 details.run id={ "run-" (place + 1) } data-run=(place) {
                     summary { h2 { (run.name) } }
                     div data-unit={ "run-" (place + 1) "-about" } {
-                        p.verdict { (explanation.headline) }
+                        p.verdict { (rich(&explanation.headline)) }
                         (notes(run))
                     }
                     (sections(run, &parts(run, explanation, &format!("sheets-{}", sheets_of(place))), &format!("run-{}-", place + 1)))
@@ -268,7 +270,7 @@ fn notes(run: &RunData) -> Markup {
         @if !run.notes.is_empty() {
             aside.notes aria-label="Notes" {
                 strong { @if run.finished() { "Note" } @else { "Unfinished run" } }
-                ul { @for note in &run.notes { li { (super::words::capital(note)) "." } } }
+                ul { @for note in &run.notes { li { (rich(&super::words::capital(note))) "." } } }
             }
         }
     }
@@ -276,6 +278,15 @@ fn notes(run: &RunData) -> Markup {
 
 fn data_name(run: &RunData) -> Option<&str> {
     run.summary.as_ref().map(|summary| summary.data.name.as_str())
+}
+
+/// A sentence in which what stands between backticks is code, and k-NN has a hyphen at which lines do not break.
+fn rich(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part.replace("k-NN", "k\u{2011}NN")) }
+        }
+    }
 }
 
 /// An image or chart with the sentence that says what it shows.

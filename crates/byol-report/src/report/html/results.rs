@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::super::chart::{Axis, Chart, Line, Point, Scale, Series, Size};
-use super::super::compare::{Comparison, Outcome};
+use super::super::compare::{Comparison, FEW_TEST_IMAGES, Outcome};
 use super::super::explain::Explanation;
 use super::super::load::RunData;
 use super::super::{table, words};
-use super::{figure, hint, nothing};
+use super::{figure, hint, nothing, rich};
 use crate::run::record::{Accuracy, Control, LabelBudget, ResultName};
 
 pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
@@ -27,8 +27,8 @@ pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
             (figure(against_budget(run, &budgets).render(), &budget_caption(run)))
             (figure(
                 differences(run, &explanation.comparisons).render(),
-                "Differences of test accuracy at the same label budget, with 95% bootstrap intervals over label draws \
-                 and test images. An interval that crosses the line at 0 decides nothing.",
+                "Differences of test accuracy at the same label budget, with 95% intervals. An interval that crosses the line at 0 \
+                 decides nothing.",
             ))
         }
         @if !explanation.comparisons.is_empty() { (differences_table(&explanation.comparisons)) }
@@ -95,14 +95,15 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
     let rows = table::rows(run, budgets);
     let (head, body) = rows.split_at(1);
     let names = run.control().results();
+    let ranked = run.test_labels().is_none_or(|labels| labels.len() >= FEW_TEST_IMAGES);
     html! {
         div.wide {
             table.results {
                 caption {
-                    "Test accuracy in percent: mean ± sample standard deviation over label draws. Every classifier of a \
-                     column uses the same labels; the best of each column is bold. That is found by the test; byol predict and \
-                     byol export take the classifier that is best on training labels held out for it, which may be another, and say \
-                     which."
+                    (table::accuracies_are(run)) " All classifiers of a column use the same labels"
+                    @if ranked { "; the highest accuracy of each column is bold" }
+                    ". Test accuracies choose nothing: which classifier " code { "predict" } " and " code { "export" } " take is said at \
+                     the top of the page."
                 }
                 thead { tr {
                     @for (column, cell) in head.iter().flatten().enumerate() {
@@ -117,7 +118,7 @@ fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
                                     // With a hyphen at which lines do not break.
                                     (0, _) => th scope="row" { (cell.replace("k-NN", "k\u{2011}NN")) },
                                     (1, _) => td.word { (cell) },
-                                    (_, Some(&name)) => td.best[is_best(run, name, budgets[column - 2])] { (spread(cell)) },
+                                    (_, Some(&name)) => td.best[ranked && is_best(run, name, budgets[column - 2])] { (spread(cell)) },
                                     (_, None) => td { (cell) },
                                 }
                             }
@@ -154,8 +155,9 @@ fn budget_caption(run: &RunData) -> String {
         None => String::new(),
     };
     format!(
-        "Test accuracy against label budget (logarithmic). Bars: one sample standard deviation over label draws to \
-         either side; single draws have none.{chance}"
+        "Test accuracy against label budget{}. Bars: one sample standard deviation over label draws to \
+         either side; single draws have none.{chance}",
+        if run.budgets().len() > 1 { " (logarithmic)" } else { "" }
     )
 }
 
@@ -309,11 +311,11 @@ const GLOSSARY: [(&str, &str); 18] = [
         "Label draw",
         "Which labelled images a budget holds is drawn by lot, several times; ± tells how much results differ between draws.",
     ),
-    ("Point", "A hundredth of the test images: from 45% to 52% are 7 points."),
+    ("Point", "A percentage point: one hundredth of all test images. From 45% to 52% is 7 points."),
     (
         "95% interval",
-        "Where the true value lies, as far as this many test images and draws tell (for single accuracies after Wilson, for differences by \
-     the bootstrap: drawing the test images and draws again and again from those there are). A difference whose interval holds 0 may be chance.",
+        "Where the true value lies, as far as this many test images and draws tell (for single accuracies after Wilson; for differences after \
+     Tango, and over several draws by the bootstrap: drawing test images and draws again and again from those there are). A difference whose interval holds 0 may be chance.",
     ),
     (
         "McNemar test, p",
@@ -342,14 +344,13 @@ pub(super) fn explanation(explanation: &Explanation) -> Markup {
             @for group in groups {
                 div {
                     h3 { (group[0].topic.heading()) }
-                    // With a hyphen at which lines do not break.
-                    @for paragraph in group { p { (paragraph.text.replace("k-NN", "k\u{2011}NN")) } }
+                    @for paragraph in group { p { (rich(&paragraph.text)) } }
                 }
             }
         }
         details {
             summary { h3 { "Words used on this page" } }
-            dl.glossary { @for (word, meaning) in GLOSSARY { dt { (word) } dd { (meaning) } } }
+            dl.glossary { @for (word, meaning) in GLOSSARY { div { dt { (word) } dd { (meaning) } } } }
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::testing::{Run, Scratch};
 use super::super::{load, write, write_comparison};
 use super::*;
-use crate::run::record::ResultName;
+use crate::run::record::{LabelBudget, ResultName};
 
 /// Elements that HTML closes by itself.
 const VOID: [&str; 5] = ["meta", "br", "img", "link", "input"];
@@ -81,7 +81,8 @@ fn the_page_of_a_whole_run() {
         "shows 51.0% of the variance",
         // Fine-tuned BYOL with all labels is right about 140 of 200.
         "answered 60 wrongly",
-        "The best classifier is fine-tuned BYOL with all labels: it is right about 70.0% of 200 test images",
+        "The classifier that <code>predict</code> and <code>export</code> take is fine-tuned BYOL with all labels; it is right about 140 of \
+         200 test images (70.0%; 95% interval 63.3% to 75.9%).",
         "the best of each column is bold",
         "<td class=\"best\">60.0<span class=\"deviation\"> ± 1.0</span></td>",
         "<h3>Pre-train longer</h3>",
@@ -107,12 +108,23 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
     let page = render(&[run.data()]).expect("a page");
     let list = page.split("<ol class=\"mistakes\"").nth(1).and_then(|rest| rest.split("</ol>").next()).expect("a list");
     assert_eq!(list.matches("<li>").count(), 60);
-    let record = crate::report::best::answers_of_best(&run.predictions).expect("answers");
+    let record = run
+        .predictions
+        .iter()
+        .find(|record| record.name == ResultName::ByolFinetuned && record.labels_per_class == LabelBudget::All);
+    let record = record.expect("answers");
     let wrong: Vec<usize> = (0..200).filter(|&image| record.predicted[image] as usize != image % 4).collect();
     let surest = *wrong.last().expect("some are wrong");
     let first = list.split("</li>").next().expect("an entry");
     assert!(first.contains(&format!("my photos/test/{}/{surest:03}.jpg", surest % 4)), "{first}");
     assert!(first.contains(&format!("{:.1}% sure", 100.0 * record.probabilities[surest])), "{first}");
+
+    // An answer that is 51% sure says nothing about its label.
+    let doubts = "the label may be wrong";
+    assert!(record.probabilities.iter().all(|&sure| sure < 0.9) && !page.contains(doubts));
+    let mut sure = run.data();
+    sure.predictions.iter_mut().for_each(|record| record.probabilities.fill(0.9));
+    assert!(render(&[sure]).expect("a page").contains(doubts));
 
     // Earlier runs have neither names nor probabilities.
     let mut earlier = Run::ahead().data();
@@ -121,10 +133,33 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
     let page = render(&[earlier]).expect("a page");
     assert_well_formed(&page);
     assert!(
-        page.contains("answered 60 wrongly")
+        page.contains("Fine-tuned BYOL with all labels answered 60 of 200 test images wrongly")
             && page.contains("<span class=\"file\">test image ")
             && !page.contains("% sure")
     );
+}
+
+#[test]
+fn what_stands_between_backticks_is_code() {
+    let text = rich("take `--classifier knn` with k-NN").into_string();
+    assert_eq!(text, "take <code>--classifier knn</code> with k\u{2011}NN");
+}
+
+#[test]
+fn a_map_of_a_few_images_is_left_out_and_a_single_epoch_stands_beside_the_beginning() {
+    let scratch = Scratch::new("few");
+    let mut run = load(&Run::ahead().write(&scratch.0)).expect("a whole run");
+    assert!(render(std::slice::from_ref(&run)).expect("a page").contains("of the variance"));
+    let map = run.map.as_mut().expect("it has one");
+    map.images.truncate(9);
+    run.metrics.retain(|record| record.epoch == 11);
+    let page = render(&[run]).expect("a page");
+    assert!(!page.contains("of the variance") && page.contains("would show nothing"));
+    let chart = page.split("Loss over epochs").nth(1).expect("a chart");
+    let figures =
+        chart.split("application/json\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("figures");
+    let figures: serde_json::Value = serde_json::from_str(figures).expect("JSON");
+    assert_eq!((&figures["x"]["range"][0], &figures["x"]["include"]), (&0.0.into(), &serde_json::json!([0.0])));
 }
 
 #[test]
@@ -161,7 +196,7 @@ fn a_run_that_goes_on_shows_its_budgets_and_its_time_so_far() {
     run.predictions.clear();
     // Of the baseline with 10 labels per class, one draw: 2,400 images at 400 images/s.
     run.metrics.retain(|record| record.stage == crate::run::record::Stage::Supervised && record.draw == 0);
-    run.metrics.retain(|record| record.labels_per_class == Some(crate::run::record::LabelBudget::PerClass(10)));
+    run.metrics.retain(|record| record.labels_per_class == Some(LabelBudget::PerClass(10)));
     let summary = run.summary.as_mut().expect("a summary");
     (summary.finished, summary.seconds, summary.pretrain) = (false, 0.0, None);
     summary.results.clear();

@@ -310,7 +310,7 @@ impl Chooser<'_> {
                 let others = steps.iter().filter(|step| step.task.kind != Kind::Pretrain);
                 let seconds: f64 = others.map(|step| step.planned_seconds).sum();
                 if seconds <= time.usable() * share {
-                    let why = format!("trainings with labels get {:.0} % of the time at most", 100.0 * share);
+                    let why = format!("trainings with labels get {:.0}% of the time at most", 100.0 * share);
                     return Ok(Labelled { chosen: Chosen { settings, why }, seconds });
                 }
                 shortest = shortest.min(seconds);

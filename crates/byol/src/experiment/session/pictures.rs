@@ -9,7 +9,8 @@ use crate::eval::plane::principal_plane;
 use crate::experiment::frozen::FrozenFeatures;
 use crate::experiment::{ExperimentError, shown};
 use crate::gallery;
-use crate::run::record::{EmbeddingMap, Gallery, ViewExample};
+use crate::report::choice::{self, Candidate, ClassifierKind};
+use crate::run::record::{EmbeddingMap, Gallery, PredictionRecord, ViewExample};
 
 /// Images in the report: with views, and with nearest neighbours.
 const GALLERY_VIEWS: usize = 4;
@@ -107,8 +108,25 @@ impl Session<'_, '_> {
 
     /// Thumbnails of test images, for the confusions and the map. Which ones depends on all answers.
     pub(in crate::experiment) fn write_thumbnails(&self, test: &LabeledImages) -> Result<(), ExperimentError> {
-        let images = shown::with_pictures(&test.labels, &self.predictions);
+        let images = shown::with_pictures(&test.labels, &self.predictions, self.answers_of_taken());
         let thumbnails = gallery::write_thumbnails(test, &images, &self.directory.gallery_path())?;
         Ok(self.directory.write_thumbnails(&thumbnails)?)
+    }
+
+    /// The answers of the classifier that is taken where none is named.
+    fn answers_of_taken(&self) -> Option<&PredictionRecord> {
+        let control = self.context.experiment.control();
+        let metrics = self.directory.metrics().unwrap_or_default();
+        let mut candidates = Vec::new();
+        for record in self.predictions.iter().filter(|record| record.draw == 0) {
+            let recorded = |kind: &ClassifierKind| kind.recorded_as(control) == record.name.under(control);
+            if let Some(kind) = ClassifierKind::ALL.into_iter().find(recorded) {
+                let budget = record.labels_per_class;
+                let validation = choice::validation(self.directory.path(), kind, budget, &metrics);
+                candidates.push(Candidate { kind, budget, validation });
+            }
+        }
+        let taken = choice::choose(&candidates, None)?;
+        choice::answers(&self.predictions, control, (taken.kind, taken.budget))
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
                 Network::Knn(knn) => graph.votes(knn, &representation)?,
                 _ => graph.node("Gemm", LOGITS, &[&representation, "fc.weight", "fc.bias"], vec![int("transB", 1)]),
             };
-            graph.probabilities(export.calibration.map_or(1.0, |in_use| in_use.temperature.0));
+            graph.probabilities(export.calibration.temperature().0);
             let shape = [BATCH, Size::Fixed(network.class_names().len() as i64)];
             graph.proto.output.push(value(LOGITS, DataType::Float, &shape, "one for each class, before the softmax"));
             graph.proto.output.push(value(PROBABILITIES, DataType::Float, &shape, "as byol predict gives them"));

@@ -1,0 +1,291 @@
+//! Which classifier of a run is taken where none is named: one rule for `predict`, `export`, the terminal and the page. What was
+//! kept out of training chooses; test labels choose nothing.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::load::RunData;
+use crate::run::RunDirectory;
+use crate::run::directory::stage_name;
+use crate::run::record::{Control, EpochRecord, HeadKind, LabelBudget, PredictionRecord, ResultName, Stage};
+
+/// A classifier that a run may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClassifierKind {
+    /// The pre-trained encoder, fine-tuned with labels.
+    Finetuned,
+    /// The encoder trained with the labels alone, or from given weights.
+    Baseline,
+    /// On the frozen pre-trained encoder.
+    Frozen(HeadKind),
+}
+
+impl ClassifierKind {
+    /// In the order in which they are preferred where nothing else decides.
+    pub const ALL: [ClassifierKind; 4] = [
+        ClassifierKind::Finetuned,
+        ClassifierKind::Baseline,
+        ClassifierKind::Frozen(HeadKind::Linear),
+        ClassifierKind::Frozen(HeadKind::Knn),
+    ];
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            ClassifierKind::Finetuned => "fine-tuned",
+            ClassifierKind::Baseline => "baseline",
+            ClassifierKind::Frozen(head) => head.words(),
+        }
+    }
+
+    /// On command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            ClassifierKind::Finetuned => "finetuned",
+            ClassifierKind::Baseline => "baseline",
+            ClassifierKind::Frozen(head) => head.name(),
+        }
+    }
+
+    /// In a run's records.
+    pub fn recorded_as(self, control: Control) -> ResultName {
+        match self {
+            ClassifierKind::Finetuned => ResultName::ByolFinetuned,
+            ClassifierKind::Baseline => control.baseline(),
+            ClassifierKind::Frozen(HeadKind::Linear) => ResultName::ByolLinear,
+            ClassifierKind::Frozen(HeadKind::Knn) => ResultName::ByolKnn,
+        }
+    }
+
+    fn stage(self) -> Option<Stage> {
+        match self {
+            ClassifierKind::Finetuned => Some(Stage::Finetune),
+            ClassifierKind::Baseline => Some(Stage::Supervised),
+            ClassifierKind::Frozen(_) => None,
+        }
+    }
+}
+
+/// A classifier that can be taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    pub kind: ClassifierKind,
+    pub budget: LabelBudget,
+    /// Accuracy (0-1) on labels of the budget that it was not trained with, where some were held out.
+    pub validation: Option<f64>,
+}
+
+/// Why a classifier was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// It was asked for, or there is no other.
+    Asked,
+    /// It did best on labels inside the budget that it was not trained with. The kinds that were compared with their
+    /// accuracies (0-1), the best first.
+    Validated(Vec<(ClassifierKind, f64)>),
+    /// There are others, but nothing inside the budget says how good the fine-tuned one is.
+    Undecided,
+}
+
+/// What was chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken {
+    pub kind: ClassifierKind,
+    pub budget: LabelBudget,
+    pub reason: Reason,
+}
+
+impl Reason {
+    /// Why it was taken, to follow its name; nothing where there is nothing to say.
+    pub fn words(&self) -> Option<String> {
+        let percent = |(kind, accuracy): &(ClassifierKind, f64)| format!("{} {:.1}%", kind.words(), 100.0 * accuracy);
+        match self {
+            Reason::Asked => None,
+            Reason::Validated(kinds) => {
+                let all: Vec<String> = kinds.iter().map(percent).collect();
+                let most = kinds.first().map_or(0.0, |(_, most)| *most);
+                let as_good: Vec<&str> = kinds
+                    .iter()
+                    .skip(1)
+                    .filter(|(_, accuracy)| *accuracy == most)
+                    .map(|(kind, _)| kind.words())
+                    .collect();
+                let tie = match as_good.is_empty() {
+                    true => String::new(),
+                    false => format!(
+                        "; {} did equally well, and the first of them in this order is taken",
+                        as_good.join(" and ")
+                    ),
+                };
+                Some(format!("the best on held-out labels: {}{tie}", all.join(", ")))
+            }
+            Reason::Undecided => Some("no labels were held out to choose by, so the default is taken".to_owned()),
+        }
+    }
+}
+
+/// The rule. The budget is `budget` or the largest that the first kind has, in the order of [`ClassifierKind::ALL`]. Of the kinds that were
+/// validated at this budget the best is taken, of equals the first; where the first kind was not, nothing can be held against it, and it is taken.
+/// Nothing where there is no candidate.
+pub fn choose(candidates: &[Candidate], budget: Option<LabelBudget>) -> Option<Taken> {
+    let kinds: Vec<ClassifierKind> =
+        ClassifierKind::ALL.into_iter().filter(|kind| candidates.iter().any(|other| other.kind == *kind)).collect();
+    let &first = kinds.first()?;
+    let own = candidates.iter().filter(|candidate| candidate.kind == first).map(|candidate| candidate.budget);
+    let budget = budget.or(own.max_by_key(|budget| budget.size()))?;
+    let taken = |kind, reason| Some(Taken { kind, budget, reason });
+    if kinds.len() == 1 {
+        return taken(first, Reason::Asked);
+    }
+    let validation = |kind: ClassifierKind| {
+        let of = candidates.iter().find(|candidate| candidate.kind == kind && candidate.budget == budget);
+        Some((kind, of?.validation?))
+    };
+    let mut validated: Vec<(ClassifierKind, f64)> = kinds.into_iter().filter_map(validation).collect();
+    if validated.len() < 2 || validated[0].0 != first {
+        return taken(first, Reason::Undecided);
+    }
+    // Of equally good ones the first stays first.
+    validated.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    taken(validated[0].0, Reason::Validated(validated))
+}
+
+/// How a kind did on labels of the budget that it was not trained with, in the first draw; nothing where that is not recorded.
+/// `metrics` are those of the run itself.
+pub fn validation(run: &Path, kind: ClassifierKind, budget: LabelBudget, metrics: &[EpochRecord]) -> Option<f64> {
+    let Some(stage) = kind.stage() else {
+        let ClassifierKind::Frozen(head) = kind else { return None };
+        return validation_of_head(&run.join("classifiers").join(format!("{}-{budget}.safetensors", head.name())));
+    };
+    let last = |records: &[EpochRecord]| {
+        let of_arm =
+            |record: &&EpochRecord| (record.stage, record.labels_per_class, record.draw) == (stage, Some(budget), 0);
+        records.iter().rev().find(of_arm).and_then(|record| record.validation_accuracy)
+    };
+    // Of a run that holds a share out, the classifier's own epochs; else the best candidate of a sweep.
+    last(metrics).or_else(|| {
+        let begin = format!("{}-{budget}-draw0-", stage_name(stage));
+        let trials = std::fs::read_dir(run.join("trials")).into_iter().flatten().flatten();
+        let names = trials.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let directory = RunDirectory::existing(run).ok()?;
+        let accuracies = names
+            .filter(|name| name.starts_with(&begin))
+            .filter_map(|name| last(&directory.trial(&name).metrics().ok()?));
+        accuracies.max_by(f64::total_cmp)
+    })
+}
+
+/// What the file of a classifier on the frozen encoder says in its metadata, without its numbers. A damaged one says nothing here;
+/// whoever uses it is told.
+fn validation_of_head(path: &Path) -> Option<f64> {
+    /// A header is a list of a few tensors.
+    const MOST: u64 = 1 << 20;
+    let mut file = File::open(path).ok()?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).ok()?;
+    let length = u64::from_le_bytes(length);
+    let mut header = Vec::new();
+    file.take(length.min(MOST)).read_to_end(&mut header).ok()?;
+    let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
+    let about: serde_json::Value = serde_json::from_str(header["__metadata__"]["byol"].as_str()?).ok()?;
+    let (right, images) = (about["validation"]["right"].as_f64()?, about["validation"]["images"].as_f64()?);
+    (images > 0.0).then_some(right / images)
+}
+
+/// The classifiers of a run that have results.
+pub(super) fn candidates(run: &RunData) -> Vec<Candidate> {
+    let control = run.control();
+    let mut found = Vec::new();
+    for budget in run.budgets() {
+        for kind in ClassifierKind::ALL {
+            if run.accuracy(kind.recorded_as(control), budget).is_some() {
+                let known = run.validations.iter().find(|(own, with, _)| (*own, *with) == (kind, budget));
+                found.push(Candidate { kind, budget, validation: known.map(|(.., accuracy)| *accuracy) });
+            }
+        }
+    }
+    found
+}
+
+/// The classifier of a run that is taken where none is named; nothing where none has a result.
+pub fn taken(run: &RunData) -> Option<Taken> {
+    choose(&candidates(run), None)
+}
+
+/// The answers of the first label draw of a classifier: the one whose weights a run keeps.
+pub fn answers<'a>(
+    predictions: &'a [PredictionRecord],
+    control: Control,
+    (kind, budget): (ClassifierKind, LabelBudget),
+) -> Option<&'a PredictionRecord> {
+    let name = kind.recorded_as(control);
+    let own =
+        predictions.iter().filter(|record| record.name.under(control) == name && record.labels_per_class == budget);
+    own.min_by_key(|record| record.draw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Run;
+    use super::*;
+
+    const KNN: ClassifierKind = ClassifierKind::Frozen(HeadKind::Knn);
+
+    fn candidate(kind: ClassifierKind, budget: LabelBudget, validation: Option<f64>) -> Candidate {
+        Candidate { kind, budget, validation }
+    }
+
+    #[test]
+    fn validation_decides_and_a_tie_is_told() {
+        let (few, all) = (LabelBudget::PerClass(10), LabelBudget::All);
+        let choice = |candidates: &[Candidate]| choose(candidates, None).expect("there are candidates");
+        let found = choice(&[
+            candidate(ClassifierKind::Finetuned, few, None),
+            candidate(KNN, all, Some(0.9)),
+            candidate(ClassifierKind::Finetuned, all, Some(0.8)),
+        ]);
+        assert_eq!((found.kind, found.budget), (KNN, all));
+        assert!(
+            found
+                .reason
+                .words()
+                .expect("said")
+                .starts_with("the best on held-out labels: k-NN 90.0%, fine-tuned 80.0%")
+        );
+        let tied = choice(&[candidate(KNN, all, Some(0.8)), candidate(ClassifierKind::Finetuned, all, Some(0.8))]);
+        assert_eq!(tied.kind, ClassifierKind::Finetuned);
+        assert!(tied.reason.words().expect("said").contains("; k-NN did equally well"), "{tied:?}");
+        // Nothing is known of the fine-tuned one.
+        let open = choice(&[candidate(KNN, all, Some(0.9)), candidate(ClassifierKind::Finetuned, all, None)]);
+        assert_eq!((open.kind, open.reason), (ClassifierKind::Finetuned, Reason::Undecided));
+        assert_eq!(choose(&[], None), None);
+    }
+
+    #[test]
+    fn test_accuracy_chooses_nothing() {
+        let run =
+            Run::with_accuracies(&[(ResultName::Supervised, 0.99, 0.99), (ResultName::ByolFinetuned, 0.30, 0.30)]);
+        let mut data = run.data();
+        let found = taken(&data).expect("there are results");
+        assert_eq!((found.kind, found.budget), (ClassifierKind::Finetuned, LabelBudget::All));
+        let record = answers(&data.predictions, data.control(), (found.kind, found.budget)).expect("answers");
+        assert_eq!((record.name, record.draw), (ResultName::ByolFinetuned, 0));
+        data.validations =
+            vec![(ClassifierKind::Finetuned, LabelBudget::All, 0.5), (ClassifierKind::Baseline, LabelBudget::All, 0.6)];
+        assert_eq!(taken(&data).map(|taken| taken.kind), Some(ClassifierKind::Baseline));
+    }
+
+    #[test]
+    fn a_head_says_how_it_was_validated() {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let path = folder.path().join("classifiers/knn-all.safetensors");
+        std::fs::create_dir_all(folder.path().join("classifiers")).expect("writable");
+        let header = r#"{"__metadata__":{"byol":"{\"validation\":{\"right\":3,\"images\":4}}"}}"#;
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), b"numbers"].concat();
+        std::fs::write(&path, bytes).expect("writable");
+        assert_eq!(validation(folder.path(), KNN, LabelBudget::All, &[]), Some(0.75));
+        std::fs::write(&path, b"short").expect("writable");
+        assert_eq!(validation(folder.path(), KNN, LabelBudget::All, &[]), None);
+    }
+}
