@@ -214,11 +214,11 @@ pub fn taken(run: &RunData) -> Option<Taken> {
 }
 
 /// The answers of the first label draw of a classifier: the one whose weights a run keeps.
-pub fn answers<'a>(
-    predictions: &'a [PredictionRecord],
+pub fn answers(
+    predictions: &[PredictionRecord],
     control: Control,
     (kind, budget): (ClassifierKind, LabelBudget),
-) -> Option<&'a PredictionRecord> {
+) -> Option<&PredictionRecord> {
     let name = kind.recorded_as(control);
     let own =
         predictions.iter().filter(|record| record.name.under(control) == name && record.labels_per_class == budget);

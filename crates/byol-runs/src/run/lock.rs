@@ -84,10 +84,13 @@ pub struct RunLock {
     key: PathBuf,
 }
 
-/// The locks of this process: the file, absent where the file system has no locks, and how often it was taken.
-static HELD: LazyLock<Mutex<HashMap<PathBuf, (Option<File>, usize)>>> = LazyLock::new(Mutex::default);
+/// Locks by directory: the file, absent where the file system has no locks, and how often it was taken.
+type Held = HashMap<PathBuf, (Option<File>, usize)>;
 
-fn held() -> MutexGuard<'static, HashMap<PathBuf, (Option<File>, usize)>> {
+/// The locks of this process.
+static HELD: LazyLock<Mutex<Held>> = LazyLock::new(Mutex::default);
+
+fn held() -> MutexGuard<'static, Held> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -82,22 +82,22 @@ impl<'s, 'a> Session<'s, 'a> {
         let lock = RunLock::take(context.out)?;
         let directory = RunDirectory::open(context.out, context.mode, context.experiment)?;
         let earlier = directory.summary()?;
-        if let Some(earlier) = &earlier {
-            if earlier.data.fingerprint != context.data.fingerprint {
-                return Err(ExperimentError::Run(RunError::OtherData {
-                    path: context.out.to_owned(),
-                    then: earlier.data.fingerprint.clone(),
-                    now: context.data.fingerprint.clone(),
-                    parts: OtherParts(
-                        earlier
-                            .data
-                            .fingerprints
-                            .as_ref()
-                            .map(|then| then.differences(&context.data.parts))
-                            .unwrap_or_default(),
-                    ),
-                }));
-            }
+        if let Some(earlier) = &earlier
+            && earlier.data.fingerprint != context.data.fingerprint
+        {
+            return Err(ExperimentError::Run(RunError::OtherData {
+                path: context.out.to_owned(),
+                then: earlier.data.fingerprint.clone(),
+                now: context.data.fingerprint.clone(),
+                parts: OtherParts(
+                    earlier
+                        .data
+                        .fingerprints
+                        .as_ref()
+                        .map(|then| then.differences(&context.data.parts))
+                        .unwrap_or_default(),
+                ),
+            }));
         }
         // Of a run that is refused nothing has changed.
         if let Some(command) =
@@ -105,10 +105,8 @@ impl<'s, 'a> Session<'s, 'a> {
         {
             directory.write_command(command)?;
         }
-        if let Some(earlier) = &earlier {
-            if earlier.finished && !unfinished(earlier) {
-                return Ok(Opened::Finished(Box::new(earlier.clone())));
-            }
+        if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.finished && !unfinished(earlier)) {
+            return Ok(Opened::Finished(Box::new(earlier.clone())));
         }
         let predictions = directory.predictions()?;
         let session = Session {

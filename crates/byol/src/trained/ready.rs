@@ -2,7 +2,7 @@
 
 use super::checkpoint::CheckpointFolder;
 use super::heads;
-use super::model::{Ready, Run, size};
+use super::model::{Ready, Run};
 use crate::run::record::{LabelBudget, Stage};
 
 /// `--classifier` calls them so.
@@ -19,7 +19,7 @@ impl Run {
             );
         }
         let mut kept = heads::list(&self.path);
-        kept.sort_by_key(|(_, budget)| std::cmp::Reverse(size(*budget)));
+        kept.sort_by_key(|(_, budget)| std::cmp::Reverse(budget.size()));
         ready.extend(kept.into_iter().map(|(kind, budget)| {
             of(&format!("the {} classifier", kind.words()), &format!("--classifier {}", kind.name()), budget)
         }));

@@ -147,8 +147,8 @@ fn what_stands_between_backticks_is_code() {
 
 #[test]
 fn a_map_of_a_few_images_is_left_out_and_a_single_epoch_stands_beside_the_beginning() {
-    let scratch = Scratch::new("few");
-    let mut run = load(&Run::ahead().write(&scratch.0)).expect("a whole run");
+    let scratch = Scratch::new();
+    let mut run = load(&Run::ahead().write(scratch.path())).expect("a whole run");
     assert!(render(std::slice::from_ref(&run)).expect("a page").contains("of the variance"));
     let map = run.map.as_mut().expect("it has one");
     map.images.truncate(9);
