@@ -57,7 +57,7 @@ clippy: libtorch
 
 # The program's crate has nothing to document, and its pages would have the library's name.
 docs: libtorch
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --package byol
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --package byol --package byol-images --package byol-report --package byol-runs
 
 audit:
 	@sh scripts/audit.sh
