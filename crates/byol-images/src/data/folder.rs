@@ -198,7 +198,7 @@ pub(crate) fn require_folder(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// Everything in `folder` that may count, see [`is_aside`].
+/// Everything in `folder` that may count, see `is_aside`.
 pub fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
     let visible = |entry: &DirEntry| entry.depth() == 0 || !is_aside(entry.file_name());
     WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible)
