@@ -52,13 +52,6 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
         }
         other => other.into(),
     })?;
-    for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
-        let (what, hint) = match run.exists() {
-            true => ("holds no run yet, and one is waited for", runs_hint(run)),
-            false => ("is not there yet, and is waited for", path_hint(run)),
-        };
-        reporter.event(&Event::Warning { text: format!("{} {what}{hint}", run.display()) });
-    }
     let address = format!("http://{}/", watch.address());
     if output.json {
         output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": options.runs }));
@@ -68,6 +61,13 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
         }
         let runs: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
         output::text(&format!("watching {} at {address} (Ctrl-C ends this, not the run)", runs.join(", ")));
+    }
+    for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
+        let (what, hint) = match run.exists() {
+            true => ("holds no run yet, and one is waited for", runs_hint(run)),
+            false => ("is not there yet, and is waited for", path_hint(run)),
+        };
+        reporter.event(&Event::Warning { text: format!("{} {what}{hint}", run.display()) });
     }
     if options.open
         && let Err(error) = open::that_detached(&address)

@@ -61,7 +61,7 @@ def main(folder):
         sys.stdout = sys.stderr
         graph, normalized = answer("model.onnx.md", picture), answer("normalized.onnx.md", picture)
         with torch.inference_mode():
-            logits = network(module.preprocess(Image.open(picture))[None]) / float(facts["temperature"])
+            logits = network(module.preprocess(Image.open(picture))[None]) / float(facts.get("temperature", 1))
         sys.stdout = sys.__stdout__
         answers = {"graph": graph, "normalized": normalized, "torch": logits.softmax(1)[0].tolist()}
         print(json.dumps({"name": picture.name, "classes": module.CLASS_NAMES, **answers}))
