@@ -18,19 +18,13 @@ fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
     text
 }
 
-const LONG: [&str; 11] = [
-    "pretrain",
-    "--data",
-    "patterns",
-    "--out",
-    "runs/mine",
-    "--preset",
-    "demo",
-    "--set",
-    "epochs=1000",
-    "--set",
-    "pretrain.checkpoint_every=1",
-];
+/// Short epochs, and more of them than end during a test.
+const LONG: &str = "pretrain --data photos --out runs/mine --preset demo --device cpu --precision fp32 --threads 1 --set image_size=16 \
+                    --set width=0.0625 --set epochs=100000 --set pretrain.batch_size=8 --set pretrain.checkpoint_every=1";
+
+fn long() -> Vec<&'static str> {
+    LONG.split_whitespace().collect()
+}
 
 /// A pre-training that would take long, and its events from when one of this kind was there.
 fn training(folder: &Path, arguments: &[&str], event: &str) -> (Child, std::io::Lines<BufReader<ChildStdout>>) {
@@ -58,11 +52,18 @@ fn ended(program: Child) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// Images of 16 by 16 pixels, each of its own colour, as BMP files.
 fn images(folder: &Path, count: u8) {
-    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol-images/tests/fixtures/formats/rgb.bmp");
     std::fs::create_dir_all(folder).unwrap();
     for number in 0..count {
-        std::fs::copy(picture, folder.join(format!("{number}.bmp"))).unwrap();
+        let mut bytes = b"BM".to_vec();
+        for number in [54 + 768u32, 0, 54, 40, 16, 16] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend([1, 0, 24, 0]);
+        bytes.extend([0; 24]);
+        bytes.extend(std::iter::repeat_n([9 * number, 80, 200], 256).flatten());
+        std::fs::write(folder.join(format!("{number}.bmp")), bytes).unwrap();
     }
 }
 
@@ -70,7 +71,8 @@ fn images(folder: &Path, count: u8) {
 fn one_process_writes_into_a_run_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
-    let (program, lines) = training(home, &LONG, "epoch_ended");
+    images(&home.join("photos"), 24);
+    let (program, lines) = training(home, &long(), "epoch_ended");
     let file = |name: &str| home.join("runs/mine").join(name);
     let process = format!("runs/mine is being written by process {} (since ", program.id());
     let before = std::fs::read(file("command.toml")).unwrap();
@@ -94,7 +96,8 @@ fn one_process_writes_into_a_run_at_a_time() {
 fn a_second_interrupt_ends_training_at_once_and_the_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
-    let (program, lines) = training(home, &LONG, "epoch_ended");
+    images(&home.join("photos"), 24);
+    let (program, lines) = training(home, &long(), "epoch_ended");
     // A step that takes long ends no sooner for being asked.
     signal(&program, "-STOP");
     signal(&program, "-INT");

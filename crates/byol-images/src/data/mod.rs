@@ -240,7 +240,9 @@ impl Dataset {
         match found.list(Labels::Ignored)? {
             Some(listing) => {
                 let passed_over = PassedOver::beside(&found, &listing);
-                let known = self.unreadable.iter().map(|path| origin::of(path)).collect();
+                // With `strict` they are errors, however often they are met.
+                let unreadable = self.unreadable.iter().filter(|_| !options.strict);
+                let known = unreadable.map(|path| origin::of(path)).collect();
                 Ok(Pool { passed_over, ..listing.open_pool(options, &known)? })
             }
             None => Ok(Self::open_arrays(&found, options)?.into_pool(path)),
