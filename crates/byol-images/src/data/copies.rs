@@ -84,7 +84,7 @@ impl Dataset {
             }
         }
         let mut found = vec![of_train];
-        let mut adds_nothing: Vec<String> = Vec::new();
+        let mut empty: Vec<String> = Vec::new();
         for pool in 0..self.unlabeled.len() {
             let name = self.unlabeled[pool].name.clone();
             let images = Arc::clone(&self.unlabeled[pool].images);
@@ -111,7 +111,7 @@ impl Dataset {
                 return Err(DataError::OnlyTestPictures { path: name.into() });
             }
             if left_out.len() == images.len() && !images.is_empty() {
-                adds_nothing.push(name.clone());
+                empty.push(name.clone());
             }
             seen.join(here);
             self.unlabeled[pool].images = without(&images, &left_out);
@@ -119,13 +119,8 @@ impl Dataset {
         }
         found.retain(|pool| pool.total() > 0);
         self.unlabeled.retain(|pool| !pool.images.is_empty());
-        for name in &adds_nothing {
-            self.warnings.push(format!(
-                "--unlabeled {name} adds nothing: all of its images are among the others for pre-training already, or copies of test \
-                 images"
-            ));
-        }
-        let others = found.iter().filter(|pool| !adds_nothing.contains(&pool.pool));
+        self.warnings.extend(empty.iter().map(|name| adds_nothing(name)));
+        let others = found.iter().filter(|pool| !empty.contains(&pool.pool));
         self.notes.extend(others.flat_map(LeftOut::sentences));
         if !found.is_empty() {
             self.take_in(&found);
@@ -153,6 +148,13 @@ impl Dataset {
         }
         self.fingerprint = whole;
     }
+}
+
+/// The warning about a pool whose images are all left out.
+pub(crate) fn adds_nothing(name: &str) -> String {
+    format!(
+        "--unlabeled {name} adds nothing: all of its images are among the others for pre-training already, or copies of test images"
+    )
 }
 
 /// Whether an image is a test image: with equal pixels, or by its look; nothing if it is none.

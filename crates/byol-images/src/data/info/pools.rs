@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Damage, DataInfo, Pool, SeenByPretraining as Seen, Sizes, SplitInfo};
+use crate::data::copies::adds_nothing;
 use crate::data::findings::LeftOut;
 use crate::data::folder::OpenOptions;
 use crate::data::{DataError, Dataset, Pools};
@@ -36,12 +37,13 @@ impl DataInfo {
             if !pool.sizes.is_empty() {
                 (0..images).for_each(|index| self.count_extension(&pool.images.name(index)));
             }
+            // Damaged files are named by themselves.
+            let mut pool = pool;
+            dataset.unreadable.extend(pool.skipped.drain(..).map(|skip| skip.path));
             let test_files = dataset.add_pool(path, pool)?;
             let left_out = LeftOut { pool: path.display().to_string(), ..LeftOut::default() };
             self.pools.push(Pool { path: path.clone(), images, sizes, test_files, left_out });
         }
-        // Damaged files are named by themselves.
-        dataset.warnings.retain(|text| !text.starts_with("skipped "));
         self.warnings.append(&mut dataset.warnings);
         dataset.look_for_copies(Pools::LeaveCopiesOut)?;
         self.notes.append(&mut dataset.notes);
@@ -49,6 +51,9 @@ impl DataInfo {
             let found = dataset.findings.left_out.iter().find(|found| found.pool == pool.left_out.pool);
             pool.left_out = found.cloned().unwrap_or_else(|| pool.left_out.clone());
         }
+        let empty =
+            self.pools.iter().filter(|pool| !dataset.unlabeled.iter().any(|left| left.name == pool.left_out.pool));
+        self.warnings.extend(empty.map(|pool| adds_nothing(&pool.left_out.pool)));
         let pools = dataset.pretraining_pool();
         self.pretraining =
             pools.iter().map(|pool| Seen { pool: pool.name.clone(), images: pool.images.len() }).collect();
