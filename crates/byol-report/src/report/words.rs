@@ -95,12 +95,13 @@ pub fn right_of(right: u64, images: u64) -> Option<String> {
     ))
 }
 
-/// That answers are no better than guesses, where the interval of their accuracy holds what guessing gives or lies below it.
+/// That answers are no better than guesses, or not clearly: where the interval of their accuracy holds what guessing gives or lies below it.
 pub fn guessing(right: u64, images: u64, classes: usize) -> Option<String> {
     let chance = 1.0 / classes.max(1) as f64;
     let (low, _) = wilson(right, images).ok()?;
+    let how = if right as f64 / images as f64 > chance { "not clearly better" } else { "no better" };
     (low <= chance).then(|| {
-        format!("that is no better than guessing so far: guessing among {classes} classes gives {}", percent(chance))
+        format!("that is {how} than guessing so far: guessing among {classes} classes gives {}", percent(chance))
     })
 }
 
@@ -212,7 +213,9 @@ mod tests {
         assert_eq!(right_of(1, 1).as_deref(), Some("1 of 1 test image (100.0%; 95% interval 20.7% to 100.0%)"));
         assert_eq!(right_of(0, 0), None);
         // 6 of 25: 11.5% to 43.4%, and five classes are guessed in 20%.
-        assert!(guessing(6, 25, 5).is_some_and(|text| text.ends_with("guessing among 5 classes gives 20.0%")));
+        let text = "that is not clearly better than guessing so far: guessing among 5 classes gives 20.0%";
+        assert_eq!(guessing(6, 25, 5).as_deref(), Some(text));
+        assert!(guessing(5, 25, 5).is_some_and(|text| text.starts_with("that is no better than guessing so far")));
         assert_eq!(guessing(12, 25, 5), None);
     }
 

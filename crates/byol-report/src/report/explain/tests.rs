@@ -189,8 +189,8 @@ fn of_few_test_images_no_classifier_is_called_best() {
     assert_eq!(
         found.headline,
         "With 2 test images no classifier can be called best. The classifier that `predict` and `export` take is fine-tuned BYOL \
-         with all labels; it is right about 1 of 2 test images (50.0%; 95% interval 9.5% to 90.5%). That is no better than guessing \
-         so far: guessing among 4 classes gives 25.0%. With all labels, whether pre-training on the unlabelled images helped cannot \
+         with all labels; it is right about 1 of 2 test images (50.0%; 95% interval 9.5% to 90.5%). That is not clearly better than \
+         guessing so far: guessing among 4 classes gives 25.0%. With all labels, whether pre-training on the unlabelled images helped cannot \
          be told from 2 test images."
     );
     assert!(!found.verdict.contains("0.0 to 0.0"), "{}", found.verdict);
