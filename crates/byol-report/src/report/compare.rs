@@ -101,7 +101,9 @@ pub fn better(run: &RunData, taken: &Taken) -> Option<Better> {
     let of = |kind, budget| choice::answers(&run.predictions, run.control(), (kind, budget));
     let own = of(taken.kind, taken.budget)?;
     let mut others = choice::candidates(run);
-    others.retain(|other| (other.kind, other.budget) != (taken.kind, taken.budget));
+    others.retain(|other| {
+        (other.kind, other.budget) != (taken.kind, taken.budget) && of(other.kind, other.budget).is_some()
+    });
     let tried = others.len() as f64;
     let found = others.into_iter().filter_map(|candidate| {
         let theirs = of(candidate.kind, candidate.budget)?;

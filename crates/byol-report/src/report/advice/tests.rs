@@ -58,8 +58,8 @@ fn few_passes_give_the_epochs_and_the_time_that_are_missing() {
     // 1,088 images an epoch: 145,600 passes are 133.8 epochs, 134 epochs are 145,792 passes, 10,880 s.
     assert_eq!(
         found.text,
-        "Pre-training made 54,400 image passes; gains usually begin near 200,000. 134 epochs more are 145,792 passes and take about \
-         3 h 01 min at the 13.4 images/s measured. The run goes on with the data that it began with, so do this before you add \
+        "Pre-training made 54,400 image passes; gains usually begin near 200,000. 134 epochs more are 145,792 passes, about \
+         3 h 01 min at the 13.4 images/s that were measured. The run goes on with the data that it began with, so do this before you add \
          images."
     );
     assert_eq!(found.commands, ["byol run --resume 'runs/my run' --more-epochs 134"]);

@@ -80,7 +80,7 @@ fn the_page_of_a_whole_run() {
         "20 min 34 s",
         "shows 51.0% of the variance",
         // Fine-tuned BYOL with all labels is right about 140 of 200.
-        "answered 60 wrongly",
+        "answered 60 of 200 test images wrongly",
         "The classifier that <code>predict</code> and <code>export</code> take is fine-tuned BYOL with all labels; it is right about 140 of \
          200 test images (70.0%; 95% interval 63.3% to 75.9%).",
         "the best of each column is bold",
@@ -155,7 +155,7 @@ fn a_map_of_a_few_images_is_left_out_and_a_single_epoch_stands_beside_the_beginn
     run.metrics.retain(|record| record.epoch == 11);
     let page = render(&[run]).expect("a page");
     assert!(!page.contains("of the variance") && page.contains("would show nothing"));
-    let chart = page.split("Loss over epochs").nth(1).expect("a chart");
+    let chart = page.split_once("Loss over epochs").expect("a chart").1;
     let figures =
         chart.split("application/json\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("figures");
     let figures: serde_json::Value = serde_json::from_str(figures).expect("JSON");
