@@ -83,7 +83,7 @@ fn the_page_of_a_whole_run() {
         "answered 60 of 200 test images wrongly",
         "The classifier that <code>predict</code> and <code>export</code> take is fine-tuned BYOL with all labels; it is right about 140 of \
          200 test images (70.0%; 95% interval 63.3% to 75.9%).",
-        "the best of each column is bold",
+        "the highest accuracy of each column is bold",
         "<td class=\"best\">60.0<span class=\"deviation\"> ± 1.0</span></td>",
         "<h3>Pre-train longer</h3>",
         "byol run --resume ",
