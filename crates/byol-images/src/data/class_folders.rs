@@ -10,7 +10,7 @@ use super::format::Format;
 use super::labels;
 use super::layout::{Layout, name_of_folder, split_of, subfolders};
 use super::listing::{Listed, Listing};
-use super::meant::Meant;
+use super::meant;
 use super::names::composed;
 use super::split::Split;
 use super::tables;
@@ -73,6 +73,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
         }
         Layout::Classes { classes: folders_of_classes, alike } => {
             refuse_loose_pictures(root)?;
+            meant::refuse_runs(root, &folders_of_classes)?;
             if let Some((first, other, parts)) = alike {
                 listing.warnings.push(format!(
                     "{first} and {other} are read as classes, and both hold the folders {parts}; if these are the classes, \
@@ -82,7 +83,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
             for class in folders_of_classes {
                 classes.add(&mut listing, &class, &class, None)?;
             }
-            listing.warnings.extend(Meant::warn_of_data_set_within(root));
+            listing.warnings.extend(meant::warn_of_data_set_within(root));
             add_unlabeled(&mut listing, &folders)?;
         }
         Layout::None => {

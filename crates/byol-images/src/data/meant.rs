@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::DataError;
 use super::folder::is_picture;
 use super::labels_csv::TABLE;
 use super::layout::{Layout, split_of, subfolders};
@@ -40,15 +41,6 @@ impl Meant {
         data_set_within(root).map(Meant::Within)
     }
 
-    /// A warning where one of the folders that are read as classes is a data set itself.
-    pub fn warn_of_data_set_within(root: &Path) -> Option<String> {
-        let inner = data_set_within(root)?;
-        let (root, inner) = (root.display(), inner.display());
-        Some(format!(
-            "the folders in {root} are read as classes, and {inner} holds class folders itself; did you mean --data {inner}?"
-        ))
-    }
-
     /// A sentence that asks whether it was, if something was.
     pub fn question(root: &Path) -> Option<String> {
         let (meant, root) = (Meant::by(root)?, root.display());
@@ -67,6 +59,33 @@ impl Meant {
             }
         })
     }
+}
+
+/// A warning where one of the folders that are read as classes is a data set itself.
+pub(crate) fn warn_of_data_set_within(root: &Path) -> Option<String> {
+    let inner = data_set_within(root)?;
+    let (root, inner) = (root.display(), inner.display());
+    Some(format!(
+        "the folders in {root} are read as classes, and {inner} holds class folders itself; did you mean --data {inner}?"
+    ))
+}
+
+/// Refuses folders of runs among classes: the images of their pages are nobody's data.
+///
+/// # Errors
+/// There is one.
+pub(crate) fn refuse_runs(root: &Path, classes: &[PathBuf]) -> Result<(), DataError> {
+    let is_run = |folder: &Path| folder.join("config.toml").is_file() && folder.join("summary.json").is_file();
+    let holds_run = |folder: &&PathBuf| {
+        is_run(folder) || subfolders(folder).is_ok_and(|inner| inner.iter().take(MOST).any(|inner| is_run(inner)))
+    };
+    let Some(runs) = classes.iter().find(holds_run) else { return Ok(()) };
+    let question = match data_set_within(root) {
+        Some(inner) => format!("did you mean --data {}?", inner.display()),
+        None => "name the folder of the data itself".to_owned(),
+    };
+    let (root, runs) = (root.display(), runs.display());
+    Err(DataError::NoLabels(format!("{runs} holds runs, so the folders in {root} are no classes; {question}")))
 }
 
 /// The only folder in `root` that is a data set; the pages of runs are none.
@@ -153,6 +172,14 @@ mod tests {
         assert_eq!(Meant::by(&at("unlabeled")), None);
         assert_eq!(Meant::by(&at("album")), None, "folders beside it are no classes");
         assert_eq!(Meant::by(home.path()), None, "there are several");
+        std::fs::create_dir_all(at("single/runs/mine")).unwrap();
+        for file in ["config.toml", "summary.json", "1.jpg"] {
+            std::fs::write(at("single/runs/mine").join(file), "").unwrap();
+        }
+        let classes = [at("single/photos"), at("single/pool"), at("single/runs")];
+        let refused = refuse_runs(&at("single"), &classes).unwrap_err().to_string();
+        assert!(refused.contains("runs holds runs") && refused.ends_with("single/photos?"), "{refused}");
+        assert!(refuse_runs(&at("single"), &classes[..2]).is_ok());
         let question = Meant::question(&at("photos/cat")).unwrap();
         assert!(question.contains("is one of the class folders in") && question.ends_with("photos?"), "{question}");
     }
