@@ -5,9 +5,14 @@ use std::time::Duration;
 /// Processor time of the calling thread since it began. Waiting, and other threads on the same core, do not count.
 #[cfg(unix)]
 pub fn of_this_thread() -> Duration {
+    clock(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+#[cfg(unix)]
+fn clock(which: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes to `time` alone.
-    match unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } {
+    match unsafe { libc::clock_gettime(which, &raw mut time) } {
         0 => Duration::new(time.tv_sec as u64, time.tv_nsec as u32),
         _ => Duration::ZERO,
     }
@@ -49,15 +54,11 @@ impl Usage {
         let stolen = ticks.get(7).copied().unwrap_or(0.0);
         // SAFETY: the call reads a constant of the system.
         let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
-        // SAFETY: all fields are numbers, of which zero is one.
-        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: the call writes to `usage` alone.
-        if per_second <= 0.0 || unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } != 0 {
+        if per_second <= 0.0 {
             return None;
         }
-        let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
         Some(Usage {
-            own: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            own: clock(libc::CLOCK_PROCESS_CPUTIME_ID).as_secs_f64(),
             busy: (user + nice + system + interrupts + soft + stolen) / per_second,
             idle: (idle + waiting) / per_second,
         })

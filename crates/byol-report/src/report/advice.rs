@@ -1,6 +1,8 @@
 //! What to do next, computed from what a run recorded: at most three pieces of advice, the one that is worth most first,
 //! each with the command that follows it.
 
+mod further;
+
 use std::path::Path;
 
 use super::choice::taken;
@@ -12,12 +14,8 @@ use crate::data::PATTERNS;
 use crate::run::command::{CommandRecord, shell_word};
 use crate::run::record::{Accuracy, Control, DataSplit, LabelBudget, ResultName, Stage};
 use crate::statistics::uncertainty;
+pub use further::{FEW_PASSES, Further};
 
-/// Advice that is given at most.
-const MOST: usize = 3;
-/// Image passes from which a ResNet-18 at 64 px began to gain on natural photographs in this project's own trials
-/// (docs/experiments.md).
-pub const FEW_PASSES: u64 = 200_000;
 /// An interval wider than this to either side says little about a classifier.
 const WIDE: f64 = 0.075;
 /// What a test should come to where there is no difference to be told.
@@ -28,6 +26,9 @@ const FEW_IMAGES: usize = 100_000;
 const WEAK: f64 = 0.1;
 /// Accuracy that is gained from one label budget to the next, from which more labels promise more.
 const RISING: f64 = 0.03;
+
+/// Advice that is given at most.
+const MOST: usize = 3;
 
 /// Ends of the names of runs that advice gave.
 const SUFFIXES: [&str; 3] = ["imagenet", "more-tests", "more-labels"];
@@ -400,41 +401,6 @@ fn weakest(run: &RunData, name: ResultName, budget: LabelBudget) -> Option<(u16,
     let known =
         accuracies.iter().enumerate().filter_map(|(class, accuracy)| Some((u16::try_from(class).ok()?, (*accuracy)?)));
     known.min_by(|a, b| a.1.total_cmp(&b.1))
-}
-
-/// Further pre-training, with what it takes.
-pub struct Further {
-    pub epochs: u64,
-    pub passes: u64,
-    pub seconds: f64,
-    rate: f64,
-}
-
-impl Further {
-    /// What brings a pre-training of so many passes to where gains begin, at this rate in images per second.
-    pub fn to_gains(passes: u64, per_epoch: u64, rate: f64) -> Further {
-        Further::of(FEW_PASSES.saturating_sub(passes), per_epoch, rate)
-    }
-
-    fn of(wanted: u64, per_epoch: u64, rate: f64) -> Further {
-        let epochs = wanted.div_ceil(per_epoch.max(1));
-        let passes = epochs * per_epoch;
-        Further { epochs, passes, seconds: passes as f64 / rate.max(f64::MIN_POSITIVE), rate }
-    }
-}
-
-impl std::fmt::Display for Further {
-    /// `12 epochs more are 1,200 passes, about 3 min at the 6.7 images/s that were measured`
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            out,
-            "{} more are {} passes, about {} at the {:.1} images/s that were measured",
-            words::plural(self.epochs, "epoch"),
-            words::count(self.passes),
-            words::duration(self.seconds),
-            self.rate
-        )
-    }
 }
 
 /// More passes: where there were few, or k-NN accuracy still rises.

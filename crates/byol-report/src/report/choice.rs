@@ -1,14 +1,12 @@
 //! Which classifier of a run is taken where none is named: one rule for `predict`, `export`, the terminal and the page. What was
 //! kept out of training chooses; test labels choose nothing.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::load::RunData;
-use crate::run::RunDirectory;
 use crate::run::directory::stage_name;
 use crate::run::record::{Control, EpochRecord, HeadKind, LabelBudget, PredictionRecord, ResultName, Stage};
+use crate::run::{RunDirectory, tensors};
 
 /// A classifier that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,16 +177,8 @@ pub fn validation(run: &Path, kind: ClassifierKind, budget: LabelBudget, metrics
 /// What the file of a classifier on the frozen encoder says in its metadata, without its numbers. A damaged one says nothing here;
 /// whoever uses it is told.
 fn validation_of_head(path: &Path) -> Option<f64> {
-    /// A header is a list of a few tensors.
-    const MOST: u64 = 1 << 20;
-    let mut file = File::open(path).ok()?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).ok()?;
-    let length = u64::from_le_bytes(length);
-    let mut header = Vec::new();
-    file.take(length.min(MOST)).read_to_end(&mut header).ok()?;
-    let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
-    let about: serde_json::Value = serde_json::from_str(header["__metadata__"]["byol"].as_str()?).ok()?;
+    let header = tensors::header(path)?;
+    let about: serde_json::Value = serde_json::from_str(tensors::metadata(&header, tensors::METADATA_KEY)?).ok()?;
     let (right, images) = (about["validation"]["right"].as_f64()?, about["validation"]["images"].as_f64()?);
     (images > 0.0).then_some(right / images)
 }

@@ -9,5 +9,6 @@ pub mod health;
 pub mod lock;
 pub mod record;
 pub mod tensorboard;
+pub mod tensors;
 
 pub use directory::{RunDirectory, RunError};

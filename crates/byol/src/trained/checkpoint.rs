@@ -22,10 +22,10 @@ use crate::config::Experiment;
 use crate::files::{PARTIAL, write_atomically};
 use crate::run::RunError;
 use crate::run::record::Stage;
+use crate::run::tensors::METADATA_KEY;
 
 /// Version of the format; a file of another one is refused.
 pub const FORMAT: u32 = 3;
-pub(super) const METADATA_KEY: &str = "byol";
 
 /// What the metadata holds. The header stays the text that it was, because its digest is that of the text.
 #[derive(Serialize, Deserialize)]

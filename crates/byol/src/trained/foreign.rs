@@ -6,13 +6,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::checkpoint::{CheckpointError, METADATA_KEY};
+use super::checkpoint::CheckpointError;
 use crate::run::directory::runs_hint;
+use crate::run::tensors::{METADATA_KEY, header, metadata};
 
 /// Enough to tell a graph, an archive, a pickle and a page apart.
 const BEGINNING: u64 = 64;
-/// A header of safetensors that is longer is not read.
-const LONGEST_HEADER: u64 = 64 << 20;
 
 /// A file that is no checkpoint of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,23 +64,11 @@ fn is_own_graph(begins: &[u8]) -> bool {
 /// What the header of safetensors tells; none where there is no whole one, as of a file that was cut off.
 fn of_header(path: &Path) -> Option<Foreign> {
     let header = header(path)?;
-    let says =
-        |key: &str| header.get("__metadata__").and_then(|metadata| metadata.get(key)).and_then(|value| value.as_str());
-    match (says(METADATA_KEY), says("producer")) {
+    match (metadata(&header, METADATA_KEY), metadata(&header, "producer")) {
         (Some(_), _) => None,
         (None, Some(producer)) if producer.starts_with("byol ") => Some(Foreign::Export),
         _ => Some(Foreign::Weights),
     }
-}
-
-fn header(path: &Path) -> Option<serde_json::Value> {
-    let mut file = File::open(path).ok()?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).ok()?;
-    let length = Some(u64::from_le_bytes(length)).filter(|length| *length <= LONGEST_HEADER)?;
-    let mut text = Vec::new();
-    file.take(length).read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
 }
 
 impl fmt::Display for Foreign {

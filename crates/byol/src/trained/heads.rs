@@ -18,8 +18,7 @@ use crate::eval::knn::Bank;
 use crate::files::write_atomically;
 use crate::run::record::HeadKind;
 use crate::run::record::LabelBudget;
-
-const METADATA_KEY: &str = "byol";
+use crate::run::tensors::METADATA_KEY;
 
 /// A classifier on representations.
 #[derive(Debug)]

@@ -1,22 +1,11 @@
 //! How a run begins, is stopped and goes on, as its user and other processes see it: one process writes at a time, Ctrl-C loses
 //! nothing and says what is true, and what cannot work is refused before anything is measured.
-#![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
-fn byol(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_byol")).args(arguments).current_dir(folder).output().expect("the program starts")
-}
-
-/// Standard error of a call that must end with this code.
-fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
-    let output = byol(folder, arguments);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-    text
-}
+use super::{byol, picture, said};
 
 /// Short epochs, and more of them than end during a test.
 const LONG: &str = "pretrain --data photos --out runs/mine --preset demo --device cpu --precision fp32 --threads 1 --set image_size=16 \
@@ -52,18 +41,10 @@ fn ended(program: Child) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// Images of 16 by 16 pixels, each of its own colour, as BMP files.
+/// Images of 16 by 16 pixels, each of its own colour.
 fn images(folder: &Path, count: u8) {
-    std::fs::create_dir_all(folder).unwrap();
     for number in 0..count {
-        let mut bytes = b"BM".to_vec();
-        for number in [54 + 768u32, 0, 54, 40, 16, 16] {
-            bytes.extend(number.to_le_bytes());
-        }
-        bytes.extend([1, 0, 24, 0]);
-        bytes.extend([0; 24]);
-        bytes.extend(std::iter::repeat_n([9 * number, 80, 200], 256).flatten());
-        std::fs::write(folder.join(format!("{number}.bmp")), bytes).unwrap();
+        picture(&folder.join(format!("{number}.bmp")), [9 * number, 80, 200]);
     }
 }
 
