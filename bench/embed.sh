@@ -11,7 +11,7 @@ usage() {
 usage: bench/embed.sh [--data DIR] [--pictures N] [--sides LIST] [--rounds N] [--keep DIR] [--log FILE]
                       [--no-write]
 
-  --data DIR     folder with STL-10's train_X.bin, or with stl10_binary: the pictures are made of its own (default: data)
+  --data DIR     folder with STL-10's train_X.bin, or with stl10_binary: the images are made of its own (default: data)
   --pictures N   how many JPEG files of 500x375 (default 10000: 800 MB)
   --sides LIST   sides in pixels that the network sees (default 96,224)
   --rounds N     how often every program runs, in turn (default 3)
@@ -26,7 +26,7 @@ environment:
 TEXT
 }
 
-data=data pictures=10000 sides=96,224 rounds=3 keep='' log='' document=docs/benchmarks.md
+data=data images=10000 sides=96,224 rounds=3 keep='' log='' document=docs/benchmarks.md
 command=$(command_shown "bench/embed.sh${*:+ $*}" | sed -E 's#--keep [^ ]+#--keep DIR#')
 while [ $# -gt 0 ]; do
     case $1 in
@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
         *) usage >&2 && fail "unknown argument '$1'" ;;
     esac
 done
-check_number --pictures "$pictures"
+check_number --pictures "$images"
 check_number --rounds "$rounds"
 for side in ${sides//,/ }; do check_number --sides "$side"; done
 python=${PEERS_PYTHON:-}
@@ -54,7 +54,7 @@ cd "$here"
 threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)} workers=${WORKERS:-2}
 find_byol
 
-"$python" bench/peers/jpegs.py "$data" "$photographs" "$pictures"
+"$python" bench/peers/jpegs.py "$data" "$photographs" "$images"
 # The network's weights do not change its speed: a run of two steps has it.
 for side in ${sides//,/ }; do
     "${byol[@]}" supervised --data patterns --preset demo --quiet --out "$temporary/run$side" --set encoder=resnet18 \

@@ -11,7 +11,7 @@ usage() {
 usage: bench/gpu.sh [--data DIR] [--quick] [--rounds N] [--budget SECONDS] [--only GROUPS] [--log FILE]
                     [--document FILE | --no-write]
 
-  --data DIR        folder with STL-10's train_X.bin and train_y.bin, or with stl10_binary, or with picture files, which are
+  --data DIR        folder with STL-10's train_X.bin and train_y.bin, or with stl10_binary, or with image files, which are
                     then written as such a set once, for all programs (default: data)
   --quick           one round of the most telling programs, in about four minutes (--budget 240)
   --rounds N        how often every program runs, in turn (default 3; with --quick 1)
@@ -69,7 +69,7 @@ watch=("$python" bench/busy.py)
 if [ -f "$data/stl10_binary/train_X.bin" ]; then
     data=$data/stl10_binary
 elif [ ! -f "$data/train_X.bin" ]; then
-    "$python" bench/peers/pictures.py "$data" "$temporary/stl10_binary" >&2
+    "$python" bench/peers/images.py "$data" "$temporary/stl10_binary" >&2
     data=$temporary/stl10_binary
 fi
 
@@ -84,10 +84,10 @@ has_kornia='' has_lightly='' has_set_size=''
 if "${byol[@]}" bench --help 2>/dev/null | grep -q -e --set-size; then
     has_set_size=yes
 else
-    echo "skipped: the epoch of 100,000 pictures, for byol bench has no --set-size" >&2
+    echo "skipped: the epoch of 100,000 images, for byol bench has no --set-size" >&2
 fi
 
-# Pictures that are counted per run at each batch size, for programs that are not held up by their loaders.
+# Images that are counted per run at each batch size, for programs that are not held up by their loaders.
 counted=${COUNTED:-${quick:+40960}} && counted=${counted:-81920}
 loaded_steps=${LOADED_STEPS:-20}
 

@@ -1,4 +1,4 @@
-"""How many changed copies of STL-10's pictures count as near copies, and which different pictures do (docs/data.md).
+"""How many changed copies of STL-10's images count as near copies, and which different images do (docs/data.md).
 
     python bench/near_copies.py STL10_FOLDER
 
@@ -52,8 +52,8 @@ def jpeg(image, quality):
 
 
 def scaled(image, factor, how):
-    picture = Image.fromarray(image)
-    return np.array(picture.resize((round(picture.width * factor), round(picture.height * factor)), how))
+    image = Image.fromarray(image)
+    return np.array(image.resize((round(image.width * factor), round(image.height * factor)), how))
 
 
 def shifted(image, change):

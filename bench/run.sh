@@ -118,9 +118,9 @@ supervised() {
         --device cpu --precision "$precision"
     measure supervised "PyTorch with its loader, $precision" "${peer[@]}" --loader
     with_tcmalloc supervised "PyTorch with its loader, $precision" "${peer[@]}" --loader
-    measure supervised "PyTorch, pictures in memory, $precision" "${peer[@]}"
-    with_tcmalloc supervised "PyTorch, pictures in memory, $precision" "${peer[@]}"
-    [ -z "$compiler" ] || measure supervised "PyTorch, pictures in memory, $precision, compiled" "${peer[@]}" --compile
+    measure supervised "PyTorch, images in memory, $precision" "${peer[@]}"
+    with_tcmalloc supervised "PyTorch, images in memory, $precision" "${peer[@]}"
+    [ -z "$compiler" ] || measure supervised "PyTorch, images in memory, $precision, compiled" "${peer[@]}" --compile
 }
 
 augment() {

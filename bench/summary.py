@@ -38,7 +38,7 @@ SUBJECTS = {
         for side in (96, 224)
         for precision in ("bf16", "fp32")
     },
-    "gpu epoch": "An epoch of 100,000 pictures (ResNet-18, 96 px, batch 512, bf16)",
+    "gpu epoch": "An epoch of 100,000 images (ResNet-18, 96 px, batch 512, bf16)",
     "gpu compute": "Steps without data or views (ResNet-18, 96 px, batch 512, bf16)",
 }
 # Further figures that programs may give, and what they are called.

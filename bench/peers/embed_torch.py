@@ -1,4 +1,4 @@
-"""Representations of a folder of pictures as PyTorch's users compute them: a DataLoader whose workers decode with Pillow and
+"""Representations of a folder of images as PyTorch's users compute them: a DataLoader whose workers decode with Pillow and
 prepare with torchvision's transforms, and torchvision's ResNet without its last layer.
 
     python embed_torch.py FOLDER [--encoder resnet18] [--image-size 96] [--precision fp32|bf16] [--out FILE.npy]
@@ -18,7 +18,7 @@ import torchvision
 from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
-from pictures import DEVIATION, EXTENSIONS, MEAN
+from images import DEVIATION, EXTENSIONS, MEAN
 
 
 def arguments():
@@ -55,10 +55,10 @@ class Files(torch.utils.data.Dataset):
         return len(self.paths)
 
     def __getitem__(self, index):
-        picture = Image.open(self.paths[index])
+        image = Image.open(self.paths[index])
         if self.draft:
-            picture.draft("RGB", (self.side, self.side))
-        return self.transform(picture.convert("RGB"))
+            image.draft("RGB", (self.side, self.side))
+        return self.transform(image.convert("RGB"))
 
 
 def main():

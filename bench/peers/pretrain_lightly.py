@@ -3,7 +3,7 @@
     python pretrain_lightly.py --data DIR
     python pretrain_lightly.py --data DIR --device cuda --workers 8
 
-lightly's transform, heads, loss and moving average; PIL pictures, ResNet-18, heads 4096-256, SGD, fp32. The last line is one
+lightly's transform, heads, loss and moving average; PIL images, ResNet-18, heads 4096-256, SGD, fp32. The last line is one
 JSON object; an image is two views. The steps before the counted ones empty the batches that the workers had ready.
 """
 
@@ -22,18 +22,18 @@ from PIL import Image
 from torch import nn
 
 from clock import Clock
-from pictures import Pictures
+from images import Images
 
 
-class ViewsOfPictures(torch.utils.data.Dataset):
-    def __init__(self, pictures, transform):
-        self.pictures, self.transform = pictures, transform
+class ViewsOfImages(torch.utils.data.Dataset):
+    def __init__(self, images, transform):
+        self.images, self.transform = images, transform
 
     def __len__(self):
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, index):
-        return self.transform(Image.fromarray(self.pictures[index].permute(1, 2, 0).numpy()))
+        return self.transform(Image.fromarray(self.images[index].permute(1, 2, 0).numpy()))
 
 
 class BYOL(nn.Module):
@@ -56,8 +56,8 @@ class BYOL(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin, or with picture files")
-    parser.add_argument("--set-size", type=int, help="cut the pictures off, or repeat them, to so many")
+    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin, or with image files")
+    parser.add_argument("--set-size", type=int, help="cut the images off, or repeat them, to so many")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--workers", type=int, default=2)
@@ -80,7 +80,7 @@ def main():
         view_2_transform=BYOLView2Transform(input_size=options.image_size),
     )
     loader = torch.utils.data.DataLoader(
-        ViewsOfPictures(Pictures(options.data, count=options.set_size), transform),
+        ViewsOfImages(Images(options.data, count=options.set_size), transform),
         batch_size=options.batch_size,
         shuffle=True,
         drop_last=True,

@@ -7,11 +7,11 @@
 
 ResNet-18 with heads 4096-256, the paper's views, bf16 autocast, and a constant tau, as in `byol bench`.
 
-Tuned is channels-last, views of uint8 pictures from torchvision v2 in DataLoader workers, normalised in whole batches, a fused
+Tuned is channels-last, views of uint8 images from torchvision v2 in DataLoader workers, normalised in whole batches, a fused
 optimiser, and a moving average over lists of tensors. Plain is the default layout, each view normalised by its worker, the
 optimiser as it comes, and a moving average parameter by parameter.
 
-On a GPU, `--augment` other than `workers` keeps all pictures on it and makes the views there (views_gpu.py), and
+On a GPU, `--augment` other than `workers` keeps all images on it and makes the views there (views_gpu.py), and
 `--cuda-graphs` captures a whole step, the `batched` views with it, in a CUDA graph.
 
 The last line is one JSON object; an image is two views. The steps before the counted ones cover compiling, and empty the
@@ -29,7 +29,7 @@ from torchvision.models import resnet18
 from torchvision.transforms import v2
 
 from clock import Clock
-from pictures import DEVIATION, MEAN, Normalize, Pictures
+from images import DEVIATION, MEAN, Normalize, Images
 from views import paper
 from views_gpu import recipes
 
@@ -37,18 +37,18 @@ TAU = 0.99
 
 
 class Pairs(torch.utils.data.Dataset):
-    """Two views of the same picture, [3, side, side] each: uint8, or floats if each is normalised by itself."""
+    """Two views of the same image, [3, side, side] each: uint8, or floats if each is normalised by itself."""
 
-    def __init__(self, pictures, side, normalized):
+    def __init__(self, images, side, normalized):
         last = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, DEVIATION)] if normalized else []
-        self.pictures, self.transforms = pictures, [v2.Compose([transform, *last]) for transform in paper(side)]
+        self.images, self.transforms = images, [v2.Compose([transform, *last]) for transform in paper(side)]
 
     def __len__(self):
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, index):
-        picture = self.pictures[index]
-        return tuple(transform(picture) for transform in self.transforms)
+        image = self.images[index]
+        return tuple(transform(image) for transform in self.transforms)
 
 
 def head(inputs, hidden, outputs):
@@ -72,9 +72,9 @@ class Projected(nn.Module):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="folder with STL-10's train_X.bin, or with picture files of one size")
+    parser.add_argument("--data", help="folder with STL-10's train_X.bin, or with image files of one size")
     parser.add_argument("--no-data", action="store_true", help="one fixed batch: compute alone")
-    parser.add_argument("--set-size", type=int, help="cut the pictures off, or repeat them, to so many")
+    parser.add_argument("--set-size", type=int, help="cut the images off, or repeat them, to so many")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--plain", action="store_true", help="as its users commonly write it")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
@@ -107,24 +107,24 @@ def arguments():
 
 
 def batches(options):
-    """Without end, on the device: pairs of views, or pictures [n, 3, height, width] if views are made there."""
+    """Without end, on the device: pairs of views, or images [n, 3, height, width] if views are made there."""
     if options.no_data:
         shape = (options.batch_size, 3, options.image_size, options.image_size)
         views = 2 if options.augment == "workers" else 1
         fixed = [torch.randint(0, 256, shape, dtype=torch.uint8, device=options.device) for _ in range(views)]
         while True:
             yield fixed
-    pictures = Pictures(options.data, count=options.set_size)
-    if len(pictures) < options.batch_size:
-        raise SystemExit(f"{len(pictures)} pictures are fewer than a batch of {options.batch_size}")
+    images = Images(options.data, count=options.set_size)
+    if len(images) < options.batch_size:
+        raise SystemExit(f"{len(images)} images are fewer than a batch of {options.batch_size}")
     if options.augment != "workers":
-        resident = pictures.on(options.device)
+        resident = images.on(options.device)
         while True:
             order = torch.randperm(len(resident), device=options.device)
             for chosen in order[: len(order) // options.batch_size * options.batch_size].split(options.batch_size):
                 yield [resident[chosen]]
     loader = torch.utils.data.DataLoader(
-        Pairs(pictures, options.image_size, normalized=options.plain),
+        Pairs(images, options.image_size, normalized=options.plain),
         batch_size=options.batch_size,
         shuffle=True,
         drop_last=True,

@@ -4,12 +4,12 @@
     python supervised_torch.py --data DIR --precision bf16 --loader --steps 30
 
 ResNet-18 from scratch at 96 px, no augmentation, Adam 1e-3, batch 128, 10 epochs, a new order in every epoch, ImageNet's mean
-and deviation, channels-last, a fused optimiser. Pictures lie in memory and are normalised in whole batches; with `--loader`
+and deviation, channels-last, a fused optimiser. Images lie in memory and are normalised in whole batches; with `--loader`
 they come from DataLoader workers over the mapped file, each normalised by torchvision v2.
 
 Test accuracy is measured once, at the end, unless `--curve` asks for it after every epoch (nothing is chosen by it). A line per
 epoch, then one JSON object; its images per second are of training alone, without the first steps, and those of evaluation of a
-whole pass over the test pictures after one that is not counted.
+whole pass over the test images after one that is not counted.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from torchvision.models import resnet18
 from torchvision.transforms import v2
 
 from clock import Clock
-from pictures import DEVIATION, MEAN, Normalize, Pictures, labels, split
+from images import DEVIATION, MEAN, Normalize, Images, labels, split
 
 EVALUATION_BATCH = 256
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with STL-10's files, or with picture files by split and class")
+    parser.add_argument("--data", required=True, help="folder with STL-10's files, or with image files by split and class")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=10)
@@ -43,17 +43,17 @@ def arguments():
     parser.add_argument("--workers", type=int, default=2, help="of the loader")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--curve", action="store_true", help="test accuracy after every epoch")
-    parser.add_argument("--images", type=int, help="only so many training pictures, for a trial")
+    parser.add_argument("--images", type=int, help="only so many training images, for a trial")
     options = parser.parse_args()
     options.warmup_steps = 5 + 2 * options.workers if options.loader else 5
     return options
 
 
 class InMemory:
-    """Batches of uint8 pictures and labels, all of which lie on the device."""
+    """Batches of uint8 images and labels, all of which lie on the device."""
 
     def __init__(self, options, name, count, batch_size, shuffled):
-        self.pictures, self.labels = (part.to(options.device) for part in split(options.data, name, count))
+        self.images, self.labels = (part.to(options.device) for part in split(options.data, name, count))
         self.batch_size, self.shuffled = batch_size, shuffled
 
     def __len__(self):
@@ -62,26 +62,26 @@ class InMemory:
     def __iter__(self):
         order = torch.randperm if self.shuffled else torch.arange
         for chosen in order(len(self), device=self.labels.device).split(self.batch_size):
-            yield self.pictures[chosen], self.labels[chosen]
+            yield self.images[chosen], self.labels[chosen]
 
 
 class Labeled(torch.utils.data.Dataset):
-    """Normalised pictures and labels."""
+    """Normalised images and labels."""
 
     def __init__(self, data, name, count):
         self.labels = labels(data, name)[:count]
-        self.pictures = Pictures(data, name, len(self.labels))
+        self.images = Images(data, name, len(self.labels))
         self.transform = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, DEVIATION)])
 
     def __len__(self):
         return len(self.labels)
 
     def __getitem__(self, index):
-        return self.transform(self.pictures[index]), self.labels[index]
+        return self.transform(self.images[index]), self.labels[index]
 
 
 class Loaded:
-    """Batches of normalised pictures and labels from a DataLoader."""
+    """Batches of normalised images and labels from a DataLoader."""
 
     def __init__(self, options, name, count, batch_size, shuffled):
         self.device = options.device

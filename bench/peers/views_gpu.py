@@ -1,6 +1,6 @@
-"""The paper's two recipes for whole batches on the device that they lie on, each picture with numbers of its own.
+"""The paper's two recipes for whole batches on the device that they lie on, each image with numbers of its own.
 
-Three ways: torchvision v2's transforms picture by picture, kornia's, and `Batched`, tensor operations alone, which copy nothing
+Three ways: torchvision v2's transforms image by image, kornia's, and `Batched`, tensor operations alone, which copy nothing
 from the host (as `torch.where` with a number would) and can therefore be compiled and captured in a CUDA graph. Each takes uint8
 [n, 3, height, width] and gives floats from 0 to 1, [n, 3, side, side].
 """
@@ -14,10 +14,10 @@ from views import PAPER, blur_kernel, paper
 
 
 def torchvision(side):
-    def picture_by_picture(transform):
-        return lambda pictures: torch.stack([transform(picture) for picture in pictures]).float() / 255
+    def image_by_image(transform):
+        return lambda images: torch.stack([transform(image) for image in images]).float() / 255
 
-    return [picture_by_picture(transform) for transform in paper(side)]
+    return [image_by_image(transform) for transform in paper(side)]
 
 
 def kornia(side):
@@ -33,7 +33,7 @@ def kornia(side):
             K.RandomGaussianBlur((kernel, kernel), (0.1, 2.0), p=blur),
             K.RandomSolarize(thresholds=(0.5, 0.5), additions=(0.0, 0.0), p=solarize),
         )
-        return lambda pictures: steps(pictures.float() / 255).clamp(0, 1)
+        return lambda images: steps(images.float() / 255).clamp(0, 1)
 
     return [recipe(**chances) for chances in PAPER]
 
@@ -57,8 +57,8 @@ class Batched:
         self.render = torch.compile(self.draw, dynamic=False)
         return self
 
-    def __call__(self, pictures):
-        return self.render(pictures, *self.sample(*pictures.shape[::2], pictures.shape[3]))
+    def __call__(self, images):
+        return self.render(images, *self.sample(*images.shape[::2], images.shape[3]))
 
     def uniform(self, shape, low, high):
         return torch.rand(shape, device=self.device) * (high - low) + low
@@ -84,15 +84,15 @@ class Batched:
         weights = weights / weights.sum(1, keepdim=True)
         return crop, flip, jitter, self.chosen(n, 0.2), weights, self.chosen(n, self.solarize)
 
-    def draw(self, pictures, crop, flip, jitter, gray, weights, solarized):
-        n, _, height, width = pictures.shape
+    def draw(self, images, crop, flip, jitter, gray, weights, solarized):
+        n, _, height, width = images.shape
         left, top, crop_width, crop_height = crop.unsqueeze(2).unbind(1)
         across = torch.where(flip.unsqueeze(1), 1 - self.centers, self.centers)
         x = 2 * (left + across * crop_width) / width - 1
         y = 2 * (top + self.centers * crop_height) / height - 1
         side = len(self.centers)
         grid = torch.stack([x.unsqueeze(1).expand(n, side, side), y.unsqueeze(2).expand(n, side, side)], 3)
-        view = F.grid_sample(pictures.float() / 255, grid, "bicubic", "border", align_corners=False).clamp(0, 1)
+        view = F.grid_sample(images.float() / 255, grid, "bicubic", "border", align_corners=False).clamp(0, 1)
 
         brightness, contrast, saturation, hue = jitter.unbind(0)
         view = (view * (1 + 0.4 * brightness)).clamp(0, 1)

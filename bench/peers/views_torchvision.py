@@ -2,7 +2,7 @@
 
     python views_torchvision.py --data DIR
 
-t and t' at 96 and 224 px on one thread, of pictures that lie decoded in memory. The last line is one JSON object.
+t and t' at 96 and 224 px on one thread, of images that lie decoded in memory. The last line is one JSON object.
 """
 
 import argparse
@@ -11,30 +11,30 @@ import time
 
 import torch
 
-from pictures import Pictures
+from images import Images
 from views import paper
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin, or with picture files")
+    parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin, or with image files")
     parser.add_argument("--views", type=int, default=500, help="views per recipe and size")
     parser.add_argument("--image-size", type=int, nargs="+", default=[96, 224])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
-    file = Pictures(options.data)
-    pictures = [file[index] for index in range(min(len(file), options.views))]
+    file = Images(options.data)
+    images = [file[index] for index in range(min(len(file), options.views))]
 
     milliseconds = {}
     for side in options.image_size:
         for name, transform in zip(("t", "t_prime"), paper(side), strict=True):
-            for picture in pictures[:20]:
-                transform(picture)
+            for image in images[:20]:
+                transform(image)
             begun = time.perf_counter()
             for index in range(options.views):
-                transform(pictures[index % len(pictures)])
+                transform(images[index % len(images)])
             milliseconds[f"{name}_{side}"] = round(1000 * (time.perf_counter() - begun) / options.views, 4)
 
     # Of the first size, as `byol bench augment` counts: an image is one view of each recipe.

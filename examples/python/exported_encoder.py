@@ -1,6 +1,6 @@
 # %% [markdown]
-# An encoder that byol pre-trained, in PyTorch and in ONNX Runtime: representations of a folder of pictures by both, the
-# pictures most like one, and a classifier on the representations of a few labelled pictures.
+# An encoder that byol pre-trained, in PyTorch and in ONNX Runtime: representations of a folder of images by both, the
+# images most like one, and a classifier on the representations of a few labelled images.
 #
 #     byol export --from runs/mine --out encoder.onnx --encoder-only
 #     byol export --from runs/mine --out encoder.safetensors --encoder-only
@@ -39,7 +39,7 @@ if missing := [str(path) for path in (weights, graph) if not path.is_file()]:
     sys.exit(f"{' and '.join(missing)} not found; byol export --encoder-only writes them")
 files = sorted(path for path in Path(sys.argv[2]).glob("*/*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp", ".heic"})
 if len({path.parent for path in files}) < 2:
-    sys.exit(f"{sys.argv[2]} has no two folders with pictures; give a folder with a folder for each class")
+    sys.exit(f"{sys.argv[2]} has no two folders with images; give a folder with a folder for each class")
 names = sorted({path.parent.name for path in files})
 labels = torch.tensor([names.index(path.parent.name) for path in files])
 
@@ -66,16 +66,16 @@ network.load_state_dict(state, strict=True)
 network.eval()
 
 
-def upright(picture):
+def upright(image):
     """As it is meant to be looked at: turned, 16 bits scaled to 8, transparent pixels laid over white."""
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I"):
-        picture = Image.fromarray(((np.asarray(picture).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if picture.mode == "F":
-        picture = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-    return picture.convert("RGB")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        image = Image.fromarray(((np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode == "F":
+        image = Image.fromarray((np.asarray(image).clip(0, 1) * 255 + 0.5).astype(np.uint8))
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return image.convert("RGB")
 
 
 def prepared(path):
@@ -90,12 +90,12 @@ def prepared(path):
 
 with torch.inference_mode():
     represented = torch.cat([network(prepared(path)[None]) for path in files])
-print(f"PyTorch: {len(files)} pictures of {len(names)} classes, {represented.shape[1]} values each")
+print(f"PyTorch: {len(files)} images of {len(names)} classes, {represented.shape[1]} values each")
 
 # %% [markdown]
 # ## In ONNX Runtime
 #
-# The graph takes pictures as they are: cropping, resizing and normalising are in it.
+# The graph takes images as they are: cropping, resizing and normalising are in it.
 
 # %%
 session = onnxruntime.InferenceSession(graph)
@@ -110,7 +110,7 @@ far = np.abs(rows - represented.numpy()).max() / np.abs(rows).max()
 print(f"ONNX Runtime: the same within {far:.1e} of the largest value")
 
 # %% [markdown]
-# ## The pictures most like the first
+# ## The images most like the first
 
 # %%
 unit = torch.nn.functional.normalize(represented)
@@ -121,7 +121,7 @@ for place in similar.argsort(descending=True)[1:4]:
 # %% [markdown]
 # ## A classifier on the representations
 #
-# Logistic regression on half of the pictures, judged on the others. The network itself learns nothing here.
+# Logistic regression on half of the images, judged on the others. The network itself learns nothing here.
 
 # %%
 order = list(range(len(files)))
@@ -142,4 +142,4 @@ def loss():
 
 solver.step(loss)
 accuracy = (layer(scaled[test]).argmax(1) == labels[test]).float().mean()
-print(f"logistic regression on {len(train)} pictures: {100 * accuracy:.1f} % of the other {len(test)} right")
+print(f"logistic regression on {len(train)} images: {100 * accuracy:.1f} % of the other {len(test)} right")

@@ -9,7 +9,7 @@ use byol::data::{Image, ImageSource};
 use libfuzzer_sys::fuzz_target;
 
 /// A PNG of one pixel.
-const PIXEL: &[u8] = include_bytes!("../corpus/picture/pixel.png");
+const PIXEL: &[u8] = include_bytes!("../corpus/decode/pixel.png");
 
 fuzz_target!(|bytes: &[u8]| {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");

@@ -134,7 +134,7 @@ fn charts_zoom_and_tell_their_figures() {
 }
 
 #[test]
-fn a_cell_opens_its_pictures_and_the_map_its_neighbours() {
+fn a_cell_opens_its_images_and_the_map_its_neighbours() {
     let page = Page::open(&format!("file://{}", finished().join("report.html").display()));
     // Of all cells one is reached by the tabulator, the others by arrows.
     assert_eq!(

@@ -133,9 +133,9 @@ fn run_python(script: &str, arguments: &[&Path]) -> String {
 }
 
 /// Images in memory.
-struct Pictures(Vec<Image>);
+struct Images(Vec<Image>);
 
-impl ImageSource for Pictures {
+impl ImageSource for Images {
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -151,9 +151,9 @@ impl ImageSource for Pictures {
 }
 
 /// Smooth images with some noise.
-fn pictures(count: usize, [width, height]: [usize; 2], seed: u64) -> Vec<Image> {
+fn images(count: usize, [width, height]: [usize; 2], seed: u64) -> Vec<Image> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let picture = |_| {
+    let image = |_| {
         let slopes = [(); 6].map(|()| random.f32() * 8.0);
         let mut pixels = Vec::with_capacity(3 * width * height);
         for channel in 0..3 {
@@ -167,13 +167,13 @@ fn pictures(count: usize, [width, height]: [usize; 2], seed: u64) -> Vec<Image> 
         }
         Image { width, height, pixels }
     };
-    (0..count).map(picture).collect()
+    (0..count).map(image).collect()
 }
 
-fn levels(pictures: &[Image]) -> Tensor {
-    let Image { width, height, .. } = pictures[0];
-    let pixels: Vec<u8> = pictures.iter().flat_map(|picture| picture.pixels.iter().copied()).collect();
-    Tensor::from_slice(&pixels).view([pictures.len() as i64, 3, height as i64, width as i64])
+fn levels(images: &[Image]) -> Tensor {
+    let Image { width, height, .. } = images[0];
+    let pixels: Vec<u8> = images.iter().flat_map(|image| image.pixels.iter().copied()).collect();
+    Tensor::from_slice(&pixels).view([images.len() as i64, 3, height as i64, width as i64])
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -209,8 +209,8 @@ fn frozen(run: &Path, head: HeadKind) -> AnyClassifier {
 }
 
 /// What the library computes: logits or representations of images, by its own loader.
-fn answers(run: &Path, part: Part, pictures: Vec<Image>) -> Tensor {
-    let labeled = LabeledImages { labels: vec![0; pictures.len()], images: Arc::new(Pictures(pictures)) };
+fn answers(run: &Path, part: Part, images: Vec<Image>) -> Tensor {
+    let labeled = LabeledImages { labels: vec![0; images.len()], images: Arc::new(Images(images)) };
     let all: Vec<usize> = (0..labeled.labels.len()).collect();
     let hardware = cpu();
     match part {
@@ -266,14 +266,14 @@ fn case(
     let side = experiment.image_size;
     let mut expected = Vec::new();
     for batch in BATCHES {
-        let pictures = pictures(batch, [side, side], batch as u64);
-        expected.push((format!("levels{batch}"), levels(&pictures)));
-        expected.push((format!("answer{batch}"), answers(run, part, pictures)));
+        let images = images(batch, [side, side], batch as u64);
+        expected.push((format!("levels{batch}"), levels(&images)));
+        expected.push((format!("answer{batch}"), answers(run, part, images)));
     }
     for (number, size) in ODD.into_iter().enumerate() {
-        let pictures = pictures(1, size, number as u64);
-        expected.push((format!("odd_levels{number}"), levels(&pictures)));
-        expected.push((format!("odd_answer{number}"), answers(run, part, pictures)));
+        let images = images(1, size, number as u64);
+        expected.push((format!("odd_levels{number}"), levels(&images)));
+        expected.push((format!("odd_answer{number}"), answers(run, part, images)));
     }
     let outputs = expected[1].1.size()[1];
     let answers = place(".expected.safetensors");
@@ -493,11 +493,11 @@ fn the_python_example_runs_on_networks_with_and_without_a_module() {
     let views = byol(&["views", "--data", "patterns", "--preset", "demo", "--count", "4", "--out", &place("views")]);
     assert!(views.status.success(), "{views:?}");
     for (number, entry) in std::fs::read_dir(place("views")).unwrap().enumerate() {
-        let picture = entry.unwrap().path();
+        let image = entry.unwrap().path();
         let class = folder.path().join(["photos/a", "photos/b"][number % 2]);
         std::fs::create_dir_all(&class).unwrap();
-        if picture.extension().is_some_and(|extension| extension == "png") {
-            std::fs::copy(&picture, class.join(format!("{number}.png"))).unwrap();
+        if image.extension().is_some_and(|extension| extension == "png") {
+            std::fs::copy(&image, class.join(format!("{number}.png"))).unwrap();
         }
     }
     let narrow = tiny(&["width=0.25", "labels_per_class=[2]"]);

@@ -18,7 +18,7 @@ fn transcripts() {
 }
 
 #[test]
-fn views_are_pictures_with_their_parameters() {
+fn views_are_images_with_their_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("views");
     let out = out.to_str().unwrap();
@@ -109,11 +109,11 @@ fn an_interrupted_run_ends_with_a_checkpoint_and_can_be_reported() {
 #[test]
 fn damage_that_data_info_finds_is_listed_and_ends_it_with_a_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol-images/tests/fixtures/formats/rgb.bmp");
+    let image = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol-images/tests/fixtures/formats/rgb.bmp");
     for class in ["cat", "dog"] {
         std::fs::create_dir(folder.path().join(class)).unwrap();
         for number in 0..2 {
-            std::fs::copy(picture, folder.path().join(class).join(format!("{number}.bmp"))).unwrap();
+            std::fs::copy(image, folder.path().join(class).join(format!("{number}.bmp"))).unwrap();
         }
     }
     let data = folder.path().to_str().unwrap();

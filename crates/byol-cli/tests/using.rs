@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-/// A folder with a run (`run`) and images: `pictures/NAME.png` in one colour each, `pictures/broken.png`, `empty/`.
+/// A folder with a run (`run`) and images: `images/NAME.png` in one colour each, `images/broken.png`, `empty/`.
 static PLACE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("run");
@@ -16,13 +16,13 @@ static PLACE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     arguments.extend(settings.iter().flat_map(|&setting| ["--set", setting]));
     let output = byol(&arguments, "");
     assert!(output.status.success(), "{output:?}");
-    let pictures = place.path().join("pictures");
+    let images = place.path().join("images");
     let views = byol(
-        &["views", "--data", "patterns", "--count", "6", "--preset", "demo", "--out", pictures.to_str().unwrap()],
+        &["views", "--data", "patterns", "--count", "6", "--preset", "demo", "--out", images.to_str().unwrap()],
         "",
     );
     assert!(views.status.success(), "{views:?}");
-    std::fs::write(pictures.join("broken.png"), "no image").unwrap();
+    std::fs::write(images.join("broken.png"), "no image").unwrap();
     std::fs::create_dir(place.path().join("empty")).unwrap();
     place
 });
@@ -49,42 +49,42 @@ fn at(name: &str) -> String {
 }
 
 /// The readable images, in the order of their paths.
-fn pictures() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(PLACE.path().join("pictures")).unwrap().map(|entry| entry.unwrap().path());
-    let mut pictures: Vec<PathBuf> =
+fn images() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(PLACE.path().join("images")).unwrap().map(|entry| entry.unwrap().path());
+    let mut images: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|e| e == "png") && !path.ends_with("broken.png")).collect();
-    pictures.sort();
-    assert!(pictures.len() > 12);
-    pictures
+    images.sort();
+    assert!(images.len() > 12);
+    images
 }
 
 #[test]
 fn predictions_are_a_table_and_what_is_unreadable_is_named() {
-    let output = byol(&["predict", "--from", &at("run"), &at("pictures"), "--top", "3"], "");
+    let output = byol(&["predict", "--from", &at("run"), &at("images"), "--top", "3"], "");
     assert!(output.status.success(), "{output:?}");
     let table = text(&output.stdout);
     let mut lines = table.lines();
     let header = "path,calibrated,class_1,probability_1,class_2,probability_2,class_3,probability_3";
     assert_eq!(lines.next(), Some(header));
-    for (line, path) in lines.clone().zip(pictures()) {
+    for (line, path) in lines.clone().zip(images()) {
         let cells: Vec<&str> = line.split(',').collect();
         assert_eq!((cells.len(), cells[0], cells[1]), (8, path.to_str().unwrap(), "true"));
         let probability = |rank: usize| cells[1 + 2 * rank].parse::<f64>().unwrap();
         assert!(probability(1) >= probability(2) && probability(2) >= probability(3), "{line}");
     }
-    assert_eq!(lines.count(), pictures().len());
+    assert_eq!(lines.count(), images().len());
     let said = text(&output.stderr);
     assert!(said.contains("broken.png") && said.contains("images/s") && !said.contains("hardware"), "{said}");
     let overview = said.lines().find(|line| line.contains("less than 60% sure")).unwrap();
-    assert!(overview.starts_with(&format!("{} images: ", pictures().len())), "{said}");
+    assert!(overview.starts_with(&format!("{} images: ", images().len())), "{said}");
     let closed = "every image gets one of the 10 classes, also an image of something else";
     assert_eq!(said.matches(closed).count(), 1, "{said}");
     assert!(said.contains("calibrated on the run's 2,000 test images: temperature"), "{said}");
 
-    let strict = byol(&["predict", "--from", &at("run"), &at("pictures"), "--strict", "--out", &at("strict.csv")], "");
+    let strict = byol(&["predict", "--from", &at("run"), &at("images"), "--strict", "--out", &at("strict.csv")], "");
     assert_eq!(strict.status.code(), Some(1));
     assert!(text(&strict.stderr).contains("broken.png") && !Path::new(&at("strict.csv")).exists());
-    let broken = byol(&["predict", "--from", &at("run"), &at("pictures/broken.png")], "");
+    let broken = byol(&["predict", "--from", &at("run"), &at("images/broken.png")], "");
     assert_eq!(broken.status.code(), Some(1));
     let said = text(&broken.stderr);
     assert!(broken.stdout.is_empty() && said.matches("broken.png").count() == 1, "said once: {said}");
@@ -92,7 +92,7 @@ fn predictions_are_a_table_and_what_is_unreadable_is_named() {
 
 #[test]
 fn paths_come_from_standard_input_and_keep_their_order() {
-    let mut paths: Vec<String> = pictures().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let mut paths: Vec<String> = images().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
     paths.reverse();
     let run = at("run");
     for (end, null) in [("\n", None), ("\0", Some("-0"))] {
@@ -121,21 +121,21 @@ fn paths_come_from_standard_input_and_keep_their_order() {
 #[test]
 fn embeddings_are_searched_for_neighbours() {
     let matrix = at("embedded.npy");
-    let output = byol(&["embed", "--from", &at("run"), &at("pictures"), "--out", &matrix], "");
+    let output = byol(&["embed", "--from", &at("run"), &at("images"), "--out", &matrix], "");
     assert!(output.status.success(), "{output:?}");
     let bytes = std::fs::read(&matrix).unwrap();
     let header = text(&bytes[10..128]);
     assert!(bytes.starts_with(b"\x93NUMPY\x01\x00\x76\x00"));
-    let shape = format!("'shape': ({}, 32)", pictures().len());
-    assert!(header.contains(&shape) && bytes.len() == 128 + 4 * 32 * pictures().len(), "{header}");
+    let shape = format!("'shape': ({}, 32)", images().len());
+    assert!(header.contains(&shape) && bytes.len() == 128 + 4 * 32 * images().len(), "{header}");
     let names = std::fs::read_to_string(format!("{matrix}.paths.csv")).unwrap();
-    let expected: Vec<String> = pictures().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let expected: Vec<String> = images().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
     assert_eq!(names.lines().skip(1).collect::<Vec<_>>(), expected);
 
     let table = at("embedded.parquet");
-    let output = byol(&["embed", "--from", &at("run"), &at("pictures"), "--out", &table], "");
+    let output = byol(&["embed", "--from", &at("run"), &at("images"), "--out", &table], "");
     assert!(output.status.success(), "{output:?}");
-    for among in [&matrix, &table, &at("pictures")] {
+    for among in [&matrix, &table, &at("images")] {
         let image = &expected[3];
         let output = byol(&["neighbors", image, "--in", among, "--from", &at("run"), "--top", "4", "--quiet"], "");
         assert!(output.status.success(), "{output:?}");
@@ -179,10 +179,10 @@ fn a_matrix_of_another_network_is_refused() {
         "",
     );
     assert!(trained.status.success(), "{trained:?}");
-    let image = pictures()[3].to_str().unwrap().to_owned();
+    let image = images()[3].to_str().unwrap().to_owned();
     for name in ["digest.npy", "digest.parquet"] {
         let matrix = at(name);
-        let embedded = byol(&["embed", "--from", &run, &at("pictures"), "--out", &matrix], "");
+        let embedded = byol(&["embed", "--from", &run, &at("images"), "--out", &matrix], "");
         assert!(embedded.status.success(), "{embedded:?}");
         let search = |from: &str| byol(&["neighbors", &image, "--in", &matrix, "--from", from], "");
         let found = search(&run);
@@ -199,7 +199,7 @@ fn a_matrix_of_another_network_is_refused() {
 
 #[test]
 fn names_say_the_format_and_nothing_is_replaced_unasked() {
-    let (run, folder) = (at("run"), at("pictures"));
+    let (run, folder) = (at("run"), at("images"));
     for (name, begins) in
         [("p.csv", "path,"), ("p.jsonl", "{\"path\""), ("p.json", "[\n{\"path\""), ("p.parquet", "PAR1")]
     {
@@ -216,7 +216,7 @@ fn names_say_the_format_and_nothing_is_replaced_unasked() {
         assert_eq!(std::fs::read(&out).unwrap(), written);
     }
     let list: serde_json::Value = serde_json::from_slice(&std::fs::read(at("p.json")).unwrap()).unwrap();
-    assert_eq!(list.as_array().unwrap().len(), pictures().len());
+    assert_eq!(list.as_array().unwrap().len(), images().len());
     let refused = byol(&["predict", "--from", &run, &folder, "--out", &at("p.txt")], "");
     assert_eq!(refused.status.code(), Some(2));
     let expected = "p.txt: .txt names no format; end it with .csv, .json, .jsonl or .parquet, or add --format";
@@ -232,8 +232,7 @@ fn names_say_the_format_and_nothing_is_replaced_unasked() {
         assert!(text(&refused.stderr).contains(&format!("; did you mean {}?", at(meant))), "{refused:?}");
     }
     // A place that cannot be written to is refused before any work.
-    for (out, expected) in [(at("empty"), "is a folder"), (at("pictures/broken.png/p.csv"), "is a file and no folder")]
-    {
+    for (out, expected) in [(at("empty"), "is a folder"), (at("images/broken.png/p.csv"), "is a file and no folder")] {
         let refused = byol(&["predict", "--from", &run, &folder, "--out", &out], "");
         let said = text(&refused.stderr);
         assert!(refused.status.code() == Some(2) && said.contains(expected) && !said.contains("images/s"), "{said}");
@@ -247,30 +246,30 @@ fn names_say_the_format_and_nothing_is_replaced_unasked() {
 }
 
 #[test]
-fn pages_show_the_pictures_and_the_least_sure_come_first() {
-    let (run, folder) = (at("run"), at("pictures"));
+fn pages_show_the_images_and_the_least_sure_come_first() {
+    let (run, folder) = (at("run"), at("images"));
     let page = at("predictions.html");
     let output = byol(&["predict", "--from", &run, &folder, "--top", "1", "--sort", "unsure", "--page", &page], "");
     assert!(output.status.success(), "{output:?}");
     let sure: Vec<f64> =
         text(&output.stdout).lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
-    assert!(sure.len() == pictures().len() && sure.is_sorted() && sure.first() < sure.last());
+    assert!(sure.len() == images().len() && sure.is_sorted() && sure.first() < sure.last());
     let html = std::fs::read_to_string(&page).unwrap();
-    assert_eq!(html.matches("data:image/jpeg;base64,").count(), pictures().len());
+    assert_eq!(html.matches("data:image/jpeg;base64,").count(), images().len());
     assert!(html.contains("less than 60% sure") && html.contains("default-src 'none'"));
 
-    let image = pictures()[3].to_str().unwrap().to_owned();
+    let image = images()[3].to_str().unwrap().to_owned();
     let page = at("neighbors.html");
     let output = byol(&["neighbors", &image, "--in", &folder, "--from", &run, "--top", "4", "--page", &page], "");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(std::fs::read_to_string(&page).unwrap().matches("data:image/jpeg;base64,").count(), 5);
-    let views = std::fs::read_to_string(PLACE.path().join("pictures/views.html")).unwrap();
-    assert_eq!(views.matches("data:image/jpeg;base64,").count(), pictures().len());
+    let views = std::fs::read_to_string(PLACE.path().join("images/views.html")).unwrap();
+    assert_eq!(views.matches("data:image/jpeg;base64,").count(), images().len());
 }
 
 /// A list that is long enough not to fit into a pipe.
 fn many() -> String {
-    let names: Vec<String> = pictures().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let names: Vec<String> = images().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
     (0..4000).map(|number| format!("{}\n", names[number % names.len()])).collect()
 }
 
@@ -327,7 +326,7 @@ fn a_calibration_is_kept_and_used() {
     let run = run.to_str().unwrap();
     let held = copy.path().join("held");
     // Labels that are right at times: the classes that the run itself names, in turn.
-    let first = byol(&["predict", "--from", run, &at("pictures"), "--top", "2", "--quiet"], "");
+    let first = byol(&["predict", "--from", run, &at("images"), "--top", "2", "--quiet"], "");
     for (number, line) in text(&first.stdout).lines().skip(1).enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         let class = held.join(cells[if number % 3 == 0 { 4 } else { 2 }]);
@@ -337,14 +336,14 @@ fn a_calibration_is_kept_and_used() {
             std::fs::copy(cells[0], class.join(format!("{number}-{copy}.png"))).unwrap();
         }
     }
-    let picture = pictures()[0].to_str().unwrap().to_owned();
-    let calibrate = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");
+    let image = images()[0].to_str().unwrap().to_owned();
+    let calibrate = byol(&["predict", "--from", run, &image, "--calibrate-on", held.to_str().unwrap()], "");
     assert!(calibrate.status.success(), "{calibrate:?}");
     assert!(text(&calibrate.stderr).contains("temperature"));
     let kept: serde_json::Value =
         serde_json::from_slice(&std::fs::read(copy.path().join("run/calibration.json")).unwrap()).unwrap();
     assert!(kept[0]["loss_after"].as_f64() <= kept[0]["loss_before"].as_f64(), "{kept}");
-    let again = byol(&["predict", "--from", run, &picture], "");
+    let again = byol(&["predict", "--from", run, &image], "");
     assert_eq!(again.stdout, calibrate.stdout);
     assert!(text(&again.stdout).contains(",true,"));
     let said = text(&again.stderr);
@@ -353,9 +352,9 @@ fn a_calibration_is_kept_and_used() {
     let class = std::fs::read_dir(&held).unwrap().next().unwrap().unwrap();
     let few = copy.path().join("few").join(class.file_name());
     std::fs::create_dir_all(&few).unwrap();
-    std::fs::copy(&picture, few.join("one.png")).unwrap();
+    std::fs::copy(&image, few.join("one.png")).unwrap();
     let one =
-        byol(&["predict", "--from", run, &picture, "--calibrate-on", copy.path().join("few").to_str().unwrap()], "");
+        byol(&["predict", "--from", run, &image, "--calibrate-on", copy.path().join("few").to_str().unwrap()], "");
     assert_eq!(one.status.code(), Some(2), "{one:?}");
     assert!(text(&one.stderr).contains("1 image is too few; give at least 100"), "{one:?}");
     // What an earlier version fitted to few images is not used.
@@ -364,7 +363,7 @@ fn a_calibration_is_kept_and_used() {
     earlier[0]["images"] = 12.into();
     let before = std::fs::read(&path).unwrap();
     std::fs::write(&path, earlier.to_string()).unwrap();
-    let plain = byol(&["predict", "--from", run, &picture], "");
+    let plain = byol(&["predict", "--from", run, &image], "");
     assert!(text(&plain.stderr).contains("the run's 2,000 test images: temperature"), "{plain:?}");
     std::fs::write(&path, before).unwrap();
 
@@ -372,7 +371,7 @@ fn a_calibration_is_kept_and_used() {
     assert!(!text(&calibrate.stderr).contains("the run's own data"), "{calibrate:?}");
     let record = format!("data = {held:?}\nfolder = {:?}\n", copy.path());
     std::fs::write(copy.path().join("run/command.toml"), record).unwrap();
-    let own = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");
+    let own = byol(&["predict", "--from", run, &image, "--calibrate-on", held.to_str().unwrap()], "");
     let said = text(&own.stderr);
     assert!(
         own.status.success() && said.contains("lie in the run's own data and are not among its test images"),
@@ -380,35 +379,35 @@ fn a_calibration_is_kept_and_used() {
     );
 
     std::fs::create_dir(held.join("unicorns")).unwrap();
-    let wrong = byol(&["predict", "--from", run, &picture, "--calibrate-on", held.to_str().unwrap()], "");
+    let wrong = byol(&["predict", "--from", run, &image, "--calibrate-on", held.to_str().unwrap()], "");
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("'unicorns'"));
 }
 
 #[test]
 fn what_cannot_be_done_is_explained() {
-    let (run, pictures, empty) = (at("run"), at("pictures"), at("empty"));
+    let (run, images, empty) = (at("run"), at("images"), at("empty"));
     let nowhere = at("nowhere");
     let near = at("picturse");
-    let picture = self::pictures()[0].to_str().unwrap().to_owned();
+    let image = self::images()[0].to_str().unwrap().to_owned();
     let cases: [(&[&str], i32, &str); 13] = [
         (&["predict", "--from", &run, &empty], 1, "no images in"),
         (&["predict", "--from", &run, "-"], 1, "standard input holds no paths"),
-        (&["predict", "--from", &run, "-0", &pictures], 2, "--null is for paths on standard input"),
-        (&["predict", "--from", &nowhere, &pictures], 2, "neither a run directory nor a checkpoint"),
-        (&["predict", "--from", &empty, &pictures], 2, "config.toml"),
+        (&["predict", "--from", &run, "-0", &images], 2, "--null is for paths on standard input"),
+        (&["predict", "--from", &nowhere, &images], 2, "neither a run directory nor a checkpoint"),
+        (&["predict", "--from", &empty, &images], 2, "config.toml"),
         (
-            &["embed", "--from", &run, &pictures, "--out", "x.txt"],
+            &["embed", "--from", &run, &images, "--out", "x.txt"],
             2,
             ".txt names no format; end it with .npy or .parquet",
         ),
-        (&["neighbors", &picture, "--in", &nowhere, "--from", &run], 2, "nowhere does not exist"),
-        (&["neighbors", &pictures, "--in", &pictures, "--from", &run], 2, "pictures is a folder; name one image"),
-        (&["neighbors", &near, "--in", &pictures, "--from", &run], 2, "did you mean"),
+        (&["neighbors", &image, "--in", &nowhere, "--from", &run], 2, "nowhere does not exist"),
+        (&["neighbors", &images, "--in", &images, "--from", &run], 2, "images is a folder; name one image"),
+        (&["neighbors", &near, "--in", &images, "--from", &run], 2, "did you mean"),
         (&["predict", "--from", &run, &near], 2, "picturse does not exist; did you mean"),
-        (&["predict", "--from", &run, &picture, "--calibrate-on", &near], 2, "picturse does not exist; did you mean"),
-        (&["embed", "--from", &run, &pictures, &near, "--out", "x.npy"], 2, "picturse does not exist; did you mean"),
-        (&["predict", &run, &pictures, "--top", "1"], 2, "; did you mean `byol predict --from "),
+        (&["predict", "--from", &run, &image, "--calibrate-on", &near], 2, "picturse does not exist; did you mean"),
+        (&["embed", "--from", &run, &images, &near, "--out", "x.npy"], 2, "picturse does not exist; did you mean"),
+        (&["predict", &run, &images, "--top", "1"], 2, "; did you mean `byol predict --from "),
     ];
     for (arguments, code, message) in cases {
         let output = byol(arguments, "");
@@ -431,20 +430,20 @@ fn what_is_given_as_a_run_and_is_none_is_called_by_its_name() {
     let other = at("resnet18.pth");
     std::fs::write(&other, b"PK\x03\x04and so on").unwrap();
     let page = format!("{run}/report.html");
-    let picture = pictures()[0].to_str().unwrap().to_owned();
+    let image = images()[0].to_str().unwrap().to_owned();
     let export = "is an export; name the run directory that it was made from";
     for (from, expected) in [
         (&graph, export.to_owned()),
         (&weights, export.to_owned()),
         (&other, "is a file of weights of another program".to_owned()),
         (&page, format!("is a page; name the directory of a run; did you mean {run}?")),
-        (&picture, "is neither a run directory nor a checkpoint".to_owned()),
+        (&image, "is neither a run directory nor a checkpoint".to_owned()),
     ] {
         let (matrix, copy, tuned) = (at("foreign.npy"), at("foreign.onnx"), at("foreign-run"));
         let commands: [&[&str]; 6] = [
-            &["predict", "--from", from, &picture],
-            &["embed", "--from", from, &picture, "--out", &matrix],
-            &["neighbors", &picture, "--in", &picture, "--from", from],
+            &["predict", "--from", from, &image],
+            &["embed", "--from", from, &image, "--out", &matrix],
+            &["neighbors", &image, "--in", &image, "--from", from],
             &["export", "--from", from, "--out", &copy],
             &["finetune", "--from", from, "--data", "patterns", "--out", &tuned],
             &["finetune", "--from", from, "--data", "patterns", "--out", &tuned, "--preset", "demo"],
@@ -468,18 +467,18 @@ fn an_unfinished_run_says_what_of_it_is_ready() {
     let unfinished = summary.replace("\"finished\": true", "\"finished\": false");
     assert_ne!(summary, unfinished);
     std::fs::write(run.join("summary.json"), unfinished).unwrap();
-    let (run, picture) = (run.to_str().unwrap(), pictures()[0].to_str().unwrap().to_owned());
+    let (run, image) = (run.to_str().unwrap(), images()[0].to_str().unwrap().to_owned());
     let goes_on = format!("; `byol supervised --resume {run}` goes on");
-    let refused = byol(&["predict", "--from", run, &picture], "");
+    let refused = byol(&["predict", "--from", run, &image], "");
     let said = text(&refused.stderr);
     let options = "--classifier baseline --labels-per-class 20";
     let ready = format!("is not finished; ready: the baseline with 20 labels per class ({options}){goes_on}");
     assert!(refused.status.code() == Some(2) && said.contains(&ready), "{said}");
-    let arguments: Vec<&str> = ["predict", "--from", run, &picture].into_iter().chain(options.split(' ')).collect();
+    let arguments: Vec<&str> = ["predict", "--from", run, &image].into_iter().chain(options.split(' ')).collect();
     assert!(byol(&arguments, "").status.success());
 
     let matrix = copy.path().join("m.npy");
-    let embed = ["embed", "--from", run, &picture, "--out", matrix.to_str().unwrap()];
+    let embed = ["embed", "--from", run, &image, "--out", matrix.to_str().unwrap()];
     let refused = byol(&embed, "");
     let options = "--stage supervised --labels-per-class 20";
     assert!(
@@ -489,7 +488,7 @@ fn an_unfinished_run_says_what_of_it_is_ready() {
     assert!(byol(&embed.into_iter().chain(options.split(' ')).collect::<Vec<_>>(), "").status.success());
 
     std::fs::remove_dir_all(copy.path().join("run/checkpoints")).unwrap();
-    let refused = byol(&["predict", "--from", run, &picture], "");
+    let refused = byol(&["predict", "--from", run, &image], "");
     let said = text(&refused.stderr);
     assert!(said.contains(&format!("nothing of it that is wanted here is ready{goes_on}")), "{said}");
 }

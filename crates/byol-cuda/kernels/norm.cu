@@ -407,7 +407,7 @@ struct alignas(V) Positions {
 
 // Which output a thread has, and of which channels.
 struct Output {
-    unsigned number, group, picture;
+    unsigned number, group, image;
     int row, column, channel;
 };
 
@@ -417,11 +417,11 @@ __device__ __forceinline__ Output output_of(
     long long outputs_per_group) {
     unsigned output = index / vectors;
     unsigned line = output / (unsigned)pooled_width;
-    unsigned picture = line / (unsigned)pooled_height;
+    unsigned image = line / (unsigned)pooled_height;
     return {output,
             output / (unsigned)outputs_per_group,
-            picture,
-            (int)(line - picture * pooled_height),
+            image,
+            (int)(line - image * pooled_height),
             (int)(output - line * pooled_width),
             (int)(index - output * vectors) * width_of_vector};
 }
@@ -437,7 +437,7 @@ __device__ __forceinline__ void pool(
     unsigned total = (unsigned)outputs * vectors;
     for (unsigned index = blockIdx.x * blockDim.x + threadIdx.x; index < total; index += gridDim.x * blockDim.x) {
         Output output = output_of(index, vectors, V, pooled_height, pooled_width, outputs_per_group);
-        const T* from = x + (long long)output.picture * height * width * channels + output.channel;
+        const T* from = x + (long long)output.image * height * width * channels + output.channel;
         int first_row = 2 * output.row - 1, first_column = 2 * output.column - 1;
         auto inside = [&](int position) {
             int row = first_row + position / 3, column = first_column + position % 3;
@@ -530,7 +530,7 @@ __device__ __forceinline__ void pool_input_gradient(
         for (int pixel = 0; pixel < 4; ++pixel) {
             int row = 2 * output.row + (pixel >> 1), column = 2 * output.column + (pixel & 1);
             there[pixel] = row < height && column < width;
-            long long line = (long long)output.picture * height + row;
+            long long line = (long long)output.image * height + row;
             places[pixel] = (line * width + column) * channels + output.channel;
             if (there[pixel]) {
                 pixels[pixel] = *reinterpret_cast<const Vector<T, V>*>(x + places[pixel]);

@@ -5,9 +5,9 @@
 extern "C" __global__ void __launch_bounds__(256) byol_unfold_bf16(
     const bf16* x, int height, int width, int channels, int side, int stride, int padding, int output_height,
     int output_width, int columns, bf16* unfolded) {
-    int picture = blockIdx.x / output_height, output_row = blockIdx.x - picture * output_height;
+    int image = blockIdx.x / output_height, output_row = blockIdx.x - image * output_height;
     // Pixels of a line lie next to each other with their channels.
-    const bf16* pixels = x + (long long)picture * height * width * channels;
+    const bf16* pixels = x + (long long)image * height * width * channels;
     bf16* rows = unfolded + (long long)blockIdx.x * output_width * columns;
     int across = side * channels;
     for (int first = 8 * threadIdx.x; first < columns; first += 8 * blockDim.x) {

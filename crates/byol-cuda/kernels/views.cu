@@ -7,7 +7,7 @@
 // What happens to one view; the Rust side has the same struct.
 struct View {
     // First byte of the image, [3, height, width].
-    long long picture;
+    long long image;
     int width, height;
     int left, top, crop_width, crop_height;
     int flip;
@@ -168,7 +168,7 @@ __device__ __forceinline__ void write_quad(const Quad<L, W>& quad, L* to) {
 // Makes the levels of one view, [3, side, side], and returns where they are.
 template <int W>
 __device__ __forceinline__ unsigned char* make_levels(
-    const unsigned char* pictures, const View& view, int side, unsigned char* memory, int* shared, int thread,
+    const unsigned char* images, const View& view, int side, unsigned char* memory, int* shared, int thread,
     int threads) {
     Scratch at = scratch_of(side, view.crop_width, view.crop_height);
     int* column_starts = (int*)(memory + at.column_starts);
@@ -189,11 +189,11 @@ __device__ __forceinline__ unsigned char* make_levels(
     for (int index = thread; index < 3 * view.crop_height * quads; index += threads) {
         int line = index / quads, column = (index - line * quads) * W;
         int channel = line / view.crop_height, row = line - channel * view.crop_height;
-        const unsigned char* picture_row = pictures + view.picture +
+        const unsigned char* image_row = images + view.image +
                                            ((long long)channel * view.height + view.top + row) * view.width + view.left;
         Quad<unsigned char, W> result;
         for (int i = 0; i < W; ++i) {
-            const unsigned char* from = picture_row + column_starts[column + i];
+            const unsigned char* from = image_row + column_starts[column + i];
             const float* weights = column_weights + (column + i) * taps;
             float sum = 0.0f;
             for (int tap = 0; tap < taps; ++tap) {
@@ -348,9 +348,9 @@ __device__ __forceinline__ unsigned char* make_levels(
 // One view as a network's input, [side, side, 3].
 template <typename T, int W>
 __device__ __forceinline__ void make_view_by(
-    const unsigned char* pictures, const View& view, int side, const float* normalization, unsigned char* memory,
+    const unsigned char* images, const View& view, int side, const float* normalization, unsigned char* memory,
     int* shared, T* output, int thread, int threads) {
-    const unsigned char* levels = make_levels<W>(pictures, view, side, memory, shared, thread, threads);
+    const unsigned char* levels = make_levels<W>(images, view, side, memory, shared, thread, threads);
     int pixels = side * side;
     for (int pixel = W * thread; pixel < pixels; pixel += W * threads) {
         float values[3 * W];
@@ -374,18 +374,18 @@ __device__ __forceinline__ void make_view_by(
 
 template <typename T>
 __device__ __forceinline__ void make_view(
-    const unsigned char* pictures, const View& view, int side, const float* normalization, unsigned char* memory,
+    const unsigned char* images, const View& view, int side, const float* normalization, unsigned char* memory,
     int* shared, T* output, int thread, int threads) {
     if (side % 4 == 0) {
-        make_view_by<T, 4>(pictures, view, side, normalization, memory, shared, output, thread, threads);
+        make_view_by<T, 4>(images, view, side, normalization, memory, shared, output, thread, threads);
     } else {
-        make_view_by<T, 1>(pictures, view, side, normalization, memory, shared, output, thread, threads);
+        make_view_by<T, 1>(images, view, side, normalization, memory, shared, output, thread, threads);
     }
 }
 
 #define BYOL_VIEWS(T, NAME)                                                                                           \
     extern "C" __global__ void __launch_bounds__(256) byol_views_##NAME(                                              \
-        const unsigned char* pictures, const View* views, int side, const float* normalization,                       \
+        const unsigned char* images, const View* views, int side, const float* normalization,                       \
         unsigned char* scratch, long long scratch_stride, T* output) {                                                \
         __shared__ int shared[256];                                                                                   \
         __shared__ View view;                                                                                         \
@@ -393,7 +393,7 @@ __device__ __forceinline__ void make_view(
             view = views[blockIdx.x];                                                                                 \
         }                                                                                                             \
         __syncthreads();                                                                                              \
-        make_view<T>(pictures, view, side, normalization, scratch + blockIdx.x * scratch_stride, shared,              \
+        make_view<T>(images, view, side, normalization, scratch + blockIdx.x * scratch_stride, shared,              \
                      output + (long long)blockIdx.x * side * side * 3, threadIdx.x, blockDim.x);                      \
     }
 

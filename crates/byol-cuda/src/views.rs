@@ -27,7 +27,7 @@ pub const MOST_STEPS: usize = 5;
 #[repr(C)]
 pub struct View {
     /// First byte of the image, uint8 `[3, height, width]`.
-    pub picture: i64,
+    pub image: i64,
     pub width: i32,
     pub height: i32,
     pub left: i32,
@@ -49,11 +49,11 @@ pub struct View {
 }
 
 impl View {
-    /// The plain crop of an image that begins at byte `picture`.
-    pub fn crop(picture: usize, [width, height]: [usize; 2], [left, top, crop_width, crop_height]: [usize; 4]) -> View {
+    /// The plain crop of an image that begins at byte `image`.
+    pub fn crop(image: usize, [width, height]: [usize; 2], [left, top, crop_width, crop_height]: [usize; 4]) -> View {
         let small = |length: usize| length as i32;
         View {
-            picture: picture as i64,
+            image: image as i64,
             width: small(width),
             height: small(height),
             left: small(left),
@@ -121,7 +121,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     /// Images in the device's memory.
-    pub pictures: Address,
+    pub images: Address,
     /// So many [`View`]s in the device's memory.
     pub views: Address,
     pub count: usize,
@@ -153,7 +153,7 @@ impl Batch {
         };
         let grid = Grid { blocks: [self.count as u32, 1, 1], threads: [256, 1, 1] };
         let arguments = [
-            At(self.pictures),
+            At(self.images),
             At(self.views),
             Integer(self.side as i32),
             At(self.normalization),

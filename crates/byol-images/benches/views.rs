@@ -10,7 +10,7 @@ use byol_images::random::{Coordinates, Stream, rng};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 /// Smooth waves of different colours, so that levels, hues and edges vary as in a photograph.
-fn picture(side: usize) -> Image {
+fn image(side: usize) -> Image {
     let mut pixels = Vec::with_capacity(3 * side * side);
     for channel in 0..3 {
         for y in 0..side {
@@ -29,7 +29,7 @@ fn views(criterion: &mut Criterion) {
     let normalization = Normalization { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
     let mut group = criterion.benchmark_group("views");
     for side in [96, 224] {
-        let image = picture(side);
+        let image = image(side);
         let mut renderer = Renderer::new(side);
         let mut out = vec![0.0; 3 * side * side];
         group.bench_with_input(BenchmarkId::from_parameter(side), &side, |bencher, &side| {

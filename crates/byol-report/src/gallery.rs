@@ -19,7 +19,7 @@ const LONGEST_SIDE: u32 = 192;
 /// Longest side of a small image, and how many share a sheet.
 const THUMBNAIL_SIDE: u32 = 48;
 const SHEET_COLUMNS: usize = 20;
-const SHEET_PICTURES: usize = 400;
+const SHEET_IMAGES: usize = 400;
 /// Places of small images are multiples of JPEG's largest block, so that none bleeds into another.
 const BLOCK: u32 = 16;
 const JPEG_QUALITY: u8 = 78;
@@ -28,7 +28,7 @@ const JPEG_QUALITY: u8 = 78;
 #[derive(Debug, thiserror::Error)]
 pub enum GalleryError {
     #[error("image {index} does not exist: there are {len}")]
-    NoSuchPicture { index: usize, len: usize },
+    NoSuchImage { index: usize, len: usize },
     #[error(transparent)]
     Data(#[from] DataError),
     #[error("a view of {name} cannot be rendered")]
@@ -80,7 +80,8 @@ pub struct ViewSheet<'a> {
 /// How one written view was sampled; `views.json` is a list of these.
 #[derive(Serialize)]
 struct SampledView<'a> {
-    picture: &'a str,
+    #[serde(rename = "picture")]
+    image: &'a str,
     /// The image's index in its source.
     index: usize,
     file: &'a str,
@@ -121,7 +122,7 @@ pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>
         examples.push(ViewExample { name: sheet.source.name(index), original, t, t_prime });
     }
     let list = sampled.iter().map(|(number, index, file, recipe, parameters)| SampledView {
-        picture: &examples[*number].name,
+        image: &examples[*number].name,
         index: *index,
         file,
         recipe,
@@ -161,9 +162,9 @@ pub fn write_neighbors(
         let label = write_labeled(test, found.query, &out.join(&query))?;
         let mut neighbors = Vec::with_capacity(found.nearest.len());
         for (place, &(index, similarity)) in found.nearest.iter().enumerate() {
-            let picture = format!("neighbor-{number:02}-{place}.png");
-            let label = write_labeled(train, index, &out.join(&picture))?;
-            neighbors.push(Neighbor { picture, name: train.images.name(index), label, similarity });
+            let image = format!("neighbor-{number:02}-{place}.png");
+            let label = write_labeled(train, index, &out.join(&image))?;
+            neighbors.push(Neighbor { image, name: train.images.name(index), label, similarity });
         }
         let name = test.images.name(found.query);
         examples.push(NeighborExample { query, name, label, neighbors });
@@ -177,23 +178,23 @@ pub fn write_neighbors(
 /// As [`write_views`].
 pub fn write_thumbnails(test: &LabeledImages, indices: &[usize], out: &Path) -> Result<Thumbnails, GalleryError> {
     make_folder(out)?;
-    let pictures: Vec<RgbImage> = indices
+    let thumbnails: Vec<RgbImage> = indices
         .par_iter()
         .map(|&index| {
             let image = read(test.images.as_ref(), index)?;
             Ok(scaled_to(interleaved(&image.pixels, image.width, image.height), THUMBNAIL_SIDE))
         })
         .collect::<Result<_, GalleryError>>()?;
-    let longest = pictures.iter().map(|picture| picture.width().max(picture.height())).max().unwrap_or(1);
+    let longest = thumbnails.iter().map(|one| one.width().max(one.height())).max().unwrap_or(1);
     let side = longest.next_multiple_of(BLOCK);
     let mut sheets = Vec::new();
-    for (number, pictures) in pictures.chunks(SHEET_PICTURES).enumerate() {
-        let rows = pictures.len().div_ceil(SHEET_COLUMNS) as u32;
+    for (number, thumbnails) in thumbnails.chunks(SHEET_IMAGES).enumerate() {
+        let rows = thumbnails.len().div_ceil(SHEET_COLUMNS) as u32;
         let mut sheet = RgbImage::from_pixel(side * SHEET_COLUMNS as u32, side * rows, Rgb([128; 3]));
-        for (place, picture) in pictures.iter().enumerate() {
+        for (place, thumbnail) in thumbnails.iter().enumerate() {
             let (column, row) = ((place % SHEET_COLUMNS) as u32, (place / SHEET_COLUMNS) as u32);
-            let (x, y) = (column * side + (side - picture.width()) / 2, row * side + (side - picture.height()) / 2);
-            imageops::replace(&mut sheet, picture, x.into(), y.into());
+            let (x, y) = (column * side + (side - thumbnail.width()) / 2, row * side + (side - thumbnail.height()) / 2);
+            imageops::replace(&mut sheet, thumbnail, x.into(), y.into());
         }
         let name = format!("thumbnails-{number}.jpg");
         let path = out.join(&name);
@@ -204,19 +205,19 @@ pub fn write_thumbnails(test: &LabeledImages, indices: &[usize], out: &Path) -> 
         write_atomically(&path, &bytes).map_err(|source| GalleryError::WriteSheet { path, source })?;
         sheets.push(name);
     }
-    Ok(Thumbnails { side, columns: SHEET_COLUMNS, per_sheet: SHEET_PICTURES, sheets, images: indices.to_vec() })
+    Ok(Thumbnails { side, columns: SHEET_COLUMNS, per_sheet: SHEET_IMAGES, sheets, images: indices.to_vec() })
 }
 
 fn write_labeled(from: &LabeledImages, index: usize, path: &Path) -> Result<u16, GalleryError> {
     let len = from.labels.len();
-    let label = *from.labels.get(index).ok_or(GalleryError::NoSuchPicture { index, len })?;
+    let label = *from.labels.get(index).ok_or(GalleryError::NoSuchImage { index, len })?;
     write_original(&read(from.images.as_ref(), index)?, path)?;
     Ok(label)
 }
 
 fn read(source: &dyn ImageSource, index: usize) -> Result<Image, GalleryError> {
     if index >= source.len() {
-        return Err(GalleryError::NoSuchPicture { index, len: source.len() });
+        return Err(GalleryError::NoSuchImage { index, len: source.len() });
     }
     let mut image = Image::default();
     source.read(index, &mut image)?;
@@ -240,13 +241,13 @@ pub fn small_jpeg(image: &Image, most: u32) -> Result<Vec<u8>, image::ImageError
 }
 
 /// The image, made smaller where its longest side is longer than `most`.
-fn scaled_to(picture: RgbImage, most: u32) -> RgbImage {
-    let longest = picture.width().max(picture.height());
+fn scaled_to(image: RgbImage, most: u32) -> RgbImage {
+    let longest = image.width().max(image.height());
     if longest <= most {
-        return picture;
+        return image;
     }
     let scaled = |side: u32| (u64::from(side) * u64::from(most) / u64::from(longest)).max(1) as u32;
-    imageops::thumbnail(&picture, scaled(picture.width()), scaled(picture.height()))
+    imageops::thumbnail(&image, scaled(image.width()), scaled(image.height()))
 }
 
 fn write_planes(pixels: &[u8], width: usize, height: usize, path: &Path) -> Result<(), GalleryError> {
@@ -261,8 +262,8 @@ fn interleaved(pixels: &[u8], width: usize, height: usize) -> RgbImage {
     })
 }
 
-fn save(picture: &RgbImage, path: &Path) -> Result<(), GalleryError> {
-    let write = || picture.save_with_format(path, image::ImageFormat::Png);
+fn save(image: &RgbImage, path: &Path) -> Result<(), GalleryError> {
+    let write = || image.save_with_format(path, image::ImageFormat::Png);
     write().map_err(|source| GalleryError::Write { path: path.to_owned(), source })
 }
 
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_share_sheets() {
+    fn small_images_share_sheets() {
         let out = folder("thumbnails");
         let test = LabeledImages { images: Arc::new(Plain(3)), labels: vec![0; 3] };
         let indices: Vec<usize> = (0..500).map(|place| place % 3).collect();
@@ -349,7 +350,7 @@ mod tests {
         let [example] = examples.as_slice() else { panic!("one query makes one example") };
         assert_eq!((example.label, example.neighbors[0].label, example.neighbors[1].label), (4, 5, 7));
         assert_eq!((example.name.as_str(), example.neighbors[1].name.as_str()), ("plain/1", "plain/2"));
-        assert!(out.join(&example.query).is_file() && out.join(&example.neighbors[1].picture).is_file());
+        assert!(out.join(&example.query).is_file() && out.join(&example.neighbors[1].image).is_file());
         std::fs::remove_dir_all(&out).unwrap();
     }
 }

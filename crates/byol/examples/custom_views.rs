@@ -14,7 +14,7 @@ use byol::config::Experiment;
 use byol::data::{ConcatSource, Dataset, ImageSource, OpenOptions, PATTERNS};
 use byol::device::Hardware;
 use byol::gallery::{ViewSheet, write_views};
-use byol::loader::{self, Pictures};
+use byol::loader::{self, ImageSet};
 use byol::train::learner::Learner;
 use byol::train::pretrain;
 
@@ -56,10 +56,10 @@ pub fn custom_views(data: &str, out: &Path) -> Result<(f64, f64), Box<dyn Error>
     // `experiment::pretrain` would do all of this, and keep checkpoints. Here is the loop itself.
     let settings = &experiment.pretrain;
     let schedule = pretrain::schedule(&experiment, pool.len());
-    let pictures = Pictures::of(&experiment, std::sync::Arc::new(pool), &hardware);
+    let image_set = ImageSet::of(&experiment, std::sync::Arc::new(pool), &hardware);
     let mut learner = Learner::of(&experiment, &hardware);
     let mut losses = Vec::new();
-    for batch in loader::scheduled(pictures, pretrain::views(settings), schedule, 0..30, hardware.threads) {
+    for batch in loader::scheduled(image_set, pretrain::views(settings), schedule, 0..30, hardware.threads) {
         let output = learner.step(&batch?.images, settings.learning_rate, settings.tau);
         losses.push(output.loss.double_value(&[]));
     }

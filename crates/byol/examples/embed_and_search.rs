@@ -54,7 +54,7 @@ pub fn embed_and_search(
 
     let request = FeatureRequest { experiment: &experiment, hardware, encoder: &encoder };
     let all: Vec<usize> = (0..images.len()).collect();
-    // `[pictures, features]`, float32, on the hardware's device.
+    // `[images, features]`, float32, on the hardware's device.
     let vectors = represent(&request, &images, &all, ViewKind::Whole)?;
 
     let queries = vectors.narrow(0, 0, 5.min(vectors.size()[0]));

@@ -36,7 +36,7 @@ pub fn pretrain_folder(folder: Option<&Path>, out: &Path) -> Result<usize, Box<d
     match folder {
         // Images that cannot be read are skipped; `data.warnings` names them.
         Some(folder) => data.add_unlabeled(folder, &OpenOptions::default())?,
-        None => data.unlabeled = few_drawn_pictures().unlabeled,
+        None => data.unlabeled = few_drawn_images().unlabeled,
     }
     for warning in &data.warnings {
         eprintln!("{warning}");
@@ -45,8 +45,8 @@ pub fn pretrain_folder(folder: Option<&Path>, out: &Path) -> Result<usize, Box<d
     // The preset `hour` suits photographs, on two cores; these settings end in seconds instead.
     let mut experiment = Experiment::preset("demo")?;
     experiment.pretrain.epochs = 2;
-    let pictures: usize = data.unlabeled.iter().map(|pool| pool.images.len()).sum();
-    experiment.pretrain.batch_size = experiment.pretrain.batch_size.min(pictures);
+    let images: usize = data.unlabeled.iter().map(|pool| pool.images.len()).sum();
+    experiment.pretrain.batch_size = experiment.pretrain.batch_size.min(images);
     experiment.validate()?;
 
     experiment::pretrain(&mut Context {
@@ -65,7 +65,7 @@ pub fn pretrain_folder(folder: Option<&Path>, out: &Path) -> Result<usize, Box<d
     Ok(encoder_of(&checkpoint).values().map(|tensor| tensor.numel()).sum())
 }
 
-fn few_drawn_pictures() -> Dataset {
+fn few_drawn_images() -> Dataset {
     patterns::dataset_with(PatternOptions { unlabeled: 1024, ..PatternOptions::default() })
 }
 

@@ -23,7 +23,7 @@
 //! # experiment.image_size = 16;
 //! # experiment.supervised.minimum_steps = 0;
 //! # experiment.finetune.minimum_steps = 0;
-//! // Drawn pictures; `Dataset::open` reads those of a folder, `Dataset::builder` takes any others.
+//! // Drawn images; `Dataset::open` reads those of a folder, `Dataset::builder` takes any others.
 //! let data = dataset_with(PatternOptions { side: 32, train_per_class: 8, test_per_class: 8, unlabeled: 256 });
 //! let outcome = experiment::run(&mut Context {
 //!     experiment: &experiment,

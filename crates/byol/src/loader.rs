@@ -25,7 +25,7 @@ use crate::augment::{Normalization, Recipe, RenderError, ViewParams};
 use crate::config::Experiment;
 use crate::data::{DataError, ImageSource};
 use crate::device::Hardware;
-use crate::loader::gpu::{DevicePictures, GpuError};
+use crate::loader::gpu::{DeviceImages, GpuError};
 use crate::random::{self, Coordinates, Stream};
 
 /// An image that cannot become part of a batch.
@@ -46,7 +46,7 @@ const READY_PER_WORKER: usize = 1;
 
 /// How images become batches.
 #[derive(Clone)]
-pub struct Pictures {
+pub struct ImageSet {
     pub source: Arc<dyn ImageSource>,
     /// Side of the views in pixels.
     pub side: usize,
@@ -55,13 +55,13 @@ pub struct Pictures {
     /// What the network that reads the batches runs on: where they are rendered, and in which type.
     pub hardware: Hardware,
     /// All images in the memory of the GPU that renders them; without them those of each batch travel.
-    pub resident: Option<Arc<DevicePictures>>,
+    pub resident: Option<Arc<DeviceImages>>,
 }
 
-impl Pictures {
+impl ImageSet {
     /// The images of `source` as the views of an experiment's pre-training, for that hardware.
-    pub fn of(experiment: &Experiment, source: Arc<dyn ImageSource>, hardware: &Hardware) -> Pictures {
-        Pictures {
+    pub fn of(experiment: &Experiment, source: Arc<dyn ImageSource>, hardware: &Hardware) -> ImageSet {
+        ImageSet {
             source,
             side: experiment.view_size(),
             normalization: experiment.normalization(),
@@ -80,7 +80,7 @@ impl Pictures {
         if let Some(index) = gpu_of(&self.hardware) {
             let limit = Kernels::load(index).and_then(|kernels| kernels.free_memory()).map_err(GpuError::from)? / 2;
             let device = self.hardware.device;
-            self.resident = DevicePictures::upload(self.source.as_ref(), device, limit)?.map(Arc::new);
+            self.resident = DeviceImages::upload(self.source.as_ref(), device, limit)?.map(Arc::new);
         }
         Ok(())
     }
@@ -131,14 +131,14 @@ pub struct Batches {
 
 /// Renders the batches of the optimiser steps `steps` of a schedule on `workers` threads.
 pub fn scheduled(
-    pictures: Pictures,
+    image_set: ImageSet,
     views: Vec<ViewKind>,
     schedule: Schedule,
     steps: Range<usize>,
     workers: usize,
 ) -> Batches {
     let batches = steps.start * schedule.parts..steps.end * schedule.parts;
-    start(pictures, views, batches, workers, move || {
+    start(image_set, views, batches, workers, move || {
         let schedule = schedule.clone();
         let mut current: Option<Orders> = None;
         move |batch: usize| {
@@ -155,13 +155,13 @@ pub fn scheduled(
 }
 
 /// Renders the images `indices` once, whole and in order, in batches of `batch_size`.
-pub fn whole(pictures: Pictures, indices: Vec<usize>, batch_size: usize, workers: usize) -> Batches {
-    in_order(pictures, vec![ViewKind::Whole], indices, batch_size, workers)
+pub fn whole(image_set: ImageSet, indices: Vec<usize>, batch_size: usize, workers: usize) -> Batches {
+    in_order(image_set, vec![ViewKind::Whole], indices, batch_size, workers)
 }
 
 /// Renders views of the images `indices` once, in order, in batches of `batch_size`. Random views are those of epoch 0.
 pub fn in_order(
-    pictures: Pictures,
+    image_set: ImageSet,
     views: Vec<ViewKind>,
     indices: Vec<usize>,
     batch_size: usize,
@@ -169,7 +169,7 @@ pub fn in_order(
 ) -> Batches {
     let batches = 0..indices.len().div_ceil(batch_size);
     let indices = Arc::new(indices);
-    start(pictures, views, batches, workers, move || {
+    start(image_set, views, batches, workers, move || {
         let indices = Arc::clone(&indices);
         move |batch: usize| {
             let begin = batch * batch_size;
@@ -181,23 +181,23 @@ pub fn in_order(
 
 /// Worker `w` of `n` renders every n-th batch, so that the batches come back in order without sorting.
 fn start<P: FnMut(usize) -> BatchPlan + Send + 'static>(
-    pictures: Pictures,
+    image_set: ImageSet,
     views: Vec<ViewKind>,
     batches: Range<usize>,
     workers: usize,
     mut planner: impl FnMut() -> P,
 ) -> Batches {
     let workers = workers.clamp(1, batches.len().max(1));
-    let finish = Finish::new(pictures.clone());
+    let finish = Finish::new(image_set.clone());
     let mut ready = Vec::new();
     let mut threads = Vec::new();
     let rendering = Arc::new(RenderTime::default());
     for worker in 0..workers {
         let (sender, receiver) = sync_channel(READY_PER_WORKER);
-        let (pictures, views, plan) = (pictures.clone(), views.clone(), planner());
+        let (image_set, views, plan) = (image_set.clone(), views.clone(), planner());
         let own = (batches.start + worker..batches.end).step_by(workers);
         let rendering = Arc::clone(&rendering);
-        threads.push(std::thread::spawn(move || work(pictures, &views, own, plan, &sender, &rendering)));
+        threads.push(std::thread::spawn(move || work(image_set, &views, own, plan, &sender, &rendering)));
         ready.push(receiver);
     }
     Batches { ready, finish, workers: threads, left: 0..batches.len(), rendering }

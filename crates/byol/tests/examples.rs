@@ -50,17 +50,17 @@ fn a_baseline_learns_something() {
 }
 
 #[test]
-fn pictures_of_a_folder_are_pre_trained_on() {
+fn images_of_a_folder_are_pre_trained_on() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let drawn = pretrain_folder::pretrain_folder(None, &folder.path().join("drawn")).unwrap();
-    let pictures = folder.path().join("pictures");
-    std::fs::create_dir(&pictures).unwrap();
+    let images = folder.path().join("pictures");
+    std::fs::create_dir(&images).unwrap();
     for number in 0..6u8 {
-        let picture = image::RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8 * 5, y as u8 * 8, number * 40]));
-        picture.save(pictures.join(format!("{number}.png"))).unwrap();
+        let image = image::RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8 * 5, y as u8 * 8, number * 40]));
+        image.save(images.join(format!("{number}.png"))).unwrap();
     }
-    let own = pretrain_folder::pretrain_folder(Some(&pictures), &folder.path().join("own")).unwrap();
+    let own = pretrain_folder::pretrain_folder(Some(&images), &folder.path().join("own")).unwrap();
     assert!(own == drawn && own > 10_000, "{own} {drawn}");
 }
 
@@ -82,7 +82,7 @@ fn a_data_set_of_ones_own_is_compared_on() {
 }
 
 #[test]
-fn pictures_are_found_by_their_representations() {
+fn images_are_found_by_their_representations() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");

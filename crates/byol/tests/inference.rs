@@ -44,12 +44,12 @@ fn write(source: &dyn ImageSource, folder: &Path) -> Vec<PathBuf> {
     for index in 0..source.len() {
         source.read(index, &mut image).unwrap();
         let (width, area) = (image.width, image.width * image.height);
-        let picture = image::RgbImage::from_fn(width as u32, image.height as u32, |x, y| {
+        let image = image::RgbImage::from_fn(width as u32, image.height as u32, |x, y| {
             let at = y as usize * width + x as usize;
             image::Rgb([image.pixels[at], image.pixels[area + at], image.pixels[2 * area + at]])
         });
         let path = folder.join(format!("{index:03}.png"));
-        picture.save(&path).unwrap();
+        image.save(&path).unwrap();
         files.push(path);
         if index % 5 == 2 {
             let path = folder.join(format!("{index:03}-broken.png"));
@@ -73,7 +73,7 @@ fn go(network: &Network, files: &[PathBuf], division: Division) -> (Vec<f32>, Ve
     })
     .unwrap();
     assert_eq!(order, files);
-    assert_eq!((timing.pictures, timing.unreadable), (files.len() - unreadable.len(), unreadable.len()));
+    assert_eq!((timing.images, timing.unreadable), (files.len() - unreadable.len(), unreadable.len()));
     let parts = timing.read + timing.decode + timing.resize + timing.forward + timing.waiting;
     assert!(parts <= timing.elapsed * timing.threads as u32 && !timing.forward.is_zero());
     (rows, unreadable)

@@ -288,7 +288,7 @@ fn ablations_share_runs_and_show_collapse() {
 }
 
 #[test]
-fn an_encoder_that_sees_other_pictures_is_warned_about() {
+fn an_encoder_that_sees_other_images_is_warned_about() {
     struct Warnings(Vec<String>);
     impl Reporter for Warnings {
         fn event(&mut self, event: &Event<'_>) {

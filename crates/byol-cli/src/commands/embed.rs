@@ -12,7 +12,7 @@ use byol::run::event::{Event, Reporter};
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
-use super::pictures::{self, Pictures};
+use super::images::{self, Images};
 use crate::args::{self, Output};
 use crate::exit::Ending;
 use crate::place::{self, Force, Target};
@@ -21,9 +21,9 @@ use crate::{interrupt, output, request};
 #[derive(Args)]
 pub struct Embed {
     #[command(flatten)]
-    pub trained: pictures::TrainedEncoder,
+    pub trained: images::TrainedEncoder,
     #[command(flatten)]
-    pub pictures: Pictures,
+    pub images: Images,
     /// FILE.npy, a float32 matrix with a row for each image, whose paths go to FILE.npy.paths.csv, and which network made
     /// it to FILE.npy.network.json; or FILE.parquet, a table of paths and lists of float32
     #[arg(long, value_name = "FILE")]
@@ -45,7 +45,7 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
         Format::Parquet => {}
     }
     interrupt::end_at_once(format!("interrupted; {} was not written", options.out.display()))?;
-    let files = options.pictures.files(reporter)?;
+    let files = options.images.files(reporter)?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     let network = Network::encoder(&trained, &hardware)?;
@@ -68,8 +68,8 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
             (EmbeddingWriter::Parquet(Box::new(table)), None)
         }
     };
-    let strict = options.pictures.strict;
-    let timing = pictures::go_through(&network, &files, &hardware, strict, reporter, |path, row| {
+    let strict = options.images.strict;
+    let timing = images::go_through(&network, &files, &hardware, strict, reporter, |path, row| {
         writer.row(path, row).with_context(failed)
     })?;
     writer.finish().with_context(failed)?;
@@ -81,11 +81,11 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     }
     target.finish()?;
 
-    reporter.event(&Event::Note { text: pictures::sentence(&timing, &network) });
+    reporter.event(&Event::Note { text: images::sentence(&timing, &network) });
     if output.json {
-        output::json(&pictures::ended(&timing));
+        output::json(&images::ended(&timing));
     } else {
-        let (rows, columns, out) = (timing.pictures, network.columns(), options.out.display());
+        let (rows, columns, out) = (timing.images, network.columns(), options.out.display());
         output::text(&format!("{rows} rows of {columns} values are in {out}"));
     }
     Ok(Ending::Done)

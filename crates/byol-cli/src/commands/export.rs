@@ -10,7 +10,7 @@ use byol::run::record::{LabelBudget, Stage};
 use byol::trained::model::{Choice, TrainedEncoder};
 use clap::{Args, ValueEnum};
 
-use super::pictures::{self, Which};
+use super::images::{self, Which};
 use crate::args::Output;
 use crate::exit::{Ending, Usage};
 use crate::output;
@@ -70,8 +70,10 @@ impl StageName {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum InputName {
+    // The name of the graph's input, which programs that run earlier exports pass.
+    #[value(name = "pictures")]
     /// uint8 images of any size: cropping, resizing and normalising are in the graph
-    Pictures,
+    Images,
     /// float32, resized and normalised already
     Normalized,
 }
@@ -105,8 +107,8 @@ pub fn export(options: &Export, output: Output, reporter: &mut dyn Reporter) -> 
         }
         false => {
             let chosen = options.which.open(&options.from, options.labels_per_class, &hardware)?;
-            about = Some((pictures::about(&chosen), pictures::about_json(&chosen)?));
-            if let Some(text) = pictures::no_better_than_guessing(&chosen) {
+            about = Some((images::about(&chosen), images::about_json(&chosen)?));
+            if let Some(text) = images::no_better_than_guessing(&chosen) {
                 reporter.event(&Event::Warning { text });
             }
             Network::from(chosen.classifier)
@@ -122,7 +124,7 @@ pub fn export(options: &Export, output: Output, reporter: &mut dyn Reporter) -> 
         format,
         out: &options.out,
         input: match options.input {
-            InputName::Pictures => GraphInput::Pictures,
+            InputName::Images => GraphInput::Images,
             InputName::Normalized => GraphInput::Normalized,
         },
         calibration: &calibration,

@@ -13,7 +13,7 @@ use byol::run::event::{Event, Reporter};
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
-use super::pictures;
+use super::images;
 use crate::args::{self, Output};
 use crate::exit::Ending;
 use crate::place::{Force, StandardOutput, Target};
@@ -28,7 +28,7 @@ pub struct Neighbors {
     #[arg(long = "in", value_name = "FILE|DIR")]
     pub among: PathBuf,
     #[command(flatten)]
-    pub trained: pictures::TrainedEncoder,
+    pub trained: images::TrainedEncoder,
     /// How many to show, nearest first
     #[arg(long, value_name = "N", default_value = "10", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: usize,
@@ -53,7 +53,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     let network = Network::encoder(&trained, &hardware)?;
     options.trained.tell(&trained.origin, reporter)?;
     let mut query = Vec::new();
-    pictures::go_through(&network, std::slice::from_ref(&options.image), &hardware, true, reporter, |_, row| {
+    images::go_through(&network, std::slice::from_ref(&options.image), &hardware, true, reporter, |_, row| {
         query.extend_from_slice(row);
         Ok(())
     })?;
@@ -64,7 +64,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
             reporter.event(&Event::Warning { text });
         }
         let (mut values, mut names) = (Vec::new(), Vec::new());
-        pictures::go_through(&network, &found, &hardware, false, reporter, |path, row| {
+        images::go_through(&network, &found, &hardware, false, reporter, |path, row| {
             values.extend_from_slice(row);
             names.push(path.display().to_string());
             Ok(())
@@ -93,8 +93,8 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
         let similar =
             |found: &Neighbor| shown(names[found.row].clone().into(), format!("similarity {:.3}", found.similarity));
         let groups = vec![
-            Group { heading: "The image".to_owned(), pictures: vec![shown(options.image.clone(), String::new())] },
-            Group { heading: "Nearest first".to_owned(), pictures: nearest.iter().map(similar).collect() },
+            Group { heading: "The image".to_owned(), images: vec![shown(options.image.clone(), String::new())] },
+            Group { heading: "Nearest first".to_owned(), images: nearest.iter().map(similar).collect() },
         ];
         let about = vec![format!("Searched in {}.", options.among.display())];
         let text = Page { title: format!("Like {}", options.image.display()), about, groups, levels: network.levels() }

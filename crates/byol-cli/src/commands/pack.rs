@@ -54,12 +54,12 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
     }
     if output.json {
         output::json(&serde_json::json!({
-            "event": "ended", "file": options.out, "pictures": packed.pictures, "bytes": packed.bytes,
+            "event": "ended", "file": options.out, "pictures": packed.images, "bytes": packed.bytes,
             "skipped": packed.skipped,
         }));
     } else {
         let (megabytes, out) = (packed.bytes as f64 / 1e6, options.out.display());
-        output::text(&format!("{} images in {out}, {megabytes:.0} MB; use it with --data {out}", packed.pictures));
+        output::text(&format!("{} images in {out}, {megabytes:.0} MB; use it with --data {out}", packed.images));
     }
     Ok(Ending::Done)
 }

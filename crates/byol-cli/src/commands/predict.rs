@@ -17,7 +17,7 @@ use byol::run::event::{Event, Reporter};
 use byol::trained::classifiers::AnyClassifier;
 use clap::{Args, ValueEnum};
 
-use super::pictures::{self, Pictures, Trained};
+use super::images::{self, Images, Trained};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::place::{self, Force, Target};
@@ -35,7 +35,7 @@ pub struct Predict {
     #[command(flatten)]
     pub trained: Trained,
     #[command(flatten)]
-    pub pictures: Pictures,
+    pub images: Images,
     /// How the predictions are written [default: what the extension of --out names, else csv]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
@@ -94,15 +94,15 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         Some(out) => format!("interrupted; {} was not written", out.display()),
         None => "interrupted".to_owned(),
     })?;
-    let files = options.pictures.files(reporter)?;
+    let files = options.images.files(reporter)?;
     let hardware = request::exact_hardware(&options.hardware)?;
     let chosen = options.trained.open(&hardware)?;
     let trained = &chosen.classifier;
     let class_names = trained.class_names();
     let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
-    reporter.event(&Event::Note { text: pictures::about(&chosen) });
-    if let Some(text) = pictures::no_better_than_guessing(&chosen) {
+    reporter.event(&Event::Note { text: images::about(&chosen) });
+    if let Some(text) = images::no_better_than_guessing(&chosen) {
         reporter.event(&Event::Warning { text });
     }
     if let Some(labelled) = &options.calibrate_on {
@@ -127,8 +127,8 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let at_once = options.sort == Order::Given;
     let mut overview = Overview::new(class_names.len());
     let mut kept: Vec<(PathBuf, Vec<Answer>)> = Vec::new();
-    let strict = options.pictures.strict;
-    let timing = pictures::go_through(&network, &files, &hardware, strict, reporter, |path, logits| {
+    let strict = options.images.strict;
+    let timing = images::go_through(&network, &files, &hardware, strict, reporter, |path, logits| {
         let answers = predictions::likeliest(logits, class_names, temperature, about.top);
         overview.add(&answers, class_names);
         if at_once {
@@ -159,7 +159,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
 
     let own_calibration = options.calibrate_on.is_some() && about.calibrated;
     let sentences = [
-        Some(pictures::sentence(&timing, &network)),
+        Some(images::sentence(&timing, &network)),
         (!own_calibration).then_some(about_probabilities),
         Some(found),
         Some(closed),
@@ -168,15 +168,15 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         reporter.event(&Event::Note { text });
     }
     if output.json {
-        let mut ended = pictures::ended(&timing);
+        let mut ended = images::ended(&timing);
         ended["predicted"] = overview.counts(class_names).into();
         ended["unsure"] = overview.unsure.into();
-        ended["classifier"] = pictures::about_json(&chosen)?;
+        ended["classifier"] = images::about_json(&chosen)?;
         output::json(&ended);
         return Ok(Ending::Done);
     }
     if let Some(out) = &options.out {
-        let predictions = match timing.pictures {
+        let predictions = match timing.images {
             1 => "1 prediction is".to_owned(),
             several => format!("{several} predictions are"),
         };
@@ -223,18 +223,18 @@ impl Order {
 struct Overview {
     /// Class and count.
     counts: Vec<(usize, usize)>,
-    pictures: usize,
+    images: usize,
     unsure: usize,
 }
 
 impl Overview {
     fn new(classes: usize) -> Overview {
-        Overview { counts: (0..classes).map(|class| (class, 0)).collect(), pictures: 0, unsure: 0 }
+        Overview { counts: (0..classes).map(|class| (class, 0)).collect(), images: 0, unsure: 0 }
     }
 
     fn add(&mut self, answers: &[Answer], class_names: &[String]) {
         let Some(best) = answers.first() else { return };
-        self.pictures += 1;
+        self.images += 1;
         self.unsure += usize::from(best.probability < SURE);
         if let Some(class) = class_names.iter().position(|name| name == best.class) {
             self.counts[class].1 += 1;
@@ -252,7 +252,7 @@ impl Overview {
         self.most_first().into_iter().map(|(class, count)| (class_names[class].clone(), count.into())).collect()
     }
 
-    /// `60 pictures: 19 dog, 12 ship; 23 are less than 60% sure`.
+    /// `60 images: 19 dog, 12 ship; 23 are less than 60% sure`.
     fn sentence(&self, class_names: &[String]) -> String {
         let counts = self.most_first();
         let mut parts: Vec<String> =
@@ -272,7 +272,7 @@ impl Overview {
         };
         format!(
             "{}: {}; {unsure} less than {:.0}% sure",
-            wording::counted(self.pictures, "image"),
+            wording::counted(self.images, "image"),
             parts.join(", "),
             100.0 * SURE
         )
@@ -297,7 +297,7 @@ fn page_of(
     let groups = overview.most_first().into_iter().map(|(class, count)| {
         let name = &class_names[class];
         let own = kept.iter().filter(|(_, answers)| answers.first().is_some_and(|answer| answer.class == name));
-        Group { heading: format!("{name}: {}", wording::counted(count, "image")), pictures: own.map(shown).collect() }
+        Group { heading: format!("{name}: {}", wording::counted(count, "image")), images: own.map(shown).collect() }
     });
     Page { title: "Predictions".to_owned(), about, groups: groups.collect(), levels }.render()
 }
@@ -344,7 +344,7 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
     // An image that cannot be read has a label too many.
     let mut labels = Vec::new();
     let mut places = held.files.iter().zip(&held.labels);
-    pictures::go_through(about.network, &held.files, about.hardware, false, reporter, |path, row| {
+    images::go_through(about.network, &held.files, about.hardware, false, reporter, |path, row| {
         logits.extend_from_slice(row);
         labels.extend(places.by_ref().find(|(file, _)| *file == path).map(|(_, &label)| label));
         Ok(())

@@ -52,8 +52,8 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "views": examples, "page": page }));
     } else {
-        let (pictures, out) = (wording::counted(examples.len(), "image"), options.out.display());
-        output::text(&format!("views of {pictures}, and views.json with their parameters, are in {out}"));
+        let (images, out) = (wording::counted(examples.len(), "image"), options.out.display());
+        output::text(&format!("views of {images}, and views.json with their parameters, are in {out}"));
         output::text(&format!("page: {}", page.display()));
     }
     Ok(Ending::Done)
@@ -71,7 +71,7 @@ fn page_of(examples: &[ViewExample], out: &Path) -> String {
         let original = std::iter::once(shown(&example.original, "original"));
         let t = example.t.iter().map(|file| shown(file, "t"));
         let t_prime = example.t_prime.iter().map(|file| shown(file, "t'"));
-        Group { heading: example.name.clone(), pictures: original.chain(t).chain(t_prime).collect() }
+        Group { heading: example.name.clone(), images: original.chain(t).chain(t_prime).collect() }
     };
     let about =
         "BYOL learns to say of two views of an image, one drawn with t and one with t', that they show the same.";

@@ -1,9 +1,9 @@
-"""Runs the Python lines of model cards, and of the modules beside safetensors files, on pictures that programs read differently.
+"""Runs the Python lines of model cards, and of the modules beside safetensors files, on images that programs read differently.
 
     python card.py FOLDER
 
-FOLDER holds `model.onnx`, `normalized.onnx` and `model.safetensors` with what goes beside them. Without them, the pictures are
-made in FOLDER/pictures; with them, the probabilities are printed, one JSON object a line.
+FOLDER holds `model.onnx`, `normalized.onnx` and `model.safetensors` with what goes beside them. Without them, the images are
+made in FOLDER/images; with them, the probabilities are printed, one JSON object a line.
 """
 
 import importlib.util
@@ -42,9 +42,9 @@ def lines_of(card):
     return re.findall(r"```python\n(.*?)```", Path(card).read_text(), re.S)[-1]
 
 
-def answer(card, picture):
+def answer(card, image):
     scope = {}
-    exec(lines_of(card).replace("picture.jpg", str(picture)), scope)
+    exec(lines_of(card).replace("image.jpg", str(image)), scope)
     return scope["values"][0].tolist()
 
 
@@ -57,14 +57,14 @@ def main(folder):
     specification.loader.exec_module(module)
     network = module.load()
     facts = onnxruntime.InferenceSession("model.onnx").get_modelmeta().custom_metadata_map
-    for picture in sorted(Path("pictures").iterdir()):
+    for image in sorted(Path("pictures").iterdir()):
         sys.stdout = sys.stderr
-        graph, normalized = answer("model.onnx.md", picture), answer("normalized.onnx.md", picture)
+        graph, normalized = answer("model.onnx.md", image), answer("normalized.onnx.md", image)
         with torch.inference_mode():
-            logits = network(module.preprocess(Image.open(picture))[None]) / float(facts.get("temperature", 1))
+            logits = network(module.preprocess(Image.open(image))[None]) / float(facts.get("temperature", 1))
         sys.stdout = sys.__stdout__
         answers = {"graph": graph, "normalized": normalized, "torch": logits.softmax(1)[0].tolist()}
-        print(json.dumps({"name": picture.name, "classes": module.CLASS_NAMES, **answers}))
+        print(json.dumps({"name": image.name, "classes": module.CLASS_NAMES, **answers}))
 
 
 if __name__ == "__main__":

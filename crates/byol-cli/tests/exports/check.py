@@ -75,11 +75,11 @@ def check(case):
             assert not rest
     for name in [name for name in expected if name.startswith("odd_levels")]:
         levels, answer = expected[name], expected[name.replace("levels", "answer")].numpy()
-        picture = Image.fromarray(levels[0].permute(1, 2, 0).numpy())
+        image = Image.fromarray(levels[0].permute(1, 2, 0).numpy())
         tolerance = RESIZING_TOLERANCE
-        images = module(case["python"]).preprocess(picture)[None]
-        close(networks[0](images).detach().numpy(), answer, f"PyTorch, {picture.size}", tolerance)
-        close(graph.run(None, {"pictures": levels.numpy()})[0], answer, f"ONNX, {picture.size}", tolerance)
+        images = module(case["python"]).preprocess(image)[None]
+        close(networks[0](images).detach().numpy(), answer, f"PyTorch, {image.size}", tolerance)
+        close(graph.run(None, {"pictures": levels.numpy()})[0], answer, f"ONNX, {image.size}", tolerance)
 
 
 def check_facts(facts, case):

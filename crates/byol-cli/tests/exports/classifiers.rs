@@ -18,9 +18,9 @@ fn every_classifier_can_be_used_and_says_what_it_is() {
         let output = byol(arguments);
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
     };
-    let (run, pictures) = (place("run"), place("pictures"));
+    let (run, images) = (place("run"), place("pictures"));
     let predict =
-        |from: &str, extra: &[&str]| said(&[&["predict", "--from", from, &pictures, "--top", "10"], extra].concat());
+        |from: &str, extra: &[&str]| said(&[&["predict", "--from", from, &images, "--top", "10"], extra].concat());
     for (name, words) in [("finetuned", "fine-tuned"), ("baseline", "baseline"), ("linear", "linear"), ("knn", "k-NN")]
     {
         let (code, told, answers) = predict(&run, &["--classifier", name, "--labels-per-class", "2"]);

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use super::{byol, picture, said};
+use super::{byol, image, said};
 
 /// Short epochs, and more of them than end during a test.
 const LONG: &str = "pretrain --data photos --out runs/mine --preset demo --device cpu --precision fp32 --threads 1 --set image_size=16 \
@@ -44,7 +44,7 @@ fn ended(program: Child) -> (Option<i32>, String) {
 /// Images of 16 by 16 pixels, each of its own colour.
 fn images(folder: &Path, count: u8) {
     for number in 0..count {
-        picture(&folder.join(format!("{number}.bmp")), [9 * number, 80, 200]);
+        image(&folder.join(format!("{number}.bmp")), [9 * number, 80, 200]);
     }
 }
 

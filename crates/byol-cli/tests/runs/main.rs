@@ -20,7 +20,7 @@ fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
 }
 
 /// An image of 16 by 16 pixels of one colour, as a BMP file.
-fn picture(path: &Path, colour: [u8; 3]) {
+fn image(path: &Path, colour: [u8; 3]) {
     let mut bytes = b"BM".to_vec();
     for number in [54 + 768u32, 0, 54, 40, 16, 16] {
         bytes.extend(number.to_le_bytes());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{picture, said};
+use super::{image, said};
 
 const SETTINGS: [&str; 6] = [
     "image_size=16",
@@ -14,13 +14,13 @@ const SETTINGS: [&str; 6] = [
 ];
 
 /// Six images of two classes each, and a dozen without labels.
-fn pictures(home: &Path) {
+fn images(home: &Path) {
     for number in 0..12u8 {
-        picture(
+        image(
             &home.join(format!("my photos/{}/{number}.bmp", ["cat", "dog"][usize::from(number % 2)])),
             [9 * number, 80, 200],
         );
-        picture(&home.join(format!("pool/{number}.bmp")), [200, 9 * number, 40]);
+        image(&home.join(format!("pool/{number}.bmp")), [200, 9 * number, 40]);
     }
 }
 
@@ -28,7 +28,7 @@ fn pictures(home: &Path) {
 fn a_run_is_planned_for_its_time_and_keeps_its_plan() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
-    pictures(home);
+    images(home);
     let begin = |hours: &'static str| {
         let mut begin = vec!["run", "--data", "my photos", "--unlabeled", "pool", "--out", "runs/planned", "--hours"];
         begin.extend([hours, "--device", "cpu", "--threads", "1", "--draws", "1"]);
@@ -70,7 +70,7 @@ fn a_run_is_planned_for_its_time_and_keeps_its_plan() {
 fn a_run_goes_on_by_its_name_alone() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
-    pictures(&home);
+    images(&home);
     let mut begin = vec!["pretrain", "--data", "my photos", "--unlabeled", "pool", "--out", "runs/mine"];
     begin.extend(["--preset", "demo", "--device", "cpu", "--precision", "fp32", "--threads", "1"]);
     begin.extend(SETTINGS.iter().flat_map(|&pair| ["--set", pair]));

@@ -37,7 +37,7 @@ pub enum RenderError {
     )]
     Crop { crop: Crop, width: usize, height: usize },
     #[error("image of {width}x{height} holds {found} levels instead of 3 x {height} x {width}")]
-    Picture { width: usize, height: usize, found: usize },
+    Image { width: usize, height: usize, found: usize },
     #[error("output holds {found} values instead of 3 x {side} x {side}")]
     Output { side: usize, found: usize },
     #[error("{key} = {value} cannot be applied: it must be {expected}")]
@@ -52,9 +52,9 @@ pub enum RenderError {
 /// ```
 /// use byol_images::augment::{Renderer, ViewParams};
 /// use byol_images::data::Image;
-/// let picture = Image { width: 3, height: 2, pixels: vec![200; 3 * 2 * 3] };
+/// let image = Image { width: 3, height: 2, pixels: vec![200; 3 * 2 * 3] };
 /// let mut view = vec![0; 3 * 8 * 8];
-/// Renderer::new(8).render_levels(&picture, &ViewParams::whole(3, 2), &mut view)?;
+/// Renderer::new(8).render_levels(&image, &ViewParams::whole(3, 2), &mut view)?;
 /// assert!(view.iter().all(|&level| level == 200));
 /// # Ok::<(), byol_images::augment::RenderError>(())
 /// ```
@@ -133,7 +133,7 @@ impl Renderer {
             return Err(RenderError::Output { side: self.side, found: out });
         }
         if width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)) != Some(image.pixels.len()) {
-            return Err(RenderError::Picture { width, height, found: image.pixels.len() });
+            return Err(RenderError::Image { width, height, found: image.pixels.len() });
         }
         check_parameters([width, height], params)
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::{is_picture, name_within, require_folder, search};
+use super::folder::{is_image, name_within, require_folder, search};
 use super::format::Format;
 use super::labels;
 use super::layout::{Layout, name_of_folder, split_of, subfolders};
@@ -41,12 +41,12 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
                 listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
             }
             listing.warnings.extend(joined(&splits));
-            refuse_loose_pictures(root)?;
+            refuse_loose_images(root)?;
             for (split, folder) in splits {
                 match split {
                     Split::Unlabeled => add(&mut listing, &folder, Some(split))?,
                     _ => {
-                        refuse_loose_pictures(&folder)?;
+                        refuse_loose_images(&folder)?;
                         for class in subfolders(&folder)? {
                             classes.add(&mut listing, &class, &class, Some(split))?;
                         }
@@ -56,12 +56,12 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
         }
         Layout::SplitsWithoutClasses(splits) => return Err(without_classes(root, &splits)),
         Layout::ClassesOfSplits { classes: parts, left_out } => {
-            refuse_loose_pictures(root)?;
+            refuse_loose_images(root)?;
             for folder in left_out {
                 listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
             }
             for (class, splits) in parts {
-                refuse_loose_pictures(&class)?;
+                refuse_loose_images(&class)?;
                 for (split, folder) in splits {
                     match split {
                         Split::Unlabeled => add(&mut listing, &folder, Some(split))?,
@@ -72,7 +72,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
             add_unlabeled(&mut listing, &folders)?;
         }
         Layout::Classes { classes: folders_of_classes, alike } => {
-            refuse_loose_pictures(root)?;
+            refuse_loose_images(root)?;
             meant::refuse_runs(root, &folders_of_classes)?;
             if let Some((first, other, parts)) = alike {
                 listing.warnings.push(format!(
@@ -119,7 +119,7 @@ pub(crate) fn list_without_labels(root: &Path) -> Result<Listing, DataError> {
     };
     for (split, folder) in divided {
         let prefix = format!("{}/", name_within(root, &folder));
-        for listed in listing.pictures.iter_mut().filter(|listed| listed.encoded.name.starts_with(&prefix)) {
+        for listed in listing.images.iter_mut().filter(|listed| listed.encoded.name.starts_with(&prefix)) {
             listed.split = Some(split);
         }
     }
@@ -157,7 +157,7 @@ fn joined(splits: &[(Split, PathBuf)]) -> Option<String> {
 /// The error about split folders without class folders, with what may hold the labels.
 fn without_classes(root: &Path, splits: &[(Split, PathBuf)]) -> DataError {
     let folders: Vec<String> = splits.iter().map(|(_, folder)| name_of_folder(folder)).collect();
-    let mut pictures: Vec<String> = Vec::new();
+    let mut images: Vec<String> = Vec::new();
     let mut tables: Vec<String> = Vec::new();
     for folder in splits.iter().map(|(_, folder)| folder.as_path()).chain([root]) {
         for path in visible_files(folder) {
@@ -167,8 +167,8 @@ fn without_classes(root: &Path, splits: &[(Split, PathBuf)]) -> DataError {
                     .any(|known| extension.eq_ignore_ascii_case(known))
             });
             let name = name_within(root, &path);
-            match (is_picture(&path), is_table) {
-                (true, _) => pictures.push(name),
+            match (is_image(&path), is_table) {
+                (true, _) => images.push(name),
                 (_, true) => tables.push(name),
                 _ => {}
             }
@@ -178,7 +178,7 @@ fn without_classes(root: &Path, splits: &[(Split, PathBuf)]) -> DataError {
     if let Some(first) = tables.first() {
         let more = if tables.len() > 1 { format!(" and {} more", tables.len() - 1) } else { String::new() };
         hint = format!(" (perhaps the labels are in {first}{more}: --data takes a table of paths and labels)");
-    } else if let Some(beginnings) = beginnings(&pictures) {
+    } else if let Some(beginnings) = beginnings(&images) {
         hint = format!(" (perhaps the labels are in their names, which begin with {beginnings})");
     }
     DataError::SplitsWithoutClasses {
@@ -217,13 +217,13 @@ fn visible_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn refuse_loose_pictures(folder: &Path) -> Result<(), DataError> {
+fn refuse_loose_images(folder: &Path) -> Result<(), DataError> {
     fs::read_dir(folder).map_err(DataError::io("search", folder))?;
-    let loose: Vec<PathBuf> = visible_files(folder).into_iter().filter(|path| is_picture(path)).collect();
+    let loose: Vec<PathBuf> = visible_files(folder).into_iter().filter(|path| is_image(path)).collect();
     match loose.first() {
         None => Ok(()),
         Some(first) => {
-            Err(DataError::LoosePictures { folder: folder.to_path_buf(), count: loose.len(), first: first.clone() })
+            Err(DataError::LooseImages { folder: folder.to_path_buf(), count: loose.len(), first: first.clone() })
         }
     }
 }
@@ -242,12 +242,12 @@ impl Classes {
         split: Option<Split>,
     ) -> Result<(), DataError> {
         let class = composed(&name_of_folder(class));
-        let start = listing.pictures.len();
+        let start = listing.images.len();
         match add(listing, folder, split) {
-            Err(DataError::NoPictures { path }) => return Err(DataError::EmptyClass { path, class }),
+            Err(DataError::NoImages { path }) => return Err(DataError::EmptyClass { path, class }),
             outcome => outcome?,
         }
-        self.0.push((class, start..listing.pictures.len()));
+        self.0.push((class, start..listing.images.len()));
         Ok(())
     }
 }
@@ -259,7 +259,7 @@ fn add(listing: &mut Listing, folder: &Path, split: Option<Split>) -> Result<(),
         if !prefix.is_empty() {
             encoded.name = format!("{prefix}/{}", encoded.name);
         }
-        listing.pictures.push(Listed { encoded, label: None, split });
+        listing.images.push(Listed { encoded, label: None, split });
     }
     Ok(())
 }

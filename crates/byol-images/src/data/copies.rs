@@ -108,7 +108,7 @@ impl Dataset {
             }
             // A pool whose images are all in others adds nothing, which is said; one of test images alone is a mistake.
             if left_out.len() == images.len() && of_pool.repeated == 0 && !images.is_empty() {
-                return Err(DataError::OnlyTestPictures { path: name.into() });
+                return Err(DataError::OnlyTestImages { path: name.into() });
             }
             if left_out.len() == images.len() && !images.is_empty() {
                 empty.push(name.clone());

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::Image;
+use super::decode::deep::Stored;
 use super::levels::{Levels, SampleKind};
-use super::picture::deep::Stored;
 
 /// Channels whose levels are nearer to each other than this, but for one in a thousand at either end, show nothing.
 const ONE_LEVEL: f64 = 4.0;

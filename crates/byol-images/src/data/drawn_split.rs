@@ -64,9 +64,9 @@ pub(crate) fn divide(
     let labeled = std::mem::take(&mut divided.train);
     let mut by_name = HashMap::new();
     for &index in &labeled {
-        let name = composed(&listing.pictures[index].encoded.name);
+        let name = composed(&listing.images[index].encoded.name);
         if let Some(first) = by_name.insert(name, index) {
-            let name = listing.pictures[first].encoded.name.clone();
+            let name = listing.images[first].encoded.name.clone();
             return Err(DataError::DuplicateName { path: listing.root.clone(), name });
         }
     }
@@ -115,7 +115,7 @@ fn copies(labeled: &[usize], usable: Usable<'_>) -> Copies {
 /// classes have a wrong label among them, so they are no test images; nor are exact ones, unless a class has nothing else.
 fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Divided) -> Result<Vec<usize>, DataError> {
     let Copies { group_of, exact } = copies;
-    let label = |index: usize| listing.pictures[index].label.map(usize::from);
+    let label = |index: usize| listing.images[index].label.map(usize::from);
     let mut by_class = vec![Vec::new(); listing.class_names.len()];
     let mut classes_of: HashMap<usize, Vec<usize>> = HashMap::new();
     for &index in labeled {
@@ -130,15 +130,15 @@ fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Div
     let mut test = Vec::new();
     for (class, mut members) in by_class.into_iter().enumerate() {
         if members.len() < 2 {
-            return Err(DataError::TooFewPictures {
+            return Err(DataError::TooFewImages {
                 path: listing.root.clone(),
                 class: listing.class_names[class].clone(),
-                pictures: members.len(),
+                images: members.len(),
                 near: labels::misspelt(&listing.class_names, &listing.count(labeled), class).map(str::to_owned),
             });
         }
         // The order of the names, not of a file system, decides.
-        members.sort_by(|&a, &b| listing.pictures[a].encoded.name.cmp(&listing.pictures[b].encoded.name));
+        members.sort_by(|&a, &b| listing.images[a].encoded.name.cmp(&listing.images[b].encoded.name));
         members.shuffle(&mut rng(SEED, Stream::Split, Coordinates { epoch: 0, index: class as u64, view: TRAIN_TEST }));
         let share = (members.len() as f64 * TEST_SHARE).round() as usize;
         let share = share.clamp(1, members.len() - 1);
@@ -205,7 +205,7 @@ fn save(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Re
     let mut table = csv::Writer::from_writer(Vec::new());
     let rows = labeled.iter().map(|index| {
         let split = if test.binary_search(index).is_ok() { "test" } else { "train" };
-        [listing.pictures[*index].encoded.name.as_str(), split]
+        [listing.images[*index].encoded.name.as_str(), split]
     });
     let written = std::iter::once(["path", "split"])
         .chain(rows)
@@ -244,10 +244,10 @@ fn saved(
     let mut new: Vec<usize> = by_name.values().copied().filter(|index| !splits.contains_key(index)).collect();
     new.sort_unstable();
     let mut known = vec![false; listing.class_names.len()];
-    for label in splits.keys().filter_map(|&index| listing.pictures[index].label) {
+    for label in splits.keys().filter_map(|&index| listing.images[index].label) {
         known[usize::from(label)] = true;
     }
-    let class_of = |index: usize| listing.pictures[index].label.map(usize::from).unwrap_or_default();
+    let class_of = |index: usize| listing.images[index].label.map(usize::from).unwrap_or_default();
     if let Some(&index) = new.iter().find(|&&index| !known[class_of(index)]) {
         let class = listing.class_names[class_of(index)].clone();
         return Err(DataError::ClassNotInSplit { path: path.to_path_buf(), class });
@@ -268,7 +268,7 @@ fn saved(
             verb(new.len(), "is", "are"),
             path.display(),
             verb(new.len(), "is", "are"),
-            some(new.iter().map(|&index| listing.pictures[index].encoded.name.as_str()))
+            some(new.iter().map(|&index| listing.images[index].encoded.name.as_str()))
         ));
     }
     let mut test: Vec<usize> =

@@ -1,5 +1,5 @@
 //! Images that are stored encoded, in files of their own or in parts of larger files: all of them are decoded once, to
-//! find those that cannot be used, and kept in memory where they fit. One image is decoded in [`super::picture`].
+//! find those that cannot be used, and kept in memory where they fit. One image is decoded in [`super::decode`].
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use memmap2::Mmap;
 use rayon::prelude::*;
 
+use super::decode::deep::Stored;
 use super::depths::Depths;
-use super::error::{DataError, PictureProblem};
+use super::error::{DataError, ImageProblem};
 use super::folder::OpenOptions;
 use super::levels::Levels;
 use super::look::Look;
 use super::missing_files::Missing;
-use super::picture::deep::Stored;
-use super::{Image, ImageSource, origin, picture};
+use super::{Image, ImageSource, image, origin};
 
 /// An image and where its encoded bytes lie.
 #[derive(Clone, Debug)]
@@ -86,21 +86,21 @@ impl Encoded {
     }
 
     /// How many bytes it takes, encoded.
-    fn bytes(&self) -> Result<u64, PictureProblem> {
+    fn bytes(&self) -> Result<u64, ImageProblem> {
         match &self.place {
-            Place::File(path) => picture::file_size(path),
-            Place::Part { len: 0, .. } => Err(PictureProblem::Empty),
+            Place::File(path) => decode::file_size(path),
+            Place::Part { len: 0, .. } => Err(ImageProblem::Empty),
             Place::Part { len, .. } => Ok(*len as u64),
             Place::Missing(missing) => Err(missing.problem()),
         }
     }
 
     /// Says which values were stored, where they had more than eight bits.
-    pub fn decode(&self, levels: Levels, image: &mut Image) -> Result<Option<Stored>, PictureProblem> {
+    pub fn decode(&self, levels: Levels, image: &mut Image) -> Result<Option<Stored>, ImageProblem> {
         match &self.place {
-            Place::File(path) => picture::decode(path, levels, image),
+            Place::File(path) => decode::decode(path, levels, image),
             Place::Part { archive, start, len, .. } => {
-                picture::decode_bytes(archive.bytes().get(*start..start + len).unwrap_or_default(), levels, image)
+                decode::decode_bytes(archive.bytes().get(*start..start + len).unwrap_or_default(), levels, image)
             }
             Place::Missing(missing) => Err(missing.problem()),
         }
@@ -111,12 +111,12 @@ impl Encoded {
 #[derive(Debug)]
 pub struct Skipped {
     pub path: PathBuf,
-    pub problem: PictureProblem,
+    pub problem: ImageProblem,
 }
 
 /// The usable ones among many encoded images.
-pub(crate) struct EncodedPictures {
-    pictures: Vec<Encoded>,
+pub(crate) struct EncodedImages {
+    images: Vec<Encoded>,
     sizes: Vec<(usize, usize)>,
     looks: Vec<Look>,
     levels: Levels,
@@ -126,8 +126,8 @@ pub(crate) struct EncodedPictures {
 
 /// What came of looking at every image.
 pub(crate) struct LookedThrough {
-    pub pictures: EncodedPictures,
-    /// Which of the given images `pictures` holds, in order.
+    pub images: EncodedImages,
+    /// Which of the given images `images` holds, in order.
     pub kept: Vec<usize>,
     /// The encoded size of each of them.
     pub bytes: Vec<u64>,
@@ -162,11 +162,11 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
         }
         outcome
     };
-    let seen: Vec<Result<Seen, PictureProblem>> = given.par_iter().map_init(Image::default, look_at).collect();
+    let seen: Vec<Result<Seen, ImageProblem>> = given.par_iter().map_init(Image::default, look_at).collect();
 
-    let all_fit = seen.iter().flatten().all(|picture| picture.pixels.is_some());
-    let mut pictures = EncodedPictures {
-        pictures: Vec::new(),
+    let all_fit = seen.iter().flatten().all(|image| image.pixels.is_some());
+    let mut images = EncodedImages {
+        images: Vec::new(),
         sizes: Vec::new(),
         looks: Vec::new(),
         levels: options.levels,
@@ -178,19 +178,19 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
         match outcome {
             Ok(Seen { width, height, bytes, look, depths, pixels }) => {
                 all.join(depths);
-                if let (Some(decoded), Some(pixels)) = (&mut pictures.decoded, pixels) {
+                if let (Some(decoded), Some(pixels)) = (&mut images.decoded, pixels) {
                     decoded.push(Image { width, height, pixels });
                 }
-                pictures.sizes.push((width, height));
-                pictures.looks.push(look);
-                pictures.pictures.push(encoded);
+                images.sizes.push((width, height));
+                images.looks.push(look);
+                images.images.push(encoded);
                 kept.push(index);
                 sizes.push(bytes);
             }
             Err(problem) => skipped.push(Skipped { path: encoded.path(), problem }),
         }
     }
-    LookedThrough { pictures, kept, bytes: sizes, skipped, depths: all }
+    LookedThrough { images, kept, bytes: sizes, skipped, depths: all }
 }
 
 impl LookedThrough {
@@ -206,13 +206,13 @@ impl LookedThrough {
         }
         let Skipped { path, problem } = self.skipped.swap_remove(0);
         Err(match options.strict {
-            true => DataError::StrictPicture { path, problem },
-            false => DataError::NoReadablePicture { path: root.to_path_buf(), count, first: path, problem },
+            true => DataError::StrictImage { path, problem },
+            false => DataError::NoReadableImage { path: root.to_path_buf(), count, first: path, problem },
         })
     }
 }
 
-impl EncodedPictures {
+impl EncodedImages {
     /// (width, height) of every image, after turning it upright.
     pub fn sizes(&self) -> &[(usize, usize)] {
         &self.sizes
@@ -229,16 +229,16 @@ impl EncodedPictures {
     }
 }
 
-impl ImageSource for EncodedPictures {
+impl ImageSource for EncodedImages {
     fn len(&self) -> usize {
-        self.pictures.len()
+        self.images.len()
     }
 
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
-        let encoded = self.pictures.get(index).ok_or_else(|| DataError::IndexOutOfRange {
+        let encoded = self.images.get(index).ok_or_else(|| DataError::IndexOutOfRange {
             source_name: "the data".into(),
             index,
-            len: self.pictures.len(),
+            len: self.images.len(),
         })?;
         match &self.decoded {
             Some(decoded) => {
@@ -248,16 +248,16 @@ impl ImageSource for EncodedPictures {
             None => encoded
                 .decode(self.levels, image)
                 .map(drop)
-                .map_err(|problem| DataError::Picture { path: encoded.path(), problem }),
+                .map_err(|problem| DataError::Image { path: encoded.path(), problem }),
         }
     }
 
     fn name(&self, index: usize) -> String {
-        self.pictures.get(index).map_or_else(String::new, |encoded| encoded.name.clone())
+        self.images.get(index).map_or_else(String::new, |encoded| encoded.name.clone())
     }
 
     fn origin(&self, index: usize) -> Option<PathBuf> {
-        self.pictures.get(index).map(Encoded::origin)
+        self.images.get(index).map(Encoded::origin)
     }
 
     fn look(&self, index: usize) -> Option<&Look> {

@@ -7,11 +7,11 @@ use thiserror::Error;
 
 use super::PATTERNS;
 use super::cifar10::Cifar10Problem;
+use super::decode::{EXTENSIONS, MAX_FILE_BYTES, MAX_PIXELS};
 use super::hf_parquet::ParquetProblem;
 use super::labels_csv::CsvProblem;
 use super::pack::PackProblem;
 use super::passed_over;
-use super::picture::{EXTENSIONS, MAX_FILE_BYTES, MAX_PIXELS};
 use super::stl10::IMAGE_BYTES;
 use super::webdataset::TarProblem;
 use super::words::counted;
@@ -86,12 +86,12 @@ pub enum DataError {
 
     #[error(
         "class `{class}` of {path} has {}, but needs two: one to train on and one to test with; add images or remove \
-         the class{}", counted(*pictures, "usable image"), meant(near)
+         the class{}", counted(*images, "usable image"), meant(near)
     )]
-    TooFewPictures {
+    TooFewImages {
         path: PathBuf,
         class: String,
-        pictures: usize,
+        images: usize,
         /// The class that may have been meant.
         near: Option<String>,
     },
@@ -110,7 +110,7 @@ pub enum DataError {
         if *count == 1 { "its" } else { "their" },
         if *count == 1 { "it" } else { "them" }
     )]
-    LoosePictures { folder: PathBuf, count: usize, first: PathBuf },
+    LooseImages { folder: PathBuf, count: usize, first: PathBuf },
 
     #[error(
         "the folders of {path} ({folders}) are splits by their names, but their images lie in no class folders, so their \
@@ -134,9 +134,9 @@ pub enum DataError {
 
     #[error(
         "class `{class}` of {path} has {} but no training image; repair the label or add training images",
-        counted(*pictures, "test image")
+        counted(*images, "test image")
     )]
-    ClassOnlyInTest { path: PathBuf, class: String, pictures: usize },
+    ClassOnlyInTest { path: PathBuf, class: String, images: usize },
 
     #[error("{path} has {classes} classes, more than the 65535 that are possible; these are no class labels")]
     TooManyClasses { path: PathBuf, classes: usize },
@@ -208,7 +208,7 @@ pub enum DataError {
     FoldLine { path: PathBuf, line: usize, problem: FoldProblem },
 
     #[error("no images in {path}; the folder and the folders in it hold no file that ends in {}{}", EXTENSIONS.map(|e| format!(".{e}")).join(", "), passed_over::hint(path))]
-    NoPictures { path: PathBuf },
+    NoImages { path: PathBuf },
 
     #[error("{path} holds no image: {what}")]
     NoRows { path: PathBuf, what: String },
@@ -219,16 +219,16 @@ pub enum DataError {
     SeveralTables { path: PathBuf, tables: String, example: PathBuf },
 
     #[error("all images of {path} are test images, so none is left to pre-train on; name other ones with --unlabeled")]
-    OnlyTestPictures { path: PathBuf },
+    OnlyTestImages { path: PathBuf },
 
     #[error("none of the {count} images in {path} can be read; the first is {first}: {problem}")]
-    NoReadablePicture { path: PathBuf, count: usize, first: PathBuf, problem: PictureProblem },
+    NoReadableImage { path: PathBuf, count: usize, first: PathBuf, problem: ImageProblem },
 
     #[error("{path}: {problem}; {}, or leave out --strict to skip such files", problem.remedy())]
-    StrictPicture { path: PathBuf, problem: PictureProblem },
+    StrictImage { path: PathBuf, problem: ImageProblem },
 
     #[error("could not read the image {path}: {problem}")]
-    Picture { path: PathBuf, problem: PictureProblem },
+    Image { path: PathBuf, problem: ImageProblem },
 
     #[error("image {index} was asked for, but {source_name} holds {len}")]
     IndexOutOfRange { source_name: String, index: usize, len: usize },
@@ -280,7 +280,7 @@ fn data_hint(path: &Path) -> String {
 /// Why one image file cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum PictureProblem {
+pub enum ImageProblem {
     #[error("the file is empty (0 bytes)")]
     Empty,
 
@@ -322,25 +322,25 @@ pub enum PictureProblem {
     Io(io::Error),
 }
 
-impl From<io::Error> for PictureProblem {
+impl From<io::Error> for ImageProblem {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::NotFound => PictureProblem::NotThere,
-            _ => PictureProblem::Io(error),
+            io::ErrorKind::NotFound => ImageProblem::NotThere,
+            _ => ImageProblem::Io(error),
         }
     }
 }
 
-impl PictureProblem {
+impl ImageProblem {
     /// Whether there is no file.
     pub fn is_missing(&self) -> bool {
-        matches!(self, PictureProblem::NotThere | PictureProblem::NamedInTable(_))
+        matches!(self, ImageProblem::NotThere | ImageProblem::NamedInTable(_))
     }
 
     /// What to do about a file that is to be used.
     fn remedy(&self) -> &'static str {
         match self {
-            PictureProblem::NamedInTable(_) => "correct the line",
+            ImageProblem::NamedInTable(_) => "correct the line",
             _ => "replace or remove the file",
         }
     }

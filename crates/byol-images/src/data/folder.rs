@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::encoded::{Encoded, EncodedPictures, Place, look_through};
+use super::decode::EXTENSIONS;
+use super::encoded::{Encoded, EncodedImages, Place, look_through};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::levels::Levels;
 use super::look::Look;
 use super::missing_files::Missing;
 use super::names::composed;
-use super::picture::EXTENSIONS;
 use super::{Image, ImageSource};
 
 pub use super::encoded::Skipped;
@@ -80,7 +80,7 @@ impl fmt::Debug for OpenOptions {
 /// back into a folder that is being searched; names that begin with a dot and folders of systems (thumbnails, deleted files)
 /// are passed over.
 pub struct FolderSource {
-    pictures: EncodedPictures,
+    images: EncodedImages,
     skipped: Vec<Skipped>,
     fingerprint: String,
 }
@@ -95,11 +95,11 @@ impl FolderSource {
         let mut looked = look_through(search(folder)?, options).refuse_bad(folder, options)?;
         let mut fingerprint = Fingerprint::new("folder");
         for (index, &bytes) in looked.bytes.iter().enumerate() {
-            fingerprint.bytes(looked.pictures.name(index).as_bytes());
+            fingerprint.bytes(looked.images.name(index).as_bytes());
             fingerprint.number(bytes);
         }
         let skipped = std::mem::take(&mut looked.skipped);
-        Ok(FolderSource { pictures: looked.pictures, skipped, fingerprint: fingerprint.finish() })
+        Ok(FolderSource { images: looked.images, skipped, fingerprint: fingerprint.finish() })
     }
 
     /// The files and folders that were left out, in the order of their paths.
@@ -109,12 +109,12 @@ impl FolderSource {
 
     /// (width, height) of every image, after turning it upright.
     pub fn sizes(&self) -> &[(usize, usize)] {
-        self.pictures.sizes()
+        self.images.sizes()
     }
 
     /// Whether the decoded images are kept in memory.
     pub fn in_memory(&self) -> bool {
-        self.pictures.in_memory()
+        self.images.in_memory()
     }
 
     /// A hash of the readable images' sorted paths within the folder and their file sizes. A file rewritten with
@@ -126,29 +126,29 @@ impl FolderSource {
 
 impl ImageSource for FolderSource {
     fn len(&self) -> usize {
-        self.pictures.len()
+        self.images.len()
     }
 
     fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
-        self.pictures.read(index, image)
+        self.images.read(index, image)
     }
 
     fn name(&self, index: usize) -> String {
-        self.pictures.name(index)
+        self.images.name(index)
     }
 
     fn origin(&self, index: usize) -> Option<PathBuf> {
-        self.pictures.origin(index)
+        self.images.origin(index)
     }
 
     fn look(&self, index: usize) -> Option<&Look> {
-        self.pictures.look(index)
+        self.images.look(index)
     }
 }
 
 /// Whether `folder` holds anything that looks like an image. Nothing is decoded.
-pub(crate) fn holds_pictures(folder: &Path) -> bool {
-    walk(folder).flatten().any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
+pub(crate) fn holds_images(folder: &Path) -> bool {
+    walk(folder).flatten().any(|entry| entry.file_type().is_file() && is_image(entry.path()))
 }
 
 /// The images of `folder` and the folders in it, in the order of their paths, named by their paths within it.
@@ -160,13 +160,13 @@ pub(crate) fn search(folder: &Path) -> Result<Vec<Encoded>, DataError> {
     let mut found = Vec::new();
     for entry in walk(folder) {
         let path = match entry {
-            Ok(entry) if entry.file_type().is_dir() || !is_picture(entry.path()) => continue,
+            Ok(entry) if entry.file_type().is_dir() || !is_image(entry.path()) => continue,
             Ok(entry) => entry.into_path(),
             Err(error) if error.loop_ancestor().is_some() => continue,
             // A folder that cannot be searched, or a broken link, is named like an image that cannot be read.
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_path_buf();
-                if path.is_symlink() && !is_picture(&path) {
+                if path.is_symlink() && !is_image(&path) {
                     continue;
                 }
                 path
@@ -175,7 +175,7 @@ pub(crate) fn search(folder: &Path) -> Result<Vec<Encoded>, DataError> {
         found.push(Encoded { name: name_within(folder, &path), place: Place::File(path) });
     }
     if found.is_empty() {
-        return Err(DataError::NoPictures { path: folder.to_path_buf() });
+        return Err(DataError::NoImages { path: folder.to_path_buf() });
     }
     found.sort_by(|a, b| place(a).cmp(place(b)));
     Ok(found)
@@ -223,7 +223,7 @@ pub(crate) fn is_aside(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || SYSTEM_FOLDERS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-pub fn is_picture(path: &Path) -> bool {
+pub fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_found_in_the_order_of_their_paths() {
+    fn images_are_found_in_the_order_of_their_paths() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for (value, name) in ["z.jpeg", "b/c.png", "a.WEBP", "b.png", ".hidden/x.png", "b/.y.png"].iter().enumerate() {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_pictures_are_skipped_and_named() {
+    fn bad_images_are_skipped_and_named() {
         let folder = tempfile::tempdir().unwrap();
         write(&folder.path().join("good.png"), 1);
         fs::write(folder.path().join("empty.jpg"), "").unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_pictures_is_an_error() {
+    fn a_folder_without_images_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.txt"), "").unwrap();
         let message = |path: &Path| FolderSource::open(path, &lenient()).err().unwrap().to_string();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_vanishes_later_is_an_error_that_names_it() {
+    fn a_image_that_vanishes_later_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         write(&folder.path().join("a.png"), 1);
         let options = OpenOptions { memory_budget_bytes: 0, ..lenient() };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::folder::holds_pictures;
+use super::folder::holds_images;
 use super::labels_csv::Tables;
 use super::listing::{Labels, Listing};
 use super::split::Split;
@@ -96,12 +96,12 @@ pub(crate) fn find(path: &Path) -> Result<Found, DataError> {
     let root = path.to_path_buf();
     // Tables of other things (representations, for instance) may lie beside images.
     let tables = shards(path, hf_parquet::EXTENSION)?;
-    let parquet: Vec<PathBuf> = tables.iter().filter(|shard| hf_parquet::may_hold_pictures(shard)).cloned().collect();
+    let parquet: Vec<PathBuf> = tables.iter().filter(|shard| hf_parquet::may_hold_images(shard)).cloned().collect();
     if !parquet.is_empty() {
         return Ok(Found::Parquet { root, shards: parquet });
     }
     // A folder of images may hold the archive that they came from.
-    if holds_pictures(path) {
+    if holds_images(path) {
         return Ok(Found::Folder { folder: root });
     }
     let tar = shards(path, webdataset::EXTENSION)?;

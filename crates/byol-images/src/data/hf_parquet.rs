@@ -106,14 +106,14 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
         }
         listing.notes.extend(rows.taken.map(|text| format!("{}: {text}", shard.display())));
         let split = Split::from_shard(within);
-        for (row, (place, label)) in rows.pictures.into_iter().enumerate() {
+        for (row, (place, label)) in rows.images.into_iter().enumerate() {
             let encoded = Encoded { name: format!("{name}/{row}"), place };
-            listing.pictures.push(Listed { encoded, label: None, split });
+            listing.images.push(Listed { encoded, label: None, split });
             labels.push(label);
         }
     }
     listing.read_files = shards;
-    if listing.pictures.is_empty() {
+    if listing.images.is_empty() {
         return Err(DataError::NoRows { path: root.to_path_buf(), what: "its tables have no rows".into() });
     }
     match names.flatten() {
@@ -126,7 +126,7 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
             u16::try_from(names.len())
                 .map_err(|_| DataError::TooManyClasses { path: root.to_path_buf(), classes: names.len() })?;
             listing.class_names = names;
-            labels.iter().zip(&mut listing.pictures).for_each(|(label, listed)| listed.label = number(label));
+            labels.iter().zip(&mut listing.images).for_each(|(label, listed)| listed.label = number(label));
         }
         None => {
             let text = |label: Option<Label>| label.map(|label| label.text());
@@ -151,7 +151,7 @@ impl Label {
 }
 
 /// Whether a file has a column of images, or cannot be read, which whoever lists it finds out.
-pub(crate) fn may_hold_pictures(shard: &Path) -> bool {
+pub(crate) fn may_hold_images(shard: &Path) -> bool {
     let reader = catch_unwind(|| File::open(shard).ok().and_then(|file| SerializedFileReader::new(file).ok()));
     reader.ok().flatten().is_none_or(|reader| {
         let columns = reader.metadata().file_metadata().schema().get_fields();
@@ -161,7 +161,7 @@ pub(crate) fn may_hold_pictures(shard: &Path) -> bool {
 
 /// What one file holds.
 struct Rows {
-    pictures: Vec<(Place, Option<Label>)>,
+    images: Vec<(Place, Option<Label>)>,
     class_names: Option<Vec<String>>,
     /// Which of several columns is read, where there are several.
     taken: Option<String>,
@@ -216,11 +216,11 @@ fn read(
         let mut class = None;
         for (name, field) in row.map_err(unreadable)?.into_columns() {
             if name == image {
-                bytes = picture(field).map_err(|other| match other {
-                    NoPicture::Path(path) => {
+                bytes = image(field).map_err(|other| match other {
+                    NoImage::Path(path) => {
                         wrong(ParquetProblem::NotEmbedded { row: number, path, file: file_name.clone() })
                     }
-                    NoPicture::Other(kind) => {
+                    NoImage::Other(kind) => {
                         wrong(ParquetProblem::NotAnImage { row: number, column: image.into(), kind })
                     }
                 })?;
@@ -235,21 +235,21 @@ fn read(
         spool.add(bytes.as_deref().unwrap_or_default())?;
         labels.push(class);
     }
-    let pictures = spool.finish(shard, within)?.into_iter().zip(labels).collect();
-    Ok(Rows { pictures, class_names, taken, without_labels })
+    let images = spool.finish(shard, within)?.into_iter().zip(labels).collect();
+    Ok(Rows { images, class_names, taken, without_labels })
 }
 
 /// What a cell holds in place of an image.
-enum NoPicture {
+enum NoImage {
     Path(String),
     Other(&'static str),
 }
 
 /// The encoded image of a cell, or what stands in its place.
-fn picture(field: Field) -> Result<Option<Vec<u8>>, NoPicture> {
+fn image(field: Field) -> Result<Option<Vec<u8>>, NoImage> {
     match field {
         Field::Bytes(bytes) => Ok(Some(bytes.data().to_vec())),
-        Field::Str(path) => Err(NoPicture::Path(path)),
+        Field::Str(path) => Err(NoImage::Path(path)),
         Field::Group(row) => {
             let (mut elsewhere, mut known) = (None, false);
             for (name, field) in row.into_columns() {
@@ -262,13 +262,13 @@ fn picture(field: Field) -> Result<Option<Vec<u8>>, NoPicture> {
                 }
             }
             match elsewhere {
-                Some(path) => Err(NoPicture::Path(path)),
+                Some(path) => Err(NoImage::Path(path)),
                 None if known => Ok(None),
-                None => Err(NoPicture::Other("a struct without `bytes`")),
+                None => Err(NoImage::Other("a struct without `bytes`")),
             }
         }
         Field::Null => Ok(None),
-        other => Err(NoPicture::Other(kind(&other))),
+        other => Err(NoImage::Other(kind(&other))),
     }
 }
 

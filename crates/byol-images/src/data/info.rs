@@ -258,7 +258,7 @@ impl DataInfo {
         info.notes = listing.notes.clone();
         info.warnings = listing.warnings.clone();
         let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
-        let encoded = listing.pictures.iter().map(|listed| listed.encoded.clone()).collect();
+        let encoded = listing.images.iter().map(|listed| listed.encoded.clone()).collect();
         let mut looked = look_through(encoded, &options);
         info.notes.extend(looked.depths.notes(options.levels));
         info.warnings.extend(looked.depths.warnings(options.levels));
@@ -268,11 +268,11 @@ impl DataInfo {
             return Ok((info, None));
         }
         let split_file = options.split_file.as_deref();
-        let LookedThrough { pictures, kept, .. } = &looked;
+        let LookedThrough { images, kept, .. } = &looked;
         for &index in kept {
-            info.count_extension(&listing.pictures[index].encoded.name);
+            info.count_extension(&listing.images[index].encoded.name);
         }
-        let usable = Usable { indices: kept, looks: pictures.looks() };
+        let usable = Usable { indices: kept, looks: images.looks() };
         let divided = match listing.divide(usable, split_file, Saving::OnlyLook) {
             Ok(divided) => divided,
             Err(error) => {
@@ -283,15 +283,15 @@ impl DataInfo {
         if info.refused.is_none() {
             info.refused = listing.require_labels().err().map(|error| error.to_string());
         }
-        let tests = listing.test_pictures(split_file).unwrap_or_default();
+        let tests = listing.test_images(split_file).unwrap_or_default();
         info.as_unlabeled = Some(kept.iter().filter(|index| !tests.contains(index)).count());
         let Divided { train, test, unlabeled, notes, warnings, .. } = &divided;
         info.notes.extend(notes.iter().cloned());
         info.warnings.extend(warnings.iter().cloned());
-        let size = |index: &usize| pictures.sizes()[kept.partition_point(|kept| kept < index)];
-        let look = |index: &usize| pictures.looks().get(kept.binary_search(index).ok()?).cloned();
+        let size = |index: &usize| images.sizes()[kept.partition_point(|kept| kept < index)];
+        let look = |index: &usize| images.looks().get(kept.binary_search(index).ok()?).cloned();
         let seen = |part: &[usize]| -> Vec<Look> { part.iter().filter_map(look).collect() };
-        let name = |part: &[usize], place: usize| listing.pictures[part[place]].encoded.name.clone();
+        let name = |part: &[usize], place: usize| listing.images[part[place]].encoded.name.clone();
         let test_looks = seen(test);
         let tests = Seen { name: &|place| name(test, place), looks: &test_looks };
         for (split, part) in [("train", train), ("unlabeled", unlabeled)] {
@@ -301,10 +301,10 @@ impl DataInfo {
         }
         let mut labelled = Labelled::new(&listing.class_names);
         for &index in train.iter().chain(test) {
-            if let (Some(look), Some(label)) = (look(&index), listing.pictures[index].label) {
+            if let (Some(look), Some(label)) = (look(&index), listing.images[index].label) {
                 labelled.looks.push(look);
                 labelled.labels.push(label);
-                labelled.names.push(listing.pictures[index].encoded.name.clone());
+                labelled.names.push(listing.images[index].encoded.name.clone());
             }
         }
         (info.contradictions, info.repeated) = labelled.copies();

@@ -65,7 +65,7 @@ pub(crate) fn assign(listing: &mut Listing, labels: Vec<Option<String>>) -> Resu
              its place empty"
         ));
     }
-    for (listed, label) in listing.pictures.iter_mut().zip(&labels) {
+    for (listed, label) in listing.images.iter_mut().zip(&labels) {
         listed.label = label.as_deref().and_then(|label| numbers.get(label).copied());
     }
     listing.class_names = names;
@@ -87,8 +87,8 @@ pub(crate) fn assign_folders(listing: &mut Listing, classes: Vec<(String, Range<
     let count = u16::try_from(names.len())
         .map_err(|_| DataError::TooManyClasses { path: listing.root.clone(), classes: names.len() })?;
     let numbers: HashMap<&str, u16> = names.iter().map(String::as_str).zip(0..count).collect();
-    for (class, pictures) in &classes {
-        for listed in &mut listing.pictures[pictures.clone()] {
+    for (class, images) in &classes {
+        for listed in &mut listing.images[images.clone()] {
             listed.label = numbers.get(class.as_str()).copied();
         }
     }

@@ -169,17 +169,17 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
                 }
                 false => Place::File(place),
             };
-            listing.pictures.push(Listed { encoded: Encoded { name, place }, label: None, split });
+            listing.images.push(Listed { encoded: Encoded { name, place }, label: None, split });
         }
     }
     listing.read_files = of.tables.iter().map(|(path, _)| path.clone()).collect();
-    if listing.pictures.is_empty() {
+    if listing.images.is_empty() {
         return Err(DataError::EmptyTable { path: of.root.to_path_buf() });
     }
     labels::assign(&mut listing, labels)?;
     let files = Files::of(of.folder);
     let unlisted: Vec<&str> = files.names().filter(|name| !lines.contains_key(*name)).collect();
-    missing_files::guess(&mut listing.pictures, &unlisted);
+    missing_files::guess(&mut listing.images, &unlisted);
     let unlisted = unlisted.len();
     if unlisted > 0 {
         let tables: Vec<String> = of.tables.iter().map(|(path, _)| path.display().to_string()).collect();

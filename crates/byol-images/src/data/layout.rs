@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::{holds_pictures, is_aside};
+use super::folder::{holds_images, is_aside};
 use super::names::composed;
 use super::split::Split;
 
@@ -63,9 +63,9 @@ impl Layout {
     /// A folder cannot be searched; one looks like a split and does not say which; some classes are divided and others not.
     pub fn of(folders: &[PathBuf]) -> Result<Layout, DataError> {
         let mut parts = Vec::new();
-        for folder in folders.iter().filter(|folder| holds_pictures(folder)) {
+        for folder in folders.iter().filter(|folder| holds_images(folder)) {
             let within = subfolders(folder)?;
-            let holds = within.iter().filter(|folder| holds_pictures(folder)).map(|folder| name_of_folder(folder));
+            let holds = within.iter().filter(|folder| holds_images(folder)).map(|folder| name_of_folder(folder));
             let name = name_of_folder(folder);
             let (split, perhaps) = (Split::from_word(&name), Split::from_part(&name));
             parts.push(Part { folder, name, split, perhaps, holds: holds.collect() });
@@ -133,7 +133,7 @@ impl Layout {
         let (mut classes, mut left_out) = (Vec::new(), Vec::new());
         for part in parts.iter().filter(|part| part.split != Some(Split::Unlabeled)) {
             let mut splits = Vec::new();
-            for folder in subfolders(part.folder)?.into_iter().filter(|folder| holds_pictures(folder)) {
+            for folder in subfolders(part.folder)?.into_iter().filter(|folder| holds_images(folder)) {
                 match split_of(&folder) {
                     Some(split) => splits.push((split, folder)),
                     None => left_out.push(folder),

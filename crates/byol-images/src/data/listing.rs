@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::drawn_split::{self, Kept, Saving};
-use super::encoded::{Encoded, EncodedPictures, LookedThrough, Skipped, look_through};
-use super::error::PictureProblem;
+use super::encoded::{Encoded, EncodedImages, LookedThrough, Skipped, look_through};
+use super::error::ImageProblem;
 use super::fingerprint::Fingerprint;
 use super::folder::{Need, OpenOptions};
 use super::format::Format;
@@ -27,7 +27,7 @@ pub(crate) struct Listing {
     /// What was opened, as it was named.
     pub root: PathBuf,
     pub class_names: Vec<String>,
-    pub pictures: Vec<Listed>,
+    pub images: Vec<Listed>,
     /// Where a split that is drawn here is kept unless the options say otherwise.
     pub split_file: PathBuf,
     /// Files other than the images' own that were read: tables and archives.
@@ -87,7 +87,7 @@ impl Listing {
             format,
             root: root.to_path_buf(),
             class_names: Vec::new(),
-            pictures: Vec::new(),
+            images: Vec::new(),
             split_file,
             read_files: Vec::new(),
             notes: Vec::new(),
@@ -105,7 +105,7 @@ impl Listing {
             self.require_labels()?;
         }
         let (listing, looked) = self.look_through(options)?;
-        let usable = Usable { indices: &looked.kept, looks: looked.pictures.looks() };
+        let usable = Usable { indices: &looked.kept, looks: looked.images.looks() };
         let divided = listing.divide(usable, options.split_file.as_deref(), Saving::Save)?;
         let warnings = looked.depths.warnings(options.levels);
         let mut dataset = listing.dataset(looked, divided);
@@ -119,12 +119,12 @@ impl Listing {
     /// # Errors
     /// As [`LookedThrough::refuse_bad`]; a saved split cannot be read.
     pub fn open_pool(self, options: &OpenOptions, unreadable: &HashSet<PathBuf>) -> Result<Pool, DataError> {
-        let test = self.test_pictures(options.split_file.as_deref())?;
+        let test = self.test_images(options.split_file.as_deref())?;
         let is_readable = |listed: &Listed| unreadable.is_empty() || !unreadable.contains(&listed.encoded.origin());
         let mut listing = self;
         let mut left_out = 0;
         let mut index = 0;
-        listing.pictures.retain(|listed| {
+        listing.images.retain(|listed| {
             index += 1;
             let is_test = test.contains(&(index - 1));
             left_out += usize::from(is_test);
@@ -137,11 +137,11 @@ impl Listing {
         }
         let fingerprint = listing.fingerprint(&looked, &Divided::default());
         warnings.extend(looked.depths.warnings(options.levels));
-        let LookedThrough { pictures, skipped, .. } = looked;
-        let notes = listing.notes.iter().cloned().chain(too_large(&pictures, &listing.root)).collect();
-        let sizes = pictures.sizes().to_vec();
+        let LookedThrough { images, skipped, .. } = looked;
+        let notes = listing.notes.iter().cloned().chain(too_large(&images, &listing.root)).collect();
+        let sizes = images.sizes().to_vec();
         Ok(Pool {
-            images: Arc::new(pictures),
+            images: Arc::new(images),
             sizes,
             skipped,
             fingerprint,
@@ -153,13 +153,13 @@ impl Listing {
 
     /// The test images, where a split was given or drawn before. A drawn one is read where it is kept by default, and in
     /// `split_file`: which of the two the data is tested with is not known here, so the test images of both count.
-    pub fn test_pictures(&self, split_file: Option<&Path>) -> Result<BTreeSet<usize>, DataError> {
+    pub fn test_images(&self, split_file: Option<&Path>) -> Result<BTreeSet<usize>, DataError> {
         let marked = |split| {
-            let pictures = self.pictures.iter().enumerate();
-            pictures.filter(move |(_, listed)| listed.split == Some(split)).map(|(index, _)| index)
+            let images = self.images.iter().enumerate();
+            images.filter(move |(_, listed)| listed.split == Some(split)).map(|(index, _)| index)
         };
         // As in `divide`, an image without a label divides nothing; in a listing without labels, all marks count.
-        let divides = |&index: &usize| self.class_names.is_empty() || self.pictures[index].label.is_some();
+        let divides = |&index: &usize| self.class_names.is_empty() || self.images[index].label.is_some();
         let mut test: BTreeSet<usize> = marked(Split::Test).collect();
         if test.iter().any(divides) {
             return Ok(test);
@@ -174,15 +174,15 @@ impl Listing {
             let rows = drawn_split::read(path)?.into_iter();
             names.extend(rows.filter_map(|(name, split)| (split == Split::Test).then_some(name)));
         }
-        let pictures = self.pictures.iter().enumerate();
+        let images = self.images.iter().enumerate();
         test.extend(
-            pictures.filter(|(_, listed)| names.contains(&composed(&listed.encoded.name))).map(|(index, _)| index),
+            images.filter(|(_, listed)| names.contains(&composed(&listed.encoded.name))).map(|(index, _)| index),
         );
         Ok(test)
     }
 
     fn look_through(self, options: &OpenOptions) -> Result<(Listing, LookedThrough), DataError> {
-        let encoded = self.pictures.iter().map(|listed| listed.encoded.clone()).collect();
+        let encoded = self.images.iter().map(|listed| listed.encoded.clone()).collect();
         let looked = look_through(encoded, options).refuse_bad(&self.root, options)?;
         Ok((self, looked))
     }
@@ -194,7 +194,7 @@ impl Listing {
     /// There is only one class; a class has no training image, or too few to draw a test split; a saved split cannot
     /// be read or does not belong to the data, or a new one cannot be saved.
     pub fn divide(&self, usable: Usable<'_>, split_file: Option<&Path>, saving: Saving) -> Result<Divided, DataError> {
-        let marked = |split| self.pictures.iter().any(|listed| listed.split == Some(split) && listed.label.is_some());
+        let marked = |split| self.images.iter().any(|listed| listed.split == Some(split) && listed.label.is_some());
         let (test, validation) = (marked(Split::Test), marked(Split::Validation));
         let mut divided = Divided::default();
         let counts = self.count(usable.indices);
@@ -205,7 +205,7 @@ impl Listing {
         }
         let (mut unlabeled_tests, mut joined) = (0, 0);
         for &index in usable.indices {
-            let listed = &self.pictures[index];
+            let listed = &self.images[index];
             let part = match (listed.label, listed.split) {
                 (None, split) => {
                     unlabeled_tests += usize::from(split == Some(Split::Test));
@@ -252,7 +252,7 @@ impl Listing {
 
     /// What [`divide`](Self::divide) refuses to divide, with all labelled images together in `train`.
     pub fn undivided(&self, usable: &[usize]) -> Divided {
-        let (train, unlabeled) = usable.iter().partition(|&&index| self.pictures[index].label.is_some());
+        let (train, unlabeled) = usable.iter().partition(|&&index| self.images[index].label.is_some());
         Divided { train, unlabeled, ..Divided::default() }
     }
 
@@ -263,7 +263,7 @@ impl Listing {
     pub fn require_labels(&self) -> Result<(), DataError> {
         let trains = |listed: &&Listed| !matches!(listed.split, Some(Split::Test | Split::Unlabeled));
         let refused = |why: String| DataError::NoLabels(Meant::question(&self.root).unwrap_or(why));
-        let mut labelled = self.pictures.iter().filter(|listed| listed.label.is_some()).peekable();
+        let mut labelled = self.images.iter().filter(|listed| listed.label.is_some()).peekable();
         if labelled.peek().is_none() {
             let unknown = || format!("no image of {} has a label, and --data needs labelled ones", self.root.display());
             return Err(refused(self.no_labels.clone().unwrap_or_else(unknown)));
@@ -310,7 +310,7 @@ impl Listing {
                     return Err(DataError::ClassOnlyInTest {
                         path: self.root.clone(),
                         class: class.clone(),
-                        pictures: test,
+                        images: test,
                     });
                 }
                 (0, 0) => divided.warnings.push(format!("class `{class}` has no image")),
@@ -324,7 +324,7 @@ impl Listing {
     /// Images per class among these.
     pub fn count(&self, indices: &[usize]) -> Vec<usize> {
         let mut counts = vec![0; self.class_names.len()];
-        for label in indices.iter().filter_map(|&index| self.pictures[index].label) {
+        for label in indices.iter().filter_map(|&index| self.images[index].label) {
             counts[usize::from(label)] += 1;
         }
         counts
@@ -333,21 +333,21 @@ impl Listing {
     pub fn dataset(self, looked: LookedThrough, divided: Divided) -> Dataset {
         let fingerprint = self.fingerprint(&looked, &divided);
         let parts = self.fingerprints(&looked, &divided);
-        let LookedThrough { pictures, kept, skipped, .. } = looked;
+        let LookedThrough { images, kept, skipped, .. } = looked;
         let no_labels = self.no_labels.filter(|_| divided.train.is_empty() && divided.test.is_empty());
         let mut notes = self.notes;
         notes.extend(divided.notes);
-        notes.extend(too_large(&pictures, &self.root));
-        let pictures: Arc<EncodedPictures> = Arc::new(pictures);
+        notes.extend(too_large(&images, &self.root));
+        let images: Arc<EncodedImages> = Arc::new(images);
         let place: HashMap<usize, usize> = kept.into_iter().enumerate().map(|(place, index)| (index, place)).collect();
         let subset = |indices: &[usize]| -> Arc<dyn ImageSource> {
             let places = indices.iter().map(|index| place[index]).collect();
-            Arc::new(SubsetSource::new(Arc::clone(&pictures) as Arc<dyn ImageSource>, places))
+            Arc::new(SubsetSource::new(Arc::clone(&images) as Arc<dyn ImageSource>, places))
         };
         let labeled = |indices: &[usize]| {
             (!indices.is_empty()).then(|| LabeledImages {
                 images: subset(indices),
-                labels: indices.iter().filter_map(|&index| self.pictures[index].label).collect(),
+                labels: indices.iter().filter_map(|&index| self.images[index].label).collect(),
             })
         };
         let unlabeled = (!divided.unlabeled.is_empty())
@@ -385,7 +385,7 @@ impl Listing {
             fingerprint.bytes(name.as_bytes());
         }
         for (&index, &bytes) in looked.kept.iter().zip(&looked.bytes) {
-            let listed = &self.pictures[index];
+            let listed = &self.images[index];
             fingerprint.bytes(listed.encoded.name.as_bytes());
             fingerprint.number(bytes);
             fingerprint.number(listed.label.map_or(0, |label| u64::from(label) + 1));
@@ -408,7 +408,7 @@ impl Listing {
             }
             let mut fingerprint = Fingerprint::new(self.format.word());
             for index in indices {
-                let listed = &self.pictures[*index];
+                let listed = &self.images[*index];
                 fingerprint.bytes(listed.encoded.name.as_bytes());
                 fingerprint.number(bytes.get(index).copied().unwrap_or_default());
                 let class = listed.label.map(|label| self.class_names[usize::from(label)].as_str());
@@ -433,8 +433,8 @@ pub(crate) struct Pool {
 }
 
 /// A note, where the images do not stay in memory.
-fn too_large(pictures: &EncodedPictures, root: &Path) -> Option<String> {
-    (!pictures.in_memory()).then(|| {
+fn too_large(images: &EncodedImages, root: &Path) -> Option<String> {
+    (!images.in_memory()).then(|| {
         format!(
             "the images of {root} are too many or too large to stay decoded in memory, so each is decoded again \
              whenever it is needed; `byol data pack {root} --out FILE` decodes them once",
@@ -455,7 +455,7 @@ pub(crate) fn unused_split(file: &Path) -> String {
 
 /// Warnings about skipped images: some by name, the rest counted.
 pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<String> {
-    let is_row = |skip: &&Skipped| matches!(skip.problem, PictureProblem::NamedInTable(_));
+    let is_row = |skip: &&Skipped| matches!(skip.problem, ImageProblem::NamedInTable(_));
     let (rows, files): (Vec<&Skipped>, Vec<&Skipped>) = skipped.iter().partition(is_row);
     let mut text: Vec<String> = rows.iter().take(NAMED_SKIPS).map(|skip| skip.problem.to_string()).collect();
     if rows.len() > NAMED_SKIPS {

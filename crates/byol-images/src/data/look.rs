@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_that_moves_before_one_background_makes_another_picture() {
+    fn a_thing_that_moves_before_one_background_makes_another_image() {
         let empty = scene(None, 0);
         assert_eq!(empty.distance(&scene(None, 4)), Some(0), "a little brighter");
         let looks: Vec<Look> =

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::is_picture;
+use super::folder::is_image;
 use super::labels_csv::TABLE;
 use super::layout::{Layout, split_of, subfolders};
 use super::split::Split;
@@ -130,7 +130,7 @@ fn holds_classes(folder: &Path) -> bool {
 /// Whether images lie in a folder itself.
 fn holds_images(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| is_picture(&path) && path.is_file())
+    entries.map(|entry| entry.path()).any(|path| is_image(&path) && path.is_file())
 }
 
 /// Whether a folder is divided into training and test images of classes.

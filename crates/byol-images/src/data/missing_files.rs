@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::NAMED_SKIPS;
 use super::encoded::Place;
-use super::error::{PictureProblem, meant as meant_hint};
+use super::error::{ImageProblem, meant as meant_hint};
 use super::listing::Listed;
 
 /// Names that are further apart are no mistyped ones.
@@ -23,10 +23,10 @@ pub(crate) struct Missing {
 }
 
 impl Missing {
-    pub fn problem(&self) -> PictureProblem {
+    pub fn problem(&self) -> ImageProblem {
         let Missing { table, line, written, near, .. } = self;
         let hint = meant_hint(near);
-        PictureProblem::NamedInTable(format!(
+        ImageProblem::NamedInTable(format!(
             "line {line} of {} names `{written}`, which is not there{hint}",
             table.display()
         ))
@@ -35,8 +35,8 @@ impl Missing {
 
 /// Finds for the first of the missing files, which messages name, the images that may have been meant; `unlisted` are those
 /// that no row names.
-pub(crate) fn guess(pictures: &mut [Listed], unlisted: &[&str]) {
-    let missing = pictures.iter_mut().filter_map(|listed| match &mut listed.encoded {
+pub(crate) fn guess(images: &mut [Listed], unlisted: &[&str]) {
+    let missing = images.iter_mut().filter_map(|listed| match &mut listed.encoded {
         super::encoded::Encoded { name, place: Place::Missing(missing) } => Some((name, missing)),
         _ => None,
     });

@@ -5,6 +5,7 @@ pub mod cifar10;
 mod class_folders;
 mod concat;
 mod copies;
+pub mod decode;
 pub mod depths;
 mod drawn_split;
 pub mod duplicates;
@@ -32,7 +33,6 @@ pub mod pack;
 mod parquet_table;
 pub mod passed_over;
 pub mod patterns;
-pub mod picture;
 mod split;
 pub mod splits;
 pub mod stl10;
@@ -234,7 +234,7 @@ impl Dataset {
     /// What `--unlabeled` names, without its own test images, and without files that are known not to be readable.
     fn open_pool(&self, path: &Path, options: &OpenOptions) -> Result<Pool, DataError> {
         let found = match format::find(path) {
-            Err(DataError::UnknownDataset { path }) => return Err(DataError::NoPictures { path }),
+            Err(DataError::UnknownDataset { path }) => return Err(DataError::NoImages { path }),
             found => found?,
         };
         match found.list(Labels::Ignored)? {
@@ -252,9 +252,9 @@ impl Dataset {
     /// Adds a pool but for the images that are test images of this data set; says how many are.
     fn add_pool(&mut self, path: &Path, pool: Pool) -> Result<usize, DataError> {
         let Pool { images, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
-        let (images, left_out) = self.without_test_pictures(images);
+        let (images, left_out) = self.without_test_images(images);
         if images.is_empty() {
-            return Err(DataError::OnlyTestPictures { path: path.to_path_buf() });
+            return Err(DataError::OnlyTestImages { path: path.to_path_buf() });
         }
         if left_out > 0 {
             self.notes.push(format!(
@@ -301,7 +301,7 @@ impl Dataset {
     }
 
     /// The images of a pool that are no test images of this data set, and how many are.
-    fn without_test_pictures(&self, pool: Arc<dyn ImageSource>) -> (Arc<dyn ImageSource>, usize) {
+    fn without_test_images(&self, pool: Arc<dyn ImageSource>) -> (Arc<dyn ImageSource>, usize) {
         let test = self.test.as_ref().map(|test| &test.images);
         let tests: HashSet<PathBuf> =
             test.into_iter().flat_map(|test| (0..test.len()).filter_map(|index| test.origin(index))).collect();

@@ -21,7 +21,7 @@ use thiserror::Error;
 use super::depths::Depths;
 use super::drawn_split::Saving;
 use super::encoded::{Archive, Skipped};
-use super::error::PictureProblem;
+use super::error::ImageProblem;
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::format::{self, Found};
@@ -84,7 +84,8 @@ pub enum PackProblem {
 /// What came of packing.
 #[derive(Clone, Debug, Serialize)]
 pub struct Packed {
-    pub pictures: usize,
+    #[serde(rename = "pictures")]
+    pub images: usize,
     pub bytes: u64,
     pub skipped: usize,
     pub notes: Vec<String>,
@@ -186,19 +187,19 @@ fn write(
     let (mut kept, mut looks, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut all = Depths::default();
     let done = AtomicUsize::new(0);
-    for start in (0..listing.pictures.len()).step_by(AT_ONCE) {
-        let end = (start + AT_ONCE).min(listing.pictures.len());
+    for start in (0..listing.images.len()).step_by(AT_ONCE) {
+        let end = (start + AT_ONCE).min(listing.images.len());
         let decode = |image: &mut Image, index: usize| {
-            let outcome = listing.pictures[index].encoded.decode(options.levels, image).map(|stored| {
+            let outcome = listing.images[index].encoded.decode(options.levels, image).map(|stored| {
                 let depths = Depths::of(image, stored, options.levels);
                 (Look::of(image), depths, shrunk(image, size))
             });
             if let Some(on_progress) = &options.on_progress {
-                on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.pictures.len());
+                on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.images.len());
             }
             outcome
         };
-        let decoded: Vec<Result<(Look, Depths, Image), PictureProblem>> =
+        let decoded: Vec<Result<(Look, Depths, Image), ImageProblem>> =
             (start..end).into_par_iter().map_init(Image::default, decode).collect();
         for (index, outcome) in (start..end).zip(decoded) {
             match outcome {
@@ -212,16 +213,16 @@ fn write(
                     sizes.push((image.width, image.height));
                 }
                 Err(problem) if options.strict => {
-                    return Err(DataError::StrictPicture { path: listing.pictures[index].encoded.path(), problem });
+                    return Err(DataError::StrictImage { path: listing.images[index].encoded.path(), problem });
                 }
-                Err(problem) => skipped.push(Skipped { path: listing.pictures[index].encoded.path(), problem }),
+                Err(problem) => skipped.push(Skipped { path: listing.images[index].encoded.path(), problem }),
             }
         }
     }
     if kept.is_empty() && !skipped.is_empty() {
         let count = skipped.len();
         let Skipped { path: first, problem } = skipped.swap_remove(0);
-        return Err(DataError::NoReadablePicture { path: listing.root.clone(), count, first, problem });
+        return Err(DataError::NoReadableImage { path: listing.root.clone(), count, first, problem });
     }
     let Divided { train, test, unlabeled, notes, warnings, .. } =
         listing.divide(Usable { indices: &kept, looks: &looks }, options.split_file.as_deref(), Saving::Save)?;
@@ -234,9 +235,9 @@ fn write(
         size,
         source,
         class_names: listing.class_names.clone(),
-        names: kept.iter().map(|&index| listing.pictures[index].encoded.name.clone()).collect(),
+        names: kept.iter().map(|&index| listing.images[index].encoded.name.clone()).collect(),
         sizes,
-        labels: kept.iter().map(|&index| listing.pictures[index].label).collect(),
+        labels: kept.iter().map(|&index| listing.images[index].label).collect(),
         train: places(&train),
         test: places(&test),
         unlabeled: places(&unlabeled),
@@ -257,7 +258,7 @@ fn write(
     all_warnings.extend(all.warnings(options.levels));
     all_warnings.extend(describe(&skipped, &listing.root));
     Ok(Packed {
-        pictures: kept.len(),
+        images: kept.len(),
         bytes: written + (text.len() + TRAILER) as u64,
         skipped: skipped.len(),
         notes: listing.notes.iter().cloned().chain(notes).collect(),
@@ -470,10 +471,10 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
     };
     let folder = index.source.folder();
     let parts = index.identify_parts();
-    let pictures: Arc<dyn ImageSource> =
-        Arc::new(PackedPictures { archive, starts, sizes: index.sizes, names: index.names, folder });
+    let images: Arc<dyn ImageSource> =
+        Arc::new(PackedImages { archive, starts, sizes: index.sizes, names: index.names, folder });
     let subset = |places: &[usize]| -> Arc<dyn ImageSource> {
-        Arc::new(SubsetSource::new(Arc::clone(&pictures), places.to_vec()))
+        Arc::new(SubsetSource::new(Arc::clone(&images), places.to_vec()))
     };
     let labeled = |places: &[usize]| {
         (!places.is_empty()).then(|| LabeledImages {
@@ -507,7 +508,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
     })
 }
 
-struct PackedPictures {
+struct PackedImages {
     archive: Arc<Archive>,
     starts: Vec<usize>,
     sizes: Vec<(usize, usize)>,
@@ -516,7 +517,7 @@ struct PackedPictures {
     folder: PathBuf,
 }
 
-impl ImageSource for PackedPictures {
+impl ImageSource for PackedImages {
     fn len(&self) -> usize {
         self.starts.len()
     }
@@ -552,8 +553,8 @@ impl Found {
             Found::Patterns | Found::Stl10 { .. } | Found::Cifar10 { .. } | Found::Pack { .. } => Vec::new(),
             Found::Csv { .. } | Found::Folder { .. } => {
                 let listing = self.list(Labels::Ignored)?;
-                let pictures = listing.iter().flat_map(|listing| &listing.pictures);
-                let mut files: Vec<PathBuf> = pictures.map(|listed| listed.encoded.path()).collect();
+                let images = listing.iter().flat_map(|listing| &listing.images);
+                let mut files: Vec<PathBuf> = images.map(|listed| listed.encoded.path()).collect();
                 files.extend(listing.iter().flat_map(|listing| listing.read_files.clone()));
                 if let Found::Folder { folder } = self {
                     files.extend(tables::find(folder)?.into_iter().flatten().map(|(table, _)| table));

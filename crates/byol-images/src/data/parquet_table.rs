@@ -17,7 +17,7 @@ pub(crate) const TABLE: &str = "metadata.parquet";
 
 /// Whether a file is called so, and holds no images itself.
 pub(crate) fn is_one(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(TABLE)) && !hf_parquet::may_hold_pictures(path)
+    path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(TABLE)) && !hf_parquet::may_hold_images(path)
 }
 
 /// Reads a file. Cells that are neither texts nor whole numbers are empty: they are neither paths nor labels. Rows count from

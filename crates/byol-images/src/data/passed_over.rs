@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use walkdir::{DirEntry, WalkDir};
 
+use super::decode::signature::{Content, SIGNATURE_BYTES};
 use super::encoded::Place;
-use super::folder::{holds_pictures, is_aside, is_picture};
+use super::folder::{holds_images, is_aside, is_image};
 use super::format::Found;
 use super::listing::Listing;
-use super::picture::signature::{Content, SIGNATURE_BYTES};
 
 /// What was passed over in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ impl PassedOver {
             Found::Csv { table } => table.parent(),
             _ => None,
         };
-        let places = listing.pictures.iter().map(|listed| &listed.encoded.place);
+        let places = listing.images.iter().map(|listed| &listed.encoded.place);
         let listed: HashSet<&Path> = places
             .filter_map(|place| match place {
                 Place::File(path) => Some(path.as_path()),
@@ -108,7 +108,7 @@ impl PassedOver {
         let mut spelled: BTreeMap<String, String> = BTreeMap::new();
         for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible).flatten() {
             let path = entry.path();
-            if !entry.file_type().is_file() || is_picture(path) || listed.contains(path) {
+            if !entry.file_type().is_file() || is_image(path) || listed.contains(path) {
                 continue;
             }
             let name = match path.extension().and_then(|extension| extension.to_str()) {
@@ -121,7 +121,7 @@ impl PassedOver {
             *self.files.entry(name).or_default() += 1;
         }
         let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        for path in aside.into_inner().iter().filter(|path| !hidden(path) && holds_pictures(path)) {
+        for path in aside.into_inner().iter().filter(|path| !hidden(path) && holds_images(path)) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             *self.folders.entry(name).or_default() += 1;
         }
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_systems_are_named_where_they_hold_pictures() {
+    fn folders_of_systems_are_named_where_they_hold_images() {
         let names =
             ["a/@eaDir/1.jpg", "b/@EADIR/1.jpg", "__MACOSX/1.png", "#recycle/1.CR2", ".thumbnails/1.jpg", "a/2.jpg"];
         let folder = folder_of(&names);
@@ -259,7 +259,7 @@ mod tests {
     fn lists_are_sorted_and_apart_from_what_is_read() {
         for list in [&RAW[..], &VIDEO, &OTHER] {
             assert!(list.is_sorted());
-            assert!(list.iter().all(|extension| !is_picture(Path::new(&format!("a.{extension}")))));
+            assert!(list.iter().all(|extension| !is_image(Path::new(&format!("a.{extension}")))));
         }
     }
 }

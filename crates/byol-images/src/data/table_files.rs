@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::folder::{is_picture, name_within, walk};
+use super::folder::{is_image, name_within, walk};
 use super::labels_csv::CsvProblem;
 use super::names::composed;
 use super::split::Split;
@@ -30,7 +30,7 @@ pub(crate) enum Written {
 
 impl Files {
     pub fn of(folder: &Path) -> Self {
-        let paths = walk(folder).flatten().filter(|entry| entry.file_type().is_file() && is_picture(entry.path()));
+        let paths = walk(folder).flatten().filter(|entry| entry.file_type().is_file() && is_image(entry.path()));
         let mut found: Vec<(String, PathBuf)> =
             paths.map(|entry| (name_within(folder, entry.path()), entry.into_path())).collect();
         found.sort();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::is_picture;
+use super::folder::is_image;
 use super::labels_csv::{self, SplitTable, folder_of};
 use super::layout::{Layout, split_of, subfolders};
 use super::listing::SPLIT_FILE;
@@ -44,7 +44,7 @@ pub(crate) fn find(root: &Path) -> Result<Option<Vec<SplitTable>>, DataError> {
         Ok(Layout::Classes { classes, .. }) => classes.len(),
         Ok(Layout::SplitsWithoutClasses(_) | Layout::None) => 0,
     };
-    if classes > 1 && !visible_files(root).any(|path| is_picture(&path)) {
+    if classes > 1 && !visible_files(root).any(|path| is_image(&path)) {
         return Ok(None);
     }
     let usable: Vec<PathBuf> = tables_in(root)

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::DataError;
+use super::decode::EXTENSIONS;
 use super::encoded::{Archive, Place};
 use super::listing::Listing;
-use super::picture::EXTENSIONS;
 use super::webdataset::TarProblem;
 
 /// Members that hold a label, in the order in which they count.
@@ -29,14 +29,14 @@ const IMAGE_NAMES: [&str; 3] = ["image", "img", "input"];
 #[derive(Default)]
 pub(crate) struct Sample {
     /// What follows the sample's name, and place.
-    pub picture: Option<(String, Place)>,
+    pub image: Option<(String, Place)>,
     pub label: Option<String>,
 }
 
 /// What was met in shards that a person should know.
 #[derive(Default)]
 pub(crate) struct Counted {
-    without_picture: usize,
+    without_image: usize,
     with_several: usize,
     /// Images that are samples of their own against the rule, and the first one's name.
     dotted: usize,
@@ -60,8 +60,8 @@ impl Counted {
     /// Adds notes and warnings to a listing.
     pub fn tell(&self, listing: &mut Listing) {
         let root = listing.root.display();
-        if self.without_picture > 0 {
-            let text = format!("{} samples of {root} hold no image and are left out", self.without_picture);
+        if self.without_image > 0 {
+            let text = format!("{} samples of {root} hold no image and are left out", self.without_image);
             listing.warnings.push(text);
         }
         if self.with_several > 0 {
@@ -136,8 +136,8 @@ pub(crate) fn samples(
     }
     let mut samples = BTreeMap::new();
     for (key, members) in apart(groups, counted) {
-        let picture = picture_of(&members, counted);
-        let stem = picture.map_or("", |extension| stem(extension));
+        let image = image_of(&members, counted);
+        let stem = image.map_or("", |extension| stem(extension));
         let content = |&(start, len): &Extent| String::from_utf8_lossy(&archive.bytes()[start..start + len]);
         let label = label_members(&members, stem).find_map(|(extension, place)| {
             let text = content(place);
@@ -146,12 +146,12 @@ pub(crate) fn samples(
                 _ => Some(text.trim().to_owned()),
             }
         });
-        let picture = picture.map(|extension| {
+        let image = image.map(|extension| {
             let (start, len) = members[extension];
             (extension.to_owned(), Place::Part { archive: Arc::clone(&archive), start, len, within })
         });
-        counted.without_picture += usize::from(picture.is_none());
-        samples.insert(key, Sample { picture, label: label.filter(|label| !label.is_empty()) });
+        counted.without_image += usize::from(image.is_none());
+        samples.insert(key, Sample { image, label: label.filter(|label| !label.is_empty()) });
     }
     Ok(samples)
 }
@@ -168,19 +168,18 @@ fn apart(
     }
     let mut samples = BTreeMap::new();
     for (key, members) in groups {
-        let pictures: Vec<&str> =
-            members.keys().map(String::as_str).filter(|extension| is_picture(extension)).collect();
-        let are_dotted = pictures.iter().all(|extension| !stem(extension).is_empty());
+        let images: Vec<&str> = members.keys().map(String::as_str).filter(|extension| is_image(extension)).collect();
+        let are_dotted = images.iter().all(|extension| !stem(extension).is_empty());
         // `0001.cls` is of the whole sample, whose images then are views of one thing.
         let has_common_label = LABEL_EXTENSIONS.iter().any(|extension| members.contains_key(*extension));
-        let have_own_labels = pictures.iter().any(|picture| {
-            LABEL_EXTENSIONS.iter().any(|extension| members.contains_key(&format!("{}.{extension}", stem(picture))))
+        let have_own_labels = images.iter().any(|image| {
+            LABEL_EXTENSIONS.iter().any(|extension| members.contains_key(&format!("{}.{extension}", stem(image))))
         });
-        let recur = pictures.iter().all(|extension| occurring[*extension] > 1);
-        if pictures.len() > 1 && are_dotted && !has_common_label && (have_own_labels || !recur) {
-            counted.dotted += pictures.len();
+        let recur = images.iter().all(|extension| occurring[*extension] > 1);
+        if images.len() > 1 && are_dotted && !has_common_label && (have_own_labels || !recur) {
+            counted.dotted += images.len();
             if counted.first_dotted.is_empty() {
-                counted.first_dotted = format!("{key}.{}", pictures[0]);
+                counted.first_dotted = format!("{key}.{}", images[0]);
             }
             for (extension, place) in members {
                 let own = format!("{key}.{}", stem(&extension));
@@ -194,32 +193,31 @@ fn apart(
 }
 
 /// The image of a sample: a member that is named by its kind alone, or else the first with more of a name.
-fn picture_of<'a>(members: &'a BTreeMap<String, Extent>, counted: &mut Counted) -> Option<&'a str> {
+fn image_of<'a>(members: &'a BTreeMap<String, Extent>, counted: &mut Counted) -> Option<&'a str> {
     let by_kind = EXTENSIONS.iter().find_map(|known| members.get_key_value(*known));
     if let Some((extension, _)) = by_kind {
         return Some(extension);
     }
-    let mut pictures: Vec<&str> =
-        members.keys().map(String::as_str).filter(|extension| is_picture(extension)).collect();
-    counted.with_several += usize::from(pictures.len() > 1);
+    let mut images: Vec<&str> = members.keys().map(String::as_str).filter(|extension| is_image(extension)).collect();
+    counted.with_several += usize::from(images.len() > 1);
     let rank = |extension: &&str| IMAGE_NAMES.iter().position(|name| *name == stem(extension));
-    pictures.sort_by_key(|extension| (rank(extension).unwrap_or(IMAGE_NAMES.len()), *extension));
-    pictures.first().copied()
+    images.sort_by_key(|extension| (rank(extension).unwrap_or(IMAGE_NAMES.len()), *extension));
+    images.first().copied()
 }
 
 /// The members that may hold a sample's label: named by their kind alone, as the image is, or any other `.cls`.
 fn label_members<'a>(
     members: &'a BTreeMap<String, Extent>,
-    picture_stem: &'a str,
+    image_stem: &'a str,
 ) -> impl Iterator<Item = (&'a String, &'a Extent)> {
     let by_kind = LABEL_EXTENSIONS.iter().filter_map(|extension| members.get_key_value(*extension));
     let alike = LABEL_EXTENSIONS
         .iter()
-        .filter_map(move |extension| members.get_key_value(&format!("{picture_stem}.{extension}")));
+        .filter_map(move |extension| members.get_key_value(&format!("{image_stem}.{extension}")));
     by_kind.chain(alike).chain(members.iter().filter(|(extension, _)| kind(extension) == "cls"))
 }
 
-fn is_picture(extension: &str) -> bool {
+fn is_image(extension: &str) -> bool {
     EXTENSIONS.contains(&kind(extension))
 }
 

@@ -41,7 +41,7 @@ fn write_stl10(folder: &Path) {
     fs::write(folder.join("fold_indices.txt"), folds).unwrap();
 }
 
-fn write_picture(path: &Path, width: u32, height: u32) {
+fn write_image(path: &Path, width: u32, height: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7])).save(path).unwrap();
 }
@@ -171,13 +171,13 @@ fn the_fingerprint_follows_the_content() {
 fn unlabelled_folders_are_added() {
     let root = tempfile::tempdir().unwrap();
     write_stl10(root.path());
-    let pictures = root.path().join("photos");
-    write_picture(&pictures.join("b/2.PNG"), 5, 4);
-    write_picture(&pictures.join("a.jpg"), 9, 8);
-    fs::write(pictures.join("bad.png"), b"no image").unwrap();
+    let images = root.path().join("photos");
+    write_image(&images.join("b/2.PNG"), 5, 4);
+    write_image(&images.join("a.jpg"), 9, 8);
+    fs::write(images.join("bad.png"), b"no image").unwrap();
     let mut dataset = open(root.path()).unwrap();
     let before = dataset.fingerprint.clone();
-    dataset.add_unlabeled(&pictures, &OpenOptions::default()).unwrap();
+    dataset.add_unlabeled(&images, &OpenOptions::default()).unwrap();
     assert_eq!((dataset.unlabeled.len(), dataset.skipped, dataset.warnings.len()), (2, 1, 1));
     assert!(dataset.warnings[0].contains("bad.png"), "{:?}", dataset.warnings);
     assert_ne!(dataset.fingerprint, before);
@@ -191,7 +191,7 @@ fn unlabelled_folders_are_added() {
 
     let strict = OpenOptions { strict: true, ..OpenOptions::default() };
     let (skipped, fingerprint) = (dataset.skipped, dataset.fingerprint.clone());
-    let message = dataset.add_unlabeled(&pictures, &strict).unwrap_err().to_string();
+    let message = dataset.add_unlabeled(&images, &strict).unwrap_err().to_string();
     assert!(message.contains("bad.png") && message.contains("--strict"), "{message}");
     assert_eq!((dataset.skipped, dataset.fingerprint), (skipped, fingerprint));
 }
@@ -201,7 +201,7 @@ fn other_paths_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     assert!(open_error(&folder.path().join("none")).contains("does not exist"));
     assert!(open_error(folder.path()).contains("no data set found"));
-    write_picture(&folder.path().join("a/b.webp"), 2, 2);
+    write_image(&folder.path().join("a/b.webp"), 2, 2);
     let message = open_error(folder.path());
     assert!(message.contains("one class only, `a`") && message.contains("give it with --unlabeled"), "{message}");
     assert!(open_error(&folder.path().join("a/b.webp")).contains("not a file of a known kind"));
@@ -266,8 +266,8 @@ fn an_inventory_goes_on_after_damage() {
 #[test]
 fn an_inventory_of_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    write_picture(&folder.path().join("a.png"), 5, 4);
-    write_picture(&folder.path().join("b.png"), 3, 9);
+    write_image(&folder.path().join("a.png"), 5, 4);
+    write_image(&folder.path().join("b.png"), 3, 9);
     fs::write(folder.path().join("c.png"), b"").unwrap();
     let info = DataInfo::inspect(folder.path(), &OpenOptions::default()).unwrap();
     assert_eq!((info.kind, info.splits[0].images, info.damaged.len()), (Format::Folder, 2, 1));

@@ -54,7 +54,7 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
         let shard_name = name_within(folder, shard);
         let split = Split::from_shard(shard.strip_prefix(folder).unwrap_or(shard));
         for (key, sample) in samples(shard, shard_name.len() + 1, &mut counted)? {
-            let Some((extension, place)) = sample.picture else { continue };
+            let Some((extension, place)) = sample.image else { continue };
             let label = match (sample.label.filter(|_| wanted == Labels::Read), &names) {
                 (Some(label), Some(_)) if label == "-1" => None,
                 (Some(label), Some(names)) => {
@@ -68,12 +68,12 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
                 (label, _) => label,
             };
             let encoded = Encoded { name: format!("{shard_name}/{key}.{extension}"), place };
-            listing.pictures.push(Listed { encoded, label: None, split });
+            listing.images.push(Listed { encoded, label: None, split });
             labels.push(label);
         }
     }
     listing.read_files = shards;
-    if listing.pictures.is_empty() {
+    if listing.images.is_empty() {
         let what = format!("its members end in {}", counted.endings());
         return Err(DataError::NoRows { path: root.to_path_buf(), what });
     }
@@ -95,7 +95,7 @@ fn in_order(listing: &mut Listing, names: Vec<String>) {
     let used: Vec<String> = names.into_iter().filter(|name| listing.class_names.contains(name)).collect();
     let place = |class: &String| used.iter().position(|name| name == class).and_then(|place| u16::try_from(place).ok());
     let moved: Vec<Option<u16>> = listing.class_names.iter().map(place).collect();
-    for listed in &mut listing.pictures {
+    for listed in &mut listing.images {
         listed.label = listed.label.and_then(|label| moved[usize::from(label)]);
     }
     listing.class_names = used;

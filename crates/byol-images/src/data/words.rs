@@ -1,6 +1,6 @@
 //! Numbers and what is counted, in sentences.
 
-/// `1 picture`, `2 pictures`.
+/// `1 image`, `2 images`.
 pub(crate) fn counted(count: usize, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }

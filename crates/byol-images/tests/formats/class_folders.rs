@@ -6,12 +6,12 @@ use super::*;
 fn divided_ones_are_read_as_they_are() {
     let root = tempfile::tempdir().unwrap();
     for (at, gray) in [("train/cat/a.png", 1), ("train/cat/deep/b.png", 2), ("train/dog/a.png", 3)] {
-        picture(&root.path().join(at), gray);
+        image(&root.path().join(at), gray);
     }
-    picture(&root.path().join("Test/cat/c.png"), 4);
-    picture(&root.path().join("Test/dog/d.png"), 5);
-    picture(&root.path().join("unlabeled/x/u.png"), 6);
-    picture(&root.path().join("other/o.png"), 7);
+    image(&root.path().join("Test/cat/c.png"), 4);
+    image(&root.path().join("Test/dog/d.png"), 5);
+    image(&root.path().join("unlabeled/x/u.png"), 6);
+    image(&root.path().join("other/o.png"), 7);
     let dataset = open(root.path());
     assert_eq!(dataset.class_names, ["cat", "dog"]);
     let train = [("train/cat/a.png", "cat"), ("train/cat/deep/b.png", "cat"), ("train/dog/a.png", "dog")];
@@ -94,7 +94,7 @@ fn a_draw_depends_on_the_names_alone() {
 }
 
 #[test]
-fn pictures_that_come_and_go_leave_the_split_alone() {
+fn images_that_come_and_go_leave_the_split_alone() {
     let root = tempfile::tempdir().unwrap();
     class(&root.path().join("cat"), 10, 0);
     class(&root.path().join("dog"), 10, 50);
@@ -102,7 +102,7 @@ fn pictures_that_come_and_go_leave_the_split_alone() {
     let tests = listed(&first, &first.test);
     let file = root.path().join("byol-split.csv");
     let saved = fs::read(&file).unwrap();
-    picture(&root.path().join("cat/new.png"), 99);
+    image(&root.path().join("cat/new.png"), 99);
     let removed = tests.keys().next().unwrap();
     fs::remove_file(root.path().join(removed)).unwrap();
     let second = open(root.path());
@@ -161,12 +161,12 @@ fn odd_folders_are_explained() {
     fs::create_dir(at("emu")).unwrap();
     contains(&refusal(root.path()), &["the folder of class `emu`", "holds no image"]);
     fs::rename(at("emu"), at(".emu")).unwrap();
-    picture(&at("loose.png"), 1);
+    image(&at("loose.png"), 1);
     contains(&refusal(root.path()), &["1 image lies beside the class folders", "loose.png"]);
 }
 
 #[test]
-fn a_class_without_training_pictures_is_refused() {
+fn a_class_without_training_images_is_refused() {
     let root = tempfile::tempdir().unwrap();
     class(&root.path().join("train/a"), 2, 0);
     class(&root.path().join("train/b"), 2, 10);
@@ -196,7 +196,7 @@ fn without_labels_there_is_only_a_pool() {
 }
 
 #[test]
-fn a_pool_leaves_test_pictures_out() {
+fn a_pool_leaves_test_images_out() {
     let root = tempfile::tempdir().unwrap();
     let (divided, undivided) = (root.path().join("divided"), root.path().join("undivided"));
     for split in ["train", "test", "unlabeled"] {
@@ -205,9 +205,9 @@ fn a_pool_leaves_test_pictures_out() {
     class(&undivided.join("a"), 10, 0);
     class(&undivided.join("b"), 10, 20);
     let mut dataset = open(Path::new("patterns"));
-    for (path, pictures) in [(&divided, 6), (&undivided, 20)] {
+    for (path, images) in [(&divided, 6), (&undivided, 20)] {
         dataset.add_unlabeled(path, &OpenOptions::default()).unwrap();
-        assert_eq!(dataset.unlabeled.last().unwrap().images.len(), pictures);
+        assert_eq!(dataset.unlabeled.last().unwrap().images.len(), images);
     }
     open(&undivided);
     dataset.add_unlabeled(&undivided, &OpenOptions::default()).unwrap();
@@ -305,8 +305,8 @@ fn split_folders_without_classes_are_refused() {
 
     let root = tempfile::tempdir().unwrap();
     for (number, name) in ["cat.0", "cat.1", "dog.0", "dog.1"].iter().enumerate() {
-        picture(&root.path().join(format!("train/{name}.png")), number as u8);
-        picture(&root.path().join(format!("test1/{number}.png")), 9);
+        image(&root.path().join(format!("train/{name}.png")), number as u8);
+        image(&root.path().join(format!("test1/{number}.png")), 9);
     }
     fs::remove_dir_all(root.path().join("test1")).unwrap();
     contains(&refusal(root.path()), &["perhaps the labels are in their names, which begin with `cat`, `dog`"]);

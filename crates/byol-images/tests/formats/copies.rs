@@ -24,7 +24,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn pre_training_sees_no_copy_of_a_test_picture_and_nothing_twice() {
+fn pre_training_sees_no_copy_of_a_test_image_and_nothing_twice() {
     let (root, pool) = (divided(), tempfile::tempdir().unwrap());
     let (at, beside) = (|name: &str| root.path().join(name), |name: &str| pool.path().join(name));
     let nothing_found = {
@@ -95,7 +95,7 @@ fn pre_training_sees_no_copy_of_a_test_picture_and_nothing_twice() {
 }
 
 #[test]
-fn a_pool_of_copies_of_test_pictures_alone_is_refused() {
+fn a_pool_of_copies_of_test_images_alone_is_refused() {
     let (root, pool) = (divided(), tempfile::tempdir().unwrap());
     copy(&root.path().join("test/cat/0.png"), &pool.path().join("a.png"));
     stored_anew(&root.path().join("test/dog/0.png"), &pool.path().join("b.jpg"));
@@ -106,7 +106,7 @@ fn a_pool_of_copies_of_test_pictures_alone_is_refused() {
 }
 
 #[test]
-fn one_picture_under_two_labels_is_named() {
+fn one_image_under_two_labels_is_named() {
     let root = divided();
     let at = |name: &str| root.path().join(name);
     copy(&at("train/cat/0.png"), &at("train/dog/same.png"));

@@ -2,11 +2,11 @@
 //! eight bits, and which of their values are black and white.
 
 use super::*;
-use crate::pictures::shown_as_expected;
+use crate::images::shown_as_expected;
 use byol_images::data::Levels;
+use byol_images::data::decode::FileImage;
 use byol_images::data::info::DataInfo;
 use byol_images::data::pack;
-use byol_images::data::picture::FileImage;
 use std::path::PathBuf;
 
 fn image(name: &str) -> PathBuf {
@@ -71,10 +71,10 @@ fn ten_bits() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for class in ["a", "b"] {
         for number in 0..4 {
-            let picture = image::ImageBuffer::from_fn(24, 24, |x, y| image::Luma([(x * 40 + y + number) as u16]));
+            let image = image::ImageBuffer::from_fn(24, 24, |x, y| image::Luma([(x * 40 + y + number) as u16]));
             let path = folder.path().join(class).join(format!("{number}.png"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            picture.save(path).unwrap();
+            image.save(path).unwrap();
         }
     }
     folder

@@ -1,7 +1,7 @@
 //! HEIC and AVIF files, held against what libheif and libavif decode (`fixtures/formats/heif/make_heif.py`).
 
 use super::*;
-use byol_images::data::picture::FileImage;
+use byol_images::data::decode::FileImage;
 
 /// Levels of 0 to 255 that a decoder may be from the reference.
 const TOLERANCE: u8 = 2;
@@ -23,7 +23,7 @@ fn decoded(path: &Path) -> Result<Image, String> {
 /// The content under a name that says nothing of it.
 fn decoded_bytes(bytes: &[u8]) -> Result<Image, String> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("picture.jpg");
+    let path = folder.path().join("image.jpg");
     write(&path, bytes);
     decoded(&path)
 }
@@ -77,7 +77,7 @@ fn damaged_files_are_errors_and_nothing_worse() {
 }
 
 #[test]
-fn enormous_pictures_are_refused_from_their_header() {
+fn enormous_images_are_refused_from_their_header() {
     for name in ["444.heic", "444.avif", "grid.heic"] {
         let mut bytes = fixture(name);
         let at = bytes.windows(4).position(|kind| kind == b"ispe").unwrap() + 8;
@@ -91,11 +91,11 @@ fn other_files_in_such_containers_are_named() {
     let begins = |brand: &[u8; 4]| [b"\0\0\0\x18ftyp", brand.as_slice(), b"\0\0\0\0isommp42", &[0; 40]].concat();
     contains(&decoded_bytes(&begins(b"mp42")).unwrap_err(), &["a video", "single frames"]);
     contains(&decoded_bytes(&begins(b"crx ")).unwrap_err(), &["camera raw (Canon)", "develop it"]);
-    contains(&decoded_bytes(&begins(b"heic")).unwrap_err(), &["picture.jpg", "cannot be decoded"]);
+    contains(&decoded_bytes(&begins(b"heic")).unwrap_err(), &["image.jpg", "cannot be decoded"]);
 }
 
 #[test]
-fn they_count_as_other_pictures_do() {
+fn they_count_as_other_images_do() {
     let root = tempfile::tempdir().unwrap();
     for (number, name) in ["420", "alpha", "bt709", "422"].iter().enumerate() {
         write(&root.path().join(format!("cat/IMG_{number}.HEIC")), &fixture(&format!("{name}.heic")));
@@ -106,8 +106,8 @@ fn they_count_as_other_pictures_do() {
     assert_eq!(dataset.skipped, 0);
     // That they show one scene is said; nothing else is.
     assert!(dataset.warnings.iter().all(|warning| warning.contains("copies of one another")), "{:?}", dataset.warnings);
-    let pictures = [&dataset.train, &dataset.test].map(|split| split.as_ref().map_or(0, |split| split.images.len()));
-    assert_eq!(pictures.iter().sum::<usize>(), 8);
+    let images = [&dataset.train, &dataset.test].map(|split| split.as_ref().map_or(0, |split| split.images.len()));
+    assert_eq!(images.iter().sum::<usize>(), 8);
 }
 
 /// The names in `fixtures/formats/parquet/labels/heif.parquet`, with their labels.

@@ -189,7 +189,7 @@ fn one_broken_archive_of_several_leaves_the_others_to_describe() {
     let whole = fs::read(&hub).unwrap();
     write(&root.path().join("parquet/a.parquet"), &whole);
     write(&root.path().join("parquet/b.parquet"), &whole[..whole.len() / 2]);
-    picture(&root.path().join("one.png"), 7);
+    image(&root.path().join("one.png"), 7);
     let png = fs::read(root.path().join("one.png")).unwrap();
     let members: Vec<(String, &[u8])> = (0..6)
         .flat_map(|n| [(format!("{n}.png"), &png[..]), (format!("{n}.cls"), if n % 2 == 0 { &b"0"[..] } else { b"1" })])

@@ -6,11 +6,11 @@ mod class_folders;
 mod copies;
 mod depths;
 mod heif;
+mod images;
 mod inventories;
 mod layouts;
 mod packs;
 mod parquet;
-mod pictures;
 mod pools;
 mod tables;
 mod webdataset;
@@ -37,7 +37,7 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// A 6 x 4 image of one gray.
-fn picture(path: &Path, gray: u8) {
+fn image(path: &Path, gray: u8) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     image::RgbImage::from_pixel(6, 4, image::Rgb([gray; 3])).save(path).unwrap();
 }
@@ -64,7 +64,7 @@ fn stored_anew(from: &Path, to: &Path) {
 /// `count` images of a class folder, each of a gray of its own from `first`.
 fn class(folder: &Path, count: u8, first: u8) {
     for number in 0..count {
-        picture(&folder.join(format!("{number}.png")), first + number);
+        image(&folder.join(format!("{number}.png")), first + number);
     }
 }
 

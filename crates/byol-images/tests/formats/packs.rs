@@ -20,7 +20,7 @@ fn a_pack_is_the_data_set_in_one_file() {
     let out = folder.path().join("my.byolpack");
     write(&root.path().join("dog/bad.png"), b"no image");
     let packed = pack::pack(root.path(), &out, 20, &OpenOptions::default()).unwrap();
-    assert_eq!((packed.pictures, packed.skipped, packed.bytes), (13, 1, fs::metadata(&out).unwrap().len()));
+    assert_eq!((packed.images, packed.skipped, packed.bytes), (13, 1, fs::metadata(&out).unwrap().len()));
     contains(&packed.notes[0], &["was drawn and saved in"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 
@@ -58,14 +58,14 @@ fn a_changed_source_is_noticed() {
     let make = || pack::pack(root.path(), &out, 160, &OpenOptions::default()).unwrap();
     make();
     open(&out);
-    picture(&root.path().join("cat/new.png"), 7);
+    image(&root.path().join("cat/new.png"), 7);
     contains(
         &refusal(&out),
         &["has changed since it was packed (13 files then", "pack it again: byol data pack", "--size 160"],
     );
     make();
     assert_eq!(open(&out).train.unwrap().images.len(), 10, "the new image is a training image");
-    picture(&root.path().join("cat/new.png"), 8);
+    image(&root.path().join("cat/new.png"), 8);
     contains(&refusal(&out), &["renamed or rewritten"]);
     make();
     let split = root.path().join("byol-split.csv");
@@ -117,7 +117,7 @@ fn the_command_that_packs_anew_keeps_the_split() {
     let (out, split) = (folder.path().join("my.byolpack"), folder.path().join("my-split.csv"));
     let options = OpenOptions { split_file: Some(split.clone()), ..OpenOptions::default() };
     pack::pack(root.path(), &out, 160, &options).unwrap();
-    picture(&root.path().join("cat/new.png"), 7);
+    image(&root.path().join("cat/new.png"), 7);
     let split = split.canonicalize().unwrap();
     contains(&refusal(&out), &[&format!("--size 160 --split {}", split.display())]);
 
@@ -130,7 +130,7 @@ fn the_command_that_packs_anew_keeps_the_split() {
 #[test]
 fn class_names_beside_tar_shards_are_watched() {
     let root = tempfile::tempdir().unwrap();
-    picture(&root.path().join("a.png"), 7);
+    image(&root.path().join("a.png"), 7);
     let png = fs::read(root.path().join("a.png")).unwrap();
     let mut tar = tar::Builder::new(Vec::new());
     for number in 0..4 {
@@ -177,7 +177,7 @@ fn what_is_no_pack_is_not_written_over() {
 }
 
 #[test]
-fn the_same_pictures_have_the_same_fingerprint_wherever_they_lie() {
+fn the_same_images_have_the_same_fingerprint_wherever_they_lie() {
     let folder = tempfile::tempdir().unwrap();
     let packed = |root: &Path| {
         let out = folder.path().join("my.byolpack");

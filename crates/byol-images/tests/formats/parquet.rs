@@ -54,7 +54,7 @@ fn damage_is_named() {
 }
 
 #[test]
-fn tables_of_other_things_may_lie_beside_pictures() {
+fn tables_of_other_things_may_lie_beside_images() {
     let root = tempfile::tempdir().unwrap();
     let table = Path::new(FIXTURES).join("parquet/labels/embeddings.parquet");
     fs::copy(table, root.path().join("embeddings.parquet")).unwrap();

@@ -74,7 +74,7 @@ fn a_split_of_before_that_lies_beside_the_data_counts_too() {
 }
 
 #[test]
-fn test_pictures_are_known_by_their_place() {
+fn test_images_are_known_by_their_place() {
     let (root, elsewhere) = (labelled(), tempfile::tempdir().unwrap());
     let options = kept_in(&elsewhere.path().join("split.csv"));
     // A part of the data, whose names begin elsewhere than those of the split.
@@ -103,7 +103,7 @@ fn test_pictures_are_known_by_their_place() {
 }
 
 #[test]
-fn a_pack_and_its_source_are_the_same_pictures() {
+fn a_pack_and_its_source_are_the_same_images() {
     let (root, elsewhere) = (labelled(), tempfile::tempdir().unwrap());
     let at = |name: &str| elsewhere.path().join(name);
     let out = at("my.byolpack");
@@ -121,7 +121,7 @@ fn a_pack_and_its_source_are_the_same_pictures() {
 fn archives_are_looked_into() {
     let folder = tempfile::tempdir().unwrap();
     let png = |gray: u8| {
-        picture(&folder.path().join("a.png"), gray);
+        image(&folder.path().join("a.png"), gray);
         fs::read(folder.path().join("a.png")).unwrap()
     };
     let data = folder.path().join("shards");
@@ -148,7 +148,7 @@ fn archives_are_looked_into() {
 }
 
 #[test]
-fn test_pictures_alone_are_refused() {
+fn test_images_alone_are_refused() {
     let root = tempfile::tempdir().unwrap();
     for split in ["train", "test"] {
         class(&root.path().join(split).join("cat"), 2, 0);

@@ -41,7 +41,7 @@ fn without_a_split_one_is_drawn() {
 fn missing_files_are_skipped_or_refused() {
     let root = tempfile::tempdir().unwrap();
     class(root.path(), 4, 0);
-    picture(&root.path().join("other/nine.png"), 9);
+    image(&root.path().join("other/nine.png"), 9);
     let rows = "path,label\n0.png,a\n1.png,a\n2.png,b\n3.png,b\nbad/zzz,b\nother/nin.png,a\n";
     table(root.path(), rows);
     let path = root.path().join("labels.csv");
@@ -115,7 +115,7 @@ fn wrong_lines_are_named() {
 #[test]
 fn a_pool_needs_no_labels() {
     let root = tempfile::tempdir().unwrap();
-    picture(&root.path().join("a.png"), 1);
+    image(&root.path().join("a.png"), 1);
     write(&root.path().join("labels.csv"), b"path\na.png\n");
     contains(&refusal(root.path()), &["line 1"]);
     let mut dataset = open(Path::new("patterns"));
@@ -205,10 +205,10 @@ fn letters_in_paths_and_labels_may_be_composed_or_not() {
 }
 
 #[test]
-fn capital_letters_of_names_may_differ_where_one_picture_fits() {
+fn capital_letters_of_names_may_differ_where_one_image_fits() {
     let root = tempfile::tempdir().unwrap();
     for (number, name) in ["p/A.JPG", "p/b.png", "q/c.PNG", "q/d.png", "q/D.PNG"].into_iter().enumerate() {
-        picture(&root.path().join(name), number as u8);
+        image(&root.path().join(name), number as u8);
     }
     table(root.path(), "path,label\np/a.jpg,x\nP/B.png,y\nq/c.png,x\nq/d.png,y\n");
     let dataset = open(root.path());
@@ -234,7 +234,7 @@ fn metadata_may_be_parquet() {
     let from = Path::new(FIXTURES).join("parquet/metadata");
     for split in ["train", "test"] {
         for number in 0..4 {
-            picture(&root.path().join(format!("{split}/{number}.png")), number);
+            image(&root.path().join(format!("{split}/{number}.png")), number);
         }
         std::fs::copy(from.join(format!("{split}.parquet")), root.path().join(split).join("metadata.parquet")).unwrap();
     }

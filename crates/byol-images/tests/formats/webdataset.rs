@@ -4,7 +4,7 @@ use super::*;
 
 fn png(gray: u8) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    picture(&folder.path().join("a.png"), gray);
+    image(&folder.path().join("a.png"), gray);
     fs::read(folder.path().join("a.png")).unwrap()
 }
 
@@ -65,8 +65,8 @@ fn samples_with_each_kind_of_label() {
 fn one_file_is_split_here() {
     let root = tempfile::tempdir().unwrap();
     let names: Vec<(String, String)> = (0..10).map(|n| (format!("{n}.png"), format!("{n}.cls"))).collect();
-    let pictures: Vec<Vec<u8>> = (0..10).map(png).collect();
-    let members = names.iter().zip(&pictures).enumerate().flat_map(|(n, ((image, label), png))| {
+    let images: Vec<Vec<u8>> = (0..10).map(png).collect();
+    let members = names.iter().zip(&images).enumerate().flat_map(|(n, ((image, label), png))| {
         [(image.as_str(), png.as_slice()), (label.as_str(), if n % 2 == 0 { &b"even"[..] } else { b"odd" })]
     });
     let file = root.path().join("all.tar");
@@ -133,8 +133,8 @@ fn views_of_one_sample_stay_together() {
     let file = root.path().join("a.tar");
     let names: Vec<[String; 3]> =
         (0..6).map(|n| [format!("{n}.left.png"), format!("{n}.right.png"), format!("{n}.cls")]).collect();
-    let pictures: Vec<Vec<u8>> = (0..6).map(png).collect();
-    let members = names.iter().zip(&pictures).enumerate().flat_map(|(n, ([left, right, cls], png))| {
+    let images: Vec<Vec<u8>> = (0..6).map(png).collect();
+    let members = names.iter().zip(&images).enumerate().flat_map(|(n, ([left, right, cls], png))| {
         [
             (left.as_str(), png.as_slice()),
             (right.as_str(), png.as_slice()),

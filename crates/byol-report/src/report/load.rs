@@ -15,7 +15,7 @@ use crate::run::record::{
 };
 
 /// Larger images are left out of the page: it holds every image inside itself.
-const LARGEST_PICTURE_BYTES: usize = 2 << 20;
+const LARGEST_IMAGE_BYTES: usize = 2 << 20;
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_SIGNATURE: &[u8] = b"\xff\xd8\xff";
 
@@ -39,7 +39,7 @@ pub struct RunData {
     pub summary: Option<Summary>,
     pub gallery: Gallery,
     /// PNG files of the gallery by the names that it uses.
-    pub pictures: BTreeMap<String, Vec<u8>>,
+    pub images: BTreeMap<String, Vec<u8>>,
     /// Thumbnails of test images.
     pub thumbnails: Option<Sheets>,
     /// Test images on a plane.
@@ -332,12 +332,12 @@ impl RunData {
             views.flat_map(|view| std::iter::once(&view.original).chain(&view.t).chain(&view.t_prime)).collect();
         for example in &self.gallery.neighbors {
             names.insert(&example.query);
-            names.extend(example.neighbors.iter().map(|neighbor| &neighbor.picture));
+            names.extend(example.neighbors.iter().map(|neighbor| &neighbor.image));
         }
         for name in names {
-            match read_picture(folder, name, PNG_SIGNATURE) {
+            match read_image(folder, name, PNG_SIGNATURE) {
                 Ok(bytes) => {
-                    self.pictures.insert(name.clone(), bytes);
+                    self.images.insert(name.clone(), bytes);
                 }
                 Err(reason) => self.notes.push(format!("gallery image '{name}' is not shown: {reason}")),
             }
@@ -357,7 +357,7 @@ impl RunData {
                 .push("gallery/thumbnails.json does not belong to the test images; they are not shown".to_owned());
             return Ok(());
         }
-        let read = about.sheets.iter().map(|name| read_picture(folder, name, JPEG_SIGNATURE)).collect();
+        let read = about.sheets.iter().map(|name| read_image(folder, name, JPEG_SIGNATURE)).collect();
         match read {
             Ok(sheets) => self.thumbnails = Some(Sheets { about, sheets }),
             Err(reason) => self.notes.push(format!("thumbnails of test images are not shown: {reason}")),
@@ -459,7 +459,7 @@ fn last_of_each<T, K: Ord>(records: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     by_key.into_values().collect()
 }
 
-fn read_picture(folder: &Path, name: &str, signature: &[u8]) -> Result<Vec<u8>, String> {
+fn read_image(folder: &Path, name: &str, signature: &[u8]) -> Result<Vec<u8>, String> {
     let inside = Path::new(name).components().all(|component| matches!(component, Component::Normal(_)));
     if name.is_empty() || !inside {
         return Err("its name does not stay inside the gallery".to_owned());
@@ -469,8 +469,8 @@ fn read_picture(folder: &Path, name: &str, signature: &[u8]) -> Result<Vec<u8>, 
         let kind = if signature == PNG_SIGNATURE { "PNG" } else { "JPEG" };
         return Err(format!("it is not a {kind} file"));
     }
-    if bytes.len() > LARGEST_PICTURE_BYTES {
-        return Err(format!("it has {} bytes, more than {LARGEST_PICTURE_BYTES}", bytes.len()));
+    if bytes.len() > LARGEST_IMAGE_BYTES {
+        return Err(format!("it has {} bytes, more than {LARGEST_IMAGE_BYTES}", bytes.len()));
     }
     Ok(bytes)
 }

@@ -153,8 +153,8 @@ impl Run {
         write("gallery/gallery.json", &serde_json::to_vec(&self.gallery).expect("a plain record"));
         for (place, name) in ["a", "t0", "t1", "p0", "q", "n0", "n1"].iter().enumerate() {
             let shade = 30 * place as u8;
-            let picture = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([shade, 8 * x as u8, 8 * y as u8]));
-            picture.save(run.join(format!("gallery/{name}.png"))).expect("a writable folder");
+            let image = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([shade, 8 * x as u8, 8 * y as u8]));
+            image.save(run.join(format!("gallery/{name}.png"))).expect("a writable folder");
         }
         let sheet =
             image::RgbImage::from_fn(320, 320, |x, y| image::Rgb([(x / 16 * 12) as u8, (y / 16 * 12) as u8, 90]));
@@ -352,12 +352,12 @@ fn gallery() -> Gallery {
             label: 1,
             neighbors: vec![
                 Neighbor {
-                    picture: "n0.png".to_owned(),
+                    image: "n0.png".to_owned(),
                     name: "train/bird/n0.jpg".to_owned(),
                     label: 1,
                     similarity: 0.91,
                 },
-                Neighbor { picture: "n1.png".to_owned(), name: String::new(), label: 2, similarity: 0.84 },
+                Neighbor { image: "n1.png".to_owned(), name: String::new(), label: 2, similarity: 0.84 },
             ],
         }],
     }

@@ -344,7 +344,8 @@ pub struct NeighborExample {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neighbor {
-    pub picture: String,
+    #[serde(rename = "picture")]
+    pub image: String,
     /// Which training image it is: a path within the data. Empty in runs of earlier versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,

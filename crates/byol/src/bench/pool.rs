@@ -51,7 +51,7 @@ mod tests {
     use crate::data::patterns;
 
     #[test]
-    fn pictures_repeat_until_there_are_enough() {
+    fn images_repeat_until_there_are_enough() {
         let data = patterns::dataset();
         let own = unlabeled(&data, BenchOptions::default());
         let options = BenchOptions { set_size: Some(own.len() + 3), ..BenchOptions::default() };

@@ -7,7 +7,7 @@ use super::{BenchOptions, BenchResult, pool};
 use crate::config::{Experiment, LossTarget};
 use crate::data::Dataset;
 use crate::device::Hardware;
-use crate::loader::Pictures;
+use crate::loader::ImageSet;
 use crate::model::byol::TargetPass;
 use crate::train::learner::{Learner, Objective, TargetBranch, networks};
 use crate::train::phases::PhaseTimes;
@@ -52,7 +52,7 @@ pub fn measure(
     let mut trainee = Byol { learner, learning_rate: settings.learning_rate, tau: settings.tau };
     let input = Input {
         schedule: pretrain::schedule(experiment, source.len()),
-        pictures: Pictures::of(experiment, source, hardware),
+        image_set: ImageSet::of(experiment, source, hardware),
         views: pretrain::views(settings),
         flops_per_image,
     };

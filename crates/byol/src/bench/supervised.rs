@@ -10,7 +10,7 @@ use super::{BenchOptions, BenchResult, pool};
 use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::device::{self, Hardware};
-use crate::loader::{self, LastBatch, Pairing, Pictures, Schedule};
+use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule};
 use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
@@ -66,7 +66,7 @@ pub fn measure(
         device: hardware.device,
         learning_rate: settings.learning_rate,
     };
-    let pictures = Pictures {
+    let image_set = ImageSet {
         source: pool::labeled(data, options),
         side: experiment.image_size,
         normalization: experiment.normalization(),
@@ -75,29 +75,29 @@ pub fn measure(
         resident: None,
     };
     let schedule = Schedule {
-        indices: Arc::new((0..pictures.source.len()).collect()),
+        indices: Arc::new((0..image_set.source.len()).collect()),
         batch_size: settings.batch_size,
         parts: 1,
         last: LastBatch::Drop,
-        pairing: Pairing::SamePicture,
+        pairing: Pairing::SameImage,
         seed: experiment.seed,
         order: 0,
     };
     let views = vec![view_kind(settings.augmentation, experiment)];
-    let input = Input { pictures: pictures.clone(), views, schedule, flops_per_image };
+    let input = Input { image_set: image_set.clone(), views, schedule, flops_per_image };
     let mut measured = run(hardware, options, input, &mut trainee)?;
     if let Some(breakdown) = &mut measured.breakdown {
         (breakdown.target_forward_ms, breakdown.average_ms) = (None, None);
     }
     let batch_size = experiment.evaluation_batch_size;
-    let rate = evaluate(&trainee.learner, pictures, batch_size, options.steps.min(EVALUATION_BATCHES), hardware)?;
+    let rate = evaluate(&trainee.learner, image_set, batch_size, options.steps.min(EVALUATION_BATCHES), hardware)?;
     Ok(BenchResult { evaluation_images_per_second: Some(rate), ..measured })
 }
 
 /// Images per second of a pass in evaluation mode over some batches, rendering included.
 fn evaluate(
     learner: &SupervisedLearner,
-    pictures: Pictures,
+    image_set: ImageSet,
     batch_size: usize,
     batches: usize,
     hardware: &Hardware,
@@ -111,13 +111,13 @@ fn evaluate(
         views: 1,
     };
     let forward = |images: &Tensor| tch::no_grad(|| learner.classifier.forward(&pass, images));
-    let (images, side) = (pictures.source.len(), pictures.side as i64);
+    let (images, side) = (image_set.source.len(), image_set.side as i64);
     // The first pass of a size is slower.
     let _ = forward(&Tensor::zeros([batch_size as i64, 3, side, side], (Kind::Float, hardware.device)));
     device::finish(hardware.device);
     let begun = Instant::now();
     let indices = (0..batches * batch_size).map(|index| index % images).collect();
-    for batch in loader::whole(pictures, indices, batch_size, hardware.threads) {
+    for batch in loader::whole(image_set, indices, batch_size, hardware.threads) {
         let _ = forward(&batch?.images);
     }
     device::finish(hardware.device);

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::{Arithmetic, BenchOptions, BenchResult, Breakdown, machine};
 use crate::device::{self, Hardware};
-use crate::loader::{self, Batches, Pictures, Schedule, ViewKind};
+use crate::loader::{self, Batches, ImageSet, Schedule, ViewKind};
 use crate::train::TrainError;
 use crate::train::phases::{Phase, PhaseTimes};
 
@@ -42,7 +42,7 @@ pub trait Trainee {
 
 /// What it is trained on.
 pub struct Input {
-    pub pictures: Pictures,
+    pub image_set: ImageSet,
     pub views: Vec<ViewKind>,
     pub schedule: Schedule,
     /// Floating-point operations of a step per image.
@@ -131,15 +131,15 @@ pub fn run(
     input: Input,
     trainee: &mut dyn Trainee,
 ) -> Result<BenchResult, TrainError> {
-    let Input { mut pictures, views, schedule, flops_per_image } = input;
-    pictures.make_resident()?;
-    let (side, set_size) = (pictures.side, pictures.source.len());
+    let Input { mut image_set, views, schedule, flops_per_image } = input;
+    image_set.make_resident()?;
+    let (side, set_size) = (image_set.side, image_set.source.len());
     let (batch_size, parts) = (schedule.batch_size, schedule.parts);
     let warmup_steps = options.warmup_steps.max(1);
     let extra_steps = if hardware.device.is_cuda() { BREAKDOWN_STEPS } else { 0 };
     let steps = warmup_steps + options.steps + extra_steps;
     // Workers go on rendering to the end: what they did ahead of the counted steps they do again for later ones.
-    let batches = loader::scheduled(pictures, views, schedule, 0..steps + 2 * hardware.threads, hardware.threads);
+    let batches = loader::scheduled(image_set, views, schedule, 0..steps + 2 * hardware.threads, hardware.threads);
     let mut run = Run { hardware, batches, parts, trainee };
 
     run.window(1, Parts::Unmeasured)?;

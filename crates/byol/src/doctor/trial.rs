@@ -8,7 +8,7 @@ use crate::config::resolve::{Request, resolve};
 use crate::data::ConcatSource;
 use crate::data::patterns::{PatternOptions, dataset_with};
 use crate::device::Hardware;
-use crate::loader::{self, LoadError, Pictures};
+use crate::loader::{self, ImageSet, LoadError};
 use crate::train::learner::Learner;
 use crate::train::pretrain;
 
@@ -32,8 +32,8 @@ fn steps(hardware: &Hardware) -> Result<f64, String> {
     let options = PatternOptions { side: 32, train_per_class: 1, test_per_class: 1, unlabeled: STEPS * BATCH_SIZE };
     let source = ConcatSource::from(dataset_with(options).unlabeled);
     let schedule = pretrain::schedule(&experiment, STEPS * BATCH_SIZE);
-    let pictures = Pictures::of(&experiment, Arc::new(source), hardware);
-    let mut batches = loader::scheduled(pictures, pretrain::views(settings), schedule, 0..STEPS, 1);
+    let image_set = ImageSet::of(&experiment, Arc::new(source), hardware);
+    let mut batches = loader::scheduled(image_set, pretrain::views(settings), schedule, 0..STEPS, 1);
     let mut learner = Learner::of(&experiment, hardware);
     let mut seconds = 0.0;
     for _ in 0..STEPS {

@@ -9,7 +9,7 @@ use super::Features;
 use crate::config::Experiment;
 use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
-use crate::loader::{self, LoadError, Pictures, ViewKind};
+use crate::loader::{self, ImageSet, LoadError, ViewKind};
 use crate::model::layers::Pass;
 use crate::model::parameters::{LayoutBuilder, Weights};
 use crate::model::{Mode, ModelError, ResNet, ResNetConfig};
@@ -44,7 +44,7 @@ pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usi
 /// Representations of one view of each of the images `indices`.
 ///
 /// # Shapes
-/// float32 `[pictures, features]` on the hardware's device.
+/// float32 `[images, features]` on the hardware's device.
 ///
 /// # Errors
 /// As [`extract`].
@@ -72,9 +72,9 @@ pub fn represent(
     let leaves = weights.leaves(hardware.precision);
     let pass =
         Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
-    let pictures = Pictures { side: experiment.image_size, ..Pictures::of(experiment, Arc::clone(images), hardware) };
+    let image_set = ImageSet { side: experiment.image_size, ..ImageSet::of(experiment, Arc::clone(images), hardware) };
     let size = experiment.evaluation_batch_size;
-    let batches = loader::in_order(pictures, vec![view], indices.to_vec(), size, hardware.threads);
+    let batches = loader::in_order(image_set, vec![view], indices.to_vec(), size, hardware.threads);
     let mut rows = vec![Tensor::zeros([0, network.config().features()], (Kind::Float, hardware.device))];
     for batch in batches {
         let batch = batch?;

@@ -34,7 +34,7 @@ pub fn spread(first: &Tensor, second: &Tensor) -> Result<Spread, EvalError> {
 /// section 4.1).
 ///
 /// # Shapes
-/// `[pictures, size]`, at least two images.
+/// `[images, size]`, at least two images.
 ///
 /// # Errors
 /// As [`spread`].
@@ -48,7 +48,7 @@ pub fn deviation(vectors: &Tensor) -> Result<f64, EvalError> {
 /// (Garrido et al. 2023, arXiv 2210.02885, equation 1). The vectors are neither normalised nor centred.
 ///
 /// # Shapes
-/// `[pictures, size]`, at least two images.
+/// `[images, size]`, at least two images.
 ///
 /// # Errors
 /// As [`spread`].
@@ -67,7 +67,7 @@ pub fn effective_rank(vectors: &Tensor) -> Result<f64, EvalError> {
 /// arXiv 2005.10242, section 4.1, alpha = 2).
 ///
 /// # Shapes
-/// Both `[pictures, size]`.
+/// Both `[images, size]`.
 ///
 /// # Errors
 /// As [`spread`].
@@ -87,7 +87,7 @@ pub fn alignment(first: &Tensor, second: &Tensor) -> Result<f64, EvalError> {
 /// -4 when they spread evenly (Wang and Isola 2020, arXiv 2005.10242, section 4.1, t = 2).
 ///
 /// # Shapes
-/// `[pictures, size]`, at least two images.
+/// `[images, size]`, at least two images.
 ///
 /// # Errors
 /// As [`spread`].

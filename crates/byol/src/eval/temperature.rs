@@ -29,7 +29,7 @@ impl Default for Temperature {
 /// Logits of labelled images, to calibrate on.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled<'a> {
-    /// `[pictures, classes]`, row by row.
+    /// `[images, classes]`, row by row.
     pub logits: &'a [f32],
     /// Below `classes`, one for each image.
     pub labels: &'a [u16],
@@ -43,20 +43,20 @@ pub enum CalibrationError {
     Empty,
     #[error("{labels} labels belong to {values} logits of {classes} classes; there must be {classes} for each label")]
     Count { labels: usize, values: usize, classes: usize },
-    #[error("label {label} of image {picture} is not one of {classes} classes")]
-    UnknownClass { picture: usize, label: u16, classes: usize },
-    #[error("the logits of image {picture} are not numbers; the network has diverged")]
-    NotFinite { picture: usize },
+    #[error("label {label} of image {image} is not one of {classes} classes")]
+    UnknownClass { image: usize, label: u16, classes: usize },
+    #[error("the logits of image {image} are not numbers; the network has diverged")]
+    NotFinite { image: usize },
     #[error(
-        "the classifier is right about every one of the {pictures} images, so no temperature is too low; calibrate on more \
+        "the classifier is right about every one of the {images} images, so no temperature is too low; calibrate on more \
          images, which the classifier was not trained on"
     )]
-    AllRight { pictures: usize },
+    AllRight { images: usize },
     #[error(
-        "the classifier knows no more about these {pictures} images than chance; are their folders named as the classes of \
+        "the classifier knows no more about these {images} images than chance; are their folders named as the classes of \
          the run?"
     )]
-    NoBetterThanChance { pictures: usize },
+    NoBetterThanChance { images: usize },
     #[error("the calibration error cannot be measured: {0}")]
     Measure(String),
 }
@@ -83,26 +83,26 @@ impl Temperature {
     /// There are no images, sizes do not fit, or there is no minimum.
     pub fn fit(data: Labelled) -> Result<Temperature, CalibrationError> {
         let Labelled { logits, labels, classes } = data;
-        let pictures = labels.len();
-        if pictures == 0 || classes == 0 {
+        let images = labels.len();
+        if images == 0 || classes == 0 {
             return Err(CalibrationError::Empty);
         }
-        if logits.len() != pictures * classes {
-            return Err(CalibrationError::Count { labels: pictures, values: logits.len(), classes });
+        if logits.len() != images * classes {
+            return Err(CalibrationError::Count { labels: images, values: logits.len(), classes });
         }
-        if let Some(picture) = labels.iter().position(|&label| usize::from(label) >= classes) {
-            return Err(CalibrationError::UnknownClass { picture, label: labels[picture], classes });
+        if let Some(image) = labels.iter().position(|&label| usize::from(label) >= classes) {
+            return Err(CalibrationError::UnknownClass { image, label: labels[image], classes });
         }
         if let Some(place) = logits.iter().position(|logit| !logit.is_finite()) {
-            return Err(CalibrationError::NotFinite { picture: place / classes });
+            return Err(CalibrationError::NotFinite { image: place / classes });
         }
         let (mut low, mut high) = (LEAST_INVERSE, MOST_INVERSE);
         let right = |(row, &label): (&[f32], &u16)| row.iter().all(|&logit| logit <= row[usize::from(label)]);
         if logits.chunks_exact(classes).zip(labels).all(right) {
-            return Err(CalibrationError::AllRight { pictures });
+            return Err(CalibrationError::AllRight { images });
         }
         if data.slope(low) >= 0.0 {
-            return Err(CalibrationError::NoBetterThanChance { pictures });
+            return Err(CalibrationError::NoBetterThanChance { images });
         }
         // Halving in the logarithm, down to the precision of the numbers.
         for _ in 0..100 {
@@ -164,11 +164,11 @@ mod tests {
     fn what_has_no_temperature_is_explained() {
         let logits = [2.0, 0.0].repeat(2);
         let fit = |logits: &[f32], labels: &[u16]| Temperature::fit(Labelled { logits, labels, classes: 2 });
-        assert_eq!(fit(&logits, &[0, 0]), Err(CalibrationError::AllRight { pictures: 2 }));
-        assert_eq!(fit(&logits, &[1, 1]), Err(CalibrationError::NoBetterThanChance { pictures: 2 }));
-        assert_eq!(fit(&logits, &[0, 2]), Err(CalibrationError::UnknownClass { picture: 1, label: 2, classes: 2 }));
+        assert_eq!(fit(&logits, &[0, 0]), Err(CalibrationError::AllRight { images: 2 }));
+        assert_eq!(fit(&logits, &[1, 1]), Err(CalibrationError::NoBetterThanChance { images: 2 }));
+        assert_eq!(fit(&logits, &[0, 2]), Err(CalibrationError::UnknownClass { image: 1, label: 2, classes: 2 }));
         assert_eq!(fit(&logits, &[0]), Err(CalibrationError::Count { labels: 1, values: 4, classes: 2 }));
-        assert_eq!(fit(&[f32::NAN, 0.0], &[0]), Err(CalibrationError::NotFinite { picture: 0 }));
+        assert_eq!(fit(&[f32::NAN, 0.0], &[0]), Err(CalibrationError::NotFinite { image: 0 }));
         assert_eq!(fit(&[], &[]), Err(CalibrationError::Empty));
     }
 }

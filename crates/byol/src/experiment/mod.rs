@@ -188,7 +188,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
         Opened::Session(session) => session,
     };
     session.follow(planned)?;
-    session.write_first_pictures(&labeled, &test)?;
+    session.write_first_images(&labeled, &test)?;
     let initial = session.initial_weights()?;
     for part in &plan {
         let arm = Arm { stage: Stage::Supervised, part, labeled: &labeled, encoder: initial.as_ref() };
@@ -236,7 +236,7 @@ pub fn supervised(context: &mut Context) -> Result<Outcome, ExperimentError> {
 /// As [`run`]; or `from` holds no pre-training checkpoint, or one of another architecture.
 pub fn finetune(context: &mut Context, from: &Path) -> Result<Outcome, ExperimentError> {
     let checkpoint = checkpoint_of(from)?;
-    warn_of_other_pictures(context, &checkpoint);
+    warn_of_other_images(context, &checkpoint);
     let encoder = pretraining::encoder_of(&checkpoint);
     // An encoder that does not fit is refused before a run directory is made.
     let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder: &encoder };
@@ -304,7 +304,7 @@ pub fn evaluate(
             return Err(ExperimentError::OtherData { path: from.to_owned() });
         }
     }
-    warn_of_other_pictures(context, &checkpoint);
+    warn_of_other_images(context, &checkpoint);
     let experiment = context.experiment;
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
     let test = split(context.data, context.data.test.as_ref(), "test")?;
@@ -372,7 +372,7 @@ fn checkpoint_of(from: &Path) -> Result<Checkpoint, ExperimentError> {
 }
 
 /// Says so where the encoder is to see images prepared otherwise than those that it was pre-trained on.
-fn warn_of_other_pictures(context: &mut Context, checkpoint: &Checkpoint) {
+fn warn_of_other_images(context: &mut Context, checkpoint: &Checkpoint) {
     // A configuration of another version tells nothing here; that its weights do not fit is an error elsewhere.
     let Ok(then) = Experiment::from_toml(&checkpoint.header.config) else { return };
     let now = context.experiment;

@@ -1,7 +1,7 @@
 //! One sitting of an experiment in a run directory: each stage is done unless an earlier sitting has done it, and what
 //! it found is recorded.
 
-mod pictures;
+mod images;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,8 +9,8 @@ use crate::report::mistakes::{MISTAKES, mistakes};
 use crate::run::record::{LabelBudget, PredictionRecord, ResultName, TestImages};
 
 /// Thumbnails of test images in a run directory, at most.
-pub(super) const MOST_PICTURES: usize = 2000;
-/// Images on the map where there are more than [`MOST_PICTURES`]: the others' images are left to the confusions.
+pub(super) const MOST_IMAGES: usize = 2000;
+/// Images on the map where there are more than [`MOST_IMAGES`]: the others' images are left to the confusions.
 const ON_MAP: usize = 1000;
 /// Images of a cell of a confusion matrix that are striven for.
 const PER_CELL: usize = 12;
@@ -35,21 +35,21 @@ fn folder_of(origin: &Path, name: &str) -> Option<PathBuf> {
 
 /// The test images on the map: all, or an even choice of them.
 pub(super) fn on_map(images: usize) -> Vec<usize> {
-    let count = if images <= MOST_PICTURES { images } else { ON_MAP };
+    let count = if images <= MOST_IMAGES { images } else { ON_MAP };
     (0..count).map(|place| place * images / count).collect()
 }
 
 /// The test images that get a thumbnail: those on the map, the surest mistakes of the classifier that is taken
 /// (`taken`), then of every cell of the confusion matrices one after the other, up
 /// to twelve each, while there is room.
-pub(super) fn with_pictures(
+pub(super) fn with_images(
     labels: &[u16],
     predictions: &[PredictionRecord],
     taken: Option<&PredictionRecord>,
 ) -> Vec<usize> {
     let mut chosen: BTreeSet<usize> = on_map(labels.len()).into_iter().collect();
     if let Some(taken) = taken {
-        let room = MOST_PICTURES.saturating_sub(chosen.len()).min(MISTAKES);
+        let room = MOST_IMAGES.saturating_sub(chosen.len()).min(MISTAKES);
         chosen.extend(mistakes(taken, labels).into_iter().take(room));
     }
     let mut cells: BTreeMap<(ResultName, LabelBudget, u16, u16), BTreeSet<usize>> = BTreeMap::new();
@@ -65,7 +65,7 @@ pub(super) fn with_pictures(
     }
     for nth in 0..PER_CELL {
         for image in cells.values().filter_map(|cell| cell.iter().nth(nth)) {
-            if chosen.len() >= MOST_PICTURES {
+            if chosen.len() >= MOST_IMAGES {
                 return chosen.into_iter().collect();
             }
             chosen.insert(*image);
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn all_of_few_and_a_bounded_choice_of_many() {
         assert_eq!(on_map(5), [0, 1, 2, 3, 4]);
-        assert_eq!(with_pictures(&[0; 5], &[], None).len(), 5);
+        assert_eq!(with_images(&[0; 5], &[], None).len(), 5);
         let labels: Vec<u16> = (0..9000).map(|image| image % 10).collect();
         let record = |name, shift: usize| PredictionRecord {
             name,
@@ -98,8 +98,8 @@ mod tests {
             chosen: None,
         };
         let records = [record(ResultName::Supervised, 0), record(ResultName::ByolFinetuned, 1)];
-        let chosen = with_pictures(&labels, &records, Some(&records[1]));
-        assert!(chosen.len() > 1500 && chosen.len() <= MOST_PICTURES, "{}", chosen.len());
+        let chosen = with_images(&labels, &records, Some(&records[1]));
+        assert!(chosen.len() > 1500 && chosen.len() <= MOST_IMAGES, "{}", chosen.len());
         for record in &records {
             let cell = |image: &&usize| labels[**image] == 3 && record.predicted[**image] == 7;
             assert!(chosen.iter().filter(cell).count() >= PER_CELL);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::facts::{encoder_name, kind, stem_name};
-use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PICTURES, PROBABILITIES, REPRESENTATION};
+use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PROBABILITIES, RAW_IMAGES, REPRESENTATION};
 use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
@@ -230,7 +230,7 @@ fn training_section(card: &mut Card, network: &Network) {
 }
 
 fn supervised(name: &'static str, settings: &Supervised) -> Vec<(&'static str, String)> {
-    let pictures = match settings.augmentation {
+    let images = match settings.augmentation {
         Augmentation::None => "unchanged",
         Augmentation::Crop => "random crops and flips",
         Augmentation::Color => "random crops, flips and colours",
@@ -248,7 +248,7 @@ fn supervised(name: &'static str, settings: &Supervised) -> Vec<(&'static str, S
         words::plural(settings.minimum_steps as u64, "step"),
         settings.batch_size
     );
-    vec![(name, length), ("optimiser", optimiser), ("training images", pictures.to_owned())]
+    vec![(name, length), ("optimiser", optimiser), ("training images", images.to_owned())]
 }
 
 /// A setting as the configuration writes it.
@@ -359,21 +359,21 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
     };
     let asked = if network.classifies() { PROBABILITIES } else { REPRESENTATION };
     let (inputs, prepare) = match input {
-        GraphInput::Pictures => (
+        GraphInput::Images => (
             format!(
-                "`{PICTURES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes the centre square, resizes and normalises"
+                "`{IMAGES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes the centre square, resizes and normalises"
             ),
             format!(
-                "picture = np.asarray(upright(Image.open(\"picture.jpg\")))\nfeed = {{\"{PICTURES}\": \
-                 picture.transpose(2, 0, 1)[None]}}"
+                "image = np.asarray(upright(Image.open(\"image.jpg\")))\nfeed = {{\"{IMAGES}\": \
+                 image.transpose(2, 0, 1)[None]}}"
             ),
         ),
         GraphInput::Normalized => (
             format!("`{IMAGES}`, float32 `[batch, 3, {side}, {side}]`, resized and normalised as said above"),
             format!(
-                "picture = ImageOps.fit(upright(Image.open(\"picture.jpg\")), ({side}, {side}), Image.BICUBIC)\n\
+                "image = ImageOps.fit(upright(Image.open(\"image.jpg\")), ({side}, {side}), Image.BICUBIC)\n\
                  mean, std = (np.array(json.loads(facts[name]), np.float32) for name in (\"mean\", \"std\"))\n\
-                 values = (np.asarray(picture, np.float32) / 255 - mean) / std\n\
+                 values = (np.asarray(image, np.float32) / 255 - mean) / std\n\
                  feed = {{\"{IMAGES}\": values.transpose(2, 0, 1)[None]}}"
             ),
         ),

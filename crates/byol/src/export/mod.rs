@@ -54,7 +54,7 @@ pub enum GraphInput {
     /// uint8 `[batch, 3, height, width]` of any size, red, green, blue: the centre square is taken,
     /// resized and normalised in the graph.
     #[default]
-    Pictures,
+    Images,
     /// float32 `[batch, 3, side, side]`, resized and normalised already.
     Normalized,
 }

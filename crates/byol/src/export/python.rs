@@ -11,10 +11,10 @@ use crate::model::ResNetConfig;
 use crate::model::resnet::BlockKind;
 
 /// The range of the type becomes the levels 0 to 255; of floating values, 0 to 1. `examples/python` has these lines too.
-const FULL: &str = r#"    if picture.mode.startswith("I"):
-        picture = Image.fromarray(((np.asarray(picture).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if picture.mode == "F":
-        picture = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
+const FULL: &str = r#"    if image.mode.startswith("I"):
+        image = Image.fromarray(((np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode == "F":
+        image = Image.fromarray((np.asarray(image).clip(0, 1) * 255 + 0.5).astype(np.uint8))
 "#;
 
 /// Pillow reads HEIC, which iPhones write, with a package of its own. `examples/python` has these lines too.
@@ -34,28 +34,28 @@ pub(super) fn upright(levels: Levels) -> String {
         Levels::Bits(_) | Levels::Between { .. } => {
             let (black, white) = levels.range(SampleKind::Unsigned(16));
             format!(
-                r#"    if picture.mode[0] in "IF":
-        levels = (np.asarray(picture, np.float64) - ({black})) * 255 / {span} + 0.5
-        picture = Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+                r#"    if image.mode[0] in "IF":
+        levels = (np.asarray(image, np.float64) - ({black})) * 255 / {span} + 0.5
+        image = Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 "#,
                 span = white - black
             )
         }
     };
     format!(
-        r#"def upright(picture):
+        r#"def upright(image):
     """As it is meant to be looked at: turned, 16 bits scaled to 8, transparent pixels laid over white."""
-    picture = ImageOps.exif_transpose(picture)
-{scaled}    if picture.has_transparency_data:
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-    return picture.convert("RGB")
+    image = ImageOps.exif_transpose(image)
+{scaled}    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return image.convert("RGB")
 "#
     )
 }
 
 /// k-NN as a layer.
 const VOTES: &str = r#"class Votes(nn.Module):
-    """Logarithms of the classes' shares of the votes of the nearest labelled pictures."""
+    """Logarithms of the classes' shares of the votes of the nearest labelled images."""
 
     def __init__(self, rows, features, classes, neighbors, temperature):
         super().__init__()
@@ -122,9 +122,9 @@ def load(path=WEIGHTS):
 
 {upright}
 
-def preprocess(picture):
-    """A picture of PIL's to [3, IMAGE_SIZE, IMAGE_SIZE]: upright, its centre square, resized and normalised, as in byol."""
-    levels = functional.pil_to_tensor(upright(picture))
+def preprocess(image):
+    """An image of PIL's to [3, IMAGE_SIZE, IMAGE_SIZE]: upright, its centre square, resized and normalised, as in byol."""
+    levels = functional.pil_to_tensor(upright(image))
     height, width = levels.shape[1:]
     side = min(height, width)
     levels = functional.crop(levels, (height - side) // 2, (width - side) // 2, side, side)

@@ -5,9 +5,9 @@ use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 use super::InferenceError;
-use crate::data::folder::{is_picture, walk};
+use crate::data::decode::EXTENSIONS;
+use crate::data::folder::{is_image, walk};
 use crate::data::passed_over::PassedOver;
-use crate::data::picture::EXTENSIONS;
 
 /// The images that `given` names, in its order; those of a folder and the folders in it by their paths.
 ///
@@ -26,7 +26,7 @@ pub fn find(given: &[PathBuf]) -> Result<Vec<PathBuf>, InferenceError> {
     if found.is_empty() {
         let passed_over = passed_over(given).sentences().iter().map(|text| format!("; {text}")).collect();
         let searched = given.iter().map(|path| path.display().to_string()).collect();
-        return Err(InferenceError::NoPictures { searched, extensions: EXTENSIONS.join(", "), passed_over });
+        return Err(InferenceError::NoImages { searched, extensions: EXTENSIONS.join(", "), passed_over });
     }
     Ok(found)
 }
@@ -58,7 +58,7 @@ fn in_folder(folder: &Path) -> Vec<PathBuf> {
         Err(error) if error.loop_ancestor().is_none() => error.path().map(Path::to_path_buf),
         Err(_) => None,
     });
-    let mut paths: Vec<PathBuf> = paths.filter(|path| is_picture(path)).collect();
+    let mut paths: Vec<PathBuf> = paths.filter(|path| is_image(path)).collect();
     paths.sort();
     paths
 }
@@ -109,7 +109,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn files_stand_as_given_and_folders_for_their_pictures() {
+    fn files_stand_as_given_and_folders_for_their_images() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("in/deep")).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_pictures_is_named() {
+    fn a_folder_without_images_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let message = find(&[folder.path().to_path_buf()]).unwrap_err().to_string();
         assert!(message.contains(&folder.path().display().to_string()) && message.contains("jpg"), "{message}");

@@ -16,7 +16,7 @@ use crate::model::{NORM_EPSILON, ResNetConfig};
 
 /// The shape of the images that an encoder is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pictures {
+pub(super) struct Images {
     pub batch: i64,
     pub side: i64,
 }
@@ -60,13 +60,9 @@ struct Operand {
 
 impl FoldedEncoder {
     /// None where libtorch lacks the operators. `named` holds the encoder's parameters and statistics, all of them.
-    pub(super) fn new(
-        config: ResNetConfig,
-        named: &BTreeMap<String, Tensor>,
-        pictures: Pictures,
-    ) -> Option<FoldedEncoder> {
-        let mut draft = Draft { named, batch: pictures.batch, parts: Vec::new(), order: Vec::new() };
-        let input = Value { place: IMAGES, channels: 3, side: pictures.side };
+    pub(super) fn new(config: ResNetConfig, named: &BTreeMap<String, Tensor>, images: Images) -> Option<FoldedEncoder> {
+        let mut draft = Draft { named, batch: images.batch, parts: Vec::new(), order: Vec::new() };
+        let input = Value { place: IMAGES, channels: 3, side: images.side };
         tch::no_grad(|| {
             walk::encoder(&mut draft, config, &input);
             draft.finish()
@@ -289,7 +285,7 @@ mod tests {
                 Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: Precision::Full, views: 1 };
             let expected = tch::no_grad(|| encoder.forward(&pass, &images));
             // Made for another batch size than it gets, as at the end of a list of files.
-            let Some(folded) = FoldedEncoder::new(config, &named, Pictures { batch: 4, side }) else {
+            let Some(folded) = FoldedEncoder::new(config, &named, Images { batch: 4, side }) else {
                 eprintln!("SKIPPED: this libtorch has no oneDNN");
                 return;
             };

@@ -33,7 +33,7 @@ pub fn find(folder: &Path, class_names: &[String]) -> Result<LabelledFiles, Infe
     let mut found = LabelledFiles { files: Vec::new(), labels: Vec::new() };
     for (class, path) in classes {
         let files = match files::find(&[path]) {
-            Err(InferenceError::NoPictures { .. }) => continue,
+            Err(InferenceError::NoImages { .. }) => continue,
             files => files?,
         };
         found.labels.extend(std::iter::repeat_n(class, files.len()));

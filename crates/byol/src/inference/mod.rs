@@ -30,7 +30,7 @@ use crate::nearest::path_hint;
 #[non_exhaustive]
 pub enum InferenceError {
     #[error("no images in {}; give files, or folders that hold images ({extensions}){passed_over}", .searched.join(", "))]
-    NoPictures {
+    NoImages {
         searched: Vec<String>,
         extensions: String,
         /// What was there instead, as a part of the sentence.

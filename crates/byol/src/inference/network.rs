@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::folded::{FoldedEncoder, Pictures};
+use super::folded::{FoldedEncoder, Images};
 use crate::augment::Normalization;
 use crate::data::Levels;
 use crate::device::Hardware;
@@ -100,8 +100,8 @@ impl Network {
         let Parts { config, side, normalization, levels, .. } = parts;
         let Hardware { device, precision, .. } = *hardware;
         let folded = (device == Device::Cpu && precision == Precision::Full).then(|| {
-            let pictures = Pictures { batch: fitting_batch(device) as i64, side: side as i64 };
-            FoldedEncoder::new(config, parts.encoder, pictures)
+            let images = Images { batch: fitting_batch(device) as i64, side: side as i64 };
+            FoldedEncoder::new(config, parts.encoder, images)
         });
         let encoder = match folded.flatten() {
             Some(folded) => Encoder::Folded(folded),

@@ -8,13 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rayon::prelude::*;
 
-use crate::data::{Image, Levels, picture};
+use crate::data::{Image, Levels, image};
 use crate::gallery::small_jpeg;
 
 /// Longest side of a small image, in pixels.
 const SIDE: u32 = 144;
 /// Images that a page shows at most: some 10 MB.
-pub const MOST_PICTURES: usize = 2000;
+pub const MOST_IMAGES: usize = 2000;
 /// What a browser allows the page, whatever stands in it.
 const POLICY: &str =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -37,7 +37,7 @@ pub struct Shown {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     pub heading: String,
-    pub pictures: Vec<Shown>,
+    pub images: Vec<Shown>,
 }
 
 /// See the module.
@@ -52,22 +52,22 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page as HTML. An image that cannot be read any more is named without being shown; of more than [`MOST_PICTURES`]
+    /// The page as HTML. An image that cannot be read any more is named without being shown; of more than [`MOST_IMAGES`]
     /// the first are shown, and the rest counted.
     pub fn render(&self) -> String {
-        let mut left = MOST_PICTURES;
+        let mut left = MOST_IMAGES;
         let groups: Vec<Markup> = self
             .groups
             .iter()
             .enumerate()
             .map(|(number, group)| {
-                let shown = &group.pictures[..group.pictures.len().min(left)];
+                let shown = &group.images[..group.images.len().min(left)];
                 left -= shown.len();
-                let hidden = group.pictures.len() - shown.len();
+                let hidden = group.images.len() - shown.len();
                 html! {
                     section aria-labelledby={ "group-" (number) } {
                         h2 id={ "group-" (number) } { (group.heading) }
-                        div.pictures { @for figure in figures(shown, self.levels) { (figure) } }
+                        div.images { @for figure in figures(shown, self.levels) { (figure) } }
                         @if hidden > 0 { p.more { (hidden) " more are not shown." } }
                     }
                 }
@@ -107,8 +107,8 @@ fn figures(shown: &[Shown], levels: Levels) -> Vec<Markup> {
                 figure {
                     a href=(address(&shown.path)) title=(name) {
                         @match small(&shown.path, levels) {
-                            Some(picture) => {
-                                img src={ "data:image/jpeg;base64," (STANDARD.encode(picture)) } alt=(name);
+                            Some(image) => {
+                                img src={ "data:image/jpeg;base64," (STANDARD.encode(image)) } alt=(name);
                             }
                             None => { span.missing { "cannot be read" } }
                         }
@@ -130,7 +130,7 @@ fn figures(shown: &[Shown], levels: Levels) -> Vec<Markup> {
 
 fn small(path: &Path, levels: Levels) -> Option<Vec<u8>> {
     let mut image = Image::default();
-    picture::decode(path, levels, &mut image).ok()?;
+    decode::decode(path, levels, &mut image).ok()?;
     small_jpeg(&image, SIDE).ok()
 }
 
@@ -156,19 +156,19 @@ mod tests {
     #[test]
     fn everything_shown_is_in_the_page_and_nothing_is_run() {
         let folder = tempfile::tempdir().unwrap();
-        let picture = folder.path().join("a <b> #1.png");
-        image::RgbImage::from_pixel(300, 100, image::Rgb([10, 200, 30])).save(&picture).unwrap();
+        let image = folder.path().join("a <b> #1.png");
+        image::RgbImage::from_pixel(300, 100, image::Rgb([10, 200, 30])).save(&image).unwrap();
         let shown = |path: PathBuf| Shown {
             path,
             caption: "<script>alert(1)</script>".to_owned(),
             detail: "dog 20.0 %".to_owned(),
             share: Some(0.25),
         };
-        let pictures = vec![shown(picture.clone()), shown(folder.path().join("none.png"))];
+        let images = vec![shown(image.clone()), shown(folder.path().join("none.png"))];
         let page = Page {
             title: "2 images".to_owned(),
             about: vec!["One & two".to_owned()],
-            groups: vec![Group { heading: "cat".to_owned(), pictures }],
+            groups: vec![Group { heading: "cat".to_owned(), images }],
             levels: Levels::Full,
         };
         let text = page.render();
@@ -187,15 +187,15 @@ mod tests {
     #[test]
     fn a_page_has_an_end() {
         let none = Shown { path: "none.png".into(), caption: String::new(), detail: String::new(), share: None };
-        let group = |count| Group { heading: "x".to_owned(), pictures: vec![none.clone(); count] };
+        let group = |count| Group { heading: "x".to_owned(), images: vec![none.clone(); count] };
         let page = Page {
             title: "x".to_owned(),
             about: Vec::new(),
-            groups: vec![group(MOST_PICTURES - 1), group(4)],
+            groups: vec![group(MOST_IMAGES - 1), group(4)],
             levels: Levels::Full,
         };
         let text = page.render();
-        assert_eq!(text.matches("<figure>").count(), MOST_PICTURES);
+        assert_eq!(text.matches("<figure>").count(), MOST_IMAGES);
         assert!(text.contains("3 more are not shown."));
     }
 }

@@ -21,9 +21,9 @@ use super::InferenceError;
 use super::network::Network;
 use crate::augment::kernels::layout::Input;
 use crate::augment::{Normalization, Renderer, ViewParams};
+use crate::data::decode;
 use crate::data::depths::Depths;
-use crate::data::error::PictureProblem;
-use crate::data::picture;
+use crate::data::error::ImageProblem;
 use crate::data::{Image, Levels};
 use crate::device::Precision;
 use crate::element::TensorElement;
@@ -48,14 +48,14 @@ pub enum Outcome<'a> {
     /// The network's answer, [`Network::columns`] values.
     Row(&'a [f32]),
     /// It cannot be read or decoded.
-    Unreadable(PictureProblem),
+    Unreadable(ImageProblem),
 }
 
 /// Where the time went. The parts are sums over the threads: together they are at most `threads` times `elapsed`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timing {
     /// Images that were answered.
-    pub pictures: usize,
+    pub images: usize,
     pub unreadable: usize,
     pub threads: usize,
     pub elapsed: Duration,
@@ -74,7 +74,7 @@ pub struct Timing {
 
 impl Timing {
     pub fn images_per_second(&self) -> f64 {
-        self.pictures as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+        self.images as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
     fn add(&mut self, other: &Timing) {
@@ -137,7 +137,7 @@ pub fn run<E: From<InferenceError>>(
                         None => Outcome::Row(rows.next().ok_or(InferenceError::WorkerLost)?),
                     };
                     match outcome {
-                        Outcome::Row(_) => timing.pictures += 1,
+                        Outcome::Row(_) => timing.images += 1,
                         Outcome::Unreadable(_) => timing.unreadable += 1,
                     }
                     deliver(path, outcome)?;
@@ -169,7 +169,7 @@ pub fn run<E: From<InferenceError>>(
 /// A batch of files, read and perhaps computed.
 struct Batch {
     /// What is wrong with each file.
-    problems: Vec<Option<PictureProblem>>,
+    problems: Vec<Option<ImageProblem>>,
     answers: Answers,
 }
 
@@ -239,12 +239,12 @@ impl Reader {
         }
     }
 
-    /// What is wrong with each file, and the images of the others, `[pictures, 3, side, side]`, channels-last in memory.
+    /// What is wrong with each file, and the images of the others, `[images, 3, side, side]`, channels-last in memory.
     fn batch<T: Input + TensorElement>(
         &mut self,
         files: &[PathBuf],
         timing: &mut Timing,
-    ) -> (Vec<Option<PictureProblem>>, Tensor) {
+    ) -> (Vec<Option<ImageProblem>>, Tensor) {
         let side = self.renderer.side();
         let images = Tensor::empty([files.len() as i64, side as i64, side as i64, 3], (T::KIND, Device::Cpu));
         let values = 3 * side * side;
@@ -257,7 +257,7 @@ impl Reader {
                 let pixels = unsafe {
                     std::slice::from_raw_parts_mut(images.data_ptr().cast::<T>().add(place * values), values)
                 };
-                let problem = self.picture(path, pixels, timing).err();
+                let problem = self.image(path, pixels, timing).err();
                 place += usize::from(problem.is_none());
                 problem
             })
@@ -266,25 +266,25 @@ impl Reader {
     }
 
     /// One image as the network sees it in an evaluation.
-    fn picture<T: Input + TensorElement>(
+    fn image<T: Input + TensorElement>(
         &mut self,
         path: &Path,
         pixels: &mut [T],
         timing: &mut Timing,
-    ) -> Result<(), PictureProblem> {
+    ) -> Result<(), ImageProblem> {
         let begun = Instant::now();
-        picture::file_size(path)?;
+        decode::file_size(path)?;
         let bytes = std::fs::read(path)?;
         let read = Instant::now();
         timing.read += read - begun;
-        let decoded = picture::decode_bytes(&bytes, self.levels, &mut self.image);
+        let decoded = decode::decode_bytes(&bytes, self.levels, &mut self.image);
         let decoding = read.elapsed();
         timing.decode += decoding;
         self.depths.join(Depths::of_stored(decoded?, self.levels));
         let view = ViewParams::whole(self.image.width, self.image.height);
         self.renderer
             .render(&self.image, &view, self.normalization, pixels)
-            .map_err(|error| PictureProblem::Decode(error.to_string()))?;
+            .map_err(|error| ImageProblem::Decode(error.to_string()))?;
         timing.resize += read.elapsed() - decoding;
         Ok(())
     }

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn training_pictures_are_those_of_the_data_that_are_not_tested() {
+    fn training_images_are_those_of_the_data_that_are_not_tested() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["photos/cat/1.png", "photos/cat/2.png", "photos/dog/3.png", "other/cat/1.png", "run/config.toml"] {

@@ -33,23 +33,23 @@ pub struct Place {
 
 /// Images in a device's memory, uint8 `[3, height, width]` each, one after the other.
 #[derive(Debug)]
-pub struct DevicePictures {
+pub struct DeviceImages {
     bytes: Tensor,
     places: Vec<Place>,
 }
 
 // SAFETY: the tensor is never changed, and its address alone is read.
-unsafe impl Sync for DevicePictures {}
+unsafe impl Sync for DeviceImages {}
 
 /// Images that are read before they travel to the device together.
 const CHUNK: usize = 8192;
 
-impl DevicePictures {
+impl DeviceImages {
     /// All images of `source`, or nothing where they need more than `limit` bytes.
     ///
     /// # Errors
     /// An image cannot be read.
-    pub fn upload(source: &dyn ImageSource, device: Device, limit: usize) -> Result<Option<DevicePictures>, DataError> {
+    pub fn upload(source: &dyn ImageSource, device: Device, limit: usize) -> Result<Option<DeviceImages>, DataError> {
         let mut chunks = Vec::new();
         let mut places = Vec::with_capacity(source.len());
         let mut total = 0;
@@ -71,12 +71,12 @@ impl DevicePictures {
             chunks.push(byol_torch::send(&joined(&images), device));
             total += bytes;
         }
-        Ok(Some(DevicePictures { bytes: one_tensor(chunks, total, device), places }))
+        Ok(Some(DeviceImages { bytes: one_tensor(chunks, total, device), places }))
     }
 
     /// The images of one batch.
-    pub fn of(images: &[Image], device: Device) -> DevicePictures {
-        DevicePictures { bytes: byol_torch::send(&joined(images), device), places: places_of(images).collect() }
+    pub fn of(images: &[Image], device: Device) -> DeviceImages {
+        DeviceImages { bytes: byol_torch::send(&joined(images), device), places: places_of(images).collect() }
     }
 
     /// Where each image lies.
@@ -146,14 +146,14 @@ impl GpuRenderer {
         Ok(GpuRenderer { kernels, device, side, precision, normalization })
     }
 
-    /// Renders views of `pictures`, each named by its number.
+    /// Renders views of `images`, each named by its number.
     ///
     /// # Shapes
     /// `[views, 3, side, side]`, channels-last in memory, on the device, normalised, in the type of the precision.
     ///
     /// # Errors
     /// A crop reaches out of its image or a factor is out of range, or the driver refuses.
-    pub fn render(&self, pictures: &DevicePictures, views: &[(usize, ViewParams)]) -> Result<Tensor, GpuError> {
+    pub fn render(&self, images: &DeviceImages, views: &[(usize, ViewParams)]) -> Result<Tensor, GpuError> {
         let side = self.side as i64;
         let (kind, element) = match self.precision {
             Precision::Full => (Kind::Float, Element::F32),
@@ -165,15 +165,15 @@ impl GpuRenderer {
         }
         let mut scratch_stride = 0;
         let mut packed = Vec::with_capacity(views.len());
-        for (picture, params) in views {
-            packed.push(pack(pictures.places[*picture], params, self.side)?);
+        for (image, params) in views {
+            packed.push(pack(images.places[*image], params, self.side)?);
             scratch_stride = scratch_stride.max(scratch_bytes(self.side, params.crop.width, params.crop.height));
         }
         let travelled = byol_torch::send(View::bytes(&packed), self.device);
         let scratch = Tensor::empty([(views.len() * scratch_stride) as i64], (Kind::Uint8, self.device));
         let address = |tensor: &Tensor| tensor.data_ptr() as Address;
         let batch = Batch {
-            pictures: address(&pictures.bytes),
+            images: address(&images.bytes),
             views: address(&travelled),
             count: views.len(),
             side: self.side,
@@ -241,7 +241,7 @@ mod tests {
     const NORMALIZATION: Normalization = Normalization { mean: [0.4, 0.5, 0.3], deviation: [0.2, 0.3, 0.25] };
 
     /// An image with smooth areas, edges and noise.
-    fn picture(width: usize, height: usize, seed: u64) -> Image {
+    fn image(width: usize, height: usize, seed: u64) -> Image {
         let mut rng = random::rng(seed, Stream::Shuffle, Coordinates { epoch: 0, index: seed, view: 0 });
         let mut pixels = Vec::with_capacity(3 * width * height);
         for channel in 0..3 {
@@ -265,7 +265,7 @@ mod tests {
 
     /// Float32 `[views, side, side, 3]`, one after the other.
     fn rendered(renderer: &GpuRenderer, images: &[Image], views: &[(usize, ViewParams)]) -> Vec<f32> {
-        let found = renderer.render(&DevicePictures::of(images, renderer.device), views).unwrap();
+        let found = renderer.render(&DeviceImages::of(images, renderer.device), views).unwrap();
         assert_eq!(found.size(), [views.len() as i64, 3, renderer.side as i64, renderer.side as i64]);
         let found = found.permute([0, 2, 3, 1]).to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
         Vec::<f32>::try_from(found).unwrap()
@@ -292,7 +292,7 @@ mod tests {
         let (mut all, mut views) = (Vec::new(), 0);
         for side in [32, 96, 224] {
             for (number, (width, height)) in [(96, 96), (64, 64), (230, 170), (17, 40)].into_iter().enumerate() {
-                let image = picture(width, height, number as u64);
+                let image = image(width, height, number as u64);
                 for (view, recipe) in recipes.iter().enumerate() {
                     for index in 0..8 {
                         let at = Coordinates { epoch: number as u64, index, view: view as u64 };
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn resizing_is_within_two_levels() {
-        let image = picture(120, 90, 5);
+        let image = image(120, 90, 5);
         let crop = Crop { top: 7, left: 11, height: 64, width: 80 };
         for params in [plain(crop), ViewParams { flip: true, ..plain(crop) }] {
             for side in [32, 50, 96] {
@@ -327,7 +327,7 @@ mod tests {
     /// A crop of the view's own size is copied exactly, so that every operation begins with equal levels.
     #[test]
     fn every_other_operation_is_within_a_level() {
-        let image = picture(120, 90, 5);
+        let image = image(120, 90, 5);
         let plain = plain(Crop { top: 3, left: 5, height: 64, width: 64 });
         let jitter = |brightness, contrast, saturation, hue| {
             Some(Jitter { order: Adjustment::ALL, brightness, contrast, saturation, hue })
@@ -352,7 +352,7 @@ mod tests {
 
     /// So many views of three images, and the images.
     fn batch(count: usize) -> (Vec<Image>, Vec<(usize, ViewParams)>) {
-        let images: Vec<Image> = [(96, 96), (230, 170), (17, 40)].map(|(w, h)| picture(w, h, w as u64)).into();
+        let images: Vec<Image> = [(96, 96), (230, 170), (17, 40)].map(|(w, h)| image(w, h, w as u64)).into();
         let view = |number: usize| {
             let image = &images[number % 3];
             let at = Coordinates { epoch: 0, index: number as u64, view: 0 };

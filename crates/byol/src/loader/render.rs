@@ -9,14 +9,14 @@ use byol_cuda::Kernels;
 use half::bf16;
 use tch::{Device, Tensor};
 
-use super::{Batch, BatchPlan, LoadError, Pictures, ViewKind};
+use super::{Batch, BatchPlan, ImageSet, LoadError, ViewKind};
 use crate::augment::kernels::layout::Input;
 use crate::augment::{Renderer, ViewParams};
 use crate::data::Image;
 use crate::device::Hardware;
 use crate::device::Precision;
 use crate::element::TensorElement;
-use crate::loader::gpu::{DevicePictures, GpuError, GpuRenderer};
+use crate::loader::gpu::{DeviceImages, GpuError, GpuRenderer};
 use crate::processor_time;
 
 /// The GPU that renders views; none on the CPU, and where the kernels cannot be had.
@@ -67,25 +67,25 @@ impl RenderTime {
 
 /// Makes the batches of these numbers, and sends each.
 pub(super) fn work(
-    pictures: Pictures,
+    image_set: ImageSet,
     views: &[ViewKind],
     batches: impl Iterator<Item = usize>,
     mut plan: impl FnMut(usize) -> BatchPlan,
     sender: &SyncSender<Result<Made, LoadError>>,
     rendering: &RenderTime,
 ) {
-    let on_gpu = gpu_of(&pictures.hardware).is_some();
-    let mut renderer = Renderer::new(pictures.side);
+    let on_gpu = gpu_of(&image_set.hardware).is_some();
+    let mut renderer = Renderer::new(image_set.side);
     let mut image = Image::default();
     for number in batches {
         let begun = processor_time::of_this_thread();
-        let made = match (on_gpu, pictures.hardware.precision) {
-            (true, _) => draw(&pictures, views, plan(number)).map(Made::Drawn),
+        let made = match (on_gpu, image_set.hardware.precision) {
+            (true, _) => draw(&image_set, views, plan(number)).map(Made::Drawn),
             (false, Precision::Full) => {
-                render::<f32>(&pictures, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
+                render::<f32>(&image_set, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
             }
             (false, Precision::Bf16) => {
-                render::<bf16>(&pictures, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
+                render::<bf16>(&image_set, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
             }
         };
         let spent = processor_time::of_this_thread().saturating_sub(begun);
@@ -99,47 +99,47 @@ pub(super) fn work(
 }
 
 fn render<T: Input + TensorElement>(
-    pictures: &Pictures,
+    image_set: &ImageSet,
     views: &[ViewKind],
     plan: BatchPlan,
     renderer: &mut Renderer,
     image: &mut Image,
 ) -> Result<Batch, LoadError> {
-    let side = pictures.side as i64;
+    let side = image_set.side as i64;
     let batch = plan.indices.len();
     let shape = [(views.len() * batch) as i64, side, side, 3];
     let images = Tensor::empty(shape, (T::KIND, Device::Cpu));
-    let per_view = pictures.side * pictures.side * 3;
+    let per_view = image_set.side * image_set.side * 3;
     for row in 0..batch {
         let mut shown = None;
         for (number, kind) in views.iter().enumerate() {
-            let index = plan.picture(row, number);
+            let index = plan.image(row, number);
             if shown != Some(index) {
-                pictures.source.read(index, image)?;
+                image_set.source.read(index, image)?;
                 shown = Some(index);
             }
-            let params = kind.draw([image.width, image.height], pictures.seed, plan.epoch, index);
+            let params = kind.draw([image.width, image.height], image_set.seed, plan.epoch, index);
             let place = (number * batch + row) * per_view;
             // SAFETY: the tensor is contiguous, of this type, with `per_view` values for each view of each row, `place` is
             // where those of one begin, and nobody else holds it.
             let pixels = unsafe { std::slice::from_raw_parts_mut(images.data_ptr().cast::<T>().add(place), per_view) };
             renderer
-                .render(image, &params, pictures.normalization, pixels)
-                .map_err(|source| LoadError::View { name: pictures.source.name(index), source })?;
+                .render(image, &params, image_set.normalization, pixels)
+                .map_err(|source| LoadError::View { name: image_set.source.name(index), source })?;
         }
     }
     Ok(Batch { indices: plan.indices, images: images.permute([0, 3, 1, 2]) })
 }
 
 /// Draws the views of a batch, view by view, for a GPU to render.
-fn draw(pictures: &Pictures, views: &[ViewKind], plan: BatchPlan) -> Result<Drawn, LoadError> {
+fn draw(image_set: &ImageSet, views: &[ViewKind], plan: BatchPlan) -> Result<Drawn, LoadError> {
     let mut images = Vec::new();
     let mut drawn = Vec::with_capacity(views.len() * plan.indices.len());
     // Images of a later view are those of the first, in the same places, or others.
     for (number, kind) in views.iter().enumerate() {
         for row in 0..plan.indices.len() {
-            let index = plan.picture(row, number);
-            let (picture, size) = match &pictures.resident {
+            let index = plan.image(row, number);
+            let (image, size) = match &image_set.resident {
                 Some(resident) => {
                     let place = resident.places()[index];
                     (index, [place.width, place.height])
@@ -148,13 +148,13 @@ fn draw(pictures: &Pictures, views: &[ViewKind], plan: BatchPlan) -> Result<Draw
                     let known = if number > 0 && plan.unpaired.is_none() { row } else { images.len() };
                     if known == images.len() {
                         let mut image = Image::default();
-                        pictures.source.read(index, &mut image)?;
+                        image_set.source.read(index, &mut image)?;
                         images.push(image);
                     }
                     (known, [images[known].width, images[known].height])
                 }
             };
-            drawn.push((picture, kind.draw(size, pictures.seed, plan.epoch, index)));
+            drawn.push((image, kind.draw(size, image_set.seed, plan.epoch, index)));
         }
     }
     Ok(Drawn { indices: plan.indices, images, views: drawn })
@@ -162,18 +162,18 @@ fn draw(pictures: &Pictures, views: &[ViewKind], plan: BatchPlan) -> Result<Draw
 
 /// The last part of making a batch, on the thread that asks for it.
 pub(super) struct Finish {
-    pictures: Pictures,
+    image_set: ImageSet,
     /// Made when it is first needed.
     renderer: Option<GpuRenderer>,
 }
 
 impl Finish {
-    pub fn new(pictures: Pictures) -> Self {
-        Finish { pictures, renderer: None }
+    pub fn new(image_set: ImageSet) -> Self {
+        Finish { image_set, renderer: None }
     }
 
     pub fn batch(&mut self, made: Made) -> Result<Batch, LoadError> {
-        let Pictures { side, normalization, ref hardware, ref resident, .. } = self.pictures;
+        let ImageSet { side, normalization, ref hardware, ref resident, .. } = self.image_set;
         match made {
             Made::Batch(batch) => Ok(Batch { images: batch.images.to_device(hardware.device), ..batch }),
             Made::Drawn(drawn) => {
@@ -187,7 +187,7 @@ impl Finish {
                 };
                 let images = match resident {
                     Some(resident) => renderer.render(resident, &drawn.views)?,
-                    None => renderer.render(&DevicePictures::of(&drawn.images, hardware.device), &drawn.views)?,
+                    None => renderer.render(&DeviceImages::of(&drawn.images, hardware.device), &drawn.views)?,
                 };
                 Ok(Batch { indices: drawn.indices, images })
             }

@@ -17,7 +17,7 @@ pub struct BatchPlan {
 
 impl BatchPlan {
     /// The image that view number `view` of a row shows.
-    pub(super) fn picture(&self, row: usize, view: usize) -> usize {
+    pub(super) fn image(&self, row: usize, view: usize) -> usize {
         match &self.unpaired {
             Some(unpaired) if view > 0 => unpaired[row],
             _ => self.indices[row],
@@ -28,7 +28,7 @@ impl BatchPlan {
 /// Whether the views of a row show the same image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairing {
-    SamePicture,
+    SameImage,
     /// The second view has an order of the images of its own: the lab's fault.
     Independent,
 }
@@ -60,10 +60,10 @@ pub enum LastBatch {
 
 impl Schedule {
     pub fn steps_per_epoch(&self) -> usize {
-        let pictures = self.indices.len();
-        let full = pictures / self.batch_size;
+        let image_set = self.indices.len();
+        let full = image_set / self.batch_size;
         match self.last {
-            LastBatch::Keep if pictures % self.batch_size > 1 => full + 1,
+            LastBatch::Keep if image_set % self.batch_size > 1 => full + 1,
             _ => full,
         }
     }
@@ -109,13 +109,13 @@ pub(super) struct Orders {
 mod tests {
     use super::*;
 
-    fn schedule(pictures: usize, batch_size: usize, last: LastBatch) -> Schedule {
-        let indices = Arc::new((0..pictures).collect());
-        Schedule { indices, batch_size, parts: 1, last, pairing: Pairing::SamePicture, seed: 3, order: 0 }
+    fn schedule(image_set: usize, batch_size: usize, last: LastBatch) -> Schedule {
+        let indices = Arc::new((0..image_set).collect());
+        Schedule { indices, batch_size, parts: 1, last, pairing: Pairing::SameImage, seed: 3, order: 0 }
     }
 
     #[test]
-    fn every_picture_once_an_epoch_in_a_new_order() {
+    fn every_image_once_an_epoch_in_a_new_order() {
         let schedule = schedule(10, 4, LastBatch::Keep);
         assert_eq!(schedule.steps_per_epoch(), 3);
         let mut orders = Vec::new();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_hold_the_pictures_of_their_step() {
+    fn parts_hold_the_images_of_their_step() {
         let whole = schedule(10, 4, LastBatch::Drop);
         let parted = Schedule { parts: 2, ..whole.clone() };
         assert_eq!(parted.steps_per_epoch(), 2);

@@ -155,8 +155,8 @@ impl Unfolded {
                 // Image by image, so that the few values of the result occupy the whole device.
                 Some(_) => {
                     let batch = x.size()[0];
-                    let by_picture = |matrix: &Tensor| matrix.view([batch, -1, matrix.size()[1]]);
-                    let products = by_picture(&rows).transpose(1, 2).bmm(&by_picture(&unfolded));
+                    let by_image = |matrix: &Tensor| matrix.view([batch, -1, matrix.size()[1]]);
+                    let products = by_image(&rows).transpose(1, 2).bmm(&by_image(&unfolded));
                     let sum = products.sum_dim_intlist([0i64].as_slice(), false, Kind::Float);
                     sum.narrow(1, 0, self.side * self.side * inputs).to_kind(filters.kind())
                 }
@@ -193,11 +193,11 @@ impl Unfolded {
         let padded = x.permute([0, 2, 3, 1]).constant_pad_nd([0, 0, padding, padding, padding, padding]).contiguous();
         let (batch, height, width, channels) = padded.size4().expect("images have four dimensions");
         let [rows, columns] = [height, width].map(|length| (length - side) / stride + 1);
-        let [picture, row] = [height * width * channels, width * channels];
+        let [image, row] = [height * width * channels, width * channels];
         padded
             .as_strided(
                 [batch, rows, columns, side, side, channels],
-                [picture, stride * row, stride * channels, row, channels, 1],
+                [image, stride * row, stride * channels, row, channels, 1],
                 None,
             )
             .reshape([batch * rows * columns, side * side * channels])
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn large_pictures_and_few_channels_are_libtorchs() {
+    fn large_images_and_few_channels_are_libtorchs() {
         let of = |shape: [i64; 4]| {
             let input = Tensor::zeros(shape, (Kind::Float, Device::Cpu));
             let weight = Tensor::zeros([8, shape[1], 3, 3], (Kind::Float, Device::Cpu));

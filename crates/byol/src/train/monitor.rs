@@ -14,7 +14,7 @@ use crate::eval::health::spread;
 use crate::eval::knn::{KnnOptions, knn};
 use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::eval::{EvalError, Features};
-use crate::loader::{self, Pictures, ViewKind};
+use crate::loader::{self, ImageSet, ViewKind};
 use crate::run::health::Health;
 use crate::statistics::accuracy;
 
@@ -180,7 +180,7 @@ fn embed(
     views: Vec<ViewKind>,
 ) -> Result<Vec<[Tensor; 2]>, TrainError> {
     let experiment = setting.experiment;
-    let pictures = Pictures {
+    let image_set = ImageSet {
         source: images.source.clone(),
         side: experiment.view_size(),
         normalization: experiment.normalization(),
@@ -191,7 +191,7 @@ fn embed(
     let mut rows: Vec<[Vec<Tensor>; 2]> = views.iter().map(|_| Default::default()).collect();
     let count = views.len() as i64;
     let size = experiment.evaluation_batch_size;
-    for batch in loader::in_order(pictures, views, images.indices.clone(), size, setting.hardware.threads) {
+    for batch in loader::in_order(image_set, views, images.indices.clone(), size, setting.hardware.threads) {
         for (view, [representations, projections]) in batch?.images.chunk(count, 0).iter().zip(&mut rows) {
             let [representation, projection] = learner.embed(&view.to_device(setting.device()));
             representations.push(representation);

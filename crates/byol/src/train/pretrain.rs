@@ -14,7 +14,7 @@ use super::{Setting, TrainError, warmup_steps};
 use crate::config::{Experiment, Fault, PatienceMetric, Pretrain};
 use crate::data::ImageSource;
 use crate::eval::health;
-use crate::loader::{self, LastBatch, LoadError, Pairing, Pictures, Schedule, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewKind};
 use crate::model::Weights;
 use crate::model::byol::{encoder_part, transferred_part, with_encoder};
 use crate::optim::schedule::{LearningRate, Tau};
@@ -56,7 +56,7 @@ pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
         batch_size: experiment.pretrain.batch_size,
         parts: experiment.pretrain.accumulation_steps,
         last: LastBatch::Drop,
-        pairing: if unpaired { Pairing::Independent } else { Pairing::SamePicture },
+        pairing: if unpaired { Pairing::Independent } else { Pairing::SameImage },
         seed: experiment.seed,
         order: 0,
     }
@@ -141,13 +141,13 @@ fn train(
         done: progress.step,
     });
     let finished = |progress: &Progress| progress.stopped || progress.step >= steps;
-    let mut pictures = Pictures::of(experiment, pool, setting.hardware);
+    let mut image_set = ImageSet::of(experiment, pool, setting.hardware);
     if !finished(&progress) {
-        pictures.make_resident()?;
+        image_set.make_resident()?;
     }
     let first_step = if finished(&progress) { steps } else { progress.step };
     let mut batches =
-        loader::scheduled(pictures, views(settings), schedule, first_step..steps, setting.hardware.threads);
+        loader::scheduled(image_set, views(settings), schedule, first_step..steps, setting.hardware.threads);
     let mut losses = Losses::of(Stage::Pretrain, progress.loss_sum, device);
     let mut pace = Pace::start();
     let mut clock = CheckpointClock::start(experiment.checkpoint_minutes);

@@ -15,7 +15,7 @@ use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
-use crate::loader::{self, LastBatch, Pairing, Pictures, Schedule, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule, ViewKind};
 use crate::loss;
 use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
@@ -168,7 +168,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
         batch_size: settings.batch_size.min(task.train.len()),
         parts: 1,
         last: LastBatch::Keep,
-        pairing: Pairing::SamePicture,
+        pairing: Pairing::SameImage,
         seed: experiment.seed,
         order: 1 + task.draw as u64,
     };
@@ -234,7 +234,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     });
     let finished = |progress: &Progress| progress.stopped || progress.step >= steps;
     let view = view_kind(settings.augmentation, experiment);
-    let pictures = Pictures {
+    let image_set = ImageSet {
         source: task.labeled.images.clone(),
         side: experiment.image_size,
         normalization: experiment.normalization(),
@@ -243,7 +243,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
         resident: None,
     };
     let first_step = if finished(&progress) { steps } else { progress.step };
-    let batches = loader::scheduled(pictures, vec![view], schedule, first_step..steps, setting.hardware.threads);
+    let batches = loader::scheduled(image_set, vec![view], schedule, first_step..steps, setting.hardware.threads);
     // Losses and right answers of the epoch so far, read back now and then.
     let mut losses = Losses::of(task.stage, progress.loss_sum, device);
     let mut right = Tensor::from(progress.correct as i64).to_device(device);
@@ -384,7 +384,7 @@ fn validate(
 /// The classifier's answers for the images `indices`, resized whole, with the running statistics of batch norm.
 ///
 /// # Shapes
-/// float32 `[pictures, classes]` on the hardware's device.
+/// float32 `[images, classes]` on the hardware's device.
 ///
 /// # Errors
 /// An image cannot be read.
@@ -398,7 +398,7 @@ pub fn logits(
 ) -> Result<Tensor, TrainError> {
     let leaves = weights.leaves(hardware.precision);
     let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
-    let pictures = Pictures {
+    let image_set = ImageSet {
         source: labeled.images.clone(),
         side: experiment.image_size,
         normalization: experiment.normalization(),
@@ -406,7 +406,7 @@ pub fn logits(
         hardware: hardware.clone(),
         resident: None,
     };
-    let batches = loader::whole(pictures, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
+    let batches = loader::whole(image_set, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
     let mut rows = Vec::new();
     for batch in batches {
         let batch = batch?;

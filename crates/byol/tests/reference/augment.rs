@@ -292,7 +292,7 @@ fn what_cannot_be_rendered_is_an_error() {
     assert!(matches!(render(&empty, params, 48), RenderError::Crop { .. }));
     assert_eq!(render(&image, whole(), 47), RenderError::Output { side: 4, found: 47 });
     let damaged = Image { height: 9, ..image.clone() };
-    assert_eq!(render(&damaged, whole(), 48), RenderError::Picture { width: 10, height: 9, found: 240 });
+    assert_eq!(render(&damaged, whole(), 48), RenderError::Image { width: 10, height: 9, found: 240 });
 
     let jitter = Jitter { order: Adjustment::ALL, brightness: 1.0, contrast: 1.0, saturation: 1.0, hue: 0.0 };
     for (params, key) in [

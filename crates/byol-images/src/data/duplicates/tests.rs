@@ -6,7 +6,7 @@ use super::*;
 use crate::random::{Coordinates, Stream, rng};
 
 /// A smooth image that depends on `kind`.
-fn picture(kind: usize, width: usize, height: usize) -> Image {
+fn image(kind: usize, width: usize, height: usize) -> Image {
     let mut pixels = Vec::new();
     for channel in 0..3 {
         for y in 0..height {
@@ -31,14 +31,14 @@ fn found(train: &[Image], test: &[Image]) -> Option<Straddling> {
 }
 
 #[test]
-fn equal_and_similar_pictures_are_told_from_others() {
-    let train: Vec<Image> = (0..50).map(|kind| picture(kind, 90, 80)).collect();
-    let others: Vec<Image> = (50..100).map(|kind| picture(kind, 90, 80)).collect();
+fn equal_and_similar_images_are_told_from_others() {
+    let train: Vec<Image> = (0..50).map(|kind| image(kind, 90, 80)).collect();
+    let others: Vec<Image> = (50..100).map(|kind| image(kind, 90, 80)).collect();
     assert!(found(&train, &others).is_none());
 
-    let mut brighter = picture(7, 90, 80);
+    let mut brighter = image(7, 90, 80);
     brighter.pixels.iter_mut().for_each(|value| *value += 3);
-    let test = [picture(60, 90, 80), picture(3, 180, 160), picture(5, 90, 80), brighter.clone()];
+    let test = [image(60, 90, 80), image(3, 180, 160), image(5, 90, 80), brighter.clone()];
     let straddling = found(&train, &test).unwrap();
     assert_eq!((straddling.exact, straddling.near), (1, 2));
     let twin = |test: &str, other: &str, exact| Twins { test: test.into(), other: other.into(), exact };
@@ -49,7 +49,7 @@ fn equal_and_similar_pictures_are_told_from_others() {
 }
 
 #[test]
-fn plain_pictures_are_only_compared_exactly() {
+fn plain_images_are_only_compared_exactly() {
     let plain = |value| Image { width: 4, height: 4, pixels: vec![value; 48] };
     assert!(found(&[plain(7)], &[plain(8)]).is_none());
     assert_eq!(found(&[plain(7)], &[plain(7)]).unwrap().exact, 1);
@@ -60,7 +60,7 @@ fn plain_pictures_are_only_compared_exactly() {
 fn noisy(count: usize) -> Vec<Look> {
     let draw = |index: usize| {
         let mut random = rng(0, Stream::Split, Coordinates { epoch: 9, index: index as u64, view: 9 });
-        let mut image = picture(index % 40, 18, 16);
+        let mut image = image(index % 40, 18, 16);
         let noise = random.random_range(0..40);
         for value in &mut image.pixels {
             *value = value.saturating_add(random.random_range(0..=noise));
@@ -113,7 +113,7 @@ fn words_that_differ_in_eight_places_share_a_pair_of_parts() {
 
 #[test]
 fn a_camera_that_stands_still_is_one_group_soon() {
-    let mut images: Vec<Image> = (0..2000).map(|_| picture(3, 18, 16)).collect();
+    let mut images: Vec<Image> = (0..2000).map(|_| image(3, 18, 16)).collect();
     for (index, image) in images.iter_mut().enumerate() {
         image.pixels[index % 288] = image.pixels[index % 288].wrapping_add((index / 288) as u8 + 1);
     }

@@ -26,7 +26,7 @@ fn default_sizes_are_those_of_the_demo() {
 }
 
 #[test]
-fn pictures_are_the_same_on_every_platform() {
+fn images_are_the_same_on_every_platform() {
     let mut golden = Fingerprint::new("pictures");
     for source in sources(&small()) {
         for index in 0..20 {
@@ -50,7 +50,7 @@ fn reading_order_and_a_used_buffer_do_not_matter() {
 }
 
 #[test]
-fn larger_splits_begin_with_the_same_pictures() {
+fn larger_splits_begin_with_the_same_images() {
     let (small, large) = (small(), dataset());
     for (small, large) in sources(&small).iter().zip(sources(&large)) {
         assert_eq!(read(small.as_ref(), 17), read(large.as_ref(), 17));
@@ -81,7 +81,7 @@ fn labels_and_names_agree_with_the_figures() {
 }
 
 #[test]
-fn no_picture_occurs_twice_within_or_across_splits() {
+fn no_image_occurs_twice_within_or_across_splits() {
     let mut seen = HashSet::new();
     for source in sources(&small()) {
         for index in 0..source.len() {
@@ -91,7 +91,7 @@ fn no_picture_occurs_twice_within_or_across_splits() {
 }
 
 #[test]
-fn every_picture_shows_a_figure() {
+fn every_image_shows_a_figure() {
     for source in sources(&small()) {
         for index in 0..source.len() {
             let pixels = read(source.as_ref(), index).pixels;

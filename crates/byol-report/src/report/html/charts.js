@@ -12,7 +12,7 @@ const hiddenRuns = new Set();
 /* Every chart on the page, so that a choice of runs redraws them. */
 const charts = new Set();
 
-/* An element with attributes and children; those of pictures are in SVG's namespace, which any picture on the page knows. */
+/* An element with attributes and children; those of charts are in the namespace of SVG, which any chart on the page knows. */
 function make(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
@@ -229,7 +229,7 @@ class Chart {
     parts.push(of("text", { class: "label", x: (left + right) / 2, y: data.height - 6, "text-anchor": "middle" }, data.x.label));
     parts.push(of("text", { class: "label", "text-anchor": "middle",
       transform: `translate(13 ${(TOP + bottom) / 2}) rotate(-90)` }, data.y.label));
-    /* A picture within the picture cuts off what lies outside the part shown. */
+    /* An SVG within the SVG cuts off what lies outside the part shown. */
     const edge = 6;
     const inside = of("svg", { x: left - edge, y: TOP - edge, width: right - left + 2 * edge, height: bottom - TOP + 2 * edge,
       viewBox: `${left - edge} ${TOP - edge} ${right - left + 2 * edge} ${bottom - TOP + 2 * edge}` });
@@ -411,7 +411,7 @@ class Chart {
     event.preventDefault();
   }
 
-  /* Where the pointer is, in the picture's units. */
+  /* Where the pointer is, in units of the chart. */
   at(event) {
     const box = this.svg.getBoundingClientRect();
     return { x: (event.clientX - box.left) / box.width * this.data.width,

@@ -41,18 +41,18 @@ function openable(wrapper) {
 
 function show(matrix, cell, sheets) {
   const [truth, taken] = [sheets.classes[cell.row], sheets.classes[cell.column]];
-  const pictures = cell.pictures.map((number) => {
+  const thumbnails = cell.thumbnails.map((number) => {
     const image = sheets.images[number];
     const text = `test image ${image}, of class ${truth}, taken for ${taken}`;
-    return make("figure", {}, sheets.picture(number, text), make("figcaption", {}, sheets.file(number)));
+    return make("figure", {}, sheets.thumbnail(number, text), make("figcaption", {}, sheets.file(number)));
   });
   const draws = matrix.draws > 1 ? ` over ${matrix.draws} label draws` : "";
   const right = cell.row === cell.column;
-  const dialog = make("dialog", { class: "pictures", "aria-labelledby": "pictures-head", close: () => dialog.remove() },
-    make("h2", { id: "pictures-head" }, right ? `${truth}, recognised` : `${truth}, taken for ${taken}`),
+  const dialog = make("dialog", { class: "thumbnails", "aria-labelledby": "thumbnails-head", close: () => dialog.remove() },
+    make("h2", { id: "thumbnails-head" }, right ? `${truth}, recognised` : `${truth}, taken for ${taken}`),
     make("p", {}, `True class: ${truth}. Predicted: ${taken}. ${matrix.classifier}, ${matrix.budget}: ${count(cell.answers, "answer")}${draws}; `
-      + (pictures.length > 0 ? `${count(pictures.length, "image")} shown.` : "no thumbnail of these images is kept.")),
-    make("div", { class: "strip" }, ...pictures),
+      + (thumbnails.length > 0 ? `${count(thumbnails.length, "image")} shown.` : "no thumbnail of these images is kept.")),
+    make("div", { class: "strip" }, ...thumbnails),
     make("form", { method: "dialog" }, make("button", { class: "close" }, "Close")));
   /* A click beside the dialog closes it too. */
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });

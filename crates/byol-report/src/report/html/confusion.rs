@@ -96,18 +96,18 @@ fn behind(run: &RunData, name: ResultName, budget: LabelBudget) -> Markup {
     let mut cells: BTreeMap<(u16, u16), (u64, Vec<usize>)> = BTreeMap::new();
     for record in run.predictions_of(name, budget) {
         for (image, (&label, &predicted)) in labels.iter().zip(&record.predicted).enumerate() {
-            let (answers, pictures) = cells.entry((label, predicted)).or_default();
+            let (answers, images) = cells.entry((label, predicted)).or_default();
             *answers += 1;
             if let Some(&number) = numbers.get(&image)
-                && pictures.len() < PER_CELL
-                && !pictures.contains(&number)
+                && images.len() < PER_CELL
+                && !images.contains(&number)
             {
-                pictures.push(number);
+                images.push(number);
             }
         }
     }
-    let cells = cells.into_iter().map(|((row, column), (answers, pictures))| {
-        serde_json::json!({ "row": row, "column": column, "answers": answers, "pictures": pictures })
+    let cells = cells.into_iter().map(|((row, column), (answers, images))| {
+        serde_json::json!({ "row": row, "column": column, "answers": answers, "thumbnails": images })
     });
     data(&serde_json::json!({
         "classifier": words::capital(words::label(name)),

@@ -42,10 +42,10 @@ function reachable(element) {
 }
 
 /* The thumbnails of a list of mistakes. */
-function pictured(list) {
+function withThumbnails(list) {
   const sheets = Sheets.named(list.dataset.mistakes);
   if (!sheets) return;
-  list.querySelectorAll("[data-picture]").forEach((place) => {
-    place.replaceChildren(sheets.picture(Number(place.dataset.picture), place.parentElement.textContent));
+  list.querySelectorAll("[data-thumbnail]").forEach((place) => {
+    place.replaceChildren(sheets.thumbnail(Number(place.dataset.thumbnail), place.parentElement.textContent));
   });
 }

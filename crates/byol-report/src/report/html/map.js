@@ -44,9 +44,9 @@ class EmbeddingMap {
     this.plot.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     const button = (text, name, work) => make("button", { type: "button", "aria-label": name, title: name, click: work }, text);
     const center = [MAP_WIDTH / 2, MAP_HEIGHT / 2];
-    this.pictured = make("input", { type: "checkbox", change: () => this.draw() });
+    this.withThumbnails = make("input", { type: "checkbox", change: () => this.draw() });
     const tools = make("div", { class: "tools", role: "group", "aria-label": "Tools of the map" },
-      this.sheets ? make("label", {}, this.pictured, " thumbnails") : "",
+      this.sheets ? make("label", {}, this.withThumbnails, " thumbnails") : "",
       button("+", "Zoom in", () => this.zoom(2, ...center)), button("\u2212", "Zoom out", () => this.zoom(0.5, ...center)),
       button("Reset", "Show the whole map", () => this.reset()));
     const legend = make("ul", { class: "legend" }, ...this.data.classes.map((name, label) => make("li", {}, this.entry(svg, name, label))));
@@ -89,17 +89,17 @@ class EmbeddingMap {
     const context = canvas.getContext("2d"), style = getComputedStyle(this.element);
     const color = (name) => style.getPropertyValue(name).trim();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const pictures = this.pictured.checked && this.sheets;
+    const thumbnails = this.withThumbnails.checked && this.sheets;
     const size = Math.min(14 + 4 * this.view.zoom, 48);
     const marks = [0, 1, 2, 3, 4, 5].map((kind) => new Path2D(markerPath(kind, 0, 0)));
     const paint = (number, chosen) => {
-      const [x, y] = this.place(number), label = data.labels[number], picture = data.pictures[number];
+      const [x, y] = this.place(number), label = data.labels[number], thumbnail = data.thumbnails[number];
       if (x < -48 || y < -48 || x > MAP_WIDTH + 48 || y > MAP_HEIGHT + 48) return;
-      if (pictures && picture !== null) {
+      if (thumbnails && thumbnail !== null) {
         const side = chosen ? Math.max(size, 40) : size;
         context.fillStyle = color(`--s${label % 6}`);
         context.fillRect(x - side / 2 - 1.5, y - side / 2 - 1.5, side + 3, side + 3);
-        this.sheets.paint(context, picture, x - side / 2, y - side / 2, side);
+        this.sheets.paint(context, thumbnail, x - side / 2, y - side / 2, side);
         return;
       }
       context.save();
@@ -125,7 +125,7 @@ class EmbeddingMap {
     data.neighbors[this.chosen].forEach(([other]) => paint(other, false));
     paint(this.chosen, true);
     context.beginPath();
-    context.arc(x, y, pictures ? 30 : 11, 0, 2 * Math.PI);
+    context.arc(x, y, thumbnails ? 30 : 11, 0, 2 * Math.PI);
     context.lineWidth = 2;
     context.stroke();
   }
@@ -135,10 +135,10 @@ class EmbeddingMap {
     this.chosen = number;
     const { data } = this, name = (label) => data.classes[label] ?? `class ${label}`;
     const truth = name(data.labels[number]), guess = data.predicted?.[number];
-    const picture = (place) => data.pictures[place] !== null && this.sheets
-      ? this.sheets.picture(data.pictures[place], `test image ${data.images[place]}, of class ${name(data.labels[place])}`) : "";
+    const thumbnail = (place) => data.thumbnails[place] !== null && this.sheets
+      ? this.sheets.thumbnail(data.thumbnails[place], `test image ${data.images[place]}, of class ${name(data.labels[place])}`) : "";
     const facts = [make("dt", {}, "True class"), make("dd", {}, truth)];
-    const own = data.pictures[number];
+    const own = data.thumbnails[number];
     if (this.sheets?.files[own ?? -1]) facts.unshift(make("dt", {}, "File"), make("dd", {}, this.sheets.file(own)));
     if (guess !== undefined && guess !== null) {
       facts.push(make("dt", {}, `Predicted by ${data.by}`),
@@ -149,9 +149,9 @@ class EmbeddingMap {
       return make("li", {}, make("button", { type: "button", class: same ? "same" : "other",
         "aria-label": `test image ${data.images[other]}, ${name(data.labels[other])}, ${same ? "same" : "other"} class, similarity ${similarity.toFixed(2)}: choose it`,
         click: () => { this.choose(other); this.panel.querySelector(".near button")?.focus(); } },
-        picture(other), make("span", {}, `${same ? "\u2713" : "\u2717"} ${name(data.labels[other])}`), make("span", {}, similarity.toFixed(2))));
+        thumbnail(other), make("span", {}, `${same ? "\u2713" : "\u2717"} ${name(data.labels[other])}`), make("span", {}, similarity.toFixed(2))));
     });
-    this.panel.replaceChildren(make("h3", {}, `Test image ${data.images[number]}`), make("div", { class: "portrait" }, picture(number), make("dl", {}, ...facts)),
+    this.panel.replaceChildren(make("h3", {}, `Test image ${data.images[number]}`), make("div", { class: "portrait" }, thumbnail(number), make("dl", {}, ...facts)),
       make("h3", {}, "Nearest test images"), make("ol", { class: "near" }, ...near));
     this.draw();
   }

@@ -55,13 +55,13 @@ fn figures(run: &RunData, map: &EmbeddingMap, class_of: &dyn Fn(usize) -> u16) -
     let numbers = thumbnails::numbers(run).unwrap_or_default();
     let answers = answers(run);
     let places = 0..map.images.len();
-    let pictures = map.images.iter().map(|image| numbers.get(image));
+    let images = map.images.iter().map(|image| numbers.get(image));
     let predicted =
         answers.map(|record| map.images.iter().map(|&image| record.predicted.get(image)).collect::<Vec<_>>());
     json!({
         "classes": (0..run.classes().unwrap_or(0)).filter_map(|class| Some(run.class_name(u16::try_from(class).ok()?))).collect::<Vec<_>>(),
         "images": map.images,
-        "pictures": pictures.collect::<Vec<_>>(),
+        "thumbnails": images.collect::<Vec<_>>(),
         "labels": places.map(class_of).collect::<Vec<_>>(),
         "predicted": predicted,
         "by": answers.map(|record| format!("{} with {}", words::classifier(record.name), words::budget(record.labels_per_class))),

@@ -61,7 +61,7 @@ fn mistake(run: &RunData, record: &PredictionRecord, labels: &[u16], image: usiz
     let answer = record.predicted.get(image).map_or_else(String::new, |&answer| run.class_name(answer));
     html! {
         li {
-            @if let Some(number) = number { span.small data-picture=(number) {} }
+            @if let Some(number) = number { span.small data-thumbnail=(number) {} }
             div {
                 (file(run, image))
                 p { "labelled " b { (label) } ", taken for " b { (answer) } }

@@ -5,11 +5,11 @@ mod advice;
 mod confusion;
 mod curves;
 mod facts;
+mod images;
 mod map;
 mod measures;
 mod mistakes;
 mod overlay;
-mod pictures;
 mod results;
 mod thumbnails;
 
@@ -27,7 +27,7 @@ const SCRIPT: &str = concat!(
     "\"use strict\";\n{\n",
     include_str!("charts.js"),
     include_str!("runs.js"),
-    include_str!("pictures.js"),
+    include_str!("images.js"),
     include_str!("files.js"),
     include_str!("confusion.js"),
     include_str!("map.js"),
@@ -239,8 +239,8 @@ fn parts(run: &RunData, explanation: &Explanation, sheets: &str) -> Vec<Part> {
         curves::training(run),
         confusion::section(run, sheets),
         map::section(run, sheets),
-        pictures::views(run),
-        pictures::neighbours(run),
+        images::views(run),
+        images::neighbours(run),
         facts::section(run),
         advice::section(run, explanation),
     ];

@@ -8,7 +8,7 @@ function enliven(root) {
   root.querySelectorAll("[data-choice]").forEach(chooseRuns);
   root.querySelectorAll("[data-path]").forEach(reachable);
   root.querySelectorAll("[data-command]").forEach(commandLine);
-  root.querySelectorAll("[data-mistakes]").forEach(pictured);
+  root.querySelectorAll("[data-mistakes]").forEach(withThumbnails);
   root.querySelectorAll("[data-matrix]").forEach(openable);
   root.querySelectorAll("[data-map]").forEach((element) => new EmbeddingMap(element));
 }

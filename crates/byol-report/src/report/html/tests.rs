@@ -35,7 +35,7 @@ fn assert_well_formed(page: &str) {
 }
 
 fn assert_self_contained(page: &str) {
-    let shown = without_pictures(page);
+    let shown = without_images(page);
     for outside in ["http:", "https:", "//", "url(", "@import", "<link", "<iframe"] {
         assert!(!shown.contains(outside), "{outside} in the page");
     }
@@ -49,7 +49,7 @@ fn assert_self_contained(page: &str) {
 }
 
 /// The page without its encoded images, which may spell anything.
-fn without_pictures(page: &str) -> String {
+fn without_images(page: &str) -> String {
     let mut parts = page.split("base64,");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + &part[part.find('"').unwrap_or(part.len())..])
@@ -236,7 +236,7 @@ fn several_runs_share_a_page() {
 }
 
 #[test]
-fn pictures_that_do_not_belong_to_the_test_images_are_left_out() {
+fn images_that_do_not_belong_to_the_test_images_are_left_out() {
     let scratch = Scratch::new();
     let mut run = Run::ahead();
     run.set_labels(vec![0; 150]);

@@ -15,7 +15,7 @@ fn reads_what_a_finished_run_wrote() {
     assert_eq!(data.metrics, run.metrics);
     assert_eq!(data.class_name(0), "airplane");
     assert_eq!(data.class_name(9), "class 9");
-    assert_eq!(data.pictures.len(), 7);
+    assert_eq!(data.images.len(), 7);
 }
 
 #[test]

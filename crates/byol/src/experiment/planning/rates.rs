@@ -12,7 +12,7 @@ use crate::data::{ConcatSource, Dataset, ImageSource, LabeledImages};
 use crate::device::{self, Hardware};
 use crate::eval::Features;
 use crate::eval::linear::{LinearOptions, fit_linear};
-use crate::loader::{self, LastBatch, LoadError, Pairing, Pictures, Schedule, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewKind};
 use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
@@ -46,11 +46,11 @@ pub(super) fn pretraining(experiment: &Experiment, data: &Dataset, hardware: &Ha
     let batch_size =
         (experiment.pretrain.batch_size / experiment.pretrain.accumulation_steps).min(BATCH).min(pool.len());
     let schedule = Schedule { batch_size, parts: 1, ..pretrain::schedule(experiment, pool.len()) };
-    let mut pictures = Pictures::of(experiment, pool, hardware);
-    pictures.make_resident().map_err(TrainError::from)?;
+    let mut image_set = ImageSet::of(experiment, pool, hardware);
+    image_set.make_resident().map_err(TrainError::from)?;
     let mut learner = Learner::of(experiment, hardware);
     let (rate, tau) = (experiment.pretrain.learning_rate, experiment.pretrain.tau);
-    let input = Input { pictures, views: pretrain::views(&experiment.pretrain), schedule, hardware };
+    let input = Input { image_set, views: pretrain::views(&experiment.pretrain), schedule, hardware };
     let seconds = input.step_seconds(|images, _| {
         learner.step(images, rate, tau);
     })?;
@@ -72,7 +72,7 @@ fn supervised(
         let mut learner = classifier(experiment, classes, hardware);
         let views = vec![view_kind(settings.augmentation, experiment)];
         let schedule = steps_of(experiment, labeled, batch_size);
-        let input = Input { pictures: pictures(experiment, labeled, hardware), views, schedule, hardware };
+        let input = Input { image_set: image_set(experiment, labeled, hardware), views, schedule, hardware };
         input.step_seconds(|images, indices| {
             let labels: Vec<i64> = indices.iter().map(|&index| i64::from(labeled.labels[index])).collect();
             let labels = Tensor::from_slice(&labels).to_device(hardware.device);
@@ -115,7 +115,7 @@ fn evaluation(
     let batch_size = experiment.evaluation_batch_size.min(BATCH).min(labeled.labels.len());
     let schedule = steps_of(experiment, labeled, batch_size);
     let input =
-        Input { pictures: pictures(experiment, labeled, hardware), views: vec![ViewKind::Whole], schedule, hardware };
+        Input { image_set: image_set(experiment, labeled, hardware), views: vec![ViewKind::Whole], schedule, hardware };
     let seconds = input.step_seconds(|images, _| {
         let _ = tch::no_grad(|| learner.classifier.forward(&pass, images));
     })?;
@@ -169,8 +169,8 @@ fn classifier(experiment: &Experiment, classes: usize, hardware: &Hardware) -> S
     SupervisedLearner::new(classifier, weights, optimizer, hardware.precision)
 }
 
-fn pictures(experiment: &Experiment, labeled: &LabeledImages, hardware: &Hardware) -> Pictures {
-    Pictures { side: experiment.image_size, ..Pictures::of(experiment, Arc::clone(&labeled.images), hardware) }
+fn image_set(experiment: &Experiment, labeled: &LabeledImages, hardware: &Hardware) -> ImageSet {
+    ImageSet { side: experiment.image_size, ..ImageSet::of(experiment, Arc::clone(&labeled.images), hardware) }
 }
 
 fn steps_of(experiment: &Experiment, labeled: &LabeledImages, batch_size: usize) -> Schedule {
@@ -179,14 +179,14 @@ fn steps_of(experiment: &Experiment, labeled: &LabeledImages, batch_size: usize)
         batch_size,
         parts: 1,
         last: LastBatch::Drop,
-        pairing: Pairing::SamePicture,
+        pairing: Pairing::SameImage,
         seed: experiment.seed,
         order: 0,
     }
 }
 
 struct Input<'a> {
-    pictures: Pictures,
+    image_set: ImageSet,
     views: Vec<ViewKind>,
     schedule: Schedule,
     hardware: &'a Hardware,
@@ -195,11 +195,11 @@ struct Input<'a> {
 impl Input<'_> {
     /// Seconds of a step, rendering included.
     fn step_seconds(self, mut step: impl FnMut(&Tensor, &[usize])) -> Result<f64, PlanError> {
-        let Input { pictures, views, schedule, hardware } = self;
+        let Input { image_set, views, schedule, hardware } = self;
         if schedule.batch_size < 2 || schedule.steps_per_epoch() == 0 {
             return Err(PlanError::TooFewImages { images: schedule.indices.len() });
         }
-        let mut batches = loader::scheduled(pictures, views, schedule, 0..WARM_UP + MOST, hardware.threads);
+        let mut batches = loader::scheduled(image_set, views, schedule, 0..WARM_UP + MOST, hardware.threads);
         let mut next = || -> Result<f64, PlanError> {
             let begun = Instant::now();
             let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost)).map_err(TrainError::from)?;

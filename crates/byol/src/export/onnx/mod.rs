@@ -27,7 +27,7 @@ const EPSILON: f32 = 1e-5;
 const CUBIC: f32 = -0.5;
 
 /// The names of inputs and outputs.
-pub(super) const PICTURES: &str = "pictures";
+pub(super) const RAW_IMAGES: &str = "pictures";
 pub(super) const IMAGES: &str = "images";
 pub(super) const LOGITS: &str = "logits";
 pub(super) const PROBABILITIES: &str = "probabilities";
@@ -55,12 +55,12 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
     }
     let side = network.experiment().image_size as i64;
     let images = match input {
-        GraphInput::Pictures => {
+        GraphInput::Images => {
             graph.proto.input.push(value(
-                PICTURES,
+                RAW_IMAGES,
                 DataType::Uint8,
                 &[BATCH, Size::Fixed(3), HEIGHT, WIDTH],
-                ABOUT_PICTURES,
+                ABOUT_RAW_IMAGES,
             ));
             graph.prepare(network, side)
         }
@@ -110,7 +110,7 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
     Ok(model.encode_to_vec())
 }
 
-const ABOUT_PICTURES: &str = "red, green, blue, 0-255, of any size: the graph crops, resizes and normalises them";
+const ABOUT_RAW_IMAGES: &str = "red, green, blue, 0-255, of any size: the graph crops, resizes and normalises them";
 const ABOUT_IMAGES: &str = "red, green, blue, resized and normalised";
 const BATCH: Size = Size::Open("batch");
 const HEIGHT: Size = Size::Open("height");
@@ -243,12 +243,12 @@ impl Graph {
         numbers("size", &[side, side]);
         numbers("two", &[2]);
         numbers("axes", &[2, 3]);
-        self.node("Shape", "given", &[PICTURES], vec![int("start", 2), int("end", 4)]);
+        self.node("Shape", "given", &[RAW_IMAGES], vec![int("start", 2), int("end", 4)]);
         self.node("ReduceMin", "shorter", &["given"], vec![int("keepdims", 1)]);
         self.node("Sub", "excess", &["given", "shorter"], Vec::new());
         self.node("Div", "begin", &["excess", "two"], Vec::new());
         self.node("Add", "end", &["begin", "shorter"], Vec::new());
-        self.node("Slice", "square", &[PICTURES, "begin", "end", "axes"], Vec::new());
+        self.node("Slice", "square", &[RAW_IMAGES, "begin", "end", "axes"], Vec::new());
         let cubic = vec![
             int("antialias", 1),
             ints("axes", &[2, 3]),

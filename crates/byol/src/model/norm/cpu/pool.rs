@@ -57,15 +57,15 @@ pub(super) fn forward<E: Pools>(
     y: &mut [E],
     positions: &mut [u8],
 ) {
-    let pictures = x.len() / size.values();
+    let images = x.len() / size.values();
     let (y, positions) = (Shared::new(y), Shared::new(positions));
-    byol_torch::parallel(pictures, |picture| {
-        let group = picture / (pictures / rows.groups) * size.channels;
+    byol_torch::parallel(images, |image| {
+        let group = image / (images / rows.groups) * size.channels;
         let affine = [scale, shift].map(|figures| &figures[group..][..size.channels]);
         let count = size.pooled_values();
         // SAFETY: every image has outputs of its own.
-        let (y, positions) = unsafe { (y.part(picture * count, count), positions.part(picture * count, count)) };
-        E::forward(&x[picture * size.values()..][..size.values()], size, affine, y, positions);
+        let (y, positions) = unsafe { (y.part(image * count, count), positions.part(image * count, count)) };
+        E::forward(&x[image * size.values()..][..size.values()], size, affine, y, positions);
     });
 }
 
@@ -78,16 +78,16 @@ pub(super) fn gradient_sums<E: Pools>(
     mean: &[f32],
     rows: Rows,
 ) -> (Vec<f64>, Vec<f64>) {
-    let (pictures, channels) = (x.len() / size.values(), size.channels);
-    let mut partial = vec![0f32; pictures * 2 * channels];
+    let (images, channels) = (x.len() / size.values(), size.channels);
+    let mut partial = vec![0f32; images * 2 * channels];
     let shared = Shared::new(&mut partial);
-    byol_torch::parallel(pictures, |picture| {
-        let group = picture / (pictures / rows.groups) * channels;
+    byol_torch::parallel(images, |image| {
+        let group = image / (images / rows.groups) * channels;
         let count = size.pooled_values();
         // SAFETY: every image has a part of its own.
-        let (sums, products) = unsafe { shared.part(picture * 2 * channels, 2 * channels) }.split_at_mut(channels);
-        let x = &x[picture * size.values()..][..size.values()];
-        let (gradient, positions) = (&gradient[picture * count..][..count], &positions[picture * count..][..count]);
+        let (sums, products) = unsafe { shared.part(image * 2 * channels, 2 * channels) }.split_at_mut(channels);
+        let x = &x[image * size.values()..][..size.values()];
+        let (gradient, positions) = (&gradient[image * count..][..count], &positions[image * count..][..count]);
         E::gradient_sum(x, gradient, positions, size, &mean[group..][..channels], sums, products);
     });
     fold(&partial, rows)
@@ -103,17 +103,17 @@ pub(super) fn input_gradient<E: Pools>(
     rows: Rows,
     dx: &mut [E],
 ) {
-    let pictures = x.len() / size.values();
+    let images = x.len() / size.values();
     let shared = Shared::new(dx);
-    byol_torch::parallel(pictures, |picture| {
-        let group = picture / (pictures / rows.groups) * size.channels;
+    byol_torch::parallel(images, |image| {
+        let group = image / (images / rows.groups) * size.channels;
         let GradientFigures { mean, gain, slope, offset } = figures;
         let linear = [&mean[group..], &gain[group..], &slope[group..], &offset[group..]];
         let count = size.pooled_values();
-        let x = &x[picture * size.values()..][..size.values()];
-        let (gradient, positions) = (&gradient[picture * count..][..count], &positions[picture * count..][..count]);
+        let x = &x[image * size.values()..][..size.values()];
+        let (gradient, positions) = (&gradient[image * count..][..count], &positions[image * count..][..count]);
         // SAFETY: every image has inputs of its own.
-        let dx = unsafe { shared.part(picture * size.values(), size.values()) };
+        let dx = unsafe { shared.part(image * size.values(), size.values()) };
         E::input_gradient(x, gradient, positions, size, linear.map(|figures| &figures[..size.channels]), dx);
     });
 }
@@ -146,7 +146,7 @@ macro_rules! pools {
             fn forward(x: &[Self], size: Size, affine: [&[f32]; 2], y: &mut [Self], positions: &mut [u8]) {
                 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
                 fn wide(x: &[$element], size: Size, affine: [&[f32]; 2], y: &mut [$element], positions: &mut [u8]) {
-                    forward_picture(x, size, affine, y, positions);
+                    forward_image(x, size, affine, y, positions);
                 }
                 wide(x, size, affine, y, positions);
             }
@@ -170,7 +170,7 @@ macro_rules! pools {
                     sums: &mut [f32],
                     products: &mut [f32],
                 ) {
-                    gradient_sum_picture(x, gradient, positions, size, mean, sums, products);
+                    gradient_sum_image(x, gradient, positions, size, mean, sums, products);
                 }
                 wide(x, gradient, positions, size, mean, sums, products);
             }
@@ -192,7 +192,7 @@ macro_rules! pools {
                     linear: [&[f32]; 4],
                     dx: &mut [$element],
                 ) {
-                    input_gradient_picture(x, gradient, positions, size, linear, dx);
+                    input_gradient_image(x, gradient, positions, size, linear, dx);
                 }
                 wide(x, gradient, positions, size, linear, dx);
             }
@@ -220,7 +220,7 @@ macro_rules! blocks {
 }
 
 #[inline(always)]
-fn forward_picture<E: Element>(x: &[E], size: Size, [scale, shift]: [&[f32]; 2], y: &mut [E], positions: &mut [u8]) {
+fn forward_image<E: Element>(x: &[E], size: Size, [scale, shift]: [&[f32]; 2], y: &mut [E], positions: &mut [u8]) {
     let [height, width] = size.pooled();
     for row in 0..height {
         for column in 0..width {
@@ -252,7 +252,7 @@ fn forward_picture<E: Element>(x: &[E], size: Size, [scale, shift]: [&[f32]; 2],
 }
 
 #[inline(always)]
-fn gradient_sum_picture<E: Element>(
+fn gradient_sum_image<E: Element>(
     x: &[E],
     gradient: &[E],
     positions: &[u8],
@@ -290,7 +290,7 @@ fn gradient_sum_picture<E: Element>(
 }
 
 #[inline(always)]
-fn input_gradient_picture<E: Element>(
+fn input_gradient_image<E: Element>(
     x: &[E],
     gradient: &[E],
     positions: &[u8],

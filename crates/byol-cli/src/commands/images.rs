@@ -183,7 +183,7 @@ pub fn about_json(chosen: &Chosen) -> anyhow::Result<serde_json::Value> {
 }
 
 #[derive(Args)]
-pub struct Pictures {
+pub struct Images {
     /// Image files, and folders, which are searched with all that is in them; `-` reads a list of paths from standard
     /// input, one a line
     #[arg(value_name = "PATH", required = true)]
@@ -196,7 +196,7 @@ pub struct Pictures {
     pub strict: bool,
 }
 
-impl Pictures {
+impl Images {
     /// The files that are meant; reports what was passed over. It comes before a network is opened: whoever mistyped a path
     /// need not wait for one.
     pub fn files(&self, reporter: &mut dyn Reporter) -> anyhow::Result<Vec<PathBuf>> {
@@ -268,7 +268,7 @@ pub fn go_through(
         }
         Ok(())
     })?;
-    if let (0, Some((path, problem))) = (timing.pictures, first_problem) {
+    if let (0, Some((path, problem))) = (timing.images, first_problem) {
         return Err(InferenceError::NoneReadable { files: files.len(), path, problem }.into());
     }
     for text in &timing.warnings {
@@ -290,7 +290,7 @@ pub fn sentence(timing: &Timing, network: &Network) -> String {
     };
     format!(
         "{} in {:.1} s: {:.1} images/s on {on}",
-        wording::counted(timing.pictures, "image"),
+        wording::counted(timing.images, "image"),
         timing.elapsed.as_secs_f64(),
         timing.images_per_second(),
     )
@@ -302,7 +302,7 @@ pub fn ended(timing: &Timing) -> serde_json::Value {
         parts(timing).into_iter().map(|(name, time)| (format!("{}_ms", name.replace(' ', "_")), time.into())).collect();
     serde_json::json!({
         "event": "ended",
-        "pictures": timing.pictures,
+        "pictures": timing.images,
         "unreadable": timing.unreadable,
         "threads": timing.threads,
         "seconds": timing.elapsed.as_secs_f64(),
@@ -313,7 +313,7 @@ pub fn ended(timing: &Timing) -> serde_json::Value {
 
 /// Milliseconds of a thread for each image.
 fn parts(timing: &Timing) -> [(&'static str, f64); 5] {
-    let pictures = (timing.pictures + timing.unreadable).max(1) as f64;
+    let images = (timing.images + timing.unreadable).max(1) as f64;
     [
         ("read", timing.read),
         ("decode", timing.decode),
@@ -321,5 +321,5 @@ fn parts(timing: &Timing) -> [(&'static str, f64); 5] {
         ("forward", timing.forward),
         ("waiting", timing.waiting),
     ]
-    .map(|(name, time)| (name, 1000.0 * time.as_secs_f64() / pictures))
+    .map(|(name, time)| (name, 1000.0 * time.as_secs_f64() / images))
 }

@@ -1,7 +1,7 @@
 //! Kinds of image files, held against what Pillow decodes.
 
 use super::*;
-use byol_images::data::picture::FileImage;
+use byol_images::data::decode::FileImage;
 
 /// What Pillow shows, `[height, width, 3]`, and how far a decoder may be from it.
 #[derive(serde::Deserialize)]
@@ -42,7 +42,7 @@ fn every_kind_looks_as_pillow_shows_it() {
 }
 
 #[test]
-fn enormous_pictures_are_refused_from_their_header() {
+fn enormous_images_are_refused_from_their_header() {
     let folder = tempfile::tempdir().unwrap();
     let refusal = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);

@@ -1,6 +1,6 @@
-"""The pictures that the programs in this folder train on: STL-10's binary files, or a folder of picture files.
+"""The images that the programs in this folder train on: STL-10's binary files, or a folder of image files.
 
-    python pictures.py FOLDER DIR    writes a folder of picture files as STL-10's binary files, 96 px, for programs that read those
+    python images.py FOLDER DIR    writes a folder of image files as STL-10's binary files, 96 px, for programs that read those
 """
 
 import concurrent.futures
@@ -23,13 +23,13 @@ def binary_folder(data):
 
 
 def files(data, split):
-    """A split's picture files: those in `data`/`split`, or in all of `data` if it is not divided into splits."""
+    """A split's image files: those in `data`/`split`, or in all of `data` if it is not divided into splits."""
     data = pathlib.Path(data)
     if (data / "train").is_dir():
         data = data / split
     found = sorted(path for path in data.rglob("*") if path.suffix.lower() in EXTENSIONS)
     if not found:
-        raise SystemExit(f"{data}: neither STL-10's train_X.bin nor picture files")
+        raise SystemExit(f"{data}: neither STL-10's train_X.bin nor image files")
     return found
 
 
@@ -39,28 +39,28 @@ def decode(path):
 
 
 def decode_square(path):
-    """The middle of a picture, uint8 [3, 96, 96]"""
-    picture = Image.open(path).convert("RGB")
-    if picture.size != (SIDE, SIDE):
-        edge = min(picture.size)
-        left, top = (picture.width - edge) // 2, (picture.height - edge) // 2
-        picture = picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, (left, top, left + edge, top + edge))
-    return np.asarray(picture).transpose(2, 0, 1)
+    """The middle of an image, uint8 [3, 96, 96]"""
+    image = Image.open(path).convert("RGB")
+    if image.size != (SIDE, SIDE):
+        edge = min(image.size)
+        left, top = (image.width - edge) // 2, (image.height - edge) // 2
+        image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, (left, top, left + edge, top + edge))
+    return np.asarray(image).transpose(2, 0, 1)
 
 
 def decode_all(paths, how=decode):
     with concurrent.futures.ThreadPoolExecutor() as threads:
         decoded = list(threads.map(how, paths))
-    sizes = {picture.shape for picture in decoded}
+    sizes = {image.shape for image in decoded}
     if len(sizes) > 1:
-        raise SystemExit(f"the pictures beside {paths[0]} have {len(sizes)} different sizes; all must have one")
+        raise SystemExit(f"the images beside {paths[0]} have {len(sizes)} different sizes; all must have one")
     return np.stack(decoded)
 
 
-class Pictures:
-    """A split's pictures as uint8 tensors [3, height, width]: STL-10's file mapped, or picture files decoded once.
+class Images:
+    """A split's images as uint8 tensors [3, height, width]: STL-10's file mapped, or image files decoded once.
 
-    A `count` cuts the pictures off, or repeats them, to so many.
+    A `count` cuts the images off, or repeats them, to so many.
     """
 
     def __init__(self, data, split="train", count=None):
@@ -86,7 +86,7 @@ class Pictures:
 
 
 def labels(data, split):
-    """A split's labels from 0, int64 [n]: STL-10's file, or the names of the folders that picture files lie in."""
+    """A split's labels from 0, int64 [n]: STL-10's file, or the names of the folders that image files lie in."""
     folder = binary_folder(data)
     if folder:
         return torch.from_numpy(np.fromfile(folder / f"{split}_y.bin", np.uint8).astype(np.int64) - 1)
@@ -96,15 +96,15 @@ def labels(data, split):
 
 
 def split(data, name, count=None):
-    """All pictures of a split, uint8 [n, 3, height, width], and their labels."""
-    pictures, truth = Pictures(data, name, count).on("cpu"), labels(data, name)[:count]
-    if len(pictures) != len(truth):
-        raise SystemExit(f"{name}: {len(pictures)} pictures but {len(truth)} labels")
-    return pictures, truth
+    """All images of a split, uint8 [n, 3, height, width], and their labels."""
+    images, truth = Images(data, name, count).on("cpu"), labels(data, name)[:count]
+    if len(images) != len(truth):
+        raise SystemExit(f"{name}: {len(images)} images but {len(truth)} labels")
+    return images, truth
 
 
 class Normalize:
-    """uint8 pictures in a batch, or floats from 0 to 1, to float32 by ImageNet's mean and deviation."""
+    """uint8 images in a batch, or floats from 0 to 1, to float32 by ImageNet's mean and deviation."""
 
     def __init__(self, device="cpu", largest=255):
         deviation = torch.tensor(DEVIATION, device=device).reshape(1, 3, 1, 1)
@@ -122,7 +122,7 @@ def write_binary(data, folder):
         paths = files(data, name)
         decode_all(paths, decode_square).transpose(0, 1, 3, 2).tofile(folder / f"{name}_X.bin")
         (labels(data, name) % 10 + 1).numpy().astype(np.uint8).tofile(folder / f"{name}_y.bin")
-        print(f"{folder / name}_X.bin: {len(paths)} pictures")
+        print(f"{folder / name}_X.bin: {len(paths)} images")
 
 
 if __name__ == "__main__":

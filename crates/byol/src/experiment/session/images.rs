@@ -32,7 +32,7 @@ fn evenly(of: usize, count: usize) -> Vec<usize> {
 impl Session<'_, '_> {
     /// What can be shown before anything is trained: views of training images, and thumbnails of test images. An earlier
     /// sitting's images stay.
-    pub(in crate::experiment) fn write_first_pictures(
+    pub(in crate::experiment) fn write_first_images(
         &self,
         labeled: &LabeledImages,
         test: &LabeledImages,
@@ -108,7 +108,7 @@ impl Session<'_, '_> {
 
     /// Thumbnails of test images, for the confusions and the map. Which ones depends on all answers.
     pub(in crate::experiment) fn write_thumbnails(&self, test: &LabeledImages) -> Result<(), ExperimentError> {
-        let images = shown::with_pictures(&test.labels, &self.predictions, self.answers_of_taken());
+        let images = shown::with_images(&test.labels, &self.predictions, self.answers_of_taken());
         let thumbnails = gallery::write_thumbnails(test, &images, &self.directory.gallery_path())?;
         Ok(self.directory.write_thumbnails(&thumbnails)?)
     }

@@ -5,13 +5,13 @@
 #![no_main]
 
 use byol::data::Image;
-use byol::data::picture::FileImage;
+use byol::data::decode::FileImage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     std::panic::set_hook(Box::new(|_| {}));
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = folder.path().join("picture.jpg");
+    let path = folder.path().join("image.jpg");
     std::fs::write(&path, bytes).expect("a temporary file can be written");
     let mut image = Image::default();
     if let Ok(file) = FileImage::open(&path)

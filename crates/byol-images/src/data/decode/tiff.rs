@@ -13,11 +13,11 @@ use tiff::tags::Tag;
 
 use super::deep::Stored;
 use super::{MAX_DECODER_BYTES, over_white, refuse_size};
-use crate::data::error::PictureProblem;
+use crate::data::error::ImageProblem;
 use crate::data::levels::{Levels, SampleKind, Scale};
 
 /// An image in eight bits over white, and what it held where these were more. Turned upright.
-pub(super) fn decode(bytes: &[u8], levels: Levels) -> Result<(DynamicImage, Option<Stored>), PictureProblem> {
+pub(super) fn decode(bytes: &[u8], levels: Levels) -> Result<(DynamicImage, Option<Stored>), ImageProblem> {
     let (bytes, photometric) = as_gray(bytes)?;
     let mut limits = Limits::default();
     limits.decoding_buffer_size = MAX_DECODER_BYTES as usize;
@@ -37,13 +37,13 @@ pub(super) fn decode(bytes: &[u8], levels: Levels) -> Result<(DynamicImage, Opti
     let raster = Raster::new(samples, &tags, [width as usize, height as usize]);
     // Sizes of chunks that do not fit are refused by the crate; this keeps what follows from going out of bounds.
     if raster.len() < pixels * tags.bands {
-        return Err(PictureProblem::CutOff);
+        return Err(ImageProblem::CutOff);
     }
     let (shown, stored) = colors.show(&raster, levels);
-    let image = RgbImage::from_raw(width, height, shown).ok_or(PictureProblem::CutOff)?;
-    let mut picture = DynamicImage::from(image);
-    picture.apply_orientation(tags.orientation);
-    Ok((picture, stored))
+    let image = RgbImage::from_raw(width, height, shown).ok_or(ImageProblem::CutOff)?;
+    let mut image = DynamicImage::from(image);
+    image.apply_orientation(tags.orientation);
+    Ok((image, stored))
 }
 
 /// What each sample means (the tag `PhotometricInterpretation`).
@@ -58,7 +58,7 @@ enum Photometric {
 }
 
 /// The content with black as zero for its first image, and what it said itself.
-fn as_gray(bytes: &[u8]) -> Result<(Vec<u8>, Photometric), PictureProblem> {
+fn as_gray(bytes: &[u8]) -> Result<(Vec<u8>, Photometric), ImageProblem> {
     let at = photometric_at(bytes)
         .ok_or_else(|| not_read("it does not say what its values mean (no PhotometricInterpretation)"))?;
     let is_intel = bytes.starts_with(b"II");
@@ -121,7 +121,7 @@ struct Tags {
 }
 
 impl Tags {
-    fn read(decoder: &mut Decoder<Cursor<&Vec<u8>>>, photometric: Photometric) -> Result<Self, PictureProblem> {
+    fn read(decoder: &mut Decoder<Cursor<&Vec<u8>>>, photometric: Photometric) -> Result<Self, ImageProblem> {
         let mut list = |tag| decoder.find_tag_unsigned_vec::<u16>(tag).map(Option::unwrap_or_default).map_err(problem);
         let bits = list(Tag::BitsPerSample)?.first().copied().unwrap_or(1);
         let format = list(Tag::SampleFormat)?.first().copied().unwrap_or(1);
@@ -151,7 +151,7 @@ impl Tags {
         const JPEG: u16 = 7;
         if compression == JPEG {
             // The decoder of JPEG fills up what is missing, and says nothing.
-            let mut numbers = |strips, tiles| -> Result<Vec<u64>, PictureProblem> {
+            let mut numbers = |strips, tiles| -> Result<Vec<u64>, ImageProblem> {
                 let tag = if decoder.find_tag(strips).map_err(problem)?.is_some() { strips } else { tiles };
                 Ok(decoder.find_tag_unsigned_vec(tag).map_err(problem)?.unwrap_or_default())
             };
@@ -159,7 +159,7 @@ impl Tags {
             let lengths = numbers(Tag::StripByteCounts, Tag::TileByteCounts)?;
             let end = decoder.inner().get_ref().len() as u64;
             if starts.iter().zip(&lengths).any(|(start, length)| start.saturating_add(*length) > end) {
-                return Err(PictureProblem::CutOff);
+                return Err(ImageProblem::CutOff);
             }
         }
         // Halved colours that JPEG does not hide are packed in groups of pixels.
@@ -179,7 +179,7 @@ impl Tags {
     }
 }
 
-fn refuse_compression(compression: u16) -> Result<(), PictureProblem> {
+fn refuse_compression(compression: u16) -> Result<(), ImageProblem> {
     let name = match compression {
         2 | 3 => "fax of group 3",
         6 => "JPEG of the old kind",
@@ -220,7 +220,7 @@ struct Colors<'a> {
 
 impl<'a> Colors<'a> {
     /// What the bands mean, or why nobody can tell.
-    fn of(tags: &'a Tags) -> Result<Self, PictureProblem> {
+    fn of(tags: &'a Tags) -> Result<Self, ImageProblem> {
         const ASSOCIATED: u16 = 1;
         const UNASSOCIATED: u16 = 2;
         let is_alpha = |kind: &u16| matches!(*kind, ASSOCIATED | UNASSOCIATED);
@@ -451,15 +451,15 @@ fn unpacked(packed: &[u8], bits: u8, in_row: usize) -> Vec<u8> {
     packed.chunks(row_bytes).flat_map(row).collect()
 }
 
-fn not_read(why: &str) -> PictureProblem {
-    PictureProblem::Tiff(why.to_owned())
+fn not_read(why: &str) -> ImageProblem {
+    ImageProblem::Tiff(why.to_owned())
 }
 
-fn problem(error: TiffError) -> PictureProblem {
+fn problem(error: TiffError) -> ImageProblem {
     match error {
-        TiffError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => PictureProblem::CutOff,
+        TiffError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => ImageProblem::CutOff,
         TiffError::UnsupportedError(what) => not_read(&format!("its layout is not known to the decoder: {what}")),
         TiffError::LimitsExceeded => not_read("its values take more than 1 GiB"),
-        other => PictureProblem::Decode(other.to_string()),
+        other => ImageProblem::Decode(other.to_string()),
     }
 }

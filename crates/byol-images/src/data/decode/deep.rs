@@ -31,15 +31,15 @@ impl Stored {
 }
 
 /// The image in eight bits, and what it held where these were more.
-pub(super) fn in_eight_bits(picture: DynamicImage, levels: Levels) -> (DynamicImage, Option<Stored>) {
-    let (width, height) = (picture.width(), picture.height());
+pub(super) fn in_eight_bits(image: DynamicImage, levels: Levels) -> (DynamicImage, Option<Stored>) {
+    let (width, height) = (image.width(), image.height());
     let kind = SampleKind::Unsigned(16);
-    let (bands, samples) = match &picture {
+    let (bands, samples) = match &image {
         DynamicImage::ImageLuma16(image) => (1, image.as_raw()),
         DynamicImage::ImageLumaA16(image) => (2, image.as_raw()),
         DynamicImage::ImageRgb16(image) => (3, image.as_raw()),
         DynamicImage::ImageRgba16(image) => (4, image.as_raw()),
-        _ => return (picture, None),
+        _ => return (image, None),
     };
     let (colors, opacity) = (levels.scale(kind), Levels::Full.scale(kind));
     let has_alpha = bands % 2 == 0;

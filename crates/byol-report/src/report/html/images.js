@@ -28,8 +28,8 @@ class Sheets {
   }
 
   /* A thumbnail by itself, described by `text`. */
-  picture(number, text) {
-    const canvas = make("canvas", { class: "picture", width: this.side, height: this.side, role: "img", "aria-label": text });
+  thumbnail(number, text) {
+    const canvas = make("canvas", { class: "thumbnail", width: this.side, height: this.side, role: "img", "aria-label": text });
     this.ready.then(() => this.paint(canvas.getContext("2d"), number, 0, 0, this.side));
     return canvas;
   }

@@ -11,9 +11,9 @@ fn decoded(name: &str, bytes: &[u8]) -> Result<Image, DataError> {
     FileImage::open(path)?.decode(&mut image).map(|()| image)
 }
 
-fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    picture.into().write_to(&mut bytes, format).unwrap();
+    image.into().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
@@ -45,48 +45,48 @@ fn packed(rows: &[u8]) -> Vec<u8> {
 
 #[test]
 fn channels_become_planes() {
-    let picture = RgbImage::from_fn(3, 2, |x, y| Rgb([x as u8, 10 + y as u8, 20 + (y * 3 + x) as u8]));
+    let image = RgbImage::from_fn(3, 2, |x, y| Rgb([x as u8, 10 + y as u8, 20 + (y * 3 + x) as u8]));
     let expected =
         Image { width: 3, height: 2, pixels: vec![0, 1, 2, 0, 1, 2, 10, 10, 10, 11, 11, 11, 20, 21, 22, 23, 24, 25] };
-    assert_eq!(decoded("a.png", &encoded(picture.clone(), ImageFormat::Png)).unwrap(), expected);
-    assert_eq!(decoded("a.webp", &encoded(picture, ImageFormat::WebP)).unwrap(), expected);
+    assert_eq!(decoded("a.png", &encoded(image.clone(), ImageFormat::Png)).unwrap(), expected);
+    assert_eq!(decoded("a.webp", &encoded(image, ImageFormat::WebP)).unwrap(), expected);
 }
 
 #[test]
 fn the_content_decides_not_the_extension() {
-    let picture = RgbImage::from_pixel(2, 2, Rgb([1, 2, 3]));
-    assert_eq!(decoded("a.jpg", &encoded(picture, ImageFormat::Png)).unwrap().pixels[4], 2);
+    let image = RgbImage::from_pixel(2, 2, Rgb([1, 2, 3]));
+    assert_eq!(decoded("a.jpg", &encoded(image, ImageFormat::Png)).unwrap().pixels[4], 2);
 }
 
 #[test]
 fn gray_is_repeated() {
-    let picture = GrayImage::from_pixel(8, 8, image::Luma([77]));
+    let image = GrayImage::from_pixel(8, 8, image::Luma([77]));
     for format in [ImageFormat::Png, ImageFormat::Jpeg] {
-        assert_eq!(decoded("a", &encoded(picture.clone(), format)).unwrap().pixels, [77; 192]);
+        assert_eq!(decoded("a", &encoded(image.clone(), format)).unwrap().pixels, [77; 192]);
     }
 }
 
 #[test]
 fn sixteen_bits_are_rounded() {
-    let picture: ImageBuffer<Rgb<u16>, _> = ImageBuffer::from_pixel(1, 1, Rgb([0, 257 * 100 + 129, 65_535]));
-    assert_eq!(decoded("a.png", &encoded(picture, ImageFormat::Png)).unwrap().pixels, [0, 101, 255]);
+    let image: ImageBuffer<Rgb<u16>, _> = ImageBuffer::from_pixel(1, 1, Rgb([0, 257 * 100 + 129, 65_535]));
+    assert_eq!(decoded("a.png", &encoded(image, ImageFormat::Png)).unwrap().pixels, [0, 101, 255]);
 }
 
 #[test]
 fn transparency_lies_over_white() {
-    let picture = RgbaImage::from_pixel(1, 1, Rgba([0, 100, 255, 51]));
+    let image = RgbaImage::from_pixel(1, 1, Rgba([0, 100, 255, 51]));
     // 51 / 255 is a fifth: 0.2 * value + 0.8 * 255.
     let expected = [204, 224, 255];
-    assert_eq!(decoded("a.png", &encoded(picture.clone(), ImageFormat::Png)).unwrap().pixels, expected);
-    assert_eq!(decoded("a.webp", &encoded(picture, ImageFormat::WebP)).unwrap().pixels, expected);
+    assert_eq!(decoded("a.png", &encoded(image.clone(), ImageFormat::Png)).unwrap().pixels, expected);
+    assert_eq!(decoded("a.webp", &encoded(image, ImageFormat::WebP)).unwrap().pixels, expected);
     let gray: ImageBuffer<LumaA<u8>, _> = ImageBuffer::from_fn(2, 1, |x, _| LumaA([100, 255 * x as u8]));
     assert_eq!(decoded("a.png", &encoded(gray, ImageFormat::Png)).unwrap().pixels, [255, 100, 255, 100, 255, 100]);
 }
 
 #[test]
 fn an_alpha_of_zero_everywhere_is_none() {
-    let picture = RgbaImage::from_pixel(2, 1, Rgba([10, 100, 200, 0]));
-    assert_eq!(decoded("a.png", &encoded(picture, ImageFormat::Png)).unwrap().pixels, [10, 10, 100, 100, 200, 200]);
+    let image = RgbaImage::from_pixel(2, 1, Rgba([10, 100, 200, 0]));
+    assert_eq!(decoded("a.png", &encoded(image, ImageFormat::Png)).unwrap().pixels, [10, 10, 100, 100, 200, 200]);
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn palettes_are_resolved() {
 
 /// A 16 x 32 image, dark on the left, as a camera held upright would store it with the given orientation.
 fn turned_jpeg(orientation: u8) -> Vec<u8> {
-    let picture = RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 20 } else { 220 }; 3]));
-    let jpeg = encoded(picture, ImageFormat::Jpeg);
+    let image = RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 20 } else { 220 }; 3]));
+    let jpeg = encoded(image, ImageFormat::Jpeg);
     let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
     let length = (exif.len() as u16 + 2).to_be_bytes();
@@ -110,7 +110,7 @@ fn turned_jpeg(orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn pictures_are_turned_upright() {
+fn images_are_turned_upright() {
     // (orientation, upright width, where the dark half lies: a point in it)
     for (orientation, width, (x, y)) in
         [(1, 32, (3, 8)), (2, 32, (28, 8)), (3, 32, (28, 8)), (6, 16, (8, 3)), (8, 16, (8, 28))]
@@ -128,13 +128,13 @@ fn broken_files_are_explained() {
     assert!(problem("a.jpg", b"").contains("a.jpg: the file is empty (0 bytes)"));
     assert!(problem("a.jpg", b"hello").contains("neither JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC nor AVIF"));
     assert!(problem("a.png", b"\x89PNG\r\n\x1a\nhello").contains("cannot be decoded"));
-    let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (x ^ y) as u8, 3 * x as u8]));
+    let image = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, (x ^ y) as u8, 3 * x as u8]));
     for (format, expected) in [
         (ImageFormat::Jpeg, "cut off"),
         (ImageFormat::Png, "cannot be decoded"),
         (ImageFormat::WebP, "cannot be decoded"),
     ] {
-        let bytes = encoded(picture.clone(), format);
+        let bytes = encoded(image.clone(), format);
         for length in [30, bytes.len() / 2, bytes.len() - 20] {
             let message = problem("a", &bytes[..length]);
             assert!(message.contains(expected), "{format:?} cut to {length} bytes: {message}");
@@ -149,7 +149,7 @@ fn bytes_after_the_end_of_a_jpeg_do_no_harm() {
 }
 
 #[test]
-fn enormous_pictures_are_refused_from_their_header() {
+fn enormous_images_are_refused_from_their_header() {
     let bomb = png(100_000, 100_000, 8, 2, &[packed(&[0; 1000])]);
     let message = problem("bomb.png", &bomb);
     assert!(message.contains("100000 x 100000 pixels") && message.contains("100 megapixels"), "{message}");

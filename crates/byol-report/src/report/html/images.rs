@@ -26,12 +26,12 @@ pub(super) fn views(run: &RunData) -> Markup {
                 tbody {
                     @for example in &run.gallery.views {
                         tr {
-                            th scope="row" { (picture(run, &example.original, &example.name)) }
+                            th scope="row" { (image(run, &example.original, &example.name)) }
                             @for (views, with) in [(&example.t, "t"), (&example.t_prime, "t\u{2032}")] {
                                 td {
                                     div.strip {
                                         @for (nth, view) in views.iter().enumerate() {
-                                            (picture(run, view, &format!("{}, view {} with {with}", example.name, nth + 1)))
+                                            (image(run, view, &format!("{}, view {} with {with}", example.name, nth + 1)))
                                         }
                                     }
                                 }
@@ -66,7 +66,7 @@ fn row(run: &RunData, example: &NeighborExample) -> Markup {
     html! {
         div.neighbours {
             figure.query {
-                (picture(run, &example.query, &format!("test image of class {class}")))
+                (image(run, &example.query, &format!("test image of class {class}")))
                 figcaption {
                     strong { (class) } br; "test image"
                     @if !example.name.is_empty() { br; (named_file(run, &example.name)) }
@@ -82,7 +82,7 @@ fn neighbour(run: &RunData, neighbor: &Neighbor, label: u16) -> Markup {
     let same = neighbor.label == label;
     html! {
         figure.same[same].other[!same] {
-            (picture(run, &neighbor.picture, &format!("training image of class {class}")))
+            (image(run, &neighbor.image, &format!("training image of class {class}")))
             figcaption {
                 span.sign aria-label=(if same { "same class" } else { "other class" }) { (if same { "✓" } else { "✗" }) }
                 " " (class) br; (format!("{:.2}", neighbor.similarity))
@@ -93,9 +93,9 @@ fn neighbour(run: &RunData, neighbor: &Neighbor, label: u16) -> Markup {
 }
 
 /// An image of the gallery, inside the page.
-fn picture(run: &RunData, name: &str, text: &str) -> Markup {
+fn image(run: &RunData, name: &str, text: &str) -> Markup {
     html! {
-        @match run.pictures.get(name) {
+        @match run.images.get(name) {
             Some(bytes) => img.small[width(bytes).is_some_and(|width| width < 96)]
                 src={ "data:image/png;base64," (STANDARD.encode(bytes)) } alt=(text) title=(text);,
             None => span.absent { "not there" },

@@ -20,7 +20,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use self::deep::Stored;
 use self::signature::Content;
-use super::error::{DataError, PictureProblem};
+use super::error::{DataError, ImageProblem};
 use super::levels::Levels;
 use super::{Image, ImageSource, origin};
 
@@ -59,7 +59,7 @@ impl FileImage {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         match file_size(&path) {
             Ok(bytes) => Ok(FileImage { path, name, bytes }),
-            Err(problem) => Err(DataError::Picture { path, problem }),
+            Err(problem) => Err(DataError::Image { path, problem }),
         }
     }
 
@@ -79,7 +79,7 @@ impl FileImage {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn decode_with(&self, levels: Levels, image: &mut Image) -> Result<(), DataError> {
-        let problem = |problem| DataError::Picture { path: self.path.clone(), problem };
+        let problem = |problem| DataError::Image { path: self.path.clone(), problem };
         decode(&self.path, levels, image).map(drop).map_err(problem)
     }
 }
@@ -106,58 +106,54 @@ impl ImageSource for FileImage {
 }
 
 /// The size of a regular file that is neither empty nor enormous.
-pub fn file_size(path: &Path) -> Result<u64, PictureProblem> {
+pub fn file_size(path: &Path) -> Result<u64, ImageProblem> {
     let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         // Says why, where it is a folder that must not be searched.
         fs::read_dir(path)?;
     }
     match metadata.len() {
-        _ if !metadata.is_file() => Err(PictureProblem::NotAFile),
-        0 => Err(PictureProblem::Empty),
-        bytes if bytes > MAX_FILE_BYTES => Err(PictureProblem::TooManyBytes { bytes }),
+        _ if !metadata.is_file() => Err(ImageProblem::NotAFile),
+        0 => Err(ImageProblem::Empty),
+        bytes if bytes > MAX_FILE_BYTES => Err(ImageProblem::TooManyBytes { bytes }),
         bytes => Ok(bytes),
     }
 }
 
 /// See [`FileImage::decode_with`]. Says which values were stored, where they had more than eight bits.
-pub fn decode(path: &Path, levels: Levels, image: &mut Image) -> Result<Option<Stored>, PictureProblem> {
+pub fn decode(path: &Path, levels: Levels, image: &mut Image) -> Result<Option<Stored>, ImageProblem> {
     file_size(path)?;
     decode_bytes(&fs::read(path)?, levels, image)
 }
 
 /// Decodes the content of a file, as [`decode`] does.
-pub fn decode_bytes(bytes: &[u8], levels: Levels, image: &mut Image) -> Result<Option<Stored>, PictureProblem> {
+pub fn decode_bytes(bytes: &[u8], levels: Levels, image: &mut Image) -> Result<Option<Stored>, ImageProblem> {
     if bytes.is_empty() {
-        return Err(PictureProblem::Empty);
+        return Err(ImageProblem::Empty);
     }
     // A decoder that panics on one crafted file must not end a run over a million good ones.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
-        let (picture, stored) = match Content::of(bytes) {
+        let (opened, stored) = match Content::of(bytes) {
             Content::Image(ImageFormat::Tiff) => tiff::decode(bytes, levels)?,
             Content::Image(format) => upright(bytes, format, levels)?,
             Content::Heif => {
                 heif::decode(bytes, MAX_PIXELS)?.into_planes(image);
                 return Ok(None);
             }
-            Content::Unread { what, remedy } => return Err(PictureProblem::Unread { what, remedy }),
-            Content::Unknown => return Err(PictureProblem::UnknownFormat),
+            Content::Unread { what, remedy } => return Err(ImageProblem::Unread { what, remedy }),
+            Content::Unknown => return Err(ImageProblem::UnknownFormat),
         };
-        to_planes(picture, image);
+        to_planes(opened, image);
         Ok(stored)
     }));
-    decoded.unwrap_or_else(|_| Err(PictureProblem::Decode("the decoder failed".into())))
+    decoded.unwrap_or_else(|_| Err(ImageProblem::Decode("the decoder failed".into())))
 }
 
 /// The image, turned as its EXIF data says.
-fn upright(
-    bytes: &[u8],
-    format: ImageFormat,
-    levels: Levels,
-) -> Result<(DynamicImage, Option<Stored>), PictureProblem> {
-    let decode_error = |error: image::ImageError| PictureProblem::Decode(error.to_string());
+fn upright(bytes: &[u8], format: ImageFormat, levels: Levels) -> Result<(DynamicImage, Option<Stored>), ImageProblem> {
+    let decode_error = |error: image::ImageError| ImageProblem::Decode(error.to_string());
     if format == ImageFormat::Jpeg && !jpeg::ends(bytes) {
-        return Err(PictureProblem::CutOff);
+        return Err(ImageProblem::CutOff);
     }
     let shown = match format {
         ImageFormat::WebP => webp::unblended(bytes),
@@ -175,31 +171,31 @@ fn upright(
         ImageFormat::Png => png::orientation(bytes),
         _ => decoder.orientation().ok(),
     };
-    let picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
-    let (mut picture, stored) = deep::in_eight_bits(picture, levels);
-    picture.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
-    Ok((picture, stored))
+    let image = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
+    let (mut image, stored) = deep::in_eight_bits(image, levels);
+    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+    Ok((image, stored))
 }
 
 /// Refuses what is too large or empty, by its header.
-fn refuse_size(width: u32, height: u32) -> Result<(), PictureProblem> {
+fn refuse_size(width: u32, height: u32) -> Result<(), ImageProblem> {
     match (width, height) {
-        (0, _) | (_, 0) => Err(PictureProblem::NoPixels { width, height }),
-        _ if u64::from(width) * u64::from(height) > MAX_PIXELS => Err(PictureProblem::TooManyPixels { width, height }),
+        (0, _) | (_, 0) => Err(ImageProblem::NoPixels { width, height }),
+        _ if u64::from(width) * u64::from(height) > MAX_PIXELS => Err(ImageProblem::TooManyPixels { width, height }),
         _ => Ok(()),
     }
 }
 
-fn to_planes(picture: DynamicImage, image: &mut Image) {
-    (image.width, image.height) = (picture.width() as usize, picture.height() as usize);
+fn to_planes(opened: DynamicImage, image: &mut Image) {
+    (image.width, image.height) = (opened.width() as usize, opened.height() as usize);
     let area = image.width * image.height;
     image.pixels.clear();
     image.pixels.resize(3 * area, 0);
     let (red, rest) = image.pixels.split_at_mut(area);
     let (green, blue) = rest.split_at_mut(area);
     let planes = red.iter_mut().zip(green).zip(blue);
-    if picture.color().has_alpha() {
-        let pixels = picture.into_rgba8();
+    if opened.color().has_alpha() {
+        let pixels = opened.into_rgba8();
         let pixels = pixels.as_raw().as_chunks().0;
         // An alpha of zero everywhere hides nothing: whoever wrote it had no use for it.
         let is_empty = pixels.iter().all(|&[_, _, _, alpha]| alpha == 0);
@@ -210,7 +206,7 @@ fn to_planes(picture: DynamicImage, image: &mut Image) {
             *blue = over_white(b, alpha);
         }
     } else {
-        let pixels = picture.into_rgb8();
+        let pixels = opened.into_rgb8();
         for (((red, green), blue), &[r, g, b]) in planes.zip(pixels.as_raw().as_chunks().0) {
             (*red, *green, *blue) = (r, g, b);
         }

@@ -63,11 +63,11 @@ impl Drop for Data {
 }
 
 /// A decoded image, given back when it goes out of scope.
-struct Picture(Dav1dPicture);
+struct Image(Dav1dPicture);
 
-impl Drop for Picture {
+impl Drop for Image {
     fn drop(&mut self) {
-        // SAFETY: the image is empty or of `dav1d_get_picture`, and is given back once.
+        // SAFETY: the image is empty or of `dav1d_get_image`, and is given back once.
         unsafe { dav1d_picture_unref(Some(NonNull::from(&mut self.0))) };
     }
 }
@@ -91,7 +91,7 @@ pub(super) fn decode(stream: &[u8], max_pixels: u64) -> Result<Frame, String> {
         }
         std::ptr::copy_nonoverlapping(stream.as_ptr(), place, stream.len());
     }
-    let mut picture = Picture(Dav1dPicture::default());
+    let mut image = Image(Dav1dPicture::default());
     let again = -libc::EAGAIN;
     // Data may go in by parts; without an image and with nothing more to send there is none.
     loop {
@@ -104,26 +104,26 @@ pub(super) fn decode(stream: &[u8], max_pixels: u64) -> Result<Frame, String> {
             }
         }
         // SAFETY: the context is open, and the image is empty and may be written.
-        match unsafe { dav1d_get_picture(decoder.0, Some(NonNull::from(&mut picture.0))) }.0 {
+        match unsafe { dav1d_get_picture(decoder.0, Some(NonNull::from(&mut image.0))) }.0 {
             0 => break,
             result if result == again && data.0.sz < before => {}
             _ => return Err(damaged()),
         }
     }
-    planes(&picture.0)
+    planes(&image.0)
 }
 
 /// Copies the planes out.
-fn planes(picture: &Dav1dPicture) -> Result<Frame, String> {
-    let (width, height) = (picture.p.w as u32, picture.p.h as u32);
-    let (half_x, half_y, planes) = match picture.p.layout {
+fn planes(image: &Dav1dPicture) -> Result<Frame, String> {
+    let (width, height) = (image.p.w as u32, image.p.h as u32);
+    let (half_x, half_y, planes) = match image.p.layout {
         DAV1D_PIXEL_LAYOUT_I400 => (0, 0, 1),
         DAV1D_PIXEL_LAYOUT_I420 => (1, 1, 3),
         DAV1D_PIXEL_LAYOUT_I422 => (1, 0, 3),
         DAV1D_PIXEL_LAYOUT_I444 => (0, 0, 3),
         _ => return Err("its AV1 image has an unknown layout".into()),
     };
-    let depth = picture.p.bpc as u8;
+    let depth = image.p.bpc as u8;
     let mut frame = Frame {
         widths: [width, 0, 0],
         heights: [height, 0, 0],
@@ -138,7 +138,7 @@ fn planes(picture: &Dav1dPicture) -> Result<Frame, String> {
         full_range: false,
         matrix_coeffs: 2,
     };
-    if let Some(header) = picture.seq_hdr {
+    if let Some(header) = image.seq_hdr {
         // SAFETY: the header belongs to the image, which is alive.
         let header = unsafe { header.as_ref() };
         frame.full_range = header.color_range != 0;
@@ -150,8 +150,8 @@ fn planes(picture: &Dav1dPicture) -> Result<Frame, String> {
             frame.heights[plane] = (height + half_y) >> half_y;
         }
         let (columns, rows) = (frame.widths[plane] as usize, frame.heights[plane] as usize);
-        let start = picture.data[plane].ok_or("its AV1 image lacks a plane")?;
-        let stride = picture.stride[plane.min(1)];
+        let start = image.data[plane].ok_or("its AV1 image lacks a plane")?;
+        let stride = image.stride[plane.min(1)];
         let values = &mut frame.planes[plane];
         values.reserve_exact(columns * rows);
         for row in 0..rows {
