@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use byol::data::Dataset;
+use byol::eval::temperature::Temperature;
+use byol::inference::calibration;
+use byol::trained::model::{Choice, TrainedClassifier};
+use tch::Device;
 
 use super::{Stages, byol, data, exported, run_python, tiny, train};
 
@@ -80,6 +84,23 @@ fn every_classifier_can_be_used_and_says_what_it_is() {
     assert_eq!(predict(&run, &["--classifier", "knn"]).0, Some(0));
 }
 
+/// Gives the run's classifier a temperature, as `byol predict --calibrate-on` does: its 40 test images give it none.
+fn calibrated(run: &Path) {
+    let trained = TrainedClassifier::open(run, Choice::default(), Device::Cpu).unwrap();
+    assert!(calibration::of(run, &trained.origin).unwrap().in_use().is_none());
+    let record = calibration::Record {
+        owner: calibration::Owner::of(&trained.origin),
+        temperature: Temperature(2.5),
+        images: calibration::ENOUGH_IMAGES,
+        loss_before: 1.0,
+        loss_after: 0.5,
+        calibration_error_before: 0.1,
+        calibration_error_after: 0.05,
+        source: "held-out".to_owned(),
+    };
+    calibration::keep(run, record).unwrap();
+}
+
 /// Trains, exports, and holds the answers of the exports' Python lines against those of `byol predict`.
 fn exports_that_answer_as_predict_does(levels: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -88,6 +109,7 @@ fn exports_that_answer_as_predict_does(levels: &str) -> tempfile::TempDir {
     train(&tiny(&settings), &folder.path().join("run"), Stages::Supervised);
     run_python("tests/exports/card.py", &[folder.path()]);
     let run = place("run");
+    calibrated(&folder.path().join("run"));
     for (out, input) in [("model.onnx", "pictures"), ("normalized.onnx", "normalized")] {
         exported(&["--from", &run, "--out", &place(out), "--input", input]);
     }
