@@ -124,6 +124,8 @@ pub struct Wanted<'a> {
     pub unlabeled: &'a [PathBuf],
     pub strictness: &'a args::Strictness,
     pub need: Need,
+    /// The largest label budget that was typed.
+    pub labels_per_class: usize,
     /// What happens to copies where they are looked for.
     pub copies: Option<Pools>,
     pub levels: Levels,
@@ -131,10 +133,11 @@ pub struct Wanted<'a> {
 
 /// The data that the options mean, looked through for copies where that is asked for; reports what is odd about it.
 pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Result<Dataset> {
-    let Wanted { data, unlabeled, strictness, need, copies, levels } = wanted;
+    let Wanted { data, unlabeled, strictness, need, labels_per_class, copies, levels } = wanted;
     let options = OpenOptions {
         strict: strictness.strict,
         need,
+        labels_per_class,
         levels,
         split_file: strictness.kept.split.clone(),
         ..OpenOptions::default()

@@ -81,7 +81,9 @@ fn healthy_pretraining_beside_few_labels_is_no_collapse() {
             runs += 1;
         }
         if runs % 100 == 0 {
-            println!("{runs} pre-trainings, the last beside {labels} labels of {classes} classes each, none called collapsed");
+            println!(
+                "{runs} pre-trainings, the last beside {labels} labels of {classes} classes each, none called collapsed"
+            );
         }
     }
     println!("{runs} healthy pre-trainings, none called collapsed");

@@ -27,6 +27,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
             unlabeled: &[],
             strictness: &options.strictness,
             need: Need::Labels,
+            labels_per_class: 0,
             copies: None,
             levels: experiment.levels,
         },

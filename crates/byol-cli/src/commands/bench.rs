@@ -49,6 +49,7 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
             unlabeled: &[],
             strictness: &args::Strictness::default(),
             need: Need::Images,
+            labels_per_class: 0,
             copies: None,
             levels: Levels::default(),
         },

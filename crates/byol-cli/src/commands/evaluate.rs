@@ -39,6 +39,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
             unlabeled: &[],
             strictness: &options.source.strictness,
             need: Need::Labels,
+            labels_per_class: 0,
             copies: None,
             levels: experiment.levels,
         },

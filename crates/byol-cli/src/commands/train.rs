@@ -14,7 +14,7 @@ use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::extend::Extension;
 use byol::run::lock::RunLock;
-use byol::run::record::{Control, Stage, Summary};
+use byol::run::record::{Control, LabelBudget, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
 
@@ -193,6 +193,7 @@ impl Job<'_> {
             unlabeled: &meant.unlabeled,
             strictness: &meant.strictness,
             need,
+            labels_per_class: if typed.contains("labels_per_class") { most(&experiment.labels_per_class) } else { 0 },
             copies: Some(copies),
             levels: experiment.levels,
         };
@@ -363,6 +364,15 @@ impl Job<'_> {
         let option = if self.command == TrainingCommand::Demo { "--out" } else { "--resume" };
         format!("byol {} {option} {}", self.command.name(), shell_word(out))
     }
+}
+
+/// The largest number of labels per class among these.
+fn most(budgets: &[LabelBudget]) -> usize {
+    let sizes = budgets.iter().map(|budget| match budget {
+        LabelBudget::PerClass(labels) => *labels,
+        LabelBudget::All | LabelBudget::Folds | LabelBudget::DrawnFolds => 0,
+    });
+    sizes.max().unwrap_or(0)
 }
 
 fn measuring(reporter: &mut dyn Reporter) {

@@ -28,6 +28,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
             unlabeled: &[],
             strictness: &options.source.strictness,
             need: Need::Images,
+            labels_per_class: 0,
             copies: None,
             levels: experiment.levels,
         },

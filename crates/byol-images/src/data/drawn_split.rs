@@ -140,8 +140,7 @@ fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Div
         // The order of the names, not of a file system, decides.
         members.sort_by(|&a, &b| listing.images[a].encoded.name.cmp(&listing.images[b].encoded.name));
         members.shuffle(&mut rng(SEED, Stream::Split, Coordinates { epoch: 0, index: class as u64, view: TRAIN_TEST }));
-        let share = (members.len() as f64 * TEST_SHARE).round() as usize;
-        let share = share.clamp(1, members.len() - 1);
+        let share = share(members.len());
         let mut units: Vec<Vec<usize>> = Vec::new();
         let mut unit_of: HashMap<usize, usize> = HashMap::new();
         for &index in &members {
@@ -183,6 +182,11 @@ fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Div
         ));
     }
     Ok(test)
+}
+
+/// Test images of a class of so many.
+pub(crate) fn share(members: usize) -> usize {
+    ((members as f64 * TEST_SHARE).round() as usize).clamp(1, members.saturating_sub(1).max(1))
 }
 
 /// The first units that together have at most `share` images; where none is so small, the smallest that leaves some of

@@ -36,6 +36,9 @@ pub struct OpenOptions {
     /// An image that cannot be used is an error. Otherwise it is reported and skipped.
     pub strict: bool,
     pub need: Need,
+    /// How many labelled training images of every class will be wanted: data that cannot have them is refused before an image
+    /// is decoded.
+    pub labels_per_class: usize,
     /// Decoded images stay in memory if all of them together take no more bytes than this; otherwise each read
     /// decodes its file again. STL-10's files, CIFAR-10's and packed ones are mapped, whatever this says.
     pub memory_budget_bytes: u64,
@@ -53,6 +56,7 @@ impl Default for OpenOptions {
         OpenOptions {
             strict: false,
             need: Need::Images,
+            labels_per_class: 0,
             memory_budget_bytes: 1 << 30,
             levels: Levels::Full,
             split_file: None,
@@ -67,6 +71,7 @@ impl fmt::Debug for OpenOptions {
             .debug_struct("OpenOptions")
             .field("strict", &self.strict)
             .field("need", &self.need)
+            .field("labels_per_class", &self.labels_per_class)
             .field("memory_budget_bytes", &self.memory_budget_bytes)
             .field("levels", &self.levels)
             .field("split_file", &self.split_file)

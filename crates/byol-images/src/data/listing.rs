@@ -103,6 +103,7 @@ impl Listing {
     pub fn open(self, options: &OpenOptions) -> Result<Dataset, DataError> {
         if options.need == Need::Labels {
             self.require_labels()?;
+            self.require_budget(options.labels_per_class)?;
         }
         let (listing, looked) = self.look_through(options)?;
         let usable = Usable { indices: &looked.kept, looks: looked.images.looks() };
@@ -275,6 +276,40 @@ impl Listing {
             )));
         }
         self.refuse_one_class()
+    }
+
+    /// That each class has so many labelled images to train on, as far as can be told without decoding any.
+    ///
+    /// # Errors
+    /// The smallest class has fewer.
+    fn require_budget(&self, wanted: usize) -> Result<(), DataError> {
+        let labelled = |split| self.images.iter().any(|listed| listed.label.is_some() && listed.split == Some(split));
+        let (test, validation) = (labelled(Split::Test), labelled(Split::Validation));
+        let trains = |listed: &Listed| match listed.split {
+            Some(Split::Test | Split::Unlabeled) => false,
+            Some(Split::Validation) => test,
+            Some(Split::Train) | None => true,
+        };
+        let training: Vec<usize> = (0..self.images.len()).filter(|&index| trains(&self.images[index])).collect();
+        let counts = self.count(&training);
+        let Some((class, &count)) =
+            counts.iter().enumerate().filter(|(_, count)| **count > 0).min_by_key(|(_, count)| **count)
+        else {
+            return Ok(());
+        };
+        if count < 2 && !test && !validation {
+            // Nothing can be drawn from it, and `divide` says so.
+            return Ok(());
+        }
+        // Of a test that is drawn, one image of the class is certain; copies may keep others out of it.
+        let (possible, available) = match test || validation {
+            true => (count, count),
+            false => (count - 1, count - drawn_split::share(count)),
+        };
+        match wanted > possible {
+            true => Err(DataError::BudgetTooLarge { class: self.class_names[class].clone(), available, wanted }),
+            false => Ok(()),
+        }
     }
 
     fn refuse_one_class(&self) -> Result<(), DataError> {

@@ -179,6 +179,30 @@ fn a_class_without_training_images_is_refused() {
 }
 
 #[test]
+fn budgets_that_a_class_cannot_fill_are_refused_before_anything_is_decoded() {
+    // No image can be decoded, so whatever is said was found out from the names.
+    let refused = |folders: &[(&str, usize)], labels_per_class| {
+        let root = tempfile::tempdir().unwrap();
+        for (folder, images) in folders {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+            (0..*images).for_each(|n| fs::write(root.path().join(format!("{folder}/{n}.png")), b"").unwrap());
+        }
+        let options = OpenOptions { need: Need::Labels, labels_per_class, ..OpenOptions::default() };
+        Dataset::open(root.path(), &options).unwrap_err().to_string()
+    };
+    let drawn = [("a", 20), ("b", 10)];
+    contains(
+        &refused(&drawn, 10),
+        &["`b` has 8 labelled training images", "at most 8, or all", "10 per class were asked for"],
+    );
+    // Copies may leave fewer for a test that is drawn, so what may be there is looked for.
+    contains(&refused(&drawn, 9), &["none of the 30 images"]);
+    let given = [("train/a", 4), ("test/a", 40), ("train/b", 5), ("test/b", 40)];
+    contains(&refused(&given, 5), &["`a` has 4 labelled training images", "at most 4"]);
+    contains(&refused(&given, 4), &["none of the 89 images"]);
+}
+
+#[test]
 fn a_class_may_be_called_train() {
     let root = tempfile::tempdir().unwrap();
     class(&root.path().join("bus"), 2, 0);

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use byol_images::data::{Dataset, Image, LabeledImages, OpenOptions};
+use byol_images::data::{Dataset, Image, LabeledImages, Need, OpenOptions};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/formats");
 
