@@ -16,7 +16,7 @@ use super::folder::OpenOptions;
 use super::levels::Levels;
 use super::look::Look;
 use super::missing_files::Missing;
-use super::{Image, ImageSource, image, origin};
+use super::{Image, ImageSource, decode, origin};
 
 /// An image and where its encoded bytes lie.
 #[derive(Clone, Debug)]

@@ -216,7 +216,7 @@ fn read(
         let mut class = None;
         for (name, field) in row.map_err(unreadable)?.into_columns() {
             if name == image {
-                bytes = image(field).map_err(|other| match other {
+                bytes = image_bytes(field).map_err(|other| match other {
                     NoImage::Path(path) => {
                         wrong(ParquetProblem::NotEmbedded { row: number, path, file: file_name.clone() })
                     }
@@ -246,7 +246,7 @@ enum NoImage {
 }
 
 /// The encoded image of a cell, or what stands in its place.
-fn image(field: Field) -> Result<Option<Vec<u8>>, NoImage> {
+fn image_bytes(field: Field) -> Result<Option<Vec<u8>>, NoImage> {
     match field {
         Field::Bytes(bytes) => Ok(Some(bytes.data().to_vec())),
         Field::Str(path) => Err(NoImage::Path(path)),

@@ -361,10 +361,10 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
     let (inputs, prepare) = match input {
         GraphInput::Images => (
             format!(
-                "`{IMAGES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes the centre square, resizes and normalises"
+                "`{RAW_IMAGES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes the centre square, resizes and normalises"
             ),
             format!(
-                "image = np.asarray(upright(Image.open(\"image.jpg\")))\nfeed = {{\"{IMAGES}\": \
+                "image = np.asarray(upright(Image.open(\"image.jpg\")))\nfeed = {{\"{RAW_IMAGES}\": \
                  image.transpose(2, 0, 1)[None]}}"
             ),
         ),

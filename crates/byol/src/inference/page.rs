@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rayon::prelude::*;
 
-use crate::data::{Image, Levels, image};
+use crate::data::{Image, Levels, decode};
 use crate::gallery::small_jpeg;
 
 /// Longest side of a small image, in pixels.

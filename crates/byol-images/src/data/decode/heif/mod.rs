@@ -6,7 +6,7 @@
 mod av1;
 mod color;
 
-use heifer_hevc_dec::decoder::{DecodeOptions, decode_image};
+use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
 use heifer_hevc_dec::recon::Frame;
 use heifer_isobmff::boxes::{ColorInfo, Property};
 use heifer_isobmff::{HeifFile, Item, ItemId};
@@ -157,7 +157,7 @@ impl Reader<'_> {
         match &item.item_type.0 {
             b"hvc1" | b"hev1" => {
                 let options = DecodeOptions { max_pixels: limit, ..DecodeOptions::default() };
-                let frame = decode_image(&self.file.hevc_bitstream(item.id)?, options);
+                let frame = decode_picture(&self.file.hevc_bitstream(item.id)?, options);
                 Ok((frame.map_err(|error| other(format!("HEVC: {error}")))?, Upsampling::Nearest))
             }
             b"av01" => Ok((av1::decode(&self.file.item_data(item.id)?, limit).map_err(other)?, Upsampling::Bilinear)),
