@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use byol::nearest::path_hint;
 use byol::run::RunDirectory;
-use byol::run::directory::runs_hint;
 use byol::run::event::{Event, Reporter};
+use byol::run::place::runs_hint;
 use byol::watch::{Watch, WatchError};
 use clap::Args;
 

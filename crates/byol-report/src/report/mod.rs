@@ -19,7 +19,7 @@ pub(crate) mod testing;
 use std::path::{Path, PathBuf};
 
 use crate::nearest::path_hint;
-use crate::run::directory::runs_hint;
+use crate::run::place::runs_hint;
 
 pub use explain::{Explanation, explain};
 pub(crate) use load::name_of;

@@ -394,9 +394,7 @@ fn warn_of_other_images(context: &mut Context, checkpoint: &Checkpoint) {
 
 /// The weights that the run of a pre-training began with, where they were not random.
 fn control_of(from: &Path) -> Result<Option<BTreeMap<String, Tensor>>, ExperimentError> {
-    // A checkpoint lies in the folder `checkpoints` of its run.
-    let folder = if from.is_file() { from.parent().and_then(Path::parent).unwrap_or(from) } else { from };
-    match RunDirectory::existing(folder) {
+    match RunDirectory::of(from) {
         Ok(run) => Ok(weights::initial(&run, &run.experiment()?)?),
         Err(_) => Ok(None),
     }

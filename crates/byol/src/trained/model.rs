@@ -255,9 +255,8 @@ impl Found {
         let stage = checkpoint.header.stage;
         let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         let place = folder.and_then(place_of).filter(|place| place.stage == stage);
-        let run = path.ancestors().skip(2).take(2).find(|folder| folder.join("config.toml").is_file());
-        match run {
-            Some(run) => Run::open(run)?.describe(path, checkpoint, place),
+        match RunDirectory::of_checkpoint(path) {
+            Some(run) => Run::open(run.path())?.describe(path, checkpoint, place),
             None => Ok(Found { path: path.to_owned(), origin: origin(&checkpoint, place), checkpoint }),
         }
     }
