@@ -117,7 +117,7 @@ fn train(
     }
     let mut learner = Learner::new(model, online, experiment, setting.hardware.precision);
     let checkpoints = CheckpointFolder::new(directory.pretrain_checkpoints(), settings.keep_checkpoints);
-    let (found, passed_over) = checkpoints.latest();
+    let (found, passed_over) = checkpoints.latest()?;
     for error in passed_over {
         setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
     }

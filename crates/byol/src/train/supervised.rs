@@ -204,7 +204,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     let mut learner = SupervisedLearner::new(classifier, weights, optimizer, setting.hardware.precision);
     let checkpoints = CheckpointFolder::new(directory.supervised_checkpoints(task.stage, task.budget, task.draw), 1);
-    let (found, passed_over) = checkpoints.latest();
+    let (found, passed_over) = checkpoints.latest()?;
     for error in passed_over {
         setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
     }
