@@ -55,12 +55,13 @@ pub fn settings(
         Some(run) if options.preset.is_none() && options.config.is_none() => Some(saved_configuration(run)?),
         _ => None,
     };
-    let file = options.config.as_deref().or(saved.as_deref());
+    let file = options.config.as_deref();
     // A file may name the preset that it changes.
-    let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none()));
+    let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none() && saved.is_none()));
     let set = [before, typed_pairs(options, labels, basis.swept)].concat();
     let over_preset = basis.over_preset;
-    Ok(resolve_typed(Request { preset, over_preset, file, set: &set, stage: basis.stage })?)
+    let request = Request { preset, over_preset, file, saved: saved.as_deref(), set: &set, stage: basis.stage };
+    Ok(resolve_typed(request)?)
 }
 
 /// As [`settings`], resting on pairs that were chosen for the data and the time.
@@ -73,7 +74,7 @@ pub fn settings_with(
     let set = [chosen, &typed_pairs(options, labels, &[])].concat();
     let file = options.config.as_deref();
     let (preset, over_preset) = (options.preset.as_deref(), basis.over_preset);
-    resolve_typed(Request { preset, over_preset, file, set: &set, stage: None })
+    resolve_typed(Request { preset, over_preset, file, set: &set, ..Request::default() })
 }
 
 /// What was typed, as pairs.
@@ -89,10 +90,7 @@ fn typed_pairs(options: &args::Config, labels: Option<&args::Labels>, swept: &[S
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
     Foreign::refuse(run)?;
-    // A checkpoint lies in the folder `checkpoints` of its run.
-    let above = || run.ancestors().skip(1).take(2).find(|folder| folder.join("config.toml").is_file());
-    let directory = if run.is_file() { above().unwrap_or(run) } else { run };
-    Ok(RunDirectory::existing(directory)?.config_path())
+    Ok(RunDirectory::of(run)?.config_path())
 }
 
 /// The hardware that the options mean; reports it.
