@@ -170,8 +170,8 @@ impl Job<'_> {
         }
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
-        let meant =
-            Meant::of(self.command, &self.typed, self.hardware, place, earlier.and_then(|earlier| earlier.command))?;
+        let goes_on = earlier.as_ref().and_then(|earlier| earlier.goes_on.clone());
+        let meant = Meant::of(self.command, &self.typed, self.hardware, place, earlier)?;
         for path in [&meant.data].into_iter().chain(&meant.unlabeled) {
             request::there(path)?;
         }
@@ -183,6 +183,9 @@ impl Job<'_> {
             false => format!("interrupted; {} is as it was", out.display()),
         })?;
         let hardware = request::hardware(&meant.hardware, reporter)?;
+        if let Some(earlier) = &goes_on {
+            experiment::same_hardware(out, earlier, &hardware)?;
+        }
         let copies = match self.command {
             TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain => Pools::LeaveCopiesOut,
             TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,

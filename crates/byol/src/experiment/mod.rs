@@ -21,7 +21,7 @@ use tch::Tensor;
 
 use crate::config::Experiment;
 use crate::data::{ConcatSource, DataError, Dataset, ImageSource, LabeledImages};
-use crate::device::Hardware;
+use crate::device::{Hardware, RecordedHardware};
 use crate::eval::EvalError;
 use crate::eval::features::{self, FeatureRequest};
 use crate::gallery::GalleryError;
@@ -334,6 +334,23 @@ pub fn evaluate(
         }
     }
     Ok(records)
+}
+
+/// That a run which goes on computes as it did: with another device, precision or number of threads it would not end as one
+/// that was never stopped.
+///
+/// # Errors
+/// It was computed on other hardware; the error names the options that mean it.
+pub fn same_hardware(run: &Path, earlier: &Summary, hardware: &Hardware) -> Result<(), RunError> {
+    match RecordedHardware::read(&earlier.hardware) {
+        Some(then) if !then.computes_as(hardware) => Err(RunError::OtherHardware {
+            path: run.to_owned(),
+            then: earlier.hardware.clone(),
+            now: hardware.to_string(),
+            options: then.to_string(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// That there are labelled images to train on: what a command needs is known before anything is measured.

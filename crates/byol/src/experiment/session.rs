@@ -13,7 +13,7 @@ use super::frozen::{Answers, FrozenFeatures, Recorded};
 use super::plan::{Part, frozen_parts, settled};
 use super::planning::countdown::Countdown;
 use super::planning::{self, Kind, Plan};
-use super::{Context, ExperimentError, Outcome, shown};
+use super::{Context, ExperimentError, Outcome, same_hardware, shown};
 use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
@@ -99,14 +99,18 @@ impl<'s, 'a> Session<'s, 'a> {
                 ),
             }));
         }
+        let done = earlier.as_ref().filter(|earlier| earlier.finished && !unfinished(earlier)).cloned();
+        if let (Some(earlier), None) = (&earlier, &done) {
+            same_hardware(context.out, earlier, context.hardware)?;
+        }
         // Of a run that is refused nothing has changed.
         if let Some(command) =
             context.command.filter(|command| directory.command().ok().flatten().as_ref() != Some(command))
         {
             directory.write_command(command)?;
         }
-        if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.finished && !unfinished(earlier)) {
-            return Ok(Opened::Finished(Box::new(earlier.clone())));
+        if let Some(done) = done {
+            return Ok(Opened::Finished(Box::new(done)));
         }
         let predictions = directory.predictions()?;
         let session = Session {
