@@ -9,8 +9,10 @@ use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
 use byol::data::{self, Dataset, Levels, Need, OpenOptions, Pools};
 use byol::device::{Hardware, Precision, PrecisionChoice};
+use byol::report::language::program;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::run::record::{LabelBudget, Stage};
 use byol::trained::foreign::Foreign;
 
@@ -96,7 +98,7 @@ fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
 /// The hardware that the options mean; reports it.
 pub fn hardware(options: &args::Hardware, reporter: &mut dyn Reporter) -> anyhow::Result<Hardware> {
     let hardware = Hardware::choose(options.device, options.precision, options.threads)?;
-    reporter.event(&Event::Note { text: format!("hardware: {hardware}") });
+    reporter.event(&Event::Note(Notice::said(program::hardware(&hardware.to_string()))));
     Ok(hardware)
 }
 
@@ -142,17 +144,17 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
     };
     let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;
     for folder in unlabeled {
-        reporter.event(&Event::Note { text: format!("looking through {}", folder.display()) });
+        reporter.event(&Event::Note(Notice::said(program::looking_through(folder))));
         telling(reporter, &options, |options| dataset.add_unlabeled(folder, options))?;
     }
     if let Some(pools) = copies {
         dataset.look_for_copies(pools)?;
     }
     for text in &dataset.notes {
-        reporter.event(&Event::Note { text: text.clone() });
+        reporter.event(&Event::Note(Notice::said(text)));
     }
     for text in &dataset.warnings {
-        reporter.event(&Event::Warning { text: text.clone() });
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     Ok(dataset)
 }
@@ -181,7 +183,7 @@ fn telling<T: Send>(
         for (done, of) in progress {
             if last.elapsed() >= BETWEEN_NOTES {
                 last = Instant::now();
-                reporter.event(&Event::Note { text: format!("{done} of {of} images looked at") });
+                reporter.event(&Event::Note(Notice::said(program::looked_at(done, of))));
             }
         }
         opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -22,17 +22,6 @@ pub enum LabelBudget {
     All,
 }
 
-impl Stage {
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Stage::Pretrain => "pre-training",
-            Stage::Supervised => "supervised training",
-            Stage::Finetune => "fine-tuning",
-        }
-    }
-}
-
 /// What a run holds BYOL against: the encoder as it was before BYOL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {

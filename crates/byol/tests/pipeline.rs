@@ -9,6 +9,7 @@ use byol::data::patterns::{PatternOptions, dataset_with};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::experiment::ablation::{self, AblationOutcome, LAB, MECHANISM};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
+use byol::report::language::notices::notice;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter, Silent};
 use byol::run::record::{Control, LabelBudget, ResultName};
@@ -292,8 +293,8 @@ fn an_encoder_that_sees_other_images_is_warned_about() {
     struct Warnings(Vec<String>);
     impl Reporter for Warnings {
         fn event(&mut self, event: &Event<'_>) {
-            if let Event::Warning { text } = event {
-                self.0.push(text.clone());
+            if let Event::Warning(what) = event {
+                self.0.push(notice(what));
             }
         }
     }

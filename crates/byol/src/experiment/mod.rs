@@ -30,6 +30,7 @@ use crate::report::ReportError;
 use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
 use crate::run::{RunDirectory, RunError};
@@ -257,7 +258,7 @@ fn arms(
         Opened::Session(session) => session,
     };
     if test.is_none() {
-        session.warn("the data has no test split, so the classifier is trained but not judged".to_owned());
+        session.warn(Notice::NoTest);
     }
     let initial = session.initial_weights()?;
     for part in &plan {
@@ -395,17 +396,16 @@ fn warn_of_other_images(context: &mut Context, checkpoint: &Checkpoint) {
     let now = context.experiment;
     let mut changes = Vec::new();
     if now.image_size != then.image_size {
-        changes.push(format!("image_size is {} and was {}", now.image_size, then.image_size));
+        changes.push(("image_size", now.image_size.to_string(), then.image_size.to_string()));
     }
     if now.mean != then.mean {
-        changes.push(format!("mean is {:?} and was {:?}", now.mean, then.mean));
+        changes.push(("mean", format!("{:?}", now.mean), format!("{:?}", then.mean)));
     }
     if now.deviation != then.deviation {
-        changes.push(format!("deviation is {:?} and was {:?}", now.deviation, then.deviation));
+        changes.push(("deviation", format!("{:?}", now.deviation), format!("{:?}", then.deviation)));
     }
     if !changes.is_empty() {
-        let text = format!("the encoder was pre-trained on other images: {}; it may do worse", changes.join(", "));
-        context.reporter.event(&Event::Warning { text });
+        context.reporter.event(&Event::Warning(Notice::OtherImages { changes }));
     }
 }
 

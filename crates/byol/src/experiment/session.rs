@@ -21,6 +21,7 @@ use crate::report;
 use crate::run::directory::{OtherParts, stage_name};
 use crate::run::event::Event;
 use crate::run::lock::RunLock;
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{
     Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage,
@@ -173,12 +174,12 @@ impl<'s, 'a> Session<'s, 'a> {
         }
     }
 
-    pub(super) fn warn(&mut self, text: String) {
-        self.context.reporter.event(&Event::Warning { text });
+    pub(super) fn warn(&mut self, what: Notice) {
+        self.context.reporter.event(&Event::Warning(what));
     }
 
-    fn note(&mut self, text: String) {
-        self.context.reporter.event(&Event::Note { text });
+    fn note(&mut self, what: Notice) {
+        self.context.reporter.event(&Event::Note(what));
     }
 
     fn control(&self) -> Control {
@@ -286,7 +287,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 return Ok(None);
             }
             let accuracy = directory.metrics()?.last().and_then(|record| record.validation_accuracy).unwrap_or(0.0);
-            self.note(format!("{name}: validation accuracy {accuracy:.4}"));
+            self.note(Notice::Candidate { name, accuracy });
             if best.as_ref().is_none_or(|(best, _)| accuracy > *best) {
                 best = Some((accuracy, settings));
             }
@@ -305,9 +306,8 @@ impl<'s, 'a> Session<'s, 'a> {
         monitor: Option<&Monitor>,
     ) -> Result<Pretrained, ExperimentError> {
         let pools = self.context.data.pretraining_pool();
-        let sizes: Vec<String> =
-            pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
-        self.note(format!("pre-training on {}", sizes.join(", ")));
+        let pools = pools.iter().map(|pool| (pool.images.len(), pool.name.clone())).collect();
+        self.note(Notice::PretrainsOn { pools });
         let directory = self.directory.clone();
         self.begin(planning::Task::only(Kind::Pretrain));
         let pretrained = self.training(|setting| pretraining::pretrain(setting, pool, monitor, &directory))?;
@@ -319,7 +319,7 @@ impl<'s, 'a> Session<'s, 'a> {
             images_per_second: pretrained.images_per_second,
             // Before the first epoch has ended: the mean so far.
             final_loss: progress.last_loss.unwrap_or(progress.loss_sum / progress.seen.max(1) as f64),
-            ended_by: pretrained.ended.name().to_owned(),
+            ended_by: pretrained.ended,
         });
         self.directory.write_summary(&self.summary(false))?;
         Ok(pretrained)

@@ -9,7 +9,8 @@ use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment, Supervised};
 use crate::inference::predictions::closed_set;
-use crate::report::words;
+use crate::report::language::english::names::training;
+use crate::report::language::english::numbers as words;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 
@@ -185,7 +186,7 @@ fn training_section(card: &mut Card, network: &Network) {
         let settings = &experiment.pretrain;
         rows.extend([
             (
-                "pre-training",
+                training(origin.stage),
                 format!("{}, batch size {}", words::plural(settings.epochs as u64, "epoch"), settings.batch_size),
             ),
             (
@@ -200,11 +201,11 @@ fn training_section(card: &mut Card, network: &Network) {
             ("tau", format!("{} ({})", settings.tau, toml_name(&settings.tau_schedule))),
         ]);
     } else {
-        let (name, settings) = match origin.stage {
-            Stage::Finetune => ("fine-tuning", &experiment.finetune),
-            Stage::Supervised | Stage::Pretrain => ("supervised training", experiment.training(Stage::Supervised)),
+        let settings = match origin.stage {
+            Stage::Finetune => &experiment.finetune,
+            Stage::Supervised | Stage::Pretrain => experiment.training(Stage::Supervised),
         };
-        rows.extend(supervised(name, settings));
+        rows.extend(supervised(training(origin.stage), settings));
     }
     rows.push(("steps of the last stage", words::count(origin.step as u64)));
     if let Some(pretrain) = &origin.pretrain {

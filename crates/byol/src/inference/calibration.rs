@@ -9,7 +9,7 @@ use super::InferenceError;
 pub use crate::eval::temperature::ENOUGH_IMAGES;
 use crate::eval::temperature::{CalibrationError, Labelled, Temperature};
 use crate::files::write_atomically;
-use crate::report::words::plural;
+use crate::report::language::english::numbers::plural;
 use crate::run::RunDirectory;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};

@@ -20,6 +20,7 @@ use crate::model::byol::{encoder_part, transferred_part, with_encoder};
 use crate::optim::schedule::{LearningRate, Tau};
 use crate::run::RunDirectory;
 use crate::run::event::{Event, StepReport};
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{EpochRecord, Stage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Header, Progress};
@@ -119,7 +120,7 @@ fn train(
     let checkpoints = CheckpointFolder::new(directory.pretrain_checkpoints(), settings.keep_checkpoints);
     let (found, passed_over) = checkpoints.latest()?;
     for error in passed_over {
-        setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
+        setting.reporter.event(&Event::Warning(Notice::PassedOver { problem: error.to_string() }));
     }
     let mut progress = match &found {
         Some(checkpoint) => {

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 use super::losses::Losses;
 use super::pace::{CheckpointClock, Pace};
 use super::phases::{Phase, PhaseClock, PhaseTimes};
-use super::{Setting, TrainError, key_of, warmup_steps};
+use super::{Setting, TrainError, warmup_steps};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
@@ -25,6 +25,7 @@ use crate::optim::Optimizer;
 use crate::optim::schedule::LearningRate;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, StepReport};
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Header, Progress};
@@ -176,14 +177,14 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(per_epoch));
     let steps = epochs * per_epoch;
     if epochs > settings.epochs && task.draw == 0 && task.lengths == Lengths::Asked {
-        let (key, least) = (key_of(task.stage), settings.minimum_steps);
-        let text = format!(
-            "{epochs} epochs instead of the {} of {key}.epochs: with {} labelled images it takes that many for the {least} \
-             steps of {key}.minimum_steps",
-            settings.epochs,
-            task.train.len()
-        );
-        setting.reporter.event(&Event::Note { text });
+        let notice = Notice::Lengthened {
+            stage: task.stage,
+            epochs,
+            asked: settings.epochs,
+            images: task.train.len(),
+            least_steps: settings.minimum_steps,
+        };
+        setting.reporter.event(&Event::Note(notice));
     }
     let learning_rate = LearningRate {
         peak: settings.learning_rate,
@@ -206,7 +207,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     let checkpoints = CheckpointFolder::new(directory.supervised_checkpoints(task.stage, task.budget, task.draw), 1);
     let (found, passed_over) = checkpoints.latest()?;
     for error in passed_over {
-        setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
+        setting.reporter.event(&Event::Warning(Notice::PassedOver { problem: error.to_string() }));
     }
     let mut progress = Progress::default();
     if let Some(checkpoint) = found {

@@ -20,9 +20,11 @@ use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::parameters::LayoutBuilder;
 use crate::model::{Classifier, Leaves, Mode, ResNet, Weights};
+use crate::report::language::english::names::training;
 use crate::run::directory::{RunDirectory, stage_name};
-use crate::run::record::HeadKind;
-use crate::run::record::{DataRecord, LabelBudget, PredictionRecord, PretrainRecord, ResultName, Stage, Summary};
+use crate::run::record::{
+    DataRecord, Ended, HeadKind, LabelBudget, PredictionRecord, PretrainRecord, ResultName, Stage, Summary,
+};
 
 /// Which of a run's networks is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -387,7 +389,7 @@ impl Run {
 
     fn no_such(&self, stage: Stage) -> NetworkError {
         let stages = [Stage::Pretrain, Stage::Supervised, Stage::Finetune];
-        let there = stages.into_iter().filter(|&stage| self.has(stage)).map(|stage| stage.words().to_owned());
+        let there = stages.into_iter().filter(|&stage| self.has(stage)).map(|stage| training(stage).to_owned());
         NetworkError::NoSuchStage { path: self.path.clone(), stage, there: there.collect() }
     }
 
@@ -416,7 +418,7 @@ impl Run {
                 // The newest checkpoint of a pre-training that ended; an older one was named by itself.
                 let newest =
                     self.directory.metrics()?.iter().rev().find(|r| r.stage == Stage::Pretrain).map(|r| r.step);
-                let ended = summary.pretrain.as_ref().is_some_and(|pretrain| pretrain.ended_by != "interrupted");
+                let ended = summary.pretrain.as_ref().is_some_and(|pretrain| pretrain.ended_by != Ended::Interrupted);
                 origin.finished |= ended && newest == Some(origin.step);
             }
         }
