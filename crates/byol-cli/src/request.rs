@@ -90,6 +90,20 @@ fn typed_pairs(options: &args::Config, labels: Option<&args::Labels>, swept: &[S
     set
 }
 
+/// The options that set keys of the configuration, word by word.
+pub fn as_typed(options: &args::Config, labels: Option<&args::Labels>) -> Vec<String> {
+    let file = options.config.as_ref().map(|path| path.display().to_string());
+    let mut typed = vec![("--preset", options.preset.clone()), ("--config", file)];
+    typed.extend(options.set.iter().map(|pair| ("--set", Some(pair.clone()))));
+    typed.push(("--seed", options.seed.map(|seed| seed.to_string())));
+    if let Some(labels) = labels {
+        let budgets: Vec<String> = labels.labels_per_class.iter().map(ToString::to_string).collect();
+        typed.push(("--labels-per-class", (!budgets.is_empty()).then(|| budgets.join(","))));
+        typed.push(("--draws", labels.draws.map(|draws| draws.to_string())));
+    }
+    typed.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten().collect()
+}
+
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
     Foreign::refuse(run)?;
     Ok(RunDirectory::of(run)?.config_path())

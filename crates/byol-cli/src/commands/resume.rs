@@ -119,6 +119,7 @@ impl Meant {
             strict: typed.strictness.is_some_and(|strictness| strictness.strict),
             weights: typed.beginning.and_then(|beginning| beginning.weights.clone()),
             from: typed.from.map(Path::to_owned),
+            settings: Vec::new(),
             device: (hardware.device != DeviceChoice::Auto).then(|| hardware.device.to_string()),
             precision: (hardware.precision != PrecisionChoice::Auto).then(|| hardware.precision.to_string()),
             threads: hardware.threads,
@@ -194,6 +195,7 @@ fn joined(new: CommandRecord, then: CommandRecord, run: &Path) -> anyhow::Result
         // The run directory has them; they may be gone.
         weights: new.weights.or_else(|| then.weights.as_ref().map(|path| beginning::recorded(path, &then.folder))),
         from: of(new.from, &then.from, "--from")?,
+        settings: then.settings.clone(),
         device: new.device.or(then.device.clone()),
         precision: new.precision.or(then.precision.clone()),
         threads: new.threads.or(then.threads),

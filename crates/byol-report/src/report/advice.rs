@@ -269,6 +269,7 @@ fn again(run: &RunData, out: &str) -> String {
             text.extend(file.iter().map(|file| format!(" {option} {}", shell_word(file))));
         }
         text.push_str(if record.strict { " --strict" } else { "" });
+        text.extend(record.settings.iter().map(|word| format!(" {}", shell_word(Path::new(word)))));
         text.extend(record.device.iter().map(|device| format!(" --device {device}")));
         text.extend(record.precision.iter().map(|precision| format!(" --precision {precision}")));
         text.extend(record.threads.map(|threads| format!(" --threads {threads}")));

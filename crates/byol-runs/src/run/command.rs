@@ -63,6 +63,9 @@ pub struct CommandRecord {
     /// What fine-tuning begins with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    /// Options that set a key of the configuration, as typed: `--preset`, `--config`, `--set` and their like, with their values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// Hardware options as typed, where they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
