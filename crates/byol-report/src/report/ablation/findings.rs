@@ -50,8 +50,16 @@ pub enum Place {
 pub struct Lost {
     pub budget: LabelBudget,
     pub published: Gain,
-    /// With all faults: what it came to, and the faults that cost something by themselves, the dearest first.
-    pub together: Option<(Gain, Short, Vec<(RecordedChange, Difference)>)>,
+    pub together: Option<Together>,
+}
+
+/// BYOL with all of the lab's faults.
+#[derive(Clone, Debug)]
+pub struct Together {
+    pub gain: Gain,
+    pub short: Short,
+    /// The faults that cost something by themselves, the dearest first.
+    pub costly: Vec<(RecordedChange, Difference)>,
 }
 
 /// Fine-tuned BYOL beside its baseline.
@@ -168,7 +176,7 @@ fn lost(ablation: &Ablation) -> Option<Lost> {
             Difference { low, .. } if low > 0.0 => Short::Above,
             _ => Short::Undecided,
         };
-        (together, short, costly(ablation, budget))
+        Together { gain: together, short, costly: costly(ablation, budget) }
     });
     Some(Lost { budget, published: gain(FULL_NAME)?, together })
 }

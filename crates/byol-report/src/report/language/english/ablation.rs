@@ -2,7 +2,7 @@
 
 use super::names::budget;
 use super::numbers::{capital, list, percent, plural, points, points_between};
-use crate::report::ablation::findings::{Finding, Gain, Judged, Lost, Place, Short};
+use crate::report::ablation::findings::{Finding, Gain, Judged, Lost, Place, Short, Together};
 use crate::run::ablation::{Ablation, Change, RecordedChange, VariantRecord};
 use crate::run::record::{LabelBudget, ResultName};
 use crate::statistics::significance::Difference;
@@ -182,7 +182,7 @@ fn why_lost(found: &Lost) -> String {
         budget(found.budget),
         gain(&found.published)
     );
-    let Some((together, short, costly)) = &found.together else { return format!("{published}.") };
+    let Some(Together { gain: together, short, costly }) = &found.together else { return format!("{published}.") };
     let verdict = match short {
         Short::Below => "With the faults BYOL ends below its own baseline, as it did in the lab (48.1% against 50.4%)",
         Short::Above => {
