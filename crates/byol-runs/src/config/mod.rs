@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::{Normalization, Recipe};
 use crate::data::Levels;
-use crate::stage::{Control, LabelBudget, Stage};
+use crate::stage::{Control, LabelBudget, SupervisedStage};
 
 /// One experiment: every stage of it, resolved and validated.
 ///
@@ -80,10 +80,10 @@ impl Experiment {
 
     /// How a stage trains with labels. Given weights are trained as those of BYOL are, so that a run's baseline and
     /// fine-tuning differ in BYOL alone; `[supervised]` is for random weights.
-    pub fn training(&self, stage: Stage) -> &Supervised {
+    pub fn training(&self, stage: SupervisedStage) -> &Supervised {
         match (stage, self.control()) {
-            (Stage::Finetune, _) | (_, Control::Given) => &self.finetune,
-            (Stage::Supervised | Stage::Pretrain, Control::Random) => &self.supervised,
+            (SupervisedStage::Finetune, _) | (_, Control::Given) => &self.finetune,
+            (SupervisedStage::Baseline, Control::Random) => &self.supervised,
         }
     }
 

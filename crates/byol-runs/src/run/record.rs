@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub use super::health::{Health, Spread};
 pub use crate::data::DataSplit;
 use crate::data::{Findings, Fingerprints};
-pub use crate::stage::{Control, LabelBudget, Stage};
+pub use crate::stage::{Control, LabelBudget, Stage, SupervisedStage};
 
 /// One line of `metrics.jsonl`: the end of an epoch of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,11 +7,11 @@ use super::facts::{encoder_name, kind, stem_name};
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PROBABILITIES, RAW_IMAGES, REPRESENTATION};
 use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
-use crate::config::{Augmentation, Experiment, Supervised};
+use crate::config::{Augmentation, Experiment};
 use crate::inference::predictions::closed_set;
 use crate::report::words;
 use crate::run::record::HeadKind;
-use crate::run::record::{LabelBudget, Stage};
+use crate::run::record::{LabelBudget, Stage, SupervisedStage};
 
 /// The text of the card.
 pub(super) fn write(export: &Export) -> Result<String, ExportError> {
@@ -181,7 +181,9 @@ fn training_section(card: &mut Card, network: &Network) {
         rows.push(("neighbours that vote", knn.bank.neighbors.to_string()));
         rows.push(("weight of a vote", format!("exp(cosine similarity / {})", knn.bank.temperature)));
     }
-    if origin.stage == Stage::Pretrain {
+    if let Some(stage) = origin.stage.supervised() {
+        rows.extend(supervised(stage, experiment));
+    } else {
         let settings = &experiment.pretrain;
         rows.extend([
             (
@@ -199,12 +201,6 @@ fn training_section(card: &mut Card, network: &Network) {
             ),
             ("tau", format!("{} ({})", settings.tau, toml_name(&settings.tau_schedule))),
         ]);
-    } else {
-        let (name, settings) = match origin.stage {
-            Stage::Finetune => ("fine-tuning", &experiment.finetune),
-            Stage::Supervised | Stage::Pretrain => ("supervised training", experiment.training(Stage::Supervised)),
-        };
-        rows.extend(supervised(name, settings));
     }
     rows.push(("steps of the last stage", words::count(origin.step as u64)));
     if let Some(pretrain) = &origin.pretrain {
@@ -229,7 +225,8 @@ fn training_section(card: &mut Card, network: &Network) {
     card.table(&rows);
 }
 
-fn supervised(name: &'static str, settings: &Supervised) -> Vec<(&'static str, String)> {
+fn supervised(stage: SupervisedStage, experiment: &Experiment) -> Vec<(&'static str, String)> {
+    let (name, settings) = (Stage::from(stage).words(), experiment.training(stage));
     let images = match settings.augmentation {
         Augmentation::None => "unchanged",
         Augmentation::Crop => "random crops and flips",

@@ -7,6 +7,7 @@ pub mod monitor;
 mod pace;
 pub mod phases;
 pub mod pretrain;
+mod sitting;
 pub mod supervised;
 
 use tch::Device;
@@ -19,7 +20,7 @@ use crate::loader::LoadError;
 use crate::model::ModelError;
 use crate::optim::StateError;
 use crate::run::RunError;
-use crate::run::event::{Event, Interrupt, Reporter};
+use crate::run::event::{Interrupt, Reporter};
 use crate::run::record::Stage;
 use crate::trained::checkpoint::{CheckpointError, CheckpointFolder};
 
@@ -126,17 +127,4 @@ fn key_of(stage: Stage) -> &'static str {
         Stage::Supervised => "supervised",
         Stage::Finetune => "finetune",
     }
-}
-
-/// Steps of warm-up: of the whole training where it is shorter, which is said.
-fn warmup_steps(reporter: &mut dyn Reporter, stage: Stage, epochs: f64, [per_epoch, steps]: [usize; 2]) -> usize {
-    let wanted = (epochs * per_epoch as f64).round() as usize;
-    if wanted > steps {
-        let text = format!(
-            "{}.warmup_epochs is {epochs}, more than the training has: the learning rate rises until its end",
-            key_of(stage)
-        );
-        reporter.event(&Event::Note { text });
-    }
-    wanted.min(steps)
 }

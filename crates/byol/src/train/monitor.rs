@@ -180,14 +180,7 @@ fn embed(
     views: Vec<ViewKind>,
 ) -> Result<Vec<[Tensor; 2]>, TrainError> {
     let experiment = setting.experiment;
-    let image_set = ImageSet {
-        source: images.source.clone(),
-        side: experiment.view_size(),
-        normalization: experiment.normalization(),
-        seed: experiment.seed,
-        hardware: setting.hardware.clone(),
-        resident: None,
-    };
+    let image_set = ImageSet::of(experiment, images.source.clone(), setting.hardware);
     let mut rows: Vec<[Vec<Tensor>; 2]> = views.iter().map(|_| Default::default()).collect();
     let count = views.len() as i64;
     let size = experiment.evaluation_batch_size;

@@ -19,7 +19,7 @@ use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode};
 use crate::optim::Optimizer;
 use crate::plan::Rates;
-use crate::run::record::Stage;
+use crate::run::record::SupervisedStage;
 use crate::train::learner::Learner;
 use crate::train::supervised::{SupervisedLearner, view_kind};
 use crate::train::{TrainError, pretrain};
@@ -67,7 +67,7 @@ fn supervised(
     classes: usize,
     hardware: &Hardware,
 ) -> Result<[f64; 2], PlanError> {
-    let settings = experiment.training(Stage::Supervised);
+    let settings = experiment.training(SupervisedStage::Baseline);
     let measure = |batch_size: usize| {
         let mut learner = classifier(experiment, classes, hardware);
         let views = vec![view_kind(settings.augmentation, experiment)];
@@ -162,7 +162,7 @@ pub(super) fn all(
 }
 
 fn classifier(experiment: &Experiment, classes: usize, hardware: &Hardware) -> SupervisedLearner {
-    let settings = experiment.training(Stage::Supervised);
+    let settings = experiment.training(SupervisedStage::Baseline);
     let classifier = Classifier::new(ResNetConfig::of(experiment), ClassifierHead::Representation, classes);
     let weights = classifier.initialize(experiment.seed, 1, hardware.device);
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
