@@ -8,8 +8,10 @@ pub mod preset;
 pub mod resolve;
 pub mod template;
 mod validate;
+mod views;
 
 pub use error::{ConfigError, Origin};
+pub use views::{SeenBy, TrainingView};
 
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};

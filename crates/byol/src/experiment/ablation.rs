@@ -248,13 +248,12 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }
-    let named = pretrained.online.named();
     let names = [ResultName::ByolLinear, ResultName::ByolKnn];
-    if session.judge_frozen(names, &encoder_part(&named), &plan, &labeled, &test)?.is_none() {
+    if session.judge_frozen(names, &encoder_part(&pretrained.network), &plan, &labeled, &test)?.is_none() {
         return session.interrupted();
     }
     if variant.of_lab {
-        let transferred = transferred_part(&named);
+        let transferred = transferred_part(&pretrained.network);
         for part in plan.iter().filter(|part| part.budget != LabelBudget::All) {
             for (stage, encoder) in [(SupervisedStage::Baseline, None), (SupervisedStage::Finetune, Some(&transferred))]
             {

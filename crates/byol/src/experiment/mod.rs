@@ -201,7 +201,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
         return session.interrupted();
     }
     let before = initial.map_or_else(|| random_encoder(experiment), weights::encoder_of);
-    let byol = encoder_part(&pretrained.online.named());
+    let byol = encoder_part(&pretrained.network);
     if session.judge_frozen(experiment.control().frozen(), &before, &plan, &labeled, &test)?.is_none() {
         return session.interrupted();
     }
@@ -210,7 +210,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
         return session.interrupted();
     };
     session.write_gallery(&labeled, &test, features)?;
-    let transferred = transferred_part(&pretrained.online.named());
+    let transferred = transferred_part(&pretrained.network);
     for part in &plan {
         let arm = Arm { stage: SupervisedStage::Finetune, part, labeled: &labeled, encoder: Some(&transferred) };
         if session.arm(&arm, Some(&test))? == Ended::Interrupted {

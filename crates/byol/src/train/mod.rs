@@ -3,6 +3,7 @@
 
 pub mod learner;
 mod losses;
+pub mod method;
 pub mod monitor;
 mod pace;
 pub mod phases;

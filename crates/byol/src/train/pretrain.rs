@@ -1,23 +1,20 @@
 //! BYOL pre-training (paper, section 3.1 and Algorithm 1): one visible loop. What a step computes is in
-//! [`learner`](super::learner), what surrounds the steps in `sitting`.
+//! [`method`](super::method) and [`learner`](super::learner), what surrounds the steps in `sitting`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::learner::{Learner, networks};
+use super::method;
 use super::monitor::{Look, Monitor};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError};
-use crate::config::{Experiment, Fault, PatienceMetric, Pretrain};
+use crate::config::{Experiment, Fault, PatienceMetric, Pretrain, TrainingView};
 use crate::data::ImageSource;
-use crate::device::Hardware;
 use crate::eval::health;
-use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewKind};
-use crate::model::Weights;
-use crate::model::byol::{encoder_part, transferred_part, with_encoder};
-use crate::optim::schedule::Tau;
+use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::model::byol::{encoder_part, transferred_part};
 use crate::run::RunDirectory;
 use crate::run::record::{Ended, Stage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Progress};
@@ -25,8 +22,8 @@ use crate::weights;
 
 /// What pre-training ended with.
 pub struct Pretrained {
-    /// Weights of the online network.
-    pub online: Weights,
+    /// The network that was trained, by name: its encoder's tensors begin with `encoder.`.
+    pub network: BTreeMap<String, Tensor>,
     pub progress: Progress,
     pub ended: Ended,
     pub epochs: usize,
@@ -60,10 +57,12 @@ pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
     }
 }
 
-/// The two views of pre-training.
-pub fn views(settings: &Pretrain) -> Vec<ViewKind> {
-    let recipes = [&settings.t, &settings.t_prime];
-    (0..).zip(recipes).map(|(view, recipe)| ViewKind::Random { recipe: recipe.clone(), view }).collect()
+/// The views of pre-training, as batches hold them.
+pub fn views(experiment: &Experiment) -> Vec<ViewGroup> {
+    let kind = |view: &TrainingView| ViewKind::Random { recipe: view.recipe.clone(), view: view.number };
+    let views = experiment.training_views();
+    let groups = views.chunk_by(TrainingView::goes_with);
+    groups.map(|views| ViewGroup { side: views[0].side, kinds: views.iter().map(kind).collect() }).collect()
 }
 
 /// Trains on `pool` from the newest checkpoint of `directory`, or from the beginning where there is none.
@@ -82,36 +81,36 @@ pub fn pretrain(
     require_images(settings, pool.len())?;
     let schedule = schedule(experiment, pool.len());
     let parts = schedule.parts;
-    let mut learner = begin(experiment, hardware, directory)?;
+    let given = weights::initial(directory, experiment)?.map(weights::encoder_of);
+    let mut method = method::begin(experiment, hardware, given)?;
     let (mut sitting, found) = Sitting::begin(setting, course(settings, &schedule, directory), directory)?;
     if let Some(checkpoint) = &found {
-        learner.restore(checkpoint)?;
+        method.restore(checkpoint)?;
     }
-    let taus = Tau { base: settings.tau, steps: sitting.steps(), kind: settings.tau_schedule };
     let mut image_set = ImageSet::of(experiment, pool, hardware);
     if !sitting.is_finished() {
         image_set.make_resident()?;
     }
-    let mut batches = sitting.batches(image_set, views(settings), schedule);
+    let mut batches = sitting.batches(image_set, views(experiment), schedule);
 
     while sitting.goes_on() {
-        let (rate, tau) = (sitting.learning_rate(), taus.extended_at(sitting.step(), sitting.ends()));
         let mut projections = None;
         for _ in 0..parts {
             let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
-            let output = learner.accumulate(&batch.images, parts);
+            let output = method.accumulate(&batch.images, parts);
             sitting.add(output.loss, batch.indices.len());
             projections = Some(output.projections);
         }
-        learner.update(rate, tau);
-        sitting.stepped(rate, Some(tau))?;
+        let moment = sitting.moment();
+        let (rate, tau) = (moment.learning_rate, method.update(&moment));
+        sitting.stepped(rate, tau)?;
 
         let mut collapsed = None;
         if let Some(epoch) = sitting.ended_epoch() {
             let loss = sitting.epoch_loss()?;
             let look = match monitor {
                 Some(monitor) if epoch.is_multiple_of(settings.monitor_every) => {
-                    Some(monitor.look(sitting.setting, &learner)?)
+                    Some(monitor.look(sitting.setting, method.as_ref())?)
                 }
                 _ => None,
             };
@@ -126,10 +125,10 @@ pub fn pretrain(
         }
         if sitting.checkpoint_due() || collapsed.is_some() {
             let mut checkpoint = sitting.checkpoint()?;
-            if !learner.is_finite() {
+            if !method.is_finite() {
                 return Err(sitting.diverged());
             }
-            learner.store(&mut checkpoint);
+            method.store(&mut checkpoint);
             sitting.save(&checkpoint)?;
         }
         if let Some(seen) = collapsed {
@@ -139,19 +138,7 @@ pub fn pretrain(
     let epochs = sitting.epochs();
     let End { ended, progress, images_per_second, seconds } = sitting.end()?;
     let images = (progress.step * settings.batch_size) as u64;
-    Ok(Pretrained { online: learner.online, progress, ended, epochs, images, images_per_second, seconds })
-}
-
-/// The networks and their optimiser before the first step: from random weights, or from those that the run was given.
-fn begin(experiment: &Experiment, hardware: &Hardware, directory: &RunDirectory) -> Result<Learner, TrainError> {
-    let model = networks(experiment);
-    let mut online = model.initialize(experiment.seed, hardware.device);
-    if let Some(given) = weights::initial(directory, experiment)? {
-        let mut named = online.named();
-        named.extend(with_encoder(weights::encoder_of(given)));
-        online.load(&named)?;
-    }
-    Ok(Learner::new(model, online, experiment, hardware.precision))
+    Ok(Pretrained { network: method.network(), progress, ended, epochs, images, images_per_second, seconds })
 }
 
 fn course(settings: &Pretrain, schedule: &Schedule, directory: &RunDirectory) -> Course {

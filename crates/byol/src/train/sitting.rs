@@ -5,11 +5,12 @@
 use tch::Tensor;
 
 use super::losses::Losses;
+use super::method::Moment;
 use super::monitor::Look;
 use super::pace::{CheckpointClock, Pace};
 use super::{Setting, TrainError, key_of};
 use crate::config::ScheduleKind;
-use crate::loader::{self, Batches, ImageSet, Schedule, ViewKind};
+use crate::loader::{self, Batches, ImageSet, Schedule, ViewGroup};
 use crate::optim::schedule::LearningRate;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter, StepReport};
@@ -171,7 +172,7 @@ impl<'s, 'a> Sitting<'s, 'a> {
     }
 
     /// The batches of the steps that are left. The clocks begin here.
-    pub fn batches(&mut self, image_set: ImageSet, views: Vec<ViewKind>, schedule: Schedule) -> Batches {
+    pub fn batches(&mut self, image_set: ImageSet, views: Vec<ViewGroup>, schedule: Schedule) -> Batches {
         let steps = self.first_step..self.steps();
         let batches = loader::scheduled(image_set, views, schedule, steps, self.setting.hardware.threads);
         self.pace = Pace::start();
@@ -187,11 +188,6 @@ impl<'s, 'a> Sitting<'s, 'a> {
     /// Optimiser steps that have been made, in all sittings.
     pub fn step(&self) -> usize {
         self.progress.step
-    }
-
-    /// The lengths in steps that the training had before it was extended.
-    pub fn ends(&self) -> &[usize] {
-        &self.ends
     }
 
     /// Epochs that have ended.
@@ -211,6 +207,12 @@ impl<'s, 'a> Sitting<'s, 'a> {
     /// The learning rate of the next step.
     pub fn learning_rate(&self) -> f64 {
         self.learning_rate.extended_at(self.progress.step, &self.ends)
+    }
+
+    /// Where training stands at the next step.
+    pub fn moment(&self) -> Moment<'_> {
+        let learning_rate = self.learning_rate();
+        Moment { learning_rate, step: self.progress.step, steps: self.steps(), ends: &self.ends }
     }
 
     /// Adds the mean loss of so many images to the step that is being made.

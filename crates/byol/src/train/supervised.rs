@@ -14,21 +14,19 @@ use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
-use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
 use crate::loss;
 use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Leaves, Mode, Weights};
 use crate::optim::Optimizer;
+use crate::random::ViewNumber;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter};
 use crate::run::record::Ended;
 use crate::run::record::{LabelBudget, SupervisedStage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
-
-/// The view number of labelled images; pre-training has 0 and 1.
-const VIEW: u64 = 2;
 
 /// One supervised training.
 pub struct Task<'a> {
@@ -163,10 +161,9 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     if let Some(checkpoint) = &found {
         learner.restore(checkpoint, Rest::of(&sitting))?;
     }
-    let images = task.labeled.images.clone();
-    let image_set = ImageSet { side: experiment.image_size, ..ImageSet::of(experiment, images, hardware) };
+    let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
     let view = view_kind(task.settings.augmentation, experiment);
-    let mut batches = sitting.batches(image_set, vec![view], schedule);
+    let mut batches = sitting.batches(image_set, ViewGroup::one(view, experiment.image_size), schedule);
 
     while sitting.goes_on() {
         if experiment.faults.contains(&Fault::EvaluationMode) && sitting.epochs() > 0 {
@@ -175,7 +172,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
         let labels = task.labels(&batch.indices, hardware);
         let rate = sitting.learning_rate();
-        let (loss, logits) = learner.step(&batch.images, &labels, rate);
+        let (loss, logits) = learner.step(&batch.images[0], &labels, rate);
         sitting.add(loss, batch.indices.len());
         sitting.add_right(&logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64));
         sitting.stepped(rate, None)?;
@@ -291,7 +288,7 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
         Augmentation::Color => Recipe::color(),
         Augmentation::Views => experiment.pretrain.t.clone(),
     };
-    ViewKind::Random { recipe, view: VIEW }
+    ViewKind::Random { recipe, view: ViewNumber::Labelled }
 }
 
 /// Mean loss and accuracy over the validation images, where there are any.
@@ -327,13 +324,14 @@ pub fn logits(
 ) -> Result<Tensor, TrainError> {
     let leaves = weights.leaves(hardware.precision);
     let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
-    let images = labeled.images.clone();
-    let image_set = ImageSet { side: experiment.image_size, ..ImageSet::of(experiment, images, hardware) };
-    let batches = loader::whole(image_set, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
+    let image_set = ImageSet::of(experiment, labeled.images.clone(), hardware);
+    let views = ViewGroup::one(ViewKind::Whole, experiment.image_size);
+    let size = experiment.evaluation_batch_size;
+    let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
     let mut rows = Vec::new();
     for batch in batches {
         let batch = batch?;
-        rows.push(tch::no_grad(|| classifier.forward(&pass, &batch.images).to_kind(Kind::Float)));
+        rows.push(tch::no_grad(|| classifier.forward(&pass, &batch.images[0]).to_kind(Kind::Float)));
     }
     Ok(Tensor::cat(&rows, 0))
 }

@@ -74,8 +74,9 @@ fn a_run_that_has_only_begun_is_read() {
 fn the_gallery_cannot_reach_outside_itself() {
     let scratch = Scratch::new();
     let mut run = Run::ahead();
-    run.gallery.views[0].t[0] = "../../secret.png".to_owned();
-    run.gallery.views[0].t_prime[0] = "absent.png".to_owned();
+    let views = &mut run.gallery.views[0].views;
+    views.insert("t".to_owned(), vec!["../../secret.png".to_owned()]);
+    views.insert("t_prime".to_owned(), vec!["absent.png".to_owned()]);
     let data = load(&run.write(scratch.path())).expect("a gallery with holes is read");
     assert!(data.notes[1].contains("'absent.png' is not shown") || data.notes[0].contains("'absent.png'"));
     assert!(data.notes.iter().any(|note| note.contains("does not stay inside the gallery")), "{:?}", data.notes);
