@@ -12,7 +12,9 @@ fuzz_target!(|text: &str| {
     let from_file = resolve(Request { file: Some(&path), ..Request::default() });
     let pairs: Vec<String> = text.lines().map(str::to_owned).collect();
     let from_pairs = resolve(Request { set: &pairs, ..Request::default() });
-    for experiment in [from_file.ok(), from_pairs.ok(), Experiment::from_toml(text).ok()].into_iter().flatten() {
+    let from_run = resolve(Request { saved: Some(&path), ..Request::default() });
+    let from_text = Experiment::from_toml(text);
+    for experiment in [from_file, from_run, from_pairs, from_text].into_iter().flatten() {
         experiment.validate().expect("what is resolved is valid");
         let saved = experiment.to_toml().expect("what is valid can be saved");
         assert_eq!(Experiment::from_toml(&saved).expect("what is saved can be read"), experiment);

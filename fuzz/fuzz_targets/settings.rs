@@ -16,7 +16,7 @@ static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
     for line in text.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             section = format!("{name}.");
-        } else if let Some((key, _)) = line.split_once(" = ") {
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| *key != "version") {
             keys.push(format!("{section}{key}"));
         }
     }

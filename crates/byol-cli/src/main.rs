@@ -10,12 +10,10 @@ mod memory;
 mod output;
 mod paint;
 mod place;
-mod planned;
 mod progress;
 mod request;
 mod sweep;
 mod transfer;
-mod wording;
 
 use std::process::ExitCode;
 

@@ -4,13 +4,16 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use byol::experiment::planning::Progress;
+use byol::report::language::notices::notice;
+use byol::report::language::progress as wording;
 use byol::run::event::{Event, Reporter, StepReport};
 use byol::run::record::EpochRecord;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::args::Output;
+use crate::output;
 use crate::paint::{Tone, paint};
-use crate::{output, wording};
 
 /// Epoch lines are at least this far apart on a terminal, and in a file, the last one of a stage excepted.
 const BETWEEN_EPOCHS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(30)];
@@ -31,8 +34,19 @@ struct Json;
 
 impl Reporter for Json {
     fn event(&mut self, event: &Event<'_>) {
-        output::json(event);
+        match event {
+            Event::Note(what) | Event::Warning(what) => output::json(&Spoken { event, text: notice(what) }),
+            _ => output::json(event),
+        }
     }
+}
+
+/// An event with what it says.
+#[derive(Serialize)]
+struct Spoken<'a> {
+    #[serde(flatten)]
+    event: &'a Event<'a>,
+    text: String,
 }
 
 /// Warnings on standard error, and nothing else.
@@ -40,7 +54,7 @@ struct Quiet;
 
 impl Reporter for Quiet {
     fn event(&mut self, event: &Event<'_>) {
-        if let (Event::Warning { .. }, Some(line)) = (event, wording::line(event)) {
+        if let (Event::Warning(_), Some(line)) = (event, wording::line(event)) {
             output::line(&format!("byol: {}", painted(&line)));
         }
     }
@@ -70,15 +84,13 @@ impl People {
     }
 
     fn step(&mut self, report: &StepReport) {
-        let place = self.place.as_ref().map_or_else(String::new, |place| format!("{}; ", wording::place(place)));
-        let place = format!("{place}{}, epoch {}/{}", wording::stage(report.stage), report.epoch, report.epochs);
         if self.terminal {
             let bar = self.bar.get_or_insert_with(|| ProgressBar::new(report.steps as u64).with_style(style()));
-            bar.set_prefix(place);
+            bar.set_prefix(wording::epoch_of(report, self.place.as_ref()));
             bar.set_message(wording::step(report));
             bar.set_position(report.step as u64);
         } else if self.last_line.elapsed() >= BETWEEN_STEPS {
-            self.say(&format!("{place}, step {}/{}: {}", report.step, report.steps, wording::step(report)));
+            self.say(&wording::step_line(report, self.place.as_ref()));
         }
     }
 
@@ -102,17 +114,17 @@ impl Reporter for People {
             Event::Progress(place) => self.place = Some(*place),
             // The plan has said it of the whole.
             Event::Estimate { .. } if self.place.is_some() => return,
-            Event::Estimate { .. } | Event::Warning { .. } | Event::CheckpointSaved { .. } => {}
+            Event::Estimate { .. } | Event::Warning(_) | Event::CheckpointSaved { .. } => {}
             // Something else begins; the next step draws a new bar.
-            Event::StageStarted { .. } | Event::Planned(_) | Event::Evaluated { .. } | Event::Note { .. } => {
+            Event::StageStarted { .. } | Event::Planned(_) | Event::Evaluated { .. } | Event::Note(_) => {
                 self.bar = None;
                 self.last_epoch = (!self.terminal).then(Instant::now);
             }
         }
         if let Some(line) = wording::line(event) {
             let place = self.place.as_ref().filter(|_| matches!(event, Event::StageStarted { .. }));
-            let place = place.map_or_else(String::new, |place| format!("{}; ", wording::place(place)));
-            self.say(&painted(&format!("{place}{line}")));
+            let line = place.map_or_else(|| line.clone(), |place| wording::in_the_whole(place, &line));
+            self.say(&painted(&line));
         }
     }
 }

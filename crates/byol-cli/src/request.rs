@@ -9,8 +9,10 @@ use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
 use byol::data::{self, Dataset, Levels, Need, OpenOptions, Pools};
 use byol::device::{Hardware, Precision, PrecisionChoice};
+use byol::report::language::program;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::run::record::{LabelBudget, Stage};
 use byol::trained::foreign::Foreign;
 
@@ -55,12 +57,13 @@ pub fn settings(
         Some(run) if options.preset.is_none() && options.config.is_none() => Some(saved_configuration(run)?),
         _ => None,
     };
-    let file = options.config.as_deref().or(saved.as_deref());
+    let file = options.config.as_deref();
     // A file may name the preset that it changes.
-    let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none()));
+    let preset = options.preset.as_deref().or(basis.preset.filter(|_| file.is_none() && saved.is_none()));
     let set = [before, typed_pairs(options, labels, basis.swept)].concat();
     let over_preset = basis.over_preset;
-    Ok(resolve_typed(Request { preset, over_preset, file, set: &set, stage: basis.stage })?)
+    let request = Request { preset, over_preset, file, saved: saved.as_deref(), set: &set, stage: basis.stage };
+    Ok(resolve_typed(request)?)
 }
 
 /// As [`settings`], resting on pairs that were chosen for the data and the time.
@@ -73,7 +76,7 @@ pub fn settings_with(
     let set = [chosen, &typed_pairs(options, labels, &[])].concat();
     let file = options.config.as_deref();
     let (preset, over_preset) = (options.preset.as_deref(), basis.over_preset);
-    resolve_typed(Request { preset, over_preset, file, set: &set, stage: None })
+    resolve_typed(Request { preset, over_preset, file, set: &set, ..Request::default() })
 }
 
 /// What was typed, as pairs.
@@ -89,16 +92,13 @@ fn typed_pairs(options: &args::Config, labels: Option<&args::Labels>, swept: &[S
 
 fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
     Foreign::refuse(run)?;
-    // A checkpoint lies in the folder `checkpoints` of its run.
-    let above = || run.ancestors().skip(1).take(2).find(|folder| folder.join("config.toml").is_file());
-    let directory = if run.is_file() { above().unwrap_or(run) } else { run };
-    Ok(RunDirectory::existing(directory)?.config_path())
+    Ok(RunDirectory::of(run)?.config_path())
 }
 
 /// The hardware that the options mean; reports it.
 pub fn hardware(options: &args::Hardware, reporter: &mut dyn Reporter) -> anyhow::Result<Hardware> {
     let hardware = Hardware::choose(options.device, options.precision, options.threads)?;
-    reporter.event(&Event::Note { text: format!("hardware: {hardware}") });
+    reporter.event(&Event::Note(Notice::said(program::hardware(&hardware.to_string()))));
     Ok(hardware)
 }
 
@@ -144,17 +144,17 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
     };
     let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;
     for folder in unlabeled {
-        reporter.event(&Event::Note { text: format!("looking through {}", folder.display()) });
+        reporter.event(&Event::Note(Notice::said(program::looking_through(folder))));
         telling(reporter, &options, |options| dataset.add_unlabeled(folder, options))?;
     }
     if let Some(pools) = copies {
         dataset.look_for_copies(pools)?;
     }
     for text in &dataset.notes {
-        reporter.event(&Event::Note { text: text.clone() });
+        reporter.event(&Event::Note(Notice::said(text)));
     }
     for text in &dataset.warnings {
-        reporter.event(&Event::Warning { text: text.clone() });
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     Ok(dataset)
 }
@@ -183,7 +183,7 @@ fn telling<T: Send>(
         for (done, of) in progress {
             if last.elapsed() >= BETWEEN_NOTES {
                 last = Instant::now();
-                reporter.event(&Event::Note { text: format!("{done} of {of} images looked at") });
+                reporter.event(&Event::Note(Notice::said(program::looked_at(done, of))));
             }
         }
         opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

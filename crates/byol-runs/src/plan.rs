@@ -104,8 +104,28 @@ impl Rates {
 pub struct Chosen {
     /// As `key=value`, of what nobody had typed.
     pub settings: Vec<String>,
-    /// Why, for people.
-    pub why: String,
+    pub why: Why,
+}
+
+/// Why settings were chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// With a larger network pre-training would see fewer images than are `enough`.
+    FastestNetwork { enough: u64 },
+    /// The largest network with which pre-training can make so many passes in the time.
+    LargestNetwork { passes: u64 },
+    /// Trainings with labels get so many percent of the time at most.
+    ShareOfTrainings { percent: f64 },
+    /// More epochs than make these passes hardly teach more.
+    MostPasses { passes: u64 },
+    /// The time that is left holds so many passes.
+    RestOfTheTime { passes: u64 },
+    /// The training is so short that the target must follow faster.
+    ShortTraining,
+    /// In the words of an earlier version.
+    #[serde(untagged)]
+    Said(String),
 }
 
 /// `plan.json`: what a run is to do, in order.
@@ -140,20 +160,6 @@ pub struct Progress {
     pub steps: usize,
     /// Seconds until the whole run is done.
     pub seconds_left: f64,
-}
-
-/// What it means for times that others took this share of the processor while they were measured.
-pub fn while_others(share: f64) -> String {
-    let about = match share {
-        ..0.3 => "about a quarter",
-        ..0.42 => "about a third",
-        ..0.58 => "about half",
-        ..0.71 => "about two thirds",
-        _ => "most",
-    };
-    format!(
-        "other programs took {about} of the processor while this was measured; times are for the machine as busy as now"
-    )
 }
 
 impl Plan {
@@ -277,7 +283,7 @@ mod tests {
             step(Task::only(Kind::Pretrain), 1000, 100.0),
             step(Task::only(Kind::Report), 0, 4.0),
         ];
-        let chosen = vec![Chosen { settings: vec!["draws=2".to_owned()], why: "time".to_owned() }];
+        let chosen = vec![Chosen { settings: vec!["draws=2".to_owned()], why: Why::Said("time".to_owned()) }];
         let plan = Plan { hours: Some(0.2), chosen, rates, steps, others: Some(0.5) };
         let text = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);

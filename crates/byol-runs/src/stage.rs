@@ -61,15 +61,6 @@ impl Stage {
             Stage::Finetune => Some(SupervisedStage::Finetune),
         }
     }
-
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Stage::Pretrain => "pre-training",
-            Stage::Supervised => "supervised training",
-            Stage::Finetune => "fine-tuning",
-        }
-    }
 }
 
 /// What a run holds BYOL against: the encoder as it was before BYOL.

@@ -174,6 +174,47 @@ impl fmt::Display for Hardware {
     }
 }
 
+/// What a run was computed on, as far as numbers depend on it: [`Hardware`] as it is displayed, which a run records, read
+/// back. On a CPU the number of threads is a part of it, because it decides the order in which libtorch adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedHardware {
+    pub device: DeviceChoice,
+    pub precision: PrecisionChoice,
+    pub threads: Option<usize>,
+}
+
+impl RecordedHardware {
+    /// None where the text is no hardware of ours.
+    pub fn read(text: &str) -> Option<RecordedHardware> {
+        let (place, precision) = text.rsplit_once(", ")?;
+        let (device, threads) = match place.split_once(", ") {
+            Some((device, threads)) => (device, Some(threads.strip_suffix(" threads")?.parse().ok()?)),
+            None => (place, None),
+        };
+        Some(RecordedHardware { device: device.parse().ok()?, precision: precision.parse().ok()?, threads })
+    }
+
+    /// Whether `hardware` computes the same numbers, as far as can be told: GPUs are not told apart.
+    pub fn computes_as(&self, hardware: &Hardware) -> bool {
+        let now = RecordedHardware::read(&hardware.to_string());
+        let kind = |recorded: &RecordedHardware| match recorded.device {
+            DeviceChoice::Cuda(_) => DeviceChoice::Cuda(0),
+            device => device,
+        };
+        now.is_some_and(|now| {
+            RecordedHardware { device: kind(self), ..*self } == RecordedHardware { device: kind(&now), ..now }
+        })
+    }
+}
+
+impl fmt::Display for RecordedHardware {
+    /// The options of the program that mean it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--device {} --precision {}", self.device, self.precision)?;
+        self.threads.map_or(Ok(()), |threads| write!(f, " --threads {threads}"))
+    }
+}
+
 fn automatic_device() -> Device {
     match cuda_devices() {
         Ok(available) if available > 0 => Device::Cuda(0),
@@ -267,6 +308,27 @@ pub(crate) mod tests {
             Err(_) => DeviceChoice::Cpu,
         };
         Hardware::choose(choice, PrecisionChoice::Fp32, None).unwrap().device
+    }
+
+    #[test]
+    fn recorded_hardware_is_read_back_and_compared() {
+        let cpu = Hardware { device: Device::Cpu, precision: Precision::Bf16, threads: 2 };
+        let gpu = Hardware { device: Device::Cuda(1), precision: Precision::Full, threads: 8 };
+        let read = |hardware: &Hardware| RecordedHardware::read(&hardware.to_string()).unwrap();
+        assert_eq!(read(&cpu).to_string(), "--device cpu --precision bf16 --threads 2");
+        assert_eq!(read(&gpu).to_string(), "--device cuda:1 --precision fp32");
+        assert!(read(&cpu).computes_as(&cpu));
+        assert!(read(&gpu).computes_as(&Hardware { device: Device::Cuda(0), threads: 2, ..gpu.clone() }));
+        for other in [
+            gpu.clone(),
+            Hardware { precision: Precision::Full, ..cpu.clone() },
+            Hardware { threads: 3, ..cpu.clone() },
+        ] {
+            assert!(!read(&cpu).computes_as(&other), "{other}");
+        }
+        for text in ["", "CPU, 2 threads, fp32", "cpu, two threads, fp32", "cpu, 2 threads", "cpu, 2 threads, fp64"] {
+            assert_eq!(RecordedHardware::read(text), None, "{text}");
+        }
     }
 
     #[test]

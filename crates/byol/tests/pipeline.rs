@@ -12,6 +12,7 @@ use byol::experiment::ablation::{self, AblationOutcome, LAB, MECHANISM};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::gallery::{ViewSheet, write_views};
 use byol::loader::{self, ImageSet};
+use byol::report::language::notices::notice;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter, Silent};
 use byol::run::record::{Control, LabelBudget, ResultName};
@@ -329,8 +330,8 @@ fn an_encoder_that_sees_other_images_is_warned_about() {
     struct Warnings(Vec<String>);
     impl Reporter for Warnings {
         fn event(&mut self, event: &Event<'_>) {
-            if let Event::Warning { text } = event {
-                self.0.push(text.clone());
+            if let Event::Warning(what) = event {
+                self.0.push(notice(what));
             }
         }
     }

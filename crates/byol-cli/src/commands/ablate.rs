@@ -4,9 +4,11 @@ use byol::data::Need;
 use byol::experiment::Context;
 use byol::experiment::ablation::{self, AblationOutcome, BASIS, LAB, MECHANISM, Variant};
 use byol::nearest::hint;
+use byol::report::language::program;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::lock::RunLock;
+use byol::run::notice::Notice;
 
 use super::report;
 use crate::args::{self, Output};
@@ -19,7 +21,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
     let basis = Basis { preset: Some("demo"), set: &BASIS, ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
     let _lock = options.resume.then(|| RunLock::take(&options.out)).transpose()?;
-    interrupt::end_at_once("interrupted; nothing was begun")?;
+    interrupt::end_at_once(program::NOTHING_BEGUN)?;
     let hardware = request::hardware(&options.hardware, reporter)?;
     let data = request::dataset(
         Wanted {
@@ -46,8 +48,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
     };
     match ablation::ablate(&mut context, &variants, options.seeds)? {
         AblationOutcome::Interrupted => {
-            let text = format!("interrupted; the same command with --resume continues {}", options.out.display());
-            reporter.event(&Event::Note { text });
+            reporter.event(&Event::Note(Notice::said(program::ablation_interrupted(&options.out))));
             Ok(Ending::Interrupted)
         }
         AblationOutcome::Finished(found) => report::show_ablation(&found, &options.out, output),

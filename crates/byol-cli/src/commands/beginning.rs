@@ -6,8 +6,10 @@ use std::sync::Arc;
 use byol::config::resolve;
 use byol::config::{Experiment, StemKind};
 use byol::data::fetch::FetchOptions;
+use byol::report::language::program;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::weights::known::{self, LICENCE};
 use byol::weights::{Source, settings_of};
 
@@ -74,17 +76,12 @@ impl Weights {
         let used: Vec<&str> =
             self.settings.iter().filter(|&pair| !typed.contains(&key(pair))).map(String::as_str).collect();
         if !used.is_empty() {
-            let text = format!("with the weights go {} (--set KEY=VALUE takes others)", used.join(" "));
-            reporter.event(&Event::Note { text });
+            reporter.event(&Event::Note(Notice::said(program::go_with_weights(&used))));
         }
         let told = self.settings.iter().any(|pair| key(pair) == "image_size") || typed.contains("image_size");
         let side = experiment.image_size;
         if !self.settings.is_empty() && !told && experiment.stem == StemKind::Imagenet && side < SMALL {
-            let text = format!(
-                "images are {side} px; weights of ImageNet were mostly trained at 224, and --set image_size=224 is more accurate and \
-                 slower"
-            );
-            reporter.event(&Event::Note { text });
+            reporter.event(&Event::Note(Notice::said(program::small_for_weights(side))));
         }
     }
 
@@ -94,7 +91,7 @@ impl Weights {
             None => Ok(None),
             Some(Source::Path(path)) => Ok(Some(path.clone())),
             Some(Source::Known(known)) => {
-                reporter.event(&Event::Note { text: format!("{}: {LICENCE}", known.name) });
+                reporter.event(&Event::Note(Notice::said(program::licence(known.name, LICENCE))));
                 let transfer = Transfer::new(output);
                 let options = FetchOptions {
                     url: self.url.clone(),

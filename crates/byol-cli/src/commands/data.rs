@@ -6,7 +6,9 @@ use anyhow::bail;
 use byol::data::OpenOptions;
 use byol::data::fetch::{FetchOptions, FetchOutcome, fetch_stl10};
 use byol::data::info::DataInfo;
+use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 
 use crate::args::{self, FetchSet, Output};
 use crate::counting::counter;
@@ -28,7 +30,7 @@ pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter)
         FetchOutcome::AlreadyComplete { folder } => (folder, false),
         FetchOutcome::Fetched { folder, warnings } => {
             for text in warnings {
-                reporter.event(&Event::Warning { text });
+                reporter.event(&Event::Warning(Notice::said(text)));
             }
             (folder, true)
         }
@@ -36,8 +38,7 @@ pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter)
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "folder": folder, "fetched": fetched }));
     } else {
-        let what = if fetched { "fetched and verified" } else { "complete already; nothing was downloaded" };
-        output::text(&format!("{}: {what}", folder.display()));
+        output::text(&program::fetched(&folder, fetched));
     }
     Ok(Ending::Done)
 }

@@ -8,7 +8,9 @@ use byol::inference::network::Network;
 use byol::inference::npy::NpyWriter;
 use byol::inference::parquet::ParquetWriter;
 use byol::inference::paths::{self, PathWriter};
+use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
@@ -44,7 +46,7 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
         Format::Npy => [&list, &made_by].into_iter().try_for_each(|file| options.force.file(file))?,
         Format::Parquet => {}
     }
-    interrupt::end_at_once(format!("interrupted; {} was not written", options.out.display()))?;
+    interrupt::end_at_once(program::not_written(&options.out))?;
     let files = options.images.files(reporter)?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
@@ -81,12 +83,11 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     }
     target.finish()?;
 
-    reporter.event(&Event::Note { text: images::sentence(&timing, &network) });
+    reporter.event(&Event::Note(Notice::said(images::sentence(&timing, &network))));
     if output.json {
         output::json(&images::ended(&timing));
     } else {
-        let (rows, columns, out) = (timing.images, network.columns(), options.out.display());
-        output::text(&format!("{rows} rows of {columns} values are in {out}"));
+        output::text(&program::rows_are_in(timing.images, network.columns(), &options.out));
     }
     Ok(Ending::Done)
 }

@@ -2,6 +2,7 @@
 
 use byol::data::Need;
 use byol::experiment::{self, Context, Keep, Protocol};
+use byol::report::language::{names, program};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Reporter};
 use byol::run::lock::RunLock;
@@ -10,7 +11,7 @@ use byol::run::record::{Accuracy, LabelBudget, PredictionRecord, ResultName};
 use crate::args::{self, Output, ProtocolName};
 use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis, Wanted};
-use crate::{interrupt, output, wording};
+use crate::{interrupt, output};
 
 pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let (protocols, set): (&[Protocol], &[&str]) = match options.protocol {
@@ -80,14 +81,14 @@ fn table(records: &[PredictionRecord]) -> String {
     );
     for (name, budget, accuracies) in groups {
         let (low, high) = accuracies.iter().fold((1.0f64, 0.0f64), |(low, high), one| (low.min(*one), high.max(*one)));
-        let (name, budget, draws) = (wording::result(name), budget.to_string(), accuracies.len());
+        let (name, budget, draws) = (names::label(name), budget.to_string(), accuracies.len());
         if let Some(Accuracy { mean, std, .. }) = Accuracy::over(accuracies) {
             let deviation = std.map_or_else(|| "-".to_owned(), |std| format!("{std:.4}"));
             text += &format!("{name:<24}{budget:>17}{draws:>7}{mean:>15.4}{deviation:>11}   {low:.4}-{high:.4}\n");
         }
     }
     if records.iter().any(|record| record.labels_per_class == LabelBudget::DrawnFolds) {
-        text += "\ndrawn-folds: the data has no fold_indices.txt, so these folds of the same form were drawn here\n";
+        text += &format!("\n{}\n", program::DRAWN_FOLDS);
     }
     text
 }

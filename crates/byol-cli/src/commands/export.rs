@@ -6,6 +6,7 @@ use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::export::{self, Format, GraphInput, Network, Overwrite};
 use byol::inference::calibration::{self, Calibration};
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::run::record::{LabelBudget, Stage};
 use byol::trained::model::{Choice, TrainedEncoder};
 use clap::{Args, ValueEnum};
@@ -109,7 +110,7 @@ pub fn export(options: &Export, output: Output, reporter: &mut dyn Reporter) -> 
             let chosen = options.which.open(&options.from, options.labels_per_class, &hardware)?;
             about = Some((images::about(&chosen), images::about_json(&chosen)?));
             if let Some(text) = images::no_better_than_guessing(&chosen) {
-                reporter.event(&Event::Warning { text });
+                reporter.event(&Event::Warning(Notice::said(text)));
             }
             Network::from(chosen.classifier)
         }

@@ -11,8 +11,10 @@ use byol::inference::InferenceError;
 use byol::inference::files::{self, Separator};
 use byol::inference::network::Network;
 use byol::inference::pipeline::{self, Division, Outcome, Timing};
-use byol::report::words;
+use byol::report::language::program;
+use byol::report::language::values::{Encoder, Taken, Tested};
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::run::record::HeadKind;
 use byol::run::record::{LabelBudget, Stage};
 use byol::statistics::wilson;
@@ -22,7 +24,6 @@ use clap::{Args, ValueEnum};
 
 use super::export::StageName;
 use crate::exit::Usage;
-use crate::wording;
 
 /// The path that stands for standard input.
 const STANDARD_INPUT: &str = "-";
@@ -50,25 +51,18 @@ impl TrainedEncoder {
 
     /// Says which encoder is taken, and what it is worth for searching as far as that is known.
     pub fn tell(&self, origin: &Origin, reporter: &mut dyn Reporter) -> anyhow::Result<()> {
-        let with = origin.labels_per_class.map(wording::with_labels).unwrap_or_default();
-        let text = match origin.stage {
-            Stage::Finetune => format!("encoder: fine-tuned{with}"),
-            Stage::Supervised => format!("encoder: trained{with} alone"),
+        let taken = match origin.stage {
+            Stage::Finetune => Encoder::Finetuned(origin.labels_per_class),
+            Stage::Supervised => Encoder::Trained(origin.labels_per_class),
             Stage::Pretrain => {
                 let knn = match self.from.is_dir() {
                     true => classifiers::knn_of_encoder(&self.from)?,
                     false => None,
                 };
-                let worth = match knn {
-                    Some((budget, test)) => {
-                        format!(" (k-NN on it{}: right about {})", wording::with_labels(budget), share(test))
-                    }
-                    None => String::new(),
-                };
-                format!("encoder: pre-trained{worth}; it finds what looks alike, --stage finetune what is of one class")
+                Encoder::Pretrained(knn.map(|(budget, test)| (budget, tested(test))))
             }
         };
-        reporter.event(&Event::Note { text });
+        reporter.event(&Event::Note(Notice::said(program::encoder(&taken))));
         Ok(())
     }
 }
@@ -134,39 +128,25 @@ impl Which {
     }
 }
 
-/// Its answers for the test images, with the interval.
-fn share(test: TestResult) -> String {
-    words::right_of(test.right, test.total).unwrap_or_else(|| "no test images".to_owned())
-}
-
-fn percent(test: TestResult) -> String {
-    words::percent(test.right as f64 / test.total.max(1) as f64)
+fn tested(test: TestResult) -> Tested {
+    (test.right, test.total)
 }
 
 /// Which classifier is taken, how good it is beside the others, and why it was taken.
 pub fn about(chosen: &Chosen) -> String {
     let origin = chosen.classifier.origin();
-    let mut text = format!("classifier: {}", chosen.kind.words());
-    text += &origin.labels_per_class.map(wording::with_labels).unwrap_or_default();
-    if let Some(test) = origin.test {
-        text += &format!(", right about {}", share(test));
-    }
-    let others: Vec<String> =
-        chosen.others.iter().map(|(kind, test)| format!("{} {}", kind.words(), percent(*test))).collect();
-    if !others.is_empty() {
-        text += &format!("; others on the same images: {}", others.join(", "));
-    }
-    if let Some(why) = chosen.reason.words() {
-        text += &format!("; {why}; --classifier takes another");
-    }
-    text
+    program::taken(&Taken {
+        kind: chosen.kind,
+        budget: origin.labels_per_class,
+        test: origin.test.map(tested),
+        others: chosen.others.iter().map(|&(kind, test)| (kind, tested(test))).collect(),
+        reason: &chosen.reason,
+    })
 }
 
 /// That the classifier is no better than guessing, where it is not.
 pub fn no_better_than_guessing(chosen: &Chosen) -> Option<String> {
-    let test = chosen.classifier.origin().test?;
-    let text = words::guessing(test.right, test.total, chosen.classifier.class_names().len())?;
-    Some(format!("the classifier is right about {}: {text}; do not rely on its answers", share(test)))
+    program::no_better_than_guessing(tested(chosen.classifier.origin().test?), chosen.classifier.class_names().len())
 }
 
 /// The same for programs.
@@ -223,7 +203,7 @@ impl Images {
         }
         let found = files::find(&given)?;
         for text in files::passed_over(&given).sentences() {
-            reporter.event(&Event::Warning { text });
+            reporter.event(&Event::Warning(Notice::said(text)));
         }
         Ok(found)
     }
@@ -240,10 +220,7 @@ pub fn go_through(
 ) -> anyhow::Result<Timing> {
     let (begun, mut told) = (Instant::now(), Instant::now());
     let (mut done, mut first_problem) = (0, None);
-    let left_out = |path: &Path, problem: &str| {
-        let text = format!("left out {}: {problem}", path.display());
-        Event::Warning { text }
-    };
+    let left_out = |path: &Path, problem: &str| Event::Warning(Notice::said(program::left_out(path, problem)));
     let division = Division::fitting(network, hardware.threads);
     let timing = pipeline::run::<anyhow::Error>(network, files, division, |path, outcome| {
         done += 1;
@@ -262,9 +239,9 @@ pub fn go_through(
         if told.elapsed() >= BETWEEN_LINES {
             told = Instant::now();
             let rate = f64::from(done) / begun.elapsed().as_secs_f64();
-            let left = wording::duration((files.len() as f64 - f64::from(done)) / rate);
-            let text = format!("{done} of {} images, {rate:.0} images/s, {left} left", files.len());
-            reporter.event(&Event::Note { text });
+            let left = (files.len() as f64 - f64::from(done)) / rate;
+            let text = program::going_through(done, files.len(), rate, left);
+            reporter.event(&Event::Note(Notice::said(text)));
         }
         Ok(())
     })?;
@@ -272,28 +249,19 @@ pub fn go_through(
         return Err(InferenceError::NoneReadable { files: files.len(), path, problem }.into());
     }
     for text in &timing.warnings {
-        reporter.event(&Event::Warning { text: text.clone() });
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     if timing.unreadable > 0 {
-        let were = if timing.unreadable == 1 { "was" } else { "were" };
-        let text = format!("{} of {} images could not be read and {were} left out", timing.unreadable, files.len());
-        reporter.event(&Event::Warning { text });
+        let text = program::unreadable(timing.unreadable, files.len());
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     Ok(timing)
 }
 
 /// Throughput. Where the time went is for programs, and for `byol bench`.
 pub fn sentence(timing: &Timing, network: &Network) -> String {
-    let on = match network.device().is_cuda() {
-        true => "the GPU".to_owned(),
-        false => wording::counted(timing.threads, "thread"),
-    };
-    format!(
-        "{} in {:.1} s: {:.1} images/s on {on}",
-        wording::counted(timing.images, "image"),
-        timing.elapsed.as_secs_f64(),
-        timing.images_per_second(),
-    )
+    let threads = (!network.device().is_cuda()).then_some(timing.threads);
+    program::throughput(timing.images, timing.elapsed.as_secs_f64(), timing.images_per_second(), threads)
 }
 
 /// How the work went, for programs.

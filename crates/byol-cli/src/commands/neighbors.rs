@@ -9,7 +9,9 @@ use byol::inference::network::Network;
 use byol::inference::npy::Matrix;
 use byol::inference::page::{Group, Page, Shown};
 use byol::inference::{InferenceError, embeddings, files, neighbors};
+use byol::report::language::program::{self, pages};
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
@@ -61,7 +63,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     let (matrix, names) = if options.among.is_dir() {
         let found = files::find(std::slice::from_ref(&options.among))?;
         for text in files::passed_over(std::slice::from_ref(&options.among)).sentences() {
-            reporter.event(&Event::Warning { text });
+            reporter.event(&Event::Warning(Notice::said(text)));
         }
         let (mut values, mut names) = (Vec::new(), Vec::new());
         images::go_through(&network, &found, &hardware, false, reporter, |path, row| {
@@ -73,12 +75,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     } else {
         let found = embeddings::read(&options.among)?;
         if found.matrix.columns == network.columns() && found.check(&trained.digest(), &options.among)?.is_none() {
-            let text = format!(
-                "{} does not say which network made it; if it was another one, these neighbours mean nothing (`byol embed` \
-                 writes it down)",
-                options.among.display()
-            );
-            reporter.event(&Event::Warning { text });
+            reporter.event(&Event::Warning(Notice::said(program::unknown_network(&options.among))));
         }
         (found.matrix, found.names)
     };
@@ -90,15 +87,13 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
 
     if let Some(page) = &options.page {
         let shown = |path: PathBuf, caption: String| Shown { path, caption, detail: String::new(), share: None };
-        let similar =
-            |found: &Neighbor| shown(names[found.row].clone().into(), format!("similarity {:.3}", found.similarity));
+        let similar = |found: &Neighbor| shown(names[found.row].clone().into(), pages::similarity(found.similarity));
         let groups = vec![
-            Group { heading: "The image".to_owned(), images: vec![shown(options.image.clone(), String::new())] },
-            Group { heading: "Nearest first".to_owned(), images: nearest.iter().map(similar).collect() },
+            Group { heading: pages::QUERY.to_owned(), images: vec![shown(options.image.clone(), String::new())] },
+            Group { heading: pages::NEAREST.to_owned(), images: nearest.iter().map(similar).collect() },
         ];
-        let about = vec![format!("Searched in {}.", options.among.display())];
-        let text = Page { title: format!("Like {}", options.image.display()), about, groups, levels: network.levels() }
-            .render();
+        let about = vec![pages::searched_in(&options.among)];
+        let text = Page { title: pages::like(&options.image), about, groups, levels: network.levels() }.render();
         Target::new(page).write(text.as_bytes())?;
     }
 
@@ -115,7 +110,7 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
         }
     }
     if let (Some(page), false) = (&options.page, output.quiet || output.json) {
-        output::line(&format!("the images are in {}", page.display()));
+        output::line(&program::images_are_in(page));
     }
     Ok(Ending::Done)
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use byol::data::pack::{self, DEFAULT_SIZE};
 use byol::data::{Levels, OpenOptions};
+use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use clap::Args;
 
 use crate::args::{Output, Strictness};
@@ -43,14 +45,14 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
         on_progress: counter(output, "packed"),
         ..OpenOptions::default()
     };
-    interrupt::end_at_once(format!("interrupted; {} was not written", options.out.display()))?;
+    interrupt::end_at_once(program::not_written(&options.out))?;
     place::note_unfinished(&options.out, ".partial");
     let packed = pack::pack(&options.data, &options.out, options.size, &open)?;
     for text in &packed.notes {
-        reporter.event(&Event::Note { text: text.clone() });
+        reporter.event(&Event::Note(Notice::said(text)));
     }
     for text in &packed.warnings {
-        reporter.event(&Event::Warning { text: text.clone() });
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     if output.json {
         output::json(&serde_json::json!({
@@ -58,8 +60,7 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
             "skipped": packed.skipped,
         }));
     } else {
-        let (megabytes, out) = (packed.bytes as f64 / 1e6, options.out.display());
-        output::text(&format!("{} images in {out}, {megabytes:.0} MB; use it with --data {out}", packed.images));
+        output::text(&program::packed(packed.images, packed.bytes as f64 / 1e6, &options.out));
     }
     Ok(Ending::Done)
 }

@@ -13,7 +13,11 @@ use byol::inference::network::Network;
 use byol::inference::page::{Group, Page, Shown};
 use byol::inference::predictions::{self, About, Answer, PredictionWriter};
 use byol::inference::seen;
+use byol::report::language::numbers::{capital, plural};
+use byol::report::language::program::{self, pages};
+use byol::report::language::values;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
 use byol::trained::classifiers::AnyClassifier;
 use clap::{Args, ValueEnum};
 
@@ -21,7 +25,7 @@ use super::images::{self, Images, Trained};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::place::{self, Force, Target};
-use crate::{interrupt, output, request, wording};
+use crate::{interrupt, output, request};
 
 /// Answers for each image, where nothing else is asked for.
 const TOP: usize = 5;
@@ -91,7 +95,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let format = options.format(output)?;
     files::require(options.calibrate_on.as_slice())?;
     interrupt::end_at_once(match &options.out {
-        Some(out) => format!("interrupted; {} was not written", out.display()),
+        Some(out) => program::not_written(out),
         None => "interrupted".to_owned(),
     })?;
     let files = options.images.files(reporter)?;
@@ -101,9 +105,9 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let class_names = trained.class_names();
     let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
-    reporter.event(&Event::Note { text: images::about(&chosen) });
+    reporter.event(&Event::Note(Notice::said(images::about(&chosen))));
     if let Some(text) = images::no_better_than_guessing(&chosen) {
-        reporter.event(&Event::Warning { text });
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     if let Some(labelled) = &options.calibrate_on {
         let about = Calibrated { run: &run, trained, network: &network, hardware: &hardware };
@@ -151,8 +155,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let closed = predictions::closed_set(class_names.len());
     let about_probabilities = calibration.sentence();
     if let Some(page) = &options.page {
-        let sentences =
-            [&found, &about_probabilities, &closed].map(|sentence| format!("{}.", wording::capital(sentence)));
+        let sentences = [&found, &about_probabilities, &closed].map(|sentence| format!("{}.", capital(sentence)));
         let text = page_of(&kept, &overview, class_names, sentences.to_vec(), network.levels());
         Target::new(page).write(text.as_bytes())?;
     }
@@ -165,7 +168,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         Some(closed),
     ];
     for text in sentences.into_iter().flatten() {
-        reporter.event(&Event::Note { text });
+        reporter.event(&Event::Note(Notice::said(text)));
     }
     if output.json {
         let mut ended = images::ended(&timing);
@@ -176,14 +179,10 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         return Ok(Ending::Done);
     }
     if let Some(out) = &options.out {
-        let predictions = match timing.images {
-            1 => "1 prediction is".to_owned(),
-            several => format!("{several} predictions are"),
-        };
-        output::text(&format!("{predictions} in {}", out.display()));
+        output::text(&program::predictions_are_in(timing.images, out));
     }
     if let (Some(page), false) = (&options.page, output.quiet) {
-        output::line(&format!("the images are in {}", page.display()));
+        output::line(&program::images_are_in(page));
     }
     Ok(Ending::Done)
 }
@@ -254,28 +253,9 @@ impl Overview {
 
     /// `60 images: 19 dog, 12 ship; 23 are less than 60% sure`.
     fn sentence(&self, class_names: &[String]) -> String {
-        let counts = self.most_first();
-        let mut parts: Vec<String> =
-            counts.iter().take(NAMED).map(|&(class, count)| format!("{count} {}", class_names[class])).collect();
-        let others: usize = counts.iter().skip(NAMED).map(|(_, count)| count).sum();
-        if others > 0 {
-            let classes = counts.len() - NAMED;
-            parts.push(format!(
-                "{others} of {}",
-                if classes == 1 { "another class".to_owned() } else { format!("{classes} other classes") }
-            ));
-        }
-        let unsure = match self.unsure {
-            0 => "none is".to_owned(),
-            1 => "1 is".to_owned(),
-            several => format!("{several} are"),
-        };
-        format!(
-            "{}: {}; {unsure} less than {:.0}% sure",
-            wording::counted(self.images, "image"),
-            parts.join(", "),
-            100.0 * SURE
-        )
+        let counts = self.most_first().into_iter().map(|(class, count)| (class_names[class].as_str(), count));
+        let (images, unsure) = (self.images, self.unsure);
+        program::overview(&values::Overview { images, counts: counts.collect(), named: NAMED, unsure, sure: SURE })
     }
 }
 
@@ -287,7 +267,7 @@ fn page_of(
     about: Vec<String>,
     levels: Levels,
 ) -> String {
-    let percent = |answer: &Answer| format!("{} {:.1}%", answer.class, 100.0 * answer.probability);
+    let percent = |answer: &Answer| pages::class_with_share(answer.class, answer.probability);
     let shown = |(path, answers): &(PathBuf, Vec<Answer>)| Shown {
         path: path.clone(),
         caption: answers.first().map_or_else(String::new, percent),
@@ -297,9 +277,9 @@ fn page_of(
     let groups = overview.most_first().into_iter().map(|(class, count)| {
         let name = &class_names[class];
         let own = kept.iter().filter(|(_, answers)| answers.first().is_some_and(|answer| answer.class == name));
-        Group { heading: format!("{name}: {}", wording::counted(count, "image")), images: own.map(shown).collect() }
+        Group { heading: pages::class(name, count), images: own.map(shown).collect() }
     });
-    Page { title: "Predictions".to_owned(), about, groups: groups.collect(), levels }.render()
+    Page { title: pages::PREDICTIONS.to_owned(), about, groups: groups.collect(), levels }.render()
 }
 
 /// What is calibrated.
@@ -318,7 +298,7 @@ fn enough(folder: &Path, images: usize) -> Result<(), Usage> {
             "--calibrate-on {}: {} {} too few; give at least {ENOUGH_IMAGES} labelled images that the run was not trained on, or leave \
              --calibrate-on out",
             folder.display(),
-            wording::counted(images, "image"),
+            plural(images as u64, "image"),
             if images == 1 { "is" } else { "are" },
         ))),
     }
@@ -331,14 +311,8 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
     enough(folder, held.files.len())?;
     let seen = seen::in_training(about.run, &held.files);
     if seen > 0 {
-        let text = format!(
-            "{seen} of the {} in {} lie in the run's own data and are not among its test images, so the classifier may have been \
-             trained on them: it is surer about these than about new images, and probabilities come out too high; calibrate on \
-             images that the run has not seen",
-            wording::counted(held.files.len(), "image"),
-            folder.display()
-        );
-        reporter.event(&Event::Warning { text });
+        let text = program::seen_in_training(seen, held.files.len(), folder);
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     let mut logits = Vec::new();
     // An image that cannot be read has a label too many.
@@ -353,16 +327,13 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
     let data = Labelled { logits: &logits, labels: &labels, classes: class_names.len() };
     let record = calibration::Record::fit(data, Owner::of(about.trained.origin()), folder.display().to_string())
         .with_context(|| format!("failed to calibrate on {}", folder.display()))?;
-    let text = format!(
-        "calibrated on {} images: temperature {:.3}, loss {:.4} (was {:.4}), calibration error {:.4} (was {:.4})",
-        record.images,
-        record.temperature.0,
-        record.loss_after,
-        record.loss_before,
-        record.calibration_error_after,
-        record.calibration_error_before
-    );
-    reporter.event(&Event::Note { text });
+    let text = program::calibrated(&values::Calibrated {
+        images: record.images,
+        temperature: record.temperature.0,
+        loss: [record.loss_before, record.loss_after],
+        calibration_error: [record.calibration_error_before, record.calibration_error_after],
+    });
+    reporter.event(&Event::Note(Notice::said(text)));
     Ok(record)
 }
 

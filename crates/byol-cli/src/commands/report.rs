@@ -4,6 +4,7 @@ use std::path::Path;
 
 use byol::experiment::ablation::Ablation;
 use byol::report;
+use byol::report::language::program;
 
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
@@ -31,7 +32,7 @@ pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> 
         output::text(&format!("\n{}", report::table::closing(run)));
     }
     for page in pages {
-        output::text(&format!("report: {}", page.display()));
+        output::text(&program::report(&page));
     }
     Ok(Ending::Done)
 }
@@ -55,6 +56,6 @@ pub(super) fn show_ablation(found: &Ablation, folder: &Path, output: Output) -> 
         return Ok(Ending::Done);
     }
     output::text(&report::ablation::markdown(found));
-    output::text(&format!("report: {}", page.display()));
+    output::text(&program::report(&page));
     Ok(Ending::Done)
 }

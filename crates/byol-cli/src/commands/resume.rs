@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use byol::device::{DeviceChoice, PrecisionChoice};
+use byol::device::{DeviceChoice, PrecisionChoice, RecordedHardware};
 use byol::run::RunDirectory;
 use byol::run::command::{CommandRecord, TrainingCommand, shell_word};
 use byol::run::directory::OpenMode;
+use byol::run::record::Summary;
 
 use super::beginning;
 use crate::args;
@@ -50,6 +51,8 @@ pub struct Earlier {
     pub command: Option<CommandRecord>,
     /// Digest of the weights that it was begun with; empty for none.
     pub initial_weights: String,
+    /// What it has found so far, where something is left to do.
+    pub goes_on: Option<Summary>,
 }
 
 impl Earlier {
@@ -60,7 +63,9 @@ impl Earlier {
             return Ok(None);
         }
         let run = RunDirectory::existing(out)?;
-        let earlier = Earlier { command: run.command()?, initial_weights: run.experiment()?.initial_weights };
+        let initial_weights = run.experiment()?.initial_weights;
+        let goes_on = run.summary()?.filter(|summary| !summary.finished || place.more_epochs.is_some());
+        let earlier = Earlier { command: run.command()?, initial_weights, goes_on };
         if let Some(record) = earlier.command.as_ref().filter(|record| !command.continues(record.command)) {
             let name = record.command.name();
             let text =
@@ -98,8 +103,11 @@ impl Meant {
         typed: &Typed<'_>,
         hardware: &args::Hardware,
         place: &Place,
-        recorded: Option<CommandRecord>,
+        earlier: Option<Earlier>,
     ) -> anyhow::Result<Meant> {
+        let (recorded, goes_on) = earlier.map_or((None, None), |earlier| (earlier.command, earlier.goes_on));
+        // A run goes on as it was computed, unless something else is typed, which is refused.
+        let computed = goes_on.and_then(|summary| RecordedHardware::read(&summary.hardware));
         let folder = std::env::current_dir().context("the current directory is not to be had")?;
         let new = CommandRecord {
             command,
@@ -125,7 +133,6 @@ impl Meant {
                 format!("{run} does not record what it was begun with (an earlier version made it); give --data");
             return Err(Usage(text).into());
         }
-        let parsed = |text: &Option<String>| text.clone().unwrap_or_else(|| "auto".to_owned());
         Ok(Meant {
             data: record.data.clone(),
             unlabeled: record.unlabeled.clone(),
@@ -135,9 +142,15 @@ impl Meant {
             },
             from: record.from.clone(),
             hardware: args::Hardware {
-                device: parsed(&record.device).parse()?,
-                precision: parsed(&record.precision).parse()?,
-                threads: record.threads,
+                device: match &record.device {
+                    Some(device) => device.parse()?,
+                    None => computed.map_or(DeviceChoice::Auto, |computed| computed.device),
+                },
+                precision: match &record.precision {
+                    Some(precision) => precision.parse()?,
+                    None => computed.map_or(PrecisionChoice::Auto, |computed| computed.precision),
+                },
+                threads: record.threads.or(computed.and_then(|computed| computed.threads)),
             },
             record,
         })

@@ -8,12 +8,14 @@ use byol::device::Hardware;
 use byol::experiment::planning::{self, Plan, Scope, Wish};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report;
+use byol::report::language::program;
 use byol::run::RunDirectory;
 use byol::run::command::{TrainingCommand, shell_word};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::extend::Extension;
 use byol::run::lock::RunLock;
+use byol::run::notice::Notice;
 use byol::run::record::{Control, LabelBudget, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
@@ -170,8 +172,8 @@ impl Job<'_> {
         }
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
-        let meant =
-            Meant::of(self.command, &self.typed, self.hardware, place, earlier.and_then(|earlier| earlier.command))?;
+        let goes_on = earlier.as_ref().and_then(|earlier| earlier.goes_on.clone());
+        let meant = Meant::of(self.command, &self.typed, self.hardware, place, earlier)?;
         for path in [&meant.data].into_iter().chain(&meant.unlabeled) {
             request::there(path)?;
         }
@@ -179,10 +181,13 @@ impl Job<'_> {
         let weights = begins.path(output, reporter)?;
         begins.tell(&experiment, &typed, reporter);
         interrupt::end_at_once(match is_new {
-            true => "interrupted; nothing was begun".to_owned(),
-            false => format!("interrupted; {} is as it was", out.display()),
+            true => program::NOTHING_BEGUN.to_owned(),
+            false => program::as_it_was(out),
         })?;
         let hardware = request::hardware(&meant.hardware, reporter)?;
+        if let Some(earlier) = &goes_on {
+            experiment::same_hardware(out, earlier, &hardware)?;
+        }
         let copies = match self.command {
             TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain => Pools::LeaveCopiesOut,
             TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,
@@ -215,8 +220,8 @@ impl Job<'_> {
         if let Some(plan) = &plan {
             (experiment, typed) = request::settings_with(self.config, self.labels, basis, &plan.settings())?;
         }
-        for text in experiment::fit(&mut experiment, &typed, &data) {
-            reporter.event(&Event::Note { text });
+        for notice in experiment::fit(&mut experiment, &typed, &data) {
+            reporter.event(&Event::Note(notice));
         }
         let beginning = Beginning {
             weights: weights.as_deref(),
@@ -230,18 +235,15 @@ impl Job<'_> {
             RunDirectory::existing(out)?.write_command(&meant.record)?;
         }
         if lock.is_some() {
-            interrupt::end_at_once(format!("interrupted; to go on: {}", self.resume(out)))?;
+            interrupt::end_at_once(program::interrupted(&self.resume(out)))?;
         }
-        for text in notes {
-            reporter.event(&Event::Note { text });
+        for notice in notes {
+            reporter.event(&Event::Note(notice));
         }
         if experiment.control() == Control::Given
             && let Some(pair) = self.config.set.iter().find(|pair| pair.trim_start().starts_with("supervised."))
         {
-            let text = format!(
-                "--set {pair} changes nothing: given weights are trained as fine-tuning is; set finetune.* instead"
-            );
-            reporter.event(&Event::Warning { text });
+            reporter.event(&Event::Warning(Notice::said(program::changes_nothing(pair))));
         }
         if plan.is_none() && self.command == TrainingCommand::Run && (is_new || place.more_epochs.is_some()) {
             measuring(reporter);
@@ -252,15 +254,15 @@ impl Job<'_> {
             reporter.event(&Event::Planned(plan));
         }
         if place.mode == OpenMode::Fresh && matches!(self.command, TrainingCommand::Run | TrainingCommand::Pretrain) {
-            for text in experiment::warnings(&experiment, &data, plan.as_ref()) {
-                reporter.event(&Event::Warning { text });
+            for notice in experiment::warnings(&experiment, &data, plan.as_ref()) {
+                reporter.event(&Event::Warning(notice));
             }
         }
         if place.mode == OpenMode::Fresh
             && self.classifies
-            && let Some(text) = experiment::warn_of_test(&data)
+            && let Some(notice) = experiment::warn_of_test(&data)
         {
-            reporter.event(&Event::Warning { text });
+            reporter.event(&Event::Warning(notice));
         }
         let mut context = Context {
             experiment: &experiment,
@@ -331,13 +333,11 @@ impl Job<'_> {
         reporter: &mut dyn Reporter,
     ) -> anyhow::Result<Ending> {
         let (summary, note) = match outcome {
-            Outcome::Finished(summary) => (summary, format!("finished: {}", out.display())),
-            Outcome::AlreadyFinished(summary) => {
-                (summary, format!("{} was finished before; nothing was left to do", out.display()))
-            }
-            Outcome::Interrupted(summary) => (summary, format!("interrupted; to go on: {}", self.resume(out))),
+            Outcome::Finished(summary) => (summary, program::finished(out)),
+            Outcome::AlreadyFinished(summary) => (summary, program::finished_before(out)),
+            Outcome::Interrupted(summary) => (summary, program::interrupted(&self.resume(out))),
         };
-        reporter.event(&Event::Note { text: note });
+        reporter.event(&Event::Note(Notice::said(note)));
         if output.json {
             output::json(&End { event: "ended", summary });
         } else {
@@ -348,7 +348,7 @@ impl Job<'_> {
             }
             let page = out.join("report.html");
             if page.is_file() {
-                output::text(&format!("\nreport: {}", page.display()));
+                output::text(&format!("\n{}", program::report(&page)));
             }
         }
         match outcome {
@@ -376,7 +376,7 @@ fn most(budgets: &[LabelBudget]) -> usize {
 }
 
 fn measuring(reporter: &mut dyn Reporter) {
-    reporter.event(&Event::Note { text: "measuring a few steps of each kind on this machine".to_owned() });
+    reporter.event(&Event::Note(Notice::said(program::MEASURING)));
 }
 
 /// Makes a finished pre-training longer, if the data are those that it was begun with.
@@ -385,11 +385,7 @@ fn extend(out: &Path, more: usize, data: &Dataset, reporter: &mut dyn Reporter) 
     // Other data are refused where the run is opened.
     if run.summary()?.is_none_or(|summary| summary.data.fingerprint == data.fingerprint) {
         let Extension { epochs: [then, now], earlier } = run.extend(more)?;
-        let text = format!(
-            "pre-training goes on from epoch {then} to {now}; the results with {then} epochs are kept in {}",
-            earlier.display()
-        );
-        reporter.event(&Event::Note { text });
+        reporter.event(&Event::Note(Notice::said(program::extended([then, now], &earlier))));
     }
     Ok(())
 }

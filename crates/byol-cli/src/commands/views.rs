@@ -6,14 +6,15 @@ use anyhow::bail;
 use byol::data::{ImageSource, Levels, Need};
 use byol::gallery::{self, ViewSheet};
 use byol::inference::page::{Group, Page, Shown};
+use byol::report::language::program::{self, pages};
 use byol::run::event::Reporter;
 use byol::run::record::{Stage, ViewExample};
 
 use crate::args::{self, Output};
 use crate::exit::Ending;
+use crate::output;
 use crate::place::Target;
 use crate::request::{self, Basis, Wanted};
-use crate::{output, wording};
 
 /// How often each view of an image is drawn.
 const DRAWS: usize = 4;
@@ -51,9 +52,8 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "views": examples, "page": page }));
     } else {
-        let (images, out) = (wording::counted(examples.len(), "image"), options.out.display());
-        output::text(&format!("views of {images}, and views.json with their parameters, are in {out}"));
-        output::text(&format!("page: {}", page.display()));
+        output::text(&program::views_are_in(examples.len(), &options.out));
+        output::text(&program::page(&page));
     }
     Ok(Ending::Done)
 }
@@ -67,15 +67,14 @@ fn page_of(examples: &[ViewExample], out: &Path) -> String {
         share: None,
     };
     let group = |example: &ViewExample| {
-        let original = std::iter::once(shown(&example.original, "original"));
+        let original = std::iter::once(shown(&example.original, pages::ORIGINAL));
         let views = example.views.iter().flat_map(|(name, files)| files.iter().map(move |file| (name, file)));
         let views = views.map(|(name, file)| shown(file, &name.replace("_prime", "'")));
         Group { heading: example.name.clone(), images: original.chain(views).collect() }
     };
-    let about =
-        "BYOL learns to say of two views of an image, one drawn with t and one with t', that they show the same.";
     let groups = examples.iter().map(group).collect();
-    Page { title: "Views".to_owned(), about: vec![about.to_owned()], groups, levels: Levels::default() }.render()
+    Page { title: pages::VIEWS.to_owned(), about: vec![pages::VIEWS_ARE.to_owned()], groups, levels: Levels::default() }
+        .render()
 }
 
 /// The indices of `count` images, evenly spread over all of them.

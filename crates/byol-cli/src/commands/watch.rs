@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use byol::nearest::path_hint;
+use byol::report::language::program;
 use byol::run::RunDirectory;
-use byol::run::directory::runs_hint;
 use byol::run::event::{Event, Reporter};
+use byol::run::notice::Notice;
+use byol::run::place::runs_hint;
 use byol::watch::{Watch, WatchError};
 use clap::Args;
 
@@ -57,22 +59,20 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
         output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": options.runs }));
     } else {
         if options.port.is_none() && watch.address().port() != PORT {
-            output::line(&format!("port {PORT} is taken, so another one serves"));
+            output::line(&program::port_taken(PORT));
         }
         let runs: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
-        output::text(&format!("watching {} at {address} (Ctrl-C ends this, not the run)", runs.join(", ")));
+        output::text(&program::watching(&runs, &address));
     }
     for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
-        let (what, hint) = match run.exists() {
-            true => ("holds no run yet, and one is waited for", runs_hint(run)),
-            false => ("is not there yet, and is waited for", path_hint(run)),
-        };
-        reporter.event(&Event::Warning { text: format!("{} {what}{hint}", run.display()) });
+        let hint = if run.exists() { runs_hint(run) } else { path_hint(run) };
+        let text = program::waited_for(run, run.exists(), &hint);
+        reporter.event(&Event::Warning(Notice::said(text)));
     }
     if options.open
         && let Err(error) = open::that_detached(&address)
     {
-        crate::output::line(&format!("byol: no browser could be opened ({error}); open {address} yourself"));
+        output::line(&program::no_browser(&error.to_string(), &address));
     }
     watch.serve(&interrupt)?;
     Ok(Ending::Done)

@@ -9,10 +9,10 @@ use super::choice::taken;
 use super::compare::{FEW_TEST_IMAGES, Outcome, confusion};
 use super::explain::{Explanation, MOST_TEST_IMAGES};
 use super::load::RunData;
-use super::words;
-use crate::data::PATTERNS;
+use crate::data::findings::Contradiction;
+use crate::data::{DataSplit, PATTERNS};
 use crate::run::command::{CommandRecord, shell_word};
-use crate::run::record::{Accuracy, Control, DataSplit, LabelBudget, ResultName, Stage};
+use crate::run::record::{Accuracy, Control, Ended, LabelBudget, ResultName, Stage};
 use crate::statistics::uncertainty;
 pub use further::{FEW_PASSES, Further};
 
@@ -36,13 +36,110 @@ const SUFFIXES: [&str; 3] = ["imagenet", "more-tests", "more-labels"];
 /// One thing to do next.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Advice {
-    pub kind: Kind,
-    /// Why, and what: one or two sentences.
-    pub text: String,
+    /// What, and why.
+    pub what: What,
     /// To be pasted into a shell.
     pub commands: Vec<String>,
     /// What it promises: advice that is worth more comes first.
     worth: f64,
+}
+
+impl Advice {
+    pub fn kind(&self) -> Kind {
+        match self.what {
+            What::Repair(_) => Kind::Repair,
+            What::Weights { .. } => Kind::Weights,
+            What::MoreTestImages { .. } => Kind::MoreTestImages,
+            What::MoreLabels { .. } => Kind::MoreLabels,
+            What::MorePasses { .. } => Kind::MorePasses,
+            What::Use { .. } => Kind::Use,
+        }
+    }
+}
+
+/// What is to be done, with the values that tell why.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    Repair(Repair),
+    /// So many images are few to learn from.
+    Weights {
+        images: u64,
+    },
+    /// There are so many test images.
+    MoreTestImages {
+        images: u64,
+        aim: Aim,
+        into: IntoTest,
+    },
+    /// Accuracy rose with the labels, or the class with this name and accuracy (0-1) lies behind.
+    MoreLabels {
+        rising: Option<Rising>,
+        weakest: Option<(String, f64)>,
+    },
+    /// There were few passes (so many), or k-NN accuracy still rose.
+    MorePasses {
+        few: Option<u64>,
+        further: Further,
+    },
+    /// All is well with this classifier, which is right about this share of the test images.
+    Use {
+        name: ResultName,
+        budget: LabelBudget,
+        accuracy: f64,
+    },
+}
+
+/// What is wrong with the data.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Repair {
+    /// Test images that are trained on.
+    pub copies: Option<Copies>,
+    /// How many images have several labels, and the first of them.
+    pub contradictions: Option<(u64, Contradiction)>,
+    /// Files that could not be read.
+    pub skipped: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    pub images: u64,
+    /// How many of them to the last pixel.
+    pub exact: usize,
+}
+
+/// What more test images would tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aim {
+    /// This difference of accuracies, from so many test images on.
+    Difference { difference: f64, wanted: u64 },
+    /// An accuracy that is known to within `known` (0-1): so many test images give `then_known`.
+    Accuracy { known: f64, wanted: u64, then_known: f64 },
+}
+
+impl Aim {
+    /// Test images that it takes.
+    pub fn wanted(&self) -> u64 {
+        match self {
+            Aim::Difference { wanted, .. } | Aim::Accuracy { wanted, .. } => *wanted,
+        }
+    }
+}
+
+/// How labelled images come into the test of a run's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntoTest {
+    /// The table that names the images, where one does.
+    pub table: Option<String>,
+    /// Absent where it is not recorded.
+    pub split: Option<DataSplit>,
+}
+
+/// Accuracy (0-1) that was gained from one label budget to the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rising {
+    pub from: LabelBudget,
+    pub to: LabelBudget,
+    pub gained: f64,
 }
 
 /// What advice is about.
@@ -56,19 +153,6 @@ pub enum Kind {
     MorePasses,
     /// Nothing is amiss: the classifier is used.
     Use,
-}
-
-impl Kind {
-    pub fn heading(self) -> &'static str {
-        match self {
-            Kind::Repair => "Look at the data",
-            Kind::Weights => "Begin with given weights",
-            Kind::MoreTestImages => "Test on more images",
-            Kind::MoreLabels => "Label more images",
-            Kind::MorePasses => "Pre-train longer",
-            Kind::Use => "Use the classifier",
-        }
-    }
 }
 
 /// What to do next with a run; nothing while it goes on without a result, or where nothing tells.
@@ -114,8 +198,8 @@ impl Used {
 /// The run directory as whoever made the report named it.
 fn place(run: &RunData) -> String {
     match run.place.as_os_str().is_empty() {
-        true => words::quoted(&run.name),
-        false => words::quoted(&run.place.to_string_lossy()),
+        true => shell_word(Path::new(&run.name)),
+        false => shell_word(&run.place),
     }
 }
 
@@ -139,7 +223,7 @@ fn beside(run: &RunData, what: &str) -> String {
         }
         name = format!("{base}-{what}-{number}");
     }
-    words::quoted(&name)
+    shell_word(Path::new(&name))
 }
 
 /// What the run was begun with, as it was typed; absent in runs of earlier versions.
@@ -154,7 +238,7 @@ fn place_of_data(run: &RunData) -> String {
     }
     let root = run.test_images.as_ref().and_then(|images| images.root.as_deref());
     match (root, run.summary.as_ref().map(|summary| summary.data.name.as_str())) {
-        (Some(root), _) => words::quoted(root),
+        (Some(root), _) => shell_word(Path::new(root)),
         (None, Some(PATTERNS)) => PATTERNS.to_owned(),
         (None, _) => "DATA".to_owned(),
     }
@@ -171,7 +255,7 @@ fn data(run: &RunData) -> String {
     // `unlabeled` and `train` are splits of the data itself.
     let pools = summary.iter().flat_map(|summary| &summary.data.unlabeled);
     for pool in pools.filter(|pool| !matches!(pool.name.as_str(), "train" | "unlabeled")) {
-        text.push_str(&format!(" --unlabeled {}", words::quoted(&pool.name)));
+        text.push_str(&format!(" --unlabeled {}", shell_word(Path::new(&pool.name))));
     }
     text
 }
@@ -196,51 +280,29 @@ fn again(run: &RunData, out: &str) -> String {
 /// What is wrong with the data: labels that contradict each other, test images that are trained on, files that cannot be read.
 fn repair(run: &RunData) -> Option<Advice> {
     let known = &run.summary.as_ref()?.data;
-    let (mut texts, mut worth) = (Vec::new(), 1.0);
-    if let Some(found) = &known.findings.test_in_train
-        && found.exact + found.near > 0
+    let (mut found, mut worth) = (Repair::default(), 1.0_f64);
+    if let Some(copied) = &known.findings.test_in_train
+        && copied.exact + copied.near > 0
     {
-        let images = (found.exact + found.near) as u64;
+        let images = (copied.exact + copied.near) as u64;
         // Of a test that is trained on, no accuracy tells anything.
-        worth = if images * 20 >= known.test_images as u64 { 7.0_f64 } else { 4.0 };
-        texts.push(format!(
-            "{} {} of training images ({} exact), so accuracies come out too high: remove the copies from one of the two.",
-            words::plural(images, "test image"),
-            if images == 1 { "is a copy" } else { "are copies" },
-            found.exact,
-        ));
+        worth = if images * 20 >= known.test_images as u64 { 7.0 } else { 4.0 };
+        found.copies = Some(Copies { images, exact: copied.exact });
     }
     let contradictions = &known.findings.contradictions;
-    let exact = contradictions.iter().filter(|found| found.exact).count() as u64;
     if let Some(first) = contradictions.first() {
-        worth = worth.max(if exact > 0 { 3.0 } else { 1.0 });
-        let named: Vec<String> =
-            first.images.iter().take(2).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
-        let all = contradictions.len() as u64;
-        texts.push(format!(
-            "{} {} several labels ({}), so a label {} wrong: correct it.",
-            words::plural(all, "image"),
-            if all == 1 { "has" } else { "have" },
-            named.join(", "),
-            if first.exact { "is" } else { "may be" },
-        ));
+        worth = worth.max(if contradictions.iter().any(|found| found.exact) { 3.0 } else { 1.0 });
+        found.contradictions = Some((contradictions.len() as u64, first.clone()));
     }
-    let skipped = known.skipped as u64;
-    if skipped > 0 {
-        worth = worth.max(1.0 + (skipped as f64 / 100.0).min(1.0));
-        texts.push(format!(
-            "{} could not be read and {} not used.",
-            words::plural(skipped, "file"),
-            if skipped == 1 { "was" } else { "were" },
-        ));
+    found.skipped = known.skipped as u64;
+    if found.skipped > 0 {
+        worth = worth.max(1.0 + (found.skipped as f64 / 100.0).min(1.0));
     }
-    if texts.is_empty() {
+    if found == Repair::default() {
         return None;
     }
-    let one = texts.len() == 1 && texts[0].starts_with("1 ");
-    texts.push(format!("The command names {}.", if one { "it" } else { "them" }));
     let command = format!("byol data info {}", data(run).trim_start_matches("--data "));
-    Some(Advice { kind: Kind::Repair, text: texts.join(" "), commands: vec![command], worth })
+    Some(Advice { what: What::Repair(found), commands: vec![command], worth })
 }
 
 /// Images of every kind that pre-training had.
@@ -262,13 +324,7 @@ fn weights(run: &RunData) -> Option<Advice> {
         return None;
     }
     Some(Advice {
-        kind: Kind::Weights,
-        text: format!(
-            "{} are few to learn from. Weights trained on ImageNet's 1.2 million photographs usually do better straight away, and \
-             the comparison then shows what your own images add to them. This downloads 47 MB once; without a network, put \
-             `resnet18-f37072fd.pth` into `~/.cache/byol/weights` yourself (docs/weights.md).",
-            words::plural(images as u64, "image")
-        ),
+        what: What::Weights { images: images as u64 },
         commands: vec![match again(run, &beside(run, "imagenet")).rsplit_once(" --out ") {
             Some((begun, out)) => format!("{begun} --weights imagenet --out {out}"),
             None => String::new(),
@@ -287,60 +343,30 @@ fn more_test_images(run: &RunData, explanation: &Explanation) -> Option<Advice> 
         (needed > images && needed <= MOST_TEST_IMAGES).then_some((needed, found.difference()))
     });
     let own = uncertainty(images)?;
-    let points = |share: f64| format!("±{:.0} points", (100.0 * share).ceil());
     // A difference that takes a tenfold test is no aim; an accuracy that can be trusted is.
-    let (wanted, text) = match undecided.min_by_key(|&(needed, _)| needed) {
-        Some((needed, difference)) if needed <= 20 * images => (
-            needed,
-            format!(
-                "With {} a difference of {} may be chance; it would take about {}.",
-                words::plural(images, "test image"),
-                words::size(difference),
-                words::about(needed)
-            ),
-        ),
+    let aim = match undecided.min_by_key(|&(needed, _)| needed) {
+        Some((wanted, difference)) if wanted <= 20 * images => Aim::Difference { difference, wanted },
         _ if own > WIDE => {
             let known = |of: u64| uncertainty(of).unwrap_or(1.0);
             let wanted = (10..10_000).map(|tens| 10 * tens).find(|&of| of > images && known(of) <= NARROW)?;
-            (
-                wanted,
-                format!(
-                    "With {} an accuracy is known to about {}; {} test images would give {}.",
-                    words::plural(images, "test image"),
-                    points(own),
-                    words::count(wanted),
-                    points(known(wanted)).trim_end_matches(" points")
-                ),
-            )
+            Aim::Accuracy { known: own, wanted, then_known: known(wanted) }
         }
         _ => return None,
     };
     Some(Advice {
-        kind: Kind::MoreTestImages,
-        text: format!("{text} Label about {} more. {} Afterwards:", words::about(wanted - images), into_the_test(run)),
+        what: What::MoreTestImages { images, aim, into: into_the_test(run) },
         commands: vec![again(run, &beside(run, "more-tests"))],
         worth: if own > WIDE { 5.0 } else { 3.5 },
     })
 }
 
-/// How labelled images come into the test of this run's data.
-fn into_the_test(run: &RunData) -> String {
+fn into_the_test(run: &RunData) -> IntoTest {
     let data = run.summary.as_ref().map(|summary| &summary.data);
-    let name = data.map_or("", |data| data.name.as_str());
-    let is_table = ["csv", "tsv", "json", "jsonl"].iter().any(|end| name.ends_with(&format!(".{end}")));
-    let place = match is_table {
-        true => format!("Add a row for each to `{name}`"),
-        false => "Put them with the other labelled images".to_owned(),
-    };
-    match data.and_then(|data| data.split.as_ref()) {
-        Some(DataSplit::Drawn { file }) => {
-            format!("{place}, and add a line `path,test` for each to `{}`.", file.display())
-        }
-        Some(DataSplit::Given) if is_table => format!("{place}, marked as a test image."),
-        Some(DataSplit::Given) => "Put them with the other test images.".to_owned(),
-        None => format!(
-            "{place}, as test images (where the split was drawn, a line `path,test` in `byol-split.csv` does that)."
-        ),
+    let is_table =
+        |name: &&String| ["csv", "tsv", "json", "jsonl"].iter().any(|end| name.ends_with(&format!(".{end}")));
+    IntoTest {
+        table: data.map(|data| &data.name).filter(is_table).cloned(),
+        split: data.and_then(|data| data.split.clone()),
     }
 }
 
@@ -356,42 +382,25 @@ fn more_labels(run: &RunData, used: Option<&Used>) -> Option<Advice> {
     let now = run.accuracy(used.name, last)?.mean;
     let gained = before.and_then(|before| Some((before, now - run.accuracy(used.name, before)?.mean)));
     let rising = gained.filter(|&(_, gained)| gained >= RISING);
+    let rising = rising.map(|(from, gained)| Rising { from, to: last, gained });
     let enough = run.test_labels().is_some_and(|labels| labels.len() >= FEW_TEST_IMAGES);
-    let weak = weakest(run, used.name, last).filter(|&(_, accuracy)| enough && now - accuracy >= WEAK);
-    let mut texts = Vec::new();
-    if let Some((before, gained)) = rising {
-        texts.push(format!(
-            "From {} to {}, accuracy rose by {}, so more labels are likely to help.",
-            words::budget(before),
-            words::budget(last),
-            words::size(gained)
-        ));
-    }
-    if let Some((class, accuracy)) = weak {
-        texts.push(format!(
-            "The class that needs them most is {}: {} of its test images are classified correctly.",
-            run.class_name(class),
-            words::percent(accuracy)
-        ));
-    }
-    if texts.is_empty() || last != LabelBudget::All {
+    let weakest = weakest(run, used.name, last).filter(|&(_, accuracy)| enough && now - accuracy >= WEAK);
+    if rising.is_none() && weakest.is_none() || last != LabelBudget::All {
         return None;
     }
     let pools = run.summary.iter().flat_map(|summary| &summary.data.unlabeled);
     let pool = pools.into_iter().map(|pool| pool.name.as_str()).find(|&name| name != "train" && name != "unlabeled");
-    texts.push("Begin with the images that the classifier is least sure of, which the first command lists; run the second afterwards.".to_owned());
     Some(Advice {
-        kind: Kind::MoreLabels,
-        text: texts.join(" "),
+        what: What::MoreLabels { rising, weakest: weakest.map(|(class, accuracy)| (run.class_name(class), accuracy)) },
         commands: vec![
             format!(
                 "byol predict --from {} {} --sort unsure --out predictions.csv",
                 place(run),
-                words::quoted(pool.unwrap_or("FOLDER"))
+                shell_word(Path::new(pool.unwrap_or("FOLDER")))
             ),
             again(run, &beside(run, "more-labels")),
         ],
-        worth: 2.0 + rising.map_or(0.0, |(_, gained)| 20.0 * gained).min(2.5),
+        worth: 2.0 + rising.map_or(0.0, |rising| 20.0 * rising.gained).min(2.5),
     })
 }
 
@@ -413,7 +422,7 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
         })
     };
     let everywhere = !run.budgets().is_empty() && run.budgets().into_iter().all(ahead);
-    if per_epoch == 0 || found.ended_by.as_deref() == Some("patience") {
+    if per_epoch == 0 || found.ended_by == Some(Ended::Patience) {
         return None;
     }
     let few = found.images < FEW_PASSES;
@@ -425,20 +434,9 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
         true => Further::to_gains(found.images, per_epoch, found.images_per_second),
         false => Further::of(found.images, per_epoch, found.images_per_second),
     };
-    let why = match few {
-        true => format!(
-            "Pre-training made {} image passes; gains usually begin near {}.",
-            words::count(found.images),
-            words::count(FEW_PASSES)
-        ),
-        false => "k-NN accuracy was still rising when pre-training ended.".to_owned(),
-    };
     let shortfall = found.images as f64 / FEW_PASSES as f64;
     Some(Advice {
-        kind: Kind::MorePasses,
-        text: format!(
-            "{why} {further}. The run goes on with the data that it began with, so do this before you add images."
-        ),
+        what: What::MorePasses { few: few.then_some(found.images), further },
         commands: vec![format!("byol run --resume {} --more-epochs {}", place(run), further.epochs)],
         worth: match (few, everywhere) {
             (true, false) => 4.5 - shortfall.min(1.0),
@@ -453,14 +451,7 @@ fn use_it(run: &RunData, used: Option<&Used>) -> Option<Advice> {
     let used = used?;
     let name = place(run);
     Some(Advice {
-        kind: Kind::Use,
-        text: format!(
-            "Nothing more needs to be done: {} with {} is right about {} of the test images. Use it for new images, or export \
-             it for other programs.",
-            words::classifier(used.name),
-            words::budget(used.budget),
-            words::percent(used.accuracy.mean)
-        ),
+        what: What::Use { name: used.name, budget: used.budget, accuracy: used.accuracy.mean },
         commands: vec![
             format!("byol predict --from {name} FOLDER --out predictions.csv"),
             format!("byol export --from {name} --out classifier.onnx"),

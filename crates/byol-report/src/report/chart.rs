@@ -6,6 +6,8 @@ use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::language::charts as said;
+
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 46.0;
@@ -218,12 +220,12 @@ impl Chart {
             let points: Vec<&Point> = series.points.iter().filter(|point| point.drawable()).collect();
             match points.as_slice() {
                 [] => None,
-                [only] => Some(format!("{}: {}.", series.label, only.text)),
-                [first, .., last] => Some(format!("{}: from {} to {}.", series.label, first.text, last.text)),
+                [only] => Some(said::series(&series.label, &only.text, None)),
+                [first, .., last] => Some(said::series(&series.label, &first.text, Some(&last.text))),
             }
         };
         let series: Vec<String> = self.series.iter().filter_map(one).collect();
-        format!("{} over {}. {}", self.y.label, self.x.label, series.join(" "))
+        said::description(&self.y.label, &self.x.label, &series)
     }
 }
 

@@ -27,15 +27,6 @@ impl ClassifierKind {
         ClassifierKind::Frozen(HeadKind::Knn),
     ];
 
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            ClassifierKind::Finetuned => "fine-tuned",
-            ClassifierKind::Baseline => "baseline",
-            ClassifierKind::Frozen(head) => head.words(),
-        }
-    }
-
     /// On command lines.
     pub fn name(self) -> &'static str {
         match self {
@@ -91,35 +82,6 @@ pub struct Taken {
     pub kind: ClassifierKind,
     pub budget: LabelBudget,
     pub reason: Reason,
-}
-
-impl Reason {
-    /// Why it was taken, to follow its name; nothing where there is nothing to say.
-    pub fn words(&self) -> Option<String> {
-        let percent = |(kind, accuracy): &(ClassifierKind, f64)| format!("{} {:.1}%", kind.words(), 100.0 * accuracy);
-        match self {
-            Reason::Asked => None,
-            Reason::Validated(kinds) => {
-                let all: Vec<String> = kinds.iter().map(percent).collect();
-                let most = kinds.first().map_or(0.0, |(_, most)| *most);
-                let as_good: Vec<&str> = kinds
-                    .iter()
-                    .skip(1)
-                    .filter(|(_, accuracy)| *accuracy == most)
-                    .map(|(kind, _)| kind.words())
-                    .collect();
-                let tie = match as_good.is_empty() {
-                    true => String::new(),
-                    false => format!(
-                        "; {} did equally well, and the first of them in this order is taken",
-                        as_good.join(" and ")
-                    ),
-                };
-                Some(format!("the best on held-out labels: {}{tie}", all.join(", ")))
-            }
-            Reason::Undecided => Some("no labels were held out to choose by, so the default is taken".to_owned()),
-        }
-    }
 }
 
 /// The rule. The budget is `budget` or the largest that the first kind has, in the order of [`ClassifierKind::ALL`]. Of the kinds that were
@@ -219,6 +181,7 @@ pub fn answers(
 mod tests {
     use super::super::testing::Run;
     use super::*;
+    use crate::report::language::names::reason;
 
     const KNN: ClassifierKind = ClassifierKind::Frozen(HeadKind::Knn);
 
@@ -237,15 +200,13 @@ mod tests {
         ]);
         assert_eq!((found.kind, found.budget), (KNN, all));
         assert!(
-            found
-                .reason
-                .words()
+            reason(&found.reason)
                 .expect("said")
                 .starts_with("the best on held-out labels: k-NN 90.0%, fine-tuned 80.0%")
         );
         let tied = choice(&[candidate(KNN, all, Some(0.8)), candidate(ClassifierKind::Finetuned, all, Some(0.8))]);
         assert_eq!(tied.kind, ClassifierKind::Finetuned);
-        assert!(tied.reason.words().expect("said").contains("; k-NN did equally well"), "{tied:?}");
+        assert!(reason(&tied.reason).expect("said").contains("; k-NN did equally well"), "{tied:?}");
         // Nothing is known of the fine-tuned one.
         let open = choice(&[candidate(KNN, all, Some(0.9)), candidate(ClassifierKind::Finetuned, all, None)]);
         assert_eq!((open.kind, open.reason), (ClassifierKind::Finetuned, Reason::Undecided));

@@ -7,21 +7,19 @@ use serde::de::DeserializeOwned;
 
 use super::ReportError;
 use super::choice::{self, ClassifierKind};
+use super::language;
+use super::notes::{Answers, ImageProblem, Note};
 use crate::run::RunDirectory;
 use crate::run::command::CommandRecord;
 use crate::run::record::{
-    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
-    TestImages, Thumbnails,
+    Accuracy, Control, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage,
+    Summary, TestImages, Thumbnails,
 };
 
 /// Larger images are left out of the page: it holds every image inside itself.
 const LARGEST_IMAGE_BYTES: usize = 2 << 20;
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG_SIGNATURE: &[u8] = b"\xff\xd8\xff";
-
-/// The notes of a run that still goes on: what it has not done yet, and a line that it is writing.
-const UNFINISHED: &str = "the run has not finished; this is what it had recorded so far";
-const TORN: &str = "is incomplete and was skipped";
 
 /// Everything the report knows about a run.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +50,8 @@ pub struct RunData {
     pub validations: Vec<(ClassifierKind, LabelBudget, f64)>,
     /// The hours that were asked for.
     pub hours: Option<f64>,
-    /// What was odd about the directory, one sentence each.
-    pub notes: Vec<String>,
+    /// What was odd about the directory.
+    pub notes: Vec<Note>,
 }
 
 /// Thumbnails of test images.
@@ -75,7 +73,7 @@ pub struct Pretraining {
     /// Absent when no epoch was recorded.
     pub seconds: Option<f64>,
     /// Absent in a run without a summary.
-    pub ended_by: Option<String>,
+    pub ended_by: Option<Ended>,
 }
 
 /// Reads the run directory `run`. A run that was interrupted is read as far as it went; what is missing or was skipped
@@ -121,7 +119,7 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     data.read_thumbnails(&run.join("gallery"))?;
     data.read_map(&run.join("gallery/map.json"))?;
     if !data.finished() {
-        data.notes.push(UNFINISHED.to_owned());
+        data.notes.push(Note::Unfinished);
     }
     Ok(data)
 }
@@ -141,7 +139,7 @@ impl RunData {
 
     /// Takes back the notes that say no more than that the run goes on.
     pub(crate) fn forgive_unfinished(&mut self) {
-        self.notes.retain(|note| note != UNFINISHED && !note.ends_with(TORN));
+        self.notes.retain(|note| !note.is_of_a_run_that_goes_on());
     }
 
     /// Every label budget that has a result or a training curve, smallest first.
@@ -193,12 +191,12 @@ impl RunData {
     /// Test accuracy over label draws: from the predictions where there are any, else from the summary.
     pub fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<Accuracy> {
         let runs: Vec<f64> = self.predictions_of(name, budget).iter().map(|record| record.test_accuracy).collect();
-        if !runs.is_empty() {
-            return Some(over_draws(runs));
+        if let Some(found) = Accuracy::over(runs) {
+            return Some(found);
         }
         let results = &self.summary.as_ref()?.results;
         let found = results.iter().find(|result| result.name == name && result.labels_per_class == budget)?;
-        (!found.test_accuracy.runs.is_empty()).then(|| over_draws(found.test_accuracy.runs.clone()))
+        Accuracy::over(found.test_accuracy.runs.clone())
     }
 
     /// What the run holds BYOL against.
@@ -227,7 +225,7 @@ impl RunData {
     /// The name of a class, or its number where it has no name.
     pub fn class_name(&self, label: u16) -> String {
         let names = self.summary.as_ref().map(|summary| summary.data.class_names.as_slice()).unwrap_or_default();
-        names.get(usize::from(label)).cloned().unwrap_or_else(|| format!("class {label}"))
+        names.get(usize::from(label)).cloned().unwrap_or_else(|| language::names::class(label))
     }
 
     /// The epochs of one training, in order. `budget` is absent for pre-training.
@@ -257,7 +255,7 @@ impl RunData {
                 images_per_second: record.images_per_second,
                 final_loss: record.final_loss,
                 seconds,
-                ended_by: Some(record.ended_by.clone()),
+                ended_by: Some(record.ended_by),
             });
         }
         let last = epochs.last()?;
@@ -281,30 +279,21 @@ impl RunData {
         }
         let notes = &mut self.notes;
         self.predictions.retain(|record| {
-            let what = format!(
-                "predictions.jsonl: {} with {} labels per class, draw {}",
-                super::words::key(record.name),
-                record.labels_per_class,
-                record.draw + 1
-            );
-            if record.predicted.len() != labels.len() {
-                let (got, expected) = (record.predicted.len(), labels.len());
-                notes.push(format!("{what}: {got} predictions for {expected} test images; left out"));
+            let of = Answers { name: record.name, budget: record.labels_per_class, draw: record.draw };
+            let (predictions, images) = (record.predicted.len(), labels.len());
+            if predictions != images {
+                notes.push(Note::OtherPredictions { of, predictions, images });
                 return false;
             }
-            if !record.probabilities.is_empty() && record.probabilities.len() != record.predicted.len() {
-                let (got, expected) = (record.probabilities.len(), record.predicted.len());
-                notes.push(format!("{what}: {got} probabilities for {expected} predictions; left out"));
+            let probabilities = record.probabilities.len();
+            if probabilities != 0 && probabilities != predictions {
+                notes.push(Note::OtherProbabilities { of, probabilities, predictions });
                 return false;
             }
             let right = record.predicted.iter().zip(&labels).filter(|(predicted, label)| predicted == label).count();
-            let accuracy = right as f64 / labels.len() as f64;
-            if (accuracy - record.test_accuracy).abs() > 1e-6 {
-                notes.push(format!(
-                    "{what}: records an accuracy of {:.4}, but its predictions give {accuracy:.4}; the recorded one is \
-                     shown, comparisons use the predictions",
-                    record.test_accuracy
-                ));
+            let (recorded, computed) = (record.test_accuracy, right as f64 / images as f64);
+            if (computed - recorded).abs() > 1e-6 {
+                notes.push(Note::OtherAccuracy { of, recorded, computed });
             }
             true
         });
@@ -317,8 +306,7 @@ impl RunData {
         if found.names.len() == images {
             self.test_images = Some(found);
         } else {
-            let names = found.names.len();
-            self.notes.push(format!("test-images.json: {names} names for {images} test images; they are not shown"));
+            self.notes.push(Note::OtherTestImages { names: found.names.len(), images });
         }
         Ok(())
     }
@@ -339,7 +327,7 @@ impl RunData {
                 Ok(bytes) => {
                     self.images.insert(name.clone(), bytes);
                 }
-                Err(reason) => self.notes.push(format!("gallery image '{name}' is not shown: {reason}")),
+                Err(problem) => self.notes.push(Note::GalleryImage { name: name.clone(), problem }),
             }
         }
         Ok(())
@@ -353,14 +341,13 @@ impl RunData {
         let room = about.sheets.len().saturating_mul(about.per_sheet);
         let fits = about.side > 0 && about.columns > 0 && about.images.len() <= room;
         if !fits || about.images.iter().any(|&image| image >= images) {
-            self.notes
-                .push("gallery/thumbnails.json does not belong to the test images; they are not shown".to_owned());
+            self.notes.push(Note::OtherThumbnails);
             return Ok(());
         }
         let read = about.sheets.iter().map(|name| read_image(folder, name, JPEG_SIGNATURE)).collect();
         match read {
             Ok(sheets) => self.thumbnails = Some(Sheets { about, sheets }),
-            Err(reason) => self.notes.push(format!("thumbnails of test images are not shown: {reason}")),
+            Err(problem) => self.notes.push(Note::Thumbnails { problem }),
         }
         Ok(())
     }
@@ -377,18 +364,10 @@ impl RunData {
         if fits {
             self.map = Some(map);
         } else {
-            self.notes.push("gallery/map.json does not belong to the test images; it is not shown".to_owned());
+            self.notes.push(Note::OtherMap);
         }
         Ok(())
     }
-}
-
-/// Mean and sample standard deviation over draws.
-fn over_draws(runs: Vec<f64>) -> Accuracy {
-    let mean = runs.iter().sum::<f64>() / runs.len() as f64;
-    let squares: f64 = runs.iter().map(|run| (run - mean).powi(2)).sum();
-    let std = (runs.len() > 1).then(|| (squares / (runs.len() - 1) as f64).sqrt());
-    Accuracy { mean, std, runs }
 }
 
 /// Where a classifier stands in tables.
@@ -414,7 +393,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, ReportError> {
     }
 }
 
-fn read_lines<T: DeserializeOwned>(path: &Path, notes: &mut Vec<String>) -> Result<Option<Vec<T>>, ReportError> {
+fn read_lines<T: DeserializeOwned>(path: &Path, notes: &mut Vec<Note>) -> Result<Option<Vec<T>>, ReportError> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     let lines: Vec<(usize, &[u8])> =
         bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
@@ -424,7 +403,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path, notes: &mut Vec<String>) -> Resu
             Ok(record) => records.push(record),
             Err(_) if nth + 1 == lines.len() => {
                 let file = path.file_name().unwrap_or_default().to_string_lossy();
-                notes.push(format!("{file}: its last line ({}) {TORN}", number + 1));
+                notes.push(Note::TornLine { file: file.into_owned(), line: number + 1 });
             }
             Err(error) => {
                 return Err(ReportError::Line { path: path.to_owned(), line: number + 1, reason: error.to_string() });
@@ -439,15 +418,15 @@ fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Repor
         .map_err(|error| ReportError::File { path: path.to_owned(), reason: error.to_string() })
 }
 
-fn parse_config(bytes: Option<Vec<u8>>, notes: &mut Vec<String>) -> Option<toml::Table> {
+fn parse_config(bytes: Option<Vec<u8>>, notes: &mut Vec<Note>) -> Option<toml::Table> {
     let Some(bytes) = bytes else {
-        notes.push("config.toml is missing; the configuration is not shown".to_owned());
+        notes.push(Note::NoConfiguration);
         return None;
     };
     match String::from_utf8_lossy(&bytes).parse() {
         Ok(table) => Some(table),
         Err(error) => {
-            notes.push(format!("config.toml cannot be read ({}); the configuration is not shown", error.message()));
+            notes.push(Note::UnreadableConfiguration { reason: error.message().to_owned() });
             None
         }
     }
@@ -459,18 +438,17 @@ fn last_of_each<T, K: Ord>(records: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     by_key.into_values().collect()
 }
 
-fn read_image(folder: &Path, name: &str, signature: &[u8]) -> Result<Vec<u8>, String> {
+fn read_image(folder: &Path, name: &str, signature: &[u8]) -> Result<Vec<u8>, ImageProblem> {
     let inside = Path::new(name).components().all(|component| matches!(component, Component::Normal(_)));
     if name.is_empty() || !inside {
-        return Err("its name does not stay inside the gallery".to_owned());
+        return Err(ImageProblem::OutsideGallery);
     }
-    let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
+    let bytes = std::fs::read(folder.join(name)).map_err(|error| ImageProblem::Unreadable(error.to_string()))?;
     if !bytes.starts_with(signature) {
-        let kind = if signature == PNG_SIGNATURE { "PNG" } else { "JPEG" };
-        return Err(format!("it is not a {kind} file"));
+        return Err(ImageProblem::NotA(if signature == PNG_SIGNATURE { "PNG" } else { "JPEG" }));
     }
     if bytes.len() > LARGEST_IMAGE_BYTES {
-        return Err(format!("it has {} bytes, more than {LARGEST_IMAGE_BYTES}", bytes.len()));
+        return Err(ImageProblem::TooLarge { bytes: bytes.len(), most: LARGEST_IMAGE_BYTES });
     }
     Ok(bytes)
 }

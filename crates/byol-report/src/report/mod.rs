@@ -8,10 +8,12 @@ pub mod choice;
 pub mod compare;
 pub mod explain;
 pub mod html;
+pub mod language;
 mod load;
 pub mod mistakes;
+pub mod notes;
+pub mod standing;
 pub mod table;
-pub mod words;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -19,12 +21,12 @@ pub(crate) mod testing;
 use std::path::{Path, PathBuf};
 
 use crate::nearest::path_hint;
-use crate::run::directory::runs_hint;
+use crate::run::place::runs_hint;
 
 pub use explain::{Explanation, explain};
+pub use language::names::label;
 pub(crate) use load::name_of;
 pub use load::{RunData, Sheets, load};
-pub use words::label;
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]

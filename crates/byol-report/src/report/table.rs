@@ -2,9 +2,9 @@
 
 use super::advice::advice;
 use super::explain::explain;
+use super::language::{self, advice as advised, names, numbers};
 use super::load::RunData;
-use super::words;
-use crate::run::record::{Control, Init, LabelBudget, ResultName};
+use crate::run::record::{LabelBudget, ResultName};
 
 /// What stands where a classifier was not evaluated.
 pub(super) const MISSING: &str = "–";
@@ -12,13 +12,14 @@ pub(super) const MISSING: &str = "–";
 /// What came out, in the sentences of the page's head, and what to do next, for the end of a run in a terminal.
 pub fn closing(run: &RunData) -> String {
     let explained = explain(run);
-    let mut text = format!("{}\n", explained.headline);
+    let mut text = format!("{}\n", language::explain::headline(&explained.headline));
     let found = advice(run, &explained);
     if !found.is_empty() {
-        text.push_str("\nWhat next:\n");
+        text.push_str(&format!("\n{}\n", language::table::WHAT_NEXT));
     }
     for (place, one) in found.iter().enumerate() {
-        text.push_str(&format!("{}. {}. {}\n", place + 1, one.kind.heading(), one.text));
+        let (heading, why) = (advised::heading(one.kind()), advised::text(&one.what));
+        text.push_str(&format!("{}. {heading}. {why}\n", place + 1));
         for command in &one.commands {
             text.push_str(&format!("     {command}\n"));
         }
@@ -39,52 +40,38 @@ fn of_run(run: &RunData) -> String {
     let budgets = run.budgets();
     let mut text = String::new();
     if budgets.is_empty() {
-        text.push_str("No classifier has been evaluated on the test images.\n");
+        text.push_str(&format!("{}\n", language::table::NOTHING_EVALUATED));
     } else {
         text.push_str(&aligned(&rows(run, &budgets), 2));
-        text.push_str(&format!("\n{}\n", accuracies_are(run)));
+        text.push_str(&format!("\n{}\n", language::table::accuracies_are(several_draws(run))));
     }
     text.push('\n');
-    text.push_str(&pretraining(run));
+    text.push_str(&language::table::pretraining(run.pretraining().as_ref()));
     text.push('\n');
     for note in &run.notes {
-        text.push_str(&format!("\nNote: {note}.\n"));
+        text.push_str(&format!("\n{}\n", language::table::noted(&language::notes::note(note))));
     }
     text
 }
 
-/// What the table's numbers are.
-pub(super) fn accuracies_are(run: &RunData) -> &'static str {
-    let several = run.budgets().into_iter().any(|budget| {
-        run.control()
-            .results()
-            .into_iter()
-            .filter_map(|name| run.accuracy(name, budget))
-            .any(|found| found.std.is_some())
-    });
-    match several {
-        true => "Test accuracy in percent; where there are several label draws, mean ± sample standard deviation.",
-        false => "Test accuracy in percent.",
-    }
+/// Whether several label draws stand behind some of the table's numbers.
+pub(super) fn several_draws(run: &RunData) -> bool {
+    run.budgets().into_iter().any(|budget| {
+        let results = run.control().results().into_iter();
+        results.filter_map(|name| run.accuracy(name, budget)).any(|found| found.std.is_some())
+    })
 }
 
 /// The table's cells, its head first.
 pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
-    let mut head = vec!["classifier".to_owned(), "encoder began as".to_owned()];
-    head.extend(budgets.iter().map(|&budget| words::budget(budget)));
-    let mut rows = vec![head];
+    let mut rows = vec![language::table::columns(budgets)];
     for name in run.control().results() {
-        let began = match (name.init(), run.control()) {
-            (Init::Random, _) => "random",
-            (Init::Byol, Control::Random) => "BYOL",
-            (Init::Byol, Control::Given) => "given weights, BYOL",
-            (Init::Given, _) => "given weights",
-        };
-        let mut row = vec![words::capital(words::label(name)), began.to_owned()];
+        let began = names::began_as(name.init(), run.control());
+        let mut row = vec![numbers::capital(names::label(name)), began.to_owned()];
         row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));
         rows.push(row);
     }
-    let mut draws = vec!["Label draws".to_owned(), String::new()];
+    let mut draws = vec![language::table::LABEL_DRAWS.to_owned(), String::new()];
     draws.extend(budgets.iter().map(|&budget| draws_of(run, budget)));
     rows.push(draws);
     rows
@@ -109,33 +96,9 @@ fn draws_of(run: &RunData, budget: LabelBudget) -> String {
     let counts: Vec<usize> =
         results.filter_map(|name| run.accuracy(name, budget)).map(|found| found.runs.len()).collect();
     match (counts.iter().min(), counts.iter().max()) {
-        (Some(least), Some(most)) if least == most => least.to_string(),
-        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(&least), Some(&most)) => names::from_to(least, most),
         _ => MISSING.to_owned(),
     }
-}
-
-/// One line on pre-training.
-pub(super) fn pretraining(run: &RunData) -> String {
-    let Some(pretraining) = run.pretraining() else {
-        return "Pre-training: none recorded.".to_owned();
-    };
-    let mut text = format!(
-        "Pre-training: {}, {} image passes at {:.1} images/s, final loss {}",
-        words::plural(pretraining.epochs as u64, "epoch"),
-        words::count(pretraining.images),
-        pretraining.images_per_second,
-        words::figure(pretraining.final_loss),
-    );
-    match pretraining.ended_by.as_deref() {
-        Some("epochs") => {}
-        Some("patience") => text.push_str(", stopped early by patience"),
-        Some("interrupted") => text.push_str(", interrupted"),
-        Some(other) => text.push_str(&format!(", ended by {other}")),
-        None => text.push_str(" so far"),
-    }
-    text.push('.');
-    text
 }
 
 /// A Markdown table whose columns line up in a terminal; the first `words` columns hold words, the others numbers.
@@ -163,6 +126,7 @@ pub(super) fn aligned(rows: &[Vec<String>], words: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::notes::Note;
     use super::super::testing::Run;
     use super::*;
 
@@ -238,11 +202,11 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
         run.predictions.clear();
         run.summary = None;
         run.metrics.retain(|record| record.labels_per_class.is_none() && record.epoch <= 7);
-        let data = RunData { notes: vec!["the run has not finished".to_owned()], ..run.data() };
+        let data = RunData { notes: vec![Note::Unfinished], ..run.data() };
         assert_eq!(
             markdown(&[data]),
             "No classifier has been evaluated on the test images.\n\nPre-training: 7 epochs, 28,000 image passes at \
-             145.3 images/s, final loss 0.888 so far.\n\nNote: the run has not finished.\n"
+             145.3 images/s, final loss 0.888 so far.\n\nNote: the run has not finished; this is what it had recorded so far.\n"
         );
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::load::RunData;
 use crate::data::Findings;
 use crate::run::record::{
-    DataRecord, EmbeddingMap, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, PoolRecord,
+    DataRecord, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, Plane, PoolRecord,
     PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, TestImages, Thumbnails, ViewExample,
 };
 
@@ -295,7 +295,7 @@ fn summary(test_labels: Vec<u16>) -> Summary {
             images: 80_000,
             images_per_second: 145.3,
             final_loss: 0.42,
-            ended_by: "epochs".to_owned(),
+            ended_by: Ended::Epochs,
         }),
         version: "byol 0.1.0 (0123abc)".to_owned(),
         hardware: "CPU, 2 threads, fp32".to_owned(),
@@ -328,7 +328,7 @@ fn map() -> EmbeddingMap {
         [short(turn.cos() * image as f64), short(turn.sin() * image as f64)]
     };
     EmbeddingMap {
-        method: "principal axes".to_owned(),
+        method: Plane::PrincipalAxes,
         variance: [0.31, 0.2],
         images: (0..TEST_IMAGES).collect(),
         places: (0..TEST_IMAGES).map(place).collect(),

@@ -3,8 +3,6 @@
 //! It reads run directories and writes nothing. Two addresses exist, `/` and `/revision`; no path of a request ever names
 //! a file.
 
-mod status;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::report::{self, ReportError, RunData};
+use crate::report::language::watch::refused;
+use crate::report::standing::{Standing, State, standing};
+use crate::report::{self, ReportError, RunData, language};
 use crate::run::event::Interrupt;
-use status::{RunStatus, status};
 
 /// How long a thread waits for a request before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -77,6 +76,21 @@ struct Revision {
     runs: Vec<RunStatus>,
 }
 
+/// Where a run stands.
+#[derive(Serialize)]
+struct RunStatus {
+    name: String,
+    state: State,
+    /// A sentence without its full stop.
+    text: String,
+}
+
+/// Looks at the run directory `run`. `problem` says why it could not be read as a whole.
+fn status(run: &Path, problem: Option<String>) -> RunStatus {
+    let standing = problem.map_or_else(|| standing(run), |problem| Standing::Damaged { problem });
+    RunStatus { name: report::name_of(run), state: standing.state(), text: language::watch::standing(&standing) }
+}
+
 impl Watch {
     /// Listens on 127.0.0.1. A run directory need not be there yet. Port 0 takes any that is free.
     ///
@@ -130,9 +144,9 @@ impl Watch {
         // A page of another site, whose name leads here, must not read this one's answers.
         let named = |header: &Header| header.field.equiv("Host") && is_this_machine(header.value.as_str());
         let response = if !request.headers().iter().any(named) {
-            plain(403, "this page is for this machine alone")
+            plain(403, refused::ELSEWHERE)
         } else if !matches!(request.method(), Method::Get | Method::Head) {
-            plain(405, "only GET is answered").with_header(header("Allow", "GET, HEAD"))
+            plain(405, refused::METHOD).with_header(header("Allow", "GET, HEAD"))
         } else {
             match path {
                 "/" => {
@@ -140,7 +154,7 @@ impl Watch {
                     Response::from_string(&*page).with_header(header("Content-Type", "text/html; charset=utf-8"))
                 }
                 "/revision" => self.revision(),
-                _ => plain(404, "there is no such page"),
+                _ => plain(404, refused::PATH),
             }
         };
         let response = response

@@ -28,6 +28,11 @@ pub enum ConfigError {
     UnknownKey { key: String, origin: Origin, hint: String },
     #[error("key '{key}' cannot be {value} ({origin}): allowed is {allowed}")]
     WrongValue { key: String, value: String, origin: Origin, allowed: String },
+    #[error(
+        "the configuration has version {found} ({origin}), and this program reads up to version {known}: a newer byol wrote it, \
+         and reads it"
+    )]
+    NewerVersion { found: u32, known: u32, origin: Origin },
     #[error("key '{key}' is missing ({origin})")]
     MissingKey { key: String, origin: Origin },
     #[error("the configuration cannot be written as TOML")]

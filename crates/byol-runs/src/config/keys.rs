@@ -4,20 +4,62 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use documented::DocumentedFields;
 use toml::{Table, Value};
 
-use super::{ViewSet, preset, resolve};
+use super::{Evaluate, Experiment, Pretrain, Supervised};
+use crate::augment::Recipe;
 use crate::stage::Stage;
 
-/// Every key that holds a value, dotted from the top: `pretrain.t.hue`.
+/// A table of a configuration, as its type describes it.
+pub(super) struct Section {
+    /// Dotted from the top; empty for the top itself.
+    pub name: &'static str,
+    keys: &'static [&'static str],
+    /// The documentation of each key.
+    meanings: &'static [&'static str],
+}
+
+const fn section<T: DocumentedFields>(name: &'static str) -> Section {
+    Section { name, keys: T::FIELD_NAMES, meanings: T::FIELD_DOCS }
+}
+
+/// Every table of a configuration.
+pub(super) const SECTIONS: [Section; 7] = [
+    section::<Experiment>(""),
+    section::<Pretrain>("pretrain"),
+    section::<Recipe>("pretrain.t"),
+    section::<Recipe>("pretrain.t_prime"),
+    section::<Supervised>("supervised"),
+    section::<Supervised>("finetune"),
+    section::<Evaluate>("evaluate"),
+];
+
+/// Keys that the program sets where something has happened, and no configuration may.
+pub(super) const OWN: [&str; 2] = [INITIAL_WEIGHTS, EXTENDED];
+pub(super) const INITIAL_WEIGHTS: &str = "initial_weights";
+pub(super) const EXTENDED: &str = "pretrain.extended";
+
+impl Section {
+    /// The documentation of one of its keys; empty where it has no such key.
+    pub fn meaning(&self, key: &str) -> &'static str {
+        let of_key = self.keys.iter().zip(self.meanings).find(|(own, _)| **own == key);
+        of_key.map_or("", |(_, meaning)| *meaning)
+    }
+
+    fn dotted(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+}
+
+/// Every key that holds a value and may be set, dotted from the top: `pretrain.t.hue`.
 static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let text = preset::text(preset::DEFAULT).unwrap_or_default();
-    let mut keys: BTreeSet<String> = flatten(&text.parse().unwrap_or_default()).into_keys().collect();
-    keys.extend(resolve::recipe_values(ViewSet::Paper).into_keys());
-    keys
+    let all = SECTIONS.iter().flat_map(|section| section.keys.iter().map(|key| section.dotted(key)));
+    let is_table = |key: &String| SECTIONS.iter().any(|section| section.name == key);
+    all.filter(|key| !is_table(key) && !OWN.contains(&key.as_str())).collect()
 });
 
-/// Every key that holds a value.
+/// Every key that holds a value and may be set.
 pub(super) fn known() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(String::as_str)
 }

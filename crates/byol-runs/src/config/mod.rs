@@ -1,4 +1,5 @@
-//! What an experiment is made of: the resolved configuration, saved as `config.toml` before the first step.
+//! What an experiment is made of: the resolved configuration, saved as `config.toml` before the first step. How one that an
+//! earlier version saved is read is in `saved`.
 //!
 //! [`resolve`] builds it from an embedded preset, a file and `key=value` pairs; nothing else reads configuration text.
 
@@ -6,11 +7,13 @@ pub mod error;
 mod keys;
 pub mod preset;
 pub mod resolve;
+mod saved;
 pub mod template;
 mod validate;
 mod views;
 
 pub use error::{ConfigError, Origin};
+pub use saved::VERSION;
 pub use views::{SeenBy, TrainingView};
 
 use documented::DocumentedFields;
@@ -48,7 +51,6 @@ pub struct Experiment {
     pub deviation: [f64; 3],
     /// The stored values that become black to white in images of more than eight bits: `full` is what the file's type can hold,
     /// `10bit`, `12bit`, ... what a camera counts to, `MIN..MAX` anything else.
-    #[serde(default)]
     pub levels: Levels,
     /// Share of the training images (of the label budget, when one is set) held out for validation: 0 up to, not
     /// including, 1. Zero validates nothing.

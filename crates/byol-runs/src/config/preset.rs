@@ -1,4 +1,12 @@
-//! The presets that the library carries: whole experiments as TOML, without the recipes that follow `pretrain.views`.
+//! The presets that the library carries: experiments as TOML, without the recipes that follow `pretrain.views`. One that says
+//! `base = "NAME"` has the values of that one wherever it has none of its own.
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use super::error::{ConfigError, Origin};
+use super::{keys, resolve};
 
 /// Every preset, in the order in which people are told of them.
 pub const NAMES: [&str; 8] = ["demo", "hour", "lab", "stl10", "paper-40", "paper-100", "paper-300", "paper-1000"];
@@ -19,4 +27,24 @@ pub fn text(name: &str) -> Option<&'static str> {
         "paper-1000" => include_str!("../../presets/paper-1000.toml"),
         _ => return None,
     })
+}
+
+/// The key of a preset that names the one it changes.
+const BASE: &str = "base";
+
+/// Every value of a preset by its dotted key, those of its base included.
+pub(super) fn values(name: &str) -> Result<BTreeMap<String, Value>, ConfigError> {
+    let mut values = BTreeMap::new();
+    let mut next = Some(name.to_owned());
+    // None of them is based on itself, so that there are at most as many as there are presets.
+    for _ in NAMES {
+        let Some(name) = next.take() else { break };
+        let Some(text) = text(&name) else { return Err(ConfigError::UnknownPreset { name }) };
+        let mut table = resolve::parse_table(text, |_| Origin::Preset(name.clone()))?;
+        next = table.remove(BASE).and_then(|base| base.as_str().map(str::to_owned));
+        for (key, value) in keys::flatten(&table) {
+            values.entry(key).or_insert(value);
+        }
+    }
+    Ok(values)
 }

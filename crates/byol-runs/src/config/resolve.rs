@@ -10,10 +10,12 @@ use toml::{Table, Value};
 
 use super::error::{ConfigError, Origin};
 use super::keys::{self, Meaning};
+use super::keys::{EXTENDED, INITIAL_WEIGHTS};
+use super::saved::{self, Writer};
 use super::validate::BUDGETS;
 use super::{Experiment, ViewSet, preset};
 use crate::augment::Recipe;
-use crate::data::levels::{Levels, LevelsError};
+use crate::data::levels::LevelsError;
 use crate::nearest::hint;
 use crate::stage::Stage;
 
@@ -24,8 +26,10 @@ pub struct Request<'a> {
     pub preset: Option<&'a str>,
     /// `key=value` pairs that replace those of the preset, and that a file replaces: what goes with given weights.
     pub over_preset: &'a [String],
-    /// A TOML file with some or all keys of [`Experiment`].
+    /// A TOML file with some or all keys of [`Experiment`], which somebody wrote.
     pub file: Option<&'a Path>,
+    /// The saved configuration of a run, of this version or an earlier one, in place of `file`.
+    pub saved: Option<&'a Path>,
     /// `key=value` pairs. A value that is not TOML is taken as text: `pretrain.optimizer=sgd`.
     pub set: &'a [String],
     /// The only stage there is, whose keys then need no prefix: `epochs=3`.
@@ -59,12 +63,7 @@ impl Typed {
 /// # Errors
 /// As [`resolve`].
 pub fn resolve_typed(request: Request<'_>) -> Result<(Experiment, Typed), ConfigError> {
-    let mut typed = request.file.map(read_file).transpose()?.unwrap_or_default();
-    // The saved configuration of a run names its initial weights, which no other run begins with for that.
-    typed.retain(|entry| entry.key != INITIAL_WEIGHTS);
-    // How a run was extended belongs to its length, and goes on with it.
-    let extended = typed.iter().position(|entry| entry.key == EXTENDED).map(|place| typed.remove(place));
-    let mut user = follow_views(meant(typed, request.stage)?);
+    let (mut user, extended) = stated(request)?;
     let named = user.iter().find(|entry| entry.key == "preset").and_then(|entry| entry.value.as_str());
     let name = request.preset.or(named).unwrap_or(preset::DEFAULT).to_owned();
     user.retain(|entry| entry.key != "preset");
@@ -77,13 +76,10 @@ pub fn resolve_typed(request: Request<'_>) -> Result<(Experiment, Typed), Config
         user.push(entry);
     }
 
-    let Some(text) = preset::text(&name) else {
-        return Err(ConfigError::UnknownPreset { name });
-    };
-    let origin = Origin::Preset(name.clone());
-    let preset = parse_table(text, |_| origin.clone())?;
-    let preset = keys::flatten(&preset).into_iter().map(|(key, value)| (key, (value, origin.clone())));
-    let mut settings: BTreeMap<String, (Value, Origin)> = preset.collect();
+    let preset = preset::values(&name)?;
+    let origin = Origin::Preset(name);
+    let mut settings: BTreeMap<String, (Value, Origin)> =
+        preset.into_iter().map(|(key, value)| (key, (value, origin.clone()))).collect();
     let over_preset = request.over_preset.iter().map(|text| parse_pair(text)).collect::<Result<Vec<_>, _>>()?;
     for Entry { key, value, .. } in over_preset.into_iter().flatten() {
         settings.insert(key, (value, Origin::Weights));
@@ -103,12 +99,27 @@ pub fn resolve_typed(request: Request<'_>) -> Result<(Experiment, Typed), Config
     Ok((build(&settings)?, Typed(typed)))
 }
 
+/// What a file or a saved configuration states, and how a run was extended.
+fn stated(request: Request<'_>) -> Result<(Vec<Entry>, Option<Entry>), ConfigError> {
+    let (mut entries, writer) = match (request.saved, request.file) {
+        (Some(saved), _) => (read_file(saved)?, Writer::Program),
+        (None, Some(file)) => (read_file(file)?, Writer::Person),
+        (None, None) => (Vec::new(), Writer::Person),
+    };
+    entries = saved::upgrade(entries, writer)?;
+    // The saved configuration of a run names its initial weights, which no other run begins with for that.
+    entries.retain(|entry| entry.key != INITIAL_WEIGHTS);
+    // How a run was extended belongs to its length, and goes on with it.
+    let extended = entries.iter().position(|entry| entry.key == EXTENDED).map(|place| entries.remove(place));
+    let entries = match writer {
+        Writer::Program => meant(entries, None).map_err(saved::explained)?,
+        Writer::Person => meant(entries, request.stage)?,
+    };
+    Ok((follow_views(entries), extended))
+}
+
 const VIEWS: &str = "pretrain.views";
 const BUDGETS_KEY: &str = "labels_per_class";
-/// Of a saved configuration alone.
-const INITIAL_WEIGHTS: &str = "initial_weights";
-const EXTENDED: &str = "pretrain.extended";
-/// A key that runs of earlier versions do not have.
 const LEVELS: &str = "levels";
 
 /// Label budgets that were typed without brackets, `all` or `10,all`, as the list that they are.
@@ -126,10 +137,10 @@ fn listed(value: &Value) -> Value {
 
 /// A key with its value as somebody stated it.
 #[derive(Clone, Debug)]
-struct Entry {
-    key: String,
-    value: Value,
-    origin: Origin,
+pub(super) struct Entry {
+    pub key: String,
+    pub value: Value,
+    pub origin: Origin,
 }
 
 fn view_set(value: &Value) -> Option<ViewSet> {
@@ -137,7 +148,7 @@ fn view_set(value: &Value) -> Option<ViewSet> {
 }
 
 /// The keys of `pretrain.t` and `pretrain.t_prime` with the values that `views` stands for.
-pub(super) fn recipe_values(views: ViewSet) -> BTreeMap<String, Value> {
+fn recipe_values(views: ViewSet) -> BTreeMap<String, Value> {
     let (t, t_prime) = views.recipes();
     let mut values = BTreeMap::new();
     for (name, recipe) in [("t", t), ("t_prime", t_prime)] {
@@ -166,7 +177,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
-fn parse_table(text: &str, origin_at: impl Fn(usize) -> Origin) -> Result<Table, ConfigError> {
+pub(super) fn parse_table(text: &str, origin_at: impl Fn(usize) -> Origin) -> Result<Table, ConfigError> {
     text.parse::<Table>().map_err(|error| ConfigError::Syntax {
         origin: origin_at(line_of(text, error.span().map_or(0, |span| span.start))),
         message: error.message().replace('\n', ", "),
@@ -302,36 +313,34 @@ fn allowed(settings: &BTreeMap<String, (Value, Origin)>, key: &str, message: &st
 }
 
 impl Experiment {
-    /// Reads a complete configuration, as [`Experiment::to_toml`] writes it. Nothing is filled in.
+    /// Reads a complete configuration, as [`Experiment::to_toml`] of this version or an earlier one wrote it. A key that there
+    /// was not yet has the value with which the program does what it did then; nothing else is filled in.
     ///
     /// # Errors
-    /// Not TOML, a key is missing or unknown, a value has the wrong type or range.
+    /// Not TOML, of a newer version, a key is missing or unknown, a value has the wrong type or range.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let mut table = parse_table(text, |line| Origin::File { path: "config.toml".into(), line })?;
-        let initial_weights = table.remove(INITIAL_WEIGHTS);
-        let extended = table.get_mut("pretrain").and_then(|pretrain| pretrain.as_table_mut()?.remove("extended"));
+        let table = parse_table(text, |line| Origin::File { path: "config.toml".into(), line })?;
         let entries = keys::flatten(&table).into_iter();
         let entries = entries.map(|(key, value)| Entry { key, value, origin: Origin::Complete }).collect();
-        let mut settings: BTreeMap<String, (Value, Origin)> =
-            meant(entries, None)?.into_iter().map(|entry| (entry.key, (entry.value, entry.origin))).collect();
-        // Runs of before this key took the whole range.
-        let full = Value::String(Levels::Full.to_string());
-        settings.entry(LEVELS.to_owned()).or_insert((full, Origin::Complete));
+        let entries = saved::upgrade(entries, Writer::Program)?;
+        let (own, entries): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| keys::OWN.contains(&entry.key.as_str()));
+        let entries = meant(entries, None).map_err(saved::explained)?;
+        let settings: BTreeMap<String, (Value, Origin)> =
+            entries.into_iter().chain(own).map(|entry| (entry.key, (entry.value, entry.origin))).collect();
         if let Some(key) = keys::known().find(|key| !settings.contains_key(*key)) {
             return Err(ConfigError::MissingKey { key: key.to_owned(), origin: Origin::Complete });
         }
-        let own = [(INITIAL_WEIGHTS, initial_weights), (EXTENDED, extended)];
-        let own = own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), (value?, Origin::Complete))));
-        settings.extend(own);
         build(&settings)
     }
 
-    /// The complete configuration; [`Experiment::from_toml`] reads exactly the same one back.
+    /// The complete configuration with its [`VERSION`](super::VERSION); [`Experiment::from_toml`] reads exactly the same one
+    /// back.
     ///
     /// # Errors
     /// A whole number is too large for TOML (2^63 or more), which [`Experiment::validate`] forbids.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
-        Ok(toml::to_string(self)?)
+        Ok(saved::stamped(&toml::to_string(self)?))
     }
 }
 

@@ -4,13 +4,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use documented::DocumentedFields;
 use toml::{Table, Value};
 
 use super::error::ConfigError;
 use super::resolve::{Request, build, resolve};
-use super::{Evaluate, Experiment, Origin, Pretrain, Supervised, keys, preset};
-use crate::augment::Recipe;
+use super::{Experiment, Origin, keys, preset};
 
 /// What happens to a file that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +67,7 @@ pub fn commented(preset: &str) -> Result<String, ConfigError> {
         preset::DEFAULT
     );
     let mut section = String::new();
-    for line in experiment.to_toml()?.lines() {
+    for line in toml::to_string(&experiment)?.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name.to_owned();
             text += &format!("\n# {}\n", rule(&section));
@@ -104,14 +102,8 @@ fn meaning(section: &str, key: &str) -> String {
     if section.is_empty() && key == "preset" {
         return "The preset whose values the keys have that are left out here".to_owned();
     }
-    let documentation = match section {
-        "" => Experiment::get_field_docs(key),
-        "pretrain" => Pretrain::get_field_docs(key),
-        "supervised" | "finetune" => Supervised::get_field_docs(key),
-        "evaluate" => Evaluate::get_field_docs(key),
-        _ => Recipe::get_field_docs(key),
-    };
-    sentence(documentation.unwrap_or_default())
+    let known = keys::SECTIONS.iter().find(|known| known.name == section);
+    sentence(known.map_or("", |known| known.meaning(key)))
 }
 
 /// What a table is for.

@@ -23,11 +23,56 @@ pub struct Ablation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VariantRecord {
     pub name: String,
-    pub change: String,
+    pub change: RecordedChange,
     /// Top-1 accuracy on ImageNet in the paper in percent, and where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paper: Option<(f64, String)>,
     pub seeds: Vec<SeedRecord>,
+}
+
+/// What a variant changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// It is BYOL as published.
+    #[serde(rename = "nothing: BYOL as published")]
+    Nothing,
+    #[serde(rename = "no predictor")]
+    NoPredictor,
+    #[serde(rename = "the gradient flows through the target branch, which is the online network")]
+    NoStopGradient,
+    #[serde(rename = "tau 0: the target is the online network of the step before")]
+    TauZero,
+    #[serde(rename = "tau 1: the target stays the random network it began as")]
+    TauOne,
+    #[serde(rename = "views of crop and flip alone")]
+    CropOnly,
+    #[serde(rename = "no colour jitter, no grayscale")]
+    NoColor,
+    #[serde(rename = "one recipe for both views")]
+    Symmetric,
+    #[serde(rename = "the two views come from different images")]
+    UnpairedViews,
+    #[serde(rename = "the online network is its own target, with a misplaced stop-gradient")]
+    OnlineTarget,
+    #[serde(rename = "vectors are not normalised")]
+    Unnormalized,
+    #[serde(rename = "heads of Linear-ReLU-BN on 1000 logits, which fine-tuning keeps")]
+    LabHeads,
+    #[serde(rename = "pre-training at 224/96 of the size of fine-tuning")]
+    ViewSize,
+    #[serde(rename = "the classifier stays in evaluation mode after the first epoch")]
+    EvaluationMode,
+    #[serde(rename = "all of the lab's faults")]
+    Together,
+}
+
+/// What a variant changes, as it stands in a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecordedChange {
+    Known(Change),
+    /// In the words of another version.
+    Other(String),
 }
 
 /// One variant with one seed.
@@ -69,5 +114,22 @@ impl VariantRecord {
     /// Seeds with which the representation collapsed.
     pub fn collapsed(&self) -> usize {
         self.seeds.iter().filter(|seed| seed.collapsed_at.is_some()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_read_as_they_were_always_recorded() {
+        let text = "\"tau 0: the target is the online network of the step before\"";
+        assert_eq!(serde_json::from_str::<RecordedChange>(text).unwrap(), RecordedChange::Known(Change::TauZero));
+        assert_eq!(serde_json::to_string(&Change::TauZero).unwrap(), text);
+        // In the words of before images had their name.
+        let earlier = "\"the two views come from different pictures\"";
+        let read: RecordedChange = serde_json::from_str(earlier).unwrap();
+        assert_eq!(read, RecordedChange::Other("the two views come from different pictures".to_owned()));
+        assert_eq!(serde_json::to_string(&read).unwrap(), earlier);
     }
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::command::shell_word;
 use super::lock::LOCK_FILE;
+use super::place::runs_hint;
 use super::record::{
     EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Summary, SupervisedStage, TestImages,
     Thumbnails,
@@ -47,6 +48,12 @@ pub enum RunError {
     )]
     OtherData { path: PathBuf, then: String, now: String, parts: OtherParts },
     #[error(
+        "{} was computed on {then} and would go on on {now}, which rounds otherwise; resume it with {options}, or choose another \
+         --out",
+        path.display()
+    )]
+    OtherHardware { path: PathBuf, then: String, now: String, options: String },
+    #[error(
         "what {} was begun with is no longer there: {}; name its new place with {option}",
         run.display(), path.display()
     )]
@@ -64,6 +71,11 @@ pub enum RunError {
     Missing { path: PathBuf },
     #[error("{} is not a run directory: it holds no config.toml{}", path.display(), runs_hint(path))]
     NoRun { path: PathBuf },
+    #[error(
+        "{} lies in no run directory, so that its settings are not known; name the run, or settings with --config or --preset",
+        path.display()
+    )]
+    Alone { path: PathBuf },
     #[error("{}: {reason}", path.display())]
     Malformed { path: PathBuf, reason: String },
     #[error("failed to read {}", path.display())]
@@ -91,44 +103,15 @@ fn list(differences: &[Difference]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// Runs that a hint names at most.
-const NAMED_RUNS: usize = 3;
-
-/// Where runs are, beside a folder that is none itself: the one that it lies in, those that lie in it, or nothing.
-pub fn runs_hint(folder: &Path) -> String {
-    fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-        folders.sort();
-        for inner in folders {
-            match inner.join("config.toml").is_file() {
-                true => found.push(inner),
-                // Runs of an ablation lie one folder deeper.
-                false if depth > 0 => search(&inner, depth - 1, found),
-                false => {}
-            }
-            if found.len() > NAMED_RUNS {
-                return;
-            }
-        }
-    }
-    if let Some(run) = folder.ancestors().skip(1).take(2).find(|above| above.join("config.toml").is_file()) {
-        return format!("; did you mean {}?", run.display());
-    }
-    let mut found = Vec::new();
-    search(folder, 1, &mut found);
-    let names: Vec<String> = found.iter().take(NAMED_RUNS).map(|path| path.display().to_string()).collect();
-    match found.len() {
-        0 => String::new(),
-        count if count > NAMED_RUNS => format!("; there are runs in it: {} and others", names.join(", ")),
-        _ => format!("; there are runs in it: {}", names.join(", ")),
-    }
-}
-
 /// Whether a folder holds nothing but, perhaps, the lock of whoever is going to write there.
 pub fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).into_iter().flatten().flatten().all(|entry| entry.file_name() == LOCK_FILE)
 }
+
+/// The settings of a run, and what a folder is known by as one.
+pub(super) const CONFIG_FILE: &str = "config.toml";
+pub(super) const CHECKPOINTS: &str = "checkpoints";
+pub(super) const TRIALS: &str = "trials";
 
 /// What a run is to do, step by step.
 pub const PLAN_FILE: &str = "plan.json";
@@ -136,7 +119,7 @@ pub const PLAN_FILE: &str = "plan.json";
 /// An open run directory.
 #[derive(Clone, Debug)]
 pub struct RunDirectory {
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// Whether a run directory may already hold the run.
@@ -232,7 +215,7 @@ impl RunDirectory {
 
     /// Where the configuration stands that the run was started with.
     pub fn config_path(&self) -> PathBuf {
-        self.path.join("config.toml")
+        self.path.join(CONFIG_FILE)
     }
 
     fn metrics_path(&self) -> PathBuf {
@@ -269,12 +252,12 @@ impl RunDirectory {
 
     /// The folder of pre-training's checkpoints.
     pub fn pretrain_checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        self.path.join(CHECKPOINTS)
     }
 
     /// The folder of the checkpoints of one supervised training.
     pub fn supervised_checkpoints(&self, stage: SupervisedStage, budget: LabelBudget, draw: usize) -> PathBuf {
-        self.path.join("checkpoints").join(format!("{}-{budget}-draw{draw}", stage.name()))
+        self.path.join(CHECKPOINTS).join(format!("{}-{budget}-draw{draw}", stage.name()))
     }
 
     /// The weights that the run began with, where they were given.
@@ -284,7 +267,7 @@ impl RunDirectory {
 
     /// The folder of one candidate of a sweep: metrics and checkpoints of its own, and no configuration.
     pub fn trial(&self, name: &str) -> RunDirectory {
-        RunDirectory { path: self.path.join("trials").join(name) }
+        RunDirectory { path: self.path.join(TRIALS).join(name) }
     }
 
     /// Adds the end of an epoch to `metrics.jsonl` and to TensorBoard's file.
@@ -486,30 +469,5 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
             reason: format!("line {}: {error}", records.len() + 1),
         })?;
         records.push(record);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_run_says_where_runs_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        for run in ["runs/mine", "runs/ablation/full/seed-0"] {
-            std::fs::create_dir_all(root.join(run)).unwrap();
-            std::fs::write(root.join(run).join("config.toml"), "").unwrap();
-        }
-        let message = |path: &str| RunDirectory::existing(&root.join(path)).unwrap_err().to_string();
-        assert!(message("runs").ends_with(&format!("; there are runs in it: {}", root.join("runs/mine").display())));
-        let inner = root.join("runs/ablation/full/seed-0");
-        assert!(message("runs/ablation").ends_with(&format!("; there are runs in it: {}", inner.display())));
-        assert!(message("runs/mnie").ends_with(&format!("; did you mean {}?", root.join("runs/mine").display())));
-        let run = root.join("runs/mine");
-        std::fs::create_dir(run.join("checkpoints")).unwrap();
-        assert!(message("runs/mine/checkpoints").ends_with(&format!("; did you mean {}?", run.display())));
-        assert!(message("other").ends_with("other does not exist; name the directory of a run"));
-        assert!(RunDirectory::existing(&root.join("runs/mine")).is_ok());
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::plan::{Plan, Progress};
 
+use super::notice::Notice;
 use super::record::{EpochRecord, LabelBudget, ResultName, Stage};
 
 /// Something that happened.
@@ -49,14 +50,10 @@ pub enum Event<'a> {
     CheckpointSaved {
         path: &'a Path,
     },
-    /// What is going on, one sentence.
-    Note {
-        text: String,
-    },
-    /// Something odd that does not stop the work, one sentence.
-    Warning {
-        text: String,
-    },
+    /// What is going on.
+    Note(Notice),
+    /// Something odd that does not stop the work.
+    Warning(Notice),
 }
 
 /// Where a training stage stands.

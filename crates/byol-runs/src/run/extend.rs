@@ -34,7 +34,7 @@ impl RunDirectory {
         let epochs = experiment.pretrain.epochs;
         let Some(mut summary) = self.summary()? else { return Err(refuse("has not begun")) };
         match &summary.pretrain {
-            Some(done) if done.ended_by == Ended::Patience.name() => {
+            Some(done) if done.ended_by == Ended::Patience => {
                 return Err(refuse("was ended by pretrain.patience, which more epochs do not change"));
             }
             Some(done) if done.epochs == epochs => {}

@@ -34,28 +34,44 @@ pub struct Health {
     pub images: Option<usize>,
 }
 
+/// One sign that a representation has collapsed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sign {
+    /// Projections of different images are alike: their deviation, 1 where they are spread evenly.
+    ProjectionsAlike {
+        deviation: f64,
+    },
+    ProjectionsOnALine {
+        effective_rank: f64,
+    },
+    RepresentationsOnALine {
+        effective_rank: f64,
+    },
+}
+
 impl Health {
     /// Whether it is of images enough to be judged.
     pub fn tells(&self) -> bool {
         self.images.is_none_or(|images| images >= JUDGED)
     }
 
-    /// What shows that the representation has collapsed, for people; nothing where it has not, or where the images are
-    /// too few to tell.
-    pub fn collapse(&self) -> Option<String> {
+    /// What shows that the representation has collapsed; nothing where it has not, or where the images are too few to tell.
+    pub fn collapse(&self) -> Vec<Sign> {
         if !self.tells() {
-            return None;
+            return Vec::new();
         }
+        let Spread { deviation, effective_rank: of_projections, .. } = self.projection;
+        let of_representations = self.representation.effective_rank;
         let mut signs = Vec::new();
-        if self.projection.deviation < COLLAPSED_DEVIATION {
-            let deviation = self.projection.deviation;
-            signs.push(format!("projections of different images are alike (deviation {deviation:.4}; 1 is even)"));
+        if deviation < COLLAPSED_DEVIATION {
+            signs.push(Sign::ProjectionsAlike { deviation });
         }
-        for (name, spread) in [("projections", &self.projection), ("representations", &self.representation)] {
-            if spread.effective_rank < COLLAPSED_RANK {
-                signs.push(format!("{name} lie on a line (effective rank {:.2})", spread.effective_rank));
-            }
+        if of_projections < COLLAPSED_RANK {
+            signs.push(Sign::ProjectionsOnALine { effective_rank: of_projections });
         }
-        (!signs.is_empty()).then(|| signs.join("; "))
+        if of_representations < COLLAPSED_RANK {
+            signs.push(Sign::RepresentationsOnALine { effective_rank: of_representations });
+        }
+        signs
     }
 }

@@ -39,25 +39,44 @@ impl Holder {
     }
 }
 
+/// When somebody began to write, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since {
+    pub days_ago: u64,
+    pub hour: u64,
+    pub minute: u64,
+}
+
+impl Holder {
+    /// The machine, where it is another one.
+    pub fn elsewhere(&self) -> Option<&str> {
+        Some(self.host.as_str()).filter(|on| !on.is_empty() && *on != host())
+    }
+
+    /// Absent where it is not known.
+    pub fn since(&self) -> Option<Since> {
+        let (days, minutes) = (self.since / 86_400, self.since / 60 % 1440);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
+        let since = Since { days_ago: now.saturating_sub(days), hour: minutes / 60, minute: minutes % 60 };
+        (self.since > 0).then_some(since)
+    }
+}
+
+/// In errors.
 impl fmt::Display for Holder {
     /// `process 4711 (since 09:41 UTC)`, with the machine where it is another one.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Holder { process, host: on, since } = self;
-        write!(out, "process {process}")?;
-        if !on.is_empty() && *on != host() {
+        write!(out, "process {}", self.process)?;
+        if let Some(on) = self.elsewhere() {
             write!(out, " on {on}")?;
         }
-        if *since == 0 {
-            return Ok(());
-        }
-        let (days, minutes) = (since / 86_400, since / 60 % 1440);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
-        let ago = match now.saturating_sub(days) {
+        let Some(Since { days_ago, hour, minute }) = self.since() else { return Ok(()) };
+        let ago = match days_ago {
             0 => String::new(),
             1 => " yesterday".to_owned(),
             days => format!(", {days} days ago"),
         };
-        write!(out, " (since {:02}:{:02} UTC{ago})", minutes / 60, minutes % 60)
+        write!(out, " (since {hour:02}:{minute:02} UTC{ago})")
     }
 }
 

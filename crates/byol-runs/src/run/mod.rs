@@ -7,6 +7,8 @@ pub mod event;
 pub mod extend;
 pub mod health;
 pub mod lock;
+pub mod notice;
+pub mod place;
 pub mod record;
 pub mod tensorboard;
 pub mod tensors;

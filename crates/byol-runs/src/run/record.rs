@@ -84,7 +84,8 @@ pub enum ValidatedBy {
 }
 
 /// Why a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Ended {
     /// It ran all its epochs.
     Epochs,
@@ -92,16 +93,6 @@ pub enum Ended {
     Patience,
     /// It was asked to stop, and has left a checkpoint.
     Interrupted,
-}
-
-impl Ended {
-    pub fn name(self) -> &'static str {
-        match self {
-            Ended::Epochs => "epochs",
-            Ended::Patience => "patience",
-            Ended::Interrupted => "interrupted",
-        }
-    }
 }
 
 /// What stands on the encoder.
@@ -120,14 +111,6 @@ impl HeadKind {
         match self {
             HeadKind::Linear => "linear",
             HeadKind::Knn => "knn",
-        }
-    }
-
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            HeadKind::Linear => "linear",
-            HeadKind::Knn => "k-NN",
         }
     }
 }
@@ -298,8 +281,8 @@ pub struct PretrainRecord {
     pub images: u64,
     pub images_per_second: f64,
     pub final_loss: f64,
-    /// Why it ended: `epochs`, `patience` or `interrupted`.
-    pub ended_by: String,
+    /// Why it ended.
+    pub ended_by: Ended,
 }
 
 /// `test-images.json`: which file each test image is.
@@ -373,8 +356,8 @@ pub struct Thumbnails {
 /// `gallery/map.json`: test images on a plane, by the pre-trained encoder's representation of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EmbeddingMap {
-    /// How the plane was found: `principal axes`.
-    pub method: String,
+    /// How the plane was found.
+    pub method: Plane,
     /// Share of the variance along each axis, 0-1.
     pub variance: [f64; 2],
     /// Which test image each place is of.
@@ -383,6 +366,15 @@ pub struct EmbeddingMap {
     /// For each place those of the test images on the map that are nearest to it in all dimensions, nearest first: its
     /// number on the map and the cosine similarity.
     pub neighbors: Vec<Vec<(usize, f64)>>,
+}
+
+/// How a plane was found on which images are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Plane {
+    /// The two directions of most variance.
+    #[default]
+    #[serde(rename = "principal axes")]
+    PrincipalAxes,
 }
 
 impl Control {
@@ -429,6 +421,21 @@ impl ResultName {
         ResultName::GivenKnn,
     ];
 
+    /// The name in files.
+    pub fn key(self) -> &'static str {
+        match self {
+            ResultName::Supervised => "supervised",
+            ResultName::ByolFinetuned => "byol_finetuned",
+            ResultName::ByolLinear => "byol_linear",
+            ResultName::ByolKnn => "byol_knn",
+            ResultName::RandomLinear => "random_linear",
+            ResultName::RandomKnn => "random_knn",
+            ResultName::GivenFinetuned => "given_finetuned",
+            ResultName::GivenLinear => "given_linear",
+            ResultName::GivenKnn => "given_knn",
+        }
+    }
+
     /// The name in a run with that control. Version 0.1 recorded what began with given weights under the names of random
     /// ones.
     pub fn under(self, control: Control) -> ResultName {
@@ -447,5 +454,28 @@ impl ResultName {
             ResultName::Supervised | ResultName::RandomLinear | ResultName::RandomKnn => Init::Random,
             ResultName::GivenFinetuned | ResultName::GivenLinear | ResultName::GivenKnn => Init::Given,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviation_is_the_samples() {
+        let accuracy = Accuracy::over(vec![0.5, 0.6, 0.7]).expect("three draws");
+        assert!((accuracy.mean - 0.6).abs() < 1e-12);
+        assert!((accuracy.std.expect("three draws") - 0.1).abs() < 1e-12);
+        assert_eq!(Accuracy::over(vec![0.5]).and_then(|accuracy| accuracy.std), None);
+        assert_eq!(Accuracy::over(Vec::new()), None);
+    }
+
+    #[test]
+    fn what_was_recorded_in_words_is_read() {
+        let record = r#"{"epochs":1,"images":2,"images_per_second":3.0,"final_loss":4.0,"ended_by":"patience"}"#;
+        let read: PretrainRecord = serde_json::from_str(record).unwrap();
+        assert_eq!(read.ended_by, Ended::Patience);
+        assert_eq!(serde_json::to_string(&read).unwrap(), record);
+        assert_eq!(serde_json::to_string(&Plane::PrincipalAxes).unwrap(), r#""principal axes""#);
     }
 }

@@ -9,10 +9,13 @@ use super::{Context, ExperimentError, Outcome, monitor, pool, split};
 use crate::config::{Experiment, Fault, ScheduleKind, ViewSet};
 use crate::files::write_atomically;
 use crate::model::byol::{encoder_part, transferred_part};
-pub use crate::run::ablation::{Ablation, FULL_NAME, ResultOfSeed, SeedRecord, TOGETHER_NAME, VariantRecord};
+pub use crate::run::ablation::{
+    Ablation, Change, FULL_NAME, RecordedChange, ResultOfSeed, SeedRecord, TOGETHER_NAME, VariantRecord,
+};
 use crate::run::directory::{OpenMode, is_empty};
 use crate::run::event::Event;
 use crate::run::lock::RunLock;
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage, Summary, SupervisedStage};
 use crate::run::{RunDirectory, RunError};
@@ -38,8 +41,7 @@ const LAB_SIZES: [usize; 2] = [224, 96];
 pub struct Variant {
     /// The name of its folder.
     pub name: &'static str,
-    /// What is changed, for people.
-    pub change: &'static str,
+    pub change: Change,
     /// Top-1 accuracy on ImageNet in the paper, and where it stands.
     pub paper: Option<(f64, &'static str)>,
     /// Whether the fault is one of the lab's, which supervised stages are trained for too.
@@ -50,7 +52,7 @@ pub struct Variant {
 /// BYOL as it is; every set of variants begins with it.
 const FULL: Variant = Variant {
     name: FULL_NAME,
-    change: "nothing: BYOL as published",
+    change: Change::Nothing,
     paper: Some((72.5, "Table 5a, 300 epochs")),
     of_lab: false,
     apply: |_| {},
@@ -62,49 +64,49 @@ pub const MECHANISM: [Variant; 8] = [
     FULL,
     Variant {
         name: "no-predictor",
-        change: "no predictor",
+        change: Change::NoPredictor,
         paper: Some((0.2, "Table 5b")),
         apply: |experiment| experiment.pretrain.predictor = false,
         ..FULL
     },
     Variant {
         name: "no-stop-gradient",
-        change: "the gradient flows through the target branch, which is the online network",
+        change: Change::NoStopGradient,
         paper: None,
         apply: |experiment| experiment.pretrain.stop_gradient = false,
         ..FULL
     },
     Variant {
         name: "tau-0",
-        change: "tau 0: the target is the online network of the step before",
+        change: Change::TauZero,
         paper: Some((0.3, "Table 5a")),
         apply: |experiment| constant_tau(experiment, 0.0),
         ..FULL
     },
     Variant {
         name: "tau-1",
-        change: "tau 1: the target stays the random network it began as",
+        change: Change::TauOne,
         paper: Some((18.8, "Table 5a")),
         apply: |experiment| constant_tau(experiment, 1.0),
         ..FULL
     },
     Variant {
         name: "crop-only",
-        change: "views of crop and flip alone",
+        change: Change::CropOnly,
         paper: Some((60.1, "Table 17")),
         apply: |experiment| views(experiment, ViewSet::Crop),
         ..FULL
     },
     Variant {
         name: "no-color",
-        change: "no colour jitter, no grayscale",
+        change: Change::NoColor,
         paper: Some((63.4, "Table 17")),
         apply: |experiment| views(experiment, ViewSet::NoColor),
         ..FULL
     },
     Variant {
         name: "symmetric",
-        change: "one recipe for both views",
+        change: Change::Symmetric,
         paper: Some((72.5, "Table 17")),
         apply: |experiment| views(experiment, ViewSet::Symmetric),
         ..FULL
@@ -114,23 +116,23 @@ pub const MECHANISM: [Variant; 8] = [
 /// What the lab's program got wrong, one by one and together.
 pub const LAB: [Variant; 8] = [
     Variant { of_lab: true, ..FULL },
-    lab("lab-unpaired-views", "the two views come from different images", |experiment| {
+    lab("lab-unpaired-views", Change::UnpairedViews, |experiment| {
         experiment.faults.push(Fault::UnpairedViews);
     }),
-    lab("lab-online-target", "the online network is its own target, with a misplaced stop-gradient", |experiment| {
+    lab("lab-online-target", Change::OnlineTarget, |experiment| {
         experiment.faults.push(Fault::OnlineTarget);
     }),
-    lab("lab-unnormalized", "vectors are not normalised", |experiment| experiment.faults.push(Fault::Unnormalized)),
-    lab("lab-heads", "heads of Linear-ReLU-BN on 1000 logits, which fine-tuning keeps", |experiment| {
+    lab("lab-unnormalized", Change::Unnormalized, |experiment| experiment.faults.push(Fault::Unnormalized)),
+    lab("lab-heads", Change::LabHeads, |experiment| {
         experiment.faults.push(Fault::LabHeads);
     }),
-    lab("lab-view-size", "pre-training at 224/96 of the size of fine-tuning", |experiment| {
+    lab("lab-view-size", Change::ViewSize, |experiment| {
         experiment.pretrain.view_size = (experiment.image_size * LAB_SIZES[0]).div_ceil(LAB_SIZES[1]);
     }),
-    lab("lab-evaluation-mode", "the classifier stays in evaluation mode after the first epoch", |experiment| {
+    lab("lab-evaluation-mode", Change::EvaluationMode, |experiment| {
         experiment.faults.push(Fault::EvaluationMode);
     }),
-    lab(TOGETHER_NAME, "all of the lab's faults", |experiment| {
+    lab(TOGETHER_NAME, Change::Together, |experiment| {
         experiment.faults = vec![
             Fault::UnpairedViews,
             Fault::OnlineTarget,
@@ -142,7 +144,7 @@ pub const LAB: [Variant; 8] = [
     }),
 ];
 
-const fn lab(name: &'static str, change: &'static str, apply: fn(&mut Experiment)) -> Variant {
+const fn lab(name: &'static str, change: Change, apply: fn(&mut Experiment)) -> Variant {
     Variant { name, change, paper: None, of_lab: true, apply }
 }
 
@@ -189,9 +191,14 @@ pub fn ablate(context: &mut Context, variants: &[Variant], seeds: usize) -> Resu
     for seed in 0..seeds {
         for (number, variant) in variants.iter().enumerate() {
             let experiment = variant.of(context.experiment, context.experiment.seed + seed as u64);
-            let done = seed * variants.len() + number + 1;
-            let text = format!("{done}/{total}: {} ({}), seed {}", variant.name, variant.change, experiment.seed);
-            context.reporter.event(&Event::Note { text });
+            let notice = Notice::Variant {
+                number: seed * variants.len() + number + 1,
+                of: total,
+                name: variant.name.to_owned(),
+                change: variant.change,
+                seed: experiment.seed,
+            };
+            context.reporter.event(&Event::Note(notice));
             let directory = directory_of(&out, variant, experiment.seed);
             let mut inner = Context {
                 experiment: &experiment,
@@ -282,7 +289,7 @@ fn collect(out: &Path, variant: &Variant) -> Result<VariantRecord, ExperimentErr
     seeds.sort_by_key(|seed| seed.seed);
     Ok(VariantRecord {
         name: variant.name.to_owned(),
-        change: variant.change.to_owned(),
+        change: RecordedChange::Known(variant.change),
         paper: variant.paper.map(|(accuracy, place)| (accuracy, place.to_owned())),
         seeds,
     })
@@ -290,7 +297,7 @@ fn collect(out: &Path, variant: &Variant) -> Result<VariantRecord, ExperimentErr
 
 fn seed_record(summary: &Summary, epochs: &[EpochRecord]) -> SeedRecord {
     let health = epochs.iter().rev().find_map(|epoch| epoch.health);
-    let collapsed = |epoch: &&EpochRecord| epoch.health.is_some_and(|health| health.collapse().is_some());
+    let collapsed = |epoch: &&EpochRecord| epoch.health.is_some_and(|health| !health.collapse().is_empty());
     SeedRecord {
         seed: summary.seed,
         results: summary

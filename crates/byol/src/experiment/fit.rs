@@ -8,15 +8,15 @@ use crate::config::{Experiment, OptimizerKind};
 use crate::data::Dataset;
 use crate::data::findings::few_test_images;
 use crate::report::advice::{FEW_PASSES, Further};
-use crate::report::words;
+use crate::run::notice::{Notice, Remedy, RemedyOption};
 use crate::run::record::LabelBudget;
 use crate::train;
 
 /// Budgets to choose from where none of the preset's fits.
 const ROUND: [usize; 8] = [100, 50, 25, 20, 10, 5, 2, 1];
 
-/// Replaces settings of the preset that the data cannot meet; says each in a sentence.
-pub fn fit(experiment: &mut Experiment, typed: &Typed, data: &Dataset) -> Vec<String> {
+/// Replaces settings of the preset that the data cannot meet, and says each.
+pub fn fit(experiment: &mut Experiment, typed: &Typed, data: &Dataset) -> Vec<Notice> {
     let mut notes = Vec::new();
     if !typed.contains("labels_per_class") {
         notes.extend(fit_budgets(experiment, data));
@@ -27,7 +27,7 @@ pub fn fit(experiment: &mut Experiment, typed: &Typed, data: &Dataset) -> Vec<St
     notes
 }
 
-fn fit_budgets(experiment: &mut Experiment, data: &Dataset) -> Option<String> {
+fn fit_budgets(experiment: &mut Experiment, data: &Dataset) -> Option<Notice> {
     let labeled = data.train.as_ref()?;
     let (class, smallest) = smallest_class(data, labeled)?;
     let classes = data.class_names.len();
@@ -50,17 +50,11 @@ fn fit_budgets(experiment: &mut Experiment, data: &Dataset) -> Option<String> {
     if !fitting.contains(&LabelBudget::All) {
         fitting.push(LabelBudget::All);
     }
-    let words: Vec<String> = fitting.iter().map(ToString::to_string).collect();
-    experiment.labels_per_class = fitting;
-    Some(format!(
-        "labels per class: {}, because `{class}`, the smallest class, has {smallest} labelled training image{} (--labels-per-class \
-         takes others)",
-        words.join(" and "),
-        if smallest == 1 { "" } else { "s" },
-    ))
+    experiment.labels_per_class.clone_from(&fitting);
+    Some(Notice::BudgetsFitted { budgets: fitting, class: class.to_owned(), smallest })
 }
 
-fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<String> {
+fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<Notice> {
     let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
     let settings = &mut experiment.pretrain;
     // Only Adam's learning rate does well with another batch.
@@ -69,27 +63,21 @@ fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<String> {
         return None;
     }
     settings.batch_size = train::smaller(images);
-    Some(format!(
-        "batches of {} in pre-training, because there are {images} images (--set pretrain.batch_size=N takes others)",
-        settings.batch_size
-    ))
+    Some(Notice::BatchFitted { batch_size: settings.batch_size, images })
 }
 
 /// What should be known about a test before anything is trained for it; nothing where it is large enough.
-pub fn warn_of_test(data: &Dataset) -> Option<String> {
-    few_test_images(data.test.as_ref().map_or(0, |test| test.labels.len()))
+pub fn warn_of_test(data: &Dataset) -> Option<Notice> {
+    few_test_images(data.test.as_ref().map_or(0, |test| test.labels.len())).map(Notice::said)
 }
 
-/// What should be known about a pre-training before it begins, one sentence each. Where its length was chosen by time,
+/// What should be known about a pre-training before it begins. Where its length was chosen by time,
 /// `plan` says so.
-pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) -> Vec<String> {
+pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) -> Vec<Notice> {
     let mut warnings = Vec::new();
     let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
     if data.unlabeled.is_empty() && images > 0 {
-        warnings.push(format!(
-            "no unlabelled images were given, so pre-training has the {images} labelled training images alone; name a \
-             folder of further ones with --unlabeled"
-        ));
+        warnings.push(Notice::NoUnlabeled { images });
     }
     let settings = &experiment.pretrain;
     let steps = images / settings.batch_size.max(1);
@@ -97,28 +85,24 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) ->
     let passes = per_epoch * settings.epochs as u64;
     let begins_anew = experiment.initial_weights.is_empty();
     if begins_anew && per_epoch > 0 && passes < FEW_PASSES {
+        let enough = FEW_PASSES.div_ceil(per_epoch);
         let remedy = match plan {
-            // In the words of the advice at the end, by the same reckoning.
             Some(plan) => {
                 let further = Further::to_gains(passes, per_epoch, plan.rates.pretrain);
-                let option = match plan.hours {
-                    Some(_) => format!("--hours {}", plan.hours_for(FEW_PASSES)),
-                    None => format!("--set pretrain.epochs={}", FEW_PASSES.div_ceil(per_epoch)),
-                };
-                format!("{further} ({option}, or --more-epochs {} afterwards)", further.epochs)
+                Remedy::Measured {
+                    epochs: further.epochs,
+                    passes: further.passes,
+                    images_per_second: further.rate,
+                    option: match plan.hours {
+                        Some(_) => RemedyOption::Hours(plan.hours_for(FEW_PASSES)),
+                        None => RemedyOption::Epochs(enough),
+                    },
+                }
             }
-            None => format!("--set pretrain.epochs={} reaches that", FEW_PASSES.div_ceil(per_epoch)),
+            None => Remedy::Epochs { epochs: enough },
         };
-        warnings.push(format!(
-            "{} of {} ({} each, of {} images) are {} image passes; gains usually begin near {}: {remedy}; \
-             --weights imagenet begins with an encoder that has already learned",
-            words::plural(settings.epochs as u64, "epoch"),
-            words::plural(steps as u64, "step"),
-            words::plural(settings.batch_size as u64, "image"),
-            words::count(images as u64),
-            words::count(passes),
-            words::count(FEW_PASSES),
-        ));
+        let (epochs, batch_size) = (settings.epochs, settings.batch_size);
+        warnings.push(Notice::FewPasses { epochs, steps, batch_size, images, passes, remedy });
     }
     warnings
 }
@@ -129,12 +113,13 @@ mod tests {
     use crate::config::resolve::{Request, resolve_typed};
     use crate::data::patterns::{PatternOptions, dataset_with};
     use crate::plan::Rates;
+    use crate::report::language::{advice, notices::notice};
 
     fn budgets(set: &[&str], train_per_class: usize) -> (String, Vec<String>) {
         let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
         let (mut experiment, typed) = resolve_typed(Request { set: &set, ..Request::default() }).unwrap();
         let data = dataset_with(PatternOptions { side: 32, train_per_class, test_per_class: 1, unlabeled: 3 });
-        let notes = fit(&mut experiment, &typed, &data);
+        let notes = fit(&mut experiment, &typed, &data).iter().map(notice).collect();
         let words: Vec<String> = experiment.labels_per_class.iter().map(ToString::to_string).collect();
         (words.join(","), notes)
     }
@@ -168,19 +153,22 @@ mod tests {
         let mut data = dataset_with(PatternOptions { side: 32, train_per_class: 10, test_per_class: 1, unlabeled: 60 });
         // 160 images are two full batches of 64.
         experiment.pretrain.epochs = 50;
-        let [few] = &warnings(&experiment, &data, None)[..] else { panic!("one warning") };
+        let warned = |experiment: &Experiment, data: &Dataset, plan: Option<&Plan>| -> Vec<String> {
+            warnings(experiment, data, plan).iter().map(notice).collect()
+        };
+        let [few] = &warned(&experiment, &data, None)[..] else { panic!("one warning") };
         assert!(few.starts_with("50 epochs of 2 steps (64 images each, of 160 images) are 6,400 image passes; gains usually begin near 200,000"), "{few}");
         assert!(few.contains("--set pretrain.epochs=1563 reaches that"), "{few}");
         let rates = Rates { pretrain: 10.0, step_seconds: 1.0, image_seconds: 0.0, evaluate: 1.0, linear_seconds: 0.0 };
         let plan = Plan { hours: Some(0.2), chosen: Vec::new(), rates, steps: Vec::new(), others: None };
-        let [planned] = &warnings(&experiment, &data, Some(&plan))[..] else { panic!("one warning") };
-        let further = Further::to_gains(6400, 128, 10.0).to_string();
+        let [planned] = &warned(&experiment, &data, Some(&plan))[..] else { panic!("one warning") };
+        let further = advice::further(&Further::to_gains(6400, 128, 10.0));
         assert!(further.starts_with("1,513 epochs more are 193,664 passes, about 5 h"), "{further}");
         assert!(planned.contains(&format!("{further} (--hours 5.6, or --more-epochs 1513 afterwards)")), "{planned}");
         experiment.pretrain.epochs = 1563;
         assert!(warnings(&experiment, &data, None).is_empty());
         data.unlabeled.clear();
-        let [alone] = &warnings(&experiment, &data, None)[..1] else { panic!("a warning") };
+        let [alone] = &warned(&experiment, &data, None)[..1] else { panic!("a warning") };
         assert!(alone.contains("the 100 labelled training images alone"), "{alone}");
     }
 }

@@ -21,7 +21,7 @@ use tch::Tensor;
 
 use crate::config::Experiment;
 use crate::data::{ConcatSource, DataError, Dataset, ImageSource, LabeledImages};
-use crate::device::Hardware;
+use crate::device::{Hardware, RecordedHardware};
 use crate::eval::EvalError;
 use crate::eval::features::{self, FeatureRequest};
 use crate::gallery::GalleryError;
@@ -30,6 +30,7 @@ use crate::report::ReportError;
 use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Summary, SupervisedStage};
 use crate::run::{RunDirectory, RunError};
@@ -257,7 +258,7 @@ fn arms(
         Opened::Session(session) => session,
     };
     if test.is_none() {
-        session.warn("the data has no test split, so the classifier is trained but not judged".to_owned());
+        session.warn(Notice::NoTest);
     }
     let initial = session.initial_weights()?;
     for part in &plan {
@@ -336,6 +337,23 @@ pub fn evaluate(
     Ok(records)
 }
 
+/// That a run which goes on computes as it did: with another device, precision or number of threads it would not end as one
+/// that was never stopped.
+///
+/// # Errors
+/// It was computed on other hardware; the error names the options that mean it.
+pub fn same_hardware(run: &Path, earlier: &Summary, hardware: &Hardware) -> Result<(), RunError> {
+    match RecordedHardware::read(&earlier.hardware) {
+        Some(then) if !then.computes_as(hardware) => Err(RunError::OtherHardware {
+            path: run.to_owned(),
+            then: earlier.hardware.clone(),
+            now: hardware.to_string(),
+            options: then.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// That there are labelled images to train on: what a command needs is known before anything is measured.
 ///
 /// # Errors
@@ -378,25 +396,22 @@ fn warn_of_other_images(context: &mut Context, checkpoint: &Checkpoint) {
     let now = context.experiment;
     let mut changes = Vec::new();
     if now.image_size != then.image_size {
-        changes.push(format!("image_size is {} and was {}", now.image_size, then.image_size));
+        changes.push(("image_size", now.image_size.to_string(), then.image_size.to_string()));
     }
     if now.mean != then.mean {
-        changes.push(format!("mean is {:?} and was {:?}", now.mean, then.mean));
+        changes.push(("mean", format!("{:?}", now.mean), format!("{:?}", then.mean)));
     }
     if now.deviation != then.deviation {
-        changes.push(format!("deviation is {:?} and was {:?}", now.deviation, then.deviation));
+        changes.push(("deviation", format!("{:?}", now.deviation), format!("{:?}", then.deviation)));
     }
     if !changes.is_empty() {
-        let text = format!("the encoder was pre-trained on other images: {}; it may do worse", changes.join(", "));
-        context.reporter.event(&Event::Warning { text });
+        context.reporter.event(&Event::Warning(Notice::OtherImages { changes }));
     }
 }
 
 /// The weights that the run of a pre-training began with, where they were not random.
 fn control_of(from: &Path) -> Result<Option<BTreeMap<String, Tensor>>, ExperimentError> {
-    // A checkpoint lies in the folder `checkpoints` of its run.
-    let folder = if from.is_file() { from.parent().and_then(Path::parent).unwrap_or(from) } else { from };
-    match RunDirectory::existing(folder) {
+    match RunDirectory::of(from) {
         Ok(run) => Ok(weights::initial(&run, &run.experiment()?)?),
         Err(_) => Ok(None),
     }

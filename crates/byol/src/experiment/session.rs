@@ -13,7 +13,7 @@ use super::frozen::{Answers, FrozenFeatures, Recorded};
 use super::plan::{Part, frozen_parts, settled};
 use super::planning::countdown::Countdown;
 use super::planning::{self, Kind, Plan};
-use super::{Context, ExperimentError, Outcome, shown};
+use super::{Context, ExperimentError, Outcome, same_hardware, shown};
 use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
@@ -21,6 +21,7 @@ use crate::report;
 use crate::run::directory::OtherParts;
 use crate::run::event::Event;
 use crate::run::lock::RunLock;
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{
     Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Summary,
@@ -99,14 +100,18 @@ impl<'s, 'a> Session<'s, 'a> {
                 ),
             }));
         }
+        let done = earlier.as_ref().filter(|earlier| earlier.finished && !unfinished(earlier)).cloned();
+        if let (Some(earlier), None) = (&earlier, &done) {
+            same_hardware(context.out, earlier, context.hardware)?;
+        }
         // Of a run that is refused nothing has changed.
         if let Some(command) =
             context.command.filter(|command| directory.command().ok().flatten().as_ref() != Some(command))
         {
             directory.write_command(command)?;
         }
-        if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.finished && !unfinished(earlier)) {
-            return Ok(Opened::Finished(Box::new(earlier.clone())));
+        if let Some(done) = done {
+            return Ok(Opened::Finished(Box::new(done)));
         }
         let predictions = directory.predictions()?;
         let session = Session {
@@ -169,12 +174,12 @@ impl<'s, 'a> Session<'s, 'a> {
         }
     }
 
-    pub(super) fn warn(&mut self, text: String) {
-        self.context.reporter.event(&Event::Warning { text });
+    pub(super) fn warn(&mut self, what: Notice) {
+        self.context.reporter.event(&Event::Warning(what));
     }
 
-    fn note(&mut self, text: String) {
-        self.context.reporter.event(&Event::Note { text });
+    fn note(&mut self, what: Notice) {
+        self.context.reporter.event(&Event::Note(what));
     }
 
     fn control(&self) -> Control {
@@ -282,7 +287,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 return Ok(None);
             }
             let accuracy = directory.metrics()?.last().and_then(|record| record.validation_accuracy).unwrap_or(0.0);
-            self.note(format!("{name}: validation accuracy {accuracy:.4}"));
+            self.note(Notice::Candidate { name, accuracy });
             if best.as_ref().is_none_or(|(best, _)| accuracy > *best) {
                 best = Some((accuracy, settings));
             }
@@ -301,9 +306,8 @@ impl<'s, 'a> Session<'s, 'a> {
         monitor: Option<&Monitor>,
     ) -> Result<Pretrained, ExperimentError> {
         let pools = self.context.data.pretraining_pool();
-        let sizes: Vec<String> =
-            pools.iter().map(|pool| format!("{} images of {}", pool.images.len(), pool.name)).collect();
-        self.note(format!("pre-training on {}", sizes.join(", ")));
+        let pools = pools.iter().map(|pool| (pool.images.len(), pool.name.clone())).collect();
+        self.note(Notice::PretrainsOn { pools });
         let directory = self.directory.clone();
         self.begin(planning::Task::only(Kind::Pretrain));
         let pretrained = self.training(|setting| pretraining::pretrain(setting, pool, monitor, &directory))?;
@@ -315,7 +319,7 @@ impl<'s, 'a> Session<'s, 'a> {
             images_per_second: pretrained.images_per_second,
             // Before the first epoch has ended: the mean so far.
             final_loss: progress.last_loss.unwrap_or(progress.loss_sum / progress.seen.max(1) as f64),
-            ended_by: pretrained.ended.name().to_owned(),
+            ended_by: pretrained.ended,
         });
         self.directory.write_summary(&self.summary(false))?;
         Ok(pretrained)

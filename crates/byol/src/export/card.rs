@@ -9,7 +9,8 @@ use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment};
 use crate::inference::predictions::closed_set;
-use crate::report::words;
+use crate::report::language::english::names::training;
+use crate::report::language::english::numbers as words;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage, SupervisedStage};
 
@@ -187,7 +188,7 @@ fn training_section(card: &mut Card, network: &Network) {
         let settings = &experiment.pretrain;
         rows.extend([
             (
-                "pre-training",
+                training(origin.stage),
                 format!("{}, batch size {}", words::plural(settings.epochs as u64, "epoch"), settings.batch_size),
             ),
             (
@@ -226,7 +227,7 @@ fn training_section(card: &mut Card, network: &Network) {
 }
 
 fn supervised(stage: SupervisedStage, experiment: &Experiment) -> Vec<(&'static str, String)> {
-    let (name, settings) = (Stage::from(stage).words(), experiment.training(stage));
+    let (name, settings) = (training(stage.into()), experiment.training(stage));
     let images = match settings.augmentation {
         Augmentation::None => "unchanged",
         Augmentation::Crop => "random crops and flips",

@@ -4,6 +4,7 @@ use super::{Export, ExportError, Network};
 use crate::config::{EncoderKind, StemKind};
 use crate::data::Levels;
 use crate::eval::EvalError;
+use crate::report::language::english::names::training;
 use crate::statistics::wilson;
 use crate::trained::model::TestResult;
 
@@ -24,7 +25,7 @@ pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, Expo
         ("mean", list(&experiment.mean)),
         ("std", list(&experiment.deviation)),
         ("class_names", serde_json::to_string(network.class_names()).unwrap_or_default()),
-        ("stage", origin.stage.words().to_owned()),
+        ("stage", training(origin.stage).to_owned()),
     ];
     if experiment.levels != Levels::Full {
         facts.push(("levels", experiment.levels.to_string()));

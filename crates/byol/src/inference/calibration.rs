@@ -9,7 +9,8 @@ use super::InferenceError;
 pub use crate::eval::temperature::ENOUGH_IMAGES;
 use crate::eval::temperature::{CalibrationError, Labelled, Temperature};
 use crate::files::write_atomically;
-use crate::report::words::plural;
+use crate::report::language::english::numbers::plural;
+use crate::run::RunDirectory;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 use crate::trained::model::Origin;
@@ -179,12 +180,12 @@ pub fn of(run: &Path, origin: &Origin) -> Result<Calibration, InferenceError> {
     Ok(if first.in_use().is_some() { first } else { known.find(|other| other.in_use().is_some()).unwrap_or(first) })
 }
 
-/// The run directory that `from` names, or that a checkpoint lies in.
+/// Where the calibrations of a classifier are kept: in the run that `from` means, and beside a checkpoint that lies in none.
 pub fn run_of(from: &Path) -> PathBuf {
-    let holds_run = |folder: &&Path| folder.join("config.toml").is_file();
-    match from.is_file() {
-        true => from.ancestors().skip(2).take(2).find(holds_run).or(from.parent()).unwrap_or(from).to_owned(),
-        false => from.to_owned(),
+    match RunDirectory::of(from) {
+        Ok(run) => run.path().to_owned(),
+        Err(_) if from.is_file() => from.parent().unwrap_or(from).to_owned(),
+        Err(_) => from.to_owned(),
     }
 }
 

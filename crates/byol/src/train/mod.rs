@@ -20,8 +20,10 @@ use crate::eval::features::FeatureError;
 use crate::loader::LoadError;
 use crate::model::ModelError;
 use crate::optim::StateError;
+use crate::report::language::english::names::signs;
 use crate::run::RunError;
 use crate::run::event::{Interrupt, Reporter};
+use crate::run::health::Sign;
 use crate::run::record::Stage;
 use crate::trained::checkpoint::{CheckpointError, CheckpointFolder};
 
@@ -62,11 +64,12 @@ pub enum TrainError {
     )]
     BatchTooLarge { key: &'static str, batch_size: usize, images: usize },
     #[error(
-        "the representation has collapsed at step {step} (epoch {epoch}): {seen}. What usually helps: a larger tau, a lower \
+        "the representation has collapsed at step {step} (epoch {epoch}): {}. What usually helps: a larger tau, a lower \
          learning rate, the predictor and the stop-gradient where they were switched off (a checkpoint of this step is \
-         kept; --resume with --set pretrain.stop_on_collapse=false goes on from it)"
+         kept; --resume with --set pretrain.stop_on_collapse=false goes on from it)",
+        signs(seen)
     )]
-    Collapsed { seen: String, step: usize, epoch: usize },
+    Collapsed { seen: Vec<Sign>, step: usize, epoch: usize },
     #[error("{stage:?} needs at least 2 images because of batch norm, and has {images}")]
     TooFewImages { stage: Stage, images: usize },
     #[error("the loss of {stage:?} became {loss} at step {step}; lower {key}, or lengthen its warm-up ({kept})")]
@@ -118,14 +121,5 @@ impl TrainError {
             }
             other => other,
         }
-    }
-}
-
-/// The table of a stage in a configuration.
-fn key_of(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Pretrain => "pretrain",
-        Stage::Supervised => "supervised",
-        Stage::Finetune => "finetune",
     }
 }

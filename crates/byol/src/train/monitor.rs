@@ -16,7 +16,7 @@ use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::eval::{EvalError, Features};
 use crate::loader::{self, ImageSet, ViewGroup, ViewKind};
 use crate::random::ViewNumber;
-use crate::run::health::Health;
+use crate::run::health::{Health, Sign};
 use crate::statistics::accuracy;
 
 /// Labelled images that vote, and held-out ones that are classified, at most.
@@ -197,9 +197,10 @@ fn embed(
 }
 
 impl Look {
-    /// What shows after so many optimiser steps that the representation has collapsed, for people.
-    pub fn collapse(&self, steps: usize) -> Option<String> {
-        self.health.filter(|_| steps >= SETTLED_STEPS)?.collapse()
+    /// What shows after so many optimiser steps that the representation has collapsed; nothing where nothing does.
+    pub fn collapse(&self, steps: usize) -> Option<Vec<Sign>> {
+        let signs = self.health.filter(|_| steps >= SETTLED_STEPS)?.collapse();
+        (!signs.is_empty()).then_some(signs)
     }
 }
 

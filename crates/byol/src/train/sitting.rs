@@ -8,12 +8,13 @@ use super::losses::Losses;
 use super::method::Moment;
 use super::monitor::Look;
 use super::pace::{CheckpointClock, Pace};
-use super::{Setting, TrainError, key_of};
+use super::{Setting, TrainError};
 use crate::config::ScheduleKind;
 use crate::loader::{self, Batches, ImageSet, Schedule, ViewGroup};
 use crate::optim::schedule::LearningRate;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter, StepReport};
+use crate::run::notice::Notice;
 use crate::run::record::{Ended, EpochRecord, LabelBudget, Stage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Header, Progress};
 
@@ -55,12 +56,7 @@ impl Course {
     fn warmup_steps(&self, reporter: &mut dyn Reporter) -> usize {
         let wanted = (self.warmup_epochs * self.steps_per_epoch as f64).round() as usize;
         if wanted > self.steps() {
-            let text = format!(
-                "{}.warmup_epochs is {}, more than the training has: the learning rate rises until its end",
-                key_of(self.stage),
-                self.warmup_epochs
-            );
-            reporter.event(&Event::Note { text });
+            reporter.event(&Event::Note(Notice::WarmupCut { stage: self.stage, epochs: self.warmup_epochs }));
         }
         wanted.min(self.steps())
     }
@@ -133,9 +129,9 @@ impl<'s, 'a> Sitting<'s, 'a> {
             steps: course.steps(),
             kind: course.schedule,
         };
-        let (found, passed_over) = course.checkpoints.latest();
+        let (found, passed_over) = course.checkpoints.latest()?;
         for error in passed_over {
-            setting.reporter.event(&Event::Warning { text: format!("passing over a checkpoint: {error}") });
+            setting.reporter.event(&Event::Warning(Notice::PassedOver { problem: error.to_string() }));
         }
         let progress = found.as_ref().map_or_else(Progress::default, |found| found.header.progress.clone());
         directory.retain_metrics(|record| !course.has(record) || record.step <= progress.step)?;

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
-use super::{Setting, TrainError, key_of};
+use super::{Setting, TrainError};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
@@ -24,6 +24,7 @@ use crate::optim::Optimizer;
 use crate::random::ViewNumber;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter};
+use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{LabelBudget, SupervisedStage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
@@ -230,14 +231,13 @@ impl Task<'_> {
         let settings = self.settings;
         let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(steps_per_epoch));
         if epochs > settings.epochs && self.draw == 0 && self.lengths == Lengths::Asked {
-            let (key, least) = (key_of(self.stage.into()), settings.minimum_steps);
-            let text = format!(
-                "{epochs} epochs instead of the {} of {key}.epochs: with {} labelled images it takes that many for the {least} \
-                 steps of {key}.minimum_steps",
-                settings.epochs,
-                self.train.len()
-            );
-            reporter.event(&Event::Note { text });
+            reporter.event(&Event::Note(Notice::Lengthened {
+                stage: self.stage.into(),
+                epochs,
+                asked: settings.epochs,
+                images: self.train.len(),
+                least_steps: settings.minimum_steps,
+            }));
         }
         let folder = directory.supervised_checkpoints(self.stage, self.budget, self.draw);
         Course {

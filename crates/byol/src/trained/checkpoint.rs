@@ -6,6 +6,10 @@
 //! tensor in the order of their names, each preceded by its length as eight little-endian bytes: a flipped bit anywhere
 //! is noticed. Random numbers are functions of seed, epoch and image, so the step is all there is to their state. There
 //! are no times, paths or unordered maps in a checkpoint, so equal runs give equal bytes.
+//!
+//! Earlier formats are read: in format 2 the optimiser's state, which is flat, had the values of filters in another order, and
+//! in format 1 the metadata was the header alone, without a digest. Their networks can be used, and their training not gone on
+//! with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -24,8 +28,13 @@ use crate::run::RunError;
 use crate::run::record::Stage;
 use crate::run::tensors::METADATA_KEY;
 
-/// Version of the format; a file of another one is refused.
+/// Version of the format that is written. Those before it are read, a newer one is refused.
 pub const FORMAT: u32 = 3;
+
+/// The first format with a digest.
+const WITH_DIGEST: u32 = 2;
+/// The first format whose training this program can go on with.
+const TO_GO_ON_WITH: u32 = 3;
 
 /// What the metadata holds. The header stays the text that it was, because its digest is that of the text.
 #[derive(Serialize, Deserialize)]
@@ -87,6 +96,8 @@ pub struct Progress {
 pub struct Checkpoint {
     pub header: Header,
     pub tensors: BTreeMap<String, Tensor>,
+    /// What it was read from.
+    format: u32,
 }
 
 /// A checkpoint that cannot be read or written.
@@ -98,8 +109,17 @@ pub enum CheckpointError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("checkpoint {} is damaged: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
-    #[error("checkpoint {} has format {found}; this program reads format {FORMAT} alone", path.display())]
+    #[error(
+        "checkpoint {} has format {found}, and this program reads formats up to {FORMAT}: a newer byol wrote it, and reads it",
+        path.display()
+    )]
     Format { path: PathBuf, found: u32 },
+    #[error(
+        "the training of checkpoint {} cannot go on: it has format {found}, whose optimiser's state this program does not take \
+         over; use the network that it holds (byol predict, finetune --from), or begin a run anew with another --out",
+        path.display()
+    )]
+    Ended { path: PathBuf, found: u32 },
     #[error("no checkpoint in {}; give the directory of a run that has trained", path.display())]
     None { path: PathBuf },
     #[error("{} is {what}{hint}", path.display())]
@@ -121,7 +141,7 @@ impl CheckpointError {
 impl Checkpoint {
     /// A checkpoint without tensors.
     pub fn new(header: Header) -> Checkpoint {
-        Checkpoint { header, tensors: BTreeMap::new() }
+        Checkpoint { header, tensors: BTreeMap::new(), format: FORMAT }
     }
 
     /// The tensors whose names begin with `prefix.`, without it.
@@ -178,7 +198,7 @@ impl Checkpoint {
     /// Reads a checkpoint; its tensors are on the CPU.
     ///
     /// # Errors
-    /// The file is missing, torn, not a checkpoint of ours, or of another format version.
+    /// The file is missing, torn, not a checkpoint of ours, or of a newer format.
     pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
         let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
         let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
@@ -193,23 +213,29 @@ impl Checkpoint {
             format: u32,
         }
         let version: Version = serde_json::from_str(envelope).map_err(|error| damaged(error.to_string()))?;
-        if version.format != FORMAT {
-            return Err(CheckpointError::Format { path: path.to_owned(), found: version.format });
+        let format = version.format;
+        if format > FORMAT {
+            return Err(CheckpointError::Format { path: path.to_owned(), found: format });
         }
-        let envelope: Envelope = serde_json::from_str(envelope).map_err(|error| damaged(error.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
         let mut views = file.tensors();
         views.sort_by(|a, b| a.0.cmp(&b.0));
         let views: Vec<(&str, TensorView)> = views.iter().map(|(name, view)| (name.as_str(), view.clone())).collect();
-        if digest(envelope.header.get(), &views) != envelope.sha256 {
-            return Err(damaged("its bytes are not those that were written (the SHA-256 digest differs)".to_owned()));
+        let mut header = envelope.as_str();
+        if format >= WITH_DIGEST {
+            let envelope: Envelope = serde_json::from_str(envelope).map_err(|error| damaged(error.to_string()))?;
+            header = envelope.header.get();
+            if digest(header, &views) != envelope.sha256 {
+                let reason = "its bytes are not those that were written (the SHA-256 digest differs)";
+                return Err(damaged(reason.to_owned()));
+            }
         }
-        let header = serde_json::from_str(envelope.header.get()).map_err(|error| damaged(error.to_string()))?;
+        let header = serde_json::from_str(header).map_err(|error| damaged(error.to_string()))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in &views {
             tensors.insert((*name).to_owned(), tensor_of(view).map_err(damaged)?);
         }
-        Ok(Checkpoint { header, tensors })
+        Ok(Checkpoint { header, tensors, format })
     }
 }
 
@@ -342,12 +368,30 @@ impl CheckpointFolder {
         let _ = std::fs::remove_dir_all(&self.path);
     }
 
-    /// The newest readable checkpoint, and the errors of newer ones that were passed over.
-    pub fn latest(&self) -> (Option<Checkpoint>, Vec<CheckpointError>) {
+    /// The newest readable checkpoint to go on from, and the errors of damaged ones that were passed over.
+    ///
+    /// # Errors
+    /// One is of a format whose training cannot go on here. Passed over, it would be replaced by a training from the beginning.
+    pub fn latest(&self) -> Result<(Option<Checkpoint>, Vec<CheckpointError>), CheckpointError> {
+        let (found, mut passed_over) = self.newest();
+        if let Some(newer) = passed_over.iter().position(|error| matches!(error, CheckpointError::Format { .. })) {
+            return Err(passed_over.swap_remove(newer));
+        }
+        match found {
+            Some((path, checkpoint))
+                if checkpoint.format < TO_GO_ON_WITH && !checkpoint.part("optimizer").is_empty() =>
+            {
+                Err(CheckpointError::Ended { path, found: checkpoint.format })
+            }
+            found => Ok((found.map(|(_, checkpoint)| checkpoint), passed_over)),
+        }
+    }
+
+    fn newest(&self) -> (Option<(PathBuf, Checkpoint)>, Vec<CheckpointError>) {
         let mut passed_over = Vec::new();
         for path in self.files().into_iter().rev() {
             match Checkpoint::read(&path) {
-                Ok(checkpoint) => return (Some(checkpoint), passed_over),
+                Ok(checkpoint) => return (Some((path, checkpoint)), passed_over),
                 Err(error) => passed_over.push(error),
             }
         }
@@ -364,8 +408,8 @@ impl CheckpointFolder {
     /// # Errors
     /// There is none, or none of those there can be read.
     pub fn require(&self) -> Result<Checkpoint, CheckpointError> {
-        match self.latest() {
-            (Some(checkpoint), _) => Ok(checkpoint),
+        match self.newest() {
+            (Some((_, checkpoint)), _) => Ok(checkpoint),
             (None, mut errors) if !errors.is_empty() => Err(errors.remove(0)),
             (None, _) => Err(CheckpointError::None { path: self.path.clone() }),
         }
@@ -388,67 +432,4 @@ impl CheckpointFolder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn checkpoint(step: usize) -> Checkpoint {
-        let mut checkpoint = Checkpoint::new(Header {
-            stage: Stage::Pretrain,
-            classes: 0,
-            config: "seed = 0".to_owned(),
-            progress: Progress { step, best_step: (step >= 2).then_some(2), ..Progress::default() },
-        });
-        checkpoint.tensors.insert("online.a".to_owned(), Tensor::from_slice(&[1f32, 2.0, step as f32]));
-        checkpoint
-    }
-
-    #[test]
-    fn equal_checkpoints_are_equal_bytes_and_old_ones_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(folder.path().join("checkpoints"), 2);
-        for step in 1..=5 {
-            checkpoints.save(&checkpoint(step)).unwrap();
-        }
-        let kept: Vec<PathBuf> = [2, 4, 5].map(|step| checkpoints.of_step(step)).into();
-        assert_eq!(checkpoints.files(), kept, "the best one and the two newest");
-        let latest = checkpoints.require().unwrap();
-        assert_eq!(latest.header, checkpoint(5).header);
-        assert_eq!(latest.part("online")["a"], Tensor::from_slice(&[1f32, 2.0, 5.0]));
-        let again = folder.path().join("again.safetensors");
-        checkpoint(5).write(&again).unwrap();
-        assert_eq!(std::fs::read(again).unwrap(), std::fs::read(&checkpoints.files()[2]).unwrap());
-    }
-
-    #[test]
-    fn a_torn_checkpoint_is_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let checkpoints = CheckpointFolder::new(folder.path(), 2);
-        checkpoints.save(&checkpoint(1)).unwrap();
-        let newest = checkpoints.save(&checkpoint(2)).unwrap();
-        let bytes = std::fs::read(&newest).unwrap();
-        for length in 0..bytes.len() {
-            std::fs::write(&newest, &bytes[..length]).unwrap();
-            let (found, passed_over) = checkpoints.latest();
-            assert_eq!(found.unwrap().header.progress.step, 1);
-            assert_eq!(passed_over.len(), 1);
-        }
-    }
-
-    #[test]
-    fn every_flipped_bit_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("step-00000001.safetensors");
-        checkpoint(1).write(&path).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        for bit in 0..8 * bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(&path, &damaged).unwrap();
-            if let Ok(found) = Checkpoint::read(&path) {
-                // A bit of the padding, or of a letter's case in the digest, changes nothing that is read.
-                assert_eq!(found.header, checkpoint(1).header, "bit {bit}");
-                assert_eq!(found.part("online")["a"], Tensor::from_slice(&[1f32, 2.0, 1.0]), "bit {bit}");
-            }
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::checkpoint::CheckpointError;
-use crate::run::directory::runs_hint;
+use crate::run::place::runs_hint;
 use crate::run::tensors::{METADATA_KEY, header, metadata};
 
 /// Enough to tell a graph, an archive, a pickle and a page apart.

@@ -20,10 +20,11 @@ use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::parameters::LayoutBuilder;
 use crate::model::{Classifier, Leaves, Mode, ResNet, Weights};
+use crate::report::language::english::names::training;
 use crate::run::directory::RunDirectory;
-use crate::run::record::HeadKind;
 use crate::run::record::{
-    DataRecord, LabelBudget, PredictionRecord, PretrainRecord, ResultName, Stage, Summary, SupervisedStage,
+    DataRecord, Ended, HeadKind, LabelBudget, PredictionRecord, PretrainRecord, ResultName, Stage, Summary,
+    SupervisedStage,
 };
 
 /// Which of a run's networks is meant.
@@ -256,9 +257,8 @@ impl Found {
         let stage = checkpoint.header.stage;
         let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         let place = folder.and_then(place_of).filter(|place| Stage::from(place.stage) == stage);
-        let run = path.ancestors().skip(2).take(2).find(|folder| folder.join("config.toml").is_file());
-        match run {
-            Some(run) => Run::open(run)?.describe(path, checkpoint, place),
+        match RunDirectory::of_checkpoint(path) {
+            Some(run) => Run::open(run.path())?.describe(path, checkpoint, place),
             None => Ok(Found { path: path.to_owned(), origin: origin(&checkpoint, place), checkpoint }),
         }
     }
@@ -393,7 +393,7 @@ impl Run {
 
     fn no_such(&self, stage: Stage) -> NetworkError {
         let stages = [Stage::Pretrain, Stage::Supervised, Stage::Finetune];
-        let there = stages.into_iter().filter(|&stage| self.has(stage)).map(|stage| stage.words().to_owned());
+        let there = stages.into_iter().filter(|&stage| self.has(stage)).map(|stage| training(stage).to_owned());
         NetworkError::NoSuchStage { path: self.path.clone(), stage, there: there.collect() }
     }
 
@@ -422,7 +422,7 @@ impl Run {
                 // The newest checkpoint of a pre-training that ended; an older one was named by itself.
                 let newest =
                     self.directory.metrics()?.iter().rev().find(|r| r.stage == Stage::Pretrain).map(|r| r.step);
-                let ended = summary.pretrain.as_ref().is_some_and(|pretrain| pretrain.ended_by != "interrupted");
+                let ended = summary.pretrain.as_ref().is_some_and(|pretrain| pretrain.ended_by != Ended::Interrupted);
                 origin.finished |= ended && newest == Some(origin.step);
             }
         }

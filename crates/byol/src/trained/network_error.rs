@@ -7,6 +7,7 @@ use super::heads::HeadError;
 use crate::config::ConfigError;
 use crate::model::ModelError;
 use crate::nearest::path_hint;
+use crate::report::language::english::names::{head, training};
 use crate::run::command::shell_word;
 use crate::run::directory::RunError;
 use crate::run::record::HeadKind;
@@ -19,15 +20,15 @@ pub enum NetworkError {
     Head(#[from] HeadError),
     #[error(
         "{} keeps no {} classifier with {budget} labels per class{}; make it with `byol evaluate {} --keep --from {} --data DATA`",
-        path.display(), kind.words(), heads_there(there), kind.name(), path.display()
+        path.display(), head(*kind), heads_there(there), kind.name(), path.display()
     )]
     NoHead { path: PathBuf, kind: HeadKind, budget: LabelBudget, there: Vec<LabelBudget> },
     #[error(
         "the {} classifier in {} was fitted to another encoder than the newest of the run; make it anew with `byol evaluate {} \
-         --keep --from {} --data DATA`", kind.words(), path.display(), kind.name(), path.display()
+         --keep --from {} --data DATA`", head(*kind), path.display(), kind.name(), path.display()
     )]
     OtherEncoder { path: PathBuf, kind: HeadKind },
-    #[error("a {} classifier belongs to a run directory, and {} is one checkpoint of it; name the run", kind.words(), path.display())]
+    #[error("a {} classifier belongs to a run directory, and {} is one checkpoint of it; name the run", head(*kind), path.display())]
     HeadOfCheckpoint { path: PathBuf, kind: HeadKind },
     #[error(
         "pre-training leaves an encoder without a classifier, but {} has classifiers: leave --stage out, or ask for one with \
@@ -51,7 +52,7 @@ pub enum NetworkError {
         /// The command that continues it.
         command: &'static str,
     },
-    #[error("{} of {} is not finished; continue it with --resume, or name one of its checkpoints", stage.words(), path.display())]
+    #[error("{} of {} is not finished; continue it with --resume, or name one of its checkpoints", training(*stage), path.display())]
     UnfinishedStage { path: PathBuf, stage: Stage },
     #[error(
         "{} holds an encoder without a classifier; fine-tune it with labels first (byol finetune), or ask for the encoder \
@@ -59,7 +60,7 @@ pub enum NetworkError {
         path.display()
     )]
     NoClassifier { path: PathBuf },
-    #[error("{} holds no result of {}; it has {}", path.display(), stage.words(), list(there))]
+    #[error("{} holds no result of {}; it has {}", path.display(), training(*stage), list(there))]
     NoSuchStage { path: PathBuf, stage: Stage, there: Vec<String> },
     #[error("{} holds no classifier with {budget} labels per class; it has {}", path.display(), list(there))]
     NoSuchBudget { path: PathBuf, budget: LabelBudget, there: Vec<String> },

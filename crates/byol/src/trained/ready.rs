@@ -3,6 +3,7 @@
 use super::checkpoint::CheckpointFolder;
 use super::heads;
 use super::model::{Ready, Run};
+use crate::report::language::english::names::head;
 use crate::run::record::{LabelBudget, SupervisedStage};
 
 /// `--classifier` calls them so.
@@ -23,7 +24,7 @@ impl Run {
         let mut kept = heads::list(&self.path);
         kept.sort_by_key(|(_, budget)| std::cmp::Reverse(budget.size()));
         ready.extend(kept.into_iter().map(|(kind, budget)| {
-            of(&format!("the {} classifier", kind.words()), &format!("--classifier {}", kind.name()), budget)
+            of(&format!("the {} classifier", head(kind)), &format!("--classifier {}", kind.name()), budget)
         }));
         ready
     }

@@ -28,6 +28,7 @@ use crate::model::parameters::{LayoutBuilder, Parameter};
 use crate::model::{ResNet, ResNetConfig};
 use crate::run::directory::{OpenMode, RunDirectory, RunError};
 use crate::run::lock::RunLock;
+use crate::run::notice::Notice;
 use crate::trained::checkpoint::{CheckpointError, read_weights, write_weights};
 use crate::trained::digest::digest;
 use crate::trained::model::{Choice, NetworkError, TrainedEncoder};
@@ -54,7 +55,7 @@ pub struct InitialWeights {
     /// on the CPU.
     pub tensors: BTreeMap<String, Tensor>,
     /// What was left out or renamed, a sentence each.
-    pub notes: Vec<String>,
+    pub notes: Vec<Notice>,
 }
 
 /// Weights that cannot be begun with.
@@ -136,7 +137,7 @@ impl InitialWeights {
     fn fit(
         path: &Path,
         named: BTreeMap<String, Tensor>,
-        mut notes: Vec<String>,
+        mut notes: Vec<Notice>,
         Fit { config, classes }: Fit,
     ) -> Result<InitialWeights, WeightsError> {
         let (mut given, of_names) = network(path, named)?;
@@ -198,7 +199,7 @@ struct Fit {
 }
 
 /// Tensors of a file that another program wrote, with what was passed over.
-fn foreign(path: &Path) -> Result<(BTreeMap<String, Tensor>, Vec<String>), WeightsError> {
+fn foreign(path: &Path) -> Result<(BTreeMap<String, Tensor>, Vec<Notice>), WeightsError> {
     let File { tensors, passed_over, architecture, .. } = read(path)?;
     if let Some(what) = another(architecture.as_deref(), path) {
         let remedy = format!("no encoder here has that form; {INSTEAD}");
@@ -206,8 +207,7 @@ fn foreign(path: &Path) -> Result<(BTreeMap<String, Tensor>, Vec<String>), Weigh
     }
     let mut notes = Vec::new();
     if !passed_over.is_empty() {
-        let names = passed_over.join(", ");
-        notes.push(format!("beside weights {} asks for {names}, which was passed over and not run", path.display()));
+        notes.push(Notice::NotRun { path: path.display().to_string(), names: passed_over });
     }
     Ok((tensors, notes))
 }
@@ -217,7 +217,7 @@ fn keeps_classifier(
     given: &BTreeMap<String, Tensor>,
     config: ResNetConfig,
     classes: Option<usize>,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Notice>,
 ) -> bool {
     let [Some(weight), Some(bias)] = CLASSIFIER.map(|name| given.get(name)) else { return false };
     let outputs = bias.size().first().copied().unwrap_or(0);
@@ -226,9 +226,7 @@ fn keeps_classifier(
             true
         }
         Some(classes) => {
-            notes.push(format!(
-                "the last layer of the weights is left out: it has {outputs} classes, the data {classes}"
-            ));
+            notes.push(Notice::LastLayerLeftOut { outputs, classes });
             false
         }
         None => false,
@@ -283,7 +281,7 @@ pub struct Beginning<'a> {
 ///
 /// # Errors
 /// The weights cannot be read or do not fit, the directory cannot be written, or the run began with other ones.
-pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(OpenMode, Vec<String>), WeightsError> {
+pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(OpenMode, Vec<Notice>), WeightsError> {
     let Beginning { weights, out, mode, classes } = *beginning;
     let open = |path: &Path, experiment: &Experiment| InitialWeights::open(path, experiment, classes);
     if mode == OpenMode::Resume && out.join("config.toml").is_file() {
@@ -319,7 +317,8 @@ pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(Open
     let directory = RunDirectory::open(out, mode, experiment)?;
     write_weights(&directory.initial_weights(), &given.tensors)?;
     let mut notes = given.notes;
-    notes.insert(0, format!("beginning with the weights of {} ({})", path.display(), experiment.initial_weights));
+    let digest = experiment.initial_weights.clone();
+    notes.insert(0, Notice::BeginsWith { path: path.display().to_string(), digest });
     Ok((OpenMode::Resume, notes))
 }
 

@@ -10,6 +10,7 @@ use crate::config::{EncoderKind, StemKind};
 use crate::model::parameters::{LayoutBuilder, Parameter};
 use crate::model::resnet::BlockKind;
 use crate::model::{ResNet, ResNetConfig};
+use crate::run::notice::Notice;
 
 /// Who wrote the names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,30 +26,30 @@ enum Writer {
 /// A network in a file: who wrote the names, and what stands in front of them.
 type Place = (String, Writer);
 
-/// The one network of a file, by torchvision's names, and what was left out or renamed, a sentence each.
+/// The one network of a file, by torchvision's names, and what was left out or renamed.
 pub(super) fn network(
     path: &Path,
     named: BTreeMap<String, Tensor>,
-) -> Result<(BTreeMap<String, Tensor>, Vec<String>), WeightsError> {
+) -> Result<(BTreeMap<String, Tensor>, Vec<Notice>), WeightsError> {
     let mut notes = Vec::new();
     let (prefix, writer) = place(path, &named, &mut notes)?;
     if !prefix.is_empty() {
-        notes.insert(0, format!("names in {} begin with '{prefix}', which is left out", path.display()));
+        notes.insert(0, Notice::PrefixLeftOut { path: path.display().to_string(), prefix: prefix.clone() });
     }
     let all = named.len();
     let inside: BTreeMap<String, Tensor> =
         named.into_iter().filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor))).collect();
     if inside.len() < all {
-        notes.push(format!("{} tensors outside '{prefix}' are left out", all - inside.len()));
+        notes.push(Notice::OutsideLeftOut { tensors: all - inside.len(), prefix: prefix.clone() });
     }
     let renamed = match writer {
         Writer::Torchvision => inside.into_iter().map(|(name, tensor)| (of_torchvision(&name), tensor)).collect(),
         Writer::Sequential => {
-            notes.push("its numbered layers are read as conv1, bn1 and layer1 to layer4".to_owned());
+            notes.push(Notice::NumberedLayers);
             of_sequential(inside)
         }
         Writer::HuggingFace => {
-            notes.push("its names are those of Hugging Face's transformers, read as torchvision's".to_owned());
+            notes.push(Notice::HuggingFaceNames);
             inside.into_iter().filter_map(|(name, tensor)| Some((of_hugging_face(&name)?, tensor))).collect()
         }
     };
@@ -56,7 +57,7 @@ pub(super) fn network(
 }
 
 /// Where the network is. Of a network and its moving average the network is taken.
-fn place(path: &Path, named: &BTreeMap<String, Tensor>, notes: &mut Vec<String>) -> Result<Place, WeightsError> {
+fn place(path: &Path, named: &BTreeMap<String, Tensor>, notes: &mut Vec<Notice>) -> Result<Place, WeightsError> {
     let mut places: Vec<Place> = named.keys().filter_map(|name| begins(name)).collect();
     places.sort();
     places.dedup();
@@ -66,9 +67,8 @@ fn place(path: &Path, named: &BTreeMap<String, Tensor>, notes: &mut Vec<String>)
         let (averages, others): (Vec<Place>, Vec<Place>) =
             places.iter().cloned().partition(|(prefix, _)| is_average(prefix));
         if let ([_, ..], [(taken, _), ..]) = (&averages[..], &others[..]) {
-            let left: Vec<String> = averages.iter().map(|(prefix, _)| format!("'{prefix}'")).collect();
-            let what = if left.len() == 1 { "is a moving average" } else { "are moving averages" };
-            notes.push(format!("'{taken}' is taken; {} {what} of it, and left out", left.join(", ")));
+            let averages = averages.iter().map(|(prefix, _)| prefix.clone()).collect();
+            notes.push(Notice::AveragesLeftOut { taken: taken.clone(), averages });
             places = others;
         }
     }

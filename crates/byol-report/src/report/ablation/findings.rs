@@ -1,8 +1,6 @@
-//! What an ablation found, in words. Every sentence is drawn from recorded values, and every difference is taken seed
-//! by seed.
+//! What an ablation found. Every finding is drawn from recorded values, and every difference is taken seed by seed.
 
-use super::super::words;
-use crate::run::ablation::{Ablation, FULL_NAME, TOGETHER_NAME, VariantRecord};
+use crate::run::ablation::{Ablation, FULL_NAME, RecordedChange, TOGETHER_NAME, VariantRecord};
 use crate::run::record::{LabelBudget, ResultName};
 use crate::statistics::significance::{Difference, mean_difference};
 
@@ -13,15 +11,74 @@ pub(super) struct Against<'a> {
     pub difference: Difference,
 }
 
-/// What an ablation found, in sentences: collapse, then each variant against full BYOL, then fine-tuning against the
-/// baseline.
-pub fn findings(ablation: &Ablation) -> Vec<String> {
+/// One thing that an ablation found.
+#[derive(Clone, Debug)]
+pub enum Finding {
+    NoneCollapsed,
+    /// Name of each variant, with how many of its seeds collapsed and how many there are.
+    AllCollapsed(Vec<(String, usize, usize)>),
+    /// The same of those that collapsed, and the names of the others.
+    Collapsed {
+        fallen: Vec<(String, usize, usize)>,
+        upright: Vec<String>,
+    },
+    Judged(Judged),
+    Lost(Lost),
+}
+
+/// Variants beside full BYOL, by one way of evaluating.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub name: ResultName,
+    pub budget: LabelBudget,
+    /// Accuracy of full BYOL, 0-1.
+    pub full: f64,
+    /// Names of variants with their differences, the lowest first; groups with none are absent.
+    pub groups: Vec<(Place, Vec<(String, Difference)>)>,
+}
+
+/// Where a variant stands beside full BYOL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Behind,
+    Ahead,
+    Undecided,
+}
+
+/// Why the lab's BYOL lost: fine-tuning against the baseline, for BYOL as published and with all faults together.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    pub budget: LabelBudget,
+    pub published: Gain,
+    /// With all faults: what it came to, and the faults that cost something by themselves, the dearest first.
+    pub together: Option<(Gain, Short, Vec<(RecordedChange, Difference)>)>,
+}
+
+/// Fine-tuned BYOL beside its baseline.
+#[derive(Clone, Debug)]
+pub struct Gain {
+    /// Accuracies, 0-1.
+    pub fine_tuned: f64,
+    pub baseline: f64,
+    pub difference: Difference,
+}
+
+/// Where BYOL with all faults ends beside its baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Short {
+    Below,
+    Above,
+    Undecided,
+}
+
+/// What an ablation found: collapse, then each variant against full BYOL, then fine-tuning against the baseline.
+pub fn findings(ablation: &Ablation) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(collapse(ablation));
     for name in [ResultName::ByolLinear, ResultName::ByolFinetuned] {
         found.extend(budget_of(ablation, name).and_then(|budget| ranking(ablation, name, budget)));
     }
-    found.extend(lost(ablation));
+    found.extend(lost(ablation).map(Finding::Lost));
     found
 }
 
@@ -61,136 +118,82 @@ fn difference(
     mean_difference(&differences)
 }
 
-fn collapse(ablation: &Ablation) -> Option<String> {
-    let times = |variant: &VariantRecord| {
-        format!("{} ({} of {} seeds)", variant.name, variant.collapsed(), variant.seeds.len())
-    };
+fn collapse(ablation: &Ablation) -> Option<Finding> {
     let (fallen, upright): (Vec<&VariantRecord>, Vec<_>) =
         ablation.variants.iter().partition(|variant| variant.collapsed() > 0);
-    let names = |variants: &[&VariantRecord]| {
-        words::list(&variants.iter().map(|variant| variant.name.clone()).collect::<Vec<_>>())
-    };
-    match (fallen.as_slice(), upright.as_slice()) {
-        ([], []) => None,
-        ([], _) => Some("The representation collapsed in no variant.".to_owned()),
-        (fallen, []) => Some(format!(
-            "The representation collapsed in every variant: {}.",
-            words::list(&fallen.iter().map(|variant| times(variant)).collect::<Vec<_>>())
-        )),
-        (fallen, upright) => Some(format!(
-            "The representation collapsed in {}; it did not in {}.",
-            words::list(&fallen.iter().map(|variant| times(variant)).collect::<Vec<_>>()),
-            names(upright)
-        )),
+    let fallen: Vec<(String, usize, usize)> =
+        fallen.iter().map(|variant| (variant.name.clone(), variant.collapsed(), variant.seeds.len())).collect();
+    let upright: Vec<String> = upright.iter().map(|variant| variant.name.clone()).collect();
+    match (fallen.is_empty(), upright.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(Finding::NoneCollapsed),
+        (false, true) => Some(Finding::AllCollapsed(fallen)),
+        (false, false) => Some(Finding::Collapsed { fallen, upright }),
     }
 }
 
 /// Who is behind full BYOL, who is ahead, and of whom nothing can be said.
-fn ranking(ablation: &Ablation, name: ResultName, budget: LabelBudget) -> Option<String> {
-    let full = full(ablation)?.accuracy(name, budget)?;
+fn ranking(ablation: &Ablation, name: ResultName, budget: LabelBudget) -> Option<Finding> {
+    let full = full(ablation)?.accuracy(name, budget)?.mean;
     let mut held = against_full(ablation, name, budget);
     held.sort_by(|a, b| a.difference.mean.total_cmp(&b.difference.mean));
-    let of = |side: fn(&Difference) -> bool| {
-        let parts = held.iter().filter(|against| side(&against.difference)).map(|against| {
-            format!(
-                "{} ({}; {})",
-                against.variant.name,
-                words::points(against.difference.mean),
-                interval(&against.difference)
-            )
-        });
-        words::list(&parts.collect::<Vec<_>>())
+    let place = |difference: &Difference| match difference {
+        Difference { high, .. } if *high < 0.0 => Place::Behind,
+        Difference { low, .. } if *low > 0.0 => Place::Ahead,
+        _ => Place::Undecided,
     };
-    let groups = [
-        ("behind it", of(|difference| difference.high < 0.0)),
-        ("ahead of it", of(|difference| difference.low > 0.0)),
-        ("not told apart from it by so few seeds", of(|difference| difference.low <= 0.0 && difference.high >= 0.0)),
-    ];
-    let groups: Vec<String> = groups
-        .into_iter()
-        .filter(|(_, variants)| !variants.is_empty())
-        .map(|(place, variants)| format!("{place}: {variants}"))
-        .collect();
-    (!groups.is_empty()).then(|| {
-        format!(
-            "{} with {} of BYOL as published: {}. In points of test accuracy, {}.",
-            words::capital(if name == ResultName::ByolLinear { "linear evaluation" } else { "fine-tuning" }),
-            words::budget(budget),
-            words::percent(full.mean),
-            groups.join("; ")
-        )
-    })
+    let of = |wanted: Place| {
+        let of_place = held.iter().filter(|against| place(&against.difference) == wanted);
+        (wanted, of_place.map(|against| (against.variant.name.clone(), against.difference)).collect::<Vec<_>>())
+    };
+    let mut groups: Vec<_> = [Place::Behind, Place::Ahead, Place::Undecided].map(of).into();
+    groups.retain(|(_, variants)| !variants.is_empty());
+    (!groups.is_empty()).then_some(Finding::Judged(Judged { name, budget, full, groups }))
 }
 
-fn interval(difference: &Difference) -> String {
-    if difference.low.is_finite() {
-        format!("95% interval {} to {}", words::points(difference.low), words::points(difference.high))
-    } else {
-        "one seed, so no interval".to_owned()
-    }
-}
-
-/// Why the lab's BYOL lost: fine-tuning against the baseline, for BYOL as published and with all faults together.
-fn lost(ablation: &Ablation) -> Option<String> {
+fn lost(ablation: &Ablation) -> Option<Lost> {
     let budget = budget_of(ablation, ResultName::ByolFinetuned)?;
     let gain = |name: &str| {
         let variant = ablation.variants.iter().find(|variant| variant.name == name)?;
-        let difference = difference((variant, ResultName::ByolFinetuned), (variant, ResultName::Supervised), budget)?;
-        let accuracy = |name| Some(words::percent(variant.accuracy(name, budget)?.mean));
-        Some((
-            difference,
-            format!(
-                "{} against {}, {} points ({})",
-                accuracy(ResultName::ByolFinetuned)?,
-                accuracy(ResultName::Supervised)?,
-                words::points(difference.mean),
-                interval(&difference)
-            ),
-        ))
+        let accuracy = |name| Some(variant.accuracy(name, budget)?.mean);
+        Some(Gain {
+            difference: difference((variant, ResultName::ByolFinetuned), (variant, ResultName::Supervised), budget)?,
+            fine_tuned: accuracy(ResultName::ByolFinetuned)?,
+            baseline: accuracy(ResultName::Supervised)?,
+        })
     };
-    let (_, published) = gain(FULL_NAME)?;
-    let mut text = format!(
-        "Fine-tuned with {}, against a baseline with the same labels: BYOL as published {published}",
-        words::budget(budget)
-    );
-    let Some((together, with_faults)) = gain(TOGETHER_NAME) else { return Some(format!("{text}.")) };
-    text += &format!("; with all of the lab's faults together {with_faults}. ");
-    let verdict = match (together.low, together.high) {
-        (_, high) if high < 0.0 => {
-            "With the faults BYOL ends below its own baseline, as it did in the lab (48.1% against 50.4%)"
-        }
-        (low, _) if low > 0.0 => {
-            "Even with the faults BYOL ends above its baseline here; in the lab it did not (48.1% against 50.4%)"
-        }
-        _ => {
-            "With the faults nothing is left that these seeds could show of what BYOL gains; in the lab it ended below its baseline (48.1% against 50.4%)"
-        }
-    };
+    let together = gain(TOGETHER_NAME).map(|together| {
+        let short = match together.difference {
+            Difference { high, .. } if high < 0.0 => Short::Below,
+            Difference { low, .. } if low > 0.0 => Short::Above,
+            _ => Short::Undecided,
+        };
+        (together, short, costly(ablation, budget))
+    });
+    Some(Lost { budget, published: gain(FULL_NAME)?, together })
+}
+
+/// The lab's faults that cost fine-tuning something by themselves, the dearest first.
+fn costly(ablation: &Ablation, budget: LabelBudget) -> Vec<(RecordedChange, Difference)> {
     let mut alone: Vec<Against> = against_full(ablation, ResultName::ByolFinetuned, budget)
         .into_iter()
         .filter(|against| against.variant.name.starts_with("lab-") && against.variant.name != TOGETHER_NAME)
         .collect();
     alone.sort_by(|a, b| a.difference.mean.total_cmp(&b.difference.mean));
-    let costly: Vec<String> = alone
-        .iter()
-        .filter(|against| against.difference.high < 0.0)
-        .map(|against| format!("{} ({})", against.variant.change, words::points(against.difference.mean)))
-        .collect();
-    text += verdict;
-    text += &match costly.as_slice() {
-        [] => ". No fault by itself costs anything that these seeds can show.".to_owned(),
-        costly => {
-            format!(". Faults that cost fine-tuning something by themselves, the dearest first: {}.", costly.join("; "))
-        }
-    };
-    Some(text)
+    alone.retain(|against| against.difference.high < 0.0);
+    alone.iter().map(|against| (against.variant.change.clone(), against.difference)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::table::tests::variant;
     use super::*;
+    use crate::report::language::ablation::finding;
     use crate::run::ablation::ResultOfSeed;
+
+    fn said(ablation: &Ablation) -> Vec<String> {
+        findings(ablation).iter().map(finding).collect()
+    }
 
     fn ablation(variants: Vec<VariantRecord>) -> Ablation {
         Ablation { variants, version: "0".into(), hardware: "cpu".into() }
@@ -198,7 +201,7 @@ mod tests {
 
     #[test]
     fn who_collapsed_and_who_is_behind() {
-        let found = findings(&ablation(vec![
+        let found = said(&ablation(vec![
             variant("full", &[0.50, 0.52, 0.51], None),
             variant("no-predictor", &[0.10, 0.11, 0.12], Some(2)),
             variant("symmetric", &[0.52, 0.50, 0.51], None),
@@ -230,17 +233,18 @@ mod tests {
             }
             variant
         };
-        let text = lost(&ablation(vec![
+        let found = lost(&ablation(vec![
             with("full", [0.60, 0.62]),
             with("lab-heads", [0.50, 0.52]),
             with("lab-together", [0.30, 0.32]),
         ]))
         .unwrap();
+        let text = finding(&Finding::Lost(found));
         for part in [
             "BYOL as published 61.0% against 41.0%, +20.0 points",
             "with all of the lab's faults together 31.0% against 41.0%, −10.0 points",
             "ends below its own baseline, as it did in the lab",
-            "what lab-heads changes (−10.0).",
+            "the dearest first: heads of Linear-ReLU-BN on 1000 logits, which fine-tuning keeps (−10.0).",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -248,7 +252,7 @@ mod tests {
 
     #[test]
     fn one_seed_decides_nothing() {
-        let found = findings(&ablation(vec![variant("full", &[0.5], None), variant("symmetric", &[0.1], None)]));
+        let found = said(&ablation(vec![variant("full", &[0.5], None), variant("symmetric", &[0.1], None)]));
         assert!(
             found[1].contains("not told apart from it by so few seeds: symmetric (−40.0; one seed, so no interval)"),
             "{found:?}"

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::super::html::{Conduct, document};
-use super::super::words;
+use super::super::html::{Conduct, document, rich};
+use super::super::language::{ablation as said, numbers};
 use super::findings::{Against, against_full, budget_of, findings};
-use super::table::{CAPTION, rows};
-use crate::run::ablation::{Ablation, VariantRecord};
+use super::table::rows;
+use crate::run::ablation::Ablation;
 use crate::run::record::ResultName;
 use crate::statistics::significance::Difference;
 
@@ -15,50 +15,38 @@ const INTERVAL: (f64, f64, f64) = (260.0, 18.0, 8.0);
 
 pub(super) fn render(ablation: &Ablation) -> String {
     let found = findings(ablation);
-    let judged = [(ResultName::ByolLinear, "Linear evaluation"), (ResultName::ByolFinetuned, "Fine-tuning")];
+    let judged = [ResultName::ByolLinear, ResultName::ByolFinetuned];
     let body = html! {
         header {
-            p.over { "byol report · ablation" }
-            h1 { "What each part of BYOL is for" }
-            p.verdict {
-                (words::plural(ablation.variants.len() as u64, "variant")) " of BYOL, "
-                (seeds(ablation)) ", each trained and evaluated alike."
-            }
+            p.over { (said::OVER) }
+            h1 { (said::TITLE) }
+            p.verdict { (said::lead(ablation)) }
         }
         main {
             section aria-labelledby="findings" {
-                h2 id="findings" { "Findings" }
-                @for sentence in &found { p { (sentence) } }
+                h2 id="findings" { (said::FINDINGS) }
+                @for found in &found { p { (said::finding(found)) } }
             }
             section aria-labelledby="differences" {
-                h2 id="differences" { "Each variant beside BYOL as published" }
-                p { "Difference of test accuracy in percentage points, mean over the same seeds, with its 95% interval by \
-                     Student's t. An interval that crosses the line at 0 decides nothing." }
-                @for (name, title) in judged { (differences(ablation, name, title)) }
+                h2 id="differences" { (said::DIFFERENCES) }
+                p { (said::DIFFERENCES_ARE) }
+                @for name in judged { (differences(ablation, name)) }
             }
             section aria-labelledby="results" {
-                h2 id="results" { "Results" }
+                h2 id="results" { (said::RESULTS) }
                 (results(ablation))
             }
             section aria-labelledby="variants" {
-                h2 id="variants" { "What is changed" }
+                h2 id="variants" { (said::CHANGES) }
                 (changes(ablation))
             }
         }
-        footer { p { "Made by byol " (ablation.version) " from " code { "ablation.json" } " and nothing else; " (ablation.hardware) "." } }
+        footer { p { (rich(&said::made_from(ablation))) } }
     };
-    document("What each part of BYOL is for", &body, Conduct::Still)
+    document(said::TITLE, &body, Conduct::Still)
 }
 
-fn seeds(ablation: &Ablation) -> String {
-    let counts = || ablation.variants.iter().map(|variant| variant.seeds.len() as u64);
-    match (counts().min().unwrap_or(0), counts().max().unwrap_or(0)) {
-        (fewest, most) if fewest == most => format!("{} each", words::plural(most, "seed")),
-        (fewest, most) => format!("{fewest} to {most} seeds each"),
-    }
-}
-
-fn differences(ablation: &Ablation, name: ResultName, title: &str) -> Markup {
+fn differences(ablation: &Ablation, name: ResultName) -> Markup {
     let Some(budget) = budget_of(ablation, name) else { return html! {} };
     let held = against_full(ablation, name, budget);
     let ends = held.iter().flat_map(|against| {
@@ -70,23 +58,14 @@ fn differences(ablation: &Ablation, name: ResultName, title: &str) -> Markup {
         @if !held.is_empty() {
             div.wide {
                 table.plain.intervals {
-                    caption { (title) ", " (words::budget(budget)) }
-                    thead { tr {
-                        th scope="col" { "variant" }
-                        th scope="col" { "difference" }
-                        th scope="col" { "95% interval" }
-                        th scope="col" { (words::points(low)) " to " (words::points(high)) }
-                    } }
+                    caption { (said::judged(name, budget)) }
+                    thead { tr { @for name in said::difference_columns((low, high)) { th scope="col" { (name) } } } }
                     tbody {
                         @for Against { variant, difference } in &held {
                             tr {
                                 th scope="row" { (variant.name) }
-                                td { (words::points(difference.mean)) }
-                                td {
-                                    @if difference.low.is_finite() {
-                                        (words::points(difference.low)) " to " (words::points(difference.high))
-                                    } @else { "one seed" }
-                                }
+                                td { (numbers::points(difference.mean)) }
+                                td { (said::interval_cell(difference)) }
                                 td { (drawn(*difference, (low, high))) }
                             }
                         }
@@ -117,7 +96,7 @@ fn results(ablation: &Ablation) -> Markup {
     let rows = rows(ablation);
     let (head, body) = rows.split_at(1);
     html! {
-        p { (CAPTION) }
+        p { (said::CAPTION) }
         div.wide {
             table.results.names {
                 thead { tr { @for cell in head.iter().flatten() { th scope="col" { (cell) } } } }
@@ -136,17 +115,11 @@ fn results(ablation: &Ablation) -> Markup {
 }
 
 fn changes(ablation: &Ablation) -> Markup {
-    let collapsed = |variant: &VariantRecord| variant.seeds.iter().filter_map(|seed| seed.collapsed_at).min();
     html! {
         dl {
             @for variant in &ablation.variants {
                 dt { (variant.name) }
-                dd {
-                    (words::capital(&variant.change))
-                    @if let Some((_, place)) = &variant.paper { " (paper: " (place) ")" }
-                    @if let Some(epoch) = collapsed(variant) { "; collapsed from epoch " (epoch) " on" }
-                    "."
-                }
+                dd { (numbers::capital(&said::changed(variant))) "." }
             }
         }
     }

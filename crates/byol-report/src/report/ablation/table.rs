@@ -1,7 +1,7 @@
 //! The table of an ablation, beside the paper's figures.
 
+use super::super::language::ablation as said;
 use super::super::table::{MISSING, aligned, percent};
-use super::super::words;
 use super::findings::findings;
 use crate::run::ablation::{Ablation, SeedRecord, VariantRecord};
 use crate::run::record::{LabelBudget, ResultName};
@@ -9,38 +9,30 @@ use crate::run::record::{LabelBudget, ResultName};
 /// The table as Markdown that also reads well in a terminal, with notes under it.
 pub fn markdown(ablation: &Ablation) -> String {
     let (rows, notes) = (rows(ablation), notes(ablation));
-    let findings: String = findings(ablation).iter().map(|found| format!("{found}\n\n")).collect();
+    let findings: String = findings(ablation).iter().map(|found| format!("{}\n\n", said::finding(found))).collect();
     format!("{}\n{notes}\n{}", aligned(&rows, 1), findings.trim_end())
 }
 
 /// The table's cells, its head first.
 pub(super) fn rows(ablation: &Ablation) -> Vec<Vec<String>> {
     let budgets: Vec<LabelBudget> = budgets(ablation);
-    let mut columns: Vec<(String, ResultName, LabelBudget)> = Vec::new();
-    for (title, name) in [
-        ("linear", ResultName::ByolLinear),
-        ("k-NN", ResultName::ByolKnn),
-        ("baseline", ResultName::Supervised),
-        ("fine-tuned", ResultName::ByolFinetuned),
-    ] {
+    let mut columns: Vec<(ResultName, LabelBudget)> = Vec::new();
+    for name in [ResultName::ByolLinear, ResultName::ByolKnn, ResultName::Supervised, ResultName::ByolFinetuned] {
         for &budget in &budgets {
             if ablation.variants.iter().any(|variant| variant.accuracy(name, budget).is_some()) {
-                columns.push((format!("{title}, {}", words::budget(budget)), name, budget));
+                columns.push((name, budget));
             }
         }
     }
-    let mut header = vec!["variant".to_owned()];
-    header.extend(columns.iter().map(|(title, ..)| title.clone()));
-    header.extend(["effective rank", "deviation", "collapsed", "paper"].map(str::to_owned));
-    let mut rows = vec![header];
+    let mut rows = vec![said::columns(&columns)];
     for variant in &ablation.variants {
         let mut row = vec![variant.name.clone()];
-        row.extend(columns.iter().map(|&(_, name, budget)| {
+        row.extend(columns.iter().map(|&(name, budget)| {
             percent(variant.accuracy(name, budget).map(|accuracy| (accuracy.mean, accuracy.std)))
         }));
         row.push(figure(variant, 1, |seed| seed.effective_rank));
         row.push(figure(variant, 2, |seed| seed.projection_deviation));
-        row.push(format!("{} of {}", variant.collapsed(), variant.seeds.len()));
+        row.push(said::of_seeds(variant.collapsed(), variant.seeds.len()));
         row.push(variant.paper.as_ref().map_or(MISSING.to_owned(), |(accuracy, _)| format!("{accuracy:.1}")));
         rows.push(row);
     }
@@ -69,26 +61,15 @@ fn figure(variant: &VariantRecord, digits: usize, of: impl Fn(&SeedRecord) -> Op
     }
 }
 
-/// What the table's figures are.
-pub(super) const CAPTION: &str = "Test accuracy in percent: mean ± sample standard deviation over seeds. Effective rank (RankMe) is that of \
-     representations, deviation (1 even, 0 collapsed) that of projections, of held-out training images after the last \
-     epoch. Collapsed: with so many seeds, at some epoch. Paper: linear evaluation on ImageNet.";
-
 fn notes(ablation: &Ablation) -> String {
-    let mut text = format!("{CAPTION}\n\n");
-    for variant in &ablation.variants {
-        let place = variant.paper.as_ref().map_or(String::new(), |(_, place)| format!(" (paper: {place})"));
-        let first = variant.seeds.iter().filter_map(|seed| seed.collapsed_at).min();
-        let collapsed = first.map_or(String::new(), |epoch| format!("; collapsed from epoch {epoch} on"));
-        text += &format!("- {}: {}{place}{collapsed}\n", variant.name, variant.change);
-    }
-    text
+    let each = ablation.variants.iter().map(|variant| format!("- {}: {}\n", variant.name, said::changed(variant)));
+    format!("{}\n\n{}", said::CAPTION, each.collect::<String>())
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::run::ablation::ResultOfSeed;
+    use crate::run::ablation::{Change, RecordedChange, ResultOfSeed};
 
     pub fn variant(name: &str, accuracies: &[f64], collapsed_at: Option<usize>) -> VariantRecord {
         let seed = |(seed, &test_accuracy)| SeedRecord {
@@ -105,7 +86,10 @@ pub(super) mod tests {
         };
         VariantRecord {
             name: name.into(),
-            change: format!("what {name} changes"),
+            change: match name {
+                "lab-heads" => RecordedChange::Known(Change::LabHeads),
+                _ => RecordedChange::Other(format!("what {name} changes")),
+            },
             paper: (name == "full").then(|| (72.5, "Table 5a".to_owned())),
             seeds: (0..).zip(accuracies).map(seed).collect(),
         }

@@ -1,6 +1,8 @@
 //! Each piece of advice is given by runs that need it, and by no others.
 
 use super::super::explain::explain;
+use super::super::language::advice::text;
+use super::super::language::numbers::about;
 use super::super::testing::{Run, TEST_IMAGES};
 use super::*;
 
@@ -9,7 +11,7 @@ fn of(run: &RunData) -> Vec<Advice> {
 }
 
 fn only(run: &RunData, kind: Kind) -> Option<Advice> {
-    of(run).into_iter().find(|advice| advice.kind == kind)
+    of(run).into_iter().find(|advice| advice.kind() == kind)
 }
 
 /// A run that leaves nothing to wish: many passes, a decided difference, no file skipped, images that are drawn.
@@ -36,8 +38,12 @@ fn content() -> Run {
 fn a_run_that_leaves_nothing_to_wish_is_used() {
     let found = of(&content().data());
     let [found] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!(found.kind, Kind::Use);
-    assert!(found.text.contains("fine-tuned BYOL with all labels is right about 91.0%"), "{}", found.text);
+    assert_eq!(found.kind(), Kind::Use);
+    assert!(
+        text(&found.what).contains("fine-tuned BYOL with all labels is right about 91.0%"),
+        "{}",
+        text(&found.what)
+    );
     assert_eq!(
         found.commands,
         [
@@ -57,7 +63,7 @@ fn few_passes_give_the_epochs_and_the_time_that_are_missing() {
     let found = only(&data, Kind::MorePasses).expect("54,400 are few");
     // 1,088 images an epoch: 145,600 passes are 133.8 epochs, 134 epochs are 145,792 passes, 10,880 s.
     assert_eq!(
-        found.text,
+        text(&found.what),
         "Pre-training made 54,400 image passes; gains usually begin near 200,000. 134 epochs more are 145,792 passes, about \
          3 h 01 min at the 13.4 images/s that were measured. The run goes on with the data that it began with, so do this before you add \
          images."
@@ -68,7 +74,7 @@ fn few_passes_give_the_epochs_and_the_time_that_are_missing() {
     pretrain.images = FEW_PASSES;
     assert_eq!(only(&run.data(), Kind::MorePasses), None);
     let pretrain = run.summary.as_mut().and_then(|summary| summary.pretrain.as_mut()).expect("it has one");
-    (pretrain.images, pretrain.ended_by) = (1_000, "patience".to_owned());
+    (pretrain.images, pretrain.ended_by) = (1_000, Ended::Patience);
     assert_eq!(only(&run.data(), Kind::MorePasses), None, "it had ended by itself");
 }
 
@@ -82,11 +88,9 @@ fn an_undecided_difference_asks_for_the_test_that_could_decide() {
     let least = *needed.iter().min().expect("the accuracies differ");
     assert!(least > TEST_IMAGES as u64, "{needed:?}");
     let found = only(&data, Kind::MoreTestImages).expect("three points of 200 images decide nothing");
-    let text = format!(
-        "With 200 test images a difference of 3.0 points may be chance; it would take about {}.",
-        words::about(least)
-    );
-    assert!(found.text.starts_with(&text), "{}", found.text);
+    let expected =
+        format!("With 200 test images a difference of 3.0 points may be chance; it would take about {}.", about(least));
+    assert!(text(&found.what).starts_with(&expected), "{}", text(&found.what));
     assert!(found.commands[0].ends_with(" --out made-up-more-tests"), "{:?}", found.commands);
     assert_eq!(only(&content().data(), Kind::MoreTestImages), None);
 }
@@ -104,15 +108,15 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     let found = only(&run.data(), Kind::MoreTestImages).expect("28 images are few");
     // Wilson's interval of 14 of 28 is 0.3264 to 0.6736, of 75 of 150 it is 0.4209 to 0.5791.
     assert!(
-        found.text.starts_with(
+        text(&found.what).starts_with(
             "With 28 test images an accuracy is known to about ±18 points; 150 test images would give ±8. Label about 130 more."
         ),
         "{}",
-        found.text
+        text(&found.what)
     );
     let mut place = |split| {
         run.summary.as_mut().expect("it has one").data.split = split;
-        only(&run.data(), Kind::MoreTestImages).expect("28 images are few").text
+        text(&only(&run.data(), Kind::MoreTestImages).expect("28 images are few").what)
     };
     let drawn = place(Some(DataSplit::Drawn { file: "photos/byol-split.csv".into() }));
     assert!(
@@ -127,7 +131,11 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     let mut data = run.data();
     data.hours = Some(0.5);
     let table = only(&data, Kind::MoreTestImages).expect("28 images are few");
-    assert!(table.text.contains("Add a row for each to `labels.csv`, marked as a test image."), "{}", table.text);
+    assert!(
+        text(&table.what).contains("Add a row for each to `labels.csv`, marked as a test image."),
+        "{}",
+        text(&table.what)
+    );
     assert!(table.commands[0].ends_with(" --hours 0.5 --out made-up-more-tests"), "{:?}", table.commands);
     data.name = "made-up-more-tests".to_owned();
     let again = only(&data, Kind::MoreTestImages).expect("28 images are few");
@@ -145,9 +153,10 @@ fn photographs_that_are_few_are_advised_to_begin_with_weights() {
     summary.data.unlabeled[0].name = "my unlabeled".to_owned();
     let found = only(&run.data(), Kind::Weights).expect("4,000 images are few");
     assert!(
-        found.text.starts_with("4,000 images are few to learn from.") && found.text.contains("downloads 47 MB"),
+        text(&found.what).starts_with("4,000 images are few to learn from.")
+            && text(&found.what).contains("downloads 47 MB"),
         "{}",
-        found.text
+        text(&found.what)
     );
     assert_eq!(
         found.commands,
@@ -172,12 +181,12 @@ fn labels_that_paid_are_asked_for_and_of_the_weakest_class() {
     }
     let found = only(&run.data(), Kind::MoreLabels).expect("12.5 points were gained by labels");
     assert!(
-        found.text.starts_with(
+        text(&found.what).starts_with(
             "From 10 labels per class to all labels, accuracy rose by 12.5 points, so more labels are likely to help. The class that needs \
              them most is deer: 50.0% of its test images are classified correctly."
         ),
         "{}",
-        found.text
+        text(&found.what)
     );
     assert_eq!(found.commands.len(), 2);
     assert_eq!(only(&content().data(), Kind::MoreLabels), None);
@@ -188,7 +197,7 @@ fn files_that_were_skipped_are_to_be_looked_at() {
     let mut run = content();
     run.summary.as_mut().expect("it has one").data.skipped = 1;
     let found = only(&run.data(), Kind::Repair).expect("a file was skipped");
-    assert_eq!(found.text, "1 file could not be read and was not used. The command names it.");
+    assert_eq!(text(&found.what), "1 file could not be read and was not used. The command names it.");
     assert_eq!(found.commands, ["byol data info '/home/me/my photos'"]);
 }
 
@@ -200,7 +209,7 @@ fn three_pieces_at_most_the_worthiest_first_and_none_of_an_unfinished_run() {
     summary.data.name = "photos".to_owned();
     let found = of(&run.data());
     assert_eq!(found.len(), MOST);
-    assert_eq!(found[0].kind, Kind::Weights);
+    assert_eq!(found[0].kind(), Kind::Weights);
     assert!(found.windows(2).all(|pair| pair[0].worth >= pair[1].worth), "{found:?}");
     run.summary.as_mut().expect("it has one").finished = false;
     assert!(of(&run.data()).is_empty());
@@ -216,7 +225,7 @@ fn copies_and_contradictions_are_to_be_repaired_the_worst_first() {
         vec![Contradiction { exact: true, images: vec![named("cat/1.jpg", "cat"), named("dog/9.jpg", "dog")] }];
     let found = only(&run.data(), Kind::Repair).expect("a label is wrong");
     assert_eq!(
-        found.text,
+        text(&found.what),
         "1 image has several labels (cat/1.jpg is `cat`, dog/9.jpg is `dog`), so a label is wrong: correct it. The \
          command names it."
     );
@@ -228,14 +237,14 @@ fn copies_and_contradictions_are_to_be_repaired_the_worst_first() {
     data.findings.test_in_train = Some(Straddling { other: "train".into(), exact: 15, near: 5, examples: Vec::new() });
     data.skipped = 2;
     let all = of(&run.data());
-    assert_eq!(all[0].kind, Kind::Repair, "before everything else: {all:?}");
+    assert_eq!(all[0].kind(), Kind::Repair, "before everything else: {all:?}");
     assert!(all.len() <= 3 && all[0].worth > only_labels);
     assert!(
-        all[0].text.starts_with(
+        text(&all[0].what).starts_with(
             "20 test images are copies of training images (15 exact), so accuracies come out too high: remove the copies from \
              one of the two. 1 image has"
-        ) && all[0].text.ends_with("2 files could not be read and were not used. The command names them."),
+        ) && text(&all[0].what).ends_with("2 files could not be read and were not used. The command names them."),
         "{}",
-        all[0].text
+        text(&all[0].what)
     );
 }

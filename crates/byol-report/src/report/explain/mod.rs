@@ -1,33 +1,250 @@
-//! What a run found, in words. Every sentence is drawn from values that the run recorded: a statement for which there
-//! is no value is not made.
+//! What a run found, as statements with their values. Every statement is drawn from values that the run recorded: one for which there
+//! is no value is not made. How it is said, `language` knows.
 
 mod comparison;
 mod headline;
 mod training;
 
-use super::compare::{Comparison, Outcome, compare};
-use super::load::RunData;
-use super::words;
-use crate::run::record::{LabelBudget, ResultName};
+use super::compare::{Better, Comparison, compare};
+use super::load::{Pretraining, RunData};
+use crate::run::health::Sign;
+use crate::run::record::{LabelBudget, ResultName, Stage};
 
 /// What a run found.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// For whoever wants one answer: the best classifier, how sure its accuracy is, what the unlabelled images were worth.
-    pub headline: String,
-    /// One sentence: fine-tuned BYOL against the baseline at every label budget.
-    pub verdict: String,
+    pub headline: Vec<Answer>,
+    /// Fine-tuned BYOL against the baseline at every label budget.
+    pub verdict: Verdict,
     /// By topic, in reading order.
-    pub paragraphs: Vec<Paragraph>,
+    pub statements: Vec<Statement>,
     /// Every pair of classifiers that could be compared, by label budget.
     pub comparisons: Vec<Comparison>,
 }
 
-/// A few sentences on one topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Paragraph {
-    pub topic: Topic,
-    pub text: String,
+/// One sentence or two of the headline.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// No classifier was evaluated.
+    Verdict(Verdict),
+    /// There are hardly any test images.
+    TooFewTestImages { images: u64 },
+    /// The classifier that is taken where none is named.
+    Taken { finished: bool, name: ResultName, budget: LabelBudget, draws: usize, right: Right },
+    /// How the taken classifier does beside guesses.
+    Guessing { right: u64, images: u64, classes: usize },
+    /// Another classifier is better by more than chance; its name among results.
+    Better(Better, ResultName),
+    /// What pre-training gained, or lost where `gained` is not.
+    Changed { gained: bool, pool: Pool, found: Vec<Comparison> },
+    /// What this many test images could not tell.
+    Undecided(Undecided),
+    /// What pre-training was worth is unknown.
+    Unknown { pool: Pool, verdict: Verdict },
+    /// What pre-training is worth will be known later.
+    NotYet { pool: Pool },
+}
+
+/// How often a classifier is right about the test images.
+#[derive(Clone, Copy, Debug)]
+pub enum Right {
+    Of {
+        right: u64,
+        images: u64,
+    },
+    /// Single answers are not recorded; absent where no accuracy is.
+    Accuracy(Option<f64>),
+}
+
+/// What pre-training learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// Images besides the labelled ones.
+    Unlabeled,
+    /// The labelled ones, without their labels.
+    Training,
+}
+
+impl Pool {
+    pub(super) fn of(run: &RunData) -> Pool {
+        if has_unlabeled(run) { Pool::Unlabeled } else { Pool::Training }
+    }
+}
+
+/// Differences that the test images do not decide.
+#[derive(Clone, Debug)]
+pub struct Undecided {
+    pub budgets: Vec<LabelBudget>,
+    pub pool: Pool,
+    pub test_images: u64,
+    pub why: Doubt,
+}
+
+/// Why a difference is not decided.
+#[derive(Clone, Debug)]
+pub enum Doubt {
+    /// There are hardly any test images.
+    Few,
+    /// As many answers are right with pre-training as without it.
+    Equal,
+    /// The widest of the differences may be chance.
+    Chance { widest: Box<Comparison>, could: Option<Could> },
+}
+
+/// What could decide it.
+#[derive(Clone, Copy, Debug)]
+pub enum Could {
+    /// There are images enough, but so many label draws differ too much.
+    DrawsDiffer { draws: usize },
+    /// So many test images.
+    TestImages(u64),
+}
+
+/// Fine-tuned BYOL against the baseline.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    pub finished: bool,
+    pub baseline: ResultName,
+    pub found: Found,
+}
+
+/// What of both can be compared.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// Nothing: of these there is no result; where the list is empty, they share no label budget.
+    Nothing {
+        absent: Vec<ResultName>,
+    },
+    One(Box<Comparison>),
+    Several(Vec<Comparison>),
+}
+
+/// What a paragraph says.
+#[derive(Clone, Debug)]
+pub enum Statement {
+    Gain(Comparison),
+    /// A way of evaluating the frozen encoder, against the same before BYOL.
+    Control {
+        name: ResultName,
+        against: ResultName,
+        found: Vec<Comparison>,
+    },
+    Classes(Vec<Extremes>),
+    Pretrained(Pretraining),
+    Trained(Trained),
+    /// Signs of collapse.
+    Signs(Vec<Look>),
+    /// What speaks against collapse, beside signs of it where there are `some`.
+    Clear {
+        some: bool,
+        looks: Vec<Look>,
+    },
+    /// The pre-training is short of what gains take.
+    Passes {
+        images: u64,
+        reach: Reach,
+    },
+    /// Mean k-NN accuracy (0-1) of the last two quarters of its measurements.
+    Knn {
+        rising: bool,
+        before: f64,
+        last: f64,
+        measurements: usize,
+    },
+    /// There is one label draw with each of these.
+    OneDraw(Vec<LabelBudget>),
+    /// There are few label draws with each of these: so many at least and at most.
+    FewDraws {
+        least: usize,
+        most: usize,
+        budgets: Vec<LabelBudget>,
+    },
+    /// So many tests are not corrected for their number.
+    Uncorrected {
+        tests: usize,
+    },
+    OnePretraining,
+    /// Settings in which baseline and fine-tuning differ: key, and both values.
+    TrainedUnlike(Vec<(String, String, String)>),
+    /// With this budget there is no result of these.
+    NoResult {
+        budget: LabelBudget,
+        names: Vec<ResultName>,
+    },
+    NoPretraining,
+}
+
+/// The class that gained most and the one that lost most, where some did: number, name, accuracy before and after (0-1).
+#[derive(Clone, Debug)]
+pub struct Extremes {
+    pub budget: LabelBudget,
+    pub gained: Option<ClassChange>,
+    pub lost: Option<ClassChange>,
+}
+
+/// How a class did before and after.
+#[derive(Clone, Debug)]
+pub struct ClassChange {
+    pub class: String,
+    pub before: f64,
+    pub after: f64,
+}
+
+/// How long the trainings with one label budget took, as means over draws.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    pub budget: LabelBudget,
+    pub averaged: bool,
+    pub stages: Vec<(Stage, Effort)>,
+    /// Seconds of fitting and predicting.
+    pub fits: Vec<(ResultName, f64)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    pub epochs: f64,
+    pub images: f64,
+    pub seconds: f64,
+}
+
+/// One thing that was looked at to see whether the representation collapsed.
+#[derive(Clone, Debug)]
+pub enum Look {
+    Deviation(f64),
+    /// Of so many watched images, too few to be judged.
+    TooFew {
+        images: Option<usize>,
+    },
+    Collapsed {
+        images: Option<usize>,
+        signs: Vec<Sign>,
+    },
+    /// Effective ranks.
+    Ranks {
+        images: Option<usize>,
+        representation: f64,
+        projection: f64,
+    },
+    LowLoss {
+        loss: f64,
+        epoch: usize,
+        epochs: usize,
+    },
+    Loss {
+        first: f64,
+        last: f64,
+    },
+    Knn(Comparison),
+}
+
+/// How far pre-training went beside where gains begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Not there; `nothing_gained` is what came of it.
+    Short { nothing_gained: bool },
+    /// Between there and what publications use.
+    Between,
 }
 
 /// What a paragraph is about.
@@ -51,22 +268,27 @@ pub enum Topic {
     Missing,
 }
 
-impl Topic {
-    pub fn heading(self) -> &'static str {
+impl Statement {
+    /// What it is about.
+    pub fn topic(&self) -> Topic {
         match self {
-            Topic::Gain => "Fine-tuned BYOL against the baseline",
-            Topic::Control => "The frozen encoder against what it was before BYOL",
-            Topic::Classes => "By class, from baseline to fine-tuned BYOL",
-            Topic::Effort => "How long each trained",
-            Topic::Collapse => "Signs of collapse",
-            Topic::Reach => "Length of pre-training",
-            Topic::Caveat => "What these numbers cannot tell",
-            Topic::Missing => "What is missing",
+            Statement::Gain(_) => Topic::Gain,
+            Statement::Control { .. } => Topic::Control,
+            Statement::Classes(_) => Topic::Classes,
+            Statement::Pretrained(_) | Statement::Trained(_) => Topic::Effort,
+            Statement::Signs(_) | Statement::Clear { .. } => Topic::Collapse,
+            Statement::Passes { .. } | Statement::Knn { .. } => Topic::Reach,
+            Statement::OneDraw(_)
+            | Statement::FewDraws { .. }
+            | Statement::Uncorrected { .. }
+            | Statement::OnePretraining
+            | Statement::TrainedUnlike(_) => Topic::Caveat,
+            Statement::NoResult { .. } | Statement::NoPretraining => Topic::Missing,
         }
     }
 }
 
-/// Puts what `run` found into words.
+/// Says what `run` found.
 pub fn explain(run: &RunData) -> Explanation {
     let budgets = run.budgets();
     let comparisons: Vec<Comparison> = budgets
@@ -74,136 +296,55 @@ pub fn explain(run: &RunData) -> Explanation {
         .flat_map(|&budget| run.control().pairs().map(|(name, against)| compare(run, name, against, budget)))
         .flatten()
         .collect();
-    let mut paragraphs = Vec::new();
-    let mut add = |topic, texts: Vec<String>| {
-        paragraphs.extend(texts.into_iter().map(|text| Paragraph { topic, text }));
-    };
-    add(Topic::Gain, comparison::gains(&comparisons));
-    add(Topic::Control, comparison::controls(run, &comparisons));
-    add(Topic::Classes, comparison::classes(run, &comparisons));
-    add(Topic::Effort, training::effort(run, &budgets));
-    add(Topic::Collapse, training::collapse(run, &comparisons));
-    add(Topic::Reach, training::reach(run, &comparisons));
-    add(Topic::Caveat, comparison::caveats(run, &comparisons));
+    let mut statements: Vec<Statement> = main_comparisons(&comparisons).cloned().map(Statement::Gain).collect();
+    statements.extend(comparison::controls(run, &comparisons));
+    statements.extend(comparison::classes(run, &comparisons));
+    statements.extend(training::effort(run, &budgets));
+    statements.extend(training::collapse(run, &comparisons));
+    statements.extend(training::reach(run, &comparisons));
+    statements.extend(comparison::caveats(run, &comparisons));
     if run.finished() {
-        add(Topic::Missing, missing(run, &budgets));
+        statements.extend(missing(run, &budgets));
     }
     let verdict = verdict(run, &comparisons);
-    Explanation { headline: headline::headline(run, &comparisons, &verdict), verdict, paragraphs, comparisons }
+    Explanation { headline: headline::headline(run, &comparisons, &verdict), verdict, statements, comparisons }
 }
 
 pub(crate) use headline::{MOST_TEST_IMAGES, has_unlabeled};
-pub(crate) use training::still_rising;
+pub(crate) use training::{PUBLISHED, still_rising};
 
 /// The comparisons of fine-tuned BYOL with the baseline.
 fn main_comparisons(comparisons: &[Comparison]) -> impl Iterator<Item = &Comparison> {
     comparisons.iter().filter(|found| found.name == ResultName::ByolFinetuned)
 }
 
-fn verdict(run: &RunData, comparisons: &[Comparison]) -> String {
-    let found: Vec<&Comparison> = main_comparisons(comparisons).collect();
-    let sentence = match found.as_slice() {
-        [] => {
-            let absent = [run.control().baseline(), ResultName::ByolFinetuned].map(|name| {
-                let evaluated = run.budgets().iter().any(|&budget| run.accuracy(name, budget).is_some());
-                (!evaluated).then(|| words::classifier(name).to_owned())
-            });
-            let absent: Vec<String> = absent.into_iter().flatten().collect();
-            match absent.is_empty() {
-                true => format!(
-                    "fine-tuned BYOL and {} have no label budget in common",
-                    words::classifier(run.control().baseline())
-                ),
-                false => format!("no test result of {} to compare", absent.join(" or of ")),
-            }
+fn verdict(run: &RunData, comparisons: &[Comparison]) -> Verdict {
+    let baseline = run.control().baseline();
+    let mut found: Vec<Comparison> = main_comparisons(comparisons).cloned().collect();
+    let found = match found.len() {
+        0 => {
+            let evaluated = |name| run.budgets().iter().any(|&budget| run.accuracy(name, budget).is_some());
+            let names = [baseline, ResultName::ByolFinetuned].into_iter();
+            Found::Nothing { absent: names.filter(|&name| !evaluated(name)).collect() }
         }
-        [only] => of_one(only),
-        several => format!(
-            "fine-tuned BYOL against {}: {}",
-            words::classifier(run.control().baseline()),
-            by_outcome(several, Detail::Difference)
-        ),
+        1 => Found::One(Box::new(found.remove(0))),
+        _ => Found::Several(found),
     };
-    let begun = if run.finished() { "" } else { "so far, " };
-    format!("{}.", words::capital(&format!("{begun}{sentence}")))
-}
-
-fn of_one(found: &Comparison) -> String {
-    let (budget, difference) = (words::budget(found.budget), found.difference());
-    let accuracies = format!("{} against {}", words::percent(found.accuracy), words::percent(found.against_accuracy));
-    let interval = comparison::interval(found);
-    let against = words::classifier(found.against);
-    match found.outcome() {
-        Some(Outcome::Ahead) => format!(
-            "with {budget}, fine-tuned BYOL is ahead of {against} by {} of test accuracy ({accuracies}; \
-             {interval})",
-            words::size(difference)
-        ),
-        Some(Outcome::Behind) => format!(
-            "with {budget}, fine-tuned BYOL is behind {against} by {} of test accuracy ({accuracies}; \
-             {interval})",
-            words::size(difference)
-        ),
-        Some(Outcome::Undecided) => {
-            format!("with {budget}, fine-tuned BYOL and {against} cannot be told apart ({accuracies}; {interval})")
-        }
-        None => format!(
-            "with {budget}, fine-tuned BYOL differs from {against} by {} points of test accuracy \
-             ({accuracies}; {interval})",
-            words::points(difference)
-        ),
-    }
-}
-
-/// What stands beside a label budget.
-#[derive(Clone, Copy)]
-enum Detail {
-    Difference,
-    Interval,
-}
-
-/// Label budgets grouped by outcome, each with its difference.
-fn by_outcome(found: &[&Comparison], detail: Detail) -> String {
-    let groups = [
-        (Some(Outcome::Ahead), "ahead with"),
-        (Some(Outcome::Behind), "behind with"),
-        (Some(Outcome::Undecided), "cannot be told apart with"),
-        (None, "no interval with"),
-    ];
-    let one = |comparison: &&Comparison| {
-        let difference = words::points(comparison.difference());
-        let interval = match (detail, &comparison.paired) {
-            (Detail::Interval, Some(paired)) => {
-                let (low, high) = (paired.difference.low, paired.difference.high);
-                format!(", 95% interval {} to {}", words::points(low), words::points(high))
-            }
-            _ => String::new(),
-        };
-        format!("{} ({difference} points{interval})", words::budget(comparison.budget))
-    };
-    let group = |(outcome, words): (Option<Outcome>, &str)| {
-        let members: Vec<String> = found.iter().filter(|comparison| comparison.outcome() == outcome).map(one).collect();
-        (!members.is_empty()).then(|| format!("{words} {}", words::list(&members)))
-    };
-    groups.into_iter().filter_map(group).collect::<Vec<_>>().join("; ")
+    Verdict { finished: run.finished(), baseline, found }
 }
 
 /// The classifiers that other label budgets, or none, have.
-fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<String> {
-    let absent = |budget: LabelBudget| -> Vec<String> {
+fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<Statement> {
+    let absent = |&budget: &LabelBudget| {
         let names = run.control().results().into_iter().filter(|&name| run.accuracy(name, budget).is_none());
-        names.map(|name| words::classifier(name).to_owned()).collect()
+        Statement::NoResult { budget, names: names.collect() }
     };
-    let sentence = |&budget: &LabelBudget| {
-        let names = absent(budget);
-        (!names.is_empty())
-            .then(|| format!("With {} there is no result for {}.", words::budget(budget), words::list(&names)))
-    };
-    let mut texts: Vec<String> = budgets.iter().filter_map(sentence).collect();
+    let mut found: Vec<Statement> = budgets.iter().map(absent).collect();
+    found.retain(|found| !matches!(found, Statement::NoResult { names, .. } if names.is_empty()));
     if run.pretraining().is_none() {
-        texts.push("No pre-training is recorded.".to_owned());
+        found.push(Statement::NoPretraining);
     }
-    texts
+    found
 }
 
 #[cfg(test)]

@@ -2,16 +2,21 @@
 
 use super::super::testing::{CLASSES, Run};
 use super::*;
-use crate::run::record::Stage;
+use crate::report::compare::Outcome;
+use crate::report::language;
+
+fn verdict_of(found: &Explanation) -> String {
+    language::explain::verdict(&found.verdict)
+}
+
+fn headline_of(found: &Explanation) -> String {
+    language::explain::headline(&found.headline)
+}
 
 fn text(run: &Run, topic: Topic) -> String {
     let found = explain(&run.data());
-    let texts: Vec<String> = found
-        .paragraphs
-        .into_iter()
-        .filter(|paragraph| paragraph.topic == topic)
-        .map(|paragraph| paragraph.text)
-        .collect();
+    let of_topic = found.statements.iter().filter(|statement| statement.topic() == topic);
+    let texts: Vec<String> = of_topic.map(language::statements::statement).collect();
     texts.join("\n")
 }
 
@@ -21,8 +26,9 @@ fn text(run: &Run, topic: Topic) -> String {
 fn given_weights_are_what_byol_is_held_against() {
     let run = Run::of_given_weights().data();
     let found = explain(&run);
-    assert!(found.verdict.starts_with("Fine-tuned BYOL against the fine-tuned given weights:"), "{}", found.verdict);
-    let all: Vec<&str> = found.paragraphs.iter().map(|paragraph| paragraph.text.as_str()).collect();
+    let verdict = verdict_of(&found);
+    assert!(verdict.starts_with("Fine-tuned BYOL against the fine-tuned given weights:"), "{verdict}");
+    let all: Vec<String> = found.statements.iter().map(language::statements::statement).collect();
     let all = all.join("\n");
     assert!(all.contains("Linear evaluation of BYOL against linear evaluation of the given weights: "), "{all}");
     assert!(all.contains("k-NN evaluation of BYOL against k-NN evaluation of the given weights: "), "{all}");
@@ -44,7 +50,7 @@ fn with(baseline: f64, fine_tuned: f64, knn: f64) -> Run {
 #[test]
 fn a_lead_is_worded_as_one() {
     let run = with(0.4, 0.7, 0.5);
-    let verdict = explain(&run.data()).verdict;
+    let verdict = verdict_of(&explain(&run.data()));
     assert_eq!(
         verdict,
         "Fine-tuned BYOL against the supervised baseline: ahead with 10 labels per class (+30.0 points) and all labels \
@@ -65,7 +71,7 @@ fn a_lead_is_worded_as_one() {
 #[test]
 fn falling_behind_is_worded_as_that() {
     let run = with(0.7, 0.4, 0.5);
-    assert!(explain(&run.data()).verdict.contains("behind with 10 labels per class (\u{2212}30.0 points)"));
+    assert!(verdict_of(&explain(&run.data())).contains("behind with 10 labels per class (\u{2212}30.0 points)"));
     assert!(text(&run, Topic::Gain).contains("is behind the supervised baseline by 30.0 points"));
     assert!(text(&run, Topic::Reach).contains("80,000 image passes are few"));
 }
@@ -74,7 +80,7 @@ fn falling_behind_is_worded_as_that() {
 fn what_cannot_be_decided_is_not() {
     let run = with(0.5, 0.51, 0.5);
     let explained = explain(&run.data());
-    assert!(explained.verdict.contains("cannot be told apart with 10 labels per class (+1.0 points)"));
+    assert!(verdict_of(&explained).contains("cannot be told apart with 10 labels per class (+1.0 points)"));
     assert!(
         text(&run, Topic::Gain)
             .contains("fine-tuned BYOL and the supervised baseline cannot be told apart: 51.0% against 50.0%")
@@ -90,7 +96,7 @@ fn one_budget_gives_a_verdict_with_its_interval() {
     if let Some(summary) = &mut run.summary {
         summary.results.retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
     }
-    let verdict = explain(&run.data()).verdict;
+    let verdict = verdict_of(&explain(&run.data()));
     assert!(
         verdict.starts_with(
             "With 10 labels per class, fine-tuned BYOL is ahead of the supervised baseline by 30.0 points of test \
@@ -132,7 +138,7 @@ fn collapse_is_seen_in_each_of_its_signs() {
 
 #[test]
 fn the_headline_answers_how_good_how_sure_and_what_for() {
-    let headline = explain(&with(0.4, 0.7, 0.6).data()).headline;
+    let headline = headline_of(&explain(&with(0.4, 0.7, 0.6).data()));
     assert!(
         headline.starts_with(
             "The classifier that `predict` and `export` take is fine-tuned BYOL with all labels; it is right about 140 of 200 test \
@@ -150,19 +156,20 @@ fn the_headline_answers_how_good_how_sure_and_what_for() {
     let found = undecided.comparisons.iter().find(|found| found.name == ResultName::ByolFinetuned).expect("compared");
     let needed = found.paired.as_ref().and_then(|paired| paired.images_needed).expect("they differ");
     assert!(
-        undecided.headline.contains(
+        headline_of(&undecided).contains(
             "With 10 labels per class and all labels, whether pre-training on the unlabelled images helped cannot be told from 200 test \
              images: it gained 1.0 point with "
         ),
         "{}",
-        undecided.headline
+        headline_of(&undecided)
     );
     assert!(needed > 200, "{needed}");
 
     let mut alone = with(0.4, 0.7, 0.6);
     alone.summary.as_mut().expect("a summary").data.unlabeled[0].name = "train".to_owned();
     assert!(
-        explain(&alone.data()).headline.contains("Pre-training on the training images without their labels gained")
+        headline_of(&explain(&alone.data()))
+            .contains("Pre-training on the training images without their labels gained")
     );
 }
 
@@ -187,19 +194,19 @@ fn of_images(images: usize, right: &[(ResultName, usize)]) -> Run {
 fn of_few_test_images_no_classifier_is_called_best() {
     let found = explain(&of_images(2, &[(ResultName::Supervised, 2), (ResultName::ByolFinetuned, 1)]).data());
     assert_eq!(
-        found.headline,
+        headline_of(&found),
         "With 2 test images no classifier can be called best. The classifier that `predict` and `export` take is fine-tuned BYOL \
          with all labels; it is right about 1 of 2 test images (50.0%; 95% interval 9.5% to 90.5%). That is not clearly better than \
          guessing so far: guessing among 4 classes gives 25.0%. With all labels, whether pre-training on the unlabelled images helped cannot \
          be told from 2 test images."
     );
-    assert!(!found.verdict.contains("0.0 to 0.0"), "{}", found.verdict);
+    assert!(!verdict_of(&found).contains("0.0 to 0.0"), "{}", verdict_of(&found));
 }
 
 #[test]
 fn a_better_classifier_is_named_with_the_option_that_takes_it() {
     let run = |baseline| of_images(40, &[(ResultName::Supervised, baseline), (ResultName::ByolFinetuned, 8)]);
-    let headline = explain(&run(30).data()).headline;
+    let headline = headline_of(&explain(&run(30).data()));
     assert!(headline.contains("take is fine-tuned BYOL with all labels; it is right about 8 of 40"), "{headline}");
     assert!(
         headline.contains("That is no better than guessing so far: guessing among 4 classes gives 25.0%."),
@@ -212,7 +219,7 @@ fn a_better_classifier_is_named_with_the_option_that_takes_it() {
         ),
         "{headline}"
     );
-    let headline = explain(&run(12).data()).headline;
+    let headline = headline_of(&explain(&run(12).data()));
     assert!(!headline.contains("--classifier"), "four images are chance: {headline}");
 }
 
@@ -272,7 +279,7 @@ fn a_missing_arm_is_named() {
     run.drop_arm(ResultName::Supervised);
     run.drop_arm(ResultName::RandomKnn);
     let found = explain(&run.data());
-    assert_eq!(found.verdict, "No test result of the supervised baseline to compare.");
+    assert_eq!(verdict_of(&found), "No test result of the supervised baseline to compare.");
     assert_eq!(
         text(&run, Topic::Missing),
         "With 10 labels per class there is no result for the supervised baseline and k-NN evaluation of a random \

@@ -4,7 +4,6 @@
 const TOP = 14, RIGHT = 14, BOTTOM = 46;
 /* A longer series gets a marker at about this many of its points; a longer table shows every nth row. */
 const MARKERS = 12, MOST_ROWS = 400;
-const KEYS = "Left and right arrows read the points, plus and minus zoom, shift with an arrow moves, 0 shows everything.";
 
 /* What readers chose, by chart; and the runs that they do not want to see. */
 const views = new Map();
@@ -29,15 +28,6 @@ function filled(element, attributes, children) {
   }
   element.append(...children);
   return element;
-}
-
-/* Four significant digits, without an exponent where it can be avoided. */
-function figure(value) {
-  const size = Math.abs(value);
-  if (value === 0) return "0";
-  if (size < 1e-4 || size >= 1e6) return value.toExponential(2).replace("-", "\u2212");
-  const decimals = Math.max(0, 3 - Math.floor(Math.log10(size)));
-  return value.toFixed(decimals).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "").replace("-", "\u2212");
 }
 
 /* A distance of 1, 2 or 5 times a power of ten that divides `span` into four to ten parts. */
@@ -108,17 +98,18 @@ class Chart {
   build() {
     const { svg, element } = this;
     const description = svg.querySelector("desc")?.textContent ?? "";
-    svg.setAttribute("aria-label", `${this.data.title}. ${description}`);
+    svg.setAttribute("aria-label", words.described(this.data.title, description));
     const button = (text, name, work) => make("button", { type: "button", "aria-label": name, title: name, click: work }, text);
-    this.whole = button("Reset", "Show the whole chart", () => this.reset());
-    this.tabled = button("Table", "Show the figures as a table", () => this.toggleTable());
-    const tools = make("div", { class: "tools", role: "group", "aria-label": `Tools of the chart ${this.data.title}` },
-      button("+", "Zoom in", () => this.zoom(0.5, this.middle())),
-      button("\u2212", "Zoom out", () => this.zoom(2, this.middle())),
+    this.whole = button(words.reset, words.wholeChart, () => this.reset());
+    this.tabled = button(words.table, words.asTable, () => this.toggleTable());
+    const tools = make("div", { class: "tools", role: "group", "aria-label": words.chartTools(this.data.title) },
+      button("+", words.zoomIn, () => this.zoom(0.5, this.middle())),
+      button("\u2212", words.zoomOut, () => this.zoom(2, this.middle())),
       this.whole, this.tabled);
     this.tip = make("div", { class: "tip", hidden: true, "aria-hidden": "true" });
     this.plot = make("div", {
-      class: "plot", tabindex: "0", role: "group", "aria-roledescription": "chart", "aria-label": `${this.data.title}. ${KEYS}`,
+      class: "plot", tabindex: "0", role: "group", "aria-roledescription": words.chart,
+      "aria-label": words.described(this.data.title, words.chartKeys),
       keydown: (event) => this.key_(event),
       pointerdown: (event) => this.press(event),
       pointermove: (event) => this.move(event),
@@ -143,7 +134,7 @@ class Chart {
     this.element.querySelectorAll(".legend li").forEach((item, place) => {
       const series = this.data.series[place];
       if (!series || item.querySelector("button")) return;
-      const toggle = make("button", { type: "button", "aria-pressed": "true", title: `Hide or show ${series.label}` });
+      const toggle = make("button", { type: "button", "aria-pressed": "true", title: words.hideOrShow(series.label) });
       toggle.append(...item.childNodes);
       toggle.addEventListener("click", () => {
         const { hidden } = this.view;
@@ -156,6 +147,11 @@ class Chart {
 
   shown() {
     return this.data.series.filter((series) => !this.view.hidden.has(series.label) && !hiddenRuns.has(series.run));
+  }
+
+  /* A value of the x axis in words: of whole ones, such as epochs, every digit. */
+  number(x) {
+    return this.data.x.whole && Number.isInteger(x) ? String(x) : words.figure(x);
   }
 
   /* Positions on the x axis are its values, or their logarithms. */
@@ -314,16 +310,16 @@ class Chart {
     for (const series of this.shown()) {
       const nth = this.nearest(series, x);
       if (nth < 0) continue;
-      const value = series.texts?.[nth] ?? figure(series.y[nth]);
-      const where = series.x[nth] === x ? "" : ` (${this.data.x.label} ${figure(series.x[nth])})`;
-      rows.push(make("div", { class: `s${series.style}` }, make("i", { class: "swatch" }), `${series.label}: ${value}${where}`));
+      const value = series.texts?.[nth] ?? words.figure(series.y[nth]);
+      const where = series.x[nth] === x ? null : words.at(this.data.x.label, this.number(series.x[nth]));
+      rows.push(make("div", { class: `s${series.style}` }, make("i", { class: "swatch" }), words.point(series.label, value, where)));
       if (this.data.dodge === 0) {
         this.cursor.append(draw(this.svg, "circle", { class: `s${series.style}`, cx: across(this.place(series.x[nth])),
           cy: down(series.y[nth]), r: 4.5 }));
       }
     }
     const tick = this.data.x.ticks.find(([value]) => Math.abs(value - x) <= 1e-6 * Math.abs(x));
-    this.tip.replaceChildren(make("strong", {}, `${this.data.x.label} ${tick ? tick[1] : figure(x)}`), ...rows);
+    this.tip.replaceChildren(make("strong", {}, words.at(this.data.x.label, tick ? tick[1] : this.number(x))), ...rows);
     this.tip.hidden = false;
     const share = (at - left) / (right - left);
     this.tip.style.left = share > 0.5 ? "auto" : `${100 * at / this.data.width + 2}%`;
@@ -336,13 +332,13 @@ class Chart {
   }
 
   sayPoint() {
-    this.say([...this.tip.children].map((part) => part.textContent).join("; "));
+    this.say(words.listed([...this.tip.children].map((part) => part.textContent)));
   }
 
   sayPart() {
     const { low, high } = this.scale.x;
-    const value = (at) => figure(this.data.x.log ? Math.exp(at) : at);
-    this.say(this.view.x ? `${this.data.x.label} from ${value(low)} to ${value(high)}` : "The whole chart");
+    const value = (at) => this.number(this.data.x.log ? Math.exp(at) : at);
+    this.say(this.view.x ? words.shownPart(this.data.x.label, value(low), value(high)) : words.shownWhole);
   }
 
   middle() {
@@ -494,13 +490,13 @@ class Chart {
       const tick = this.data.x.ticks.find(([value]) => Math.abs(value - x) <= 1e-6 * Math.abs(x));
       const cells = series.map((one) => {
         const nth = one.x.indexOf(x);
-        return make("td", {}, nth < 0 ? "" : one.texts?.[nth] ?? figure(one.y[nth]));
+        return make("td", {}, nth < 0 ? "" : one.texts?.[nth] ?? words.figure(one.y[nth]));
       });
-      return make("tr", {}, make("th", { scope: "row" }, tick ? tick[1] : figure(x)), ...cells);
+      return make("tr", {}, make("th", { scope: "row" }, tick ? tick[1] : this.number(x)), ...cells);
     });
-    const some = every > 1 ? `, every ${every}th of ${stops.length} points` : "";
+    const caption = words.tableCaption(this.data.title, this.data.y.label, every, stops.length);
     const head = [this.data.x.label, ...series.map((one) => one.label)].map((name) => make("th", { scope: "col" }, name));
-    this.table.replaceChildren(make("table", { class: "plain" }, make("caption", {}, `${this.data.title}: ${this.data.y.label}${some}`),
+    this.table.replaceChildren(make("table", { class: "plain" }, make("caption", {}, caption),
       make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
   }
 }

@@ -1,7 +1,5 @@
 /* Cells of a confusion matrix that open the images behind them. */
 
-const count = (number, one) => `${number} ${one}${number === 1 ? "" : "s"}`;
-
 function openable(wrapper) {
   const sheets = Sheets.named(wrapper.dataset.matrix), figures = wrapper.querySelector(":scope > script");
   if (!sheets || !figures) return;
@@ -14,12 +12,12 @@ function openable(wrapper) {
     if (!cell) return;
     const [truth, taken] = [sheets.classes[cell.row], sheets.classes[cell.column]];
     const button = make("button", { type: "button", tabindex: buttons.size === 0 ? "0" : "-1", "aria-haspopup": "dialog",
-      "aria-label": `${truth} taken for ${taken}: ${count(cell.answers, "answer")}, ${td.textContent || 0} percent`,
+      "aria-label": words.cell(truth, taken, cell.answers, td.textContent || 0),
       click: () => show(matrix, cell, sheets), keydown: (event) => walk(event, cell) });
     button.append(...td.childNodes);
     td.append(button);
     td.removeAttribute("title");
-    button.title = `${truth} taken for ${taken}: ${cell.answers}`;
+    button.title = words.cellTitle(truth, taken, cell.answers);
     buttons.set(td.dataset.cell, button);
   });
 
@@ -43,17 +41,14 @@ function show(matrix, cell, sheets) {
   const [truth, taken] = [sheets.classes[cell.row], sheets.classes[cell.column]];
   const thumbnails = cell.thumbnails.map((number) => {
     const image = sheets.images[number];
-    const text = `test image ${image}, of class ${truth}, taken for ${taken}`;
+    const text = words.imageOfCell(image, truth, taken);
     return make("figure", {}, sheets.thumbnail(number, text), make("figcaption", {}, sheets.file(number)));
   });
-  const draws = matrix.draws > 1 ? ` over ${matrix.draws} label draws` : "";
-  const right = cell.row === cell.column;
   const dialog = make("dialog", { class: "thumbnails", "aria-labelledby": "thumbnails-head", close: () => dialog.remove() },
-    make("h2", { id: "thumbnails-head" }, right ? `${truth}, recognised` : `${truth}, taken for ${taken}`),
-    make("p", {}, `True class: ${truth}. Predicted: ${taken}. ${matrix.classifier}, ${matrix.budget}: ${count(cell.answers, "answer")}${draws}; `
-      + (thumbnails.length > 0 ? `${count(thumbnails.length, "image")} shown.` : "no thumbnail of these images is kept.")),
+    make("h2", { id: "thumbnails-head" }, words.cellHeading(truth, taken)),
+    make("p", {}, words.cellText(truth, taken, matrix, cell.answers, thumbnails.length)),
     make("div", { class: "strip" }, ...thumbnails),
-    make("form", { method: "dialog" }, make("button", { class: "close" }, "Close")));
+    make("form", { method: "dialog" }, make("button", { class: "close" }, words.close)));
   /* A click beside the dialog closes it too. */
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   document.body.append(dialog);

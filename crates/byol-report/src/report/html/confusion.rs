@@ -6,8 +6,10 @@ use maud::{Markup, html};
 
 use super::super::chart::data;
 use super::super::compare::confusion;
+use super::super::language::page::nothing as absent;
+use super::super::language::values::Disagreement;
+use super::super::language::{answers as said, names, numbers};
 use super::super::load::RunData;
-use super::super::words;
 use super::{nothing, thumbnails};
 use crate::run::record::{LabelBudget, ResultName};
 
@@ -25,17 +27,16 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     };
     let found: Vec<_> = run.budgets().into_iter().filter_map(both).collect();
     if found.is_empty() {
-        return nothing("No single predictions of the baseline or of fine-tuned BYOL are recorded.");
+        return nothing(absent::CONFUSIONS);
     }
     html! {
         p {
-            "Each row is a true class; its cells say in percent what its test images were taken for, summed over label \
-             draws. The framed diagonal is right, everything else is wrong."
-            @if run.thumbnails.is_some() { span data-hint="confusions" hidden { " A cell opens the images behind it; arrow keys move between cells." } }
+            (said::CONFUSIONS)
+            @if run.thumbnails.is_some() { span data-hint="confusions" hidden { (said::CELLS_OPEN) } }
         }
         @for (place, (budget, baseline, fine_tuned)) in found.iter().enumerate() {
             details open[place == 0] {
-                summary { h3 { (words::capital(&words::budget(*budget))) } }
+                summary { h3 { (numbers::capital(&names::budget(*budget))) } }
                 @if let (Some(baseline), Some(fine_tuned)) = (baseline, fine_tuned) {
                     @if let Some(text) = disagreement(run, baseline, fine_tuned) { p { (text) } }
                 }
@@ -50,8 +51,8 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
                                     (behind(run, name, *budget))
                                 }
                             },
-                            Some(counts) => (nothing(&format!("{} classes are too many for a matrix.", counts.len()))),
-                            None => (nothing(&format!("No predictions of {}.", words::classifier(name)))),
+                            Some(counts) => (nothing(&absent::too_many_classes(counts.len()))),
+                            None => (nothing(&absent::predictions(name))),
                         }
                     }
                 }
@@ -64,10 +65,10 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
     let class = |class: usize| u16::try_from(class).map_or_else(|_| class.to_string(), |class| run.class_name(class));
     html! {
             table.matrix {
-                caption { (words::capital(words::label(name))) }
+                caption { (numbers::capital(names::label(name))) }
                 thead {
                     tr {
-                        td { "true \\ predicted" }
+                        td { (said::TRUE_AND_PREDICTED) }
                         @for column in 0..counts.len() { th scope="col" { span { (class(column)) } } }
                     }
                 }
@@ -78,7 +79,7 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
                             @for (column, &count) in cells.iter().enumerate() {
                                 @let share = share(count, cells);
                                 td.right[row == column] data-cell={ (row) "," (column) } style={ "--share:" (format!("{share:.0}")) "%" }
-                                    title={ (class(row)) " taken for " (class(column)) ": " (words::count(count)) } {
+                                    title=(said::taken_for(&class(row), &class(column), count)) {
                                     @if count > 0 { (format!("{share:.0}")) }
                                 }
                             }
@@ -110,8 +111,8 @@ fn behind(run: &RunData, name: ResultName, budget: LabelBudget) -> Markup {
         serde_json::json!({ "row": row, "column": column, "answers": answers, "thumbnails": images })
     });
     data(&serde_json::json!({
-        "classifier": words::capital(words::label(name)),
-        "budget": words::budget(budget),
+        "classifier": numbers::capital(names::label(name)),
+        "budget": names::budget(budget),
         "draws": run.predictions_of(name, budget).len(),
         "cells": cells.collect::<Vec<_>>(),
     }))
@@ -136,10 +137,5 @@ fn disagreement(run: &RunData, baseline: &[Vec<u64>], fine_tuned: &[Vec<u64>]) -
     }
     let (row, column, old, new) = most.filter(|(_, _, old, new)| old != new)?;
     let name = |class: usize| u16::try_from(class).map(|class| run.class_name(class)).ok();
-    Some(format!(
-        "Largest disagreement: {} taken for {}, {old:.1}% of its test images in the baseline and {new:.1}% after \
-         fine-tuning BYOL.",
-        name(row)?,
-        name(column)?
-    ))
+    Some(said::disagreement(&Disagreement { truth: name(row)?, taken: name(column)?, before: old, after: new }))
 }

@@ -3,8 +3,10 @@
 use maud::{Markup, html};
 
 use super::super::chart::{Axis, Chart, Line, Point, Series, Size, thinned};
+use super::super::language::charts;
+use super::super::language::page::nothing as absent;
+use super::super::language::values::{Measure, Watched};
 use super::super::load::RunData;
-use super::super::words;
 use super::{figure, nothing};
 use crate::run::record::Health;
 use crate::run::record::Spread;
@@ -19,53 +21,30 @@ const KNN: usize = 3;
 pub(super) fn pretraining(run: &RunData) -> Markup {
     let epochs = run.epochs(Stage::Pretrain, None, 0);
     if epochs.is_empty() {
-        return nothing("No epoch of pre-training is recorded.");
+        return nothing(absent::PRETRAINING);
     }
-    let one = |title: &str, y: Axis, style: usize, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
-        over_epochs(title, y, Size::Third, vec![curve(title, style, Line::Solid, &epochs, value)])
-    };
     let watched = watched(run, &epochs);
+    let of = |of: Measure, include: &[f64], curves: Vec<Series>| {
+        let y = Axis::linear(charts::axis(of)).including(include);
+        let chart = over_epochs(charts::measure(of), y, Size::Third, curves);
+        figure(chart, &charts::pretraining_caption(of, &watched))
+    };
+    let one = |of: Measure, style: usize, value: Value| curve(charts::measure(of), style, Line::Solid, &epochs, &value);
     html! {
         div.charts.thirds {
-            (figure(
-                one("loss", Axis::linear("training loss"), 1, &|record| Some(record.loss)),
-                "BYOL's training loss, mean of each epoch. A low loss alone says nothing about the representation.",
-            ))
-            (figure(
-                over_epochs("k-NN accuracy and linear probe", Axis::linear("accuracy, %"), Size::Third, vec![
-                    curve("k-NN", KNN, Line::Solid, &epochs, &|record| percent(record.knn_accuracy)),
-                    curve("linear probe", LINEAR, Line::Solid, &epochs, &|record| percent(record.linear_accuracy)),
-                ]),
-                "k-NN accuracy and that of a linear probe over held-out training images, while pre-training.",
-            ))
-            (figure(
-                health("effective rank", Axis::linear("effective rank").including(&[1.0]), &epochs, |s| s.effective_rank),
-                &format!("Effective rank (RankMe) of the vectors of {watched}: how many directions they use. 1 is a line."),
-            ))
-            (figure(
-                health("alignment", Axis::linear("squared distance").including(&[0.0]), &epochs, |s| s.alignment),
-                &format!("Alignment: mean squared distance of two views of each of {watched}, vectors normalised. 0 is together."),
-            ))
-            (figure(
-                health("uniformity", Axis::linear("log mean potential").including(&[0.0]), &epochs, |s| s.uniformity),
-                &format!("Uniformity over {watched}: 0 when all vectors are one point, about \u{2212}4 when spread evenly."),
-            ))
-            (figure(
-                one("projection deviation", Axis::linear("deviation").including(&[0.0, 1.0]), 2, &|record| {
-                    record.projection_deviation
-                }),
-                "Spread of the normalised projections: 1 when they fill all directions evenly, 0 when collapsed.",
-            ))
-            (figure(
-                one("learning rate", Axis::linear("learning rate").including(&[0.0]), 4, &|record| {
-                    Some(record.learning_rate)
-                }),
-                "Learning rate at the end of each epoch.",
-            ))
-            (figure(
-                one("tau", Axis::linear("tau"), 5, &|record| record.tau),
-                "Decay rate tau of the target network's moving average.",
-            ))
+            (of(Measure::Loss, &[], vec![one(Measure::Loss, 1, |record| Some(record.loss))]))
+            (of(Measure::KnnAndProbe, &[], vec![
+                one(Measure::Knn, KNN, |record| percent(record.knn_accuracy)),
+                one(Measure::LinearProbe, LINEAR, |record| percent(record.linear_accuracy)),
+            ]))
+            (of(Measure::EffectiveRank, &[1.0], health(&epochs, |spread| spread.effective_rank)))
+            (of(Measure::Alignment, &[0.0], health(&epochs, |spread| spread.alignment)))
+            (of(Measure::Uniformity, &[0.0], health(&epochs, |spread| spread.uniformity)))
+            (of(Measure::ProjectionDeviation, &[0.0, 1.0], vec![
+                one(Measure::ProjectionDeviation, 2, |record| record.projection_deviation),
+            ]))
+            (of(Measure::LearningRate, &[0.0], vec![one(Measure::LearningRate, 4, |record| Some(record.learning_rate))]))
+            (of(Measure::Tau, &[], vec![one(Measure::Tau, 5, |record| record.tau)]))
         }
     }
 }
@@ -76,90 +55,72 @@ const LABELS_TO_HOLD_OUT: usize = 500;
 /// Which images the figures of health are of.
 fn watched(run: &RunData, epochs: &[&EpochRecord]) -> String {
     let count = epochs.iter().rev().find_map(|record| record.health?.images);
-    let count = count.map_or(String::new(), |images| format!("{} ", words::count(images as u64)));
     let labelled = run.summary.as_ref().map_or(0, |summary| summary.data.train_images);
-    let kind = match (labelled >= LABELS_TO_HOLD_OUT, super::super::explain::has_unlabeled(run)) {
-        (true, _) => "held-out images",
-        (false, true) => "unlabelled images",
-        (false, false) => "training images",
+    let which = match (labelled >= LABELS_TO_HOLD_OUT, super::super::explain::has_unlabeled(run)) {
+        (true, _) => Watched::HeldOut,
+        (false, true) => Watched::Unlabeled,
+        (false, false) => Watched::Training,
     };
-    format!("{count}{kind}")
+    charts::watched(count.map(|images| images as u64), which)
 }
 
-/// One figure of the health of representations and projections.
-fn health(title: &str, y: Axis, epochs: &[&EpochRecord], value: fn(&Spread) -> f64) -> Option<Markup> {
+/// The curves of one figure of the health of representations and projections.
+fn health(epochs: &[&EpochRecord], value: fn(&Spread) -> f64) -> Vec<Series> {
     let of = |label, style, line, layer: fn(&Health) -> &Spread| {
         curve(label, style, line, epochs, &|record| record.health.as_ref().map(|health| value(layer(health))))
     };
-    over_epochs(
-        title,
-        y,
-        Size::Third,
-        vec![
-            of("representations", LINEAR, Line::Solid, |health| &health.representation),
-            of("projections", KNN, Line::Dashed, |health| &health.projection),
-        ],
-    )
+    vec![
+        of(charts::REPRESENTATIONS, LINEAR, Line::Solid, |health| &health.representation),
+        of(charts::PROJECTIONS, KNN, Line::Dashed, |health| &health.projection),
+    ]
 }
 
 pub(super) fn training(run: &RunData) -> Markup {
     let budgets: Vec<LabelBudget> = run
         .budgets()
         .into_iter()
-        .filter(|&budget| stages().iter().any(|(stage, ..)| !run.last_epochs(*stage, Some(budget)).is_empty()))
+        .filter(|&budget| STAGES.iter().any(|&(stage, _)| !run.last_epochs(stage, Some(budget)).is_empty()))
         .collect();
     if budgets.is_empty() {
-        return nothing("No epoch of the baseline or of fine-tuning is recorded.");
+        return nothing(absent::TRAINING);
     }
     html! {
-        p {
-            "Solid lines: training images. Dashed lines with hollow markers: held-out training images, where some were \
-             held out. Test images play no part here."
-        }
+        p { (charts::TRAINING) }
         @for (place, &budget) in budgets.iter().enumerate() {
             details open[place == 0] { (of_budget(run, budget)) }
         }
     }
 }
 
-fn stages() -> [(Stage, &'static str, usize); 2] {
-    [(Stage::Supervised, "baseline", BASELINE), (Stage::Finetune, "fine-tuning", FINE_TUNED)]
-}
+/// Trainings with labels, with their colours.
+const STAGES: [(Stage, usize); 2] = [(Stage::Supervised, BASELINE), (Stage::Finetune, FINE_TUNED)];
 
 /// The curves of the first draw that both stages have, or of the first draw of either.
 fn of_budget(run: &RunData, budget: LabelBudget) -> Markup {
-    let [ours, theirs] = stages().map(|(stage, ..)| run.last_epochs(stage, Some(budget)));
+    let [ours, theirs] = STAGES.map(|(stage, _)| run.last_epochs(stage, Some(budget)));
     let both = ours.iter().find(|record| theirs.iter().any(|other| other.draw == record.draw));
     let Some(draw) = both.or(ours.first()).or(theirs.first()).map(|record| record.draw) else {
         return html! {};
     };
-    let chart = |title: &str, y: &str, train: Value, validation: Value| {
+    let of = |of: Measure, y: &str, train: Value, validation: Value| {
         let mut series = Vec::new();
-        for (stage, name, style) in stages() {
+        for (stage, style) in STAGES {
             let epochs = run.epochs(stage, Some(budget), draw);
-            series.push(curve(&format!("{name}, training"), style, Line::Solid, &epochs, &train));
-            series.push(curve(&format!("{name}, held out"), style, Line::Dashed, &epochs, &validation));
+            series.push(curve(&charts::training_curve(stage, false), style, Line::Solid, &epochs, &train));
+            series.push(curve(&charts::training_curve(stage, true), style, Line::Dashed, &epochs, &validation));
         }
-        over_epochs(title, Axis::linear(y), Size::Half, series)
+        let chart = over_epochs(charts::measure(of), Axis::linear(y), Size::Half, series);
+        figure(chart, &charts::training_caption(of, budget))
     };
-    let draws = ours.len().max(theirs.len());
-    let which = if draws > 1 { format!(", label draw {} of {draws}", draw + 1) } else { String::new() };
-    let what = words::budget(budget);
     html! {
-        summary { h3 { (words::capital(&what)) (which) } }
+        summary { h3 { (charts::training_heading(budget, draw, ours.len().max(theirs.len()))) } }
         div.charts {
-            (figure(
-                chart("loss", "cross-entropy", |record| Some(record.loss), |record| record.validation_loss),
-                &format!("Loss of baseline and fine-tuning with {what}."),
-            ))
-            (figure(
-                chart(
-                    "accuracy",
-                    "accuracy, %",
-                    |record| percent(record.train_accuracy),
-                    |record| percent(record.validation_accuracy),
-                ),
-                &format!("Accuracy of baseline and fine-tuning with {what}."),
+            (of(Measure::Loss, charts::CROSS_ENTROPY, |record| Some(record.loss), |record| record.validation_loss))
+            (of(
+                Measure::Accuracy,
+                charts::axis(Measure::Accuracy),
+                |record| percent(record.train_accuracy),
+                |record| percent(record.validation_accuracy),
             ))
         }
     }
@@ -177,8 +138,8 @@ pub(super) fn over_epochs(title: &str, y: Axis, size: Size, series: Vec<Series>)
     // A single epoch would stand on an axis of its own width: it is set against the beginning.
     let single = epochs().next().is_some_and(|first| epochs().all(|epoch| epoch == first));
     let chart = Chart {
-        title: words::capital(&format!("{title} over epochs")),
-        x: if single { Axis::whole("epoch").including(&[0.0]) } else { Axis::whole("epoch") },
+        title: charts::over_epochs(title),
+        x: if single { Axis::whole(charts::EPOCH).including(&[0.0]) } else { Axis::whole(charts::EPOCH) },
         y,
         series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
         reference: None,
@@ -197,8 +158,7 @@ pub(super) fn curve(
 ) -> Series {
     let point = |record: &&EpochRecord| {
         let y = value(record)?;
-        let text = format!("{} at epoch {}", words::figure(y), record.epoch);
-        Some(Point { x: record.epoch as f64, y, bar: None, text })
+        Some(Point { x: record.epoch as f64, y, bar: None, text: charts::at_epoch(y, record.epoch) })
     };
     let points = thinned(epochs.iter().filter_map(point).collect());
     Series { label: label.to_owned(), style, line, run: None, points }

@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
+use super::super::language::page::{self, facts};
+use super::super::language::{names, numbers};
 use super::super::load::RunData;
-use super::super::words;
 use super::nothing;
 use crate::run::record::{Control, Summary};
 
@@ -11,26 +12,23 @@ pub(super) fn section(run: &RunData) -> Markup {
     html! {
         @match &run.summary {
             Some(summary) => (summary_facts(summary, run.seconds().unwrap_or(summary.seconds))),
-            None => (nothing("Data and machine are not recorded: the run has no summary.json.")),
+            None => (nothing(page::nothing::SUMMARY)),
         }
         (chosen(run))
-        h3 { "How to repeat it" }
+        h3 { (facts::REPEAT) }
         @match &run.command {
             Some(record) => {
-                p { "With the same version, in the folder " code { (record.folder.display()) } ", where the run was begun:" }
+                p { (facts::repeat_in(&record.folder)) }
                 pre { code { (record.repeat()) } }
             }
             None => {
-                p {
-                    "With the same version and the run's own configuration; the words in capitals stand for the places of \
-                     the data and of the run, which it does not record:"
-                }
+                p { (facts::REPEAT_SOMEWHERE) }
                 pre { code { (command(run)) } }
             }
         }
         @if let Some(config) = &run.config {
             details {
-                summary { h3 { "Configuration" } }
+                summary { h3 { (facts::CONFIGURATION) } }
                 pre { code { (toml::to_string(config).unwrap_or_else(|error| error.to_string())) } }
             }
         }
@@ -38,25 +36,9 @@ pub(super) fn section(run: &RunData) -> Markup {
 }
 
 fn summary_facts(summary: &Summary, seconds: f64) -> Markup {
-    let data = &summary.data;
-    let pools: Vec<String> =
-        data.unlabeled.iter().map(|pool| format!("{} ({})", pool.name, words::count(pool.images as u64))).collect();
-    let facts = [
-        ("data", data.name.clone()),
-        ("fingerprint", data.fingerprint.clone()),
-        ("classes", format!("{}: {}", data.class_names.len(), data.class_names.join(", "))),
-        ("labelled training images", words::count(data.train_images as u64)),
-        ("test images", words::count(data.test_images as u64)),
-        ("images for pre-training", if pools.is_empty() { "none".to_owned() } else { words::list(&pools) }),
-        ("unreadable files left out", words::count(data.skipped as u64)),
-        ("seed", summary.seed.to_string()),
-        ("version", summary.version.clone()),
-        ("hardware", summary.hardware.clone()),
-        ("time, over all sittings", words::duration(seconds)),
-    ];
     html! {
         dl.facts {
-            @for (name, value) in facts { div { dt { (words::capital(name)) } dd { (value) } } }
+            @for (name, value) in facts::of(summary, seconds) { div { dt { (name) } dd { (value) } } }
         }
     }
 }
@@ -67,21 +49,21 @@ fn chosen(run: &RunData) -> Markup {
     html! {
         @if !records.is_empty() {
             details {
-                summary { h3 { "Chosen inside each label budget" } }
+                summary { h3 { (facts::CHOSEN) } }
                 div.wide {
                     table.plain {
                         thead { tr {
-                            @for name in ["classifier", "labels", "draw", "labelled images", "chosen"] {
+                            @for name in facts::COLUMNS {
                                 th scope="col" { (name) }
                             }
                         } }
                         tbody {
                             @for record in records {
                                 tr {
-                                    th scope="row" { (words::label(record.name)) }
-                                    td { (words::budget(record.labels_per_class)) }
+                                    th scope="row" { (names::label(record.name)) }
+                                    td { (names::budget(record.labels_per_class)) }
                                     td { (record.draw + 1) }
-                                    td { (words::count(record.labels_used as u64)) }
+                                    td { (numbers::count(record.labels_used as u64)) }
                                     td { (record.chosen.as_deref().unwrap_or_default()) }
                                 }
                             }

@@ -16,7 +16,7 @@ function copyButton(text, name, label, shown) {
   const copy = make("button", { type: "button", class: "copy", title: text, "aria-label": name, click: async () => {
     try {
       await navigator.clipboard.writeText(text);
-      copy.textContent = "copied";
+      copy.textContent = words.copied;
     } catch {
       shown.textContent = text;
       getSelection().selectAllChildren(shown);
@@ -27,14 +27,14 @@ function copyButton(text, name, label, shown) {
 
 function commandLine(element) {
   const code = element.querySelector("code");
-  element.append(copyButton(code.textContent, `Copy the command ${code.textContent}`, "copy", code));
+  element.append(copyButton(code.textContent, words.copyTheCommand(code.textContent), words.copy, code));
 }
 
 function fileLink(name, path) {
   if (!path) return make("span", { class: "file" }, name);
   const address = addressOf(path);
   const shown = address ? make("a", { href: address, target: "_blank" }, name) : make("span", {}, name);
-  return make("span", { class: "file" }, shown, " ", copyButton(path, `Copy the path of ${name}`, "copy path", shown));
+  return make("span", { class: "file" }, shown, " ", copyButton(path, words.copyThePath(name), words.copyPath, shown));
 }
 
 function reachable(element) {

@@ -24,7 +24,7 @@ class Sheets {
   /* Which file thumbnail `number` is of. */
   file(number) {
     const name = this.files[number];
-    return name ? fileLink(name, this.root && `${this.root}/${name}`) : `test image ${this.images[number]}`;
+    return name ? fileLink(name, this.root && `${this.root}/${name}`) : words.testImage(this.images[number]);
   }
 
   /* A thumbnail by itself, described by `text`. */

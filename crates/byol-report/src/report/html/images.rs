@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
+use super::super::language::page::{gallery, nothing as absent};
 use super::super::load::RunData;
 use super::mistakes::named_file;
 use super::nothing;
@@ -11,17 +12,14 @@ use crate::run::record::{Neighbor, NeighborExample};
 
 pub(super) fn views(run: &RunData) -> Markup {
     if run.gallery.views.is_empty() {
-        return nothing("The gallery holds no views.");
+        return nothing(absent::VIEWS);
     }
     html! {
-        p {
-            "What BYOL sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the \
-             representation of one from the other."
-        }
+        p { (gallery::VIEWS) }
         div.wide {
             table.views {
                 thead {
-                    tr { th scope="col" { "original" } th scope="col" { "views with t" } th scope="col" { "views with t\u{2032}" } }
+                    tr { @for name in gallery::COLUMNS { th scope="col" { (name) } } }
                 }
                 tbody {
                     @for example in &run.gallery.views {
@@ -32,7 +30,7 @@ pub(super) fn views(run: &RunData) -> Markup {
                                 td {
                                     div.strip {
                                         @for (nth, view) in views.iter().enumerate() {
-                                            (image(run, view, &format!("{}, view {} with {with}", example.name, nth + 1)))
+                                            (image(run, view, &gallery::view(&example.name, nth + 1, with)))
                                         }
                                     }
                                 }
@@ -47,17 +45,13 @@ pub(super) fn views(run: &RunData) -> Markup {
 
 pub(super) fn neighbours(run: &RunData) -> Markup {
     if run.gallery.neighbors.is_empty() {
-        return nothing("The gallery holds no nearest neighbours.");
+        return nothing(absent::NEIGHBOURS);
     }
     let all =
         || run.gallery.neighbors.iter().flat_map(|example| example.neighbors.iter().map(move |one| (example, one)));
     let right = all().filter(|(example, neighbor)| example.label == neighbor.label).count();
     html! {
-        p {
-            "Some test images, each followed by the labelled training images nearest to it in the pre-trained \
-             encoder's representation (cosine similarity below). " (right) " of these " (all().count()) " neighbours are \
-             of the same class (✓, solid frame); the others are marked ✗ with a dashed frame."
-        }
+        p { (gallery::neighbours(right, all().count())) }
         @for example in &run.gallery.neighbors { (row(run, example)) }
     }
 }
@@ -67,9 +61,9 @@ fn row(run: &RunData, example: &NeighborExample) -> Markup {
     html! {
         div.neighbours {
             figure.query {
-                (image(run, &example.query, &format!("test image of class {class}")))
+                (image(run, &example.query, &gallery::test_image_of(&class)))
                 figcaption {
-                    strong { (class) } br; "test image"
+                    strong { (class) } br; (gallery::TEST_IMAGE)
                     @if !example.name.is_empty() { br; (named_file(run, &example.name)) }
                 }
             }
@@ -83,9 +77,9 @@ fn neighbour(run: &RunData, neighbor: &Neighbor, label: u16) -> Markup {
     let same = neighbor.label == label;
     html! {
         figure.same[same].other[!same] {
-            (image(run, &neighbor.image, &format!("training image of class {class}")))
+            (image(run, &neighbor.image, &gallery::training_image_of(&class)))
             figcaption {
-                span.sign aria-label=(if same { "same class" } else { "other class" }) { (if same { "✓" } else { "✗" }) }
+                span.sign aria-label=(gallery::sign(same)) { (if same { "✓" } else { "✗" }) }
                 " " (class) br; (format!("{:.2}", neighbor.similarity))
                 @if !neighbor.name.is_empty() { br; (named_file(run, &neighbor.name)) }
             }
@@ -99,7 +93,7 @@ fn image(run: &RunData, name: &str, text: &str) -> Markup {
         @match run.images.get(name) {
             Some(bytes) => img.small[width(bytes).is_some_and(|width| width < 96)]
                 src={ "data:image/png;base64," (STANDARD.encode(bytes)) } alt=(text) title=(text);,
-            None => span.absent { "not there" },
+            None => span.absent { (absent::IMAGE) },
         }
     }
 }

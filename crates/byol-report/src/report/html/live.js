@@ -2,7 +2,6 @@
    opened, zoomed or chosen stays. */
 
 const EVERY = 1000, WHEN_ALL_ENDED = 5000;
-const STATES = { waiting: "waiting", running: "running", quiet: "quiet", finished: "finished", stopped: "stopped", damaged: "cannot be read" };
 
 /* Parts of the page as the server gave them, by name. */
 const given = new Map();
@@ -84,10 +83,10 @@ function follow(live) {
   const said = live.querySelector("[role=status]");
   const show = (runs) => {
     live.querySelectorAll("li").forEach((item, place) => {
-      item.querySelector(".state").textContent = STATES[runs[place].state];
+      item.querySelector(".state").textContent = words.state[runs[place].state];
       item.querySelector(".text").textContent = runs[place].text;
     });
-    const now = runs.map((run) => `${run.name}: ${STATES[run.state]}`).join("; ");
+    const now = words.listed(runs.map((run) => words.runIs(run.name, words.state[run.state])));
     /* Only what changed is spoken, not every epoch. */
     if (now !== states) said.textContent = now;
     states = now;
@@ -106,7 +105,7 @@ function follow(live) {
       if (state.runs.every((run) => run.state === "finished")) wait = WHEN_ALL_ENDED;
     } catch {
       live.classList.add("lost");
-      said.textContent = "byol watch does not answer; this is the last that it said";
+      said.textContent = words.noAnswer;
       states = "";
     }
     setTimeout(ask, wait);

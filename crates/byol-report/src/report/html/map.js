@@ -3,7 +3,6 @@
 const MAP_WIDTH = 720, MAP_HEIGHT = 480, EDGE = 16;
 /* How far from the pointer an image may lie to be meant, in pixels. */
 const REACH = 18;
-const MAP_KEYS = "Arrow keys go to the next image in their direction, plus and minus zoom, shift with an arrow moves, 0 shows everything.";
 
 class EmbeddingMap {
   constructor(element) {
@@ -37,18 +36,18 @@ class EmbeddingMap {
     const { element } = this;
     const svg = element.querySelector("svg");
     this.canvas = make("canvas", { "aria-hidden": "true" });
-    this.plot = make("div", { class: "plot", tabindex: "0", role: "group", "aria-roledescription": "map",
-      "aria-label": `Map of ${count(this.data.images.length, "test image")}. ${MAP_KEYS}`,
+    this.plot = make("div", { class: "plot", tabindex: "0", role: "group", "aria-roledescription": words.map,
+      "aria-label": words.mapOf(this.data.images.length),
       keydown: (event) => this.key(event), pointerdown: (event) => this.press(event), pointermove: (event) => this.move(event),
       pointerup: (event) => this.release(event), pointercancel: () => { this.drag = null; }, dblclick: () => this.reset() }, this.canvas);
     this.plot.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     const button = (text, name, work) => make("button", { type: "button", "aria-label": name, title: name, click: work }, text);
     const center = [MAP_WIDTH / 2, MAP_HEIGHT / 2];
     this.withThumbnails = make("input", { type: "checkbox", change: () => this.draw() });
-    const tools = make("div", { class: "tools", role: "group", "aria-label": "Tools of the map" },
-      this.sheets ? make("label", {}, this.withThumbnails, " thumbnails") : "",
-      button("+", "Zoom in", () => this.zoom(2, ...center)), button("\u2212", "Zoom out", () => this.zoom(0.5, ...center)),
-      button("Reset", "Show the whole map", () => this.reset()));
+    const tools = make("div", { class: "tools", role: "group", "aria-label": words.mapTools },
+      this.sheets ? make("label", {}, this.withThumbnails, ` ${words.thumbnails}`) : "",
+      button("+", words.zoomIn, () => this.zoom(2, ...center)), button("\u2212", words.zoomOut, () => this.zoom(0.5, ...center)),
+      button(words.reset, words.wholeMap, () => this.reset()));
     const legend = make("ul", { class: "legend" }, ...this.data.classes.map((name, label) => make("li", {}, this.entry(svg, name, label))));
     this.panel = make("div", { class: "chosen", role: "status" });
     svg.replaceWith(tools, make("div", { class: "beside" }, this.plot, this.panel), legend);
@@ -58,7 +57,7 @@ class EmbeddingMap {
   entry(svg, name, label) {
     const mark = draw(svg, "svg", { viewBox: "0 0 14 14", "aria-hidden": "true" },
       draw(svg, "g", { class: `s${label % 6}` }, draw(svg, "path", { class: "mark", d: markerPath(this.marker(label), 7, 7) })));
-    const entry = make("button", { type: "button", "aria-pressed": "true", title: `Hide or show ${name}`, click: () => {
+    const entry = make("button", { type: "button", "aria-pressed": "true", title: words.hideOrShow(name), click: () => {
       if (!this.hidden.delete(label)) this.hidden.add(label);
       entry.setAttribute("aria-pressed", String(!this.hidden.has(label)));
       this.draw();
@@ -133,26 +132,26 @@ class EmbeddingMap {
   /* Shows an image with its classes and nearest neighbours. */
   choose(number) {
     this.chosen = number;
-    const { data } = this, name = (label) => data.classes[label] ?? `class ${label}`;
+    const { data } = this, name = (label) => data.classes[label] ?? words.noName(label);
     const truth = name(data.labels[number]), guess = data.predicted?.[number];
     const thumbnail = (place) => data.thumbnails[place] !== null && this.sheets
-      ? this.sheets.thumbnail(data.thumbnails[place], `test image ${data.images[place]}, of class ${name(data.labels[place])}`) : "";
-    const facts = [make("dt", {}, "True class"), make("dd", {}, truth)];
+      ? this.sheets.thumbnail(data.thumbnails[place], words.imageOfClass(data.images[place], name(data.labels[place]))) : "";
+    const facts = [make("dt", {}, words.trueClass), make("dd", {}, truth)];
     const own = data.thumbnails[number];
-    if (this.sheets?.files[own ?? -1]) facts.unshift(make("dt", {}, "File"), make("dd", {}, this.sheets.file(own)));
+    if (this.sheets?.files[own ?? -1]) facts.unshift(make("dt", {}, words.file), make("dd", {}, this.sheets.file(own)));
     if (guess !== undefined && guess !== null) {
-      facts.push(make("dt", {}, `Predicted by ${data.by}`),
+      facts.push(make("dt", {}, words.predictedBy(data.by)),
         make("dd", { class: guess === data.labels[number] ? "same" : "other" }, `${guess === data.labels[number] ? "\u2713" : "\u2717"} ${name(guess)}`));
     }
     const near = data.neighbors[number].map(([other, similarity]) => {
       const same = data.labels[other] === data.labels[number];
       return make("li", {}, make("button", { type: "button", class: same ? "same" : "other",
-        "aria-label": `test image ${data.images[other]}, ${name(data.labels[other])}, ${same ? "same" : "other"} class, similarity ${similarity.toFixed(2)}: choose it`,
+        "aria-label": words.chooseImage(data.images[other], name(data.labels[other]), same, similarity.toFixed(2)),
         click: () => { this.choose(other); this.panel.querySelector(".near button")?.focus(); } },
         thumbnail(other), make("span", {}, `${same ? "\u2713" : "\u2717"} ${name(data.labels[other])}`), make("span", {}, similarity.toFixed(2))));
     });
-    this.panel.replaceChildren(make("h3", {}, `Test image ${data.images[number]}`), make("div", { class: "portrait" }, thumbnail(number), make("dl", {}, ...facts)),
-      make("h3", {}, "Nearest test images"), make("ol", { class: "near" }, ...near));
+    this.panel.replaceChildren(make("h3", {}, words.chosenImage(data.images[number])), make("div", { class: "portrait" }, thumbnail(number), make("dl", {}, ...facts)),
+      make("h3", {}, words.nearest), make("ol", { class: "near" }, ...near));
     this.draw();
   }
 

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::super::chart::{data, short};
+use super::super::language::{answers as said, names, page};
 use super::super::load::RunData;
-use super::super::words;
 use super::{nothing, thumbnails};
 use crate::run::record::{EmbeddingMap, PredictionRecord, ResultName};
 
@@ -17,25 +17,19 @@ const SIZE: (f64, f64, f64) = (720.0, 480.0, 16.0);
 
 pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let (Some(map), Some(labels)) = (&run.map, run.test_labels()) else {
-        return nothing("No map of test images is recorded.");
+        return nothing(page::nothing::MAP);
     };
     if map.images.len() < FEWEST {
-        return nothing("A map of so few test images would show nothing.");
+        return nothing(page::nothing::MAP_OF_SO_FEW);
     }
     let class_of = |place: usize| map.images.get(place).and_then(|&image| labels.get(image)).copied().unwrap_or(0);
     let classes: Vec<u16> = (0..run.classes().unwrap_or(0)).filter_map(|class| u16::try_from(class).ok()).collect();
-    let shown: f64 = map.variance.iter().sum();
     html! {
-        p {
-            (words::plural(map.images.len() as u64, "test image")) ", as the pre-trained encoder represents them, before any \
-            label was used. The plane is that of the two principal axes: it shows " (words::percent(shown)) " of the variance ("
-            (words::percent(map.variance[0])) " across, " (words::percent(map.variance[1])) " upwards). Images that lie \
-            close together here may be far apart in the other dimensions; the nearest neighbours are those of all dimensions."
-        }
+        p { (said::map(map.images.len() as u64, map.variance)) }
         div.map data-map=(sheets) {
             svg viewBox={ "0 0 " (SIZE.0) " " (SIZE.1) } role="img" {
-                title { "Map of test images" }
-                desc { "Each point is a test image, coloured by its class; each name stands at the middle of its class." }
+                title { (said::MAP) }
+                desc { (said::MAP_SHOWS) }
                 @for &class in &classes {
                     path class={ "dots s" (class % 6) } d=(dots(map, |place| class_of(place) == class)) {}
                 }
@@ -64,7 +58,7 @@ fn figures(run: &RunData, map: &EmbeddingMap, class_of: &dyn Fn(usize) -> u16) -
         "thumbnails": images.collect::<Vec<_>>(),
         "labels": places.map(class_of).collect::<Vec<_>>(),
         "predicted": predicted,
-        "by": answers.map(|record| format!("{} with {}", words::classifier(record.name), words::budget(record.labels_per_class))),
+        "by": answers.map(|record| names::classifier_with(record.name, record.labels_per_class)),
         "places": map.places.iter().map(|place| place.map(short)).collect::<Vec<_>>(),
         "neighbors": map.neighbors,
     })

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use super::super::compare::confusion;
+use super::super::language::{answers as said, names, numbers};
 use super::super::load::RunData;
-use super::super::{table, words};
+use super::super::table;
 use crate::run::record::{LabelBudget, PredictionRecord, ResultName};
 use crate::statistics::wilson;
 
@@ -19,12 +20,12 @@ pub(super) fn section(run: &RunData) -> Markup {
     }
     html! {
         details {
-            summary { h3 { "Every classifier: interval and calibration" } }
+            summary { h3 { (said::MEASURES) } }
             div.wide { (by_draw(run)) }
         }
         @if run.classes().is_some_and(|classes| classes <= MOST_CLASSES) {
             details {
-                summary { h3 { "Accuracy by class" } }
+                summary { h3 { (said::BY_CLASS) } }
                 @for budget in run.budgets() { div.wide { (by_class(run, budget)) } }
             }
         }
@@ -35,21 +36,13 @@ fn by_draw(run: &RunData) -> Markup {
     let top5 = run.classes().is_some_and(|classes| classes > FEW_CLASSES);
     html! {
         table.plain {
-            caption {
-                "In percent. The 95% interval (Wilson's) holds the variation between test images, not that between draws of \
-                 labels or between trainings. Calibration error: expected, in 15 bins; 0 is a classifier whose confidence is right on \
-                 average."
-            }
-            thead { tr {
-                @for name in ["classifier", "labels", "draw", "accuracy", "95% interval"] { th scope="col" { (name) } }
-                @if top5 { th scope="col" { "top-5" } }
-                th scope="col" { "calibration error" }
-            } }
+            caption { (said::MEASURES_ARE) }
+            thead { tr { @for name in said::measure_columns(top5) { th scope="col" { (name) } } } }
             tbody {
                 @for record in &run.predictions {
                     tr {
-                        th scope="row" { (words::capital(words::label(record.name))) }
-                        td { (words::budget(record.labels_per_class)) }
+                        th scope="row" { (numbers::capital(names::label(record.name))) }
+                        td { (names::budget(record.labels_per_class)) }
                         td { (record.draw + 1) }
                         td { (percent(Some(record.test_accuracy))) }
                         td { (interval(run, record).unwrap_or_else(|| table::MISSING.to_owned())) }
@@ -66,7 +59,7 @@ fn interval(run: &RunData, record: &PredictionRecord) -> Option<String> {
     let labels = run.test_labels()?;
     let right = record.predicted.iter().zip(labels).filter(|(predicted, label)| predicted == label).count();
     let (low, high) = wilson(right as u64, labels.len() as u64).ok()?;
-    Some(format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high))
+    Some(said::interval(low, high))
 }
 
 fn by_class(run: &RunData, budget: LabelBudget) -> Markup {
@@ -74,14 +67,12 @@ fn by_class(run: &RunData, budget: LabelBudget) -> Markup {
         .into_iter()
         .filter_map(|name| Some((name, confusion(run, name, budget)?.class_accuracies())))
         .collect();
+    let names: Vec<ResultName> = columns.iter().map(|(name, _)| *name).collect();
     let classes = columns.iter().map(|(_, accuracies)| accuracies.len()).max().unwrap_or(0);
     html! {
         table.plain {
-            caption { (words::capital(&words::budget(budget))) ": test accuracy of each class in percent, over all draws." }
-            thead { tr {
-                th scope="col" { "class" }
-                @for (name, _) in &columns { th scope="col" { (words::label(*name)) } }
-            } }
+            caption { (said::by_class(budget)) }
+            thead { tr { @for name in said::class_columns(&names) { th scope="col" { (name) } } } }
             tbody {
                 @for class in 0..classes {
                     tr {

@@ -6,9 +6,10 @@ use std::path::Path;
 use maud::{Markup, html};
 
 use super::super::choice::{answers, taken};
+use super::super::language::values::Wrong;
+use super::super::language::{answers as said, page};
 use super::super::load::RunData;
 use super::super::mistakes::{MISTAKES, mistakes};
-use super::super::words;
 use super::{nothing, thumbnails};
 use crate::run::record::PredictionRecord;
 
@@ -18,29 +19,24 @@ const SURE: f64 = 0.9;
 pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let record = taken(run).and_then(|taken| answers(&run.predictions, run.control(), (taken.kind, taken.budget)));
     let (Some(labels), Some(record)) = (run.test_labels(), record) else {
-        return nothing("No answers for single test images are recorded.");
+        return nothing(page::nothing::ANSWERS);
     };
     let wrong = mistakes(record, labels);
-    let images = words::plural(labels.len() as u64, "test image");
-    let classifier = format!(
-        "{} with {}{}",
-        words::classifier(record.name),
-        words::budget(record.labels_per_class),
-        if run.predictions_of(record.name, record.labels_per_class).len() > 1 { ", first label draw" } else { "" }
-    );
     let shown = wrong.len().min(MISTAKES);
+    let sure = |image: &usize| record.probabilities.get(*image).is_some_and(|&sure| sure >= SURE);
+    let found = Wrong {
+        name: record.name,
+        budget: record.labels_per_class,
+        several_draws: run.predictions_of(record.name, record.labels_per_class).len() > 1,
+        wrong: wrong.len() as u64,
+        images: labels.len() as u64,
+        listed: shown as u64,
+        sorted: !record.probabilities.is_empty(),
+        doubts: wrong.iter().any(sure).then_some(SURE),
+    };
     html! {
-        @if wrong.is_empty() {
-            p { (words::capital(&classifier)) " answered all of the " (images) " correctly." }
-        } @else {
-            p {
-                (words::capital(&classifier)) " answered " (words::count(wrong.len() as u64)) " of " (images) " wrongly. "
-                @if !record.probabilities.is_empty() { "The surest answers come first. " }
-                @if wrong.iter().any(|&image| record.probabilities.get(image).is_some_and(|&sure| sure >= SURE)) {
-                    "Where an answer is at least " (words::percent(SURE)) " sure and wrong, the label may be wrong. "
-                }
-                @if shown < wrong.len() { "These are " (words::count(shown as u64)) " of them." }
-            }
+        p { (said::wrong(&found)) }
+        @if !wrong.is_empty() {
             (place(run))
             ol.mistakes data-mistakes=(sheets) {
                 @for &image in &wrong[..shown] { (mistake(run, record, labels, image)) }
@@ -52,7 +48,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
 /// Where the images lie, once for all.
 fn place(run: &RunData) -> Markup {
     let root = run.test_images.as_ref().and_then(|images| images.root.as_deref());
-    html! { @if let Some(root) = root { p.hint { "Paths are within " code { (root) } "." } } }
+    html! { @if let Some(root) = root { p.hint { (said::paths_are_within(root)) } } }
 }
 
 fn mistake(run: &RunData, record: &PredictionRecord, labels: &[u16], image: usize) -> Markup {
@@ -64,9 +60,9 @@ fn mistake(run: &RunData, record: &PredictionRecord, labels: &[u16], image: usiz
             @if let Some(number) = number { span.small data-thumbnail=(number) {} }
             div {
                 (file(run, image))
-                p { "labelled " b { (label) } ", taken for " b { (answer) } }
+                p { (said::labelled_and_taken(&label, &answer)) }
                 @if let Some(&probability) = record.probabilities.get(image) {
-                    p { (words::percent(probability)) " sure" }
+                    p { (said::sure(probability)) }
                 }
             }
         }
@@ -77,7 +73,7 @@ fn mistake(run: &RunData, record: &PredictionRecord, labels: &[u16], image: usiz
 pub(super) fn file(run: &RunData, image: usize) -> Markup {
     match run.test_image(image) {
         Some(name) => named_file(run, name),
-        None => html! { span.file { "test image " (image) } },
+        None => html! { span.file { (page::test_image(image)) } },
     }
 }
 

@@ -16,15 +16,15 @@ mod thumbnails;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::ReportError;
+use super::explain::Pool;
 use super::explain::{Explanation, explain};
+use super::language::{self, page};
 use super::load::RunData;
-use super::words;
 
 /// Written by hand, and free of `<`.
 const STYLE: &str = include_str!("style.css");
-/// What the page does when it is touched. All in one scope of its own; none of it holds the end of a script element.
+/// What the page does when it is touched, in the words of [`language::SCRIPT`]. None of it holds the end of a script element.
 const SCRIPT: &str = concat!(
-    "\"use strict\";\n{\n",
     include_str!("charts.js"),
     include_str!("runs.js"),
     include_str!("images.js"),
@@ -33,7 +33,6 @@ const SCRIPT: &str = concat!(
     include_str!("map.js"),
     include_str!("live.js"),
     include_str!("page.js"),
-    "}\n"
 );
 /// What a page may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,8 +67,8 @@ pub fn render(runs: &[RunData]) -> Result<String, ReportError> {
     let explained: Vec<(&RunData, Explanation)> = runs.iter().map(|run| (run, explain(run))).collect();
     let (title, body) = match explained.as_slice() {
         [] => return Err(ReportError::NoRuns),
-        [(run, explanation)] => (format!("{}: {}", run.name, words::uncapital(title_of(run))), one(run, explanation)),
-        several => (format!("{} runs compared", several.len()), many(several)),
+        [(run, explanation)] => (page::title(&run.name, pool_of(run)), one(run, explanation)),
+        several => (page::runs_compared(several.len()), many(several)),
     };
     Ok(document(&title, &body, Conduct::Interactive))
 }
@@ -82,11 +81,9 @@ pub(crate) fn render_live(runs: &[RunData], names: &[String], revision: u64) -> 
     let content = match explained.as_slice() {
         [] => html! {
             header data-unit="header" {
-                p.over { "byol watch" }
-                h1 { (super::words::list(names)) @if several { " have not started yet" } @else { " has not started yet" } }
-                p.verdict {
-                    "This page fills in by itself as soon as " @if several { "they record" } @else { "it records" } " anything."
-                }
+                p.over { (page::OVER_WAITING) }
+                h1 { (language::watch::none_has_started(names)) }
+                p.verdict { (language::watch::fills_in(names.len())) }
             }
         },
         [(run, explanation)] if !several => one(run, explanation),
@@ -94,21 +91,20 @@ pub(crate) fn render_live(runs: &[RunData], names: &[String], revision: u64) -> 
     };
     let body = html! {
         div.live data-revision=(revision) {
-            strong { "Live" }
+            strong { (language::watch::LIVE) }
             ul { @for name in names { li { span.state {} " " b { (name) } " " span.text {} } } }
             p.said role="status" {}
         }
         (content)
     };
-    let title = format!("byol watch: {}", super::words::list(names));
-    document(&title, &body, Conduct::Live)
+    document(&language::watch::title(names), &body, Conduct::Live)
 }
 
 /// A page of its own that asks nothing of the network.
 pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
     let page = html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(language::CODE) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -125,7 +121,7 @@ pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
             }
             body {
                 (body)
-                @if conduct != Conduct::Still { script { (PreEscaped(SCRIPT)) } }
+                @if conduct != Conduct::Still { script { (PreEscaped(format!("\"use strict\";\n{{\n{}{SCRIPT}}}\n", language::SCRIPT))) } }
             }
         }
     };
@@ -133,32 +129,31 @@ pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
 }
 
 fn one(run: &RunData, explanation: &Explanation) -> Markup {
+    let headline = language::explain::headline(&explanation.headline);
+    let verdict = language::explain::verdict(&explanation.verdict);
     let parts = parts(run, explanation, "sheets");
     html! {
         header data-unit="header" {
-            p.over { "byol report · " (run.name) @if let Some(data) = data_name(run) { " · " (data) } }
-            h1 { (title_of(run)) }
-            p.verdict { (rich(&explanation.headline)) }
-            @if explanation.headline != explanation.verdict { p.statistics { (rich(&explanation.verdict)) } }
+            p.over { (page::over(&run.name, data_name(run))) }
+            h1 { (page::heading(pool_of(run))) }
+            p.verdict { (rich(&headline)) }
+            @if headline != verdict { p.statistics { (rich(&verdict)) } }
             (notes(run))
-            nav aria-label="Sections" {
-                @for part in parts.iter().filter(|part| part.is_shown(run)) { a href={ "#" (part.id) } { (part.name) } }
+            nav aria-label=(page::SECTIONS) {
+                @for part in parts.iter().filter(|part| part.is_shown(run)) { a href={ "#" (part.section.id()) } { (page::section(part.section)) } }
             }
         }
         main {
             (sections(run, &parts, ""))
             div data-unit="sheets" { (thumbnails::sheets(run, "sheets")) }
         }
-        footer { p { "Made by byol from the run directory " code { (run.name) } " and nothing else." } }
+        footer { p { (page::made_from(&run.name)) } }
     }
 }
 
 /// Without unlabelled images there is nothing that they could be worth.
-fn title_of(run: &RunData) -> &'static str {
-    match run.summary.is_none() || super::explain::has_unlabeled(run) {
-        true => "What the unlabelled images were worth",
-        false => "What pre-training was worth",
-    }
+fn pool_of(run: &RunData) -> Pool {
+    if run.summary.is_none() { Pool::Unlabeled } else { Pool::of(run) }
 }
 
 fn many(runs: &[(&RunData, Explanation)]) -> Markup {
@@ -169,11 +164,11 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
     };
     html! {
         header data-unit="header" {
-            p.over { "byol report" }
-            h1 { (runs.len()) " runs compared" }
+            p.over { (page::OVER_SEVERAL) }
+            h1 { (page::runs_compared(runs.len())) }
             ul.verdicts {
                 @for (place, (run, explanation)) in runs.iter().enumerate() {
-                    li data-run=(place) { a href={ "#run-" (place + 1) } { (run.name) } ": " (explanation.verdict) }
+                    li data-run=(place) { a href={ "#run-" (place + 1) } { (run.name) } ": " (language::explain::verdict(&explanation.verdict)) }
                 }
             }
         }
@@ -183,7 +178,7 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
                 details.run id={ "run-" (place + 1) } data-run=(place) {
                     summary { h2 { (run.name) } }
                     div data-unit={ "run-" (place + 1) "-about" } {
-                        p.verdict { (rich(&explanation.headline)) }
+                        p.verdict { (rich(&language::explain::headline(&explanation.headline))) }
                         (notes(run))
                     }
                     (sections(run, &parts(run, explanation, &format!("sheets-{}", sheets_of(place))), &format!("run-{}-", place + 1)))
@@ -195,28 +190,80 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
                 }
             }
         }
-        footer { p { "Made by byol from " (runs.len()) " run directories and nothing else." } }
+        footer { p { (page::made_from_several(runs.len())) } }
     }
 }
 
-const SECTIONS: [(&str, &str); 11] = [
-    ("results", "Results"),
-    ("explanation", "Explanation"),
-    ("mistakes", "Wrong answers"),
-    ("pretraining", "Pre-training"),
-    ("training", "Baseline and fine-tuning"),
-    ("confusion", "Confusions"),
-    ("map", "Map of test images"),
-    ("views", "Views"),
-    ("neighbours", "Neighbours"),
-    ("facts", "Data and settings"),
-    ("next", "What next"),
-];
+/// A section of a run's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Results,
+    Explanation,
+    Mistakes,
+    Pretraining,
+    Training,
+    Confusion,
+    Map,
+    Views,
+    Neighbours,
+    Facts,
+    Next,
+}
 
-/// A section of a run.
+impl Section {
+    /// In the order of the page.
+    const ALL: [Section; 11] = [
+        Section::Results,
+        Section::Explanation,
+        Section::Mistakes,
+        Section::Pretraining,
+        Section::Training,
+        Section::Confusion,
+        Section::Map,
+        Section::Views,
+        Section::Neighbours,
+        Section::Facts,
+        Section::Next,
+    ];
+
+    /// In addresses within the page.
+    fn id(self) -> &'static str {
+        match self {
+            Section::Results => "results",
+            Section::Explanation => "explanation",
+            Section::Mistakes => "mistakes",
+            Section::Pretraining => "pretraining",
+            Section::Training => "training",
+            Section::Confusion => "confusion",
+            Section::Map => "map",
+            Section::Views => "views",
+            Section::Neighbours => "neighbours",
+            Section::Facts => "facts",
+            Section::Next => "next",
+        }
+    }
+
+    /// What it shows of a run. `sheets` is the name of the run's small images.
+    fn content(self, run: &RunData, explanation: &Explanation, sheets: &str) -> Markup {
+        match self {
+            Section::Results => html! { (results::section(run, explanation)) (measures::section(run)) },
+            Section::Explanation => results::explanation(explanation),
+            Section::Mistakes => mistakes::section(run, sheets),
+            Section::Pretraining => curves::pretraining(run),
+            Section::Training => curves::training(run),
+            Section::Confusion => confusion::section(run, sheets),
+            Section::Map => map::section(run, sheets),
+            Section::Views => images::views(run),
+            Section::Neighbours => images::neighbours(run),
+            Section::Facts => facts::section(run),
+            Section::Next => advice::section(run, explanation),
+        }
+    }
+}
+
+/// A section with what it shows.
 struct Part {
-    id: &'static str,
-    name: &'static str,
+    section: Section,
     content: Markup,
 }
 
@@ -229,38 +276,27 @@ impl Part {
     }
 }
 
-/// Every section, in the order of [`SECTIONS`]. `sheets` is the name of its small images.
+/// Every section. `sheets` is the name of its small images.
 fn parts(run: &RunData, explanation: &Explanation, sheets: &str) -> Vec<Part> {
-    let contents = [
-        html! { (results::section(run, explanation)) (measures::section(run)) },
-        results::explanation(explanation),
-        mistakes::section(run, sheets),
-        curves::pretraining(run),
-        curves::training(run),
-        confusion::section(run, sheets),
-        map::section(run, sheets),
-        images::views(run),
-        images::neighbours(run),
-        facts::section(run),
-        advice::section(run, explanation),
-    ];
-    SECTIONS.into_iter().zip(contents).map(|((id, name), content)| Part { id, name, content }).collect()
+    let part = |section: Section| Part { section, content: section.content(run, explanation, sheets) };
+    Section::ALL.map(part).into()
 }
 
 /// The sections that have something to show, and the names of the others. `prefix` keeps them apart where several runs
 /// share a page.
 fn sections(run: &RunData, parts: &[Part], prefix: &str) -> Markup {
     let (shown, absent): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| part.is_shown(run));
-    let absent: Vec<String> = absent.iter().map(|part| part.name.to_owned()).collect();
+    let absent: Vec<Section> = absent.iter().map(|part| part.section).collect();
     html! {
-        @for Part { id, name, content } in shown {
+        @for Part { section, content } in shown {
+            @let id = section.id();
             section id={ (prefix) (id) } data-unit={ (prefix) (id) } aria-labelledby={ (prefix) (id) "-head" } {
-                h2 id={ (prefix) (id) "-head" } { (name) }
+                h2 id={ (prefix) (id) "-head" } { (page::section(*section)) }
                 (content)
             }
         }
         @if !absent.is_empty() {
-            p.absent data-unit={ (prefix) "absent" } { "Nothing is recorded yet of: " (words::list(&absent)) "." }
+            p.absent data-unit={ (prefix) "absent" } { (page::not_yet(&absent)) }
         }
     }
 }
@@ -268,9 +304,9 @@ fn sections(run: &RunData, parts: &[Part], prefix: &str) -> Markup {
 fn notes(run: &RunData) -> Markup {
     html! {
         @if !run.notes.is_empty() {
-            aside.notes aria-label="Notes" {
-                strong { @if run.finished() { "Note" } @else { "Unfinished run" } }
-                ul { @for note in &run.notes { li { (rich(&super::words::capital(note))) "." } } }
+            aside.notes aria-label=(page::NOTES) {
+                strong { (page::notes_of(run.finished())) }
+                ul { @for note in &run.notes { li { (rich(&language::notes::in_a_list(note))) } } }
             }
         }
     }
@@ -281,7 +317,7 @@ fn data_name(run: &RunData) -> Option<&str> {
 }
 
 /// A sentence in which what stands between backticks is code, and k-NN has a hyphen at which lines do not break.
-fn rich(text: &str) -> Markup {
+pub(super) fn rich(text: &str) -> Markup {
     html! {
         @for (place, part) in text.split('`').enumerate() {
             @if place % 2 == 1 { code { (part) } } @else { (part.replace("k-NN", "k\u{2011}NN")) }
@@ -302,8 +338,7 @@ fn figure(content: Option<Markup>, caption: &str) -> Markup {
 fn hint() -> Markup {
     html! {
         p.hint data-hint="charts" hidden {
-            "Drag over a part of a chart to enlarge it, or click the chart and use the wheel. With the keyboard: + and − zoom, arrows read \
-             the points, 0 shows everything. An entry of a legend hides its curve."
+            (page::CHART_KEYS)
         }
     }
 }

@@ -4,8 +4,11 @@ use maud::{Markup, html};
 
 use super::super::chart::{Axis, Chart, Line, Series, Size};
 use super::super::explain::Explanation;
+use super::super::language::charts::{self, overview as said};
+use super::super::language::numbers;
+use super::super::language::values::Measure;
 use super::super::load::RunData;
-use super::super::{table, words};
+use super::super::table;
 use super::curves::{curve, over_epochs};
 use super::results::{accuracy_point, budget_axis};
 use super::{figure, hint};
@@ -16,43 +19,33 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
     let mut budgets: Vec<LabelBudget> = runs.iter().flat_map(|run| run.budgets()).collect();
     budgets.sort();
     budgets.dedup();
-    let pretraining = |y: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
+    let pretraining = |of: Measure, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
         let series = runs.iter().enumerate().map(|(place, run)| {
             let epochs = run.epochs(Stage::Pretrain, None, 0);
             Series { run: Some(place), ..curve(&run.name, place, line(place), &epochs, value) }
         });
-        over_epochs(y, Axis::linear(y), Size::Half, series.collect())
+        let (y, caption) = said::pretraining(of);
+        figure(over_epochs(y, Axis::linear(y), Size::Half, series.collect()), caption)
     };
     html! {
         section id="overview" data-unit="overview" aria-labelledby="overview-head" {
-            h2 id="overview-head" { "Overview" }
+            h2 id="overview-head" { (said::HEADING) }
             (choice(&runs))
             (overview(&runs, &budgets))
             @if differ(&runs) {
-                p { "These runs do not share their test images (the fingerprints of these differ): accuracies of one and \
-                     another are not comparable." }
+                p { (said::OTHER_TEST_IMAGES) }
             }
             (hint())
             div.charts {
-                @for (of, what) in [(fine_tuned as OfRun, "fine-tuned BYOL"), (baseline, "the baseline")] {
-                    (figure(
-                        accuracies(&runs, &budgets, of, what).render(),
-                        &format!("Test accuracy of {what}. Bars: one standard deviation over draws."),
-                    ))
+                @for fine_tuned in [true, false] {
+                    (figure(accuracies(&runs, &budgets, fine_tuned).render(), &said::accuracy_caption(fine_tuned)))
                 }
-                (figure(pretraining("pre-training loss", &|record| Some(record.loss)), "Loss of pre-training."))
-                (figure(
-                    pretraining("k-NN accuracy, %", &|record| record.knn_accuracy.map(|share| 100.0 * share)),
-                    "k-NN accuracy over held-out training images, while pre-training.",
-                ))
-                (figure(
-                    pretraining("effective rank", &|record| Some(record.health.as_ref()?.representation.effective_rank)),
-                    "Effective rank (RankMe) of the representations of held-out images, while pre-training.",
-                ))
-                (figure(
-                    pretraining("projection deviation", &|record| record.projection_deviation),
-                    "Spread of the normalised projections: 1 when they fill all directions evenly, 0 when collapsed.",
-                ))
+                (pretraining(Measure::Loss, &|record| Some(record.loss)))
+                (pretraining(Measure::Knn, &|record| record.knn_accuracy.map(|share| 100.0 * share)))
+                (pretraining(Measure::EffectiveRank, &|record| {
+                    Some(record.health.as_ref()?.representation.effective_rank)
+                }))
+                (pretraining(Measure::ProjectionDeviation, &|record| record.projection_deviation))
             }
             @for &budget in &budgets { (trainings(&runs, budget)) }
         }
@@ -63,7 +56,7 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
 fn choice(runs: &[&RunData]) -> Markup {
     html! {
         fieldset.choice data-choice hidden {
-            legend { "Runs shown" }
+            legend { (said::RUNS_SHOWN) }
             @for (place, run) in runs.iter().enumerate() {
                 label class={ "s" (place % 6) } {
                     input type="checkbox" checked data-shows=(place);
@@ -78,28 +71,29 @@ fn choice(runs: &[&RunData]) -> Markup {
 
 /// The curves of baseline and fine-tuning at one label budget, of every run's first draw.
 fn trainings(runs: &[&RunData], budget: LabelBudget) -> Markup {
-    let chart = |stage: Stage, y: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
+    let chart = |of: Measure, stage: Stage, value: &dyn Fn(&EpochRecord) -> Option<f64>| {
         let series = runs.iter().enumerate().filter_map(|(place, run)| {
             let draw = run.last_epochs(stage, Some(budget)).first()?.draw;
             let epochs = run.epochs(stage, Some(budget), draw);
             Some(Series { run: Some(place), ..curve(&run.name, place, line(place), &epochs, value) })
         });
-        over_epochs(y, Axis::linear(y), Size::Half, series.collect())
+        let y = said::training(of, stage);
+        let chart = over_epochs(&y, Axis::linear(&y), Size::Half, series.collect());
+        chart.map(|chart| (chart, said::training_caption(of, stage, budget)))
     };
     let accuracy = |record: &EpochRecord| record.train_accuracy.map(|share| 100.0 * share);
-    let what = words::budget(budget);
     let figures = [
-        (chart(Stage::Supervised, "loss of the baseline", &|record| Some(record.loss)), "Loss of the baseline"),
-        (chart(Stage::Finetune, "loss of fine-tuning", &|record| Some(record.loss)), "Loss of fine-tuning"),
-        (chart(Stage::Supervised, "accuracy of the baseline, %", &accuracy), "Training accuracy of the baseline"),
-        (chart(Stage::Finetune, "accuracy of fine-tuning, %", &accuracy), "Training accuracy of fine-tuning"),
+        chart(Measure::Loss, Stage::Supervised, &|record| Some(record.loss)),
+        chart(Measure::Loss, Stage::Finetune, &|record| Some(record.loss)),
+        chart(Measure::Accuracy, Stage::Supervised, &accuracy),
+        chart(Measure::Accuracy, Stage::Finetune, &accuracy),
     ];
     html! {
-        @if figures.iter().any(|(chart, _)| chart.is_some()) {
+        @if figures.iter().any(Option::is_some) {
             details {
-                summary { h3 { "Training with " (what) } }
+                summary { h3 { (said::training_with(budget)) } }
                 div.charts {
-                    @for (chart, caption) in figures { (figure(chart, &format!("{caption} with {what}, first label draw."))) }
+                    @for (chart, caption) in figures.into_iter().flatten() { (figure(Some(chart), &caption)) }
                 }
             }
         }
@@ -124,17 +118,13 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
     html! {
         div.wide {
             table.results {
-                caption { "Test accuracy in percent, mean over label draws: baseline → fine-tuned BYOL." }
-                thead { tr {
-                    th scope="col" { "run" }
-                    th scope="col" { "image passes" }
-                    @for &budget in budgets { th scope="col" { (words::budget(budget)) } }
-                } }
+                caption { (said::CAPTION) }
+                thead { tr { @for name in said::columns(budgets) { th scope="col" { (name) } } } }
                 tbody {
                     @for (place, run) in runs.iter().enumerate() {
                         tr data-run=(place) {
                             th scope="row" { (run.name) }
-                            td { (run.pretraining().map_or_else(|| table::MISSING.to_owned(), |found| words::count(found.images))) }
+                            td { (run.pretraining().map_or_else(|| table::MISSING.to_owned(), |found| numbers::count(found.images))) }
                             @for &budget in budgets {
                                 td {
                                     (cell(run, baseline(run), budget)) " → "
@@ -149,18 +139,13 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
     }
 }
 
-/// Which classifier of a run is meant.
-type OfRun = fn(&RunData) -> ResultName;
-
-fn fine_tuned(_: &RunData) -> ResultName {
-    ResultName::ByolFinetuned
-}
-
 fn baseline(run: &RunData) -> ResultName {
     run.control().baseline()
 }
 
-fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], name: OfRun, what: &str) -> Chart {
+/// Of fine-tuned BYOL, or of what each run holds it against.
+fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], fine_tuned: bool) -> Chart {
+    let name = |run: &RunData| if fine_tuned { ResultName::ByolFinetuned } else { baseline(run) };
     let of = |(place, run): (usize, &&RunData)| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name(run), budget)?));
         Series {
@@ -172,9 +157,9 @@ fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], name: OfRun, what: &st
         }
     };
     Chart {
-        title: format!("Test accuracy of {what} against label budget"),
+        title: said::accuracy_title(fine_tuned),
         x: budget_axis(runs, budgets),
-        y: Axis::linear("test accuracy, %"),
+        y: Axis::linear(charts::TEST_ACCURACY),
         series: runs.iter().enumerate().map(of).filter(|series| !series.points.is_empty()).collect(),
         reference: None,
         size: Size::Half,

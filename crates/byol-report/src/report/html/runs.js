@@ -8,7 +8,7 @@ function chooseRuns(fieldset) {
     boxes.filter((box) => !box.checked).forEach((box) => hiddenRuns.add(Number(box.dataset.shows)));
     document.querySelectorAll("[data-run]").forEach((part) => { part.hidden = hiddenRuns.has(Number(part.dataset.run)); });
     charts.forEach((chart) => chart.draw());
-    fieldset.querySelector("[role=status]").textContent = `${boxes.length - hiddenRuns.size} of ${boxes.length} runs shown`;
+    fieldset.querySelector("[role=status]").textContent = words.runsShown(boxes.length - hiddenRuns.size, boxes.length);
   };
   boxes.forEach((box) => {
     /* New figures do not undo the choice. */

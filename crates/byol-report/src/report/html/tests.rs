@@ -3,6 +3,7 @@
 use super::super::testing::{Run, Scratch};
 use super::super::{load, write, write_comparison};
 use super::*;
+use crate::report::notes::{ImageProblem, Note};
 use crate::run::record::{LabelBudget, ResultName};
 
 /// Elements that HTML closes by itself.
@@ -64,7 +65,8 @@ fn the_page_of_a_whole_run() {
     let page = std::fs::read_to_string(&written).expect("written above");
     assert_well_formed(&page);
     assert_self_contained(&page);
-    for (id, _) in SECTIONS {
+    for section in Section::ALL {
+        let id = section.id();
         assert!(page.contains(&format!("<section id=\"{id}\"")), "no section {id}");
     }
     assert!(!page.contains("class=\"nothing\""), "a whole run leaves nothing out");
@@ -243,14 +245,13 @@ fn images_that_do_not_belong_to_the_test_images_are_left_out() {
     let folder = run.write(scratch.path());
     let data = load(&folder).expect("the rest can be read");
     assert!(data.thumbnails.is_none() && data.map.is_none());
-    let notes = data.notes.join("; ");
-    assert!(notes.contains("thumbnails.json") && notes.contains("map.json"), "{notes}");
+    assert_eq!(data.notes[data.notes.len() - 2..], [Note::OtherThumbnails, Note::OtherMap]);
     let outside = std::fs::read_to_string(folder.join("gallery/thumbnails.json")).expect("written above");
     let outside = outside.replace("thumbnails-0.jpg", "../config.toml");
     std::fs::write(Run::ahead().write(scratch.path()).join("gallery/thumbnails.json"), outside)
         .expect("a writable folder");
-    let notes = load(&folder).expect("the rest can be read").notes.join("; ");
-    assert!(notes.contains("does not stay inside the gallery"), "{notes}");
+    let notes = load(&folder).expect("the rest can be read").notes;
+    assert!(notes.contains(&Note::Thumbnails { problem: ImageProblem::OutsideGallery }), "{notes:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ fn reads_what_a_finished_run_wrote() {
     let scratch = Scratch::new();
     let run = Run::ahead();
     let data = load(&run.write(scratch.path())).expect("a whole run is read");
-    assert_eq!(data.notes, Vec::<String>::new());
+    assert_eq!(data.notes, []);
     assert!(data.finished());
     assert_eq!(data.budgets(), vec![LabelBudget::PerClass(10), LabelBudget::All]);
     assert_eq!(data.predictions, run.predictions);
@@ -28,18 +28,20 @@ fn a_torn_last_line_is_skipped_and_named() {
         let text = std::fs::read_to_string(folder.join(file)).expect("written above");
         std::fs::write(folder.join(file), &text[..text.len() - 9]).expect("a writable scratch folder");
     }
-    let data = load(&folder).expect("a torn line does not stop the report");
+    let mut data = load(&folder).expect("a torn line does not stop the report");
     assert_eq!(data.metrics.len(), run.metrics.len() - 1);
     assert_eq!(data.predictions.len(), run.predictions.len() - 1);
     let lines = (run.metrics.len(), run.predictions.len());
     assert_eq!(
         data.notes,
         [
-            format!("metrics.jsonl: its last line ({}) is incomplete and was skipped", lines.0),
-            format!("predictions.jsonl: its last line ({}) is incomplete and was skipped", lines.1),
-            "the run has not finished; this is what it had recorded so far".to_owned(),
+            Note::TornLine { file: "metrics.jsonl".to_owned(), line: lines.0 },
+            Note::TornLine { file: "predictions.jsonl".to_owned(), line: lines.1 },
+            Note::Unfinished,
         ]
     );
+    data.forgive_unfinished();
+    assert_eq!(data.notes, [], "a run that is watched goes on");
 }
 
 #[test]
@@ -78,8 +80,14 @@ fn the_gallery_cannot_reach_outside_itself() {
     views.insert("t".to_owned(), vec!["../../secret.png".to_owned()]);
     views.insert("t_prime".to_owned(), vec!["absent.png".to_owned()]);
     let data = load(&run.write(scratch.path())).expect("a gallery with holes is read");
-    assert!(data.notes[1].contains("'absent.png' is not shown") || data.notes[0].contains("'absent.png'"));
-    assert!(data.notes.iter().any(|note| note.contains("does not stay inside the gallery")), "{:?}", data.notes);
+    let problem = |image: &str| {
+        data.notes.iter().find_map(|note| match note {
+            Note::GalleryImage { name, problem } if name == image => Some(problem),
+            _ => None,
+        })
+    };
+    assert!(matches!(problem("absent.png"), Some(ImageProblem::Unreadable(_))), "{:?}", data.notes);
+    assert_eq!(problem("../../secret.png"), Some(&ImageProblem::OutsideGallery));
 }
 
 #[test]
@@ -90,8 +98,12 @@ fn predictions_that_do_not_fit_the_test_images_are_left_out() {
     run.predictions[1].test_accuracy = 0.125;
     let data = load(&run.write(scratch.path())).expect("the rest is read");
     assert_eq!(data.predictions.len(), run.predictions.len() - 1);
-    assert!(data.notes[0].contains("supervised with 10 labels per class, draw 1: 199 predictions for 200"));
-    assert!(data.notes[1].contains("records an accuracy of 0.1250"), "{:?}", data.notes);
+    let notes: Vec<String> = data.notes.iter().map(language::notes::note).collect();
+    assert_eq!(
+        notes[0],
+        "predictions.jsonl: supervised with 10 labels per class, draw 1: 199 predictions for 200 test images; left out"
+    );
+    assert!(notes[1].contains("records an accuracy of 0.1250"), "{notes:?}");
 }
 
 #[test]
@@ -102,14 +114,6 @@ fn a_repeated_epoch_counts_once() {
     run.metrics.insert(1, EpochRecord { loss: 99.0, ..whole[1].clone() });
     let data = load(&run.write(scratch.path())).expect("read");
     assert_eq!(data.metrics, whole);
-}
-
-#[test]
-fn deviation_is_the_samples() {
-    let accuracy = over_draws(vec![0.5, 0.6, 0.7]);
-    assert!((accuracy.mean - 0.6).abs() < 1e-12);
-    assert!((accuracy.std.expect("three draws") - 0.1).abs() < 1e-12);
-    assert_eq!(over_draws(vec![0.5]).std, None);
 }
 
 /// Version 0.1 recorded what began with given weights as `supervised`, `random_linear` and `random_knn`.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{Augmentation, EncoderKind, OptimizerKind, ScheduleKind};
+use crate::data::Levels;
 use crate::stage::LabelBudget;
 
 fn with(set: &[&str]) -> Result<Experiment, ConfigError> {
@@ -13,6 +14,14 @@ fn staged(stage: Option<Stage>, set: &[&str]) -> Result<Experiment, ConfigError>
 
 fn message(result: Result<Experiment, ConfigError>) -> String {
     result.expect_err("this configuration is wrong").to_string()
+}
+
+/// Resolves the saved configuration of a run.
+fn from_run(text: &str) -> Result<Experiment, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    resolve(Request { saved: Some(&path), ..Request::default() })
 }
 
 /// Resolves a file of this text over the preset that it names.
@@ -36,11 +45,22 @@ fn every_preset_is_complete_and_valid() {
         for word in ["# Command:", "# Hardware:", "# Time:", "# Result:"] {
             assert!(text.contains(word), "{name} does not say its {word}");
         }
-        let stated = keys::flatten(&text.parse().unwrap());
+        let stated = preset::values(name).unwrap();
         for key in keys::flatten(&Table::try_from(&experiment).unwrap()).keys() {
             let of_recipe = key.starts_with("pretrain.t.") || key.starts_with("pretrain.t_prime.");
             assert!(of_recipe != stated.contains_key(key), "{name} leaves {key} open, or sets a key of a recipe");
         }
+    }
+}
+
+/// The values that every preset had before presets could name the one that they change, as configurations that were saved
+/// then: keys that came later are as before. A value that is changed on purpose is changed there too.
+#[test]
+fn presets_have_the_values_that_they_had() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/presets");
+    for name in preset::NAMES {
+        let then = std::fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap();
+        assert_eq!(Experiment::preset(name).unwrap(), Experiment::from_toml(&then).unwrap(), "{name}");
     }
 }
 
@@ -124,6 +144,26 @@ fn a_saved_configuration_comes_back_exactly_and_can_be_changed() {
     let incomplete = text.replace("batch_size = 128\n", "");
     let message = message(Experiment::from_toml(&incomplete));
     assert_eq!(message, "key 'finetune.batch_size' is missing (complete configuration)");
+}
+
+/// A run of before there were versions goes on as it was; a file that somebody wrote leaves to the preset what it leaves out.
+#[test]
+fn what_a_run_did_not_say_is_as_it_was_and_what_a_file_leaves_out_as_in_the_preset() {
+    let then = "preset = \"demo\"\nwidth = 0.25\n[pretrain]\nepochs = 3\n";
+    let (run, file) = (from_run(then).unwrap(), from_file(then, &[]).unwrap());
+    let demo = Experiment::preset("demo").unwrap();
+    assert_eq!((run.checkpoint_minutes, file.checkpoint_minutes), (0.0, demo.checkpoint_minutes));
+    assert_eq!((run.width, run.pretrain.epochs, file.pretrain.epochs), (0.25, 3, 3));
+    assert_ne!(demo.checkpoint_minutes, 0.0);
+    let saved = demo.to_toml().unwrap();
+    assert_eq!((from_run(&saved).unwrap(), from_file(&saved, &[]).unwrap()), (demo.clone(), demo));
+    let newer = saved.replace("version = ", "version = 9");
+    for refused in [from_run(&newer), from_file(&newer, &[])] {
+        let text = message(refused);
+        assert!(text.starts_with("the configuration has version 9") && text.contains(".toml, line 1)"), "{text}");
+    }
+    let unknown = message(from_run(&format!("{saved}many_views = 3\n")));
+    assert!(unknown.ends_with("a newer byol may have written it, and reads it"), "{unknown}");
 }
 
 #[test]
@@ -253,16 +293,13 @@ fn an_extended_configuration_is_read_back() {
 }
 
 #[test]
-fn levels_are_read_and_earlier_runs_have_the_whole_range() {
+fn levels_are_read() {
     let set = |pair: &str| resolve(Request { set: &[pair.to_owned()], ..Request::default() });
     let twelve = set("levels=12bit").unwrap();
     assert_eq!(twelve.levels, Levels::Bits(12));
     assert_eq!(set("levels=-5..4095").unwrap().levels, Levels::Between { black: -5.0, white: 4095.0 });
     let text = twelve.to_toml().unwrap();
     assert_eq!(Experiment::from_toml(&text).unwrap(), twelve);
-    let earlier = text.replace("levels = \"12bit\"\n", "");
-    assert_ne!(earlier, text);
-    assert_eq!(Experiment::from_toml(&earlier).unwrap().levels, Levels::Full);
     for pair in ["levels=12", "levels=bright"] {
         let message = set(pair).unwrap_err().to_string();
         assert!(message.contains("levels") && message.contains("12bit") && message.contains("0..4095"), "{message}");

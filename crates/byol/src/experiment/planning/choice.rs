@@ -7,9 +7,8 @@ use super::{Load, PlanError, rates, work};
 use crate::config::{ConfigError, Experiment};
 use crate::data::{Dataset, Image, LabeledImages};
 use crate::device::Hardware;
-use crate::plan::{Chosen, Kind, Plan, Rates};
+use crate::plan::{Chosen, Kind, Plan, Rates, Why};
 use crate::report::advice::FEW_PASSES;
-use crate::report::words;
 use crate::run::record::LabelBudget;
 
 /// What may be chosen.
@@ -49,8 +48,8 @@ impl Network {
     /// The network with the reason for it, where images make `most` passes at most.
     fn chosen(&self, most: u64) -> Chosen {
         let why = match self.worth.min(most) {
-            0 => format!("the fastest network: a larger one would see fewer than {} images", words::count(ENOUGH)),
-            worth => format!("the largest network that can see {} images in the time", words::count(worth)),
+            0 => Why::FastestNetwork { enough: ENOUGH },
+            passes => Why::LargestNetwork { passes },
         };
         Chosen { settings: self.settings(), why }
     }
@@ -310,7 +309,7 @@ impl Chooser<'_> {
                 let others = steps.iter().filter(|step| step.task.kind != Kind::Pretrain);
                 let seconds: f64 = others.map(|step| step.planned_seconds).sum();
                 if seconds <= time.usable() * share {
-                    let why = format!("trainings with labels get {:.0}% of the time at most", 100.0 * share);
+                    let why = Why::ShareOfTrainings { percent: (100.0 * share).round() };
                     return Ok(Labelled { chosen: Chosen { settings, why }, seconds });
                 }
                 shortest = shortest.min(seconds);
@@ -389,13 +388,12 @@ fn pretraining(experiment: &Experiment, basis: &Experiment, length: Length) -> V
     }
     let passes = (epochs * per_epoch) as u64;
     let why = match epochs {
-        MOST_EPOCHS => format!("{} passes of images; more epochs hardly teach more", words::count(passes)),
-        _ => format!("{} passes of images: the time that is left", words::count(passes)),
+        MOST_EPOCHS => Why::MostPasses { passes },
+        _ => Why::RestOfTheTime { passes },
     };
     let mut chosen = vec![Chosen { settings: pairs, why }];
     if passes < SHORT && basis.preset == crate::config::preset::DEFAULT {
-        let why = "a target that follows faster, since the training is short".to_owned();
-        chosen.push(Chosen { settings: vec![format!("pretrain.tau={SHORT_TAU}")], why });
+        chosen.push(Chosen { settings: vec![format!("pretrain.tau={SHORT_TAU}")], why: Why::ShortTraining });
     }
     chosen
 }

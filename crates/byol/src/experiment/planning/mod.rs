@@ -8,13 +8,14 @@ mod rates;
 
 mod work;
 
-pub use crate::plan::{Chosen, Kind, Plan, Progress, Rates, Step, Task, Total};
+pub use crate::plan::{Chosen, Kind, Plan, Progress, Rates, Step, Task, Total, Why};
 pub use choice::{Resolve, Scope, Wish, choose};
 
 use crate::config::{ConfigError, Experiment};
 use crate::data::{DataError, Dataset};
 use crate::device::Hardware;
 use crate::processor_time::Usage;
+use crate::report::language::english::progress::while_others;
 use crate::train::TrainError;
 
 /// A run that cannot be planned.
@@ -31,7 +32,7 @@ pub enum PlanError {
     #[error(
         "--hours {hours} is too little here for the shortest trainings with labels and an epoch of pre-training; --hours \
          {needed:.2} is enough{}",
-        others.map_or_else(String::new, |others| format!(" ({})", crate::plan::while_others(others)))
+        others.map_or_else(String::new, |others| format!(" ({})", while_others(others)))
     )]
     TooLittleTime {
         hours: f64,

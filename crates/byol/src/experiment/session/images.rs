@@ -10,7 +10,7 @@ use crate::experiment::frozen::FrozenFeatures;
 use crate::experiment::{ExperimentError, shown};
 use crate::gallery;
 use crate::report::choice::{self, Candidate, ClassifierKind};
-use crate::run::record::{EmbeddingMap, Gallery, PredictionRecord, ViewExample};
+use crate::run::record::{EmbeddingMap, Gallery, Plane, PredictionRecord, ViewExample};
 
 /// Images in the report: with views, and with nearest neighbours.
 const GALLERY_VIEWS: usize = 4;
@@ -95,7 +95,7 @@ impl Session<'_, '_> {
                 others.map(|(other, similarity)| (other, rounded(similarity))).collect()
             });
         let map = EmbeddingMap {
-            method: "principal axes".to_owned(),
+            method: Plane::PrincipalAxes,
             variance: plane.variance.map(rounded),
             neighbors: neighbors.collect(),
             places: plane.places.into_iter().map(|place| place.map(rounded)).collect(),

@@ -13,13 +13,13 @@ fn collapse_is_told_by_its_signs_and_from_enough_images_and_steps() {
     let even = Spread { deviation: 0.9, effective_rank: 40.0, alignment: 0.3, uniformity: -3.0 };
     let point = Spread { deviation: 0.01, ..even };
     let line = Spread { effective_rank: 1.1, ..even };
-    assert_eq!(health(even, even, JUDGED).collapse(), None);
-    assert!(health(even, point, JUDGED).collapse().unwrap().contains("deviation 0.0100"));
-    assert!(health(line, even, JUDGED).collapse().unwrap().contains("representations lie on a line"));
+    assert_eq!(health(even, even, JUDGED).collapse(), []);
+    assert_eq!(health(even, point, JUDGED).collapse(), [Sign::ProjectionsAlike { deviation: 0.01 }]);
+    assert_eq!(health(line, even, JUDGED).collapse(), [Sign::RepresentationsOnALine { effective_rank: 1.1 }]);
     // A record of an earlier version does not say how many images it is of.
-    assert!(Health { representation: line, projection: even, images: None }.collapse().is_some());
+    assert_eq!(Health { representation: line, projection: even, images: None }.collapse().len(), 1);
 
-    assert_eq!(health(line, point, JUDGED - 1).collapse(), None);
+    assert_eq!(health(line, point, JUDGED - 1).collapse(), []);
     let look = Look { health: Some(health(line, point, JUDGED)), knn_accuracy: None, linear_accuracy: None };
     assert_eq!(look.collapse(SETTLED_STEPS - 1), None);
     assert!(look.collapse(SETTLED_STEPS).is_some());

@@ -1,63 +1,6 @@
-//! Names and numbers as people read them. Nothing here decides what is said.
+//! Numbers, plurals and lists as English writes them.
 
-use crate::run::record::{LabelBudget, ResultName};
 use crate::statistics::wilson;
-
-/// The name that `summary.json` uses.
-pub fn key(name: ResultName) -> &'static str {
-    match name {
-        ResultName::Supervised => "supervised",
-        ResultName::ByolFinetuned => "byol_finetuned",
-        ResultName::ByolLinear => "byol_linear",
-        ResultName::ByolKnn => "byol_knn",
-        ResultName::RandomLinear => "random_linear",
-        ResultName::RandomKnn => "random_knn",
-        ResultName::GivenFinetuned => "given_finetuned",
-        ResultName::GivenLinear => "given_linear",
-        ResultName::GivenKnn => "given_knn",
-    }
-}
-
-/// A classifier in a sentence.
-pub fn classifier(name: ResultName) -> &'static str {
-    match name {
-        ResultName::Supervised => "the supervised baseline",
-        ResultName::ByolFinetuned => "fine-tuned BYOL",
-        ResultName::ByolLinear => "linear evaluation of BYOL",
-        ResultName::ByolKnn => "k-NN evaluation of BYOL",
-        ResultName::RandomLinear => "linear evaluation of a random encoder",
-        ResultName::RandomKnn => "k-NN evaluation of a random encoder",
-        ResultName::GivenFinetuned => "the fine-tuned given weights",
-        ResultName::GivenLinear => "linear evaluation of the given weights",
-        ResultName::GivenKnn => "k-NN evaluation of the given weights",
-    }
-}
-
-/// A classifier in a legend.
-pub fn label(name: ResultName) -> &'static str {
-    match name {
-        ResultName::Supervised => "supervised baseline",
-        ResultName::ByolFinetuned => "BYOL, fine-tuned",
-        ResultName::ByolLinear => "BYOL, linear",
-        ResultName::ByolKnn => "BYOL, k-NN",
-        ResultName::RandomLinear => "random encoder, linear",
-        ResultName::RandomKnn => "random encoder, k-NN",
-        ResultName::GivenFinetuned => "given weights, fine-tuned",
-        ResultName::GivenLinear => "given weights, linear",
-        ResultName::GivenKnn => "given weights, k-NN",
-    }
-}
-
-/// `10 labels per class`, `all labels`.
-pub fn budget(budget: LabelBudget) -> String {
-    match budget {
-        LabelBudget::PerClass(1) => "1 label per class".to_owned(),
-        LabelBudget::PerClass(labels) => format!("{} labels per class", count(labels as u64)),
-        LabelBudget::Folds => "predefined folds".to_owned(),
-        LabelBudget::DrawnFolds => "folds drawn here".to_owned(),
-        LabelBudget::All => "all labels".to_owned(),
-    }
-}
 
 /// `1,234,567`
 pub fn count(number: u64) -> String {
@@ -111,15 +54,6 @@ pub fn about(number: u64) -> String {
     count(number.div_ceil(step) * step)
 }
 
-/// A word of a command line: quoted for a shell where it must be.
-pub fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "_-./,=:+@%".contains(letter);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
 /// A difference of shares in percentage points with its sign: `+7.3`, `−0.4`, `0.0`. A small one keeps a second digit,
 /// so that an end of an interval does not seem to touch 0.
 pub fn points(difference: f64) -> String {
@@ -130,6 +64,11 @@ pub fn points(difference: f64) -> String {
         _ if difference < 0.0 => format!("\u{2212}{text}"),
         _ => format!("+{text}"),
     }
+}
+
+/// `−4.1 to +10.2`, in percentage points.
+pub fn points_between(low: f64, high: f64) -> String {
+    format!("{} to {}", points(low), points(high))
 }
 
 /// A difference of shares in percentage points without its sign: `7.3 points`, `1.0 point`.
@@ -145,14 +84,17 @@ pub fn p_value(p: f64) -> String {
     if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
 }
 
-/// `42 s`, `3 min 05 s`, `2 h 07 min`.
+/// `4.2 s`, `42 s`, `3 min 05 s`, `2 h 07 min`.
 pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }
-    if seconds < 9.95 {
-        return format!("{seconds:.1} s");
-    }
+    if seconds < 9.95 { format!("{seconds:.1} s") } else { whole_duration(seconds) }
+}
+
+/// The same without tenths, for what is counted down.
+pub fn whole_duration(seconds: f64) -> String {
+    // Saturates: not-a-number becomes 0.
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{whole} s"),
@@ -161,7 +103,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Three significant figures, without an exponent where it can be avoided.
+/// Three significant figures, without an exponent where it can be avoided. `figure` in `script.js` does the same.
 pub fn figure(number: f64) -> String {
     let size = number.abs();
     if number == 0.0 {
@@ -172,6 +114,12 @@ pub fn figure(number: f64) -> String {
         let decimals = (2 - size.log10().floor() as i32).max(0) as usize;
         format!("{number:.decimals$}")
     }
+}
+
+/// Throughput; below ten images a second the tenths matter.
+pub fn rate(images_per_second: f64) -> String {
+    let digits = usize::from(images_per_second < 10.0);
+    format!("{images_per_second:.digits$} images/s")
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -228,15 +176,17 @@ mod tests {
         assert_eq!([p_value(0.0004), p_value(1.0)], ["p < 0.001", "p = 1.000"]);
         assert_eq!([duration(0.42), duration(59.6), duration(3599.0)], ["0.4 s", "1 min 00 s", "59 min 59 s"]);
         assert_eq!([duration(42.0), duration(7650.0), duration(f64::NAN)], ["42 s", "2 h 07 min", "unknown"]);
+        assert_eq!(
+            [whole_duration(0.4), whole_duration(200.0), whole_duration(7500.0)],
+            ["0 s", "3 min 20 s", "2 h 05 min"]
+        );
+        assert_eq!(whole_duration(f64::NAN), "0 s");
         assert_eq!([figure(0.0), figure(0.001), figure(145.27), figure(20_000.0)], ["0", "0.00100", "145", "20000"]);
         assert_eq!([figure(1e-5), figure(-0.5)], ["1.00e-5", "-0.500"]);
+        assert_eq!([rate(87.4), rate(6.66)], ["87 images/s", "6.7 images/s"]);
         assert_eq!(list(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), "a, b and c");
         assert_eq!([plural(1, "epoch"), plural(2000, "epoch")], ["1 epoch", "2,000 epochs"]);
         assert_eq!([about(7), about(28), about(301), about(1234)], ["7", "28", "310", "1,300"]);
-        assert_eq!(
-            [quoted("runs/mine"), quoted("my photos"), quoted("it's")],
-            ["runs/mine", "'my photos'", "'it'\\''s'"]
-        );
         assert_eq!([uncapital("No result"), uncapital("BYOL is")], ["no result", "BYOL is"]);
         assert_eq!(capital("fine-tuned BYOL"), "Fine-tuned BYOL");
         assert_eq!(capital("metrics.jsonl: torn"), "metrics.jsonl: torn");

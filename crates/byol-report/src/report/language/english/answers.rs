@@ -1,0 +1,113 @@
+//! The page on single answers: wrong ones, confusions, the map of test images, and measures beyond accuracy.
+
+use maud::{Markup, html};
+
+use super::names::{budget, classifier_with, label};
+use super::numbers::{capital, count, percent, plural};
+use crate::report::language::values::{Disagreement, Wrong};
+use crate::run::record::{LabelBudget, ResultName};
+
+/// Above the wrong answers.
+pub fn wrong(found: &Wrong) -> String {
+    let draw = if found.several_draws { ", first label draw" } else { "" };
+    let who = capital(&format!("{}{draw}", classifier_with(found.name, found.budget)));
+    let images = plural(found.images, "test image");
+    if found.wrong == 0 {
+        return format!("{who} answered all of the {images} correctly.");
+    }
+    let mut text = format!("{who} answered {} of {images} wrongly. ", count(found.wrong));
+    if found.sorted {
+        text.push_str("The surest answers come first. ");
+    }
+    if let Some(sure) = found.doubts {
+        text.push_str(&format!(
+            "Where an answer is at least {} sure and wrong, the label may be wrong. ",
+            percent(sure)
+        ));
+    }
+    if found.listed < found.wrong {
+        text.push_str(&format!("These are {} of them.", count(found.listed)));
+    }
+    text
+}
+
+pub fn paths_are_within(root: &str) -> Markup {
+    html! { "Paths are within " code { (root) } "." }
+}
+
+/// Label and answer of one image.
+pub fn labelled_and_taken(label: &str, answer: &str) -> Markup {
+    html! { "labelled " b { (label) } ", taken for " b { (answer) } }
+}
+
+pub fn sure(probability: f64) -> String {
+    format!("{} sure", percent(probability))
+}
+
+/// Above the confusion matrices.
+pub const CONFUSIONS: &str = "Each row is a true class; its cells say in percent what its test images were taken for, summed over label \
+     draws. The framed diagonal is right, everything else is wrong.";
+/// The same, where cells can be opened.
+pub const CELLS_OPEN: &str = " A cell opens the images behind it; arrow keys move between cells.";
+/// The corner of a matrix.
+pub const TRUE_AND_PREDICTED: &str = "true \\ predicted";
+
+/// A cell of a matrix.
+pub fn taken_for(truth: &str, taken: &str, answers: u64) -> String {
+    format!("{truth} taken for {taken}: {}", count(answers))
+}
+
+/// The confusion that changed most between both matrices.
+pub fn disagreement(found: &Disagreement) -> String {
+    let Disagreement { truth, taken, before, after } = found;
+    format!(
+        "Largest disagreement: {truth} taken for {taken}, {before:.1}% of its test images in the baseline and {after:.1}% after \
+         fine-tuning BYOL."
+    )
+}
+
+/// Above the map: so many images, and the share (0-1) of the variance along each axis.
+pub fn map(images: u64, [across, upwards]: [f64; 2]) -> String {
+    format!(
+        "{}, as the pre-trained encoder represents them, before any label was used. The plane is that of the two principal axes: it \
+         shows {} of the variance ({} across, {} upwards). Images that lie close together here may be far apart in the other \
+         dimensions; the nearest neighbours are those of all dimensions.",
+        plural(images, "test image"),
+        percent(across + upwards),
+        percent(across),
+        percent(upwards)
+    )
+}
+
+pub const MAP: &str = "Map of test images";
+pub const MAP_SHOWS: &str =
+    "Each point is a test image, coloured by its class; each name stands at the middle of its class.";
+
+/// Measures beyond accuracy.
+pub const MEASURES: &str = "Every classifier: interval and calibration";
+pub const MEASURES_ARE: &str = "In percent. The 95% interval (Wilson's) holds the variation between test images, not that between draws of \
+     labels or between trainings. Calibration error: expected, in 15 bins; 0 is a classifier whose confidence is right on average.";
+pub const BY_CLASS: &str = "Accuracy by class";
+
+/// The heads of that table.
+pub fn measure_columns(top5: bool) -> Vec<&'static str> {
+    let mut columns = vec!["classifier", "labels", "draw", "accuracy", "95% interval"];
+    columns.extend(top5.then_some("top-5"));
+    columns.push("calibration error");
+    columns
+}
+
+/// An interval in percent.
+pub fn interval(low: f64, high: f64) -> String {
+    format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)
+}
+
+/// Above the accuracies by class.
+pub fn by_class(with: LabelBudget) -> String {
+    format!("{}: test accuracy of each class in percent, over all draws.", capital(&budget(with)))
+}
+
+/// The heads of that table.
+pub fn class_columns(names: &[ResultName]) -> Vec<&'static str> {
+    std::iter::once("class").chain(names.iter().map(|&name| label(name))).collect()
+}

@@ -1,0 +1,195 @@
+//! What classifiers, label budgets, stages and ways of evaluating are called in sentences, tables and legends.
+
+use super::numbers::{count, list, percent, plural};
+use crate::report::choice::{ClassifierKind, Reason};
+use crate::run::health::Sign;
+use crate::run::record::{Control, HeadKind, Init, LabelBudget, ResultName, Stage};
+
+/// A classifier in a sentence.
+pub fn classifier(name: ResultName) -> &'static str {
+    match name {
+        ResultName::Supervised => "the supervised baseline",
+        ResultName::ByolFinetuned => "fine-tuned BYOL",
+        ResultName::ByolLinear => "linear evaluation of BYOL",
+        ResultName::ByolKnn => "k-NN evaluation of BYOL",
+        ResultName::RandomLinear => "linear evaluation of a random encoder",
+        ResultName::RandomKnn => "k-NN evaluation of a random encoder",
+        ResultName::GivenFinetuned => "the fine-tuned given weights",
+        ResultName::GivenLinear => "linear evaluation of the given weights",
+        ResultName::GivenKnn => "k-NN evaluation of the given weights",
+    }
+}
+
+/// A classifier in a legend.
+pub fn label(name: ResultName) -> &'static str {
+    match name {
+        ResultName::Supervised => "supervised baseline",
+        ResultName::ByolFinetuned => "BYOL, fine-tuned",
+        ResultName::ByolLinear => "BYOL, linear",
+        ResultName::ByolKnn => "BYOL, k-NN",
+        ResultName::RandomLinear => "random encoder, linear",
+        ResultName::RandomKnn => "random encoder, k-NN",
+        ResultName::GivenFinetuned => "given weights, fine-tuned",
+        ResultName::GivenLinear => "given weights, linear",
+        ResultName::GivenKnn => "given weights, k-NN",
+    }
+}
+
+/// A difference of two classifiers in a legend, by the one after BYOL and what the run holds it against.
+pub fn difference_label(name: ResultName, control: Control) -> &'static str {
+    match (name, control) {
+        (ResultName::ByolLinear, Control::Random) => "linear: BYOL − random encoder",
+        (ResultName::ByolKnn, Control::Random) => "k-NN: BYOL − random encoder",
+        (_, Control::Random) => "fine-tuned BYOL − baseline",
+        (ResultName::ByolLinear, Control::Given) => "linear: BYOL − given weights",
+        (ResultName::ByolKnn, Control::Given) => "k-NN: BYOL − given weights",
+        (_, Control::Given) => "fine-tuned: BYOL − given weights",
+    }
+}
+
+/// With which weights an encoder began, in a table.
+pub fn began_as(init: Init, control: Control) -> &'static str {
+    match (init, control) {
+        (Init::Random, _) => "random",
+        (Init::Byol, Control::Random) => "BYOL",
+        (Init::Byol, Control::Given) => "given weights, BYOL",
+        (Init::Given, _) => "given weights",
+    }
+}
+
+/// A classifier that can be asked for.
+pub fn kind(kind: ClassifierKind) -> &'static str {
+    match kind {
+        ClassifierKind::Finetuned => "fine-tuned",
+        ClassifierKind::Baseline => "baseline",
+        ClassifierKind::Frozen(of) => head(of),
+    }
+}
+
+/// A classifier on a frozen encoder.
+pub fn head(kind: HeadKind) -> &'static str {
+    match kind {
+        HeadKind::Linear => "linear",
+        HeadKind::Knn => "k-NN",
+    }
+}
+
+/// A stage as a training by itself, where nothing is held against anything.
+pub fn training(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Pretrain => "pre-training",
+        Stage::Supervised => "supervised training",
+        Stage::Finetune => "fine-tuning",
+    }
+}
+
+/// A stage among those of a run.
+pub fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Pretrain => "pre-training",
+        Stage::Supervised => "baseline",
+        Stage::Finetune => "fine-tuning",
+    }
+}
+
+/// `10 labels per class`, `all labels`.
+pub fn budget(budget: LabelBudget) -> String {
+    match budget {
+        LabelBudget::PerClass(labels) => format!("{} per class", plural(labels as u64, "label")),
+        LabelBudget::Folds => "predefined folds".to_owned(),
+        LabelBudget::DrawnFolds => "folds drawn here".to_owned(),
+        LabelBudget::All => "all labels".to_owned(),
+    }
+}
+
+/// `10 labels per class, all labels and predefined folds`.
+pub fn budgets(budgets: impl IntoIterator<Item = LabelBudget>) -> String {
+    list(&budgets.into_iter().map(budget).collect::<Vec<_>>())
+}
+
+/// `fine-tuned BYOL with all labels`.
+pub fn classifier_with(name: ResultName, with: LabelBudget) -> String {
+    format!("{} with {}", classifier(name), budget(with))
+}
+
+/// A label budget with one of its draws, on a line about a training: `10 labels per class, draw 1`.
+pub fn budget_of_draw(of: LabelBudget, draw: usize) -> String {
+    let draw = draw + 1;
+    match of {
+        LabelBudget::Folds => format!("predefined fold {draw}"),
+        LabelBudget::DrawnFolds => format!("fold {draw} drawn here"),
+        LabelBudget::PerClass(_) | LabelBudget::All => format!("{}, draw {draw}", budget(of)),
+    }
+}
+
+/// The labels of a classifier that a run has kept, the first draw's, to follow its name: ` with 10 labels per class`.
+pub fn with_first(of: LabelBudget) -> String {
+    match of {
+        LabelBudget::Folds | LabelBudget::DrawnFolds => " with the first fold".to_owned(),
+        LabelBudget::PerClass(_) | LabelBudget::All => format!(" with {}", budget(of)),
+    }
+}
+
+/// A class without a name.
+pub fn class(label: u16) -> String {
+    format!("class {label}")
+}
+
+/// Why a classifier was taken, to follow its name; nothing where there is nothing to say.
+pub fn reason(reason: &Reason) -> Option<String> {
+    match reason {
+        Reason::Asked => None,
+        Reason::Validated(kinds) => {
+            let all: Vec<String> =
+                kinds.iter().map(|&(of, accuracy)| format!("{} {}", kind(of), percent(accuracy))).collect();
+            let most = kinds.first().map_or(0.0, |(_, most)| *most);
+            let as_good: Vec<&str> =
+                kinds.iter().skip(1).filter(|(_, accuracy)| *accuracy == most).map(|(of, _)| kind(*of)).collect();
+            let tie = match as_good.is_empty() {
+                true => String::new(),
+                false => {
+                    format!(
+                        "; {} did equally well, and the first of them in this order is taken",
+                        as_good.join(" and ")
+                    )
+                }
+            };
+            Some(format!("the best on held-out labels: {}{tie}", all.join(", ")))
+        }
+        Reason::Undecided => Some("no labels were held out to choose by, so the default is taken".to_owned()),
+    }
+}
+
+/// What shows that a representation has collapsed.
+pub fn signs(signs: &[Sign]) -> String {
+    let one = |sign: &Sign| match sign {
+        Sign::ProjectionsAlike { deviation } => {
+            format!("projections of different images are alike (deviation {deviation:.4}; 1 is even)")
+        }
+        Sign::ProjectionsOnALine { effective_rank } => {
+            format!("projections lie on a line (effective rank {effective_rank:.2})")
+        }
+        Sign::RepresentationsOnALine { effective_rank } => {
+            format!("representations lie on a line (effective rank {effective_rank:.2})")
+        }
+    };
+    signs.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// `3`, or `1 to 3` where they differ.
+pub fn from_to(least: usize, most: usize) -> String {
+    let (least, most) = (count(least as u64), count(most as u64));
+    if least == most { least } else { format!("{least} to {most}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_counted() {
+        assert_eq!(budget(LabelBudget::PerClass(1)), "1 label per class");
+        assert_eq!(budgets([LabelBudget::PerClass(2500), LabelBudget::All]), "2,500 labels per class and all labels");
+        assert_eq!(budget_of_draw(LabelBudget::DrawnFolds, 1), "fold 2 drawn here");
+    }
+}

@@ -1,0 +1,52 @@
+//! The comparison table and what stands around it in a terminal.
+
+use super::names::budget;
+use super::numbers::{count, figure, plural};
+use crate::report::load::Pretraining;
+use crate::run::record::{Ended, LabelBudget};
+
+/// Above the advice that follows a run.
+pub const WHAT_NEXT: &str = "What next:";
+
+/// Where there is no table.
+pub const NOTHING_EVALUATED: &str = "No classifier has been evaluated on the test images.";
+
+/// The last row of the table.
+pub const LABEL_DRAWS: &str = "Label draws";
+
+/// Before a note.
+pub fn noted(note: &str) -> String {
+    format!("Note: {note}.")
+}
+
+/// The heads of the table's columns.
+pub fn columns(budgets: &[LabelBudget]) -> Vec<String> {
+    let names = ["classifier", "encoder began as"].map(str::to_owned);
+    names.into_iter().chain(budgets.iter().map(|&of| budget(of))).collect()
+}
+
+/// What the table's numbers are; `several` label draws stand behind some.
+pub fn accuracies_are(several: bool) -> &'static str {
+    match several {
+        true => "Test accuracy in percent; where there are several label draws, mean ± sample standard deviation.",
+        false => "Test accuracy in percent.",
+    }
+}
+
+/// One line on pre-training.
+pub fn pretraining(found: Option<&Pretraining>) -> String {
+    let Some(found) = found else { return "Pre-training: none recorded.".to_owned() };
+    let ended = match found.ended_by {
+        Some(Ended::Epochs) => "",
+        Some(Ended::Patience) => ", stopped early by patience",
+        Some(Ended::Interrupted) => ", interrupted",
+        None => " so far",
+    };
+    format!(
+        "Pre-training: {}, {} image passes at {:.1} images/s, final loss {}{ended}.",
+        plural(found.epochs as u64, "epoch"),
+        count(found.images),
+        found.images_per_second,
+        figure(found.final_loss),
+    )
+}

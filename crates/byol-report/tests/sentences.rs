@@ -1,0 +1,148 @@
+//! Sentences stand in the folder of their language: outside of it no source of the report, of the live page or of their scripts has a
+//! literal of several words.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Literals of several words that are no sentences for readers of the page or the terminal.
+const NO_SENTENCES: [&str; 18] = [
+    // For browsers.
+    "; script-src 'unsafe-inline'; connect-src 'self'",
+    "; script-src 'unsafe-inline'",
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}",
+    "width=device-width, initial-scale=1",
+    "light dark",
+    "\\\"use strict\\\";\\n{{\\n{}{SCRIPT}}}\\n",
+    "text/html; charset=utf-8",
+    "text/plain; charset=utf-8",
+    "GET, HEAD",
+    "wide figures",
+    "header, nav, footer",
+    "translate(13 ",
+    "(prefers-color-scheme: dark)",
+    // Parts of errors, which are English where they are made.
+    "it holds no variant that has run",
+    "is in use by another program",
+    "needs rights that this user does not have",
+    "cannot be listened on ({error})",
+    "gives no address",
+];
+
+/// What a literal of code follows that people do not read: an error's message, or why something cannot happen.
+const NOT_SHOWN: [&str; 4] = ["#[error(", ".expect(", "io::Error::other(", "unreachable!("];
+
+/// Rust and JavaScript of the page, those of tests and languages left out.
+fn sources() -> Vec<PathBuf> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut folders) = (Vec::new(), vec![src.join("report"), src.join("watch")]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if path.is_dir() && name != "language" {
+                folders.push(path);
+            } else if name != "tests.rs" && name != "testing.rs" && (name.ends_with(".rs") || name.ends_with(".js")) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// The literals of a source with what stands before each, comments and unit tests left out.
+fn literals(text: &str, quotes: &[char]) -> Vec<(String, String)> {
+    let tests = ["mod tests {", "pub(super) mod tests {"].map(|tests| format!("\n#[cfg(test)]\n{tests}"));
+    let code = &text[..tests.iter().filter_map(|tests| text.find(tests)).min().unwrap_or(text.len())];
+    let letters: Vec<char> = code.chars().collect();
+    let (mut found, mut before, mut at) = (Vec::new(), String::new(), 0);
+    while at < letters.len() {
+        let rest = &letters[at..];
+        let ends = |end: &str| {
+            let end: Vec<char> = end.chars().collect();
+            rest.windows(end.len()).position(|window| window == end).map_or(rest.len(), |place| place + end.len())
+        };
+        at += match rest {
+            ['/', '/', ..] => ends("\n"),
+            ['/', '*', ..] => ends("*/"),
+            // A quotation mark as a character, and a lifetime.
+            ['\'', '\\', _, '\'', ..] => 4,
+            ['\'', _, '\'', ..] if !quotes.contains(&'\'') => 3,
+            [quote, ..] if quotes.contains(quote) => {
+                let mut length = 1;
+                while length < rest.len() && rest[length] != *quote {
+                    length += if rest[length] == '\\' { 2 } else { 1 };
+                }
+                found.push((before.clone(), rest[1..length.min(rest.len())].iter().collect()));
+                before.clear();
+                length + 1
+            }
+            [letter, ..] => {
+                before.push(*letter);
+                1
+            }
+            [] => 1,
+        };
+    }
+    found
+}
+
+/// Without what is put in: `{…}` of Rust, `${…}` of JavaScript.
+fn without_values(literal: &str) -> String {
+    let mut depth = 0;
+    let outside = literal.chars().filter(|letter| {
+        depth += i32::from(*letter == '{');
+        let is_outside = depth == 0;
+        depth -= i32::from(*letter == '}' && depth > 0);
+        is_outside
+    });
+    outside.collect()
+}
+
+/// Whether there are two words in turn, the second with a small first letter. Command lines and selectors are no sentences.
+fn is_sentence(literal: &str) -> bool {
+    let text = without_values(literal);
+    let begins = ["byol ", " --", "--", ".", "#", "["];
+    if begins.iter().any(|begin| text.starts_with(begin)) || text.contains(" > ") || text.contains('[') {
+        return false;
+    }
+    let words: Vec<&str> =
+        text.split_whitespace().map(|word| word.trim_matches(|letter: char| ".,;:()`'\"".contains(letter))).collect();
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_alphabetic() || letter == '-');
+    words.windows(2).any(|pair| is_word(pair[0]) && is_word(pair[1]) && pair[1].starts_with(char::is_lowercase))
+}
+
+#[test]
+fn sentences_stand_in_the_folder_of_their_language() {
+    let (mut wrong, mut looked) = (Vec::new(), 0);
+    for source in sources() {
+        let text = fs::read_to_string(&source).unwrap();
+        let quotes: &[char] =
+            if source.extension().is_some_and(|end| end == "js") { &['"', '\'', '`'] } else { &['"'] };
+        let mut shown = true;
+        for (before, literal) in literals(&text, quotes) {
+            looked += 1;
+            // Further literals of one call follow a comma.
+            let goes_on =
+                before.trim().is_empty() || !shown && before.trim().starts_with(',') && !before.contains('\n');
+            shown = if goes_on { shown } else { !NOT_SHOWN.iter().any(|call| before.trim_end().ends_with(call)) };
+            if shown && is_sentence(&literal) && !NO_SENTENCES.contains(&literal.as_str()) {
+                wrong.push(format!("{}: {literal}", source.display()));
+            }
+        }
+    }
+    assert!(looked > 300, "only {looked} literals were found");
+    assert!(wrong.is_empty(), "sentences for people belong into report/language/english: {wrong:#?}");
+}
+
+#[test]
+fn a_sentence_is_recognised() {
+    let source = "let a = \"is behind {against} by {size}\"; // \"not this one\"\nlet b = '\"'; let c = \"data-run\";";
+    let found: Vec<String> = literals(source, &['"']).into_iter().map(|(_, literal)| literal).collect();
+    assert_eq!(found, ["is behind {against} by {size}", "data-run"]);
+    assert!(is_sentence(&found[0]) && !is_sentence(&found[1]));
+    assert!(is_sentence("${number} images shown") && is_sentence("Wrong answers, the surest first"));
+    for none in
+        ["Results", "{name} ± {deviation}", "byol run --data {data}", ".plot > svg", "M{x},{y}h0", "0 0 {width}"]
+    {
+        assert!(!is_sentence(none), "{none}");
+    }
+}
