@@ -22,13 +22,31 @@ fn views_are_images_with_their_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("views");
     let out = out.to_str().unwrap();
-    let output = byol(&["views", "--data", "patterns", "--out", out, "--count", "2", "--preset", "demo", "--json"]);
+    let output = byol(&[
+        "views",
+        "--data",
+        "patterns",
+        "--out",
+        out,
+        "--count",
+        "2",
+        "--preset",
+        "demo",
+        "--set",
+        "view_size=40",
+        "--json",
+    ]);
     assert!(output.status.success(), "{output:?}");
     let line: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let examples = line["views"].as_array().unwrap();
     assert_eq!(examples.len(), 2);
     let first = examples[0]["t_prime"][0].as_str().unwrap();
-    assert!(Path::new(out).join(first).is_file());
+    let view = std::fs::read(Path::new(out).join(first)).unwrap();
+    assert_eq!(
+        view[16..24],
+        [0, 0, 0, 40, 0, 0, 0, 40],
+        "width and height in a PNG's header: the size of pre-training's views"
+    );
     let parameters = std::fs::read_to_string(Path::new(out).join("views.json")).unwrap();
     assert!(parameters.contains(first));
 }

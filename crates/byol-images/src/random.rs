@@ -39,6 +39,35 @@ pub struct Coordinates {
     pub view: u64,
 }
 
+/// What a random view of an image is drawn for. Each has a number of its own, which keeps the views of one image apart;
+/// all numbers are allotted here. They are part of what a checkpoint means, and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewNumber {
+    /// A view of pre-training, by its place among them.
+    Pretraining(usize),
+    /// A labelled image in training.
+    Labelled,
+    /// A view of an image that is watched while pre-training goes on, by its place.
+    Watched(usize),
+    /// A pass of random crops for a classifier on a frozen encoder, by its place.
+    Crop(usize),
+}
+
+impl ViewNumber {
+    /// The coordinate [`Coordinates::view`].
+    pub fn number(self) -> u64 {
+        match self {
+            ViewNumber::Pretraining(place) if place < 2 => place as u64,
+            ViewNumber::Labelled => 2,
+            ViewNumber::Watched(place) if place < 2 => 3 + place as u64,
+            ViewNumber::Crop(place) => 16 + place as u64,
+            // Beyond the first two, which had their numbers first.
+            ViewNumber::Pretraining(place) => (1 << 32) + place as u64,
+            ViewNumber::Watched(place) => (2 << 32) + place as u64,
+        }
+    }
+}
+
 /// The generator at one point of (seed, stream, coordinates).
 ///
 /// ```
@@ -71,6 +100,19 @@ mod tests {
     use super::*;
     use rand::RngExt;
     use std::collections::HashSet;
+
+    /// Earlier runs were trained with the first ones.
+    #[test]
+    fn no_two_views_of_an_image_have_one_number() {
+        let of = |kind: fn(usize) -> ViewNumber| (0..200).map(move |place| kind(place).number());
+        let all: Vec<u64> = of(ViewNumber::Pretraining)
+            .chain([ViewNumber::Labelled.number()])
+            .chain(of(ViewNumber::Watched))
+            .chain(of(ViewNumber::Crop))
+            .collect();
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        assert_eq!([all[0], all[1], all[200], all[201], all[202], all[401]], [0, 1, 2, 3, 4, 16]);
+    }
 
     #[test]
     fn every_coordinate_changes_the_numbers() {

@@ -1,6 +1,7 @@
 //! Images for people: originals with views of them, test images with their nearest neighbours (PNG files), and sheets
 //! of thumbnails of test images (JPEG). Which images are shown is the caller's choice; how views are sampled and rendered is in [`augment`](crate::augment).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
@@ -8,7 +9,8 @@ use image::{ImageBuffer, Rgb, RgbImage, imageops};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::augment::{Recipe, RenderError, Renderer, ViewParams};
+use crate::augment::{RenderError, Renderer, ViewParams};
+use crate::config::TrainingView;
 use crate::data::{DataError, Image, ImageSource, LabeledImages};
 use crate::files::write_atomically;
 use crate::random::{Coordinates, Stream, rng};
@@ -68,12 +70,10 @@ pub enum GalleryError {
 pub struct ViewSheet<'a> {
     pub source: &'a dyn ImageSource,
     pub indices: &'a [usize],
-    pub t: &'a Recipe,
-    pub t_prime: &'a Recipe,
-    /// Views of each image with each recipe.
-    pub views: usize,
-    /// Side of a view in pixels.
-    pub side: usize,
+    /// The views of pre-training ([`Experiment::training_views`](crate::config::Experiment::training_views)).
+    pub views: &'a [TrainingView<'a>],
+    /// How often each is drawn: as in so many epochs, from the first.
+    pub draws: usize,
     pub seed: u64,
 }
 
@@ -85,7 +85,7 @@ struct SampledView<'a> {
     /// The image's index in its source.
     index: usize,
     file: &'a str,
-    /// `t` or `t_prime`.
+    /// The name of the view: `t` or `t_prime`.
     recipe: &'static str,
     parameters: &'a ViewParams,
 }
@@ -97,29 +97,29 @@ struct SampledView<'a> {
 /// An image does not exist or cannot be read, or a file cannot be written; the error names it.
 pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>, GalleryError> {
     make_folder(out)?;
-    let mut renderer = Renderer::new(sheet.side);
-    let mut pixels = vec![0; 3 * sheet.side * sheet.side];
+    let mut rendering: Vec<(Renderer, Vec<u8>)> =
+        sheet.views.iter().map(|view| (Renderer::new(view.side), vec![0; 3 * view.side * view.side])).collect();
     let mut examples = Vec::with_capacity(sheet.indices.len());
     let mut sampled = Vec::new();
     for (number, &index) in sheet.indices.iter().enumerate() {
         let image = read(sheet.source, index)?;
         let original = format!("view-{number:02}-original.png");
         write_original(&image, &out.join(&original))?;
-        let mut files = [Vec::new(), Vec::new()];
-        for draw in 0..sheet.views {
-            for (view, (name, recipe)) in [("t", sheet.t), ("t_prime", sheet.t_prime)].into_iter().enumerate() {
-                let at = Coordinates { epoch: draw as u64, index: index as u64, view: view as u64 };
+        let mut views: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for draw in 0..sheet.draws {
+            for (view, (renderer, pixels)) in sheet.views.iter().zip(&mut rendering) {
+                let TrainingView { name, recipe, side, .. } = *view;
+                let at = Coordinates { epoch: draw as u64, index: index as u64, view: view.number.number() };
                 let parameters = recipe.sample(image.width, image.height, &mut rng(sheet.seed, Stream::View, at));
-                let rendered = renderer.render_levels(&image, &parameters, &mut pixels);
+                let rendered = renderer.render_levels(&image, &parameters, pixels);
                 rendered.map_err(|source| GalleryError::Render { name: sheet.source.name(index), source })?;
                 let file = format!("view-{number:02}-{name}-{draw}.png");
-                write_planes(&pixels, sheet.side, sheet.side, &out.join(&file))?;
+                write_planes(pixels, side, side, &out.join(&file))?;
                 sampled.push((number, index, file.clone(), name, parameters));
-                files[view].push(file);
+                views.entry(name.to_owned()).or_default().push(file);
             }
         }
-        let [t, t_prime] = files;
-        examples.push(ViewExample { name: sheet.source.name(index), original, t, t_prime });
+        examples.push(ViewExample { name: sheet.source.name(index), original, views });
     }
     let list = sampled.iter().map(|(number, index, file, recipe, parameters)| SampledView {
         image: &examples[*number].name,
@@ -272,6 +272,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::config::Experiment;
 
     /// Images of one colour whose width grows with their index.
     struct Plain(usize);
@@ -301,16 +302,25 @@ mod tests {
 
     #[test]
     fn views_and_their_parameters_are_written() {
-        let (out, source, recipe) = (folder("views"), Plain(2), Recipe::paper_t());
-        let sheet =
-            ViewSheet { source: &source, indices: &[1, 0], t: &recipe, t_prime: &recipe, views: 2, side: 24, seed: 0 };
+        let (out, source) = (folder("views"), Plain(2));
+        let mut experiment = Experiment::preset("demo").unwrap();
+        experiment.pretrain.view_size = 24;
+        let views = experiment.training_views();
+        let sheet = ViewSheet { source: &source, indices: &[1, 0], views: &views, draws: 2, seed: 0 };
         let examples = write_views(&sheet, &out).unwrap();
         assert_eq!(examples.iter().map(|example| example.name.as_str()).collect::<Vec<_>>(), ["plain/1", "plain/0"]);
-        assert_eq!((examples[0].t.len(), examples[0].t_prime.len()), (2, 2));
+        assert_eq!((examples[0].views["t"].len(), examples[0].views["t_prime"].len()), (2, 2));
         let original = image::open(out.join(&examples[0].original)).unwrap().to_rgb8();
         assert_eq!((original.dimensions(), original.get_pixel(5, 5).0), ((192, 24), [200, 100, 50]));
-        let view = image::open(out.join(&examples[1].t_prime[1])).unwrap();
+        let view = image::open(out.join(&examples[1].views["t_prime"][1])).unwrap();
         assert_eq!((view.width(), view.height()), (24, 24));
+
+        // As earlier versions wrote it.
+        let written = serde_json::to_string(&examples[0]).unwrap();
+        let expected = "{\"name\":\"plain/1\",\"original\":\"view-00-original.png\",\"t\":[\"view-00-t-0.png\",\"view-00-t-1.png\"],\
+                        \"t_prime\":[\"view-00-t_prime-0.png\",\"view-00-t_prime-1.png\"]}";
+        assert_eq!(written, expected);
+        assert_eq!(serde_json::from_str::<ViewExample>(expected).unwrap(), examples[0]);
 
         let json = std::fs::read_to_string(out.join("views.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();

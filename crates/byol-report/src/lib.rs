@@ -6,4 +6,4 @@ pub mod report;
 pub mod watch;
 
 pub(crate) use byol_images::{augment, data, files, nearest, random, statistics};
-pub(crate) use byol_runs::{plan, run};
+pub(crate) use byol_runs::{config, plan, run};

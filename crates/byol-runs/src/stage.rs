@@ -11,6 +11,36 @@ pub enum Stage {
     Finetune,
 }
 
+/// A stage that trains with labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SupervisedStage {
+    /// From random or given weights, without pre-training: [`Stage::Supervised`].
+    Baseline,
+    /// Of the pre-trained encoder.
+    Finetune,
+}
+
+impl SupervisedStage {
+    pub const ALL: [SupervisedStage; 2] = [SupervisedStage::Baseline, SupervisedStage::Finetune];
+
+    /// In paths.
+    pub fn name(self) -> &'static str {
+        match self {
+            SupervisedStage::Baseline => "supervised",
+            SupervisedStage::Finetune => "finetune",
+        }
+    }
+}
+
+impl From<SupervisedStage> for Stage {
+    fn from(stage: SupervisedStage) -> Stage {
+        match stage {
+            SupervisedStage::Baseline => Stage::Supervised,
+            SupervisedStage::Finetune => Stage::Finetune,
+        }
+    }
+}
+
 /// Labels per class that a stage may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LabelBudget {
@@ -20,6 +50,17 @@ pub enum LabelBudget {
     /// Folds of that form drawn here, for data that has none.
     DrawnFolds,
     All,
+}
+
+impl Stage {
+    /// Which stage with labels it is, if it is one.
+    pub fn supervised(self) -> Option<SupervisedStage> {
+        match self {
+            Stage::Pretrain => None,
+            Stage::Supervised => Some(SupervisedStage::Baseline),
+            Stage::Finetune => Some(SupervisedStage::Finetune),
+        }
+    }
 }
 
 /// What a run holds BYOL against: the encoder as it was before BYOL.

@@ -45,10 +45,8 @@ pub fn custom_views(data: &str, out: &Path) -> Result<(f64, f64), Box<dyn Error>
     let sheet = ViewSheet {
         source: &pool,
         indices: &[0, pool.len() / 2, pool.len() - 1],
-        t: &experiment.pretrain.t,
-        t_prime: &experiment.pretrain.t_prime,
-        views: 4,
-        side: experiment.image_size,
+        views: &experiment.training_views(),
+        draws: 4,
         seed: experiment.seed,
     };
     write_views(&sheet, out)?;
@@ -59,7 +57,7 @@ pub fn custom_views(data: &str, out: &Path) -> Result<(f64, f64), Box<dyn Error>
     let image_set = ImageSet::of(&experiment, std::sync::Arc::new(pool), &hardware);
     let mut learner = Learner::of(&experiment, &hardware);
     let mut losses = Vec::new();
-    for batch in loader::scheduled(image_set, pretrain::views(settings), schedule, 0..30, hardware.threads) {
+    for batch in loader::scheduled(image_set, pretrain::views(&experiment), schedule, 0..30, hardware.threads) {
         let output = learner.step(&batch?.images, settings.learning_rate, settings.tau);
         losses.push(output.loss.double_value(&[]));
     }

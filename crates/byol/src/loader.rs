@@ -26,7 +26,7 @@ use crate::config::Experiment;
 use crate::data::{DataError, ImageSource};
 use crate::device::Hardware;
 use crate::loader::gpu::{DeviceImages, GpuError};
-use crate::random::{self, Coordinates, Stream};
+use crate::random::{self, Coordinates, Stream, ViewNumber};
 
 /// An image that cannot become part of a batch.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +48,6 @@ const READY_PER_WORKER: usize = 1;
 #[derive(Clone)]
 pub struct ImageSet {
     pub source: Arc<dyn ImageSource>,
-    /// Side of the views in pixels.
-    pub side: usize,
     pub normalization: Normalization,
     pub seed: u64,
     /// What the network that reads the batches runs on: where they are rendered, and in which type.
@@ -59,11 +57,10 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
-    /// The images of `source` as the views of an experiment's pre-training, for that hardware.
+    /// The images of `source` as the networks of an experiment see them, for that hardware.
     pub fn of(experiment: &Experiment, source: Arc<dyn ImageSource>, hardware: &Hardware) -> ImageSet {
         ImageSet {
             source,
-            side: experiment.view_size(),
             normalization: experiment.normalization(),
             seed: experiment.seed,
             hardware: hardware.clone(),
@@ -92,7 +89,22 @@ pub enum ViewKind {
     /// The whole image, resized: for evaluation.
     Whole,
     /// Drawn from a recipe; `view` keeps views of one image apart.
-    Random { recipe: Recipe, view: u64 },
+    Random { recipe: Recipe, view: ViewNumber },
+}
+
+/// Views of one side, which stand in one tensor of a batch.
+#[derive(Clone, Debug)]
+pub struct ViewGroup {
+    /// In pixels.
+    pub side: usize,
+    pub kinds: Vec<ViewKind>,
+}
+
+impl ViewGroup {
+    /// One view of every image.
+    pub fn one(kind: ViewKind, side: usize) -> Vec<ViewGroup> {
+        vec![ViewGroup { side, kinds: vec![kind] }]
+    }
 }
 
 impl ViewKind {
@@ -101,7 +113,7 @@ impl ViewKind {
         match self {
             ViewKind::Whole => ViewParams::whole(width, height),
             ViewKind::Random { recipe, view } => {
-                let at = Coordinates { epoch: epoch as u64, index: index as u64, view: *view };
+                let at = Coordinates { epoch: epoch as u64, index: index as u64, view: view.number() };
                 recipe.sample(width, height, &mut random::rng(seed, Stream::View, at))
             }
         }
@@ -111,12 +123,12 @@ impl ViewKind {
 /// A batch, rendered.
 ///
 /// # Shapes
-/// `images` is float32, or bfloat16 in that precision, `[views * batch, 3, side, side]`, channels-last in memory, normalised, on the device: the batch once
-/// for each [`ViewKind`] that was asked for, one after the other.
+/// For each [`ViewGroup`] that was asked for, `images` has a tensor of float32, or bfloat16 in that precision, `[views * batch, 3, side, side]`,
+/// channels-last in memory, normalised, on the device: the batch once for each of its views, one after the other.
 #[derive(Debug)]
 pub struct Batch {
     pub indices: Vec<usize>,
-    pub images: Tensor,
+    pub images: Vec<Tensor>,
 }
 
 /// Batches in order, rendered ahead.
@@ -132,7 +144,7 @@ pub struct Batches {
 /// Renders the batches of the optimiser steps `steps` of a schedule on `workers` threads.
 pub fn scheduled(
     image_set: ImageSet,
-    views: Vec<ViewKind>,
+    views: Vec<ViewGroup>,
     schedule: Schedule,
     steps: Range<usize>,
     workers: usize,
@@ -154,15 +166,10 @@ pub fn scheduled(
     })
 }
 
-/// Renders the images `indices` once, whole and in order, in batches of `batch_size`.
-pub fn whole(image_set: ImageSet, indices: Vec<usize>, batch_size: usize, workers: usize) -> Batches {
-    in_order(image_set, vec![ViewKind::Whole], indices, batch_size, workers)
-}
-
 /// Renders views of the images `indices` once, in order, in batches of `batch_size`. Random views are those of epoch 0.
 pub fn in_order(
     image_set: ImageSet,
-    views: Vec<ViewKind>,
+    views: Vec<ViewGroup>,
     indices: Vec<usize>,
     batch_size: usize,
     workers: usize,
@@ -182,13 +189,13 @@ pub fn in_order(
 /// Worker `w` of `n` renders every n-th batch, so that the batches come back in order without sorting.
 fn start<P: FnMut(usize) -> BatchPlan + Send + 'static>(
     image_set: ImageSet,
-    views: Vec<ViewKind>,
+    views: Vec<ViewGroup>,
     batches: Range<usize>,
     workers: usize,
     mut planner: impl FnMut() -> P,
 ) -> Batches {
     let workers = workers.clamp(1, batches.len().max(1));
-    let finish = Finish::new(image_set.clone());
+    let finish = Finish::new(image_set.clone(), &views);
     let mut ready = Vec::new();
     let mut threads = Vec::new();
     let rendering = Arc::new(RenderTime::default());
@@ -232,5 +239,37 @@ impl Drop for Batches {
             // A worker that panicked has said so already.
             let _ = worker.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::patterns::{PatternOptions, dataset_with};
+
+    /// Groups of views of different sides come each in a tensor of its own, with the pixels that they have alone.
+    #[test]
+    fn views_of_several_sides_are_what_each_is_alone() {
+        let data = dataset_with(PatternOptions { side: 32, train_per_class: 1, test_per_class: 1, unlabeled: 12 });
+        let experiment = Experiment::preset("demo").unwrap();
+        let hardware = Hardware::auto().with_threads(1);
+        let source = data.unlabeled[0].images.clone();
+        let group = |side: usize, places: Range<usize>| ViewGroup {
+            side,
+            kinds: places
+                .map(|place| ViewKind::Random { recipe: Recipe::paper_t(), view: ViewNumber::Pretraining(place) })
+                .collect(),
+        };
+        let batch = |views: Vec<ViewGroup>| {
+            let image_set = ImageSet::of(&experiment, source.clone(), &hardware);
+            in_order(image_set, views, vec![5, 0, 7], 3, 1).next().unwrap().unwrap()
+        };
+        let groups = vec![group(24, 0..2), group(16, 2..5)];
+        let together = batch(groups.clone()).images;
+        assert_eq!(together.iter().map(Tensor::size).collect::<Vec<_>>(), [[6, 3, 24, 24], [9, 3, 16, 16]]);
+        for (found, group) in together.iter().zip(groups) {
+            assert_eq!(*found, batch(vec![group]).images[0]);
+        }
+        assert_ne!(together[0].narrow(0, 0, 3), together[0].narrow(0, 3, 3), "two draws");
     }
 }

@@ -1,19 +1,23 @@
 //! The whole pipeline on a small embedded set: every stage, interruption and resumption, and what is refused.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use byol::config::Experiment;
 use byol::config::resolve::{Request, resolve};
-use byol::data::Dataset;
 use byol::data::patterns::{PatternOptions, dataset_with};
+use byol::data::{ConcatSource, Dataset, ImageSource};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::experiment::ablation::{self, AblationOutcome, LAB, MECHANISM};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
+use byol::gallery::{ViewSheet, write_views};
+use byol::loader::{self, ImageSet};
 use byol::report::language::notices::notice;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter, Silent};
 use byol::run::record::{Control, LabelBudget, ResultName};
 use byol::train::TrainError;
+use byol::train::pretrain;
 
 fn small() -> Dataset {
     dataset_with(PatternOptions { side: 32, train_per_class: 8, test_per_class: 4, unlabeled: 100 })
@@ -174,6 +178,39 @@ fn what_cannot_work_is_refused_with_a_remedy() {
         .quietly(|context| experiment::finetune(context, &out))
         .unwrap_err();
     assert!(error.to_string().contains("another architecture"), "{error}");
+}
+
+/// What is shown is what training sees: every pixel of the first epoch's views, at their own size.
+#[test]
+fn the_views_that_are_shown_are_those_of_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = tiny(&["pretrain.view_size=24"]);
+    let pool: Arc<dyn ImageSource> = Arc::new(ConcatSource::from(small().pretraining_pool()));
+    let indices = vec![3, 150];
+    let views = experiment.training_views();
+    let sheet = ViewSheet { source: pool.as_ref(), indices: &indices, views: &views, draws: 1, seed: experiment.seed };
+    let examples = write_views(&sheet, folder.path()).unwrap();
+
+    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(1)).unwrap();
+    let image_set = ImageSet::of(&experiment, pool, &hardware);
+    let batch = loader::in_order(image_set, pretrain::views(&experiment), indices, 2, 1).next().unwrap().unwrap();
+    assert_eq!(batch.images.len(), 1, "two views of one side stand in one tensor");
+    assert_eq!(batch.images[0].size(), [4, 3, 24, 24]);
+    let normalization = experiment.normalization();
+    for (row, example) in examples.iter().enumerate() {
+        for (view, name) in ["t", "t_prime"].into_iter().enumerate() {
+            let shown = image::open(folder.path().join(&example.views[name][0])).unwrap().to_rgb8();
+            assert_eq!(shown.dimensions(), (24, 24));
+            for (x, y, pixel) in shown.enumerate_pixels() {
+                for channel in 0..3 {
+                    let place = [(2 * view + row) as i64, channel as i64, y.into(), x.into()];
+                    let seen = batch.images[0].double_value(&place) * f64::from(normalization.deviation[channel])
+                        + f64::from(normalization.mean[channel]);
+                    assert!((255.0 * seen - f64::from(pixel.0[channel])).abs() < 1.01, "{name} at {x}, {y}");
+                }
+            }
+        }
+    }
 }
 
 /// Every setting that no other test here uses, in one run: LARS, parts of a batch, views of another size, all of the

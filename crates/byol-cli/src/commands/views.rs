@@ -16,8 +16,8 @@ use crate::output;
 use crate::place::Target;
 use crate::request::{self, Basis, Wanted};
 
-/// Views of each image with each recipe.
-const VIEWS: usize = 4;
+/// How often each view of an image is drawn.
+const DRAWS: usize = 4;
 
 pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     options.force.folder(&options.out)?;
@@ -42,10 +42,8 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     let sheet = ViewSheet {
         source,
         indices: &spread(source, options.count),
-        t: &experiment.pretrain.t,
-        t_prime: &experiment.pretrain.t_prime,
-        views: VIEWS,
-        side: experiment.image_size,
+        views: &experiment.training_views(),
+        draws: DRAWS,
         seed: experiment.seed,
     };
     let examples = gallery::write_views(&sheet, &options.out)?;
@@ -70,9 +68,9 @@ fn page_of(examples: &[ViewExample], out: &Path) -> String {
     };
     let group = |example: &ViewExample| {
         let original = std::iter::once(shown(&example.original, pages::ORIGINAL));
-        let t = example.t.iter().map(|file| shown(file, "t"));
-        let t_prime = example.t_prime.iter().map(|file| shown(file, "t'"));
-        Group { heading: example.name.clone(), images: original.chain(t).chain(t_prime).collect() }
+        let views = example.views.iter().flat_map(|(name, files)| files.iter().map(move |file| (name, file)));
+        let views = views.map(|(name, file)| shown(file, &name.replace("_prime", "'")));
+        Group { heading: example.name.clone(), images: original.chain(views).collect() }
     };
     let groups = examples.iter().map(group).collect();
     Page { title: pages::VIEWS.to_owned(), about: vec![pages::VIEWS_ARE.to_owned()], groups, levels: Levels::default() }

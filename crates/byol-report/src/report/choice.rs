@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use super::load::RunData;
-use crate::run::directory::stage_name;
-use crate::run::record::{Control, EpochRecord, HeadKind, LabelBudget, PredictionRecord, ResultName, Stage};
+use crate::run::record::{Control, EpochRecord, HeadKind, LabelBudget, PredictionRecord, ResultName, SupervisedStage};
 use crate::run::{RunDirectory, tensors};
 
 /// A classifier that a run may have.
@@ -47,10 +46,10 @@ impl ClassifierKind {
         }
     }
 
-    fn stage(self) -> Option<Stage> {
+    fn stage(self) -> Option<SupervisedStage> {
         match self {
-            ClassifierKind::Finetuned => Some(Stage::Finetune),
-            ClassifierKind::Baseline => Some(Stage::Supervised),
+            ClassifierKind::Finetuned => Some(SupervisedStage::Finetune),
+            ClassifierKind::Baseline => Some(SupervisedStage::Baseline),
             ClassifierKind::Frozen(_) => None,
         }
     }
@@ -119,13 +118,14 @@ pub fn validation(run: &Path, kind: ClassifierKind, budget: LabelBudget, metrics
         return validation_of_head(&run.join("classifiers").join(format!("{}-{budget}.safetensors", head.name())));
     };
     let last = |records: &[EpochRecord]| {
-        let of_arm =
-            |record: &&EpochRecord| (record.stage, record.labels_per_class, record.draw) == (stage, Some(budget), 0);
+        let of_arm = |record: &&EpochRecord| {
+            (record.stage, record.labels_per_class, record.draw) == (stage.into(), Some(budget), 0)
+        };
         records.iter().rev().find(of_arm).and_then(|record| record.validation_accuracy)
     };
     // Of a run that holds a share out, the classifier's own epochs; else the best candidate of a sweep.
     last(metrics).or_else(|| {
-        let begin = format!("{}-{budget}-draw0-", stage_name(stage));
+        let begin = format!("{}-{budget}-draw0-", stage.name());
         let trials = std::fs::read_dir(run.join("trials")).into_iter().flatten().flatten();
         let names = trials.map(|entry| entry.file_name().to_string_lossy().into_owned());
         let directory = RunDirectory::existing(run).ok()?;

@@ -317,7 +317,7 @@ impl RunData {
         self.gallery = parse_json(&path, &bytes)?;
         let views = self.gallery.views.iter();
         let mut names: BTreeSet<&String> =
-            views.flat_map(|view| std::iter::once(&view.original).chain(&view.t).chain(&view.t_prime)).collect();
+            views.flat_map(|view| std::iter::once(&view.original).chain(view.views.values().flatten())).collect();
         for example in &self.gallery.neighbors {
             names.insert(&example.query);
             names.extend(example.neighbors.iter().map(|neighbor| &neighbor.image));

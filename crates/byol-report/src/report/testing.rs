@@ -343,8 +343,9 @@ fn gallery() -> Gallery {
         views: vec![ViewExample {
             name: "train 17".to_owned(),
             original: "a.png".to_owned(),
-            t: vec!["t0.png".to_owned(), "t1.png".to_owned()],
-            t_prime: vec!["p0.png".to_owned()],
+            views: [("t", vec!["t0.png", "t1.png"]), ("t_prime", vec!["p0.png"])]
+                .map(|(name, files)| (name.to_owned(), files.into_iter().map(str::to_owned).collect()))
+                .into(),
         }],
         neighbors: vec![NeighborExample {
             query: "q.png".to_owned(),

@@ -10,16 +10,18 @@ pub mod resolve;
 mod saved;
 pub mod template;
 mod validate;
+mod views;
 
 pub use error::{ConfigError, Origin};
 pub use saved::VERSION;
+pub use views::{SeenBy, TrainingView};
 
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{Normalization, Recipe};
 use crate::data::Levels;
-use crate::stage::{Control, LabelBudget, Stage};
+use crate::stage::{Control, LabelBudget, SupervisedStage};
 
 /// One experiment: every stage of it, resolved and validated.
 ///
@@ -82,10 +84,10 @@ impl Experiment {
 
     /// How a stage trains with labels. Given weights are trained as those of BYOL are, so that a run's baseline and
     /// fine-tuning differ in BYOL alone; `[supervised]` is for random weights.
-    pub fn training(&self, stage: Stage) -> &Supervised {
+    pub fn training(&self, stage: SupervisedStage) -> &Supervised {
         match (stage, self.control()) {
-            (Stage::Finetune, _) | (_, Control::Given) => &self.finetune,
-            (Stage::Supervised | Stage::Pretrain, Control::Random) => &self.supervised,
+            (SupervisedStage::Finetune, _) | (_, Control::Given) => &self.finetune,
+            (SupervisedStage::Baseline, Control::Random) => &self.supervised,
         }
     }
 

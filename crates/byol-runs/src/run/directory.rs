@@ -11,7 +11,8 @@ use super::command::shell_word;
 use super::lock::LOCK_FILE;
 use super::place::runs_hint;
 use super::record::{
-    EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Stage, Summary, TestImages, Thumbnails,
+    EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Summary, SupervisedStage, TestImages,
+    Thumbnails,
 };
 use super::tensorboard;
 use crate::config::ConfigError;
@@ -255,8 +256,8 @@ impl RunDirectory {
     }
 
     /// The folder of the checkpoints of one supervised training.
-    pub fn supervised_checkpoints(&self, stage: Stage, budget: LabelBudget, draw: usize) -> PathBuf {
-        self.path.join(CHECKPOINTS).join(format!("{}-{budget}-draw{draw}", stage_name(stage)))
+    pub fn supervised_checkpoints(&self, stage: SupervisedStage, budget: LabelBudget, draw: usize) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(format!("{}-{budget}-draw{draw}", stage.name()))
     }
 
     /// The weights that the run began with, where they were given.
@@ -423,14 +424,6 @@ fn optional_json<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RunErr
             .map_err(|error| RunError::Malformed { path, reason: error.to_string() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RunError::Read { path, source }),
-    }
-}
-
-/// A stage's name in paths.
-pub fn stage_name(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Finetune => "finetune",
-        Stage::Supervised | Stage::Pretrain => "supervised",
     }
 }
 

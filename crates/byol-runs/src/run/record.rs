@@ -1,12 +1,14 @@
 //! What a run directory records, line by line and at the end: the types behind `metrics.jsonl`, `predictions.jsonl`,
 //! the JSON files of `gallery/` and `summary.json`. The report reads these and nothing else.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use super::health::{Health, Spread};
 pub use crate::data::DataSplit;
 use crate::data::{Findings, Fingerprints};
-pub use crate::stage::{Control, LabelBudget, Stage};
+pub use crate::stage::{Control, LabelBudget, Stage, SupervisedStage};
 
 /// One line of `metrics.jsonl`: the end of an epoch of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -307,10 +309,9 @@ pub struct Gallery {
 pub struct ViewExample {
     pub name: String,
     pub original: String,
-    /// Views drawn with t.
-    pub t: Vec<String>,
-    /// Views drawn with t'.
-    pub t_prime: Vec<String>,
+    /// By the name of the view, `t` and `t_prime`.
+    #[serde(flatten)]
+    pub views: BTreeMap<String, Vec<String>>,
 }
 
 /// One test image and the training images nearest to it in the pre-trained encoder's representation.

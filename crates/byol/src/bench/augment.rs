@@ -1,4 +1,4 @@
-//! Rendering both views of every image, on one thread.
+//! Rendering all views of every image, on one thread.
 
 use std::time::Instant;
 
@@ -18,11 +18,11 @@ pub fn measure(
     options: BenchOptions,
 ) -> Result<BenchResult, TrainError> {
     let pool = pool::unlabeled(data, options);
-    let side = experiment.view_size();
+    let views = experiment.training_views();
+    let mut rendering: Vec<(Renderer, Vec<f32>)> =
+        views.iter().map(|view| (Renderer::new(view.side), vec![0.0; 3 * view.side * view.side])).collect();
     let batch_size = experiment.pretrain.batch_size;
-    let mut renderer = Renderer::new(side);
     let mut image = Image::default();
-    let mut pixels = vec![0f32; 3 * side * side];
     let mut begun = Instant::now();
     for step in 0..options.warmup_steps + options.steps {
         if step == options.warmup_steps {
@@ -31,12 +31,12 @@ pub fn measure(
         for row in 0..batch_size {
             let index = (step * batch_size + row) % pool.len();
             pool.read(index, &mut image).map_err(LoadError::from)?;
-            for (view, recipe) in [&experiment.pretrain.t, &experiment.pretrain.t_prime].into_iter().enumerate() {
-                let at = Coordinates { epoch: step as u64, index: index as u64, view: view as u64 };
+            for (view, (renderer, pixels)) in views.iter().zip(&mut rendering) {
+                let at = Coordinates { epoch: step as u64, index: index as u64, view: view.number.number() };
                 let params =
-                    recipe.sample(image.width, image.height, &mut random::rng(experiment.seed, Stream::View, at));
+                    view.recipe.sample(image.width, image.height, &mut random::rng(experiment.seed, Stream::View, at));
                 renderer
-                    .render(&image, &params, experiment.normalization(), &mut pixels)
+                    .render(&image, &params, experiment.normalization(), pixels)
                     .map_err(|source| LoadError::View { name: pool.name(index), source })?;
             }
         }
@@ -46,7 +46,7 @@ pub fn measure(
     Ok(BenchResult {
         images_per_second: (options.steps * batch_size) as f64 / seconds,
         batch_size,
-        image_size: side,
+        image_size: experiment.view_size(),
         set_size: pool.len(),
         threads: 1,
         steps: options.steps,

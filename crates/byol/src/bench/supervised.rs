@@ -10,7 +10,7 @@ use super::{BenchOptions, BenchResult, pool};
 use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::device::{self, Hardware};
-use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule};
+use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule, ViewGroup, ViewKind};
 use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
@@ -32,10 +32,10 @@ struct Baseline {
 }
 
 impl Trainee for Baseline {
-    fn part(&mut self, images: &Tensor, indices: &[usize], _part: Part) {
+    fn part(&mut self, images: &[Tensor], indices: &[usize], _part: Part) {
         let labels: Vec<i64> = indices.iter().map(|&index| self.labels[index % self.labels.len()]).collect();
         let labels = Tensor::from_slice(&labels).to_device(self.device);
-        let _ = self.learner.step(images, &labels, self.learning_rate);
+        let _ = self.learner.step(&images[0], &labels, self.learning_rate);
     }
 
     fn measure_phases(&self) {
@@ -66,14 +66,7 @@ pub fn measure(
         device: hardware.device,
         learning_rate: settings.learning_rate,
     };
-    let image_set = ImageSet {
-        source: pool::labeled(data, options),
-        side: experiment.image_size,
-        normalization: experiment.normalization(),
-        seed: experiment.seed,
-        hardware: hardware.clone(),
-        resident: None,
-    };
+    let image_set = ImageSet::of(experiment, pool::labeled(data, options), hardware);
     let schedule = Schedule {
         indices: Arc::new((0..image_set.source.len()).collect()),
         batch_size: settings.batch_size,
@@ -83,14 +76,10 @@ pub fn measure(
         seed: experiment.seed,
         order: 0,
     };
-    let views = vec![view_kind(settings.augmentation, experiment)];
+    let views = ViewGroup::one(view_kind(settings.augmentation, experiment), experiment.image_size);
     let input = Input { image_set: image_set.clone(), views, schedule, flops_per_image };
-    let mut measured = run(hardware, options, input, &mut trainee)?;
-    if let Some(breakdown) = &mut measured.breakdown {
-        (breakdown.target_forward_ms, breakdown.average_ms) = (None, None);
-    }
-    let batch_size = experiment.evaluation_batch_size;
-    let rate = evaluate(&trainee.learner, image_set, batch_size, options.steps.min(EVALUATION_BATCHES), hardware)?;
+    let measured = run(hardware, options, input, &mut trainee)?;
+    let rate = evaluate(&trainee.learner, image_set, experiment, options.steps.min(EVALUATION_BATCHES))?;
     Ok(BenchResult { evaluation_images_per_second: Some(rate), ..measured })
 }
 
@@ -98,10 +87,11 @@ pub fn measure(
 fn evaluate(
     learner: &SupervisedLearner,
     image_set: ImageSet,
-    batch_size: usize,
+    experiment: &Experiment,
     batches: usize,
-    hardware: &Hardware,
 ) -> Result<f64, TrainError> {
+    let hardware = image_set.hardware.clone();
+    let (batch_size, side) = (experiment.evaluation_batch_size, experiment.image_size);
     let leaves = learner.weights.leaves(hardware.precision);
     let pass = Pass {
         weights: &learner.weights,
@@ -111,14 +101,15 @@ fn evaluate(
         views: 1,
     };
     let forward = |images: &Tensor| tch::no_grad(|| learner.classifier.forward(&pass, images));
-    let (images, side) = (image_set.source.len(), image_set.side as i64);
+    let images = image_set.source.len();
     // The first pass of a size is slower.
-    let _ = forward(&Tensor::zeros([batch_size as i64, 3, side, side], (Kind::Float, hardware.device)));
+    let _ = forward(&Tensor::zeros([batch_size as i64, 3, side as i64, side as i64], (Kind::Float, hardware.device)));
     device::finish(hardware.device);
     let begun = Instant::now();
     let indices = (0..batches * batch_size).map(|index| index % images).collect();
-    for batch in loader::whole(image_set, indices, batch_size, hardware.threads) {
-        let _ = forward(&batch?.images);
+    let views = ViewGroup::one(ViewKind::Whole, side);
+    for batch in loader::in_order(image_set, views, indices, batch_size, hardware.threads) {
+        let _ = forward(&batch?.images[0]);
     }
     device::finish(hardware.device);
     Ok((batches * batch_size) as f64 / begun.elapsed().as_secs_f64())

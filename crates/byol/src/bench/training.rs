@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::{Arithmetic, BenchOptions, BenchResult, Breakdown, machine};
 use crate::device::{self, Hardware};
-use crate::loader::{self, Batches, ImageSet, Schedule, ViewKind};
+use crate::loader::{self, Batches, ImageSet, Schedule, ViewGroup};
 use crate::train::TrainError;
 use crate::train::phases::{Phase, PhaseTimes};
 
@@ -31,7 +31,7 @@ impl Part {
 /// What is trained.
 pub trait Trainee {
     /// Computes one part of a step, after the last one the optimiser's step too.
-    fn part(&mut self, images: &Tensor, indices: &[usize], part: Part);
+    fn part(&mut self, images: &[Tensor], indices: &[usize], part: Part);
 
     /// Measures from here on how long the phases of a step take.
     fn measure_phases(&self);
@@ -43,7 +43,7 @@ pub trait Trainee {
 /// What it is trained on.
 pub struct Input {
     pub image_set: ImageSet,
-    pub views: Vec<ViewKind>,
+    pub views: Vec<ViewGroup>,
     pub schedule: Schedule,
     /// Floating-point operations of a step per image.
     pub flops_per_image: u64,
@@ -78,11 +78,11 @@ impl Window {
         Some(Breakdown {
             idle_ms: self.per_step(self.idle),
             transfer_ms: self.per_step(self.transfer),
-            target_forward_ms: Some(phase(Phase::TargetForward)),
+            target_forward_ms: Some(phase(Phase::TargetForward)).filter(|spent| *spent > 0.0),
             online_forward_ms: phase(Phase::OnlineForward),
             backward_ms: phase(Phase::Backward),
             optimizer_ms: phase(Phase::Optimizer),
-            average_ms: Some(phase(Phase::Average)),
+            average_ms: Some(phase(Phase::Average)).filter(|spent| *spent > 0.0),
             other_ms: self.per_step(self.seconds - self.idle - self.transfer - phases.total()),
             step_ms: self.per_step(self.seconds),
             render_ms: 1000.0 * rendering,
@@ -133,7 +133,7 @@ pub fn run(
 ) -> Result<BenchResult, TrainError> {
     let Input { mut image_set, views, schedule, flops_per_image } = input;
     image_set.make_resident()?;
-    let (side, set_size) = (image_set.side, image_set.source.len());
+    let (side, set_size) = (views.first().map_or(0, |group| group.side), image_set.source.len());
     let (batch_size, parts) = (schedule.batch_size, schedule.parts);
     let warmup_steps = options.warmup_steps.max(1);
     let extra_steps = if hardware.device.is_cuda() { BREAKDOWN_STEPS } else { 0 };

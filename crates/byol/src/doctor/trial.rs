@@ -33,7 +33,7 @@ fn steps(hardware: &Hardware) -> Result<f64, String> {
     let source = ConcatSource::from(dataset_with(options).unlabeled);
     let schedule = pretrain::schedule(&experiment, STEPS * BATCH_SIZE);
     let image_set = ImageSet::of(&experiment, Arc::new(source), hardware);
-    let mut batches = loader::scheduled(image_set, pretrain::views(settings), schedule, 0..STEPS, 1);
+    let mut batches = loader::scheduled(image_set, pretrain::views(&experiment), schedule, 0..STEPS, 1);
     let mut learner = Learner::of(&experiment, hardware);
     let mut seconds = 0.0;
     for _ in 0..STEPS {

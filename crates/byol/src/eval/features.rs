@@ -9,7 +9,7 @@ use super::Features;
 use crate::config::Experiment;
 use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
-use crate::loader::{self, ImageSet, LoadError, ViewKind};
+use crate::loader::{self, ImageSet, LoadError, ViewGroup, ViewKind};
 use crate::model::layers::Pass;
 use crate::model::parameters::{LayoutBuilder, Weights};
 use crate::model::{Mode, ModelError, ResNet, ResNetConfig};
@@ -72,13 +72,14 @@ pub fn represent(
     let leaves = weights.leaves(hardware.precision);
     let pass =
         Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
-    let image_set = ImageSet { side: experiment.image_size, ..ImageSet::of(experiment, Arc::clone(images), hardware) };
+    let image_set = ImageSet::of(experiment, Arc::clone(images), hardware);
+    let views = ViewGroup::one(view, experiment.image_size);
     let size = experiment.evaluation_batch_size;
-    let batches = loader::in_order(image_set, vec![view], indices.to_vec(), size, hardware.threads);
+    let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
     let mut rows = vec![Tensor::zeros([0, network.config().features()], (Kind::Float, hardware.device))];
     for batch in batches {
         let batch = batch?;
-        rows.push(tch::no_grad(|| network.forward(&pass, &batch.images).to_kind(Kind::Float)));
+        rows.push(tch::no_grad(|| network.forward(&pass, &batch.images[0]).to_kind(Kind::Float)));
     }
     Ok(Tensor::cat(&rows, 0))
 }

@@ -17,7 +17,7 @@ use crate::run::event::Event;
 use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
-use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage, Summary};
+use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage, Summary, SupervisedStage};
 use crate::run::{RunDirectory, RunError};
 
 /// What an ablation changes in the preset that it begins with: short pre-trainings that are looked at after every epoch
@@ -255,15 +255,15 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }
-    let named = pretrained.online.named();
     let names = [ResultName::ByolLinear, ResultName::ByolKnn];
-    if session.judge_frozen(names, &encoder_part(&named), &plan, &labeled, &test)?.is_none() {
+    if session.judge_frozen(names, &encoder_part(&pretrained.network), &plan, &labeled, &test)?.is_none() {
         return session.interrupted();
     }
     if variant.of_lab {
-        let transferred = transferred_part(&named);
+        let transferred = transferred_part(&pretrained.network);
         for part in plan.iter().filter(|part| part.budget != LabelBudget::All) {
-            for (stage, encoder) in [(Stage::Supervised, None), (Stage::Finetune, Some(&transferred))] {
+            for (stage, encoder) in [(SupervisedStage::Baseline, None), (SupervisedStage::Finetune, Some(&transferred))]
+            {
                 let arm = Arm { stage, part, labeled: &labeled, encoder };
                 if session.arm(&arm, Some(&test))? == Ended::Interrupted {
                     return session.interrupted();

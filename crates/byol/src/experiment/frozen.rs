@@ -19,6 +19,7 @@ use crate::eval::metrics::Predictions;
 use crate::eval::temperature::{ENOUGH_IMAGES, Labelled, Temperature};
 use crate::eval::{EvalError, Features};
 use crate::loader::ViewKind;
+use crate::random::ViewNumber;
 use crate::run::record::HeadKind;
 use crate::run::record::{PredictionRecord, ResultName};
 use crate::train::TrainError;
@@ -26,8 +27,6 @@ use crate::trained::heads::{About, Head, KeptHead};
 
 /// Bins of the calibration error: those of Guo et al. 2017 (arXiv 1706.04599, section 5).
 const CALIBRATION_BINS: usize = 15;
-/// View numbers of crops begin here; training and monitor have lower ones.
-const FIRST_CROP: u64 = 16;
 
 /// Representations of all training and test images by one encoder.
 pub(super) struct FrozenFeatures {
@@ -48,13 +47,13 @@ impl FrozenFeatures {
         let all = |images: &LabeledImages| (0..images.labels.len()).collect::<Vec<_>>();
         let evaluate = &context.experiment.evaluate;
         let passes = match evaluate.linear_solver {
-            LinearSolver::Sgd => evaluate.sgd_views as u64,
+            LinearSolver::Sgd => evaluate.sgd_views,
             LinearSolver::Lbfgs => 0,
         };
         let recipe = Recipe::paper_t().only_crop();
-        let crops = (FIRST_CROP..FIRST_CROP + passes)
-            .map(|view| {
-                let view = ViewKind::Random { recipe: recipe.clone(), view };
+        let crops = (0..passes)
+            .map(|pass| {
+                let view = ViewKind::Random { recipe: recipe.clone(), view: ViewNumber::Crop(pass) };
                 extract_view(&request, labeled, &all(labeled), view)
             })
             .collect::<Result<_, _>>()?;

@@ -32,7 +32,7 @@ use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
-use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Stage, Summary};
+use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Summary, SupervisedStage};
 use crate::run::{RunDirectory, RunError};
 use crate::train::TrainError;
 use crate::train::learner::networks;
@@ -192,7 +192,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     session.write_first_images(&labeled, &test)?;
     let initial = session.initial_weights()?;
     for part in &plan {
-        let arm = Arm { stage: Stage::Supervised, part, labeled: &labeled, encoder: initial.as_ref() };
+        let arm = Arm { stage: SupervisedStage::Baseline, part, labeled: &labeled, encoder: initial.as_ref() };
         if session.arm(&arm, Some(&test))? == Ended::Interrupted {
             return session.interrupted();
         }
@@ -202,7 +202,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
         return session.interrupted();
     }
     let before = initial.map_or_else(|| random_encoder(experiment), weights::encoder_of);
-    let byol = encoder_part(&pretrained.online.named());
+    let byol = encoder_part(&pretrained.network);
     if session.judge_frozen(experiment.control().frozen(), &before, &plan, &labeled, &test)?.is_none() {
         return session.interrupted();
     }
@@ -211,9 +211,9 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
         return session.interrupted();
     };
     session.write_gallery(&labeled, &test, features)?;
-    let transferred = transferred_part(&pretrained.online.named());
+    let transferred = transferred_part(&pretrained.network);
     for part in &plan {
-        let arm = Arm { stage: Stage::Finetune, part, labeled: &labeled, encoder: Some(&transferred) };
+        let arm = Arm { stage: SupervisedStage::Finetune, part, labeled: &labeled, encoder: Some(&transferred) };
         if session.arm(&arm, Some(&test))? == Ended::Interrupted {
             return session.interrupted();
         }
@@ -228,7 +228,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
 /// # Errors
 /// As [`run`].
 pub fn supervised(context: &mut Context) -> Result<Outcome, ExperimentError> {
-    arms(context, Stage::Supervised, None)
+    arms(context, SupervisedStage::Baseline, None)
 }
 
 /// Fine-tuning of the encoder that the run in `from` pre-trained, or that the checkpoint `from` holds: `byol finetune`.
@@ -242,12 +242,12 @@ pub fn finetune(context: &mut Context, from: &Path) -> Result<Outcome, Experimen
     // An encoder that does not fit is refused before a run directory is made.
     let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder: &encoder };
     features::network(&request).map_err(TrainError::from)?;
-    arms(context, Stage::Finetune, Some(&pretraining::transferred_of(&checkpoint)))
+    arms(context, SupervisedStage::Finetune, Some(&pretraining::transferred_of(&checkpoint)))
 }
 
 fn arms(
     context: &mut Context,
-    stage: Stage,
+    stage: SupervisedStage,
     encoder: Option<&BTreeMap<String, Tensor>>,
 ) -> Result<Outcome, ExperimentError> {
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;

@@ -18,14 +18,14 @@ use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
 use crate::report;
-use crate::run::directory::{OtherParts, stage_name};
+use crate::run::directory::OtherParts;
 use crate::run::event::Event;
 use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{
-    Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage,
-    Summary,
+    Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Summary,
+    SupervisedStage,
 };
 use crate::run::{RunDirectory, RunError};
 use crate::train::Setting;
@@ -208,13 +208,13 @@ impl<'s, 'a> Session<'s, 'a> {
     pub(super) fn arm(&mut self, arm: &Arm, test: Option<&LabeledImages>) -> Result<Ended, ExperimentError> {
         let Arm { stage, part: &Part { budget, draw, .. }, .. } = *arm;
         let name = match stage {
-            Stage::Finetune => ResultName::ByolFinetuned,
-            Stage::Supervised | Stage::Pretrain => self.control().baseline(),
+            SupervisedStage::Finetune => ResultName::ByolFinetuned,
+            SupervisedStage::Baseline => self.control().baseline(),
         };
         if self.recorded(name, arm.part) {
             return Ok(Ended::Epochs);
         }
-        self.begin(planning::Task { kind: Kind::of(stage), labels_per_class: Some(budget), draw });
+        self.begin(planning::Task { kind: Kind::of(stage.into()), labels_per_class: Some(budget), draw });
         let ended = self.train_and_record(name, arm, test)?;
         self.end(ended != Ended::Interrupted)?;
         Ok(ended)
@@ -432,7 +432,7 @@ pub(super) fn is_kept(name: ResultName, part: &Part) -> bool {
 
 /// One supervised stage with the labels of one part.
 pub(super) struct Arm<'a> {
-    pub stage: Stage,
+    pub stage: SupervisedStage,
     pub part: &'a Part,
     pub labeled: &'a LabeledImages,
     /// What fine-tuning begins with.
@@ -447,7 +447,7 @@ impl Arm<'_> {
 
     fn trial_name(&self, candidate: &Supervised) -> String {
         let Part { budget, draw, .. } = self.part;
-        format!("{}-{budget}-draw{draw}-{}", stage_name(self.stage), candidate_name(candidate))
+        format!("{}-{budget}-draw{draw}-{}", self.stage.name(), candidate_name(candidate))
     }
 
     /// The training of this arm; which of its images train and which validate is still open.

@@ -7,12 +7,12 @@ use super::facts::{encoder_name, kind, stem_name};
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PROBABILITIES, RAW_IMAGES, REPRESENTATION};
 use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
-use crate::config::{Augmentation, Experiment, Supervised};
+use crate::config::{Augmentation, Experiment};
 use crate::inference::predictions::closed_set;
 use crate::report::language::english::names::training;
 use crate::report::language::english::numbers as words;
 use crate::run::record::HeadKind;
-use crate::run::record::{LabelBudget, Stage};
+use crate::run::record::{LabelBudget, Stage, SupervisedStage};
 
 /// The text of the card.
 pub(super) fn write(export: &Export) -> Result<String, ExportError> {
@@ -182,7 +182,9 @@ fn training_section(card: &mut Card, network: &Network) {
         rows.push(("neighbours that vote", knn.bank.neighbors.to_string()));
         rows.push(("weight of a vote", format!("exp(cosine similarity / {})", knn.bank.temperature)));
     }
-    if origin.stage == Stage::Pretrain {
+    if let Some(stage) = origin.stage.supervised() {
+        rows.extend(supervised(stage, experiment));
+    } else {
         let settings = &experiment.pretrain;
         rows.extend([
             (
@@ -200,12 +202,6 @@ fn training_section(card: &mut Card, network: &Network) {
             ),
             ("tau", format!("{} ({})", settings.tau, toml_name(&settings.tau_schedule))),
         ]);
-    } else {
-        let settings = match origin.stage {
-            Stage::Finetune => &experiment.finetune,
-            Stage::Supervised | Stage::Pretrain => experiment.training(Stage::Supervised),
-        };
-        rows.extend(supervised(training(origin.stage), settings));
     }
     rows.push(("steps of the last stage", words::count(origin.step as u64)));
     if let Some(pretrain) = &origin.pretrain {
@@ -230,7 +226,8 @@ fn training_section(card: &mut Card, network: &Network) {
     card.table(&rows);
 }
 
-fn supervised(name: &'static str, settings: &Supervised) -> Vec<(&'static str, String)> {
+fn supervised(stage: SupervisedStage, experiment: &Experiment) -> Vec<(&'static str, String)> {
+    let (name, settings) = (training(stage.into()), experiment.training(stage));
     let images = match settings.augmentation {
         Augmentation::None => "unchanged",
         Augmentation::Crop => "random crops and flips",

@@ -36,11 +36,14 @@ pub(super) fn write(network: &Network, facts: &[(&'static str, String)]) -> Resu
 
 /// Parameters, running statistics and, as PyTorch has them, counts of batches: on the CPU, contiguous.
 ///
-/// The counts are the optimiser steps of the last training, two batches each in pre-training; nothing depends on them.
+/// The counts are the optimiser steps of the last training, in pre-training a batch for each view; nothing depends on them.
 pub(super) fn state_dict(network: &Network) -> BTreeMap<String, Tensor> {
     let origin = network.origin();
     let batches = match origin.stage {
-        Stage::Pretrain => 2 * origin.step * network.experiment().pretrain.accumulation_steps,
+        Stage::Pretrain => {
+            let experiment = network.experiment();
+            experiment.training_views().len() * origin.step * experiment.pretrain.accumulation_steps
+        }
         Stage::Supervised | Stage::Finetune => origin.step,
     };
     let mut named: BTreeMap<String, Tensor> = network

@@ -1,6 +1,7 @@
 //! From a plan to a batch: views are drawn and rendered by worker threads, or drawn by them and rendered by a GPU on the
 //! thread that asks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use byol_cuda::Kernels;
 use half::bf16;
 use tch::{Device, Tensor};
 
-use super::{Batch, BatchPlan, ImageSet, LoadError, ViewKind};
+use super::{Batch, BatchPlan, ImageSet, LoadError, ViewGroup};
 use crate::augment::kernels::layout::Input;
 use crate::augment::{Renderer, ViewParams};
 use crate::data::Image;
@@ -40,8 +41,8 @@ pub(super) struct Drawn {
     indices: Vec<usize>,
     /// The images that the views name, where they are not in the GPU's memory already.
     images: Vec<Image>,
-    /// Images by number, and what happens to them.
-    views: Vec<(usize, ViewParams)>,
+    /// Of each group of views: images by number, and what happens to them.
+    views: Vec<Vec<(usize, ViewParams)>>,
 }
 
 /// What rendering has cost so far.
@@ -68,24 +69,24 @@ impl RenderTime {
 /// Makes the batches of these numbers, and sends each.
 pub(super) fn work(
     image_set: ImageSet,
-    views: &[ViewKind],
+    views: &[ViewGroup],
     batches: impl Iterator<Item = usize>,
     mut plan: impl FnMut(usize) -> BatchPlan,
     sender: &SyncSender<Result<Made, LoadError>>,
     rendering: &RenderTime,
 ) {
     let on_gpu = gpu_of(&image_set.hardware).is_some();
-    let mut renderer = Renderer::new(image_set.side);
+    let mut renderers: Vec<Renderer> = views.iter().map(|group| Renderer::new(group.side)).collect();
     let mut image = Image::default();
     for number in batches {
         let begun = processor_time::of_this_thread();
         let made = match (on_gpu, image_set.hardware.precision) {
             (true, _) => draw(&image_set, views, plan(number)).map(Made::Drawn),
             (false, Precision::Full) => {
-                render::<f32>(&image_set, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
+                render::<f32>(&image_set, views, plan(number), &mut renderers, &mut image).map(Made::Batch)
             }
             (false, Precision::Bf16) => {
-                render::<bf16>(&image_set, views, plan(number), &mut renderer, &mut image).map(Made::Batch)
+                render::<bf16>(&image_set, views, plan(number), &mut renderers, &mut image).map(Made::Batch)
             }
         };
         let spent = processor_time::of_this_thread().saturating_sub(begun);
@@ -100,62 +101,78 @@ pub(super) fn work(
 
 fn render<T: Input + TensorElement>(
     image_set: &ImageSet,
-    views: &[ViewKind],
+    views: &[ViewGroup],
     plan: BatchPlan,
-    renderer: &mut Renderer,
+    renderers: &mut [Renderer],
     image: &mut Image,
 ) -> Result<Batch, LoadError> {
-    let side = image_set.side as i64;
     let batch = plan.indices.len();
-    let shape = [(views.len() * batch) as i64, side, side, 3];
-    let images = Tensor::empty(shape, (T::KIND, Device::Cpu));
-    let per_view = image_set.side * image_set.side * 3;
+    let images: Vec<Tensor> = views
+        .iter()
+        .map(|group| {
+            let side = group.side as i64;
+            Tensor::empty([(group.kinds.len() * batch) as i64, side, side, 3], (T::KIND, Device::Cpu))
+        })
+        .collect();
     for row in 0..batch {
         let mut shown = None;
-        for (number, kind) in views.iter().enumerate() {
-            let index = plan.image(row, number);
-            if shown != Some(index) {
-                image_set.source.read(index, image)?;
-                shown = Some(index);
+        let mut number = 0;
+        for ((group, images), renderer) in views.iter().zip(&images).zip(renderers.iter_mut()) {
+            let per_view = group.side * group.side * 3;
+            for (place, kind) in group.kinds.iter().enumerate() {
+                let index = plan.image(row, number);
+                number += 1;
+                if shown != Some(index) {
+                    image_set.source.read(index, image)?;
+                    shown = Some(index);
+                }
+                let params = kind.draw([image.width, image.height], image_set.seed, plan.epoch, index);
+                let begin = (place * batch + row) * per_view;
+                // SAFETY: the tensor is contiguous, of this type, with `per_view` values for each view of each row, `begin` is
+                // where those of one begin, and nobody else holds it.
+                let pixels =
+                    unsafe { std::slice::from_raw_parts_mut(images.data_ptr().cast::<T>().add(begin), per_view) };
+                renderer
+                    .render(image, &params, image_set.normalization, pixels)
+                    .map_err(|source| LoadError::View { name: image_set.source.name(index), source })?;
             }
-            let params = kind.draw([image.width, image.height], image_set.seed, plan.epoch, index);
-            let place = (number * batch + row) * per_view;
-            // SAFETY: the tensor is contiguous, of this type, with `per_view` values for each view of each row, `place` is
-            // where those of one begin, and nobody else holds it.
-            let pixels = unsafe { std::slice::from_raw_parts_mut(images.data_ptr().cast::<T>().add(place), per_view) };
-            renderer
-                .render(image, &params, image_set.normalization, pixels)
-                .map_err(|source| LoadError::View { name: image_set.source.name(index), source })?;
         }
     }
-    Ok(Batch { indices: plan.indices, images: images.permute([0, 3, 1, 2]) })
+    let images = images.into_iter().map(|images| images.permute([0, 3, 1, 2])).collect();
+    Ok(Batch { indices: plan.indices, images })
 }
 
 /// Draws the views of a batch, view by view, for a GPU to render.
-fn draw(image_set: &ImageSet, views: &[ViewKind], plan: BatchPlan) -> Result<Drawn, LoadError> {
+fn draw(image_set: &ImageSet, views: &[ViewGroup], plan: BatchPlan) -> Result<Drawn, LoadError> {
     let mut images = Vec::new();
-    let mut drawn = Vec::with_capacity(views.len() * plan.indices.len());
-    // Images of a later view are those of the first, in the same places, or others.
-    for (number, kind) in views.iter().enumerate() {
-        for row in 0..plan.indices.len() {
-            let index = plan.image(row, number);
-            let (image, size) = match &image_set.resident {
-                Some(resident) => {
-                    let place = resident.places()[index];
-                    (index, [place.width, place.height])
-                }
-                None => {
-                    let known = if number > 0 && plan.unpaired.is_none() { row } else { images.len() };
-                    if known == images.len() {
-                        let mut image = Image::default();
-                        image_set.source.read(index, &mut image)?;
-                        images.push(image);
+    let mut drawn = Vec::with_capacity(views.len());
+    let mut number = 0;
+    for group in views {
+        let mut of_group = Vec::with_capacity(group.kinds.len() * plan.indices.len());
+        // Images of a later view are those of the first, in the same places, or others.
+        for kind in &group.kinds {
+            for row in 0..plan.indices.len() {
+                let index = plan.image(row, number);
+                let (image, size) = match &image_set.resident {
+                    Some(resident) => {
+                        let place = resident.places()[index];
+                        (index, [place.width, place.height])
                     }
-                    (known, [images[known].width, images[known].height])
-                }
-            };
-            drawn.push((image, kind.draw(size, image_set.seed, plan.epoch, index)));
+                    None => {
+                        let known = if number > 0 && plan.unpaired.is_none() { row } else { images.len() };
+                        if known == images.len() {
+                            let mut image = Image::default();
+                            image_set.source.read(index, &mut image)?;
+                            images.push(image);
+                        }
+                        (known, [images[known].width, images[known].height])
+                    }
+                };
+                of_group.push((image, kind.draw(size, image_set.seed, plan.epoch, index)));
+            }
+            number += 1;
         }
+        drawn.push(of_group);
     }
     Ok(Drawn { indices: plan.indices, images, views: drawn })
 }
@@ -163,32 +180,38 @@ fn draw(image_set: &ImageSet, views: &[ViewKind], plan: BatchPlan) -> Result<Dra
 /// The last part of making a batch, on the thread that asks for it.
 pub(super) struct Finish {
     image_set: ImageSet,
-    /// Made when it is first needed.
-    renderer: Option<GpuRenderer>,
+    /// Sides of the groups of views.
+    sides: Vec<usize>,
+    /// One for each group, made when they are first needed.
+    renderers: Vec<GpuRenderer>,
 }
 
 impl Finish {
-    pub fn new(image_set: ImageSet) -> Self {
-        Finish { image_set, renderer: None }
+    pub fn new(image_set: ImageSet, views: &[ViewGroup]) -> Self {
+        Finish { image_set, sides: views.iter().map(|group| group.side).collect(), renderers: Vec::new() }
     }
 
     pub fn batch(&mut self, made: Made) -> Result<Batch, LoadError> {
-        let ImageSet { side, normalization, ref hardware, ref resident, .. } = self.image_set;
+        let ImageSet { normalization, ref hardware, ref resident, .. } = self.image_set;
         match made {
-            Made::Batch(batch) => Ok(Batch { images: batch.images.to_device(hardware.device), ..batch }),
+            Made::Batch(batch) => {
+                let images = batch.images.iter().map(|images| images.to_device(hardware.device)).collect();
+                Ok(Batch { images, ..batch })
+            }
             Made::Drawn(drawn) => {
-                let renderer = match &mut self.renderer {
-                    Some(renderer) => renderer,
-                    none => {
-                        let index = gpu_of(hardware).unwrap_or_default();
-                        let renderer = GpuRenderer::new(side, normalization, index, hardware.precision);
-                        none.insert(renderer.map_err(GpuError::from)?)
-                    }
-                };
+                if self.renderers.is_empty() {
+                    let index = gpu_of(hardware).unwrap_or_default();
+                    let renderer = |&side: &usize| GpuRenderer::new(side, normalization, index, hardware.precision);
+                    let renderers = self.sides.iter().map(renderer).collect::<Result<_, _>>();
+                    self.renderers = renderers.map_err(GpuError::from)?;
+                }
                 let images = match resident {
-                    Some(resident) => renderer.render(resident, &drawn.views)?,
-                    None => renderer.render(&DeviceImages::of(&drawn.images, hardware.device), &drawn.views)?,
+                    Some(resident) => Arc::clone(resident),
+                    None => Arc::new(DeviceImages::of(&drawn.images, hardware.device)),
                 };
+                let groups = self.renderers.iter().zip(&drawn.views);
+                let images =
+                    groups.map(|(renderer, views)| renderer.render(&images, views)).collect::<Result<_, _>>()?;
                 Ok(Batch { indices: drawn.indices, images })
             }
         }

@@ -10,6 +10,7 @@ use super::heads::{HeadKind, Mlp, MlpConfig};
 use super::layers::{Linear, Pass};
 use super::parameters::{Layout, LayoutBuilder, Weights};
 use super::resnet::{ResNet, ResNetConfig, SharedImages};
+use crate::config::SeenBy;
 
 const ENCODER: &str = "encoder";
 const LOGITS: &str = "logits";
@@ -129,19 +130,22 @@ impl Byol {
 
     /// Floating-point operations of one training step per image, two for a multiply-add.
     ///
-    /// Each of the two views, with sides of `side` pixels, passes the target branch as `target` says, then the online
+    /// Each view, with its side in pixels, passes the target branch as `target` says where that sees it, then the online
     /// network with its predictor. The gradient takes as much again for each layer's weights and for its input, which the
     /// first convolution does not need.
-    pub fn step_flops(&self, side: usize, target: TargetPass) -> u64 {
+    pub fn step_flops(&self, views: &[(usize, SeenBy)], target: TargetPass) -> u64 {
         let logits = self.logits.as_ref().map_or(0, Linear::multiply_adds);
-        let projection = self.encoder.multiply_adds(side) + logits + self.projector.multiply_adds();
-        let prediction = projection + self.predictor.as_ref().map_or(0, Mlp::multiply_adds);
-        let target = match target {
-            TargetPass::Projection => projection,
-            TargetPass::Prediction => prediction,
-            TargetPass::None => 0,
+        let of_view = |&(side, seen_by): &(usize, SeenBy)| {
+            let projection = self.encoder.multiply_adds(side) + logits + self.projector.multiply_adds();
+            let prediction = projection + self.predictor.as_ref().map_or(0, Mlp::multiply_adds);
+            let target = match (target, seen_by) {
+                (TargetPass::Projection, SeenBy::Both) => projection,
+                (TargetPass::Prediction, SeenBy::Both) => prediction,
+                (TargetPass::None, _) | (_, SeenBy::Online) => 0,
+            };
+            2 * (target + 3 * prediction - self.encoder.stem_multiply_adds(side))
         };
-        2 * 2 * (target + 3 * prediction - self.encoder.stem_multiply_adds(side))
+        views.iter().map(of_view).sum()
     }
 }
 
@@ -225,8 +229,12 @@ mod tests {
             predictor: true,
         });
         let online = 3 * prediction - stem;
-        assert_eq!(model.step_flops(8, TargetPass::Projection), 4 * (projection + online));
-        assert_eq!(model.step_flops(8, TargetPass::Prediction), 4 * (prediction + online));
-        assert_eq!(model.step_flops(8, TargetPass::None), 4 * online);
+        let two = [(8, SeenBy::Both), (8, SeenBy::Both)];
+        assert_eq!(model.step_flops(&two, TargetPass::Projection), 4 * (projection + online));
+        assert_eq!(model.step_flops(&two, TargetPass::Prediction), 4 * (prediction + online));
+        assert_eq!(model.step_flops(&two, TargetPass::None), 4 * online);
+        // A third view, which the online network alone sees.
+        let three = [two[0], two[1], (8, SeenBy::Online)];
+        assert_eq!(model.step_flops(&three, TargetPass::Projection), 4 * (projection + online) + 2 * online);
     }
 }

@@ -1,73 +1,22 @@
-//! The learner of BYOL: both networks, their optimiser, and one step of the paper's Algorithm 1. Where the images come
-//! from, and what is recorded, is in `pretrain`.
+//! The learner of BYOL: both networks, their optimiser, and one step of the paper's Algorithm 1, whose lines the comments
+//! name. What ablations and the lab's faults compute instead is in `ablated`; where the images come from, and what is
+//! recorded, in [`pretrain`](super::pretrain).
+
+mod ablated;
+
+pub use ablated::{Distance, Objective, TargetBranch};
 
 use tch::Tensor;
 
-use super::TrainError;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
-use crate::config::{Experiment, Fault, LossTarget};
+use crate::config::{Experiment, Fault, SeenBy};
 use crate::device::Hardware;
 use crate::device::Precision;
-use crate::loss;
 use crate::model::ResNetConfig;
 use crate::model::byol::{ByolConfig, Heads, update_target};
 use crate::model::layers::Pass;
 use crate::model::{Byol, Leaves, Mode, SharedImages, Weights};
 use crate::optim::Optimizer;
-use crate::trained::checkpoint::Checkpoint;
-
-/// What the loss compares, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Objective {
-    pub branch: TargetBranch,
-    pub distance: Distance,
-}
-
-/// Where the vectors come from that the predictions are compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetBranch {
-    /// The target network, without gradient (paper, section 3.1).
-    Average(LossTarget),
-    /// The online network, with gradient: an ablation.
-    OnlineWithGradient,
-    /// The online network; in the second term the gradient stops at the prediction: the lab's fault.
-    LabOnline,
-}
-
-/// How predictions and targets are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distance {
-    /// [`loss::regression`]: between directions.
-    Normalized,
-    /// [`loss::squared_difference`]: the lab's fault.
-    Unnormalized,
-}
-
-impl Objective {
-    /// The paper's, compared with projections or with predictions.
-    pub fn paper(loss_target: LossTarget) -> Objective {
-        Objective { branch: TargetBranch::Average(loss_target), distance: Distance::Normalized }
-    }
-
-    /// What an experiment describes.
-    pub fn of(experiment: &Experiment) -> Objective {
-        let has = |fault| experiment.faults.contains(&fault);
-        let branch = match experiment.pretrain.stop_gradient {
-            _ if has(Fault::OnlineTarget) => TargetBranch::LabOnline,
-            true => TargetBranch::Average(experiment.pretrain.loss_target),
-            false => TargetBranch::OnlineWithGradient,
-        };
-        let distance = if has(Fault::Unnormalized) { Distance::Unnormalized } else { Distance::Normalized };
-        Objective { branch, distance }
-    }
-
-    fn distance(self, predictions: &Tensor, aims: &Tensor) -> Tensor {
-        match self.distance {
-            Distance::Normalized => loss::regression(predictions, aims),
-            Distance::Unnormalized => loss::squared_difference(predictions, aims),
-        }
-    }
-}
 
 /// Both networks, their optimiser, and one step of training.
 pub struct Learner {
@@ -84,12 +33,40 @@ pub struct Learner {
     phases: PhaseClock,
 }
 
-/// What a batch of pairs gives.
+/// What a batch gives.
 pub struct StepOutput {
-    /// The symmetrised loss, a scalar; 0 to 8 where vectors are normalised.
+    /// The loss, a scalar: twice the mean over all pairs of views, so that of two views it is the paper's sum of both
+    /// directions; 0 to 8 where vectors are normalised.
     pub loss: Tensor,
     /// The projections of the first view by the target branch, `[batch, projection]`.
     pub projections: Tensor,
+}
+
+/// Views in a batch that stand in one tensor: of one side, and seen by the same networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenGroup {
+    pub views: usize,
+    pub seen_by: SeenBy,
+}
+
+/// A group of views with its images, `[views * batch, 3, side, side]`.
+struct SeenImages<'a> {
+    group: SeenGroup,
+    images: SharedImages<'a>,
+}
+
+/// What is compared, a tensor `[batch, projection]` for each view.
+struct Sides {
+    /// By the online network, of every view.
+    predictions: Vec<Tensor>,
+    /// By the target branch, of the views that it sees.
+    aims: Vec<Tensor>,
+}
+
+#[derive(Clone, Copy)]
+enum Network {
+    Online,
+    Target,
 }
 
 impl Learner {
@@ -131,62 +108,18 @@ impl Learner {
         }
     }
 
-    /// The loss of a batch of pairs, with the graph for its gradient.
-    ///
-    /// Both views go through a network together, but through its batch norms one at a time.
+    /// A whole step on one batch: Algorithm 1, lines 5 to 11.
     ///
     /// # Shapes
-    /// `views` is `[2 * batch, 3, side, side]`: the first view of every image, then the second, in the same order.
-    pub fn loss(&self, views: &Tensor) -> StepOutput {
-        self.phases.begin();
-        let output = self.compare(views);
-        self.phases.lap(Phase::OnlineForward);
+    /// As [`Learner::loss`].
+    pub fn step(&mut self, views: &[Tensor], learning_rate: f64, tau: f64) -> StepOutput {
+        let output = self.accumulate(views, 1);
+        self.update(learning_rate, tau);
         output
     }
 
-    fn compare(&self, views: &Tensor) -> StepOutput {
-        let batch = views.size()[0] / 2;
-        let views = &SharedImages::new(views);
-        let online = self.pass(&self.online, &self.online_leaves, Mode::Train, 2);
-        let predict = |projections: &Tensor| self.model.predict(&online, projections);
-        let distance = |predictions: &Tensor, aims: &Tensor| self.objective.distance(predictions, aims);
-        let halves = |both: &Tensor| [both.narrow(0, 0, batch), both.narrow(0, batch, batch)];
-        match self.objective.branch {
-            TargetBranch::Average(loss_target) => {
-                let target = self.pass(&self.target, &self.target_leaves, Mode::Train, 2);
-                let aims = tch::no_grad(|| {
-                    let projections = self.model.project(&target, views);
-                    match loss_target {
-                        LossTarget::Projection => projections,
-                        LossTarget::Prediction => predict(&projections),
-                    }
-                });
-                self.phases.lap(Phase::TargetForward);
-                let [first_aim, second_aim] = halves(&aims);
-                let [first, second] = halves(&predict(&self.model.project(&online, views)));
-                let loss = distance(&first, &second_aim) + distance(&second, &first_aim);
-                StepOutput { loss, projections: first_aim }
-            }
-            TargetBranch::OnlineWithGradient => {
-                let projections = self.model.project(&online, views);
-                let [first, second] = halves(&projections);
-                let [first_prediction, second_prediction] = halves(&predict(&projections));
-                let loss = distance(&first_prediction, &second) + distance(&second_prediction, &first);
-                StepOutput { loss, projections: first.detach() }
-            }
-            TargetBranch::LabOnline => {
-                let projections = self.model.project(&online, views);
-                let [first, second] = halves(&projections);
-                let [first_prediction, second_prediction] = halves(&predict(&projections));
-                let loss =
-                    distance(&first_prediction, &second.detach()) + distance(&second_prediction.detach(), &first);
-                StepOutput { loss, projections: first.detach() }
-            }
-        }
-    }
-
-    /// Algorithm 1, lines 7 to 9, for one of `parts` equal parts of a batch: loss and gradient of the online network.
-    pub fn accumulate(&mut self, views: &Tensor, parts: usize) -> StepOutput {
+    /// Lines 5 to 9 for one of `parts` equal parts of a batch: loss and gradient of the online network.
+    pub fn accumulate(&mut self, views: &[Tensor], parts: usize) -> StepOutput {
         let output = self.loss(views);
         let gradient = self.gradient(&output.loss);
         self.gradient = Some(match self.gradient.take() {
@@ -201,7 +134,53 @@ impl Learner {
         StepOutput { loss: output.loss.detach(), ..output }
     }
 
-    /// Algorithm 1, lines 10 and 11: one optimiser step along the accumulated gradient, and the target's moving average.
+    /// Lines 5 to 7: the loss of a batch, with the graph for its gradient.
+    ///
+    /// The views of a group go through a network together, but through its batch norms one at a time.
+    ///
+    /// # Shapes
+    /// A tensor `[views * batch, 3, side, side]` for each group of views of the objective: the first view of every image,
+    /// then the second, in the same order.
+    pub fn loss(&self, views: &[Tensor]) -> StepOutput {
+        self.phases.begin();
+        let groups = self.objective.groups.iter().zip(views);
+        let views: Vec<SeenImages> =
+            groups.map(|(&group, images)| SeenImages { group, images: SharedImages::new(images) }).collect();
+        let sides = match self.objective.branch {
+            TargetBranch::Average => self.sides(&views),
+            _ => self.ablated_sides(&views),
+        };
+        let output = self.compare(sides);
+        self.phases.lap(Phase::OnlineForward);
+        output
+    }
+
+    /// Lines 5 and 6, and the predictions of line 7.
+    fn sides(&self, views: &[SeenImages]) -> Sides {
+        // Line 6 stands first: what it needs in memory is free again before line 5 keeps its activations for the gradient.
+        let aims = tch::no_grad(|| self.project(Network::Target, views));
+        self.phases.lap(Phase::TargetForward);
+        let projections = self.project(Network::Online, views);
+        let predictions = self.predict(&projections, Network::Online);
+        Sides { predictions: self.views_of(Network::Online, &predictions), aims: self.views_of(Network::Target, &aims) }
+    }
+
+    /// Line 7, symmetrised: the prediction of every view beside what the target branch makes of every other one.
+    fn compare(&self, sides: Sides) -> StepOutput {
+        let pairs = self.objective.pairs();
+        let mut terms = pairs.iter().map(|pair| self.objective.distance(pair, &sides));
+        let first = terms.next().unwrap_or_else(|| Tensor::from(0f32));
+        let sum = terms.fold(first, |sum, term| sum + term);
+        let loss = if pairs.len() == 2 { sum } else { sum * (2.0 / pairs.len().max(1) as f64) };
+        StepOutput { loss, projections: sides.aims[0].detach() }
+    }
+
+    /// Line 9: the gradient of a loss with respect to the online network, `[parameters]`.
+    pub fn gradient(&self, loss: &Tensor) -> Tensor {
+        self.online_leaves.gradient(loss, self.online.flat().kind())
+    }
+
+    /// Lines 10 and 11: one optimiser step along the accumulated gradient, and the target's moving average.
     pub fn update(&mut self, learning_rate: f64, tau: f64) {
         self.phases.begin();
         if let Some(gradient) = self.gradient.take() {
@@ -214,26 +193,29 @@ impl Learner {
         self.phases.lap(Phase::Optimizer);
     }
 
-    /// A whole step on one batch of pairs.
-    pub fn step(&mut self, views: &Tensor, learning_rate: f64, tau: f64) -> StepOutput {
-        let output = self.accumulate(views, 1);
-        self.update(learning_rate, tau);
-        output
+    /// Projections of the views that a network sees, `[views * batch, projection]`.
+    fn project(&self, network: Network, views: &[SeenImages]) -> Tensor {
+        let seen = views.iter().filter(|seen| network.sees(seen.group));
+        let mut projections: Vec<Tensor> = seen
+            .map(|seen| self.model.project(&self.pass(network, Mode::Train, seen.group.views), &seen.images))
+            .collect();
+        match projections.len() {
+            1 => projections.remove(0),
+            _ => Tensor::cat(&projections, 0),
+        }
     }
 
-    /// Measures from here on how long the phases of a step take.
-    pub fn measure_phases(&self) {
-        self.phases.start(self.online.device());
+    /// The online network's predictions of the projections of the views that `network` sees.
+    fn predict(&self, projections: &Tensor, network: Network) -> Tensor {
+        let views = self.objective.views(network);
+        self.model.predict(&self.pass(Network::Online, Mode::Train, views), projections)
     }
 
-    /// What has been measured since [`Learner::measure_phases`], which ends with it.
-    pub fn take_phases(&self) -> Option<PhaseTimes> {
-        self.phases.stop()
-    }
-
-    /// The gradient of a loss with respect to the online network, `[parameters]`.
-    pub fn gradient(&self, loss: &Tensor) -> Tensor {
-        self.online_leaves.gradient(loss, self.online.flat().kind())
+    /// The rows of each view.
+    fn views_of(&self, network: Network, rows: &Tensor) -> Vec<Tensor> {
+        let views = self.objective.views(network) as i64;
+        let batch = rows.size()[0] / views;
+        (0..views).map(|view| rows.narrow(0, view * batch, batch)).collect()
     }
 
     /// Representations and projections by the online network in evaluation mode, without gradient.
@@ -241,7 +223,7 @@ impl Learner {
     /// # Shapes
     /// `[batch, 3, side, side]` to float32 `[batch, features]` and `[batch, projection]`.
     pub fn embed(&self, images: &Tensor) -> [Tensor; 2] {
-        let pass = self.pass(&self.online, &self.online_leaves, Mode::Evaluate, 1);
+        let pass = self.pass(Network::Online, Mode::Evaluate, 1);
         tch::no_grad(|| {
             let representations = self.model.represent(&pass, images);
             let projections = self.model.project_representations(&pass, &representations);
@@ -254,29 +236,34 @@ impl Learner {
         self.online.flat().isfinite().all().int64_value(&[]) != 0
     }
 
-    fn pass<'a>(&self, weights: &'a Weights, leaves: &'a Leaves, mode: Mode, views: usize) -> Pass<'a> {
+    /// Measures from here on how long the phases of a step take.
+    pub fn measure_phases(&self) {
+        self.phases.start(self.online.device());
+    }
+
+    /// What has been measured since [`Learner::measure_phases`], which ends with it.
+    pub fn take_phases(&self) -> Option<PhaseTimes> {
+        self.phases.stop()
+    }
+
+    fn pass(&self, network: Network, mode: Mode, views: usize) -> Pass<'_> {
+        let (weights, leaves) = match network {
+            Network::Online => (&self.online, &self.online_leaves),
+            Network::Target => (&self.target, &self.target_leaves),
+        };
         Pass { weights, leaves, mode, precision: self.precision, views }
     }
 
-    fn refresh(&mut self) {
+    /// Takes over weights that were changed from outside.
+    pub(super) fn refresh(&mut self) {
         self.online.refresh(&mut self.online_leaves);
         self.target.refresh(&mut self.target_leaves);
     }
+}
 
-    /// Adds networks and optimiser to a checkpoint.
-    pub(super) fn store(&self, checkpoint: &mut Checkpoint) {
-        checkpoint.insert_part("online", self.online.named());
-        checkpoint.insert_part("target", self.target.named());
-        checkpoint.insert_part("optimizer", self.optimizer.state());
-    }
-
-    /// Takes over networks and optimiser of a checkpoint.
-    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
-        self.online.load(&checkpoint.part("online"))?;
-        self.target.load(&checkpoint.part("target"))?;
-        self.optimizer.load(&checkpoint.part("optimizer"))?;
-        self.refresh();
-        Ok(())
+impl Network {
+    fn sees(self, group: SeenGroup) -> bool {
+        matches!((self, group.seen_by), (Network::Online, _) | (Network::Target, SeenBy::Both))
     }
 }
 
@@ -289,4 +276,56 @@ pub fn networks(experiment: &Experiment) -> Byol {
         heads: if experiment.faults.contains(&Fault::LabHeads) { Heads::Lab } else { Heads::Paper },
         predictor: experiment.pretrain.predictor,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LossTarget;
+    use crate::loss::regression;
+
+    fn learner(groups: Vec<SeenGroup>) -> Learner {
+        let mut experiment = Experiment::preset("demo").unwrap();
+        experiment.width = 0.0625;
+        let hardware = Hardware::auto().with_threads(1);
+        let model = networks(&experiment);
+        let online = model.initialize(1, tch::Device::Cpu);
+        // Another network, so that it shows which of both computed what.
+        let target = model.target_of(&model.initialize(2, tch::Device::Cpu));
+        let settings = &experiment.pretrain;
+        let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &online);
+        let objective = Objective { groups, ..Objective::paper(LossTarget::Projection) };
+        Learner::assemble(model, [online, target], optimizer, objective, Precision::Full)
+    }
+
+    /// Two large views that both networks see, and two small ones for the online network alone: the loss is twice the
+    /// mean over the six pairs of different views of which the target sees the second, each network's views by themselves.
+    #[test]
+    fn views_of_two_sides_by_hand() {
+        let learner = learner(vec![
+            SeenGroup { views: 2, seen_by: SeenBy::Both },
+            SeenGroup { views: 2, seen_by: SeenBy::Online },
+        ]);
+        tch::manual_seed(3);
+        let images = |side: i64| Tensor::randn([8, 3, side, side], (tch::Kind::Float, tch::Device::Cpu));
+        let batch = [images(16), images(12)];
+        let alone = |network: Network, view: usize| {
+            let images = batch[view / 2].narrow(0, 4 * (view as i64 % 2), 4);
+            learner.model.project(&learner.pass(network, Mode::Train, 1), &SharedImages::new(&images))
+        };
+        let predictions: Vec<Tensor> = (0..4)
+            .map(|view| {
+                let pass = learner.pass(Network::Online, Mode::Train, 1);
+                learner.model.predict(&pass, &alone(Network::Online, view))
+            })
+            .collect();
+        let aims: Vec<Tensor> = (0..2).map(|view| alone(Network::Target, view)).collect();
+        let pairs = [(0, 1), (1, 0), (2, 0), (2, 1), (3, 0), (3, 1)];
+        let sum: f64 = pairs.iter().map(|&(v, w)| regression(&predictions[v], &aims[w]).double_value(&[])).sum();
+        let output = learner.loss(&batch);
+        assert!((output.loss.double_value(&[]) - sum / 3.0).abs() < 1e-4, "{:?} and {sum}", output.loss);
+        assert!(output.projections.allclose(&aims[0], 1e-3, 1e-4, false));
+        let gradient = learner.gradient(&output.loss);
+        assert!(gradient.isfinite().all().int64_value(&[]) != 0 && gradient.abs().max().double_value(&[]) > 0.0);
+    }
 }

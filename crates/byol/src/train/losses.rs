@@ -1,29 +1,39 @@
-//! Losses of an epoch: summed on the device, and looked at now and then, because reading a value waits for the device.
+//! Losses and right answers of an epoch: summed on the device, and looked at now and then, because reading a value waits for
+//! the device.
 
 use tch::{Device, Kind, Tensor};
 
 use super::TrainError;
 use crate::eval::EvalError;
 use crate::run::record::Stage;
+use crate::trained::checkpoint::Progress;
 
 /// The losses of one stage.
 pub(super) struct Losses {
     stage: Stage,
     sum: Tensor,
+    right: Tensor,
     /// Losses that have not been looked at, with their steps.
     unread: Vec<(usize, Tensor)>,
 }
 
 impl Losses {
-    /// Losses that go on from the sum of an unfinished epoch.
-    pub(super) fn of(stage: Stage, sum: f64, device: Device) -> Losses {
-        Losses { stage, sum: Tensor::from(sum).to_device(device), unread: Vec::new() }
+    /// Losses that go on from the sums of an unfinished epoch.
+    pub(super) fn of(stage: Stage, progress: &Progress, device: Device) -> Losses {
+        let sum = Tensor::from(progress.loss_sum).to_device(device);
+        let right = Tensor::from(progress.correct as i64).to_device(device);
+        Losses { stage, sum, right, unread: Vec::new() }
     }
 
     /// Adds the mean loss of so many images, which belong to optimiser step `step`.
     pub(super) fn add(&mut self, loss: Tensor, images: usize, step: usize) {
         let _ = tch::no_grad(|| self.sum.g_add_(&(loss.to_kind(Kind::Double) * images as f64)));
         self.unread.push((step, loss));
+    }
+
+    /// Adds a whole number of images that were answered right.
+    pub(super) fn add_right(&mut self, right: &Tensor) {
+        let _ = tch::no_grad(|| self.right.g_add_(right));
     }
 
     /// The newest loss.
@@ -50,7 +60,13 @@ impl Losses {
         self.sum.double_value(&[])
     }
 
+    /// Images of the epoch so far that were answered right.
+    pub(super) fn right(&self) -> u64 {
+        self.right.int64_value(&[]) as u64
+    }
+
     pub(super) fn clear(&mut self) {
         let _ = self.sum.zero_();
+        let _ = self.right.zero_();
     }
 }

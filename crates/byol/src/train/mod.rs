@@ -3,10 +3,12 @@
 
 pub mod learner;
 mod losses;
+pub mod method;
 pub mod monitor;
 mod pace;
 pub mod phases;
 pub mod pretrain;
+mod sitting;
 pub mod supervised;
 
 use tch::Device;
@@ -20,9 +22,8 @@ use crate::model::ModelError;
 use crate::optim::StateError;
 use crate::report::language::english::names::signs;
 use crate::run::RunError;
-use crate::run::event::{Event, Interrupt, Reporter};
+use crate::run::event::{Interrupt, Reporter};
 use crate::run::health::Sign;
-use crate::run::notice::Notice;
 use crate::run::record::Stage;
 use crate::trained::checkpoint::{CheckpointError, CheckpointFolder};
 
@@ -121,13 +122,4 @@ impl TrainError {
             other => other,
         }
     }
-}
-
-/// Steps of warm-up: of the whole training where it is shorter, which is said.
-fn warmup_steps(reporter: &mut dyn Reporter, stage: Stage, epochs: f64, [per_epoch, steps]: [usize; 2]) -> usize {
-    let wanted = (epochs * per_epoch as f64).round() as usize;
-    if wanted > steps {
-        reporter.event(&Event::Note(Notice::WarmupCut { stage, epochs }));
-    }
-    wanted.min(steps)
 }

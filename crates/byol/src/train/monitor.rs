@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::learner::Learner;
+use super::method::Method;
 use super::{Setting, TrainError};
 use crate::config::Experiment;
 use crate::data::splits::hold_out;
@@ -14,7 +14,8 @@ use crate::eval::health::spread;
 use crate::eval::knn::{KnnOptions, knn};
 use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::eval::{EvalError, Features};
-use crate::loader::{self, ImageSet, ViewKind};
+use crate::loader::{self, ImageSet, ViewGroup, ViewKind};
+use crate::random::ViewNumber;
 use crate::run::health::{Health, Sign};
 use crate::statistics::accuracy;
 
@@ -34,8 +35,6 @@ const WATCHED_LABELED: usize = 100;
 /// Optimiser steps before which nothing is judged: a look uses batch norm's running averages, of which each step renews a
 /// tenth, so that after 20 an eighth is still what they began with.
 const SETTLED_STEPS: usize = 20;
-/// View numbers of the held-out images' random views; training draws others.
-const VIEWS: [u64; 2] = [3, 4];
 /// The probe's only penalty: there is nothing to choose while training.
 const PROBE_L2: f64 = 1e-2;
 
@@ -104,15 +103,17 @@ impl Monitor {
     ///
     /// # Errors
     /// An image cannot be read, or a representation is not finite.
-    pub fn look(&self, setting: &Setting, learner: &Learner) -> Result<Look, TrainError> {
+    pub fn look(&self, setting: &Setting, method: &dyn Method) -> Result<Look, TrainError> {
         let experiment = setting.experiment;
-        let settings = &experiment.pretrain;
-        let views = vec![
-            ViewKind::Random { recipe: settings.t.clone(), view: VIEWS[0] },
-            ViewKind::Random { recipe: settings.t_prime.clone(), view: VIEWS[1] },
-        ];
+        // The first two views as training has them, at other draws.
+        let views = experiment.training_views();
+        let (pair, side) = (views.iter().take(2).enumerate(), experiment.view_size());
+        let kinds = pair
+            .map(|(place, view)| ViewKind::Random { recipe: view.recipe.clone(), view: ViewNumber::Watched(place) })
+            .collect();
+        let views = ViewGroup { side, kinds };
         let count = self.watched.indices.len();
-        let health = match &embed(setting, learner, &self.watched, views)?[..] {
+        let health = match &embed(setting, method, &self.watched, views)?[..] {
             [first, second] if count > 1 => Some(Health {
                 representation: spread(&first[0], &second[0])?,
                 projection: spread(&first[1], &second[1])?,
@@ -121,7 +122,7 @@ impl Monitor {
             _ => None,
         };
         let (knn_accuracy, linear_accuracy) = match &self.labels {
-            Some(labels) => labels.classify(setting, learner)?,
+            Some(labels) => labels.classify(setting, method)?,
             None => (None, None),
         };
         Ok(Look { health, knn_accuracy, linear_accuracy })
@@ -150,11 +151,12 @@ impl Labels {
         Ok(enough.then_some(Labels { source, of_images, classes, bank, held_out }))
     }
 
-    fn classify(&self, setting: &Setting, learner: &Learner) -> Result<(Option<f64>, Option<f64>), TrainError> {
+    fn classify(&self, setting: &Setting, method: &dyn Method) -> Result<(Option<f64>, Option<f64>), TrainError> {
         let evaluate = &setting.experiment.evaluate;
         let features = |indices: &[usize]| -> Result<Features, TrainError> {
             let images = Images { source: self.source.clone(), indices: indices.to_vec() };
-            let mut embedded = embed(setting, learner, &images, vec![ViewKind::Whole])?;
+            let whole = ViewGroup { side: setting.experiment.view_size(), kinds: vec![ViewKind::Whole] };
+            let mut embedded = embed(setting, method, &images, whole)?;
             let [vectors, _] = embedded.remove(0);
             Ok(Features { vectors, labels: indices.iter().map(|&index| self.of_images[index]).collect() })
         };
@@ -175,25 +177,18 @@ impl Labels {
 /// Representations and projections of each view of the images.
 fn embed(
     setting: &Setting,
-    learner: &Learner,
+    method: &dyn Method,
     images: &Images,
-    views: Vec<ViewKind>,
+    views: ViewGroup,
 ) -> Result<Vec<[Tensor; 2]>, TrainError> {
     let experiment = setting.experiment;
-    let image_set = ImageSet {
-        source: images.source.clone(),
-        side: experiment.view_size(),
-        normalization: experiment.normalization(),
-        seed: experiment.seed,
-        hardware: setting.hardware.clone(),
-        resident: None,
-    };
-    let mut rows: Vec<[Vec<Tensor>; 2]> = views.iter().map(|_| Default::default()).collect();
-    let count = views.len() as i64;
+    let image_set = ImageSet::of(experiment, images.source.clone(), setting.hardware);
+    let mut rows: Vec<[Vec<Tensor>; 2]> = views.kinds.iter().map(|_| Default::default()).collect();
+    let count = views.kinds.len() as i64;
     let size = experiment.evaluation_batch_size;
-    for batch in loader::in_order(image_set, views, images.indices.clone(), size, setting.hardware.threads) {
-        for (view, [representations, projections]) in batch?.images.chunk(count, 0).iter().zip(&mut rows) {
-            let [representation, projection] = learner.embed(&view.to_device(setting.device()));
+    for batch in loader::in_order(image_set, vec![views], images.indices.clone(), size, setting.hardware.threads) {
+        for (view, [representations, projections]) in batch?.images[0].chunk(count, 0).iter().zip(&mut rows) {
+            let [representation, projection] = method.embed(&view.to_device(setting.device()));
             representations.push(representation);
             projections.push(projection);
         }

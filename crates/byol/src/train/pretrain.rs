@@ -1,35 +1,29 @@
 //! BYOL pre-training (paper, section 3.1 and Algorithm 1): one visible loop. What a step computes is in
-//! [`learner`](super::learner).
+//! [`method`](super::method) and [`learner`](super::learner), what surrounds the steps in `sitting`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::learner::{Learner, networks};
-use super::losses::Losses;
-use super::monitor::Monitor;
-use super::pace::{CheckpointClock, Pace};
-use super::{Setting, TrainError, warmup_steps};
-use crate::config::{Experiment, Fault, PatienceMetric, Pretrain};
+use super::method;
+use super::monitor::{Look, Monitor};
+use super::sitting::{Course, End, Figures, Sitting};
+use super::{Setting, TrainError};
+use crate::config::{Experiment, Fault, PatienceMetric, Pretrain, TrainingView};
 use crate::data::ImageSource;
 use crate::eval::health;
-use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewKind};
-use crate::model::Weights;
-use crate::model::byol::{encoder_part, transferred_part, with_encoder};
-use crate::optim::schedule::{LearningRate, Tau};
+use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::model::byol::{encoder_part, transferred_part};
 use crate::run::RunDirectory;
-use crate::run::event::{Event, StepReport};
-use crate::run::notice::Notice;
-use crate::run::record::Ended;
-use crate::run::record::{EpochRecord, Stage};
-use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Header, Progress};
+use crate::run::record::{Ended, Stage};
+use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Progress};
 use crate::weights;
 
 /// What pre-training ended with.
 pub struct Pretrained {
-    /// Weights of the online network.
-    pub online: Weights,
+    /// The network that was trained, by name: its encoder's tensors begin with `encoder.`.
+    pub network: BTreeMap<String, Tensor>,
     pub progress: Progress,
     pub ended: Ended,
     pub epochs: usize,
@@ -63,10 +57,12 @@ pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
     }
 }
 
-/// The two views of pre-training.
-pub fn views(settings: &Pretrain) -> Vec<ViewKind> {
-    let recipes = [&settings.t, &settings.t_prime];
-    (0..).zip(recipes).map(|(view, recipe)| ViewKind::Random { recipe: recipe.clone(), view }).collect()
+/// The views of pre-training, as batches hold them.
+pub fn views(experiment: &Experiment) -> Vec<ViewGroup> {
+    let kind = |view: &TrainingView| ViewKind::Random { recipe: view.recipe.clone(), view: view.number };
+    let views = experiment.training_views();
+    let groups = views.chunk_by(TrainingView::goes_with);
+    groups.map(|views| ViewGroup { side: views[0].side, kinds: views.iter().map(kind).collect() }).collect()
 }
 
 /// Trains on `pool` from the newest checkpoint of `directory`, or from the beginning where there is none.
@@ -80,204 +76,97 @@ pub fn pretrain(
     monitor: Option<&Monitor>,
     directory: &RunDirectory,
 ) -> Result<Pretrained, TrainError> {
-    let checkpoints =
-        CheckpointFolder::new(directory.pretrain_checkpoints(), setting.experiment.pretrain.keep_checkpoints);
-    train(setting, pool, monitor, directory).map_err(|error| error.beside(&checkpoints))
-}
-
-fn train(
-    setting: &mut Setting,
-    pool: Arc<dyn ImageSource>,
-    monitor: Option<&Monitor>,
-    directory: &RunDirectory,
-) -> Result<Pretrained, TrainError> {
-    let experiment = setting.experiment;
+    let (experiment, hardware) = (setting.experiment, setting.hardware);
     let settings = &experiment.pretrain;
-    let device = setting.device();
     require_images(settings, pool.len())?;
     let schedule = schedule(experiment, pool.len());
     let parts = schedule.parts;
-    let per_epoch = schedule.steps_per_epoch();
-    let steps = settings.epochs * per_epoch;
-    let learning_rate = LearningRate {
-        peak: settings.learning_rate,
-        warmup_steps: warmup_steps(setting.reporter, Stage::Pretrain, settings.warmup_epochs, [per_epoch, steps]),
-        steps,
-        kind: settings.schedule,
-    };
-    // The lengths in steps that the training had before it was extended.
-    let ends: Vec<usize> = settings.extended.iter().map(|epochs| epochs * per_epoch).collect();
-    let tau = Tau { base: settings.tau, steps, kind: settings.tau_schedule };
-
-    let model = networks(experiment);
-    let mut online = model.initialize(experiment.seed, device);
-    if let Some(given) = weights::initial(directory, experiment)? {
-        let mut named = online.named();
-        named.extend(with_encoder(weights::encoder_of(given)));
-        online.load(&named)?;
+    let given = weights::initial(directory, experiment)?.map(weights::encoder_of);
+    let mut method = method::begin(experiment, hardware, given)?;
+    let (mut sitting, found) = Sitting::begin(setting, course(settings, &schedule, directory), directory)?;
+    if let Some(checkpoint) = &found {
+        method.restore(checkpoint)?;
     }
-    let mut learner = Learner::new(model, online, experiment, setting.hardware.precision);
-    let checkpoints = CheckpointFolder::new(directory.pretrain_checkpoints(), settings.keep_checkpoints);
-    let (found, passed_over) = checkpoints.latest()?;
-    for error in passed_over {
-        setting.reporter.event(&Event::Warning(Notice::PassedOver { problem: error.to_string() }));
-    }
-    let mut progress = match &found {
-        Some(checkpoint) => {
-            learner.restore(checkpoint)?;
-            checkpoint.header.progress.clone()
-        }
-        None => Progress::default(),
-    };
-    directory.retain_metrics(|record| record.stage != Stage::Pretrain || record.step <= progress.step)?;
-    let earlier_seconds =
-        directory.metrics()?.iter().rev().find(|record| record.stage == Stage::Pretrain).map_or(0.0, |r| r.seconds);
-
-    setting.reporter.event(&Event::StageStarted {
-        stage: Stage::Pretrain,
-        labels_per_class: None,
-        draw: 0,
-        epochs: settings.epochs,
-        steps,
-        done: progress.step,
-    });
-    let finished = |progress: &Progress| progress.stopped || progress.step >= steps;
-    let mut image_set = ImageSet::of(experiment, pool, setting.hardware);
-    if !finished(&progress) {
+    let mut image_set = ImageSet::of(experiment, pool, hardware);
+    if !sitting.is_finished() {
         image_set.make_resident()?;
     }
-    let first_step = if finished(&progress) { steps } else { progress.step };
-    let mut batches =
-        loader::scheduled(image_set, views(settings), schedule, first_step..steps, setting.hardware.threads);
-    let mut losses = Losses::of(Stage::Pretrain, progress.loss_sum, device);
-    let mut pace = Pace::start();
-    let mut clock = CheckpointClock::start(experiment.checkpoint_minutes);
-    let mut interrupted = false;
+    let mut batches = sitting.batches(image_set, views(experiment), schedule);
 
-    while !interrupted && !finished(&progress) {
-        let rate = learning_rate.extended_at(progress.step, &ends);
-        let tau_now = tau.extended_at(progress.step, &ends);
+    while sitting.goes_on() {
         let mut projections = None;
         for _ in 0..parts {
             let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
-            let output = learner.accumulate(&batch.images, parts);
-            losses.add(output.loss, batch.indices.len(), progress.step + 1);
+            let output = method.accumulate(&batch.images, parts);
+            sitting.add(output.loss, batch.indices.len());
             projections = Some(output.projections);
         }
-        learner.update(rate, tau_now);
-        progress.step += 1;
-        progress.seen += settings.batch_size as u64;
-        pace.step(settings.batch_size);
+        let moment = sitting.moment();
+        let (rate, tau) = (moment.learning_rate, method.update(&moment));
+        sitting.stepped(rate, tau)?;
 
-        let epoch_over = progress.step % per_epoch == 0;
-        if pace.due() || epoch_over {
-            let loss = losses.read()?;
-            setting.reporter.event(&Event::Step(StepReport {
-                stage: Stage::Pretrain,
-                epoch: (progress.step - 1) / per_epoch + 1,
-                epochs: settings.epochs,
-                step: progress.step,
-                steps,
-                loss,
-                learning_rate: rate,
-                tau: Some(tau_now),
-                images_per_second: pace.images_per_second(),
-                seconds_left: pace.seconds_for(steps - progress.step),
-            }));
-        }
-        if pace.estimate_due() {
-            let seconds = pace.seconds_for(steps - first_step);
-            setting.reporter.event(&Event::Estimate { stage: Stage::Pretrain, seconds });
-        }
-        let (mut best_so_far, mut collapsed) = (false, None);
-        if epoch_over {
-            let epoch = progress.step / per_epoch;
-            let loss = losses.sum() / progress.seen as f64;
+        let mut collapsed = None;
+        if let Some(epoch) = sitting.ended_epoch() {
+            let loss = sitting.epoch_loss()?;
             let look = match monitor {
-                Some(monitor) if epoch.is_multiple_of(settings.monitor_every) => Some(monitor.look(setting, &learner)?),
+                Some(monitor) if epoch.is_multiple_of(settings.monitor_every) => {
+                    Some(monitor.look(sitting.setting, method.as_ref())?)
+                }
                 _ => None,
             };
-            let knn_accuracy = look.and_then(|look| look.knn_accuracy);
-            let record = EpochRecord {
-                stage: Stage::Pretrain,
-                labels_per_class: None,
-                draw: 0,
-                epoch,
-                epochs: settings.epochs,
-                step: progress.step,
-                images: (progress.step * settings.batch_size) as u64,
+            collapsed = look.and_then(|look| look.collapse(sitting.step())).filter(|_| settings.stop_on_collapse);
+            sitting.epoch_ended(Figures {
                 loss,
-                train_accuracy: None,
-                validation_loss: None,
-                validation_accuracy: None,
-                knn_accuracy,
-                linear_accuracy: look.and_then(|look| look.linear_accuracy),
+                look,
                 projection_deviation: projections.as_ref().and_then(|vectors| health::deviation(vectors).ok()),
-                health: look.and_then(|look| look.health),
-                learning_rate: rate,
-                tau: Some(tau_now),
-                images_per_second: pace.images_per_second(),
-                seconds: earlier_seconds + pace.seconds(),
-            };
-            directory.append_metrics(&record)?;
-            setting.reporter.event(&Event::EpochEnded(&record));
-            collapsed = look.and_then(|look| look.collapse(progress.step)).filter(|_| settings.stop_on_collapse);
-            progress.last_loss = Some(loss);
-            (progress.loss_sum, progress.seen) = (0.0, 0);
-            losses.clear();
-            if let Some(accuracy) =
-                knn_accuracy.filter(|&accuracy| progress.best_knn.is_none_or(|best| accuracy > best))
-            {
-                (progress.best_knn, progress.best_step) = (Some(accuracy), Some(progress.step));
-                best_so_far = true;
-            }
-            // Lower is better for both.
-            let watched = match settings.patience_metric {
-                PatienceMetric::Loss => Some(loss),
-                PatienceMetric::Knn => knn_accuracy.map(|accuracy| -accuracy),
-            };
-            if let (true, Some(value)) = (settings.patience > 0, watched) {
-                if progress.best.is_none_or(|best| value < best) {
-                    (progress.best, progress.waited) = (Some(value), 0);
-                } else {
-                    progress.waited += 1;
-                    progress.stopped = progress.waited >= settings.patience;
-                }
-            }
+                watched: watched(settings, loss, look),
+                ..Figures::default()
+            })?;
         }
-        interrupted = setting.interrupt.requested() && !finished(&progress);
-        let scheduled = epoch_over && (progress.step / per_epoch).is_multiple_of(settings.checkpoint_every);
-        if interrupted || scheduled || clock.due() || best_so_far || collapsed.is_some() || finished(&progress) {
-            losses.read()?;
-            if !learner.is_finite() {
-                return Err(TrainError::diverged(Stage::Pretrain, f64::NAN, progress.step));
+        if sitting.checkpoint_due() || collapsed.is_some() {
+            let mut checkpoint = sitting.checkpoint()?;
+            if !method.is_finite() {
+                return Err(sitting.diverged());
             }
-            progress.loss_sum = losses.sum();
-            let mut checkpoint = Checkpoint::new(Header::of(experiment, Stage::Pretrain, 0, &progress)?);
-            learner.store(&mut checkpoint);
-            let path = checkpoints.save(&checkpoint)?;
-            clock.saved();
-            setting.reporter.event(&Event::CheckpointSaved { path: &path });
+            method.store(&mut checkpoint);
+            sitting.save(&checkpoint)?;
         }
         if let Some(seen) = collapsed {
-            return Err(TrainError::Collapsed { seen, step: progress.step, epoch: progress.step / per_epoch });
+            return Err(TrainError::Collapsed { seen, step: sitting.step(), epoch: sitting.epochs() });
         }
     }
-    let ended = match (interrupted, progress.stopped) {
-        (true, _) => Ended::Interrupted,
-        (false, true) => Ended::Patience,
-        (false, false) => Ended::Epochs,
-    };
-    let last = directory.metrics()?.into_iter().rev().find(|record| record.stage == Stage::Pretrain);
-    Ok(Pretrained {
-        online: learner.online,
-        ended,
-        epochs: progress.step / per_epoch,
-        images: (progress.step * settings.batch_size) as u64,
-        images_per_second: last.as_ref().map_or(pace.images_per_second(), |record| record.images_per_second),
-        seconds: last.map_or(pace.seconds(), |record| record.seconds),
-        progress,
-    })
+    let epochs = sitting.epochs();
+    let End { ended, progress, images_per_second, seconds } = sitting.end()?;
+    let images = (progress.step * settings.batch_size) as u64;
+    Ok(Pretrained { network: method.network(), progress, ended, epochs, images, images_per_second, seconds })
+}
+
+fn course(settings: &Pretrain, schedule: &Schedule, directory: &RunDirectory) -> Course {
+    let steps_per_epoch = schedule.steps_per_epoch();
+    Course {
+        stage: Stage::Pretrain,
+        labels_per_class: None,
+        draw: 0,
+        classes: 0,
+        epochs: settings.epochs,
+        steps_per_epoch,
+        images_per_epoch: steps_per_epoch * settings.batch_size,
+        peak: settings.learning_rate,
+        warmup_epochs: settings.warmup_epochs,
+        schedule: settings.schedule,
+        extended: settings.extended.clone(),
+        patience: settings.patience,
+        checkpoints: CheckpointFolder::new(directory.pretrain_checkpoints(), settings.keep_checkpoints),
+        checkpoint_every: Some(settings.checkpoint_every),
+    }
+}
+
+/// What patience goes by, lower is better.
+fn watched(settings: &Pretrain, loss: f64, look: Option<Look>) -> Option<f64> {
+    match settings.patience_metric {
+        PatienceMetric::Loss => Some(loss),
+        PatienceMetric::Knn => Some(-look?.knn_accuracy?),
+    }
 }
 
 /// Reads the online encoder's weights out of a pre-training checkpoint, by torchvision's names.

@@ -6,37 +6,32 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
-use super::losses::Losses;
-use super::pace::{CheckpointClock, Pace};
 use super::phases::{Phase, PhaseClock, PhaseTimes};
-use super::{Setting, TrainError, warmup_steps};
+use super::sitting::{Course, End, Figures, Sitting};
+use super::{Setting, TrainError};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
-use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
 use crate::loss;
 use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Leaves, Mode, Weights};
 use crate::optim::Optimizer;
-use crate::optim::schedule::LearningRate;
+use crate::random::ViewNumber;
 use crate::run::RunDirectory;
-use crate::run::event::{Event, StepReport};
+use crate::run::event::{Event, Reporter};
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
-use crate::run::record::{EpochRecord, LabelBudget, Stage};
-use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Header, Progress};
-
-/// The view number of labelled images; pre-training has 0 and 1.
-const VIEW: u64 = 2;
+use crate::run::record::{LabelBudget, SupervisedStage};
+use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
 
 /// One supervised training.
 pub struct Task<'a> {
-    /// Supervised or fine-tuning.
-    pub stage: Stage,
+    pub stage: SupervisedStage,
     pub settings: &'a Supervised,
     pub budget: LabelBudget,
     pub draw: usize,
@@ -131,19 +126,22 @@ impl SupervisedLearner {
         self.phases.stop()
     }
 
-    fn checkpoint(
-        &self,
-        experiment: &Experiment,
-        task: &Task,
-        progress: &Progress,
-        optimizer: bool,
-    ) -> Result<Checkpoint, TrainError> {
-        let mut checkpoint = Checkpoint::new(Header::of(experiment, task.stage, task.classes, progress)?);
+    /// Adds the classifier to a checkpoint, and the optimiser where it is needed further.
+    fn store(&self, checkpoint: &mut Checkpoint, rest: Rest) {
         checkpoint.insert_part("classifier", self.weights.named());
-        if optimizer {
+        if rest == Rest::Some {
             checkpoint.insert_part("optimizer", self.optimizer.state());
         }
-        Ok(checkpoint)
+    }
+
+    /// Takes over the classifier of a checkpoint, and the optimiser where it is needed further.
+    fn restore(&mut self, checkpoint: &Checkpoint, rest: Rest) -> Result<(), TrainError> {
+        self.weights.load(&checkpoint.part("classifier"))?;
+        self.weights.refresh(&mut self.leaves);
+        if rest == Rest::Some {
+            self.optimizer.load(&checkpoint.part("optimizer"))?;
+        }
+        Ok(())
     }
 }
 
@@ -153,208 +151,133 @@ impl SupervisedLearner {
 /// There are fewer than two images, one of them cannot be read, the loss is no number, the encoder does not fit, or
 /// the run directory cannot be written.
 pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
-    let checkpoints = CheckpointFolder::new(directory.supervised_checkpoints(task.stage, task.budget, task.draw), 1);
-    fit(setting, task, directory).map_err(|error| error.beside(&checkpoints))
-}
-
-fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
-    let experiment = setting.experiment;
-    let settings = task.settings;
-    let device = setting.device();
+    let (experiment, hardware) = (setting.experiment, setting.hardware);
     if task.train.len() < 2 {
-        return Err(TrainError::TooFewImages { stage: task.stage, images: task.train.len() });
+        return Err(TrainError::TooFewImages { stage: task.stage.into(), images: task.train.len() });
     }
-    let schedule = Schedule {
-        indices: Arc::new(task.train.clone()),
-        batch_size: settings.batch_size.min(task.train.len()),
-        parts: 1,
-        last: LastBatch::Keep,
-        pairing: Pairing::SameImage,
-        seed: experiment.seed,
-        order: 1 + task.draw as u64,
-    };
-    let per_epoch = schedule.steps_per_epoch();
-    let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(per_epoch));
-    let steps = epochs * per_epoch;
-    if epochs > settings.epochs && task.draw == 0 && task.lengths == Lengths::Asked {
-        let notice = Notice::Lengthened {
-            stage: task.stage,
-            epochs,
-            asked: settings.epochs,
-            images: task.train.len(),
-            least_steps: settings.minimum_steps,
-        };
-        setting.reporter.event(&Event::Note(notice));
+    let schedule = task.schedule(experiment.seed);
+    let course = task.course(setting.reporter, schedule.steps_per_epoch(), directory);
+    let mut learner = task.begin(experiment, hardware)?;
+    let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
+    if let Some(checkpoint) = &found {
+        learner.restore(checkpoint, Rest::of(&sitting))?;
     }
-    let learning_rate = LearningRate {
-        peak: settings.learning_rate,
-        warmup_steps: warmup_steps(setting.reporter, task.stage, settings.warmup_epochs, [per_epoch, steps]),
-        steps,
-        kind: settings.schedule,
-    };
+    let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
+    let view = view_kind(task.settings.augmentation, experiment);
+    let mut batches = sitting.batches(image_set, ViewGroup::one(view, experiment.image_size), schedule);
 
-    let classifier =
-        Classifier::new(ResNetConfig::of(experiment), ClassifierHead::of(experiment, task.stage), task.classes);
-    // Network 0 is the one that pre-training begins with.
-    let mut weights = classifier.initialize(experiment.seed, 1 + task.draw as u64, device);
-    if let Some(encoder) = task.encoder {
-        let mut named = weights.named();
-        named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
-        weights.load(&named)?;
-    }
-    let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
-    let mut learner = SupervisedLearner::new(classifier, weights, optimizer, setting.hardware.precision);
-    let checkpoints = CheckpointFolder::new(directory.supervised_checkpoints(task.stage, task.budget, task.draw), 1);
-    let (found, passed_over) = checkpoints.latest()?;
-    for error in passed_over {
-        setting.reporter.event(&Event::Warning(Notice::PassedOver { problem: error.to_string() }));
-    }
-    let mut progress = Progress::default();
-    if let Some(checkpoint) = found {
-        learner.weights.load(&checkpoint.part("classifier"))?;
-        learner.weights.refresh(&mut learner.leaves);
-        progress = checkpoint.header.progress.clone();
-        let finished = progress.stopped || progress.step >= steps;
-        if !finished {
-            learner.optimizer.load(&checkpoint.part("optimizer"))?;
-        }
-    }
-    let own = |record: &EpochRecord| {
-        record.stage == task.stage && record.labels_per_class == Some(task.budget) && record.draw == task.draw
-    };
-    directory.retain_metrics(|record| !own(record) || record.step <= progress.step)?;
-    let earlier_seconds = directory.metrics()?.iter().rev().find(|record| own(record)).map_or(0.0, |r| r.seconds);
-
-    setting.reporter.event(&Event::StageStarted {
-        stage: task.stage,
-        labels_per_class: Some(task.budget),
-        draw: task.draw,
-        epochs,
-        steps,
-        done: progress.step,
-    });
-    let finished = |progress: &Progress| progress.stopped || progress.step >= steps;
-    let view = view_kind(settings.augmentation, experiment);
-    let image_set = ImageSet {
-        source: task.labeled.images.clone(),
-        side: experiment.image_size,
-        normalization: experiment.normalization(),
-        seed: experiment.seed,
-        hardware: setting.hardware.clone(),
-        resident: None,
-    };
-    let first_step = if finished(&progress) { steps } else { progress.step };
-    let batches = loader::scheduled(image_set, vec![view], schedule, first_step..steps, setting.hardware.threads);
-    // Losses and right answers of the epoch so far, read back now and then.
-    let mut losses = Losses::of(task.stage, progress.loss_sum, device);
-    let mut right = Tensor::from(progress.correct as i64).to_device(device);
-    let mut pace = Pace::start();
-    let mut clock = CheckpointClock::start(experiment.checkpoint_minutes);
-    let mut interrupted = false;
-
-    for batch in batches {
-        let batch = batch?;
-        let images = batch.indices.len();
-        let rate = learning_rate.at(progress.step);
-        let labels: Vec<i64> = batch.indices.iter().map(|&index| i64::from(task.labeled.labels[index])).collect();
-        let labels = Tensor::from_slice(&labels).to_device(device);
-        if experiment.faults.contains(&Fault::EvaluationMode) && progress.step >= per_epoch {
+    while sitting.goes_on() {
+        if experiment.faults.contains(&Fault::EvaluationMode) && sitting.epochs() > 0 {
             learner.mode = Mode::Evaluate;
         }
-        let (loss, logits) = learner.step(&batch.images, &labels, rate);
-        progress.step += 1;
-        progress.seen += images as u64;
-        losses.add(loss, images, progress.step);
-        let _ = tch::no_grad(|| right.g_add_(&logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64)));
-        pace.step(images);
+        let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
+        let labels = task.labels(&batch.indices, hardware);
+        let rate = sitting.learning_rate();
+        let (loss, logits) = learner.step(&batch.images[0], &labels, rate);
+        sitting.add(loss, batch.indices.len());
+        sitting.add_right(&logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64));
+        sitting.stepped(rate, None)?;
 
-        let epoch_over = progress.step % per_epoch == 0;
-        if pace.due() {
-            setting.reporter.event(&Event::Step(StepReport {
-                stage: task.stage,
-                epoch: (progress.step - 1) / per_epoch + 1,
+        if sitting.ended_epoch().is_some() {
+            let loss = sitting.epoch_loss()?;
+            let validation = validate(experiment, hardware, &learner, task)?;
+            sitting.epoch_ended(Figures {
+                loss,
+                train_accuracy: Some(sitting.train_accuracy()),
+                validation,
+                watched: Some(validation.map_or(loss, |(loss, _)| loss)),
+                ..Figures::default()
+            })?;
+        }
+        if sitting.checkpoint_due() {
+            let mut checkpoint = sitting.checkpoint()?;
+            learner.store(&mut checkpoint, Rest::of(&sitting));
+            sitting.save(&checkpoint)?;
+        }
+    }
+    let End { ended, seconds, .. } = sitting.end()?;
+    let SupervisedLearner { classifier, weights, .. } = learner;
+    Ok(Trained { classifier, weights, ended, seconds })
+}
+
+/// Whether there is something left to train, for which the optimiser's state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Some,
+    None,
+}
+
+impl Rest {
+    fn of(sitting: &Sitting) -> Rest {
+        if sitting.is_finished() { Rest::None } else { Rest::Some }
+    }
+}
+
+impl Task<'_> {
+    fn schedule(&self, seed: u64) -> Schedule {
+        Schedule {
+            indices: Arc::new(self.train.clone()),
+            batch_size: self.settings.batch_size.min(self.train.len()),
+            parts: 1,
+            last: LastBatch::Keep,
+            pairing: Pairing::SameImage,
+            seed,
+            order: 1 + self.draw as u64,
+        }
+    }
+
+    /// The training's course: longer than its epochs where it takes that for its steps, which is said once.
+    fn course(&self, reporter: &mut dyn Reporter, steps_per_epoch: usize, directory: &RunDirectory) -> Course {
+        let settings = self.settings;
+        let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(steps_per_epoch));
+        if epochs > settings.epochs && self.draw == 0 && self.lengths == Lengths::Asked {
+            reporter.event(&Event::Note(Notice::Lengthened {
+                stage: self.stage.into(),
                 epochs,
-                step: progress.step,
-                steps,
-                loss: losses.read()?,
-                learning_rate: rate,
-                tau: None,
-                images_per_second: pace.images_per_second(),
-                seconds_left: pace.seconds_for(steps - progress.step),
+                asked: settings.epochs,
+                images: self.train.len(),
+                least_steps: settings.minimum_steps,
             }));
         }
-        if pace.estimate_due() {
-            let seconds = pace.seconds_for(steps - first_step);
-            setting.reporter.event(&Event::Estimate { stage: task.stage, seconds });
-        }
-        if epoch_over {
-            losses.read()?;
-            let loss = losses.sum() / progress.seen as f64;
-            let validation = match task.validation.is_empty() {
-                true => None,
-                false => Some(validate(experiment, setting.hardware, &learner, task)?),
-            };
-            let record = EpochRecord {
-                stage: task.stage,
-                labels_per_class: Some(task.budget),
-                draw: task.draw,
-                epoch: progress.step / per_epoch,
-                epochs,
-                step: progress.step,
-                images: ((progress.step / per_epoch) * task.train.len()) as u64,
-                loss,
-                train_accuracy: Some(right.int64_value(&[]) as f64 / progress.seen as f64),
-                validation_loss: validation.map(|(loss, _)| loss),
-                validation_accuracy: validation.map(|(_, accuracy)| accuracy),
-                knn_accuracy: None,
-                linear_accuracy: None,
-                projection_deviation: None,
-                health: None,
-                learning_rate: rate,
-                tau: None,
-                images_per_second: pace.images_per_second(),
-                seconds: earlier_seconds + pace.seconds(),
-            };
-            directory.append_metrics(&record)?;
-            setting.reporter.event(&Event::EpochEnded(&record));
-            progress.last_loss = Some(loss);
-            (progress.loss_sum, progress.correct, progress.seen) = (0.0, 0, 0);
-            losses.clear();
-            let _ = right.zero_();
-            let watched = validation.map_or(loss, |(loss, _)| loss);
-            if settings.patience > 0 {
-                if progress.best.is_none_or(|best| watched < best) {
-                    (progress.best, progress.waited) = (Some(watched), 0);
-                } else {
-                    progress.waited += 1;
-                    progress.stopped = progress.waited >= settings.patience;
-                }
-            }
-        }
-        interrupted = setting.interrupt.requested() && !finished(&progress);
-        if interrupted || (clock.due() && !finished(&progress)) {
-            losses.read()?;
-            (progress.loss_sum, progress.correct) = (losses.sum(), right.int64_value(&[]) as u64);
-            let path = checkpoints.save(&learner.checkpoint(experiment, task, &progress, true)?)?;
-            clock.saved();
-            setting.reporter.event(&Event::CheckpointSaved { path: &path });
-        }
-        if interrupted || finished(&progress) {
-            break;
+        let folder = directory.supervised_checkpoints(self.stage, self.budget, self.draw);
+        Course {
+            stage: self.stage.into(),
+            labels_per_class: Some(self.budget),
+            draw: self.draw,
+            classes: self.classes,
+            epochs,
+            steps_per_epoch,
+            images_per_epoch: self.train.len(),
+            peak: settings.learning_rate,
+            warmup_epochs: settings.warmup_epochs,
+            schedule: settings.schedule,
+            extended: Vec::new(),
+            patience: settings.patience,
+            checkpoints: CheckpointFolder::new(folder, 1),
+            checkpoint_every: None,
         }
     }
-    if !interrupted && first_step < steps {
-        // The optimiser is not needed any more.
-        let path = checkpoints.save(&learner.checkpoint(experiment, task, &progress, false)?)?;
-        setting.reporter.event(&Event::CheckpointSaved { path: &path });
+
+    /// The classifier and its optimiser before the first step.
+    fn begin(&self, experiment: &Experiment, hardware: &Hardware) -> Result<SupervisedLearner, TrainError> {
+        let head = ClassifierHead::of(experiment, self.stage.into());
+        let classifier = Classifier::new(ResNetConfig::of(experiment), head, self.classes);
+        // Network 0 is the one that pre-training begins with.
+        let mut weights = classifier.initialize(experiment.seed, 1 + self.draw as u64, hardware.device);
+        if let Some(encoder) = self.encoder {
+            let mut named = weights.named();
+            named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
+            weights.load(&named)?;
+        }
+        let optimizer = Optimizer::new(self.settings.optimizer, self.settings.weight_decay, &weights);
+        Ok(SupervisedLearner::new(classifier, weights, optimizer, hardware.precision))
     }
-    let ended = match (interrupted, progress.stopped) {
-        (true, _) => Ended::Interrupted,
-        (false, true) => Ended::Patience,
-        (false, false) => Ended::Epochs,
-    };
-    let SupervisedLearner { classifier, weights, .. } = learner;
-    Ok(Trained { classifier, weights, ended, seconds: earlier_seconds + pace.seconds() })
+
+    /// The labels of images, int64 `[images]`.
+    fn labels(&self, indices: &[usize], hardware: &Hardware) -> Tensor {
+        let labels: Vec<i64> = indices.iter().map(|&index| i64::from(self.labeled.labels[index])).collect();
+        Tensor::from_slice(&labels).to_device(hardware.device)
+    }
 }
 
 /// How labelled training images are drawn.
@@ -365,21 +288,23 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
         Augmentation::Color => Recipe::color(),
         Augmentation::Views => experiment.pretrain.t.clone(),
     };
-    ViewKind::Random { recipe, view: VIEW }
+    ViewKind::Random { recipe, view: ViewNumber::Labelled }
 }
 
-/// Mean loss and accuracy over the validation images.
+/// Mean loss and accuracy over the validation images, where there are any.
 fn validate(
     experiment: &Experiment,
     hardware: &Hardware,
     learner: &SupervisedLearner,
     task: &Task,
-) -> Result<(f64, f64), TrainError> {
+) -> Result<Option<(f64, f64)>, TrainError> {
+    if task.validation.is_empty() {
+        return Ok(None);
+    }
     let logits = logits(experiment, hardware, &learner.classifier, &learner.weights, task.labeled, &task.validation)?;
-    let labels: Vec<i64> = task.validation.iter().map(|&index| i64::from(task.labeled.labels[index])).collect();
-    let labels = Tensor::from_slice(&labels).to_device(hardware.device);
+    let labels = task.labels(&task.validation, hardware);
     let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
-    Ok((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[])))
+    Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))
 }
 
 /// The classifier's answers for the images `indices`, resized whole, with the running statistics of batch norm.
@@ -399,19 +324,14 @@ pub fn logits(
 ) -> Result<Tensor, TrainError> {
     let leaves = weights.leaves(hardware.precision);
     let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
-    let image_set = ImageSet {
-        source: labeled.images.clone(),
-        side: experiment.image_size,
-        normalization: experiment.normalization(),
-        seed: experiment.seed,
-        hardware: hardware.clone(),
-        resident: None,
-    };
-    let batches = loader::whole(image_set, indices.to_vec(), experiment.evaluation_batch_size, hardware.threads);
+    let image_set = ImageSet::of(experiment, labeled.images.clone(), hardware);
+    let views = ViewGroup::one(ViewKind::Whole, experiment.image_size);
+    let size = experiment.evaluation_batch_size;
+    let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
     let mut rows = Vec::new();
     for batch in batches {
         let batch = batch?;
-        rows.push(tch::no_grad(|| classifier.forward(&pass, &batch.images).to_kind(Kind::Float)));
+        rows.push(tch::no_grad(|| classifier.forward(&pass, &batch.images[0]).to_kind(Kind::Float)));
     }
     Ok(Tensor::cat(&rows, 0))
 }

@@ -21,7 +21,7 @@ use crate::model::{Classifier, ResNet, Weights};
 use crate::report::choice::{self, Candidate};
 pub use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::record::HeadKind;
-use crate::run::record::{Control, LabelBudget, ResultName, Stage};
+use crate::run::record::{Control, LabelBudget, ResultName, Stage, SupervisedStage};
 
 /// The kind of a classifier that lies in a checkpoint.
 fn kind_of(origin: &Origin) -> ClassifierKind {
@@ -29,6 +29,13 @@ fn kind_of(origin: &Origin) -> ClassifierKind {
         (Some(head), _) => ClassifierKind::Frozen(head),
         (None, Stage::Finetune) => ClassifierKind::Finetuned,
         (None, _) => ClassifierKind::Baseline,
+    }
+}
+
+fn kind_of_stage(stage: SupervisedStage) -> ClassifierKind {
+    match stage {
+        SupervisedStage::Finetune => ClassifierKind::Finetuned,
+        SupervisedStage::Baseline => ClassifierKind::Baseline,
     }
 }
 
@@ -116,9 +123,10 @@ impl Chosen {
         let run = Run::open(from)?;
         let (kind, reason) = match (kind, choice.stage) {
             (Some(kind), _) => (kind, Reason::Asked),
-            (None, Some(Stage::Finetune)) => (ClassifierKind::Finetuned, Reason::Asked),
-            (None, Some(Stage::Supervised)) => (ClassifierKind::Baseline, Reason::Asked),
-            (None, Some(Stage::Pretrain)) => return Err(run.no_classifier()),
+            (None, Some(stage)) => {
+                let stage = stage.supervised().ok_or_else(|| run.no_classifier())?;
+                (kind_of_stage(stage), Reason::Asked)
+            }
             (None, None) => {
                 run.require_finished(Run::ready_classifiers)?;
                 run.best(choice.labels_per_class)?
@@ -126,7 +134,11 @@ impl Chosen {
         };
         let classifier = match kind {
             ClassifierKind::Finetuned | ClassifierKind::Baseline => {
-                let stage = if kind == ClassifierKind::Finetuned { Stage::Finetune } else { Stage::Supervised };
+                let stage = if kind == ClassifierKind::Finetuned {
+                    SupervisedStage::Finetune
+                } else {
+                    SupervisedStage::Baseline
+                };
                 let found = run.supervised(stage, choice.labels_per_class)?;
                 AnyClassifier::Layers(TrainedClassifier::of(found, device)?)
             }
@@ -154,10 +166,7 @@ impl Run {
     /// The kind to take where none was asked for, and why.
     fn best(&self, budget: Option<LabelBudget>) -> Result<(ClassifierKind, Reason), NetworkError> {
         let metrics = self.directory.metrics()?;
-        let stages = self.places.iter().map(|place| match place.stage {
-            Stage::Finetune => (ClassifierKind::Finetuned, place.budget),
-            Stage::Supervised | Stage::Pretrain => (ClassifierKind::Baseline, place.budget),
-        });
+        let stages = self.places.iter().map(|place| (kind_of_stage(place.stage), place.budget));
         let heads = heads::list(&self.path).into_iter().map(|(head, budget)| (ClassifierKind::Frozen(head), budget));
         let candidates: Vec<Candidate> = stages
             .chain(heads)

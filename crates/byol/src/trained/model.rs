@@ -21,9 +21,10 @@ use crate::model::layers::Pass;
 use crate::model::parameters::LayoutBuilder;
 use crate::model::{Classifier, Leaves, Mode, ResNet, Weights};
 use crate::report::language::english::names::training;
-use crate::run::directory::{RunDirectory, stage_name};
+use crate::run::directory::RunDirectory;
 use crate::run::record::{
     DataRecord, Ended, HeadKind, LabelBudget, PredictionRecord, PretrainRecord, ResultName, Stage, Summary,
+    SupervisedStage,
 };
 
 /// Which of a run's networks is meant.
@@ -210,20 +211,19 @@ impl Found {
     fn classifier(from: &Path, choice: Choice) -> Result<Found, NetworkError> {
         if from.is_file() {
             let found = Found::file(from)?;
-            return match found.origin.stage {
-                Stage::Pretrain => Err(NetworkError::NoClassifier { path: from.to_owned() }),
-                Stage::Supervised | Stage::Finetune => Ok(found),
+            return match found.origin.stage.supervised() {
+                None => Err(NetworkError::NoClassifier { path: from.to_owned() }),
+                Some(_) => Ok(found),
             };
         }
         let run = Run::open(from)?;
         let stage = match choice.stage {
-            Some(Stage::Pretrain) => return Err(run.no_classifier()),
-            Some(stage) => stage,
+            Some(stage) => stage.supervised().ok_or_else(|| run.no_classifier())?,
             None => {
                 run.require_finished(Run::ready_classifiers)?;
-                [Stage::Finetune, Stage::Supervised]
+                [SupervisedStage::Finetune, SupervisedStage::Baseline]
                     .into_iter()
-                    .find(|&stage| run.has(stage))
+                    .find(|&stage| run.has(stage.into()))
                     .ok_or_else(|| run.no_classifier())?
             }
         };
@@ -245,9 +245,9 @@ impl Found {
                     .ok_or_else(|| CheckpointError::None { path: from.to_owned() })?
             }
         };
-        match stage {
-            Stage::Pretrain => run.pretrained(),
-            Stage::Supervised | Stage::Finetune => run.supervised(stage, choice.labels_per_class),
+        match stage.supervised() {
+            None => run.pretrained(),
+            Some(stage) => run.supervised(stage, choice.labels_per_class),
         }
     }
 
@@ -256,7 +256,7 @@ impl Found {
         let checkpoint = Checkpoint::named(path)?;
         let stage = checkpoint.header.stage;
         let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
-        let place = folder.and_then(place_of).filter(|place| place.stage == stage);
+        let place = folder.and_then(place_of).filter(|place| Stage::from(place.stage) == stage);
         match RunDirectory::of_checkpoint(path) {
             Some(run) => Run::open(run.path())?.describe(path, checkpoint, place),
             None => Ok(Found { path: path.to_owned(), origin: origin(&checkpoint, place), checkpoint }),
@@ -267,15 +267,15 @@ impl Found {
 /// A folder of `checkpoints/` that belongs to a supervised stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) stage: Stage,
+    pub(super) stage: SupervisedStage,
     pub(super) budget: LabelBudget,
     draw: usize,
 }
 
 /// What a folder's name stands for: `finetune-25-draw0`.
 fn place_of(name: &str) -> Option<Place> {
-    [Stage::Supervised, Stage::Finetune].into_iter().find_map(|stage| {
-        let rest = name.strip_prefix(stage_name(stage))?.strip_prefix('-')?;
+    SupervisedStage::ALL.into_iter().find_map(|stage| {
+        let rest = name.strip_prefix(stage.name())?.strip_prefix('-')?;
         let (budget, draw) = rest.rsplit_once("-draw")?;
         Some(Place { stage, budget: budget.parse().ok()?, draw: draw.parse().ok()? })
     })
@@ -341,7 +341,7 @@ impl Run {
     pub(super) fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Pretrain => CheckpointFolder::new(self.directory.pretrain_checkpoints(), 1).is_there(),
-            Stage::Supervised | Stage::Finetune => self.places.iter().any(|place| place.stage == stage),
+            Stage::Supervised | Stage::Finetune => self.places.iter().any(|place| Stage::from(place.stage) == stage),
         }
     }
 
@@ -352,14 +352,18 @@ impl Run {
         self.done(CheckpointFolder::new(self.directory.pretrain_checkpoints(), 1).require()?, None)
     }
 
-    pub(super) fn supervised(&self, stage: Stage, budget: Option<LabelBudget>) -> Result<Found, NetworkError> {
+    pub(super) fn supervised(
+        &self,
+        stage: SupervisedStage,
+        budget: Option<LabelBudget>,
+    ) -> Result<Found, NetworkError> {
         let mut of_stage = self.places.iter().filter(|place| place.stage == stage);
         let place = match budget {
-            None => of_stage.next_back().ok_or_else(|| self.no_such(stage))?,
+            None => of_stage.next_back().ok_or_else(|| self.no_such(stage.into()))?,
             Some(budget) => {
                 let there: Vec<String> = of_stage.clone().map(|place| place.budget.to_string()).collect();
                 if there.is_empty() {
-                    return Err(self.no_such(stage));
+                    return Err(self.no_such(stage.into()));
                 }
                 of_stage.find(|place| place.budget == budget).ok_or_else(|| NetworkError::NoSuchBudget {
                     path: self.path.clone(),
@@ -446,9 +450,12 @@ mod tests {
     #[test]
     fn folders_stand_for_stage_budget_and_draw() {
         let place = |stage, budget, draw| Some(Place { stage, budget, draw });
-        assert_eq!(place_of("finetune-25-draw0"), place(Stage::Finetune, LabelBudget::PerClass(25), 0));
-        assert_eq!(place_of("supervised-all-draw2"), place(Stage::Supervised, LabelBudget::All, 2));
-        assert_eq!(place_of("finetune-drawn-folds-draw9"), place(Stage::Finetune, LabelBudget::DrawnFolds, 9));
+        assert_eq!(place_of("finetune-25-draw0"), place(SupervisedStage::Finetune, LabelBudget::PerClass(25), 0));
+        assert_eq!(place_of("supervised-all-draw2"), place(SupervisedStage::Baseline, LabelBudget::All, 2));
+        assert_eq!(
+            place_of("finetune-drawn-folds-draw9"),
+            place(SupervisedStage::Finetune, LabelBudget::DrawnFolds, 9)
+        );
         for name in ["", "finetune", "finetune-25", "finetune-25-draw", "pretrain-25-draw0", "finetune--draw0"] {
             assert_eq!(place_of(name), None, "{name}");
         }

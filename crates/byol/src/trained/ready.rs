@@ -4,11 +4,13 @@ use super::checkpoint::CheckpointFolder;
 use super::heads;
 use super::model::{Ready, Run};
 use crate::report::language::english::names::head;
-use crate::run::record::{LabelBudget, Stage};
+use crate::run::record::{LabelBudget, SupervisedStage};
 
 /// `--classifier` calls them so.
-const TRAINED: [(Stage, &str, &str); 2] =
-    [(Stage::Finetune, "finetuned", "the fine-tuned classifier"), (Stage::Supervised, "baseline", "the baseline")];
+const TRAINED: [(SupervisedStage, &str, &str); 2] = [
+    (SupervisedStage::Finetune, "finetuned", "the fine-tuned classifier"),
+    (SupervisedStage::Baseline, "baseline", "the baseline"),
+];
 
 impl Run {
     /// Classifiers that are trained to their end.
@@ -34,17 +36,15 @@ impl Run {
             ready.push(Ready { what: "the pre-trained encoder".to_owned(), options: "--stage pretrain".to_owned() });
         }
         for (stage, _, words) in TRAINED {
-            let name = if stage == Stage::Finetune { "finetune" } else { "supervised" };
+            let option = format!("--stage {}", stage.name());
             let encoders = self.finished(stage).into_iter();
-            ready.extend(
-                encoders.map(|budget| of(&format!("the encoder of {words}"), &format!("--stage {name}"), budget)),
-            );
+            ready.extend(encoders.map(|budget| of(&format!("the encoder of {words}"), &option, budget)));
         }
         ready
     }
 
     /// The label budgets of which a stage is done, the largest first.
-    fn finished(&self, stage: Stage) -> Vec<LabelBudget> {
+    fn finished(&self, stage: SupervisedStage) -> Vec<LabelBudget> {
         let places = self.places.iter().rev().filter(|place| place.stage == stage);
         let is_finished = |budget: &LabelBudget| {
             let folder = CheckpointFolder::new(self.directory.supervised_checkpoints(stage, *budget, 0), 1);

@@ -90,7 +90,7 @@ fn three_steps(
     let mut losses = Vec::new();
     let mut first = None;
     for step in 1..=3 {
-        let output = learner.step(&both(&images(1, step), &images(2, step)), rate(optimizer), TAU);
+        let output = learner.step(&[both(&images(1, step), &images(2, step))], rate(optimizer), TAU);
         losses.push(output.loss.double_value(&[]));
         first.get_or_insert_with(|| (learner.online.named(), learner.target.named()));
     }
@@ -107,7 +107,7 @@ fn assert_losses(what: &str, found: &[f64], expected: &Tensor, tolerance: f64) {
 fn compare_sgd(kind: Kind, tolerance: f64) {
     let (expected, step1) = (tensors("step/byol.safetensors"), tensors("step/byol-sgd.safetensors"));
     let subject = learner(OptimizerKind::Sgd, LossTarget::Projection, kind);
-    let gradient = subject.gradient(&subject.loss(&both(&images(1, 1), &images(2, 1))).loss);
+    let gradient = subject.gradient(&subject.loss(&[both(&images(1, 1), &images(2, 1))]).loss);
     assert_all("gradient", &gradients(&subject.online, &gradient), &under(&expected, "gradient"), tolerance);
 
     let mut subject = learner(OptimizerKind::Sgd, LossTarget::Projection, kind);
@@ -154,7 +154,7 @@ fn byol_with_adam_in_float64() {
 fn byol_against_predictions_in_float64() {
     let expected = tensors("step/byol.safetensors");
     let subject = learner(OptimizerKind::Sgd, LossTarget::Prediction, Kind::Double);
-    let gradient = subject.gradient(&subject.loss(&both(&images(1, 1), &images(2, 1))).loss);
+    let gradient = subject.gradient(&subject.loss(&[both(&images(1, 1), &images(2, 1))]).loss);
     let found = summary(by_parameter(subject.online.layout(), &gradient));
     let key = |figure: &str| &expected[&format!("prediction.gradient.{figure}")];
     assert_summary("gradient", found, [key("norm"), key("probe")], 1e-8);
@@ -229,14 +229,14 @@ fn parts_of_a_batch_are_one_step() {
     let mut subject = learner(OptimizerKind::Sgd, LossTarget::Projection, Kind::Double);
     let halves = |view: usize| images(view, 1).split(4, 0);
     let (first, second) = (halves(1), halves(2));
-    let gradient = |part: usize| subject.gradient(&subject.loss(&both(&first[part], &second[part])).loss);
+    let gradient = |part: usize| subject.gradient(&subject.loss(&[both(&first[part], &second[part])]).loss);
     let mean = (gradient(0) + gradient(1)) / 2.0;
 
     let mut whole = learner(OptimizerKind::Sgd, LossTarget::Projection, Kind::Double);
     whole.optimizer.step(whole.online.flat_mut(), mean, 0.1);
     let expected = whole.online.flat().copy();
     for part in 0..2 {
-        subject.accumulate(&both(&first[part], &second[part]), 2);
+        subject.accumulate(&[both(&first[part], &second[part])], 2);
     }
     subject.update(0.1, TAU);
     assert_close("online", subject.online.flat(), &expected, 1e-12, 0.0);

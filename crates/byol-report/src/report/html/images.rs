@@ -25,7 +25,8 @@ pub(super) fn views(run: &RunData) -> Markup {
                     @for example in &run.gallery.views {
                         tr {
                             th scope="row" { (image(run, &example.original, &example.name)) }
-                            @for (views, with) in [(&example.t, "t"), (&example.t_prime, "t\u{2032}")] {
+                            @for (name, views) in &example.views {
+                                @let with = name.replace("_prime", "\u{2032}");
                                 td {
                                     div.strip {
                                         @for (nth, view) in views.iter().enumerate() {

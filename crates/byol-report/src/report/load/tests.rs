@@ -76,8 +76,9 @@ fn a_run_that_has_only_begun_is_read() {
 fn the_gallery_cannot_reach_outside_itself() {
     let scratch = Scratch::new();
     let mut run = Run::ahead();
-    run.gallery.views[0].t[0] = "../../secret.png".to_owned();
-    run.gallery.views[0].t_prime[0] = "absent.png".to_owned();
+    let views = &mut run.gallery.views[0].views;
+    views.insert("t".to_owned(), vec!["../../secret.png".to_owned()]);
+    views.insert("t_prime".to_owned(), vec!["absent.png".to_owned()]);
     let data = load(&run.write(scratch.path())).expect("a gallery with holes is read");
     let problem = |image: &str| {
         data.notes.iter().find_map(|note| match note {

@@ -12,15 +12,15 @@ use crate::data::{ConcatSource, Dataset, ImageSource, LabeledImages};
 use crate::device::{self, Hardware};
 use crate::eval::Features;
 use crate::eval::linear::{LinearOptions, fit_linear};
-use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
 use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode};
 use crate::optim::Optimizer;
 use crate::plan::Rates;
-use crate::run::record::Stage;
-use crate::train::learner::Learner;
+use crate::run::record::SupervisedStage;
+use crate::train::method::{self, Moment};
 use crate::train::supervised::{SupervisedLearner, view_kind};
 use crate::train::{TrainError, pretrain};
 
@@ -48,11 +48,11 @@ pub(super) fn pretraining(experiment: &Experiment, data: &Dataset, hardware: &Ha
     let schedule = Schedule { batch_size, parts: 1, ..pretrain::schedule(experiment, pool.len()) };
     let mut image_set = ImageSet::of(experiment, pool, hardware);
     image_set.make_resident().map_err(TrainError::from)?;
-    let mut learner = Learner::of(experiment, hardware);
-    let (rate, tau) = (experiment.pretrain.learning_rate, experiment.pretrain.tau);
-    let input = Input { image_set, views: pretrain::views(&experiment.pretrain), schedule, hardware };
+    let mut method = method::begin(experiment, hardware, None)?;
+    let moment = Moment::first(experiment.pretrain.learning_rate);
+    let input = Input { image_set, views: pretrain::views(experiment), schedule, hardware };
     let seconds = input.step_seconds(|images, _| {
-        learner.step(images, rate, tau);
+        method.step(images, &moment);
     })?;
     Ok(batch_size as f64 / seconds)
 }
@@ -67,16 +67,16 @@ fn supervised(
     classes: usize,
     hardware: &Hardware,
 ) -> Result<[f64; 2], PlanError> {
-    let settings = experiment.training(Stage::Supervised);
+    let settings = experiment.training(SupervisedStage::Baseline);
     let measure = |batch_size: usize| {
         let mut learner = classifier(experiment, classes, hardware);
-        let views = vec![view_kind(settings.augmentation, experiment)];
+        let views = ViewGroup::one(view_kind(settings.augmentation, experiment), experiment.image_size);
         let schedule = steps_of(experiment, labeled, batch_size);
         let input = Input { image_set: image_set(experiment, labeled, hardware), views, schedule, hardware };
         input.step_seconds(|images, indices| {
             let labels: Vec<i64> = indices.iter().map(|&index| i64::from(labeled.labels[index])).collect();
             let labels = Tensor::from_slice(&labels).to_device(hardware.device);
-            let _ = learner.step(images, &labels, settings.learning_rate);
+            let _ = learner.step(&images[0], &labels, settings.learning_rate);
         })
     };
     let large = settings.batch_size.min(BATCH).min(labeled.labels.len());
@@ -114,10 +114,14 @@ fn evaluation(
     };
     let batch_size = experiment.evaluation_batch_size.min(BATCH).min(labeled.labels.len());
     let schedule = steps_of(experiment, labeled, batch_size);
-    let input =
-        Input { image_set: image_set(experiment, labeled, hardware), views: vec![ViewKind::Whole], schedule, hardware };
+    let input = Input {
+        image_set: image_set(experiment, labeled, hardware),
+        views: ViewGroup::one(ViewKind::Whole, experiment.image_size),
+        schedule,
+        hardware,
+    };
     let seconds = input.step_seconds(|images, _| {
-        let _ = tch::no_grad(|| learner.classifier.forward(&pass, images));
+        let _ = tch::no_grad(|| learner.classifier.forward(&pass, &images[0]));
     })?;
     Ok(batch_size as f64 / seconds)
 }
@@ -162,7 +166,7 @@ pub(super) fn all(
 }
 
 fn classifier(experiment: &Experiment, classes: usize, hardware: &Hardware) -> SupervisedLearner {
-    let settings = experiment.training(Stage::Supervised);
+    let settings = experiment.training(SupervisedStage::Baseline);
     let classifier = Classifier::new(ResNetConfig::of(experiment), ClassifierHead::Representation, classes);
     let weights = classifier.initialize(experiment.seed, 1, hardware.device);
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
@@ -170,7 +174,7 @@ fn classifier(experiment: &Experiment, classes: usize, hardware: &Hardware) -> S
 }
 
 fn image_set(experiment: &Experiment, labeled: &LabeledImages, hardware: &Hardware) -> ImageSet {
-    ImageSet { side: experiment.image_size, ..ImageSet::of(experiment, Arc::clone(&labeled.images), hardware) }
+    ImageSet::of(experiment, Arc::clone(&labeled.images), hardware)
 }
 
 fn steps_of(experiment: &Experiment, labeled: &LabeledImages, batch_size: usize) -> Schedule {
@@ -187,14 +191,14 @@ fn steps_of(experiment: &Experiment, labeled: &LabeledImages, batch_size: usize)
 
 struct Input<'a> {
     image_set: ImageSet,
-    views: Vec<ViewKind>,
+    views: Vec<ViewGroup>,
     schedule: Schedule,
     hardware: &'a Hardware,
 }
 
 impl Input<'_> {
     /// Seconds of a step, rendering included.
-    fn step_seconds(self, mut step: impl FnMut(&Tensor, &[usize])) -> Result<f64, PlanError> {
+    fn step_seconds(self, mut step: impl FnMut(&[Tensor], &[usize])) -> Result<f64, PlanError> {
         let Input { image_set, views, schedule, hardware } = self;
         if schedule.batch_size < 2 || schedule.steps_per_epoch() == 0 {
             return Err(PlanError::TooFewImages { images: schedule.indices.len() });

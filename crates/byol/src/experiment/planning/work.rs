@@ -5,7 +5,7 @@ use super::super::session::{SWEEP_HELD_OUT, candidates};
 use crate::config::{Experiment, LinearSolver, Supervised};
 use crate::data::{DataError, Dataset};
 use crate::plan::{Kind, Plan, Rates, Step, Task};
-use crate::run::record::Stage;
+use crate::run::record::SupervisedStage;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain;
 
@@ -23,11 +23,11 @@ pub(super) fn steps(experiment: &Experiment, data: &Dataset, rates: &Rates) -> R
     let (Some(labeled), Some(test)) = (&data.train, &data.test) else { return Ok(Vec::new()) };
     let parts = plan(experiment, data, labeled)?;
     let test_seconds = test.labels.len() as f64 / rates.evaluate;
-    let trainings = |stage: Stage| {
+    let trainings = |stage: SupervisedStage| {
         let settings = experiment.training(stage);
         parts.iter().map(move |part| {
             let Work { images, seconds } = with_labels(experiment, settings, part, rates);
-            let task = Task { kind: Kind::of(stage), labels_per_class: Some(part.budget), draw: part.draw };
+            let task = Task { kind: Kind::of(stage.into()), labels_per_class: Some(part.budget), draw: part.draw };
             step(task, images, seconds + test_seconds)
         })
     };
@@ -40,10 +40,10 @@ pub(super) fn steps(experiment: &Experiment, data: &Dataset, rates: &Rates) -> R
         let extracted = (passes * labeled.labels.len()) as f64 / rates.evaluate + test_seconds;
         step(Task::only(kind), 0, extracted + labels as f64 * rates.linear_seconds)
     };
-    let mut steps: Vec<Step> = trainings(Stage::Supervised).collect();
+    let mut steps: Vec<Step> = trainings(SupervisedStage::Baseline).collect();
     steps.push(pretraining(experiment, data, rates)?);
     steps.extend([frozen(Kind::FrozenControl), frozen(Kind::Frozen)]);
-    steps.extend(trainings(Stage::Finetune));
+    steps.extend(trainings(SupervisedStage::Finetune));
     steps.push(step(Task::only(Kind::Report), 0, REPORT_OVERHEAD));
     Ok(steps)
 }

@@ -52,10 +52,8 @@ impl Session<'_, '_> {
             &gallery::ViewSheet {
                 source: labeled.images.as_ref(),
                 indices: &shown,
-                t: &experiment.pretrain.t,
-                t_prime: &experiment.pretrain.t_prime,
-                views: 3,
-                side: experiment.image_size,
+                views: &experiment.training_views(),
+                draws: 3,
                 seed: experiment.seed,
             },
             &self.directory.gallery_path(),

@@ -1,0 +1,153 @@
+//! What the loss compares, and how: the paper's way, and what ablations and the university lab's faults compute instead of
+//! the lines 5 to 7 of Algorithm 1.
+
+use tch::Tensor;
+
+use super::{Learner, Network, SeenGroup, SeenImages, Sides};
+use crate::config::{Experiment, Fault, LossTarget, SeenBy, TrainingView};
+use crate::loss;
+use crate::model::byol::TargetPass;
+use crate::train::phases::Phase;
+
+/// What the loss compares, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objective {
+    pub branch: TargetBranch,
+    pub distance: Distance,
+    /// The views of a batch.
+    pub groups: Vec<SeenGroup>,
+}
+
+/// Where the vectors come from that the predictions are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetBranch {
+    /// Projections by the target network, without gradient (paper, section 3.1).
+    Average,
+    /// Predictions of them, without gradient: the lab's step 6.
+    AveragePrediction,
+    /// The online network, with gradient: an ablation.
+    OnlineWithGradient,
+    /// The online network; in the second term the gradient stops at the prediction: the lab's fault.
+    LabOnline,
+}
+
+/// Two different views of a batch.
+pub(super) struct Pair {
+    /// The one whose prediction is compared.
+    pub view: usize,
+    /// The one that it is compared with, and its number among those of the target branch.
+    pub other: usize,
+    pub aim: usize,
+}
+
+/// How predictions and targets are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    /// [`loss::regression`]: between directions.
+    Normalized,
+    /// [`loss::squared_difference`]: the lab's fault.
+    Unnormalized,
+}
+
+impl Objective {
+    /// The paper's, of two views of one side, compared with projections or with predictions.
+    pub fn paper(loss_target: LossTarget) -> Objective {
+        Objective {
+            branch: TargetBranch::of(loss_target),
+            distance: Distance::Normalized,
+            groups: vec![SeenGroup { views: 2, seen_by: SeenBy::Both }],
+        }
+    }
+
+    /// What an experiment describes.
+    pub fn of(experiment: &Experiment) -> Objective {
+        let has = |fault| experiment.faults.contains(&fault);
+        let branch = match experiment.pretrain.stop_gradient {
+            _ if has(Fault::OnlineTarget) => TargetBranch::LabOnline,
+            true => TargetBranch::of(experiment.pretrain.loss_target),
+            false => TargetBranch::OnlineWithGradient,
+        };
+        let distance = if has(Fault::Unnormalized) { Distance::Unnormalized } else { Distance::Normalized };
+        let views = experiment.training_views();
+        let groups = views.chunk_by(TrainingView::goes_with);
+        let groups = groups.map(|views| SeenGroup { views: views.len(), seen_by: views[0].seen_by }).collect();
+        Objective { branch, distance, groups }
+    }
+
+    /// What its target branch computes besides the online network's pass.
+    pub fn target_pass(&self) -> TargetPass {
+        match self.branch {
+            TargetBranch::Average => TargetPass::Projection,
+            TargetBranch::AveragePrediction => TargetPass::Prediction,
+            TargetBranch::OnlineWithGradient | TargetBranch::LabOnline => TargetPass::None,
+        }
+    }
+
+    /// How many views a network sees.
+    pub(super) fn views(&self, network: Network) -> usize {
+        self.groups.iter().filter(|group| network.sees(**group)).map(|group| group.views).sum()
+    }
+
+    /// The views that the target branch sees, by their numbers in a batch.
+    fn of_target(&self) -> Vec<usize> {
+        let seen_by = self.groups.iter().flat_map(|group| std::iter::repeat_n(group.seen_by, group.views));
+        seen_by.enumerate().filter(|(_, seen_by)| *seen_by == SeenBy::Both).map(|(view, _)| view).collect()
+    }
+
+    /// Every pair of different views of which the target branch sees the second.
+    pub(super) fn pairs(&self) -> Vec<Pair> {
+        let of_target = self.of_target();
+        let pairs_of = |view: usize| {
+            let others = of_target.iter().enumerate().filter(move |(_, other)| **other != view);
+            others.map(move |(aim, &other)| Pair { view, other, aim })
+        };
+        (0..self.views(Network::Online)).flat_map(pairs_of).collect()
+    }
+
+    /// How far the prediction of a pair is from its aim.
+    pub(super) fn distance(&self, pair: &Pair, sides: &Sides) -> Tensor {
+        let (prediction, aim) = (&sides.predictions[pair.view], &sides.aims[pair.aim]);
+        match self.branch {
+            TargetBranch::LabOnline if pair.view < pair.other => self.between(prediction, &aim.detach()),
+            TargetBranch::LabOnline => self.between(&prediction.detach(), aim),
+            _ => self.between(prediction, aim),
+        }
+    }
+
+    fn between(&self, prediction: &Tensor, aim: &Tensor) -> Tensor {
+        match self.distance {
+            Distance::Normalized => loss::regression(prediction, aim),
+            Distance::Unnormalized => loss::squared_difference(prediction, aim),
+        }
+    }
+}
+
+impl TargetBranch {
+    fn of(loss_target: LossTarget) -> TargetBranch {
+        match loss_target {
+            LossTarget::Projection => TargetBranch::Average,
+            LossTarget::Prediction => TargetBranch::AveragePrediction,
+        }
+    }
+}
+
+impl Learner {
+    /// What is compared where the target branch is not the paper's.
+    pub(super) fn ablated_sides(&self, views: &[SeenImages]) -> Sides {
+        if self.objective.branch == TargetBranch::AveragePrediction {
+            let aims = tch::no_grad(|| self.predict(&self.project(Network::Target, views), Network::Target));
+            self.phases.lap(Phase::TargetForward);
+            let predictions = self.predict(&self.project(Network::Online, views), Network::Online);
+            return Sides {
+                aims: self.views_of(Network::Target, &aims),
+                predictions: self.views_of(Network::Online, &predictions),
+            };
+        }
+        let projections = self.project(Network::Online, views);
+        let of_target = self.objective.of_target();
+        let aims = self.views_of(Network::Online, &projections).into_iter().enumerate();
+        let aims = aims.filter(|(view, _)| of_target.contains(view)).map(|(_, aim)| aim).collect();
+        let predictions = self.predict(&projections, Network::Online);
+        Sides { aims, predictions: self.views_of(Network::Online, &predictions) }
+    }
+}
