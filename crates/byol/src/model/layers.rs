@@ -29,14 +29,31 @@ impl Pass<'_> {
     }
 }
 
+/// A square window that moves; padding is half of its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SquareWindow {
+    pub side: i64,
+    pub stride: i64,
+}
+
+impl SquareWindow {
+    pub(crate) fn padding(self) -> i64 {
+        self.side / 2
+    }
+
+    /// Side of the output for a square input.
+    pub(crate) fn output_side(self, input: i64) -> i64 {
+        (input + 2 * self.padding() - self.side) / self.stride + 1
+    }
+}
+
 /// Square convolution without bias.
 #[derive(Clone, Debug)]
-pub(super) struct Convolution {
+pub(crate) struct Convolution {
+    name: String,
     weight: ParameterId,
     channels: [i64; 2],
-    side: i64,
-    stride: i64,
-    padding: i64,
+    window: SquareWindow,
 }
 
 impl Convolution {
@@ -44,12 +61,29 @@ impl Convolution {
         builder: &mut LayoutBuilder,
         name: &str,
         [inputs, outputs]: [i64; 2],
-        side: i64,
-        stride: i64,
+        window: SquareWindow,
     ) -> Convolution {
-        let weight = builder
-            .scope(name, |builder| builder.parameter("weight", &[outputs, inputs, side, side], Role::Convolution));
-        Convolution { weight, channels: [inputs, outputs], side, stride, padding: side / 2 }
+        let shape = [outputs, inputs, window.side, window.side];
+        builder.scope(name, |builder| Convolution {
+            name: builder.prefix(),
+            weight: builder.parameter("weight", &shape, Role::Convolution),
+            channels: [inputs, outputs],
+            window,
+        })
+    }
+
+    /// Its name in the layout; its filters have `.weight` behind it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Of input and output.
+    pub(crate) fn channels(&self) -> [i64; 2] {
+        self.channels
+    }
+
+    pub(crate) fn window(&self) -> SquareWindow {
+        self.window
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ceil(height / stride), ceil(width / stride)]`.
@@ -59,19 +93,14 @@ impl Convolution {
 
     /// As [`forward`](Self::forward), for networks of one structure that read the same input.
     pub(super) fn forward_shared(&self, pass: &Pass, input: &Tensor, rows: &SharedRows) -> Tensor {
-        let window = Window { stride: self.stride, padding: self.padding };
+        let window = Window { stride: self.window.stride, padding: self.window.padding() };
         convolution::convolve(input, pass.leaves.get(self.weight), window, rows)
-    }
-
-    /// Side of the output for a square input.
-    pub(super) fn output_side(&self, side: i64) -> i64 {
-        (side + 2 * self.padding - self.side) / self.stride + 1
     }
 
     /// Multiply-adds of one image with a square input.
     pub(super) fn multiply_adds(&self, side: i64) -> u64 {
         let [inputs, outputs] = self.channels;
-        (self.output_side(side).pow(2) * outputs * inputs * self.side.pow(2)) as u64
+        (self.window.output_side(side).pow(2) * outputs * inputs * self.window.side.pow(2)) as u64
     }
 }
 
@@ -79,7 +108,8 @@ impl Convolution {
 ///
 /// Epsilon 1e-5 and a decay of 0.9 of the running statistics: PyTorch's defaults, and the paper's (appendix C).
 #[derive(Clone, Debug)]
-pub(super) struct BatchNorm {
+pub(crate) struct BatchNorm {
+    name: String,
     weight: ParameterId,
     bias: ParameterId,
     mean: BufferId,
@@ -89,11 +119,17 @@ pub(super) struct BatchNorm {
 impl BatchNorm {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, channels: i64) -> BatchNorm {
         builder.scope(name, |builder| BatchNorm {
+            name: builder.prefix(),
             weight: builder.parameter("weight", &[channels], Role::NormScale),
             bias: builder.parameter("bias", &[channels], Role::NormShift),
             mean: builder.buffer("running_mean", channels, Statistic::Mean),
             variance: builder.buffer("running_var", channels, Statistic::Variance),
         })
+    }
+
+    /// Its name in the layout, before those of its parameters and statistics.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     fn call<'a>(&self, pass: &'a Pass) -> BatchNormCall<'a> {

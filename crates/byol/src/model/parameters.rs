@@ -134,6 +134,11 @@ impl LayoutBuilder {
         built
     }
 
+    /// What stands before the names that are added now, without the full stop.
+    pub(super) fn prefix(&self) -> String {
+        self.prefix.join(".")
+    }
+
     fn full_name(&self, name: &str) -> String {
         self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
     }

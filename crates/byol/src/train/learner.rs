@@ -9,7 +9,7 @@ use crate::config::{Experiment, Fault, LossTarget};
 use crate::device::Hardware;
 use crate::device::Precision;
 use crate::loss;
-use crate::model::ResNetConfig;
+use crate::model::EncoderConfig;
 use crate::model::byol::{ByolConfig, Heads, update_target};
 use crate::model::layers::Pass;
 use crate::model::{Byol, Leaves, Mode, SharedImages, Weights};
@@ -283,7 +283,7 @@ impl Learner {
 /// The networks that an experiment describes.
 pub fn networks(experiment: &Experiment) -> Byol {
     Byol::new(ByolConfig {
-        encoder: ResNetConfig::of(experiment),
+        encoder: EncoderConfig::of(experiment),
         hidden: experiment.pretrain.projector_hidden as i64,
         projection: experiment.pretrain.projection_size as i64,
         heads: if experiment.faults.contains(&Fault::LabHeads) { Heads::Lab } else { Heads::Paper },

@@ -17,7 +17,7 @@ use crate::device::Hardware;
 use crate::device::Precision;
 use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule, ViewKind};
 use crate::loss;
-use crate::model::ResNetConfig;
+use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Leaves, Mode, Weights};
@@ -45,7 +45,7 @@ pub struct Task<'a> {
     pub train: Vec<usize>,
     /// Images to validate on after each epoch; may be empty.
     pub validation: Vec<usize>,
-    /// A pre-trained encoder to begin with, by torchvision's names.
+    /// A pre-trained encoder to begin with, by the encoder's names.
     pub encoder: Option<&'a BTreeMap<String, Tensor>>,
     pub lengths: Lengths,
 }
@@ -193,7 +193,7 @@ fn fit(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<T
     };
 
     let classifier =
-        Classifier::new(ResNetConfig::of(experiment), ClassifierHead::of(experiment, task.stage), task.classes);
+        Classifier::new(EncoderConfig::of(experiment), ClassifierHead::of(experiment, task.stage), task.classes);
     // Network 0 is the one that pre-training begins with.
     let mut weights = classifier.initialize(experiment.seed, 1 + task.draw as u64, device);
     if let Some(encoder) = task.encoder {
