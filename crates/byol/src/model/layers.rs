@@ -5,7 +5,9 @@ use tch::Tensor;
 use super::Mode;
 use super::convolution::{self, SharedRows, Window};
 use super::norm::{self, Activation, BatchNormCall};
-use super::parameters::{BufferId, LayoutBuilder, Leaves, ParameterId, Role, Statistic, Weights};
+use super::parameters::{
+    BufferId, Initial, LayoutBuilder, Leaves, MemoryOrder, ParameterId, ParameterUse, Statistic, Weights,
+};
 use crate::device::Precision;
 
 /// One forward pass: the numbers it reads, and how.
@@ -64,9 +66,13 @@ impl Convolution {
         window: SquareWindow,
     ) -> Convolution {
         let shape = [outputs, inputs, window.side, window.side];
+        // Normal with variance 2 / fan-out (He et al. 2015), as torchvision has it.
+        let fan_out = outputs * window.side * window.side;
+        let initial = Initial::Normal { deviation: (2.0 / fan_out as f32).sqrt() };
+        let usage = ParameterUse { initial, order: MemoryOrder::ChannelsLast, adapted: true, narrow: true };
         builder.scope(name, |builder| Convolution {
             name: builder.prefix(),
-            weight: builder.parameter("weight", &shape, Role::Convolution),
+            weight: builder.parameter("weight", &shape, usage),
             channels: [inputs, outputs],
             window,
         })
@@ -118,10 +124,16 @@ pub(crate) struct BatchNorm {
 
 impl BatchNorm {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, channels: i64) -> BatchNorm {
+        let usage = |initial| ParameterUse {
+            initial: Initial::Constant(initial),
+            order: MemoryOrder::OfShape,
+            adapted: false,
+            narrow: false,
+        };
         builder.scope(name, |builder| BatchNorm {
             name: builder.prefix(),
-            weight: builder.parameter("weight", &[channels], Role::NormScale),
-            bias: builder.parameter("bias", &[channels], Role::NormShift),
+            weight: builder.parameter("weight", &[channels], usage(1.0)),
+            bias: builder.parameter("bias", &[channels], usage(0.0)),
             mean: builder.buffer("running_mean", channels, Statistic::Mean),
             variance: builder.buffer("running_var", channels, Statistic::Variance),
         })
@@ -173,10 +185,13 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, [inputs, outputs]: [i64; 2]) -> Linear {
+        // Uniform within 1 / sqrt(inputs), as PyTorch has it.
+        let initial = Initial::Uniform { bound: (inputs as f32).sqrt().recip() };
+        let usage = |adapted| ParameterUse { initial, order: MemoryOrder::OfShape, adapted, narrow: true };
         builder.scope(name, |builder| Linear {
             sizes: [inputs, outputs],
-            weight: builder.parameter("weight", &[outputs, inputs], Role::Linear),
-            bias: builder.parameter("bias", &[outputs], Role::Bias { inputs }),
+            weight: builder.parameter("weight", &[outputs, inputs], usage(true)),
+            bias: builder.parameter("bias", &[outputs], usage(false)),
         })
     }
 
