@@ -139,3 +139,48 @@ impl Encoder {
         count
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::device::Precision;
+    use crate::model::{Mode, Weights};
+
+    const SMALL: StemKind = StemKind::SmallStride2;
+
+    #[test]
+    fn keys_make_the_encoder_that_has_them() {
+        for kind in [EncoderKind::Resnet10, EncoderKind::Resnet18, EncoderKind::Resnet34, EncoderKind::Resnet50] {
+            let config = EncoderConfig::new(kind, SMALL, 0.25);
+            assert_eq!(config.keys(), [("encoder", json!(kind)), ("stem", json!(SMALL)), ("width", json!(0.25))]);
+            assert_eq!(Encoder::alone(config).0.config(), config);
+        }
+        let values = [json!("small-stride2"), json!(1.0), json!(0.0625)];
+        assert_eq!(values.each_ref().map(plain), ["small-stride2", "1", "0.0625"]);
+    }
+
+    /// In bfloat16 leaves are copies: weights that change past whoever holds both are seen all the same.
+    #[test]
+    fn a_pass_sees_weights_that_changed_after_its_leaves_were_made() {
+        let (encoder, layout) = Encoder::alone(EncoderConfig::new(EncoderKind::Resnet10, SMALL, 1.0 / 16.0));
+        let of_seed = |seed| Weights::initialize(&layout, seed, 0, Device::Cpu);
+        let images = Tensor::ones([1, 3, 16, 16], (Kind::Float, Device::Cpu));
+        for precision in [Precision::Full, Precision::Bf16] {
+            let represent = |weights: &Weights, leaves: &crate::model::Leaves| {
+                let pass = Pass { weights, leaves, mode: Mode::Evaluate, precision, views: 1 };
+                tch::no_grad(|| encoder.represent(&pass, &images))
+            };
+            let (mut weights, other) = (of_seed(1), of_seed(2));
+            let leaves = weights.leaves(precision);
+            let first = represent(&weights, &leaves);
+            weights.load(&other.named()).unwrap();
+            let loaded = represent(&weights, &leaves);
+            assert_eq!(loaded, represent(&other, &other.leaves(precision)), "{precision:?}");
+            assert_ne!(loaded, first, "{precision:?}");
+            let _ = tch::no_grad(|| weights.flat_mut().copy_(of_seed(1).flat()));
+            assert_eq!(represent(&weights, &leaves), first, "{precision:?}");
+        }
+    }
+}

@@ -22,6 +22,12 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// A parameter as autograd sees it, never older than the weights.
+    fn leaf(&self, id: ParameterId) -> &Tensor {
+        self.weights.refresh(self.leaves);
+        self.leaves.get(id)
+    }
+
     /// The input in the type that this pass computes in.
     pub(super) fn prepare(&self, input: &Tensor) -> Tensor {
         match self.precision {
@@ -100,7 +106,7 @@ impl Convolution {
     /// As [`forward`](Self::forward), for networks of one structure that read the same input.
     pub(super) fn forward_shared(&self, pass: &Pass, input: &Tensor, rows: &SharedRows) -> Tensor {
         let window = Window { stride: self.window.stride, padding: self.window.padding() };
-        convolution::convolve(input, pass.leaves.get(self.weight), window, rows)
+        convolution::convolve(input, pass.leaf(self.weight), window, rows)
     }
 
     /// Multiply-adds of one image with a square input.
@@ -146,8 +152,8 @@ impl BatchNorm {
 
     fn call<'a>(&self, pass: &'a Pass) -> BatchNormCall<'a> {
         BatchNormCall {
-            weight: pass.leaves.get(self.weight),
-            bias: pass.leaves.get(self.bias),
+            weight: pass.leaf(self.weight),
+            bias: pass.leaf(self.bias),
             mean: pass.weights.buffer(self.mean),
             variance: pass.weights.buffer(self.variance),
             mode: pass.mode,
@@ -197,7 +203,7 @@ impl Linear {
 
     /// `[batch, inputs]` to `[batch, outputs]`.
     pub(super) fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
-        input.linear(pass.leaves.get(self.weight), Some(pass.leaves.get(self.bias)))
+        input.linear(pass.leaf(self.weight), Some(pass.leaf(self.bias)))
     }
     /// Multiply-adds of one row; the bias is not counted.
     pub(super) fn multiply_adds(&self) -> u64 {

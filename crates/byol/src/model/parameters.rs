@@ -2,6 +2,7 @@
 //!
 //! What layers compute does not live here.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -204,6 +205,8 @@ pub struct Weights {
     flat: Tensor,
     buffers: Tensor,
     buffer_views: Vec<Tensor>,
+    /// How often the parameters may have been changed: leaves that are copies see by it that they are old.
+    changes: u64,
 }
 
 impl Weights {
@@ -264,7 +267,7 @@ impl Weights {
 
     fn assemble(layout: &Arc<Layout>, flat: Tensor, buffers: Tensor) -> Weights {
         let buffer_views = layout.buffers.iter().map(|buffer| buffers.narrow(0, buffer.offset, buffer.size)).collect();
-        Weights { layout: Arc::clone(layout), flat, buffers, buffer_views }
+        Weights { layout: Arc::clone(layout), flat, buffers, buffer_views, changes: 0 }
     }
 
     /// A copy of the beginning of these weights, as far as `layout` goes.
@@ -292,6 +295,7 @@ impl Weights {
 
     /// Every parameter, to be changed in place by an optimiser or a moving average.
     pub fn flat_mut(&mut self) -> &mut Tensor {
+        self.changes += 1;
         &mut self.flat
     }
 
@@ -337,6 +341,7 @@ impl Weights {
         if let Some(name) = named.keys().find(|name| !known(name)) {
             return Err(ModelError::Unexpected { name: name.clone() });
         }
+        self.changes += 1;
         tch::no_grad(|| {
             for parameter in &self.layout.parameters {
                 parameter.of(&self.flat).copy_(&named[&parameter.name]);
@@ -358,18 +363,28 @@ impl Weights {
             let from = narrow.as_ref().filter(|_| parameter.usage.narrow).unwrap_or(&self.flat);
             parameter.of(from).detach().set_requires_grad(true)
         });
-        Leaves { tensors: tensors.collect(), layout: Arc::clone(&self.layout), narrow }
+        Leaves {
+            tensors: tensors.collect(),
+            layout: Arc::clone(&self.layout),
+            narrow,
+            changes: Cell::new(self.changes),
+        }
     }
 
     pub(super) fn buffer(&self, id: BufferId) -> &Tensor {
         &self.buffer_views[id.0]
     }
 
-    /// Copies the current weights into `leaves`, where those do not share their storage already.
-    pub fn refresh(&self, leaves: &mut Leaves) {
-        if let Some(narrow) = &mut leaves.narrow {
-            tch::no_grad(|| narrow.copy_(&self.flat));
+    /// Copies the current weights into leaves that do not share their storage and were made or refreshed before the last
+    /// change. A pass does this by itself; who calls it chooses the moment.
+    pub fn refresh(&self, leaves: &Leaves) {
+        if leaves.changes.get() == self.changes {
+            return;
         }
+        if let Some(narrow) = &leaves.narrow {
+            tch::no_grad(|| narrow.shallow_clone().copy_(&self.flat));
+        }
+        leaves.changes.set(self.changes);
     }
 }
 
@@ -380,6 +395,8 @@ pub struct Leaves {
     layout: Arc<Layout>,
     /// The flat bfloat16 copy that most leaves are views of; absent in full precision.
     narrow: Option<Tensor>,
+    /// [`Weights::changes`] when the copy was made.
+    changes: Cell<u64>,
 }
 
 impl Leaves {
