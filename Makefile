@@ -18,7 +18,7 @@ CUDA_OPTION = $(if $(CUDA),$(if $(filter 0,$(CUDA)),--no-cuda,--cuda))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help libtorch python build demo test kill-test few-labels-test format clippy docs audit fuzz check bench bench-gpu install clean-cache
+.PHONY: help libtorch python build demo test kill-test few-labels-test format clippy docs package audit fuzz check bench bench-gpu install clean-cache
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -59,6 +59,9 @@ clippy: libtorch
 docs: libtorch
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --package byol --package byol-images --package byol-report --package byol-runs
 
+package: ## make the packages of all crates, as they would be published, into the target folder
+	cargo package --workspace --no-verify --allow-dirty --offline --quiet
+
 audit:
 	@sh scripts/audit.sh
 
@@ -66,7 +69,7 @@ audit:
 fuzz: libtorch ## feed damaged and hostile input to the readers of files, for a bounded time (FUZZ_SECONDS=N for each)
 	@sh scripts/fuzz.sh
 
-check: format clippy test docs audit fuzz ## what CI runs: format, clippy, tests, documentation, dependencies, fuzzing
+check: format clippy test docs package audit fuzz ## what CI runs: format, clippy, tests, documentation, packages, dependencies, fuzzing
 
 bench: build ## throughput of byol and of the programs it is measured against, into docs/benchmarks.md
 	bash bench/run.sh

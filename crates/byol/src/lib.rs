@@ -66,6 +66,9 @@ pub mod train;
 pub mod trained;
 pub mod weights;
 
+/// Tensors, kinds and devices in this crate's interface are those of this version.
+pub use tch;
+
 pub use byol_images::{augment, data, files, nearest, random, statistics};
 pub use byol_report::{gallery, report, watch};
 pub use byol_runs::{config, plan, run, stage};
@@ -79,5 +82,5 @@ pub fn version() -> String {
 }
 
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -38,7 +38,7 @@ fn small(preset: &str, extra: &[&str]) -> Experiment {
 }
 
 fn pretrain(experiment: &Experiment, data: &Dataset, out: &Path) -> Result<Outcome, ExperimentError> {
-    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(1)).unwrap();
     experiment::pretrain(&mut Context {
         experiment,
         data,

@@ -1,5 +1,5 @@
 //! The layers that ARCHITECTURE.md draws, held against the sources: a module uses modules of lower layers alone, so that nothing
-//! in the library is a circle.
+//! in the library is a circle; and that each crate is whole by itself, as `cargo package` takes it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -128,4 +128,43 @@ fn only_the_last_crate_needs_libtorch() {
             assert!(free[..number].iter().any(|lower| lower == dependency), "{name} depends on {dependency}");
         }
     }
+}
+
+#[test]
+fn crates_take_in_no_file_from_outside() {
+    let mut taken = 0;
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let home = entry.unwrap().path().canonicalize().unwrap();
+        let mut files = Vec::new();
+        let mut folders = vec![home.join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "rs")) {
+            let text = fs::read_to_string(file).unwrap();
+            for (_, after) in ["include_str!(\"", "include_bytes!(\""]
+                .iter()
+                .flat_map(|by| text.match_indices(by).map(|(at, by)| (at, &text[at + by.len()..])))
+            {
+                let name = after.split('"').next().unwrap();
+                let mut path = file.parent().unwrap().to_path_buf();
+                for part in Path::new(name).components() {
+                    match part {
+                        std::path::Component::ParentDir => drop(path.pop()),
+                        other => path.push(other),
+                    }
+                }
+                assert!(path.starts_with(&home) && path.exists(), "{}: {name}", file.display());
+                taken += 1;
+            }
+        }
+        let manifest = fs::read_to_string(home.join("Cargo.toml")).unwrap();
+        for line in manifest.lines().filter(|line| line.contains("path = \"../")) {
+            assert!(line.contains("version = "), "{}: {line}", home.display());
+        }
+    }
+    assert!(taken > 20, "{taken}");
 }
