@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use byol::config::{EncoderKind, StemKind};
-use byol::model::parameters::LayoutBuilder;
-use byol::model::{ResNet, ResNetConfig, Weights};
+use byol::model::{Encoder, EncoderConfig, Weights};
 use byol::trained::checkpoint::{read_weights, write_weights};
 use tch::{Device, Tensor};
 
@@ -24,10 +23,8 @@ fn said(output: &Output) -> String {
 
 /// A narrow network with torchvision's names, without a last layer.
 fn network(seed: u64) -> BTreeMap<String, Tensor> {
-    let config = ResNetConfig { kind: EncoderKind::Resnet10, stem: StemKind::Imagenet, width: 0.0625 };
-    let mut builder = LayoutBuilder::default();
-    ResNet::new(&mut builder, config);
-    Weights::initialize(&builder.finish(), seed, 0, Device::Cpu).named()
+    let (_, layout) = Encoder::alone(EncoderConfig::new(EncoderKind::Resnet10, StemKind::Imagenet, 0.0625));
+    Weights::initialize(&layout, seed, 0, Device::Cpu).named()
 }
 
 /// A whole comparison in a few seconds.

@@ -53,17 +53,42 @@ impl Format {
     }
 }
 
-/// A path, and how to read it.
+/// A path, and how to read it. The two ways have types of their own, so that a new kind is read in every place or does not
+/// compile.
 #[derive(Debug)]
 pub(crate) enum Found {
+    Pixels(PixelSet),
+    Encoded(EncodedSet),
+}
+
+/// A set that is pixels already, or is drawn: it is opened as a whole.
+#[derive(Debug)]
+pub(crate) enum PixelSet {
     Patterns,
     Stl10 { folder: PathBuf },
     Cifar10 { folder: PathBuf },
+    Pack { file: PathBuf },
+}
+
+/// Single encoded images: a list is made of them.
+#[derive(Debug)]
+pub(crate) enum EncodedSet {
     Csv { table: PathBuf },
     Parquet { root: PathBuf, shards: Vec<PathBuf> },
     WebDataset { root: PathBuf, shards: Vec<PathBuf> },
     Folder { folder: PathBuf },
-    Pack { file: PathBuf },
+}
+
+impl From<PixelSet> for Found {
+    fn from(set: PixelSet) -> Found {
+        Found::Pixels(set)
+    }
+}
+
+impl From<EncodedSet> for Found {
+    fn from(set: EncodedSet) -> Found {
+        Found::Encoded(set)
+    }
 }
 
 /// Looks at names, and at a few bytes of files; decodes nothing.
@@ -72,7 +97,7 @@ pub(crate) enum Found {
 /// The path does not exist, or holds nothing that is known.
 pub(crate) fn find(path: &Path) -> Result<Found, DataError> {
     if path == Path::new(PATTERNS) {
-        return Ok(Found::Patterns);
+        return Ok(PixelSet::Patterns.into());
     }
     if !path.exists() {
         return Err(DataError::NotFound { path: path.to_path_buf() });
@@ -81,34 +106,34 @@ pub(crate) fn find(path: &Path) -> Result<Found, DataError> {
         return find_file(path);
     }
     if let Some(folder) = stl10::locate(path) {
-        return Ok(Found::Stl10 { folder });
+        return Ok(PixelSet::Stl10 { folder }.into());
     }
     if let Some(folder) = cifar10::locate(path) {
-        return Ok(Found::Cifar10 { folder });
+        return Ok(PixelSet::Cifar10 { folder }.into());
     }
     if cifar10::is_for_python(path) {
         return Err(DataError::Cifar10 { path: path.to_path_buf(), problem: cifar10::Cifar10Problem::Python });
     }
     let table = path.join(labels_csv::TABLE);
     if table.is_file() {
-        return Ok(Found::Csv { table });
+        return Ok(EncodedSet::Csv { table }.into());
     }
     let root = path.to_path_buf();
     // Tables of other things (representations, for instance) may lie beside images.
     let tables = shards(path, hf_parquet::EXTENSION)?;
     let parquet: Vec<PathBuf> = tables.iter().filter(|shard| hf_parquet::may_hold_images(shard)).cloned().collect();
     if !parquet.is_empty() {
-        return Ok(Found::Parquet { root, shards: parquet });
+        return Ok(EncodedSet::Parquet { root, shards: parquet }.into());
     }
     // A folder of images may hold the archive that they came from.
     if holds_images(path) {
-        return Ok(Found::Folder { folder: root });
+        return Ok(EncodedSet::Folder { folder: root }.into());
     }
     let tar = shards(path, webdataset::EXTENSION)?;
     match (tar.is_empty(), tables.is_empty()) {
-        (false, _) => Ok(Found::WebDataset { root, shards: tar }),
+        (false, _) => Ok(EncodedSet::WebDataset { root, shards: tar }.into()),
         // Reading them says which columns they have.
-        (true, false) => Ok(Found::Parquet { root, shards: tables }),
+        (true, false) => Ok(EncodedSet::Parquet { root, shards: tables }.into()),
         (true, true) => Err(DataError::UnknownDataset { path: root }),
     }
 }
@@ -118,13 +143,13 @@ fn find_file(path: &Path) -> Result<Found, DataError> {
     let path = path.to_path_buf();
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
-        _ if table::is_table(&path) => Ok(Found::Csv { table: path }),
-        _ if parquet_table::is_one(&path) => Ok(Found::Csv { table: path }),
+        _ if table::is_table(&path) => Ok(EncodedSet::Csv { table: path }.into()),
+        _ if parquet_table::is_one(&path) => Ok(EncodedSet::Csv { table: path }.into()),
         _ if tables::is_spreadsheet(&path) => Err(DataError::Spreadsheet { path }),
-        Some(hf_parquet::EXTENSION) => Ok(Found::Parquet { shards: vec![path.clone()], root: path }),
-        Some(pack::EXTENSION) => Ok(Found::Pack { file: path }),
-        _ if pack::is_pack(&path) => Ok(Found::Pack { file: path }),
-        Some(webdataset::EXTENSION) => Ok(Found::WebDataset { shards: vec![path.clone()], root: path }),
+        Some(hf_parquet::EXTENSION) => Ok(EncodedSet::Parquet { shards: vec![path.clone()], root: path }.into()),
+        Some(pack::EXTENSION) => Ok(PixelSet::Pack { file: path }.into()),
+        _ if pack::is_pack(&path) => Ok(PixelSet::Pack { file: path }.into()),
+        Some(webdataset::EXTENSION) => Ok(EncodedSet::WebDataset { shards: vec![path.clone()], root: path }.into()),
         _ => Err(DataError::NotADataFile { path }),
     }
 }
@@ -152,25 +177,23 @@ fn shards(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-impl Found {
-    /// The list of images with splits, and labels unless those are ignored; none for the sets that are not lists of encoded
-    /// images.
+impl EncodedSet {
+    /// The list of images with splits, and labels unless those are ignored.
     ///
     /// # Errors
     /// As the format's own.
-    pub(crate) fn list(&self, labels: Labels) -> Result<Option<Listing>, DataError> {
+    pub(crate) fn list(&self, labels: Labels) -> Result<Listing, DataError> {
         match self {
-            Found::Patterns | Found::Stl10 { .. } | Found::Cifar10 { .. } | Found::Pack { .. } => Ok(None),
-            Found::Csv { table } => labels_csv::list(table, labels).map(Some),
-            Found::Parquet { root, shards } => hf_parquet::list(root, shards.clone(), labels).map(Some),
-            Found::WebDataset { root, shards } => webdataset::list(root, shards.clone(), labels).map(Some),
-            Found::Folder { folder } => match labels {
+            EncodedSet::Csv { table } => labels_csv::list(table, labels),
+            EncodedSet::Parquet { root, shards } => hf_parquet::list(root, shards.clone(), labels),
+            EncodedSet::WebDataset { root, shards } => webdataset::list(root, shards.clone(), labels),
+            EncodedSet::Folder { folder } => match labels {
                 Labels::Read => match tables::find(folder)? {
-                    Some(tables) => labels_csv::list_all(Tables::in_folder(folder, &tables), labels).map(Some),
-                    None => class_folders::list(folder).map(Some),
+                    Some(tables) => labels_csv::list_all(Tables::in_folder(folder, &tables), labels),
+                    None => class_folders::list(folder),
                 },
                 // A pool is all that lies there.
-                Labels::Ignored => class_folders::list_without_labels(folder).map(Some),
+                Labels::Ignored => class_folders::list_without_labels(folder),
             },
         }
     }

@@ -12,7 +12,7 @@ use super::duplicates::{Seen, look_at_all, straddling};
 use super::encoded::{LookedThrough, Skipped, look_through};
 use super::findings::{Contradiction, LeftOut, Repeated, Straddling, few_test_images};
 use super::folder::OpenOptions;
-use super::format::{self, Format, Found};
+use super::format::{self, Format, Found, PixelSet};
 use super::listing::{Divided, Listing, Usable};
 use super::look::Look;
 use super::passed_over::PassedOver;
@@ -134,11 +134,11 @@ impl DataInfo {
         let test = info.splits.iter().find(|split| split.name == "test").map_or(0, |split| split.images);
         info.warnings.extend(few_test_images(test));
         if !unlabeled.is_empty() {
-            let dataset = match dataset {
-                Some(dataset) => dataset,
+            let dataset = match (dataset, &found) {
+                (Some(dataset), _) => dataset,
+                (None, Found::Pixels(found)) if !info.is_damaged() => Dataset::open_pixels(found, options)?,
                 // Nothing of the data can be used, so nothing can be said of pools beside it.
-                None if info.is_damaged() => return Ok(info),
-                None => Dataset::open_arrays(&found, options)?,
+                (None, Found::Pixels(_) | Found::Encoded(_)) => return Ok(info),
             };
             info.add_pools(dataset, unlabeled, options)?;
         }
@@ -147,19 +147,22 @@ impl DataInfo {
 
     /// The inventory without further pools, and the data set where making it takes nothing more.
     fn alone(found: &Found, options: &OpenOptions) -> Result<(Self, Option<Dataset>), DataError> {
-        let Salvaged { listing, refused, mut damaged } = salvage::list(found)?;
-        if let Some(listing) = listing {
-            let passed_over = PassedOver::beside(found, &listing);
-            let (info, dataset) = Self::of_listing(listing, options)?;
-            let refused = refused.or(info.refused);
-            damaged.extend(info.damaged);
-            return Ok((DataInfo { passed_over, refused, damaged, ..info }, dataset));
-        }
+        let found = match found {
+            Found::Encoded(found) => {
+                let Salvaged { listing, refused, mut damaged } = salvage::list(found)?;
+                let passed_over = PassedOver::beside(found, &listing);
+                let (info, dataset) = Self::of_listing(listing, options)?;
+                let refused = refused.or(info.refused);
+                damaged.extend(info.damaged);
+                return Ok((DataInfo { passed_over, refused, damaged, ..info }, dataset));
+            }
+            Found::Pixels(found) => found,
+        };
         let info = match found {
-            Found::Stl10 { folder } => Self::of_stl10(folder.clone()),
-            Found::Pack { file } => Self::of_arrays(Format::Pack, file, &pack::open(file, None)?)?,
-            Found::Cifar10 { folder } => Self::of_arrays(Format::Cifar10, folder, &cifar10::open(folder)?)?,
-            _ => Self::of_arrays(Format::Patterns, Path::new(PATTERNS), &patterns::dataset())?,
+            PixelSet::Stl10 { folder } => Self::of_stl10(folder.clone()),
+            PixelSet::Pack { file } => Self::of_pixels(Format::Pack, file, &pack::open(file, None)?)?,
+            PixelSet::Cifar10 { folder } => Self::of_pixels(Format::Cifar10, folder, &cifar10::open(folder)?)?,
+            PixelSet::Patterns => Self::of_pixels(Format::Patterns, Path::new(PATTERNS), &patterns::dataset())?,
         };
         Ok((info, None))
     }
@@ -323,7 +326,7 @@ impl DataInfo {
     }
 
     /// Of a set that is not a list of encoded images.
-    fn of_arrays(format: Format, path: &Path, dataset: &Dataset) -> Result<Self, DataError> {
+    fn of_pixels(format: Format, path: &Path, dataset: &Dataset) -> Result<Self, DataError> {
         let mut info = Self::new(format, path);
         info.notes = dataset.notes.clone();
         info.warnings = dataset.warnings.clone();

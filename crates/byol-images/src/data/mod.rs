@@ -62,7 +62,7 @@ pub use subset::SubsetSource;
 pub use copies::Pools;
 
 use fingerprint::Fingerprint;
-use format::Found;
+use format::{Found, PixelSet};
 use listing::{Labels, Pool};
 use passed_over::PassedOver;
 use words::{counted, verb};
@@ -192,16 +192,16 @@ impl Dataset {
     /// Nothing is there, it holds no data set, or a file of it is damaged; the classes are too few or too small; a drawn
     /// split cannot be saved.
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
-        let found = format::find(path.as_ref())?;
-        match found.list(Labels::Read)? {
-            Some(listing) => {
+        match format::find(path.as_ref())? {
+            Found::Encoded(found) => {
+                let listing = found.list(Labels::Read)?;
                 let passed_over = PassedOver::beside(&found, &listing);
                 let mut dataset = listing.open(options)?;
                 dataset.warnings.extend(passed_over.sentences());
                 Ok(dataset)
             }
-            None => {
-                let mut dataset = Self::open_arrays(&found, options)?;
+            Found::Pixels(found) => {
+                let mut dataset = Self::open_pixels(&found, options)?;
                 dataset.warnings.extend(options.split_file.as_deref().map(listing::unused_split));
                 Ok(dataset)
             }
@@ -209,12 +209,12 @@ impl Dataset {
     }
 
     /// Opens the sets that are not lists of encoded images.
-    fn open_arrays(found: &Found, options: &OpenOptions) -> Result<Self, DataError> {
+    fn open_pixels(found: &PixelSet, options: &OpenOptions) -> Result<Self, DataError> {
         match found {
-            Found::Stl10 { folder } => stl10::open(folder),
-            Found::Cifar10 { folder } => cifar10::open(folder),
-            Found::Pack { file } => pack::open(file, Some(options.levels)),
-            _ => Ok(patterns::dataset()),
+            PixelSet::Stl10 { folder } => stl10::open(folder),
+            PixelSet::Cifar10 { folder } => cifar10::open(folder),
+            PixelSet::Pack { file } => pack::open(file, Some(options.levels)),
+            PixelSet::Patterns => Ok(patterns::dataset()),
         }
     }
 
@@ -237,15 +237,16 @@ impl Dataset {
             Err(DataError::UnknownDataset { path }) => return Err(DataError::NoImages { path }),
             found => found?,
         };
-        match found.list(Labels::Ignored)? {
-            Some(listing) => {
+        match found {
+            Found::Encoded(found) => {
+                let listing = found.list(Labels::Ignored)?;
                 let passed_over = PassedOver::beside(&found, &listing);
                 // With `strict` they are errors, however often they are met.
                 let unreadable = self.unreadable.iter().filter(|_| !options.strict);
                 let known = unreadable.map(|path| origin::of(path)).collect();
                 Ok(Pool { passed_over, ..listing.open_pool(options, &known)? })
             }
-            None => Ok(Self::open_arrays(&found, options)?.into_pool(path)),
+            Found::Pixels(found) => Ok(Self::open_pixels(&found, options)?.into_pool(path)),
         }
     }
 

@@ -24,7 +24,7 @@ use super::encoded::{Archive, Skipped};
 use super::error::ImageProblem;
 use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
-use super::format::{self, Found};
+use super::format::{self, EncodedSet, Found};
 use super::levels::Levels;
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::look::Look;
@@ -144,9 +144,10 @@ pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Resu
     let found = format::find(path)?;
     // Noted before anything is read, so that a change while packing shows.
     let (files, state) = state_of(&found)?;
-    let Some(listing) = found.list(Labels::Read)? else {
+    let Found::Encoded(found) = found else {
         return Err(DataError::NothingToPack { path: path.to_path_buf() });
     };
+    let listing = found.list(Labels::Read)?;
     // What is written over is an older pack at most, never a source or anything else of the user's.
     if fs::metadata(out).is_ok_and(|metadata| metadata.len() > 0) && !is_pack(out) {
         return Err(DataError::NotReplaced { path: out.to_path_buf() });
@@ -287,7 +288,10 @@ fn shrunk(image: &mut Image, size: usize) -> Image {
 
 /// How many files data is read from, and a hash of their paths, sizes and times of change.
 fn state_of(found: &Found) -> Result<(usize, String), DataError> {
-    let files = found.files()?;
+    let files = match found {
+        Found::Encoded(found) => found.files()?,
+        Found::Pixels(_) => Vec::new(),
+    };
     let mut fingerprint = Fingerprint::new("state");
     for file in &files {
         add_state(&mut fingerprint, file);
@@ -542,21 +546,19 @@ impl ImageSource for PackedImages {
     }
 }
 
-impl Found {
+impl EncodedSet {
     /// The files that data is read from, sorted. Nothing is decoded.
     fn files(&self) -> Result<Vec<PathBuf>, DataError> {
         let mut files = match self {
-            Found::Parquet { shards, .. } => shards.clone(),
-            Found::WebDataset { root, shards } => {
+            EncodedSet::Parquet { shards, .. } => shards.clone(),
+            EncodedSet::WebDataset { root, shards } => {
                 shards.iter().cloned().chain(webdataset::class_names_file(root)).collect()
             }
-            Found::Patterns | Found::Stl10 { .. } | Found::Cifar10 { .. } | Found::Pack { .. } => Vec::new(),
-            Found::Csv { .. } | Found::Folder { .. } => {
+            EncodedSet::Csv { .. } | EncodedSet::Folder { .. } => {
                 let listing = self.list(Labels::Ignored)?;
-                let images = listing.iter().flat_map(|listing| &listing.images);
-                let mut files: Vec<PathBuf> = images.map(|listed| listed.encoded.path()).collect();
-                files.extend(listing.iter().flat_map(|listing| listing.read_files.clone()));
-                if let Found::Folder { folder } = self {
+                let mut files: Vec<PathBuf> = listing.images.iter().map(|listed| listed.encoded.path()).collect();
+                files.extend(listing.read_files);
+                if let EncodedSet::Folder { folder } = self {
                     files.extend(tables::find(folder)?.into_iter().flatten().map(|(table, _)| table));
                 }
                 files

@@ -13,7 +13,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::decode::signature::{Content, SIGNATURE_BYTES};
 use super::encoded::Place;
 use super::folder::{holds_images, is_aside, is_image};
-use super::format::Found;
+use super::format::EncodedSet;
 use super::listing::Listing;
 
 /// What was passed over in a folder.
@@ -75,11 +75,11 @@ impl PassedOver {
     }
 
     /// Searches where a listing's images were found. Files that the listing names are not passed over.
-    pub(crate) fn beside(found: &Found, listing: &Listing) -> Self {
+    pub(crate) fn beside(found: &EncodedSet, listing: &Listing) -> Self {
         let folder = match found {
-            Found::Folder { folder } => Some(folder.as_path()),
-            Found::Csv { table } => table.parent(),
-            _ => None,
+            EncodedSet::Folder { folder } => Some(folder.as_path()),
+            EncodedSet::Csv { table } => table.parent(),
+            EncodedSet::Parquet { .. } | EncodedSet::WebDataset { .. } => None,
         };
         let places = listing.images.iter().map(|listed| &listed.encoded.place);
         let listed: HashSet<&Path> = places

@@ -270,7 +270,8 @@ mod tests {
         assert_eq!(keys, keys::known().count());
         for excerpt in [
             "# Side of the square images that the encoder sees, in pixels\n# 8 to 1024; default 64\nimage_size = 64\n",
-            "# one of adam, sgd, nesterov, lars; default \"adam\"\n",
+            "# one of adam, ",
+            "; default \"adam\"\noptimizer = \"adam\"\n",
             "#solarize_probability = 0.2\n",
             "# a list, each one of unpaired-views, online-target, unnormalized, lab-heads, evaluation-mode;",
             "# a list, each 0 to 1; default [0.485, 0.456, 0.406]\n",

@@ -11,7 +11,7 @@ use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::device::{self, Hardware};
 use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule, ViewGroup, ViewKind};
-use crate::model::ResNetConfig;
+use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode};
@@ -56,7 +56,7 @@ pub fn measure(
     let settings = &experiment.supervised;
     let labels = data.train.as_ref().map_or(&[][..], |labeled| &labeled.labels);
     let classifier =
-        Classifier::new(ResNetConfig::of(experiment), ClassifierHead::Representation, data.class_names.len().max(2));
+        Classifier::new(EncoderConfig::of(experiment), ClassifierHead::Representation, data.class_names.len().max(2));
     let flops_per_image = classifier.step_flops(experiment.image_size);
     let weights = classifier.initialize(experiment.seed, 1, hardware.device);
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);

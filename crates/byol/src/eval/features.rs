@@ -11,8 +11,7 @@ use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
 use crate::loader::{self, ImageSet, LoadError, ViewGroup, ViewKind};
 use crate::model::layers::Pass;
-use crate::model::parameters::{LayoutBuilder, Weights};
-use crate::model::{Mode, ModelError, ResNet, ResNetConfig};
+use crate::model::{Encoder, EncoderConfig, Mode, ModelError, Weights};
 
 /// Representations that cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +27,7 @@ pub enum FeatureError {
 pub struct FeatureRequest<'a> {
     pub experiment: &'a Experiment,
     pub hardware: &'a Hardware,
-    /// The encoder's parameters and statistics by torchvision's names.
+    /// The encoder's parameters and statistics by name.
     pub encoder: &'a BTreeMap<String, Tensor>,
 }
 
@@ -76,10 +75,10 @@ pub fn represent(
     let views = ViewGroup::one(view, experiment.image_size);
     let size = experiment.evaluation_batch_size;
     let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
-    let mut rows = vec![Tensor::zeros([0, network.config().features()], (Kind::Float, hardware.device))];
+    let mut rows = vec![Tensor::zeros([0, network.features()], (Kind::Float, hardware.device))];
     for batch in batches {
         let batch = batch?;
-        rows.push(tch::no_grad(|| network.forward(&pass, &batch.images[0]).to_kind(Kind::Float)));
+        rows.push(tch::no_grad(|| network.represent(&pass, &batch.images[0]).to_kind(Kind::Float)));
     }
     Ok(Tensor::cat(&rows, 0))
 }
@@ -88,11 +87,10 @@ pub fn represent(
 ///
 /// # Errors
 /// The weights do not fit the experiment's encoder.
-pub(crate) fn network(request: &FeatureRequest) -> Result<(ResNet, Weights), ModelError> {
+pub(crate) fn network(request: &FeatureRequest) -> Result<(Encoder, Weights), ModelError> {
     let FeatureRequest { experiment, hardware, encoder } = *request;
-    let mut builder = LayoutBuilder::default();
-    let network = ResNet::new(&mut builder, ResNetConfig::of(experiment));
-    let mut weights = Weights::initialize(&builder.finish(), experiment.seed, 0, hardware.device);
+    let (network, layout) = Encoder::alone(EncoderConfig::of(experiment));
+    let mut weights = Weights::initialize(&layout, experiment.seed, 0, hardware.device);
     weights.load(encoder)?;
     Ok((network, weights))
 }

@@ -3,12 +3,15 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::facts::{encoder_name, kind, stem_name};
+use serde_json::Value;
+
+use super::facts::kind;
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PROBABILITIES, RAW_IMAGES, REPRESENTATION};
 use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::config::{Augmentation, Experiment};
 use crate::inference::predictions::closed_set;
+use crate::model::encoder::plain;
 use crate::report::language::english::names::training;
 use crate::report::language::english::numbers as words;
 use crate::run::record::HeadKind;
@@ -99,8 +102,12 @@ fn about(network: &Network) -> String {
 }
 
 fn architecture(network: &Network) -> String {
-    let config = network.config();
-    format!("{}, stem `{}`, width {}", encoder_name(config.kind), stem_name(config.stem), config.width)
+    let of_key = |(number, (key, value)): (usize, (&str, Value))| match (number, &value) {
+        (0, name) => plain(name),
+        (_, Value::String(word)) => format!("{key} `{word}`"),
+        (_, number) => format!("{key} {}", plain(number)),
+    };
+    network.encoder().config().keys().into_iter().enumerate().map(of_key).collect::<Vec<_>>().join(", ")
 }
 
 fn network_section(card: &mut Card, network: &Network) {
@@ -109,7 +116,7 @@ fn network_section(card: &mut Card, network: &Network) {
     card.heading("Network");
     let outputs = match network.classifies() {
         true => ("classes", format!("{}: {}", network.class_names().len(), network.class_names().join(", "))),
-        false => ("representation", format!("{} values", network.config().features())),
+        false => ("representation", format!("{} values", network.encoder().features())),
     };
     card.table(&[
         ("kind", kind(network).to_owned()),
@@ -353,7 +360,7 @@ fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str)
     let upright = upright(*levels);
     let outputs = match network.classifies() {
         true => format!("`{LOGITS}` and `{PROBABILITIES}`, float32 `[batch, classes]`"),
-        false => format!("`{REPRESENTATION}`, float32 `[batch, {}]`", network.config().features()),
+        false => format!("`{REPRESENTATION}`, float32 `[batch, {}]`", network.encoder().features()),
     };
     let asked = if network.classifies() { PROBABILITIES } else { REPRESENTATION };
     let (inputs, prepare) = match input {

@@ -1,9 +1,10 @@
 //! What every exported file says of its network, as names and texts: safetensors and ONNX have a place for them.
 
 use super::{Export, ExportError, Network};
-use crate::config::{EncoderKind, StemKind};
 use crate::data::Levels;
 use crate::eval::EvalError;
+use crate::model::EncoderConfig;
+use crate::model::encoder::plain;
 use crate::report::language::english::names::training;
 use crate::statistics::wilson;
 use crate::trained::model::TestResult;
@@ -14,19 +15,16 @@ pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, Expo
     let experiment = network.experiment();
     let origin = network.origin();
     let list = |values: &[f64]| serde_json::to_string(values).unwrap_or_default();
-    let mut facts = vec![
-        ("producer", format!("byol {}", crate::version())),
-        ("kind", kind(network).to_owned()),
-        ("encoder", encoder_name(experiment.encoder).to_owned()),
-        ("stem", stem_name(experiment.stem).to_owned()),
-        ("width", experiment.width.to_string()),
-        ("features", network.config().features().to_string()),
+    let mut facts = vec![("producer", format!("byol {}", crate::version())), ("kind", kind(network).to_owned())];
+    facts.extend(network.encoder().config().keys().into_iter().map(|(key, value)| (key, plain(&value))));
+    facts.extend([
+        ("features", network.encoder().features().to_string()),
         ("image_size", experiment.image_size.to_string()),
         ("mean", list(&experiment.mean)),
         ("std", list(&experiment.deviation)),
         ("class_names", serde_json::to_string(network.class_names()).unwrap_or_default()),
         ("stage", training(origin.stage).to_owned()),
-    ];
+    ]);
     if experiment.levels != Levels::Full {
         facts.push(("levels", experiment.levels.to_string()));
     }
@@ -70,19 +68,7 @@ pub(super) fn kind(network: &Network) -> &'static str {
     if network.classifies() { "classifier" } else { "encoder" }
 }
 
-pub(super) fn encoder_name(kind: EncoderKind) -> &'static str {
-    match kind {
-        EncoderKind::Resnet10 => "resnet10",
-        EncoderKind::Resnet18 => "resnet18",
-        EncoderKind::Resnet34 => "resnet34",
-        EncoderKind::Resnet50 => "resnet50",
-    }
-}
-
-pub(super) fn stem_name(stem: StemKind) -> &'static str {
-    match stem {
-        StemKind::Imagenet => "imagenet",
-        StemKind::Small => "small",
-        StemKind::SmallStride2 => "small-stride2",
-    }
+/// The first key's value, which is the encoder's name: `resnet18`.
+pub(super) fn encoder_name(config: EncoderConfig) -> String {
+    config.keys().into_iter().next().map_or_else(String::new, |(_, name)| plain(&name))
 }

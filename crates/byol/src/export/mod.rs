@@ -5,6 +5,7 @@ mod card;
 mod facts;
 mod onnx;
 mod python;
+mod residual;
 mod state_dict;
 
 use std::ffi::OsString;
@@ -17,7 +18,7 @@ use crate::eval::EvalError;
 use crate::files::PARTIAL;
 use crate::inference::calibration::Calibration;
 use crate::model::classifier::ClassifierHead;
-use crate::model::{ResNetConfig, Weights};
+use crate::model::{Encoder, Weights};
 use crate::trained::classifiers::{AnyClassifier, TrainedKnn};
 use crate::trained::model::{Origin, TrainedClassifier, TrainedEncoder};
 
@@ -111,11 +112,11 @@ impl Network {
         }
     }
 
-    fn config(&self) -> ResNetConfig {
+    fn encoder(&self) -> &Encoder {
         match self {
-            Network::Classifier(classifier) => classifier.classifier.encoder().config(),
-            Network::Knn(knn) => knn.encoder.config(),
-            Network::Encoder(encoder) => encoder.encoder.config(),
+            Network::Classifier(classifier) => classifier.classifier.encoder(),
+            Network::Knn(knn) => &knn.encoder,
+            Network::Encoder(encoder) => &encoder.encoder,
         }
     }
 

@@ -1,14 +1,11 @@
-//! The Python lines that build an exported network from torchvision's parts and load its weights.
+//! The Python file that builds an exported network and loads its weights.
 
 use std::path::Path;
 
-use super::Network;
-use super::facts::encoder_name;
-use crate::config::{EncoderKind, StemKind};
+use super::{Network, residual};
 use crate::data::levels::{Levels, SampleKind};
 use crate::eval::knn::Bank;
-use crate::model::ResNetConfig;
-use crate::model::resnet::BlockKind;
+use crate::model::Encoder;
 
 /// The range of the type becomes the levels 0 to 255; of floating values, 0 to 1. `examples/python` has these lines too.
 const FULL: &str = r#"    if image.mode.startswith("I"):
@@ -80,12 +77,11 @@ pub(super) fn write(network: &Network, out: &Path) -> String {
     let experiment = network.experiment();
     let outputs = match network {
         Network::Classifier(_) | Network::Knn(_) => "logits of CLASS_NAMES, [batch, classes]".to_owned(),
-        Network::Encoder(_) => format!("representations, [batch, {}]", network.config().features()),
+        Network::Encoder(_) => format!("representations, [batch, {}]", network.encoder().features()),
     };
-    let imports = if torchvision_call(network).is_some() {
-        "import torchvision\nfrom torchvision.transforms.v2 import InterpolationMode, functional"
-    } else {
-        "from torchvision.models import resnet\nfrom torchvision.transforms.v2 import InterpolationMode, functional"
+    let import = match torchvision_call(network) {
+        Some(_) => "import torchvision",
+        None => parts(network.encoder()).import,
     };
     format!(
         r#""""The network of {shown}, in PyTorch: build() makes it, load() gives it its weights.
@@ -98,7 +94,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-{imports}
+{import}
+from torchvision.transforms.v2 import InterpolationMode, functional
 from safetensors.torch import load_file
 from torch import nn
 
@@ -154,57 +151,44 @@ def preprocess(image):
 
 /// How torchvision itself builds the network; nothing where it has none of that form.
 pub(super) fn torchvision_call(network: &Network) -> Option<String> {
-    let ResNetConfig { kind, stem, width } = network.config();
-    let own_head = matches!(network, Network::Knn(_));
-    if own_head || kind == EncoderKind::Resnet10 || stem != StemKind::Imagenet || width != 1.0 {
-        return None;
-    }
-    Some(match network {
+    let name = match network.encoder() {
+        Encoder::ResNet(resnet) => residual::torchvision_name(resnet)?,
+    };
+    match network {
         Network::Classifier(classifier) => {
-            format!("torchvision.models.{}(num_classes={})", encoder_name(kind), classifier.class_names.len())
+            Some(format!("torchvision.models.{name}(num_classes={})", classifier.class_names.len()))
         }
-        Network::Encoder(_) | Network::Knn(_) => format!("torchvision.models.{}()", encoder_name(kind)),
-    })
+        Network::Encoder(_) => Some(format!("torchvision.models.{name}()")),
+        // The votes are a layer of our own.
+        Network::Knn(_) => None,
+    }
+}
+
+/// How Python builds an encoder from parts.
+pub(super) struct Parts {
+    /// The import of what the lines need.
+    pub import: &'static str,
+    /// Lines that make `network`, whose last layer is called `fc`.
+    pub lines: Vec<String>,
+}
+
+fn parts(encoder: &Encoder) -> Parts {
+    match encoder {
+        Encoder::ResNet(resnet) => residual::parts(resnet),
+    }
 }
 
 /// The lines of `build()` that make `network`.
 fn build(network: &Network) -> String {
-    let config = network.config();
+    let features = network.encoder().features();
     let mut lines = Vec::new();
     match torchvision_call(network) {
         Some(call) => lines.push(format!("network = {call}")),
         None => {
-            let block = match config.block() {
-                BlockKind::Basic => "BasicBlock",
-                BlockKind::Bottleneck => "Bottleneck",
-            };
-            let channels = config.channels(0);
-            let (side, stride) = match config.stem {
-                StemKind::Imagenet => (7, 2),
-                StemKind::Small => (3, 1),
-                StemKind::SmallStride2 => (3, 2),
-            };
-            lines.push(format!("block = resnet.{block}"));
-            lines.push(format!("network = resnet.ResNet(block, {:?})", config.depths()));
-            lines.push(format!("network.inplanes = {channels}"));
-            lines.push(format!(
-                "network.conv1 = nn.Conv2d(3, {channels}, {side}, stride={stride}, padding={}, bias=False)",
-                side / 2
-            ));
-            lines.push(format!("network.bn1 = nn.BatchNorm2d({channels})"));
-            if config.stem != StemKind::Imagenet {
-                lines.push("network.maxpool = nn.Identity()".to_owned());
-            }
-            for (stage, depth) in config.depths().into_iter().enumerate() {
-                let stride = if stage == 0 { 1 } else { 2 };
-                let (number, channels) = (stage + 1, config.channels(stage));
-                lines.push(format!(
-                    "network.layer{number} = network._make_layer(block, {channels}, {depth}, stride={stride})"
-                ));
-            }
+            lines.extend(parts(network.encoder()).lines);
             if let Network::Classifier(classifier) = network {
                 let classes = classifier.class_names.len();
-                lines.push(format!("network.fc = nn.Linear({}, {classes})", config.features()));
+                lines.push(format!("network.fc = nn.Linear({features}, {classes})"));
             }
         }
     }
@@ -214,8 +198,7 @@ fn build(network: &Network) -> String {
             let (Bank { neighbors, temperature, .. }, rows) = (&knn.bank, knn.bank.vectors.size()[0]);
             let classes = knn.class_names.len();
             lines.push(format!(
-                "network.fc = Votes({rows}, {}, {classes}, neighbors={neighbors}, temperature={temperature})",
-                network.config().features()
+                "network.fc = Votes({rows}, {features}, {classes}, neighbors={neighbors}, temperature={temperature})"
             ));
         }
         Network::Classifier(_) => {}

@@ -7,12 +7,14 @@
 //! no faster (1.65 ms at 96 px against 1.57 of ours, where batch norm and ReLU are one pass already), so nothing is folded.
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 
 use byol_torch::fused::FusedConvolution;
 use tch::{Device, Kind, Tensor};
 
-use crate::model::walk::{self, Operations, Window};
-use crate::model::{NORM_EPSILON, ResNetConfig};
+use crate::model::layers::{BatchNorm, Convolution, SquareWindow};
+use crate::model::walk::{Operations, POOL};
+use crate::model::{Encoder, NORM_EPSILON};
 
 /// The shape of the images that an encoder is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ enum Operation {
         convolution: FusedConvolution,
         shortcut: Operand,
     },
-    MaxPool(Window),
+    MaxPool,
     Average,
 }
 
@@ -60,11 +62,11 @@ struct Operand {
 
 impl FoldedEncoder {
     /// None where libtorch lacks the operators. `named` holds the encoder's parameters and statistics, all of them.
-    pub(super) fn new(config: ResNetConfig, named: &BTreeMap<String, Tensor>, images: Images) -> Option<FoldedEncoder> {
+    pub(super) fn new(encoder: &Encoder, named: &BTreeMap<String, Tensor>, images: Images) -> Option<FoldedEncoder> {
         let mut draft = Draft { named, batch: images.batch, parts: Vec::new(), order: Vec::new() };
         let input = Value { place: IMAGES, channels: 3, side: images.side };
         tch::no_grad(|| {
-            walk::encoder(&mut draft, config, &input);
+            encoder.walk(&mut draft, &input);
             draft.finish()
         })
     }
@@ -81,8 +83,8 @@ impl FoldedEncoder {
                 Operation::ConvolutionOnto { convolution, shortcut } => {
                     convolution.add_relu(&input, shortcut.of(&mut results))
                 }
-                Operation::MaxPool(Window { side, stride }) => {
-                    input.max_pool2d([*side; 2], [*stride; 2], [side / 2; 2], [1; 2], false)
+                Operation::MaxPool => {
+                    input.max_pool2d([POOL.side; 2], [POOL.stride; 2], [POOL.padding(); 2], [1; 2], false)
                 }
                 Operation::Average => input.mean_dim([2i64, 3].as_slice(), false, None),
             };
@@ -124,11 +126,11 @@ enum PartKind {
     Convolution {
         weight: Tensor,
         bias: Tensor,
-        window: Window,
+        window: SquareWindow,
         shortcut: Option<usize>,
         relu: bool,
     },
-    MaxPool(Window),
+    MaxPool,
     Average,
 }
 
@@ -160,12 +162,12 @@ impl Draft<'_> {
         for place in order {
             let Part { input, kind } = parts[place - 1].take()?;
             let operation = match kind {
-                PartKind::MaxPool(window) => Operation::MaxPool(window),
+                PartKind::MaxPool => Operation::MaxPool,
                 PartKind::Average => Operation::Average,
-                PartKind::Convolution { weight, bias, window: Window { side, stride }, shortcut, relu } => {
+                PartKind::Convolution { weight, bias, window, shortcut, relu } => {
                     let [weight, bias] = [weight, bias].map(|tensor| tensor.to_kind(Kind::Float));
                     let shape = [batch, input.channels, input.side, input.side];
-                    let convolution = FusedConvolution::new(&weight, &bias, stride, side / 2, shape)?;
+                    let convolution = FusedConvolution::new(&weight, &bias, window.stride, window.padding(), shape)?;
                     match shortcut {
                         None => Operation::Convolution { convolution, relu },
                         Some(place) => {
@@ -194,24 +196,24 @@ fn mark_last(steps: &mut [Step]) {
     }
 }
 
-fn output_side(input: i64, Window { side, stride }: Window) -> i64 {
-    (input + 2 * (side / 2) - side) / stride + 1
-}
-
 impl Operations for Draft<'_> {
     type Value = Value;
 
-    fn convolution(&mut self, name: &str, input: &Value, window: Window) -> Value {
-        let weight = self.named(name, "weight");
-        let outputs = weight.size()[0];
-        let bias = Tensor::zeros([outputs], (Kind::Double, Device::Cpu));
-        let kind = PartKind::Convolution { weight, bias, window, shortcut: None, relu: false };
-        self.push(*input, kind, outputs, output_side(input.side, window))
+    fn convolution(&mut self, layer: &Convolution, input: &Value) -> Value {
+        let [_, outputs] = layer.channels();
+        let kind = PartKind::Convolution {
+            weight: self.named(layer.name(), "weight"),
+            bias: Tensor::zeros([outputs], (Kind::Double, Device::Cpu)),
+            window: layer.window(),
+            shortcut: None,
+            relu: false,
+        };
+        self.push(*input, kind, outputs, layer.window().output_side(input.side))
     }
 
-    fn batch_norm(&mut self, name: &str, input: &Value) -> Value {
+    fn norm(&mut self, layer: &BatchNorm, input: &Value) -> Value {
         let [gamma, beta, mean, variance] =
-            ["weight", "bias", "running_mean", "running_var"].map(|part| self.named(name, part));
+            ["weight", "bias", "running_mean", "running_var"].map(|part| self.named(layer.name(), part));
         let factor = gamma / (variance + NORM_EPSILON).sqrt();
         if let PartKind::Convolution { weight, bias, .. } = &mut self.parts[input.place - 1].kind {
             *weight = &*weight * factor.view([-1, 1, 1, 1]);
@@ -220,28 +222,35 @@ impl Operations for Draft<'_> {
         *input
     }
 
-    fn relu(&mut self, _name: &str, input: &Value) -> Value {
-        if let PartKind::Convolution { relu, .. } = &mut self.parts[input.place - 1].kind {
+    fn norm_relu(&mut self, layer: &BatchNorm, input: &Value, _: Arguments) -> Value {
+        let normed = self.norm(layer, input);
+        if let PartKind::Convolution { relu, .. } = &mut self.parts[normed.place - 1].kind {
             *relu = true;
         }
-        *input
+        normed
+    }
+
+    fn norm_relu_pool(&mut self, layer: &BatchNorm, input: &Value, [relu, _]: [Arguments; 2]) -> Value {
+        let first = self.norm_relu(layer, input, relu);
+        self.push(first, PartKind::MaxPool, first.channels, POOL.output_side(first.side))
     }
 
     /// The convolution of the residual branch takes the shortcut up, and so comes after it.
-    fn add(&mut self, _name: &str, left: &Value, right: &Value) -> Value {
-        if let PartKind::Convolution { shortcut, .. } = &mut self.parts[left.place - 1].kind {
-            *shortcut = Some(right.place);
+    fn norm_add_relu(&mut self, layer: &BatchNorm, [input, added]: [&Value; 2], _: [Arguments; 2]) -> [Value; 2] {
+        let normed = self.norm(layer, input);
+        if let PartKind::Convolution { shortcut, .. } = &mut self.parts[normed.place - 1].kind {
+            *shortcut = Some(added.place);
         }
-        self.order.retain(|&place| place != left.place);
-        self.order.push(left.place);
-        *left
+        self.order.retain(|&place| place != normed.place);
+        self.order.push(normed.place);
+        [normed; 2]
     }
 
-    fn max_pool(&mut self, _name: &str, input: &Value, window: Window) -> Value {
-        self.push(*input, PartKind::MaxPool(window), input.channels, output_side(input.side, window))
+    fn fork(&mut self, value: Value) -> [Value; 2] {
+        [value; 2]
     }
 
-    fn average(&mut self, _name: &str, input: &Value) -> Value {
+    fn average(&mut self, input: &Value, _: Arguments) -> Value {
         self.push(*input, PartKind::Average, input.channels, 1)
     }
 }
@@ -252,8 +261,7 @@ mod tests {
     use crate::config::{EncoderKind, StemKind};
     use crate::device::Precision;
     use crate::model::layers::Pass;
-    use crate::model::parameters::{LayoutBuilder, Weights};
-    use crate::model::{Mode, ResNet};
+    use crate::model::{EncoderConfig, Mode, Weights};
 
     #[test]
     fn folded_equals_unfolded() {
@@ -264,10 +272,8 @@ mod tests {
             (EncoderKind::Resnet18, StemKind::SmallStride2, 0.0625, 40),
             (EncoderKind::Resnet50, StemKind::Imagenet, 0.25, 65),
         ] {
-            let config = ResNetConfig { kind, stem, width };
-            let mut builder = LayoutBuilder::default();
-            let encoder = ResNet::new(&mut builder, config);
-            let layout = builder.finish();
+            let config = EncoderConfig::new(kind, stem, width);
+            let (encoder, layout) = Encoder::alone(config);
             let mut named = Weights::initialize(&layout, 1, 0, Device::Cpu).named();
             for (name, tensor) in &mut named {
                 let uniform = |low: f64, high: f64| Tensor::rand_like(tensor) * (high - low) + low;
@@ -283,9 +289,9 @@ mod tests {
             let leaves = weights.leaves(Precision::Full);
             let pass =
                 Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: Precision::Full, views: 1 };
-            let expected = tch::no_grad(|| encoder.forward(&pass, &images));
+            let expected = tch::no_grad(|| encoder.represent(&pass, &images));
             // Made for another batch size than it gets, as at the end of a list of files.
-            let Some(folded) = FoldedEncoder::new(config, &named, Images { batch: 4, side }) else {
+            let Some(folded) = FoldedEncoder::new(&encoder, &named, Images { batch: 4, side }) else {
                 eprintln!("SKIPPED: this libtorch has no oneDNN");
                 return;
             };

@@ -12,8 +12,7 @@ use crate::device::Precision;
 use crate::eval::knn::Bank;
 use crate::eval::knn::log_votes;
 use crate::model::layers::Pass;
-use crate::model::parameters::LayoutBuilder;
-use crate::model::{Leaves, Mode, ModelError, ResNet, ResNetConfig, Weights};
+use crate::model::{Encoder, EncoderConfig, Leaves, Mode, ModelError, Weights};
 use crate::trained::classifiers::{AnyClassifier, TrainedKnn};
 use crate::trained::model::{TrainedClassifier, TrainedEncoder};
 
@@ -22,8 +21,8 @@ const HEAD: [&str; 2] = ["logits", "fc"];
 
 /// What a network is made of.
 pub struct Parts<'a> {
-    pub config: ResNetConfig,
-    /// The encoder's parameters and statistics by torchvision's names.
+    pub config: EncoderConfig,
+    /// The encoder's parameters and statistics by name.
     pub encoder: &'a BTreeMap<String, Tensor>,
     /// Linear layers on the representation, first to last; none where representations alone are wanted.
     pub head: Vec<Affine>,
@@ -46,8 +45,8 @@ pub struct Affine {
 
 /// See [`Parts`].
 pub struct Network {
-    config: ResNetConfig,
     encoder: Encoder,
+    computing: Computing,
     head: Vec<Affine>,
     votes: Option<Votes>,
     device: Device,
@@ -64,10 +63,9 @@ struct Votes {
 }
 
 /// How representations are computed.
-enum Encoder {
+enum Computing {
     /// As in training.
     Layers {
-        resnet: ResNet,
         weights: Weights,
         leaves: Leaves,
     },
@@ -82,10 +80,9 @@ impl Network {
     /// # Errors
     /// The weights do not fit the encoder, or a linear layer does not fit what it stands on.
     pub fn new(parts: Parts, hardware: &Hardware) -> Result<Network, ModelError> {
-        let mut builder = LayoutBuilder::default();
-        let resnet = ResNet::new(&mut builder, parts.config);
-        let weights = Weights::of(&builder.finish(), parts.encoder, hardware.device)?;
-        let mut inputs = parts.config.features();
+        let (encoder, layout) = Encoder::alone(parts.config);
+        let weights = Weights::of(&layout, parts.encoder, hardware.device)?;
+        let mut inputs = encoder.features();
         let mut head = Vec::new();
         for (number, layer) in parts.head.into_iter().enumerate() {
             let outputs = layer.bias.size()[0];
@@ -97,17 +94,17 @@ impl Network {
             head.push(Affine { weight: single(&layer.weight), bias: single(&layer.bias) });
             inputs = outputs;
         }
-        let Parts { config, side, normalization, levels, .. } = parts;
+        let Parts { side, normalization, levels, .. } = parts;
         let Hardware { device, precision, .. } = *hardware;
         let folded = (device == Device::Cpu && precision == Precision::Full).then(|| {
             let images = Images { batch: fitting_batch(device) as i64, side: side as i64 };
-            FoldedEncoder::new(config, parts.encoder, images)
+            FoldedEncoder::new(&encoder, parts.encoder, images)
         });
-        let encoder = match folded.flatten() {
-            Some(folded) => Encoder::Folded(folded),
-            None => Encoder::Layers { leaves: weights.leaves(precision), resnet, weights },
+        let computing = match folded.flatten() {
+            Some(folded) => Computing::Folded(folded),
+            None => Computing::Layers { leaves: weights.leaves(precision), weights },
         };
-        Ok(Network { config, encoder, head, votes: None, device, precision, side, normalization, levels })
+        Ok(Network { encoder, computing, head, votes: None, device, precision, side, normalization, levels })
     }
 
     /// A trained encoder: rows are representations.
@@ -141,7 +138,7 @@ impl Network {
             }
         }
         let parts = Parts {
-            config: ResNetConfig::of(&trained.experiment),
+            config: trained.classifier.encoder().config(),
             encoder: &named,
             head,
             side: trained.experiment.image_size,
@@ -192,7 +189,7 @@ impl Network {
         match (&self.votes, self.head.last()) {
             (Some(votes), _) => votes.classes,
             (None, Some(last)) => last.bias.size()[0] as usize,
-            (None, None) => self.config.features() as usize,
+            (None, None) => self.encoder.features() as usize,
         }
     }
 
@@ -228,12 +225,12 @@ impl Network {
     /// `[batch, 3, side, side]`, normalised, on the network's device, to float32 `[batch, columns]`.
     pub fn forward(&self, images: &Tensor) -> Tensor {
         tch::no_grad(|| {
-            let representation = match &self.encoder {
-                Encoder::Folded(folded) => folded.forward(images),
-                Encoder::Layers { resnet, weights, leaves } => {
+            let representation = match &self.computing {
+                Computing::Folded(folded) => folded.forward(images),
+                Computing::Layers { weights, leaves } => {
                     let precision = self.precision;
                     let pass = Pass { weights, leaves, mode: Mode::Evaluate, precision, views: 1 };
-                    resnet.forward(&pass, images).to_kind(Kind::Float)
+                    self.encoder.represent(&pass, images).to_kind(Kind::Float)
                 }
             };
             match &self.votes {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tch::{Device, Tensor};
 
+use super::encoder::{Encoder, EncoderConfig, SharedImages};
 use super::heads::{HeadKind, Mlp, MlpConfig};
 use super::layers::{Linear, Pass};
 use super::parameters::{Layout, LayoutBuilder, Weights};
-use super::resnet::{ResNet, ResNetConfig, SharedImages};
 use crate::config::SeenBy;
 
 const ENCODER: &str = "encoder";
@@ -20,7 +20,7 @@ const PREDICTOR: &str = "predictor";
 /// The sizes of the networks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ByolConfig {
-    pub encoder: ResNetConfig,
+    pub encoder: EncoderConfig,
     /// Width of the hidden layer of projector and predictor.
     pub hidden: i64,
     /// Size of projections and predictions.
@@ -56,7 +56,7 @@ pub const LAB_LOGITS: i64 = 1000;
 /// The structure of both networks. The target's parameters are the beginning of the online network's.
 #[derive(Clone, Debug)]
 pub struct Byol {
-    encoder: ResNet,
+    encoder: Encoder,
     logits: Option<Linear>,
     projector: Mlp,
     predictor: Option<Mlp>,
@@ -67,8 +67,8 @@ pub struct Byol {
 impl Byol {
     pub fn new(config: ByolConfig) -> Byol {
         let mut builder = LayoutBuilder::default();
-        let encoder = builder.scope(ENCODER, |builder| ResNet::new(builder, config.encoder));
-        let features = config.encoder.features();
+        let encoder = builder.scope(ENCODER, |builder| Encoder::new(builder, config.encoder));
+        let features = encoder.features();
         let (logits, inputs, kinds) = match config.heads {
             Heads::Paper => (None, features, [HeadKind::Paper, HeadKind::Paper]),
             Heads::Lab => {
@@ -104,12 +104,12 @@ impl Byol {
 
     /// `[batch, 3, height, width]` to representations, `[batch, features]`.
     pub fn represent(&self, pass: &Pass, images: &Tensor) -> Tensor {
-        self.encoder.forward(pass, images)
+        self.encoder.represent(pass, images)
     }
 
     /// `[batch, 3, height, width]` to projections, `[batch, projection]`, by either network.
     pub fn project(&self, pass: &Pass, images: &SharedImages) -> Tensor {
-        self.project_representations(pass, &self.encoder.forward_shared(pass, images))
+        self.project_representations(pass, &self.encoder.represent_shared(pass, images))
     }
 
     /// `[batch, features]` to projections, `[batch, projection]`, by either network.
@@ -132,18 +132,19 @@ impl Byol {
     ///
     /// Each view, with its side in pixels, passes the target branch as `target` says where that sees it, then the online
     /// network with its predictor. The gradient takes as much again for each layer's weights and for its input, which the
-    /// first convolution does not need.
+    /// layer that reads the images does not need.
     pub fn step_flops(&self, views: &[(usize, SeenBy)], target: TargetPass) -> u64 {
         let logits = self.logits.as_ref().map_or(0, Linear::multiply_adds);
         let of_view = |&(side, seen_by): &(usize, SeenBy)| {
-            let projection = self.encoder.multiply_adds(side) + logits + self.projector.multiply_adds();
+            let encoder = self.encoder.multiply_adds(side);
+            let projection = encoder.all + logits + self.projector.multiply_adds();
             let prediction = projection + self.predictor.as_ref().map_or(0, Mlp::multiply_adds);
             let target = match (target, seen_by) {
                 (TargetPass::Projection, SeenBy::Both) => projection,
                 (TargetPass::Prediction, SeenBy::Both) => prediction,
                 (TargetPass::None, _) | (_, SeenBy::Online) => 0,
             };
-            2 * (target + 3 * prediction - self.encoder.stem_multiply_adds(side))
+            2 * (target + 3 * prediction - encoder.of_images)
         };
         views.iter().map(of_view).sum()
     }
@@ -159,7 +160,7 @@ pub fn update_target(target: &mut Weights, online: &Weights, tau: f64) {
     let _ = tch::no_grad(|| target.flat_mut().lerp_(&online.flat().narrow(0, 0, count), 1.0 - tau));
 }
 
-/// The encoder's part of a network's tensors by name, without the `encoder.` in front: torchvision's names.
+/// The encoder's part of a network's tensors by name, without the `encoder.` in front: the encoder's own names.
 pub fn encoder_part(named: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     named
         .iter()
@@ -190,8 +191,8 @@ mod tests {
     use crate::model::Classifier;
     use crate::model::classifier::ClassifierHead;
 
-    fn encoder(kind: EncoderKind, stem: StemKind) -> ResNetConfig {
-        ResNetConfig { kind, stem, width: 1.0 }
+    fn encoder(kind: EncoderKind, stem: StemKind) -> EncoderConfig {
+        EncoderConfig::new(kind, stem, 1.0)
     }
 
     /// torchvision states 1.814 (ResNet-18), 3.664 (34) and 4.089 (50) G at 224 px, with 1000 classes.

@@ -1,20 +1,21 @@
-//! The supervised network: a residual encoder with one linear layer on its representation.
+//! The supervised network: an encoder with one linear layer on its representation.
 
 use std::sync::Arc;
 
 use tch::{Device, Tensor};
 
 use super::byol::LAB_LOGITS;
+use super::encoder::{Encoder, EncoderConfig};
 use super::layers::{Linear, Pass};
 use super::parameters::{Layout, LayoutBuilder, Weights};
-use super::resnet::{ResNet, ResNetConfig};
 use crate::config::{Experiment, Fault};
 use crate::stage::Stage;
 
-/// The structure of a classifier; its parameters have the names of torchvision's `resnet18(num_classes=N)`.
+/// The structure of a classifier; the encoder's parameters have their own names, as in torchvision's
+/// `resnet18(num_classes=N)`.
 #[derive(Clone, Debug)]
 pub struct Classifier {
-    encoder: ResNet,
+    encoder: Encoder,
     bottleneck: Option<Linear>,
     output: Linear,
     layout: Arc<Layout>,
@@ -40,20 +41,20 @@ impl ClassifierHead {
 }
 
 impl Classifier {
-    pub fn new(config: ResNetConfig, head: ClassifierHead, classes: usize) -> Classifier {
+    pub fn new(config: EncoderConfig, head: ClassifierHead, classes: usize) -> Classifier {
         let mut builder = LayoutBuilder::default();
-        let encoder = ResNet::new(&mut builder, config);
+        let encoder = Encoder::new(&mut builder, config);
         let (bottleneck, inputs) = match head {
-            ClassifierHead::Representation => (None, config.features()),
+            ClassifierHead::Representation => (None, encoder.features()),
             ClassifierHead::LabLogits => {
-                (Some(Linear::new(&mut builder, "logits", [config.features(), LAB_LOGITS])), LAB_LOGITS)
+                (Some(Linear::new(&mut builder, "logits", [encoder.features(), LAB_LOGITS])), LAB_LOGITS)
             }
         };
         let output = Linear::new(&mut builder, "fc", [inputs, classes as i64]);
         Classifier { encoder, bottleneck, output, layout: builder.finish() }
     }
 
-    pub fn encoder(&self) -> &ResNet {
+    pub fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
@@ -75,7 +76,7 @@ impl Classifier {
 
     /// `[batch, 3, height, width]` to representations, `[batch, features]`.
     pub fn represent(&self, pass: &Pass, images: &Tensor) -> Tensor {
-        self.encoder.forward(pass, images)
+        self.encoder.represent(pass, images)
     }
 
     /// `[batch, 3, height, width]` to logits, `[batch, classes]`, in the type of the pass.
@@ -89,13 +90,13 @@ impl Classifier {
     /// Multiply-adds of one forward pass of an image with sides of `side` pixels.
     pub fn multiply_adds(&self, side: usize) -> u64 {
         let bottleneck = self.bottleneck.as_ref().map_or(0, Linear::multiply_adds);
-        self.encoder.multiply_adds(side) + bottleneck + self.output.multiply_adds()
+        self.encoder.multiply_adds(side).all + bottleneck + self.output.multiply_adds()
     }
 
     /// Floating-point operations of one training step per image with sides of `side` pixels, two for a multiply-add: the
-    /// forward pass, and as much again for the gradient of each layer's weights and of its input, which the first
-    /// convolution does not need.
+    /// forward pass, and as much again for the gradient of each layer's weights and of its input, which the layer
+    /// that reads the images does not need.
     pub fn step_flops(&self, side: usize) -> u64 {
-        2 * (3 * self.multiply_adds(side) - self.encoder.stem_multiply_adds(side))
+        2 * (3 * self.multiply_adds(side) - self.encoder.multiply_adds(side).of_images)
     }
 }

@@ -5,7 +5,9 @@ use tch::Tensor;
 use super::Mode;
 use super::convolution::{self, SharedRows, Window};
 use super::norm::{self, Activation, BatchNormCall};
-use super::parameters::{BufferId, LayoutBuilder, Leaves, ParameterId, Role, Statistic, Weights};
+use super::parameters::{
+    BufferId, Initial, LayoutBuilder, Leaves, MemoryOrder, ParameterId, ParameterUse, Statistic, Weights,
+};
 use crate::device::Precision;
 
 /// One forward pass: the numbers it reads, and how.
@@ -20,6 +22,12 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// A parameter as autograd sees it, never older than the weights.
+    fn leaf(&self, id: ParameterId) -> &Tensor {
+        self.weights.refresh(self.leaves);
+        self.leaves.get(id)
+    }
+
     /// The input in the type that this pass computes in.
     pub(super) fn prepare(&self, input: &Tensor) -> Tensor {
         match self.precision {
@@ -29,14 +37,31 @@ impl Pass<'_> {
     }
 }
 
+/// A square window that moves; padding is half of its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SquareWindow {
+    pub side: i64,
+    pub stride: i64,
+}
+
+impl SquareWindow {
+    pub(crate) fn padding(self) -> i64 {
+        self.side / 2
+    }
+
+    /// Side of the output for a square input.
+    pub(crate) fn output_side(self, input: i64) -> i64 {
+        (input + 2 * self.padding() - self.side) / self.stride + 1
+    }
+}
+
 /// Square convolution without bias.
 #[derive(Clone, Debug)]
-pub(super) struct Convolution {
+pub(crate) struct Convolution {
+    name: String,
     weight: ParameterId,
     channels: [i64; 2],
-    side: i64,
-    stride: i64,
-    padding: i64,
+    window: SquareWindow,
 }
 
 impl Convolution {
@@ -44,12 +69,33 @@ impl Convolution {
         builder: &mut LayoutBuilder,
         name: &str,
         [inputs, outputs]: [i64; 2],
-        side: i64,
-        stride: i64,
+        window: SquareWindow,
     ) -> Convolution {
-        let weight = builder
-            .scope(name, |builder| builder.parameter("weight", &[outputs, inputs, side, side], Role::Convolution));
-        Convolution { weight, channels: [inputs, outputs], side, stride, padding: side / 2 }
+        let shape = [outputs, inputs, window.side, window.side];
+        // Normal with variance 2 / fan-out (He et al. 2015), as torchvision has it.
+        let fan_out = outputs * window.side * window.side;
+        let initial = Initial::Normal { deviation: (2.0 / fan_out as f32).sqrt() };
+        let usage = ParameterUse { initial, order: MemoryOrder::ChannelsLast, adapted: true, narrow: true };
+        builder.scope(name, |builder| Convolution {
+            name: builder.prefix(),
+            weight: builder.parameter("weight", &shape, usage),
+            channels: [inputs, outputs],
+            window,
+        })
+    }
+
+    /// Its name in the layout; its filters have `.weight` behind it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Of input and output.
+    pub(crate) fn channels(&self) -> [i64; 2] {
+        self.channels
+    }
+
+    pub(crate) fn window(&self) -> SquareWindow {
+        self.window
     }
 
     /// `[batch, inputs, height, width]` to `[batch, outputs, ceil(height / stride), ceil(width / stride)]`.
@@ -59,19 +105,14 @@ impl Convolution {
 
     /// As [`forward`](Self::forward), for networks of one structure that read the same input.
     pub(super) fn forward_shared(&self, pass: &Pass, input: &Tensor, rows: &SharedRows) -> Tensor {
-        let window = Window { stride: self.stride, padding: self.padding };
-        convolution::convolve(input, pass.leaves.get(self.weight), window, rows)
-    }
-
-    /// Side of the output for a square input.
-    pub(super) fn output_side(&self, side: i64) -> i64 {
-        (side + 2 * self.padding - self.side) / self.stride + 1
+        let window = Window { stride: self.window.stride, padding: self.window.padding() };
+        convolution::convolve(input, pass.leaf(self.weight), window, rows)
     }
 
     /// Multiply-adds of one image with a square input.
     pub(super) fn multiply_adds(&self, side: i64) -> u64 {
         let [inputs, outputs] = self.channels;
-        (self.output_side(side).pow(2) * outputs * inputs * self.side.pow(2)) as u64
+        (self.window.output_side(side).pow(2) * outputs * inputs * self.window.side.pow(2)) as u64
     }
 }
 
@@ -79,7 +120,8 @@ impl Convolution {
 ///
 /// Epsilon 1e-5 and a decay of 0.9 of the running statistics: PyTorch's defaults, and the paper's (appendix C).
 #[derive(Clone, Debug)]
-pub(super) struct BatchNorm {
+pub(crate) struct BatchNorm {
+    name: String,
     weight: ParameterId,
     bias: ParameterId,
     mean: BufferId,
@@ -88,18 +130,30 @@ pub(super) struct BatchNorm {
 
 impl BatchNorm {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, channels: i64) -> BatchNorm {
+        let usage = |initial| ParameterUse {
+            initial: Initial::Constant(initial),
+            order: MemoryOrder::OfShape,
+            adapted: false,
+            narrow: false,
+        };
         builder.scope(name, |builder| BatchNorm {
-            weight: builder.parameter("weight", &[channels], Role::NormScale),
-            bias: builder.parameter("bias", &[channels], Role::NormShift),
+            name: builder.prefix(),
+            weight: builder.parameter("weight", &[channels], usage(1.0)),
+            bias: builder.parameter("bias", &[channels], usage(0.0)),
             mean: builder.buffer("running_mean", channels, Statistic::Mean),
             variance: builder.buffer("running_var", channels, Statistic::Variance),
         })
     }
 
+    /// Its name in the layout, before those of its parameters and statistics.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn call<'a>(&self, pass: &'a Pass) -> BatchNormCall<'a> {
         BatchNormCall {
-            weight: pass.leaves.get(self.weight),
-            bias: pass.leaves.get(self.bias),
+            weight: pass.leaf(self.weight),
+            bias: pass.leaf(self.bias),
             mean: pass.weights.buffer(self.mean),
             variance: pass.weights.buffer(self.variance),
             mode: pass.mode,
@@ -137,16 +191,19 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, [inputs, outputs]: [i64; 2]) -> Linear {
+        // Uniform within 1 / sqrt(inputs), as PyTorch has it.
+        let initial = Initial::Uniform { bound: (inputs as f32).sqrt().recip() };
+        let usage = |adapted| ParameterUse { initial, order: MemoryOrder::OfShape, adapted, narrow: true };
         builder.scope(name, |builder| Linear {
             sizes: [inputs, outputs],
-            weight: builder.parameter("weight", &[outputs, inputs], Role::Linear),
-            bias: builder.parameter("bias", &[outputs], Role::Bias { inputs }),
+            weight: builder.parameter("weight", &[outputs, inputs], usage(true)),
+            bias: builder.parameter("bias", &[outputs], usage(false)),
         })
     }
 
     /// `[batch, inputs]` to `[batch, outputs]`.
     pub(super) fn forward(&self, pass: &Pass, input: &Tensor) -> Tensor {
-        input.linear(pass.leaves.get(self.weight), Some(pass.leaves.get(self.bias)))
+        input.linear(pass.leaf(self.weight), Some(pass.leaf(self.bias)))
     }
     /// Multiply-adds of one row; the bias is not counted.
     pub(super) fn multiply_adds(&self) -> u64 {

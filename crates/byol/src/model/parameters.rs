@@ -2,6 +2,7 @@
 //!
 //! What layers compute does not live here.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,25 +13,47 @@ use tch::{Device, Kind, Tensor};
 use crate::device::Precision;
 use crate::random::{self, Coordinates, Stream};
 
-/// What a parameter does in its layer. It decides the initial value (and, in LARS, who is excluded).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Convolution,
-    Linear,
-    /// The bias of a linear layer with so many inputs.
-    Bias {
-        inputs: i64,
+/// What a layer says of one of its parameters. Initialisation, optimisers and precision ask here, and know no layers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParameterUse {
+    pub initial: Initial,
+    pub order: MemoryOrder,
+    /// Whether LARS adapts and decays it: not so for biases and the parameters of norms (paper, section 3.3).
+    pub adapted: bool,
+    /// Whether a bfloat16 pass reads it in bfloat16, and not in float32.
+    pub narrow: bool,
+}
+
+/// How a parameter's values are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Initial {
+    Constant(f32),
+    /// With mean 0.
+    Normal {
+        deviation: f32,
     },
-    NormScale,
-    NormShift,
+    /// Between `-bound` and `bound`.
+    Uniform {
+        bound: f32,
+    },
+}
+
+/// How a parameter's values lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryOrder {
+    /// In the order of its shape.
+    OfShape,
+    /// `[outputs, inputs, height, width]` as `[outputs, height, width, inputs]`, as the convolution of channels-last images
+    /// wants them.
+    ChannelsLast,
 }
 
 /// One parameter: its name in torchvision's manner, its shape, and where it begins in the flat tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     pub name: String,
     pub shape: Vec<i64>,
-    pub role: Role,
+    pub usage: ParameterUse,
     pub offset: i64,
 }
 
@@ -41,13 +64,10 @@ impl Parameter {
     }
 
     /// This parameter's part of a flat tensor, in its shape.
-    ///
-    /// A convolution's values lie in memory channels-last, `[outputs, height, width, inputs]`, as the convolution of
-    /// channels-last images wants them.
     pub fn of(&self, flat: &Tensor) -> Tensor {
         let part = flat.narrow(0, self.offset, self.count());
-        match (self.role, self.shape.as_slice()) {
-            (Role::Convolution, &[outputs, inputs, height, width]) => {
+        match (self.usage.order, self.shape.as_slice()) {
+            (MemoryOrder::ChannelsLast, &[outputs, inputs, height, width]) => {
                 part.view([outputs, height, width, inputs]).permute([0, 3, 1, 2])
             }
             (_, shape) => part.view(shape),
@@ -56,9 +76,9 @@ impl Parameter {
 
     /// The values of a tensor of this parameter's shape in the order that they have in a flat tensor, `[count]`.
     pub fn flatten(&self, tensor: &Tensor) -> Tensor {
-        match self.role {
-            Role::Convolution => tensor.permute([0, 2, 3, 1]).contiguous().view(-1),
-            _ => tensor.contiguous().view(-1),
+        match self.usage.order {
+            MemoryOrder::ChannelsLast => tensor.permute([0, 2, 3, 1]).contiguous().view(-1),
+            MemoryOrder::OfShape => tensor.contiguous().view(-1),
         }
     }
 }
@@ -80,7 +100,7 @@ pub struct Buffer {
 }
 
 /// The names, shapes and places of all parameters and buffers of a network.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
     pub parameters: Vec<Parameter>,
     pub buffers: Vec<Buffer>,
@@ -134,13 +154,18 @@ impl LayoutBuilder {
         built
     }
 
+    /// What stands before the names that are added now, without the full stop.
+    pub(super) fn prefix(&self) -> String {
+        self.prefix.join(".")
+    }
+
     fn full_name(&self, name: &str) -> String {
         self.prefix.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".")
     }
 
-    pub(crate) fn parameter(&mut self, name: &str, shape: &[i64], role: Role) -> ParameterId {
+    pub(crate) fn parameter(&mut self, name: &str, shape: &[i64], usage: ParameterUse) -> ParameterId {
         let offset = self.layout.parameter_count();
-        self.layout.parameters.push(Parameter { name: self.full_name(name), shape: shape.to_vec(), role, offset });
+        self.layout.parameters.push(Parameter { name: self.full_name(name), shape: shape.to_vec(), usage, offset });
         ParameterId(self.layout.parameters.len() - 1)
     }
 
@@ -180,12 +205,12 @@ pub struct Weights {
     flat: Tensor,
     buffers: Tensor,
     buffer_views: Vec<Tensor>,
+    /// How often the parameters may have been changed: leaves that are copies see by it that they are old.
+    changes: u64,
 }
 
 impl Weights {
-    /// Fresh weights by torchvision's rules: convolutions normal with variance 2 / fan-out (He et al. 2015), linear
-    /// layers and their biases uniform within 1 / sqrt(inputs), batch norm 1 and 0. `coordinates` tells networks of one
-    /// seed apart.
+    /// Fresh weights, drawn as each layer says ([`ParameterUse::initial`]). `network` tells networks of one seed apart.
     pub fn initialize(layout: &Arc<Layout>, seed: u64, network: u64, device: Device) -> Weights {
         let mut values = vec![0f32; layout.parameter_count() as usize];
         for (index, parameter) in layout.parameters.iter().enumerate() {
@@ -193,26 +218,15 @@ impl Weights {
             let mut rng = random::rng(seed, Stream::Weights, at);
             let begin = parameter.offset as usize;
             let slice = &mut values[begin..begin + parameter.count() as usize];
-            let fan_in = |shape: &[i64]| shape[1..].iter().product::<i64>() as f32;
-            match parameter.role {
-                Role::Convolution => {
-                    let fan_out = parameter.shape[0] * parameter.shape[2..].iter().product::<i64>();
-                    let deviation = (2.0 / fan_out as f32).sqrt();
-                    slice.iter_mut().for_each(|value| {
-                        let normal: f32 = StandardNormal.sample(&mut rng);
-                        *value = deviation * normal;
-                    });
-                }
-                Role::Linear => {
-                    let bound = fan_in(&parameter.shape).sqrt().recip();
+            match parameter.usage.initial {
+                Initial::Constant(value) => slice.fill(value),
+                Initial::Normal { deviation } => slice.iter_mut().for_each(|value| {
+                    let normal: f32 = StandardNormal.sample(&mut rng);
+                    *value = deviation * normal;
+                }),
+                Initial::Uniform { bound } => {
                     slice.iter_mut().for_each(|value| *value = rng.random_range(-bound..bound));
                 }
-                Role::Bias { inputs } => {
-                    let bound = (inputs as f32).sqrt().recip();
-                    slice.iter_mut().for_each(|value| *value = rng.random_range(-bound..bound));
-                }
-                Role::NormScale => slice.fill(1.0),
-                Role::NormShift => slice.fill(0.0),
             }
         }
         let buffers: Vec<f32> = layout
@@ -253,7 +267,7 @@ impl Weights {
 
     fn assemble(layout: &Arc<Layout>, flat: Tensor, buffers: Tensor) -> Weights {
         let buffer_views = layout.buffers.iter().map(|buffer| buffers.narrow(0, buffer.offset, buffer.size)).collect();
-        Weights { layout: Arc::clone(layout), flat, buffers, buffer_views }
+        Weights { layout: Arc::clone(layout), flat, buffers, buffer_views, changes: 0 }
     }
 
     /// A copy of the beginning of these weights, as far as `layout` goes.
@@ -281,6 +295,7 @@ impl Weights {
 
     /// Every parameter, to be changed in place by an optimiser or a moving average.
     pub fn flat_mut(&mut self) -> &mut Tensor {
+        self.changes += 1;
         &mut self.flat
     }
 
@@ -326,6 +341,7 @@ impl Weights {
         if let Some(name) = named.keys().find(|name| !known(name)) {
             return Err(ModelError::Unexpected { name: name.clone() });
         }
+        self.changes += 1;
         tch::no_grad(|| {
             for parameter in &self.layout.parameters {
                 parameter.of(&self.flat).copy_(&named[&parameter.name]);
@@ -344,24 +360,31 @@ impl Weights {
             Precision::Bf16 => Some(self.flat.to_kind(Kind::BFloat16)),
         };
         let tensors = self.layout.parameters.iter().map(|parameter| {
-            let from = match (&narrow, parameter.role) {
-                (Some(narrow), Role::Convolution | Role::Linear | Role::Bias { .. }) => narrow,
-                _ => &self.flat,
-            };
+            let from = narrow.as_ref().filter(|_| parameter.usage.narrow).unwrap_or(&self.flat);
             parameter.of(from).detach().set_requires_grad(true)
         });
-        Leaves { tensors: tensors.collect(), layout: Arc::clone(&self.layout), narrow }
+        Leaves {
+            tensors: tensors.collect(),
+            layout: Arc::clone(&self.layout),
+            narrow,
+            changes: Cell::new(self.changes),
+        }
     }
 
     pub(super) fn buffer(&self, id: BufferId) -> &Tensor {
         &self.buffer_views[id.0]
     }
 
-    /// Copies the current weights into `leaves`, where those do not share their storage already.
-    pub fn refresh(&self, leaves: &mut Leaves) {
-        if let Some(narrow) = &mut leaves.narrow {
-            tch::no_grad(|| narrow.copy_(&self.flat));
+    /// Copies the current weights into leaves that do not share their storage and were made or refreshed before the last
+    /// change. A pass does this by itself; who calls it chooses the moment.
+    pub fn refresh(&self, leaves: &Leaves) {
+        if leaves.changes.get() == self.changes {
+            return;
         }
+        if let Some(narrow) = &leaves.narrow {
+            tch::no_grad(|| narrow.shallow_clone().copy_(&self.flat));
+        }
+        leaves.changes.set(self.changes);
     }
 }
 
@@ -372,6 +395,8 @@ pub struct Leaves {
     layout: Arc<Layout>,
     /// The flat bfloat16 copy that most leaves are views of; absent in full precision.
     narrow: Option<Tensor>,
+    /// [`Weights::changes`] when the copy was made.
+    changes: Cell<u64>,
 }
 
 impl Leaves {

@@ -1,74 +1,47 @@
-//! Residual networks (He et al. 2015, arXiv 1512.03385) with torchvision's parameter names, shapes and strides: the
-//! encoder. The classifier on top of it is not here.
+//! Residual networks (He et al. 2015, arXiv 1512.03385) with torchvision's parameter names, shapes and strides. The
+//! classifier on top is not here.
 
-use tch::Tensor;
-
-use super::convolution::SharedRows;
-use super::layers::{BatchNorm, Convolution, Pass};
+use super::layers::{BatchNorm, Convolution, SquareWindow};
 use super::parameters::LayoutBuilder;
-use crate::config::{EncoderKind, Experiment, StemKind};
+use super::walk::Operations;
+use crate::config::StemKind;
 
 /// Which residual network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResNetConfig {
-    pub kind: EncoderKind,
+    pub depth: ResNetDepth,
     pub stem: StemKind,
     /// Factor on the channels of every stage, 64, 128, 256 and 512 (rounded to whole channels, at least one).
     pub width: f64,
 }
 
-/// Images that several encoders of one structure and precision see, such as online and target network: what all of them
-/// compute alike is computed once.
-pub struct SharedImages<'a> {
-    images: &'a Tensor,
-    rows: SharedRows,
+/// How many layers have weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResNetDepth {
+    /// One basic block in each stage.
+    Ten,
+    Eighteen,
+    ThirtyFour,
+    Fifty,
 }
 
-impl<'a> SharedImages<'a> {
-    /// `[batch, 3, height, width]`, normalised.
-    pub fn new(images: &'a Tensor) -> SharedImages<'a> {
-        SharedImages { images, rows: SharedRows::new() }
-    }
-}
-
-impl ResNetConfig {
-    pub fn of(experiment: &Experiment) -> ResNetConfig {
-        ResNetConfig { kind: experiment.encoder, stem: experiment.stem, width: experiment.width }
-    }
+impl ResNetDepth {
+    pub(crate) const ALL: [ResNetDepth; 4] =
+        [ResNetDepth::Ten, ResNetDepth::Eighteen, ResNetDepth::ThirtyFour, ResNetDepth::Fifty];
 
     pub(crate) fn block(self) -> BlockKind {
-        match self.kind {
-            EncoderKind::Resnet10 | EncoderKind::Resnet18 | EncoderKind::Resnet34 => BlockKind::Basic,
-            EncoderKind::Resnet50 => BlockKind::Bottleneck,
+        match self {
+            ResNetDepth::Ten | ResNetDepth::Eighteen | ResNetDepth::ThirtyFour => BlockKind::Basic,
+            ResNetDepth::Fifty => BlockKind::Bottleneck,
         }
     }
 
     /// Blocks of each stage.
-    pub(crate) fn depths(self) -> [usize; 4] {
-        match self.kind {
-            EncoderKind::Resnet10 => [1, 1, 1, 1],
-            EncoderKind::Resnet18 => [2, 2, 2, 2],
-            EncoderKind::Resnet34 | EncoderKind::Resnet50 => [3, 4, 6, 3],
-        }
-    }
-
-    /// Inner channels of the blocks of a stage, from 0.
-    pub(crate) fn channels(self, stage: usize) -> i64 {
-        let full = 64 << stage;
-        ((full as f64 * self.width).round() as i64).max(1)
-    }
-
-    /// Size of the representation: 512 for ResNet-18, 2048 for ResNet-50, times the width.
-    pub fn features(self) -> i64 {
-        self.channels(3) * self.block().expansion()
-    }
-
-    /// How many pixels of the input one pixel of the last stage stands for, along one axis.
-    pub fn reduction(self) -> usize {
-        match self.stem {
-            StemKind::Imagenet => 32,
-            StemKind::SmallStride2 => 16,
-            StemKind::Small => 8,
+    pub(crate) fn blocks(self) -> [usize; 4] {
+        match self {
+            ResNetDepth::Ten => [1, 1, 1, 1],
+            ResNetDepth::Eighteen => [2, 2, 2, 2],
+            ResNetDepth::ThirtyFour | ResNetDepth::Fifty => [3, 4, 6, 3],
         }
     }
 }
@@ -81,7 +54,7 @@ pub(crate) enum BlockKind {
 
 impl BlockKind {
     /// Output channels by inner channels.
-    pub(crate) fn expansion(self) -> i64 {
+    fn expansion(self) -> i64 {
         match self {
             BlockKind::Basic => 1,
             BlockKind::Bottleneck => 4,
@@ -93,15 +66,37 @@ impl BlockKind {
 #[derive(Clone, Debug)]
 pub struct ResNet {
     config: ResNetConfig,
-    stem: Convolution,
-    stem_norm: BatchNorm,
-    blocks: Vec<Block>,
+    stem: Stem,
+    stages: Vec<Stage>,
+    features: i64,
+}
+
+/// What reads the images.
+#[derive(Clone, Debug)]
+pub(crate) struct Stem {
+    pub convolution: Convolution,
+    norm: BatchNorm,
+    /// Whether it ends in a max-pool.
+    pub pools: bool,
+}
+
+/// Blocks of one size of image.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    /// Inner channels of its blocks.
+    pub channels: i64,
+    /// Of its first block.
+    pub stride: i64,
+    pub blocks: Vec<Block>,
 }
 
 #[derive(Clone, Debug)]
-struct Block {
-    /// Convolutions of the residual branch, each followed by its norm.
-    branch: Vec<(Convolution, BatchNorm)>,
+pub(crate) struct Block {
+    /// As in `layer1.0`.
+    name: String,
+    /// The residual branch: convolutions with norm and ReLU, and the last, whose ReLU comes after the addition.
+    before: Vec<(Convolution, BatchNorm)>,
+    last: (Convolution, BatchNorm),
     /// 1x1 convolution where the shape changes.
     shortcut: Option<(Convolution, BatchNorm)>,
 }
@@ -109,133 +104,122 @@ struct Block {
 impl ResNet {
     /// Adds the network's parameters to `builder` under torchvision's names (`conv1.weight`, `layer1.0.bn1.bias`, ...).
     pub fn new(builder: &mut LayoutBuilder, config: ResNetConfig) -> ResNet {
-        let channels = config.channels(0);
-        let (side, stride) = match config.stem {
-            StemKind::Imagenet => (7, 2),
-            StemKind::Small => (3, 1),
-            StemKind::SmallStride2 => (3, 2),
-        };
-        let stem = Convolution::new(builder, "conv1", [3, channels], side, stride);
-        let stem_norm = BatchNorm::new(builder, "bn1", channels);
-        let mut blocks = Vec::new();
-        let mut inputs = channels;
-        for (stage, depth) in config.depths().into_iter().enumerate() {
-            builder.scope(&format!("layer{}", stage + 1), |builder| {
-                for index in 0..depth {
-                    let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                    let inner = config.channels(stage);
-                    let block = builder.scope(&index.to_string(), |builder| {
-                        Block::new(builder, config.block(), [inputs, inner], stride)
-                    });
-                    blocks.push(block);
-                    inputs = inner * config.block().expansion();
-                }
-            });
+        let channels = |stage: usize| (((64 << stage) as f64 * config.width).round() as i64).max(1);
+        let stem = Stem::new(builder, config.stem, channels(0));
+        let mut features = channels(0);
+        let mut stages = Vec::new();
+        for (stage, depth) in config.depth.blocks().into_iter().enumerate() {
+            let (channels, stride) = (channels(stage), if stage == 0 { 1 } else { 2 });
+            let mut blocks = Vec::new();
+            for index in 0..depth {
+                let stride = if index == 0 { stride } else { 1 };
+                let block = builder.scope(&format!("layer{}.{index}", stage + 1), |builder| {
+                    Block::new(builder, config.depth.block(), [features, channels], stride)
+                });
+                features = block.outputs();
+                blocks.push(block);
+            }
+            stages.push(Stage { channels, stride, blocks });
         }
-        ResNet { config, stem, stem_norm, blocks }
+        ResNet { config, stem, stages, features }
     }
 
     pub fn config(&self) -> ResNetConfig {
         self.config
     }
 
-    /// The representation: the last stage averaged over the image.
-    ///
-    /// # Shapes
-    /// `[batch, 3, height, width]` (normalised, any memory order) to `[batch, features]` in the type of the pass.
-    pub fn forward(&self, pass: &Pass, images: &Tensor) -> Tensor {
-        self.forward_shared(pass, &SharedImages::new(images))
+    /// Size of the representation: 512 for ResNet-18, 2048 for ResNet-50, times the width.
+    pub fn features(&self) -> i64 {
+        self.features
     }
 
-    /// As [`forward`](Self::forward), where several networks see the same images.
-    pub fn forward_shared(&self, pass: &Pass, images: &SharedImages) -> Tensor {
-        let stem = self.stem.forward_shared(pass, &pass.prepare(images.images), &images.rows);
-        let first = match self.config.stem {
-            StemKind::Imagenet => self.stem_norm.forward_relu_pool(pass, &stem),
-            StemKind::Small | StemKind::SmallStride2 => self.stem_norm.forward_relu(pass, &stem),
-        };
-        let mut activation = [first.shallow_clone(), first];
-        for block in &self.blocks {
-            activation = block.forward(pass, activation.each_ref());
+    pub(crate) fn stem(&self) -> &Stem {
+        &self.stem
+    }
+
+    pub(crate) fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// See [`Encoder::walk`](super::Encoder::walk): the last stage averaged over the image.
+    pub(crate) fn walk<O: Operations>(&self, operations: &mut O, images: &O::Value) -> O::Value {
+        let first = self.stem.walk(operations, images);
+        let mut activation = operations.fork(first);
+        for block in self.stages.iter().flat_map(|stage| &stage.blocks) {
+            activation = block.walk(operations, activation.each_ref());
         }
         let [last, _] = activation;
-        last.mean_dim([2i64, 3].as_slice(), false, None)
+        operations.average(&last, format_args!("avgpool"))
+    }
+}
+
+impl Stem {
+    fn new(builder: &mut LayoutBuilder, kind: StemKind, channels: i64) -> Stem {
+        let (side, stride, pools) = match kind {
+            StemKind::Imagenet => (7, 2, true),
+            StemKind::Small => (3, 1, false),
+            StemKind::SmallStride2 => (3, 2, false),
+        };
+        let convolution = Convolution::new(builder, "conv1", [3, channels], SquareWindow { side, stride });
+        Stem { convolution, norm: BatchNorm::new(builder, "bn1", channels), pools }
     }
 
-    /// Multiply-adds of one forward pass of an image with sides of `side` pixels, in the convolutions; norms, activations
-    /// and pooling are not counted.
-    pub fn multiply_adds(&self, side: usize) -> u64 {
-        let mut count = self.stem_multiply_adds(side);
-        let mut side = self.stem.output_side(side as i64);
-        if self.config.stem == StemKind::Imagenet {
-            // Max-pooling of stride 2.
-            side = (side + 1) / 2;
+    fn walk<O: Operations>(&self, operations: &mut O, images: &O::Value) -> O::Value {
+        let value = operations.convolution_of_images(&self.convolution, images);
+        let relu = format_args!("relu");
+        match self.pools {
+            true => operations.norm_relu_pool(&self.norm, &value, [relu, format_args!("maxpool")]),
+            false => operations.norm_relu(&self.norm, &value, relu),
         }
-        for block in &self.blocks {
-            count += block.multiply_adds(side);
-            side = block.output_side(side);
-        }
-        count
-    }
-
-    /// Those of the first convolution, whose input needs no gradient.
-    pub fn stem_multiply_adds(&self, side: usize) -> u64 {
-        self.stem.multiply_adds(side as i64)
     }
 }
 
 impl Block {
     fn new(builder: &mut LayoutBuilder, kind: BlockKind, [inputs, inner]: [i64; 2], stride: i64) -> Block {
         let outputs = inner * kind.expansion();
-        // (side, inputs, outputs, stride) of each convolution; in a bottleneck the 3x3 one strides (torchvision).
-        let plan: Vec<(i64, i64, i64, i64)> = match kind {
-            BlockKind::Basic => vec![(3, inputs, inner, stride), (3, inner, outputs, 1)],
+        // (side, channels, stride) of each convolution; in a bottleneck the 3x3 one strides (torchvision).
+        let (before, last) = match kind {
+            BlockKind::Basic => (vec![(3, [inputs, inner], stride)], (3, [inner, outputs], 1)),
             BlockKind::Bottleneck => {
-                vec![(1, inputs, inner, 1), (3, inner, inner, stride), (1, inner, outputs, 1)]
+                (vec![(1, [inputs, inner], 1), (3, [inner, inner], stride)], (1, [inner, outputs], 1))
             }
         };
-        let branch = plan
-            .into_iter()
-            .enumerate()
-            .map(|(index, (side, inputs, outputs, stride))| {
-                let number = index + 1;
-                let convolution = Convolution::new(builder, &format!("conv{number}"), [inputs, outputs], side, stride);
-                (convolution, BatchNorm::new(builder, &format!("bn{number}"), outputs))
-            })
-            .collect();
+        let mut number = 0;
+        let mut layers = |(side, channels, stride): (i64, [i64; 2], i64)| {
+            number += 1;
+            let window = SquareWindow { side, stride };
+            let convolution = Convolution::new(builder, &format!("conv{number}"), channels, window);
+            (convolution, BatchNorm::new(builder, &format!("bn{number}"), channels[1]))
+        };
+        let before = before.into_iter().map(&mut layers).collect();
+        let last = layers(last);
         let shortcut = (stride != 1 || inputs != outputs).then(|| {
             builder.scope("downsample", |builder| {
-                let convolution = Convolution::new(builder, "0", [inputs, outputs], 1, stride);
+                let convolution = Convolution::new(builder, "0", [inputs, outputs], SquareWindow { side: 1, stride });
                 (convolution, BatchNorm::new(builder, "1", outputs))
             })
         });
-        Block { branch, shortcut }
+        Block { name: builder.prefix(), before, last, shortcut }
     }
 
     /// The same activation twice to the same twice: for the residual branch, and for what it is added to.
-    fn forward(&self, pass: &Pass, [input, added]: [&Tensor; 2]) -> [Tensor; 2] {
-        let shortcut =
-            self.shortcut.as_ref().map(|(convolution, norm)| norm.forward(pass, &convolution.forward(pass, added)));
-        let (last, before) = self.branch.split_last().expect("a block has convolutions");
-        let mut branch = input.shallow_clone();
-        for (convolution, norm) in before {
-            branch = norm.forward_relu(pass, &convolution.forward(pass, &branch));
+    fn walk<O: Operations>(&self, operations: &mut O, [input, added]: [&O::Value; 2]) -> [O::Value; 2] {
+        let Block { name, before, last, shortcut } = self;
+        let mut branch = None;
+        for (number, (convolution, norm)) in (1..).zip(before) {
+            let value = operations.convolution(convolution, branch.as_ref().unwrap_or(input));
+            branch = Some(operations.norm_relu(norm, &value, format_args!("{name}.relu{number}")));
         }
-        let (convolution, norm) = last;
-        norm.forward_add_relu_forked(pass, &convolution.forward(pass, &branch), shortcut.as_ref().unwrap_or(added))
+        let branch = operations.convolution(&last.0, branch.as_ref().unwrap_or(input));
+        let shortcut = shortcut.as_ref().map(|(convolution, norm)| {
+            let value = operations.convolution(convolution, added);
+            operations.norm(norm, &value)
+        });
+        let both = [&branch, shortcut.as_ref().unwrap_or(added)];
+        operations.norm_add_relu(&last.1, both, [format_args!("{name}.add"), format_args!("{name}.relu")])
     }
 
-    fn output_side(&self, side: i64) -> i64 {
-        self.branch.iter().fold(side, |side, (convolution, _)| convolution.output_side(side))
-    }
-
-    fn multiply_adds(&self, input_side: i64) -> u64 {
-        let mut side = input_side;
-        let mut count = self.shortcut.as_ref().map_or(0, |(convolution, _)| convolution.multiply_adds(side));
-        for (convolution, _) in &self.branch {
-            count += convolution.multiply_adds(side);
-            side = convolution.output_side(side);
-        }
-        count
+    fn outputs(&self) -> i64 {
+        self.last.0.channels()[1]
     }
 }

@@ -1,94 +1,129 @@
-//! The operations of a residual network in order, named after its parameters, for whoever writes them down or computes them in
-//! another way: the forward pass of [`ResNet`](super::ResNet) in evaluation mode, which tests hold this against.
+//! What encoders are made of: an encoder walks through its operations in order, and whoever walks with it computes them
+//! ([`Forward`]), counts them ([`MultiplyAdds`]), writes them into a graph (`export::onnx`) or folds them
+//! (`inference::folded`). So what an encoder computes stands once, in its `walk`.
 
-use super::resnet::{BlockKind, ResNetConfig};
-use crate::config::StemKind;
+use std::fmt::Arguments;
 
-/// What a graph is made of.
+use tch::Tensor;
+
+use super::convolution::SharedRows;
+use super::layers::{BatchNorm, Convolution, Pass, SquareWindow};
+
+/// The window of [`Operations::norm_relu_pool`]'s pool.
+pub(crate) const POOL: SquareWindow = SquareWindow { side: 3, stride: 2 };
+
+/// Whoever walks along an encoder. Results that have no layer's name are given one, for graphs.
 pub(crate) trait Operations {
-    type Value: Clone;
+    type Value;
 
-    /// Convolution with the filters `NAME.weight`, without bias; padding is half of the filters' side.
-    fn convolution(&mut self, name: &str, input: &Self::Value, window: Window) -> Self::Value;
-    /// Batch norm with running statistics.
-    fn batch_norm(&mut self, name: &str, input: &Self::Value) -> Self::Value;
-    fn relu(&mut self, name: &str, input: &Self::Value) -> Self::Value;
-    fn add(&mut self, name: &str, left: &Self::Value, right: &Self::Value) -> Self::Value;
-    fn max_pool(&mut self, name: &str, input: &Self::Value, window: Window) -> Self::Value;
+    /// The convolution that reads the images: they need no gradient, and several networks may read the same.
+    fn convolution_of_images(&mut self, layer: &Convolution, images: &Self::Value) -> Self::Value {
+        self.convolution(layer, images)
+    }
+    fn convolution(&mut self, layer: &Convolution, input: &Self::Value) -> Self::Value;
+    fn norm(&mut self, layer: &BatchNorm, input: &Self::Value) -> Self::Value;
+    /// `relu(norm(input))`.
+    fn norm_relu(&mut self, layer: &BatchNorm, input: &Self::Value, relu: Arguments) -> Self::Value;
+    /// `max_pool(relu(norm(input)))` with [`POOL`]; the names are those of ReLU and pool.
+    fn norm_relu_pool(&mut self, layer: &BatchNorm, input: &Self::Value, names: [Arguments; 2]) -> Self::Value;
+    /// `relu(norm(input) + added)` of input and what is added, twice, as [`fork`](Self::fork) gives it; the names are those
+    /// of sum and ReLU.
+    fn norm_add_relu(
+        &mut self,
+        layer: &BatchNorm,
+        operands: [&Self::Value; 2],
+        names: [Arguments; 2],
+    ) -> [Self::Value; 2];
+    /// One result for two readers, whose gradients come apart.
+    fn fork(&mut self, value: Self::Value) -> [Self::Value; 2];
     /// The mean over height and width, `[batch, channels]`.
-    fn average(&mut self, name: &str, input: &Self::Value) -> Self::Value;
+    fn average(&mut self, input: &Self::Value, name: Arguments) -> Self::Value;
 }
 
-/// A square window; padding is half of its side.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    pub side: i64,
-    pub stride: i64,
+/// Computes on tensors, `[batch, channels, height, width]`, as training does.
+pub(super) struct Forward<'a> {
+    pub pass: &'a Pass<'a>,
+    pub rows: &'a SharedRows,
 }
 
-/// Normalised images to representations.
-pub(crate) fn encoder<O: Operations>(operations: &mut O, config: ResNetConfig, input: &O::Value) -> O::Value {
-    let (side, stride) = match config.stem {
-        StemKind::Imagenet => (7, 2),
-        StemKind::Small => (3, 1),
-        StemKind::SmallStride2 => (3, 2),
-    };
-    let mut value = operations.convolution("conv1", input, Window { side, stride });
-    value = operations.batch_norm("bn1", &value);
-    value = operations.relu("relu", &value);
-    if config.stem == StemKind::Imagenet {
-        value = operations.max_pool("maxpool", &value, Window { side: 3, stride: 2 });
+impl Operations for Forward<'_> {
+    type Value = Tensor;
+
+    fn convolution_of_images(&mut self, layer: &Convolution, images: &Tensor) -> Tensor {
+        layer.forward_shared(self.pass, images, self.rows)
     }
-    let expansion = config.block().expansion();
-    let mut channels = config.channels(0);
-    for (stage, depth) in config.depths().into_iter().enumerate() {
-        let outputs = config.channels(stage) * expansion;
-        for index in 0..depth {
-            let block = Block {
-                name: format!("layer{}.{index}", stage + 1),
-                kind: config.block(),
-                stride: if stage > 0 && index == 0 { 2 } else { 1 },
-                inputs: channels,
-                outputs,
-            };
-            value = block.add(operations, &value);
-            channels = outputs;
-        }
+
+    fn convolution(&mut self, layer: &Convolution, input: &Tensor) -> Tensor {
+        layer.forward(self.pass, input)
     }
-    operations.average("avgpool", &value)
+
+    fn norm(&mut self, layer: &BatchNorm, input: &Tensor) -> Tensor {
+        layer.forward(self.pass, input)
+    }
+
+    fn norm_relu(&mut self, layer: &BatchNorm, input: &Tensor, _: Arguments) -> Tensor {
+        layer.forward_relu(self.pass, input)
+    }
+
+    fn norm_relu_pool(&mut self, layer: &BatchNorm, input: &Tensor, _: [Arguments; 2]) -> Tensor {
+        layer.forward_relu_pool(self.pass, input)
+    }
+
+    fn norm_add_relu(&mut self, layer: &BatchNorm, [input, added]: [&Tensor; 2], _: [Arguments; 2]) -> [Tensor; 2] {
+        layer.forward_add_relu_forked(self.pass, input, added)
+    }
+
+    fn fork(&mut self, value: Tensor) -> [Tensor; 2] {
+        [value.shallow_clone(), value]
+    }
+
+    fn average(&mut self, input: &Tensor, _: Arguments) -> Tensor {
+        input.mean_dim([2i64, 3].as_slice(), false, None)
+    }
 }
 
-struct Block {
-    name: String,
-    kind: BlockKind,
-    stride: i64,
-    inputs: i64,
-    outputs: i64,
+/// Multiply-adds of one image; a result is the side of a square.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MultiplyAdds {
+    pub all: u64,
+    /// Of these, those of the layer that reads the images, which need no gradient.
+    pub of_images: u64,
 }
 
-impl Block {
-    fn add<O: Operations>(&self, operations: &mut O, input: &O::Value) -> O::Value {
-        let Block { name, stride, .. } = self;
-        let windows = match self.kind {
-            BlockKind::Basic => vec![(3, *stride), (3, 1)],
-            BlockKind::Bottleneck => vec![(1, 1), (3, *stride), (1, 1)],
-        };
-        let last = windows.len();
-        let mut branch = input.clone();
-        for (number, (side, stride)) in (1..).zip(windows) {
-            branch = operations.convolution(&format!("{name}.conv{number}"), &branch, Window { side, stride });
-            branch = operations.batch_norm(&format!("{name}.bn{number}"), &branch);
-            if number < last {
-                branch = operations.relu(&format!("{name}.relu{number}"), &branch);
-            }
-        }
-        let mut shortcut = input.clone();
-        if *stride != 1 || self.inputs != self.outputs {
-            let window = Window { side: 1, stride: *stride };
-            shortcut = operations.convolution(&format!("{name}.downsample.0"), input, window);
-            shortcut = operations.batch_norm(&format!("{name}.downsample.1"), &shortcut);
-        }
-        let sum = operations.add(&format!("{name}.add"), &branch, &shortcut);
-        operations.relu(&format!("{name}.relu"), &sum)
+impl Operations for MultiplyAdds {
+    type Value = i64;
+
+    fn convolution_of_images(&mut self, layer: &Convolution, images: &i64) -> i64 {
+        self.of_images += layer.multiply_adds(*images);
+        self.convolution(layer, images)
+    }
+
+    fn convolution(&mut self, layer: &Convolution, input: &i64) -> i64 {
+        self.all += layer.multiply_adds(*input);
+        layer.window().output_side(*input)
+    }
+
+    fn norm(&mut self, _: &BatchNorm, input: &i64) -> i64 {
+        *input
+    }
+
+    fn norm_relu(&mut self, _: &BatchNorm, input: &i64, _: Arguments) -> i64 {
+        *input
+    }
+
+    fn norm_relu_pool(&mut self, _: &BatchNorm, input: &i64, _: [Arguments; 2]) -> i64 {
+        POOL.output_side(*input)
+    }
+
+    fn norm_add_relu(&mut self, _: &BatchNorm, [input, _]: [&i64; 2], _: [Arguments; 2]) -> [i64; 2] {
+        [*input; 2]
+    }
+
+    fn fork(&mut self, value: i64) -> [i64; 2] {
+        [value; 2]
+    }
+
+    fn average(&mut self, _: &i64, _: Arguments) -> i64 {
+        1
     }
 }

@@ -5,7 +5,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::model::parameters::{Layout, Role};
+use crate::model::parameters::Layout;
 
 /// The share of a layer's norm that a step of learning rate 1 moves it by (paper, section 3.3).
 pub const TRUST_COEFFICIENT: f64 = 1e-3;
@@ -28,18 +28,11 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// The parameters of `layout`. Biases and the parameters of batch norm are neither adapted nor decayed (paper, section
-    /// 3.3).
+    /// The parameters of `layout`, of which those are adapted and decayed that their layers say
+    /// ([`ParameterUse::adapted`](crate::model::parameters::ParameterUse::adapted)).
     pub fn new(layout: &Layout, device: Device) -> Layers {
         let counts: Vec<i64> = layout.parameters.iter().map(|parameter| parameter.count()).collect();
-        let adapted: Vec<bool> = layout
-            .parameters
-            .iter()
-            .map(|parameter| match parameter.role {
-                Role::Convolution | Role::Linear => true,
-                Role::Bias { .. } | Role::NormScale | Role::NormShift => false,
-            })
-            .collect();
+        let adapted: Vec<bool> = layout.parameters.iter().map(|parameter| parameter.usage.adapted).collect();
         let pieces_of: Vec<i64> =
             counts.iter().map(|count| count.div_euclid(PIECE) + (count % PIECE).signum()).collect();
         let pieces: Vec<i64> = counts
@@ -94,15 +87,19 @@ impl Layers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::parameters::LayoutBuilder;
+    use crate::model::parameters::{Initial, LayoutBuilder, MemoryOrder, ParameterUse};
+
+    fn usage(adapted: bool) -> ParameterUse {
+        ParameterUse { initial: Initial::Constant(0.0), order: MemoryOrder::OfShape, adapted, narrow: true }
+    }
 
     #[test]
     fn layers_are_scaled_by_hand() {
         // A matrix of norm 5 with an update of norm 10, a bias, and a matrix of zeros.
         let mut builder = LayoutBuilder::default();
-        builder.parameter("weight", &[1, 2], Role::Linear);
-        builder.parameter("bias", &[1], Role::Bias { inputs: 2 });
-        builder.parameter("zeros", &[2, 1], Role::Linear);
+        builder.parameter("weight", &[1, 2], usage(true));
+        builder.parameter("bias", &[1], usage(false));
+        builder.parameter("zeros", &[2, 1], usage(true));
         let layers = Layers::new(&builder.finish(), Device::Cpu);
         let parameters = Tensor::from_slice(&[3.0, 4.0, 7.0, 0.0, 0.0]);
         let mut update = Tensor::from_slice(&[6.0, 8.0, 2.0, 1.0, 1.0]);
@@ -117,7 +114,7 @@ mod tests {
     #[test]
     fn norms_of_large_layers_are_exact() {
         let mut builder = LayoutBuilder::default();
-        builder.parameter("weight", &[1000, 1003], Role::Linear);
+        builder.parameter("weight", &[1000, 1003], usage(true));
         let layers = Layers::new(&builder.finish(), Device::Cpu);
         let values = Tensor::full([1_003_000], 0.1, (Kind::Float, Device::Cpu));
         let expected = f64::from(0.1f32) * 1_003_000f64.sqrt();

@@ -12,7 +12,7 @@ use super::phases::{Phase, PhaseClock, PhaseTimes};
 use crate::config::{Experiment, Fault, SeenBy};
 use crate::device::Hardware;
 use crate::device::Precision;
-use crate::model::ResNetConfig;
+use crate::model::EncoderConfig;
 use crate::model::byol::{ByolConfig, Heads, update_target};
 use crate::model::layers::Pass;
 use crate::model::{Byol, Leaves, Mode, SharedImages, Weights};
@@ -270,7 +270,7 @@ impl Network {
 /// The networks that an experiment describes.
 pub fn networks(experiment: &Experiment) -> Byol {
     Byol::new(ByolConfig {
-        encoder: ResNetConfig::of(experiment),
+        encoder: EncoderConfig::of(experiment),
         hidden: experiment.pretrain.projector_hidden as i64,
         projection: experiment.pretrain.projection_size as i64,
         heads: if experiment.faults.contains(&Fault::LabHeads) { Heads::Lab } else { Heads::Paper },

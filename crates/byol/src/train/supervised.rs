@@ -16,7 +16,7 @@ use crate::device::Hardware;
 use crate::device::Precision;
 use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
 use crate::loss;
-use crate::model::ResNetConfig;
+use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Leaves, Mode, Weights};
@@ -41,7 +41,7 @@ pub struct Task<'a> {
     pub train: Vec<usize>,
     /// Images to validate on after each epoch; may be empty.
     pub validation: Vec<usize>,
-    /// A pre-trained encoder to begin with, by torchvision's names.
+    /// A pre-trained encoder to begin with, by the encoder's names.
     pub encoder: Option<&'a BTreeMap<String, Tensor>>,
     pub lengths: Lengths,
 }
@@ -261,7 +261,7 @@ impl Task<'_> {
     /// The classifier and its optimiser before the first step.
     fn begin(&self, experiment: &Experiment, hardware: &Hardware) -> Result<SupervisedLearner, TrainError> {
         let head = ClassifierHead::of(experiment, self.stage.into());
-        let classifier = Classifier::new(ResNetConfig::of(experiment), head, self.classes);
+        let classifier = Classifier::new(EncoderConfig::of(experiment), head, self.classes);
         // Network 0 is the one that pre-training begins with.
         let mut weights = classifier.initialize(experiment.seed, 1 + self.draw as u64, hardware.device);
         if let Some(encoder) = self.encoder {

@@ -13,11 +13,9 @@ use super::model::{
 use crate::augment::Normalization;
 use crate::config::Experiment;
 use crate::eval::knn::Bank;
-use crate::model::ResNetConfig;
 use crate::model::byol::encoder_part;
 use crate::model::classifier::ClassifierHead;
-use crate::model::parameters::LayoutBuilder;
-use crate::model::{Classifier, ResNet, Weights};
+use crate::model::{Classifier, Encoder, EncoderConfig, Weights};
 use crate::report::choice::{self, Candidate};
 pub use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::record::HeadKind;
@@ -48,7 +46,7 @@ fn is_recorded_as(kind: ClassifierKind, name: ResultName) -> bool {
 pub struct TrainedKnn {
     pub experiment: Experiment,
     pub class_names: Vec<String>,
-    pub encoder: ResNet,
+    pub encoder: Encoder,
     pub weights: Weights,
     pub bank: Bank,
     pub origin: Origin,
@@ -211,14 +209,13 @@ impl Run {
             Head::Linear { weight, bias } => {
                 named.extend([("fc.weight".to_owned(), weight), ("fc.bias".to_owned(), bias)]);
                 let classifier =
-                    Classifier::new(ResNetConfig::of(&experiment), ClassifierHead::Representation, about.classes);
+                    Classifier::new(EncoderConfig::of(&experiment), ClassifierHead::Representation, about.classes);
                 let weights = Weights::of(classifier.layout(), &named, device).map_err(misfit)?;
                 Ok(AnyClassifier::Layers(TrainedClassifier { experiment, class_names, classifier, weights, origin }))
             }
             Head::Knn(bank) => {
-                let mut builder = LayoutBuilder::default();
-                let encoder = ResNet::new(&mut builder, ResNetConfig::of(&experiment));
-                let weights = Weights::of(&builder.finish(), &named, device).map_err(misfit)?;
+                let (encoder, layout) = Encoder::alone(EncoderConfig::of(&experiment));
+                let weights = Weights::of(&layout, &named, device).map_err(misfit)?;
                 let on_device = |tensor: Tensor| tensor.to_device(device);
                 let bank = Bank { vectors: on_device(bank.vectors), labels: on_device(bank.labels), ..bank };
                 Ok(AnyClassifier::Knn(TrainedKnn { experiment, class_names, encoder, weights, bank, origin }))

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
@@ -14,12 +15,10 @@ use crate::augment::Normalization;
 use crate::config::Experiment;
 use crate::device::Precision;
 use crate::eval::temperature::Temperature;
-use crate::model::ResNetConfig;
 use crate::model::byol::encoder_part;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
-use crate::model::parameters::LayoutBuilder;
-use crate::model::{Classifier, Leaves, Mode, ResNet, Weights};
+use crate::model::{Classifier, Encoder, EncoderConfig, Leaves, Mode, Weights};
 use crate::report::language::english::names::training;
 use crate::run::directory::RunDirectory;
 use crate::run::record::{
@@ -94,7 +93,7 @@ pub struct TrainedClassifier {
 #[derive(Debug)]
 pub struct TrainedEncoder {
     pub experiment: Experiment,
-    pub encoder: ResNet,
+    pub encoder: Encoder,
     pub weights: Weights,
     pub origin: Origin,
 }
@@ -113,7 +112,7 @@ impl TrainedClassifier {
         let experiment = experiment_of(&path, &checkpoint)?;
         let classes = checkpoint.header.classes;
         let head = ClassifierHead::of(&experiment, origin.stage);
-        let classifier = Classifier::new(ResNetConfig::of(&experiment), head, classes);
+        let classifier = Classifier::new(EncoderConfig::of(&experiment), head, classes);
         let weights = Weights::of(classifier.layout(), &checkpoint.part("classifier"), device)
             .map_err(|source| NetworkError::Model { path, source })?;
         let class_names = class_names(&origin, classes);
@@ -148,18 +147,18 @@ impl TrainedEncoder {
             Stage::Pretrain => encoder_part(&checkpoint.part("online")),
             Stage::Supervised | Stage::Finetune => without_head(checkpoint.part("classifier")),
         };
-        let mut builder = LayoutBuilder::default();
-        let encoder = ResNet::new(&mut builder, ResNetConfig::of(&experiment));
-        let weights =
-            Weights::of(&builder.finish(), &named, device).map_err(|source| NetworkError::Model { path, source })?;
+        let (encoder, layout) = Encoder::alone(EncoderConfig::of(&experiment));
+        let weights = Weights::of(&layout, &named, device).map_err(|source| NetworkError::Model { path, source })?;
         Ok(TrainedEncoder { experiment, encoder, weights, origin })
     }
 
     /// A digest of everything that a representation depends on: the weights, the network's form, and how images are
     /// prepared for it.
     pub fn digest(&self) -> String {
-        let Experiment { encoder, stem, width, image_size, mean, deviation, .. } = &self.experiment;
-        let form = serde_json::json!([encoder, stem, width, image_size, mean, deviation]).to_string();
+        let Experiment { image_size, mean, deviation, .. } = &self.experiment;
+        let mut form: Vec<Value> = self.encoder.config().keys().into_iter().map(|(_, value)| value).collect();
+        form.extend([json!(image_size), json!(mean), json!(deviation)]);
+        let form = Value::from(form).to_string();
         let text = format!("{form} {}", super::digest::digest(&self.weights.named()));
         format!("sha256:{:x}", Sha256::digest(text))
     }
@@ -169,7 +168,7 @@ impl TrainedEncoder {
         self.weights.leaves(precision)
     }
 
-    /// A pass for evaluation, for [`ResNet::forward`].
+    /// A pass for evaluation, for [`Encoder::represent`].
     pub fn pass<'a>(&'a self, leaves: &'a Leaves, precision: Precision) -> Pass<'a> {
         Pass { weights: &self.weights, leaves, mode: Mode::Evaluate, precision, views: 1 }
     }

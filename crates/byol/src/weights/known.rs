@@ -8,6 +8,7 @@ use super::{IMAGENET, WeightsError};
 use crate::config::{EncoderKind, StemKind};
 use crate::data::fetch::{FetchOptions, NamedFile, fetch_file};
 use crate::files::cache_folder;
+use crate::model::EncoderConfig;
 
 /// Where torchvision's weights are; the names of files are those of its `models/resnet.py` (0.26.0).
 const SERVER: &str = "https://download.pytorch.org/models/";
@@ -87,7 +88,7 @@ pub fn options() -> Result<FetchOptions, WeightsError> {
 impl Known {
     pub(super) fn settings(&self) -> Settings {
         Settings {
-            form: Some((self.encoder, StemKind::Imagenet, 1.0)),
+            form: Some(EncoderConfig::new(self.encoder, StemKind::Imagenet, 1.0)),
             normalization: Some(IMAGENET),
             image_size: Some(self.image_size),
         }

@@ -6,9 +6,9 @@
 
 mod functions;
 pub mod known;
-mod names;
 mod pickle;
 mod read;
+mod residual;
 mod source;
 mod storage;
 
@@ -20,12 +20,10 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
-use names::{INSTEAD, another, form, network, remedy};
-
-use crate::config::{ConfigError, EncoderKind, Experiment, StemKind};
+use crate::config::{ConfigError, Experiment, StemKind};
 use crate::data::fetch::FetchError;
-use crate::model::parameters::{LayoutBuilder, Parameter};
-use crate::model::{ResNet, ResNetConfig};
+use crate::model::parameters::Parameter;
+use crate::model::{Encoder, EncoderConfig};
 use crate::run::directory::{OpenMode, RunDirectory, RunError};
 use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
@@ -33,8 +31,6 @@ use crate::trained::checkpoint::{CheckpointError, read_weights, write_weights};
 use crate::trained::digest::digest;
 use crate::trained::model::{Choice, NetworkError, TrainedEncoder};
 
-/// The convolution that every residual network begins with: its shape tells the stem.
-const FIRST: &str = "conv1.weight";
 const CLASSIFIER: [&str; 2] = ["fc.weight", "fc.bias"];
 const COUNTS: &str = "num_batches_tracked";
 
@@ -51,7 +47,7 @@ const IMAGENET: Normalized = Normalized { mean: [0.485, 0.456, 0.406], deviation
 /// Weights for the encoder of an experiment.
 #[derive(Debug)]
 pub struct InitialWeights {
-    /// The encoder's parameters and statistics by torchvision's names, and `fc.*` where it has as many classes: float32,
+    /// The encoder's parameters and statistics by name, and `fc.*` where it has as many classes: float32,
     /// on the CPU.
     pub tensors: BTreeMap<String, Tensor>,
     /// What was left out or renamed, a sentence each.
@@ -131,7 +127,7 @@ impl InitialWeights {
             Some(named) => (named, Vec::new()),
             None => foreign(path)?,
         };
-        InitialWeights::fit(path, named, notes, Fit { config: ResNetConfig::of(experiment), classes })
+        InitialWeights::fit(path, named, notes, Fit { config: EncoderConfig::of(experiment), classes })
     }
 
     fn fit(
@@ -140,16 +136,21 @@ impl InitialWeights {
         mut notes: Vec<Notice>,
         Fit { config, classes }: Fit,
     ) -> Result<InitialWeights, WeightsError> {
-        let (mut given, of_names) = network(path, named)?;
+        let (mut given, of_names) = match config {
+            EncoderConfig::ResNet(_) => residual::network(path, named)?,
+        };
         notes.extend(of_names);
         given.retain(|name, _| !name.ends_with(COUNTS));
-        let mut builder = LayoutBuilder::default();
-        ResNet::new(&mut builder, config);
-        let layout = builder.finish();
+        let (encoder, layout) = Encoder::alone(config);
         let parameters = layout.parameters.iter().map(|Parameter { name, shape, .. }| (name.clone(), shape.clone()));
         let buffers = layout.buffers.iter().map(|buffer| (buffer.name.clone(), vec![buffer.size]));
         let expected: BTreeMap<String, Vec<i64>> = parameters.chain(buffers).collect();
-        let unfit = |what: String| WeightsError::Unfit { path: path.to_owned(), what, remedy: remedy(&given, config) };
+        let unfit = |what: String| {
+            let remedy = match config {
+                EncoderConfig::ResNet(config) => residual::remedy(&given, config),
+            };
+            WeightsError::Unfit { path: path.to_owned(), what, remedy }
+        };
         for (name, shape) in &expected {
             match given.get(name) {
                 None => return Err(unfit(format!("'{name}' is missing"))),
@@ -162,16 +163,13 @@ impl InitialWeights {
                 Some(_) => {}
             }
         }
-        let strays: Vec<&String> = given
-            .keys()
-            .filter(|name| {
-                !expected.contains_key(*name) && ["layer", "conv", "bn"].iter().any(|part| name.starts_with(part))
-            })
-            .collect();
-        if let Some(name) = strays.first() {
+        let is_part = |name: &str| match config {
+            EncoderConfig::ResNet(_) => residual::is_part(name),
+        };
+        if let Some(name) = given.keys().find(|name| !expected.contains_key(*name) && is_part(name)) {
             return Err(unfit(format!("'{name}' is not part of the configured encoder")));
         }
-        let kept_classifier = keeps_classifier(&given, config, classes, &mut notes);
+        let kept_classifier = keeps_classifier(&given, &encoder, classes, &mut notes);
         let mut tensors = BTreeMap::new();
         for (name, tensor) in given {
             let wanted = expected.contains_key(&name) || (kept_classifier && CLASSIFIER.contains(&name.as_str()));
@@ -194,15 +192,15 @@ impl InitialWeights {
 
 /// What weights are to fit.
 struct Fit {
-    config: ResNetConfig,
+    config: EncoderConfig,
     classes: Option<usize>,
 }
 
 /// Tensors of a file that another program wrote, with what was passed over.
 fn foreign(path: &Path) -> Result<(BTreeMap<String, Tensor>, Vec<Notice>), WeightsError> {
     let File { tensors, passed_over, architecture, .. } = read(path)?;
-    if let Some(what) = another(architecture.as_deref(), path) {
-        let remedy = format!("no encoder here has that form; {INSTEAD}");
+    if let Some(what) = residual::another(architecture.as_deref(), path) {
+        let remedy = format!("no encoder here has that form; {}", residual::INSTEAD);
         return Err(WeightsError::Unfit { path: path.to_owned(), what, remedy });
     }
     let mut notes = Vec::new();
@@ -215,14 +213,14 @@ fn foreign(path: &Path) -> Result<(BTreeMap<String, Tensor>, Vec<Notice>), Weigh
 /// Whether the classifier's last layer is taken over; says so where there is one and it is not.
 fn keeps_classifier(
     given: &BTreeMap<String, Tensor>,
-    config: ResNetConfig,
+    encoder: &Encoder,
     classes: Option<usize>,
     notes: &mut Vec<Notice>,
 ) -> bool {
     let [Some(weight), Some(bias)] = CLASSIFIER.map(|name| given.get(name)) else { return false };
     let outputs = bias.size().first().copied().unwrap_or(0);
     match classes {
-        Some(classes) if weight.size() == [classes as i64, config.features()] && bias.size() == [classes as i64] => {
+        Some(classes) if weight.size() == [classes as i64, encoder.features()] && bias.size() == [classes as i64] => {
             true
         }
         Some(classes) => {
@@ -256,12 +254,10 @@ fn is_checkpoint(path: &Path) -> bool {
     header().is_some()
 }
 
-/// The form of the network in a file, whatever its names are; none where no encoder here has it. Of a convolution of 3x3
-/// the stride is not told: it is taken to be 1, as in other programs' networks for small images.
-fn form_of(path: &Path, named: BTreeMap<String, Tensor>) -> Result<Option<(EncoderKind, StemKind, f64)>, WeightsError> {
-    let any = ResNetConfig { kind: EncoderKind::Resnet18, stem: StemKind::Imagenet, width: 1.0 };
-    let (given, _) = network(path, named)?;
-    Ok(form(&given, any).map(|ResNetConfig { kind, stem, width }| (kind, stem, width)))
+/// The form of the network in a file, whatever its names are; none where no encoder here has it.
+fn form_of(path: &Path, named: BTreeMap<String, Tensor>) -> Result<Option<EncoderConfig>, WeightsError> {
+    let (given, _) = residual::network(path, named)?;
+    Ok(residual::form(&given, StemKind::Imagenet).map(EncoderConfig::ResNet))
 }
 
 /// A run that may begin with given weights.
@@ -322,7 +318,7 @@ pub fn begin(beginning: &Beginning, experiment: &mut Experiment) -> Result<(Open
     Ok((OpenMode::Resume, notes))
 }
 
-/// The weights that a run begins with, by torchvision's names; none where it begins with random ones.
+/// The weights that a run begins with, by the encoder's names; none where it begins with random ones.
 ///
 /// # Errors
 /// They are not there any more, or not those that the configuration names.

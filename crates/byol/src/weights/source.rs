@@ -6,9 +6,9 @@ use serde_json::Value;
 use tch::Device;
 
 use super::known::{self, Known};
-use super::names::plain;
 use super::{File, IMAGENET, Normalized, WeightsError, form_of, is_checkpoint, read};
-use crate::config::{EncoderKind, Experiment, StemKind};
+use crate::config::Experiment;
+use crate::model::EncoderConfig;
 use crate::nearest::{hint, path_hint};
 use crate::trained::model::{Choice, TrainedEncoder};
 
@@ -23,7 +23,7 @@ pub enum Source {
 /// Settings that weights were trained with, as far as they tell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Settings {
-    pub form: Option<(EncoderKind, StemKind, f64)>,
+    pub form: Option<EncoderConfig>,
     pub normalization: Option<Normalized>,
     pub image_size: Option<usize>,
 }
@@ -32,10 +32,9 @@ impl Settings {
     /// As `key=value`.
     fn pairs(&self) -> Vec<String> {
         let mut pairs = Vec::new();
-        if let Some((encoder, stem, width)) = &self.form {
-            pairs.push(format!("encoder={}", plain(encoder)));
-            pairs.push(format!("stem={}", plain(stem)));
-            pairs.push(format!("width={width:?}"));
+        for (key, value) in self.form.iter().flat_map(|form| form.keys()) {
+            // Texts need no quotation marks.
+            pairs.push(format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
         }
         pairs.extend(self.image_size.map(|side| format!("image_size={side}")));
         if let Some(Normalized { mean, deviation }) = &self.normalization {
@@ -93,7 +92,7 @@ impl Source {
 /// Of an experiment, the settings that go with its weights, as `key=value`.
 pub fn settings_of(experiment: &Experiment) -> Vec<String> {
     let settings = Settings {
-        form: Some((experiment.encoder, experiment.stem, experiment.width)),
+        form: Some(EncoderConfig::of(experiment)),
         normalization: Some(Normalized { mean: experiment.mean, deviation: experiment.deviation }),
         image_size: Some(experiment.image_size),
     };
@@ -107,7 +106,7 @@ fn exported(file: &File) -> Option<Settings> {
     let named = |name: &str| Value::String(fact(name).cloned().unwrap_or_default());
     let list = |name: &str| serde_json::from_str(fact(name)?).ok();
     Some(Settings {
-        form: Some((
+        form: Some(EncoderConfig::new(
             serde_json::from_value(named("encoder")).ok()?,
             serde_json::from_value(named("stem")).ok()?,
             fact("width")?.parse().ok()?,

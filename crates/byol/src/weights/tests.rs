@@ -1,4 +1,7 @@
+use super::residual::another;
 use super::*;
+use crate::config::EncoderKind;
+use crate::model::resnet::{ResNetConfig, ResNetDepth};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/weights").join(name)
@@ -151,23 +154,19 @@ fn tensors_stay_inside_their_storages() {
     assert!(storage::tensor(&bytes[..20], &strided(0, &[1], &[1])).is_err());
 }
 
-fn config(kind: EncoderKind, stem: StemKind, width: f64) -> ResNetConfig {
-    ResNetConfig { kind, stem, width }
-}
-
 /// Weights of an encoder with a last layer of `classes`, under a prefix.
-fn network(config: ResNetConfig, classes: i64, prefix: &str) -> BTreeMap<String, Tensor> {
-    let mut builder = LayoutBuilder::default();
-    ResNet::new(&mut builder, config);
-    let weights = crate::model::Weights::initialize(&builder.finish(), 1, 0, Device::Cpu);
+fn network(config: EncoderConfig, classes: i64, prefix: &str) -> BTreeMap<String, Tensor> {
+    let (encoder, layout) = Encoder::alone(config);
+    let weights = crate::model::Weights::initialize(&layout, 1, 0, Device::Cpu);
     let mut named = weights.named();
-    named.insert("fc.weight".to_owned(), Tensor::ones([classes, config.features()], (Kind::Float, Device::Cpu)));
+    named.insert("fc.weight".to_owned(), Tensor::ones([classes, encoder.features()], (Kind::Float, Device::Cpu)));
     named.insert("fc.bias".to_owned(), Tensor::ones([classes], (Kind::Float, Device::Cpu)));
     named.insert("bn1.num_batches_tracked".to_owned(), Tensor::from(5i64));
     named.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
 }
 
-const NARROW: ResNetConfig = ResNetConfig { kind: EncoderKind::Resnet18, stem: StemKind::Imagenet, width: 0.0625 };
+const NARROW: EncoderConfig =
+    EncoderConfig::ResNet(ResNetConfig { depth: ResNetDepth::Eighteen, stem: StemKind::Imagenet, width: 0.0625 });
 
 fn fit(named: BTreeMap<String, Tensor>, classes: Option<usize>) -> Result<InitialWeights, WeightsError> {
     InitialWeights::fit(Path::new("w.pth"), named, Vec::new(), Fit { config: NARROW, classes })
@@ -198,7 +197,7 @@ fn what_does_not_fit_is_named_with_what_would() {
         let error = fit(named, Some(10)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };
-    let of = |kind, stem, width| network(config(kind, stem, width), 10, "");
+    let of = |kind, stem, width| network(EncoderConfig::new(kind, stem, width), 10, "");
     let imagenet = StemKind::Imagenet;
     words(of(EncoderKind::Resnet34, imagenet, 0.0625), "--set encoder=resnet34 has their form");
     words(of(EncoderKind::Resnet10, imagenet, 0.0625), "'layer1.1.bn1.bias' is missing; --set encoder=resnet10 has");
@@ -295,7 +294,7 @@ fn names_of_other_programs_are_read_as_torchvisions() {
     same_encoder(renamed(&hugging), "Hugging Face");
 
     // A network and what follows it; the same one by two names.
-    let other = || network(config(EncoderKind::Resnet18, StemKind::Imagenet, 0.125), 10, "");
+    let other = || network(EncoderConfig::new(EncoderKind::Resnet18, StemKind::Imagenet, 0.125), 10, "");
     for (online, target) in [
         ("online_encoder.net.", "target_encoder.net."),
         ("backbone.", "backbone_momentum."),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use byol::model::parameters::{Role, Statistic};
+use byol::model::parameters::{Initial, Statistic};
 use byol::model::{Layout, Weights};
 use tch::{Kind, Tensor};
 
@@ -44,13 +44,14 @@ pub fn formula(name: &str, shape: &[i64], scale: f64, offset: f64) -> Tensor {
 /// Every parameter and statistic of a layout, under `prefix` + name.
 pub fn fill(layout: &Layout, prefix: &str, bias_offset: f64) -> BTreeMap<String, Tensor> {
     let parameters = layout.parameters.iter().map(|parameter| {
-        let (scale, offset) = match parameter.role {
-            Role::Convolution | Role::Linear => {
-                let fan_in: i64 = parameter.shape[1..].iter().product();
+        let (scale, offset) = match (parameter.shape.as_slice(), parameter.usage.initial) {
+            ([_, inner @ ..], _) if !inner.is_empty() => {
+                let fan_in: i64 = inner.iter().product();
                 ((3.0 / fan_in as f64).sqrt() * 2f64.sqrt(), 0.0)
             }
-            Role::NormScale => (0.25, 1.0),
-            Role::NormShift | Role::Bias { .. } => (0.1, bias_offset),
+            // The scale of a norm.
+            (_, Initial::Constant(1.0)) => (0.25, 1.0),
+            _ => (0.1, bias_offset),
         };
         let name = format!("{prefix}{}", parameter.name);
         (parameter.name.clone(), formula(&name, &parameter.shape, scale, offset))

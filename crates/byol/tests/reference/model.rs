@@ -4,7 +4,7 @@ use byol::config::{EncoderKind, StemKind};
 use byol::device::Precision;
 use byol::model::classifier::ClassifierHead;
 use byol::model::layers::Pass;
-use byol::model::{Classifier, Leaves, Mode, ResNetConfig, Weights};
+use byol::model::{Classifier, EncoderConfig, Leaves, Mode, Weights};
 use byol::trained::checkpoint::read_weights;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
@@ -28,7 +28,7 @@ fn references() -> std::collections::BTreeMap<String, Reference> {
 }
 
 fn classifier(reference: &Reference) -> Classifier {
-    let config = ResNetConfig { kind: reference.kind, stem: reference.stem, width: reference.width };
+    let config = EncoderConfig::new(reference.kind, reference.stem, reference.width);
     Classifier::new(config, ClassifierHead::Representation, 10)
 }
 
@@ -115,16 +115,14 @@ fn weights_of_a_torchvision_file_load_and_others_are_refused() {
     weights.load(&read_weights(&path).unwrap()).unwrap();
     assert_close("fc", &weights.named()["fc.weight"], &named["fc.weight"], 1e-7, 0.0);
 
-    let config = ResNetConfig { kind: EncoderKind::Resnet34, stem: StemKind::Imagenet, width: 1.0 };
-    let mut deeper = Classifier::new(config, ClassifierHead::Representation, 10).initialize(0, 0, Device::Cpu);
+    let other = |kind, width| {
+        let config = EncoderConfig::new(kind, StemKind::Imagenet, width);
+        Classifier::new(config, ClassifierHead::Representation, 10).initialize(0, 0, Device::Cpu)
+    };
+    let mut deeper = other(EncoderKind::Resnet34, 1.0);
     let error = deeper.load(&named).unwrap_err().to_string();
     assert!(error.contains("layer1.2.") && error.contains("another architecture"), "{error}");
-    let mut wider = Classifier::new(
-        ResNetConfig { kind: EncoderKind::Resnet18, width: 2.0, ..config },
-        ClassifierHead::Representation,
-        10,
-    )
-    .initialize(0, 0, Device::Cpu);
+    let mut wider = other(EncoderKind::Resnet18, 2.0);
     let error = wider.load(&named).unwrap_err().to_string();
     assert!(error.contains("has shape"), "{error}");
 }

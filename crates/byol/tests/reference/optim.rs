@@ -1,7 +1,7 @@
 //! Optimisers against PyTorch, parameter by parameter: see `fixtures/optim/make_fixtures.py`.
 
 use byol::config::{EncoderKind, OptimizerKind, StemKind};
-use byol::model::ResNetConfig;
+use byol::model::EncoderConfig;
 use byol::model::byol::{Byol, ByolConfig, Heads};
 use byol::optim::Optimizer;
 use tch::{Device, Kind, Tensor};
@@ -16,7 +16,7 @@ struct Case {
 }
 
 fn compare(case: &Case, kind: Kind, tolerance: f64) {
-    let encoder = ResNetConfig { kind: EncoderKind::Resnet10, stem: StemKind::SmallStride2, width: 1.0 / 16.0 };
+    let encoder = EncoderConfig::new(EncoderKind::Resnet10, StemKind::SmallStride2, 1.0 / 16.0);
     let model = Byol::new(ByolConfig { encoder, hidden: 64, projection: 16, heads: Heads::Paper, predictor: true });
     let mut weights = filled(model.initialize(0, Device::Cpu), "", 0.0, kind);
     let layout = weights.layout().clone();

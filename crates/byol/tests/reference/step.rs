@@ -6,7 +6,7 @@ use byol::config::{EncoderKind, LossTarget, OptimizerKind, StemKind};
 use byol::device::Precision;
 use byol::model::byol::{Byol, ByolConfig, Heads};
 use byol::model::classifier::ClassifierHead;
-use byol::model::{Classifier, ResNetConfig, Weights};
+use byol::model::{Classifier, EncoderConfig, Weights};
 use byol::optim::Optimizer;
 use byol::train::learner::{Learner, Objective};
 use byol::train::supervised::SupervisedLearner;
@@ -17,8 +17,8 @@ use crate::formula::{assert_close, assert_summary, by_parameter, filled, formula
 const DECAY: f64 = 1e-4;
 const TAU: f64 = 0.99;
 
-fn encoder() -> ResNetConfig {
-    ResNetConfig { kind: EncoderKind::Resnet10, stem: StemKind::SmallStride2, width: 1.0 / 16.0 }
+fn encoder() -> EncoderConfig {
+    EncoderConfig::new(EncoderKind::Resnet10, StemKind::SmallStride2, 1.0 / 16.0)
 }
 
 fn rate(optimizer: OptimizerKind) -> f64 {

@@ -1,15 +1,14 @@
 //! An inventory goes on where a table, or one of several archives, cannot be used: of what else is there.
 
 use super::Damage;
-use crate::data::format::Found;
+use crate::data::format::EncodedSet;
 use crate::data::labels_csv::folder_of;
 use crate::data::listing::{Labels, Listing};
 use crate::data::{DataError, class_folders};
 
 /// What a path holds, as far as it can be listed.
 pub(super) struct Salvaged {
-    /// None for the sets that are not lists of encoded images.
-    pub listing: Option<Listing>,
+    pub listing: Listing,
     /// Why commands that train with labels refuse it.
     pub refused: Option<String>,
     /// Files that could not be used.
@@ -18,7 +17,7 @@ pub(super) struct Salvaged {
 
 impl Salvaged {
     fn of(listing: Listing) -> Self {
-        Salvaged { listing: Some(listing), refused: None, damaged: Vec::new() }
+        Salvaged { listing, refused: None, damaged: Vec::new() }
     }
 }
 
@@ -26,38 +25,41 @@ impl Salvaged {
 ///
 /// # Errors
 /// Nothing can be listed.
-pub(super) fn list(found: &Found) -> Result<Salvaged, DataError> {
+pub(super) fn list(found: &EncodedSet) -> Result<Salvaged, DataError> {
     let error = match found.list(Labels::Read) {
-        Ok(listing) => return Ok(Salvaged { listing, refused: None, damaged: Vec::new() }),
+        Ok(listing) => return Ok(Salvaged::of(listing)),
         Err(error) => error,
     };
     match found {
         // Folders that are no classes hold images all the same.
-        Found::Folder { .. } => match found.list(Labels::Ignored) {
-            Ok(listing) => Ok(Salvaged { listing, refused: Some(error.to_string()), damaged: Vec::new() }),
+        EncodedSet::Folder { .. } => match found.list(Labels::Ignored) {
+            Ok(listing) => Ok(Salvaged { refused: Some(error.to_string()), ..Salvaged::of(listing) }),
             Err(_) => Err(error),
         },
-        Found::Csv { table } => match class_folders::list_without_labels(folder_of(table)) {
+        EncodedSet::Csv { table } => match class_folders::list_without_labels(folder_of(table)) {
             Ok(listing) => {
                 let damage = Damage { path: table.clone(), problem: error.to_string(), missing: false };
                 Ok(Salvaged { damaged: vec![damage], ..Salvaged::of(listing) })
             }
             Err(_) => Err(error),
         },
-        Found::Parquet { root, shards } if shards.len() > 1 => {
-            let of = |shards| Found::Parquet { root: root.clone(), shards };
+        EncodedSet::Parquet { root, shards } if shards.len() > 1 => {
+            let of = |shards| EncodedSet::Parquet { root: root.clone(), shards };
             without_damaged(shards, of).ok_or(error)
         }
-        Found::WebDataset { root, shards } if shards.len() > 1 => {
-            let of = |shards| Found::WebDataset { root: root.clone(), shards };
+        EncodedSet::WebDataset { root, shards } if shards.len() > 1 => {
+            let of = |shards| EncodedSet::WebDataset { root: root.clone(), shards };
             without_damaged(shards, of).ok_or(error)
         }
-        _ => Err(error),
+        EncodedSet::Parquet { .. } | EncodedSet::WebDataset { .. } => Err(error),
     }
 }
 
 /// The files that can be listed by themselves, together; none where each of them can, or together they cannot.
-fn without_damaged(shards: &[std::path::PathBuf], of: impl Fn(Vec<std::path::PathBuf>) -> Found) -> Option<Salvaged> {
+fn without_damaged(
+    shards: &[std::path::PathBuf],
+    of: impl Fn(Vec<std::path::PathBuf>) -> EncodedSet,
+) -> Option<Salvaged> {
     let (mut sound, mut damaged) = (Vec::new(), Vec::new());
     for shard in shards {
         match of(vec![shard.clone()]).list(Labels::Read) {
@@ -69,5 +71,5 @@ fn without_damaged(shards: &[std::path::PathBuf], of: impl Fn(Vec<std::path::Pat
         return None;
     }
     let listing = of(sound).list(Labels::Read).ok()?;
-    Some(Salvaged { listing, refused: None, damaged })
+    Some(Salvaged { damaged, ..Salvaged::of(listing) })
 }

@@ -166,13 +166,17 @@ fn photographs_that_are_few_are_advised_to_begin_with_weights() {
     let mut typed = run.data();
     typed.command = Some(CommandRecord {
         data: "photos".into(),
-        settings: ["--preset", "lab", "--set", "pretrain.epochs=7", "--labels-per-class", "5,all"].map(str::to_owned).into(),
+        settings: ["--preset", "lab", "--set", "pretrain.epochs=7", "--labels-per-class", "5,all"]
+            .map(str::to_owned)
+            .into(),
         ..CommandRecord::default()
     });
     assert_eq!(
         only(&typed, Kind::Weights).expect("as before").commands,
-        ["byol run --data photos --preset lab --set pretrain.epochs=7 --labels-per-class 5,all --weights imagenet --out \
-          made-up-imagenet"]
+        [
+            "byol run --data photos --preset lab --set pretrain.epochs=7 --labels-per-class 5,all --weights imagenet --out \
+          made-up-imagenet"
+        ]
     );
     run.summary.as_mut().expect("it has one").data.unlabeled[0].images = FEW_IMAGES;
     assert_eq!(only(&run.data(), Kind::Weights), None);

@@ -13,10 +13,9 @@ use crate::device::{self, Hardware};
 use crate::eval::Features;
 use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
-use crate::model::ResNetConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
-use crate::model::{Classifier, Mode};
+use crate::model::{Classifier, Encoder, EncoderConfig, Mode};
 use crate::optim::Optimizer;
 use crate::plan::Rates;
 use crate::run::record::SupervisedStage;
@@ -132,7 +131,7 @@ fn evaluation(
 /// The fit fails.
 fn linear(experiment: &Experiment, classes: usize, hardware: &Hardware) -> Result<f64, PlanError> {
     let images = LINEAR_IMAGES.max(2 * classes);
-    let features = ResNetConfig::of(experiment).features();
+    let features = Encoder::alone(EncoderConfig::of(experiment)).0.features();
     tch::manual_seed(experiment.seed as i64);
     let vectors = Tensor::randn([images as i64, features], (Kind::Float, hardware.device));
     let labels = (0..images).map(|image| (image % classes) as u16).collect();
@@ -167,7 +166,7 @@ pub(super) fn all(
 
 fn classifier(experiment: &Experiment, classes: usize, hardware: &Hardware) -> SupervisedLearner {
     let settings = experiment.training(SupervisedStage::Baseline);
-    let classifier = Classifier::new(ResNetConfig::of(experiment), ClassifierHead::Representation, classes);
+    let classifier = Classifier::new(EncoderConfig::of(experiment), ClassifierHead::Representation, classes);
     let weights = classifier.initialize(experiment.seed, 1, hardware.device);
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     SupervisedLearner::new(classifier, weights, optimizer, hardware.precision)

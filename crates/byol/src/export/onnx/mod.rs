@@ -4,13 +4,17 @@
 
 mod proto;
 
+use std::fmt::Arguments;
+
 use prost::Message;
 use tch::{Device, Kind};
 
 use super::state_dict::{bytes_of, state_dict};
 use super::{Export, ExportError, Format, GraphInput, Network};
 use crate::eval::knn::Bank;
-use crate::model::walk::{self, Operations, Window};
+use crate::model::NORM_EPSILON;
+use crate::model::layers::{BatchNorm, Convolution, SquareWindow};
+use crate::model::walk::{Operations, POOL};
 use crate::trained::classifiers::TrainedKnn;
 use proto::{
     AttributeProto, AttributeType, DataType, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
@@ -21,8 +25,6 @@ pub(super) const OPERATOR_SET: i64 = 18;
 const IR_VERSION: i64 = 8;
 /// Protocol buffers hold no more in one message.
 const LARGEST: usize = 1 << 31;
-/// The batch norms' epsilon, PyTorch's.
-const EPSILON: f32 = 1e-5;
 /// The cubic's coefficient that Pillow and PyTorch smooth with.
 const CUBIC: f32 = -0.5;
 
@@ -70,11 +72,11 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
             IMAGES.to_owned()
         }
     };
-    let representation = walk::encoder(&mut graph, network.config(), &images);
+    let representation = network.encoder().walk(&mut graph, &images);
     match network {
         Network::Encoder(_) => {
             graph.node("Identity", REPRESENTATION, &[&representation], Vec::new());
-            let shape = [BATCH, Size::Fixed(network.config().features())];
+            let shape = [BATCH, Size::Fixed(network.encoder().features())];
             graph.proto.output.push(value(
                 REPRESENTATION,
                 DataType::Float,
@@ -93,7 +95,7 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
             graph.proto.output.push(value(PROBABILITIES, DataType::Float, &shape, "as byol predict gives them"));
         }
     }
-    graph.proto.name = super::facts::encoder_name(network.experiment().encoder).to_owned();
+    graph.proto.name = super::facts::encoder_name(network.encoder().config());
     let entry = |(name, text): &(&str, String)| StringStringEntryProto { key: (*name).to_owned(), value: text.clone() };
     let model = ModelProto {
         ir_version: IR_VERSION,
@@ -273,41 +275,60 @@ impl Graph {
 impl Operations for Graph {
     type Value = String;
 
-    fn convolution(&mut self, name: &str, input: &String, window: Window) -> String {
-        self.node("Conv", &format!("{name}.output"), &[input, &format!("{name}.weight")], window.attributes())
+    fn convolution(&mut self, layer: &Convolution, input: &String) -> String {
+        let name = layer.name();
+        self.node("Conv", &format!("{name}.output"), &[input, &format!("{name}.weight")], attributes(layer.window()))
     }
 
-    fn batch_norm(&mut self, name: &str, input: &String) -> String {
+    fn norm(&mut self, layer: &BatchNorm, input: &String) -> String {
+        let name = layer.name();
         let [weight, bias, mean, variance] =
             ["weight", "bias", "running_mean", "running_var"].map(|part| format!("{name}.{part}"));
         let inputs = [input.as_str(), &weight, &bias, &mean, &variance];
-        self.node("BatchNormalization", &format!("{name}.output"), &inputs, vec![float("epsilon", EPSILON)])
+        let epsilon = vec![float("epsilon", NORM_EPSILON as f32)];
+        let output = self.node("BatchNormalization", &format!("{name}.output"), &inputs, epsilon);
+        // Behind the convolution that it belongs to, wherever the walk has come to by now.
+        let convolution = self.proto.node.iter().rposition(|node| node.output.contains(input));
+        self.proto.node[convolution.map_or(0, |place| place + 1)..].rotate_right(1);
+        output
     }
 
-    fn relu(&mut self, name: &str, input: &String) -> String {
-        self.node("Relu", name, &[input], Vec::new())
+    fn norm_relu(&mut self, layer: &BatchNorm, input: &String, relu: Arguments) -> String {
+        let normed = self.norm(layer, input);
+        self.node("Relu", &relu.to_string(), &[&normed], Vec::new())
     }
 
-    fn add(&mut self, name: &str, left: &String, right: &String) -> String {
-        self.node("Add", name, &[left, right], Vec::new())
+    fn norm_relu_pool(&mut self, layer: &BatchNorm, input: &String, [relu, pool]: [Arguments; 2]) -> String {
+        let first = self.norm_relu(layer, input, relu);
+        self.node("MaxPool", &pool.to_string(), &[&first], attributes(POOL))
     }
 
-    fn max_pool(&mut self, name: &str, input: &String, window: Window) -> String {
-        self.node("MaxPool", name, &[input], window.attributes())
+    fn norm_add_relu(
+        &mut self,
+        layer: &BatchNorm,
+        [input, added]: [&String; 2],
+        [add, relu]: [Arguments; 2],
+    ) -> [String; 2] {
+        let normed = self.norm(layer, input);
+        let sum = self.node("Add", &add.to_string(), &[&normed, added], Vec::new());
+        let output = self.node("Relu", &relu.to_string(), &[&sum], Vec::new());
+        self.fork(output)
     }
 
-    fn average(&mut self, name: &str, input: &String) -> String {
-        let mean = self.node("GlobalAveragePool", name, &[input], Vec::new());
+    fn fork(&mut self, value: String) -> [String; 2] {
+        [value.clone(), value]
+    }
+
+    fn average(&mut self, input: &String, name: Arguments) -> String {
+        let mean = self.node("GlobalAveragePool", &name.to_string(), &[input], Vec::new());
         self.node("Flatten", "flatten", &[&mean], vec![int("axis", 1)])
     }
 }
 
-impl Window {
-    fn attributes(self) -> Vec<AttributeProto> {
-        vec![
-            ints("kernel_shape", &[self.side; 2]),
-            ints("pads", &[self.side / 2; 4]),
-            ints("strides", &[self.stride; 2]),
-        ]
-    }
+fn attributes(window: SquareWindow) -> Vec<AttributeProto> {
+    vec![
+        ints("kernel_shape", &[window.side; 2]),
+        ints("pads", &[window.padding(); 4]),
+        ints("strides", &[window.stride; 2]),
+    ]
 }

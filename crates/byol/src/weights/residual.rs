@@ -1,16 +1,21 @@
-//! Names of tensors in other programs' files: which network they belong to, and what torchvision calls them.
+//! Residual networks in other programs' files: which tensors belong to one, what torchvision calls them, and which form it
+//! has.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use tch::Tensor;
 
-use super::{FIRST, WeightsError};
-use crate::config::{EncoderKind, StemKind};
-use crate::model::parameters::{LayoutBuilder, Parameter};
-use crate::model::resnet::BlockKind;
-use crate::model::{ResNet, ResNetConfig};
+use super::WeightsError;
+use crate::config::StemKind;
+use crate::model::encoder::plain;
+use crate::model::parameters::Parameter;
+use crate::model::resnet::{BlockKind, ResNetConfig, ResNetDepth};
+use crate::model::{Encoder, EncoderConfig};
 use crate::run::notice::Notice;
+
+/// The convolution that every residual network begins with: its shape tells the stem.
+const FIRST: &str = "conv1.weight";
 
 /// Who wrote the names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,38 +226,32 @@ pub(super) fn remedy(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> 
             "they have squeeze-and-excitation layers (timm's seresnet50 and its like), and no encoder here has",
         );
     }
-    let Some(found) = form(given, config) else {
+    let Some(found) = form(given, config.stem) else {
         return other(
             "no encoder here has their form (resnet10, 18, 34 and 50 with stems imagenet, small and small-stride2)",
         );
     };
-    let mut set = Vec::new();
-    if found.kind != config.kind {
-        set.push(format!("--set encoder={}", plain(&found.kind)));
-    }
-    if found.stem != config.stem {
-        set.push(format!("--set stem={}", plain(&found.stem)));
-    }
-    if found.width != config.width {
-        set.push(format!("--set width={}", found.width));
-    }
+    let configured = EncoderConfig::ResNet(config).keys();
+    let other = EncoderConfig::ResNet(found).keys().into_iter().filter(|pair| !configured.contains(pair));
+    let set: Vec<String> = other.map(|(key, value)| format!("--set {key}={}", plain(&value))).collect();
     match set.is_empty() {
         true => "they are of another form than their names say".to_owned(),
         false => format!("{} has their form", set.join(" ")),
     }
 }
 
-pub(super) fn plain(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default().replace('"', "")
+/// Whether a tensor of that name is one of a residual network's.
+pub(super) fn is_part(name: &str) -> bool {
+    ["layer", "conv", "bn"].iter().any(|part| name.starts_with(part))
 }
 
-/// The configuration that weights by torchvision's names belong to.
-pub(super) fn form(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> Option<ResNetConfig> {
+/// The residual network that weights by torchvision's names belong to. Of a stem of 3x3 they do not tell the stride: it is
+/// that of `stem` where this has 3x3 too, else 1, as in other programs' networks for small images.
+pub(super) fn form(given: &BTreeMap<String, Tensor>, stem: StemKind) -> Option<ResNetConfig> {
     let first = given.get(FIRST)?.size();
     let stem = match *first.as_slice() {
         [_, 3, 7, 7] => StemKind::Imagenet,
-        // Weights do not tell their stride.
-        [_, 3, 3, 3] if config.stem != StemKind::Imagenet => config.stem,
+        [_, 3, 3, 3] if stem != StemKind::Imagenet => stem,
         [_, 3, 3, 3] => StemKind::Small,
         _ => return None,
     };
@@ -264,14 +263,11 @@ pub(super) fn form(given: &BTreeMap<String, Tensor>, config: ResNetConfig) -> Op
     let depths = [1, 2, 3, 4].map(|stage| {
         (0..).take_while(|index| given.contains_key(&format!("layer{stage}.{index}.conv1.weight"))).count()
     });
-    let kinds = [EncoderKind::Resnet10, EncoderKind::Resnet18, EncoderKind::Resnet34, EncoderKind::Resnet50];
-    let of = |kind| ResNetConfig { kind, stem, width };
-    let found = kinds.into_iter().map(of).find(|config| config.block() == block && config.depths() == depths)?;
-    let mut builder = LayoutBuilder::default();
-    ResNet::new(&mut builder, found);
+    let depth = ResNetDepth::ALL.into_iter().find(|depth| depth.block() == block && depth.blocks() == depths)?;
+    let found = ResNetConfig { depth, stem, width };
+    let (_, layout) = Encoder::alone(EncoderConfig::ResNet(found));
     let fits =
         |Parameter { name, shape, .. }: &Parameter| given.get(name).is_some_and(|tensor| tensor.size() == *shape);
-    let layout = builder.finish();
     let counted = layout.buffers.iter().all(|buffer| given.contains_key(&buffer.name));
     (counted && layout.parameters.iter().all(fits)).then_some(found)
 }
