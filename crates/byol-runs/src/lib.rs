@@ -6,4 +6,4 @@ pub mod plan;
 pub mod run;
 pub mod stage;
 
-pub(crate) use byol_images::{augment, data, files, nearest};
+pub(crate) use byol_images::{augment, data, files, nearest, random};

@@ -118,7 +118,7 @@ fn an_extension_keeps_the_baseline_and_equals_an_interrupted_one() {
     let Outcome::Finished(summary) = run(&at("whole")) else { panic!("not finished") };
     let pretrain = summary.pretrain.clone().unwrap();
     assert_eq!((pretrain.epochs, pretrain.images), (7, 7 * 100));
-    for name in ResultName::ALL.into_iter().filter(|name| name.init() != Init::Given) {
+    for name in ResultName::ALL.into_iter().filter(|name| name.init != Init::Given) {
         let found = summary.results.iter().find(|result| result.name == name).unwrap();
         assert_eq!(found.test_accuracy.runs.len(), 2, "{name:?}");
     }

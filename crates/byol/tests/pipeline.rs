@@ -15,7 +15,7 @@ use byol::loader::{self, ImageSet};
 use byol::report::language::notices::notice;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter, Silent};
-use byol::run::record::{Control, LabelBudget, ResultName};
+use byol::run::record::{Control, HeadKind, LabelBudget, ResultName};
 use byol::train::TrainError;
 use byol::train::pretrain;
 
@@ -243,7 +243,12 @@ fn every_option_runs_together_and_resumes() {
     let Outcome::Finished(summary) = attempt(OpenMode::Resume).quietly(experiment::run).unwrap() else {
         panic!("the run did not finish")
     };
-    for name in [ResultName::Supervised, ResultName::ByolFinetuned, ResultName::ByolLinear, ResultName::RandomKnn] {
+    for name in [
+        ResultName::SUPERVISED,
+        ResultName::PRETRAINED_FINETUNED,
+        ResultName::PRETRAINED_LINEAR,
+        ResultName::RANDOM_KNN,
+    ] {
         let of = |budget| {
             let found = summary.results.iter().find(|result| result.name == name && result.labels_per_class == budget);
             found.map(|result| result.test_accuracy.runs.len())
@@ -256,9 +261,9 @@ fn every_option_runs_together_and_resumes() {
         let record = records.iter().find(|record| record.name == name).unwrap();
         record.chosen.clone().unwrap_or_default()
     };
-    assert!(chosen(ResultName::ByolLinear).starts_with("learning_rate="));
-    assert!(chosen(ResultName::ByolFinetuned).starts_with("lr0.0"));
-    assert_eq!(chosen(ResultName::Supervised), "", "the baseline has no sweep");
+    assert!(chosen(ResultName::PRETRAINED_LINEAR).starts_with("learning_rate="));
+    assert!(chosen(ResultName::PRETRAINED_FINETUNED).starts_with("lr0.0"));
+    assert_eq!(chosen(ResultName::SUPERVISED), "", "the baseline has no sweep");
     assert!(out.join("trials").read_dir().unwrap().count() >= 44, "four candidates for each of eleven draws");
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("folds drawn here") && page.contains("Effective rank"));
@@ -320,9 +325,9 @@ fn ablations_share_runs_and_show_collapse() {
     let again = ablate(&LAB[..1], OpenMode::Resume);
     assert_eq!(again.variants.len(), 3);
     let full = &again.variants[0];
-    let linear = |variant: &ablation::VariantRecord| variant.accuracy(ResultName::ByolLinear, LabelBudget::All);
+    let linear = |variant: &ablation::VariantRecord| variant.accuracy(ResultName::PRETRAINED_LINEAR, LabelBudget::All);
     assert_eq!(linear(full), linear(&found.variants[0]));
-    assert!(full.accuracy(ResultName::ByolFinetuned, LabelBudget::PerClass(2)).is_some());
+    assert!(full.accuracy(ResultName::PRETRAINED_FINETUNED, LabelBudget::PerClass(2)).is_some());
 }
 
 #[test]
@@ -354,7 +359,7 @@ fn an_encoder_that_sees_other_images_is_warned_about() {
     let same = tiny(&["pretrain.epochs=1"]);
     attempt(&same, &mut warnings, &|context| drop(experiment::pretrain(context).unwrap()));
     let knn = |context: &mut Context| {
-        drop(experiment::evaluate(context, &run, &[experiment::Protocol::Knn], experiment::Keep::Nothing).unwrap())
+        drop(experiment::evaluate(context, &run, &[HeadKind::Knn], experiment::Keep::Nothing).unwrap())
     };
     attempt(&same, &mut warnings, &knn);
     assert!(warnings.0.is_empty(), "{:?}", warnings.0);

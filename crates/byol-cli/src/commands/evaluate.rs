@@ -1,12 +1,12 @@
 //! `byol evaluate`.
 
 use byol::data::Need;
-use byol::experiment::{self, Context, Keep, Protocol};
+use byol::experiment::{self, Context, Keep};
 use byol::report::language::{names, program};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Reporter};
 use byol::run::lock::RunLock;
-use byol::run::record::{Accuracy, LabelBudget, PredictionRecord, ResultName};
+use byol::run::record::{Accuracy, HeadKind, LabelBudget, PredictionRecord, ResultName};
 
 use crate::args::{self, Output, ProtocolName};
 use crate::exit::{Ending, Usage};
@@ -14,10 +14,10 @@ use crate::request::{self, Basis, Wanted};
 use crate::{interrupt, output};
 
 pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let (protocols, set): (&[Protocol], &[&str]) = match options.protocol {
-        ProtocolName::Linear => (&[Protocol::Linear], &[]),
-        ProtocolName::Knn => (&[Protocol::Knn], &[]),
-        ProtocolName::Folds => (&[Protocol::Linear, Protocol::Knn], &["labels_per_class=[\"folds\"]"]),
+    let (protocols, set): (&[HeadKind], &[&str]) = match options.protocol {
+        ProtocolName::Linear => (&[HeadKind::Linear], &[]),
+        ProtocolName::Knn => (&[HeadKind::Knn], &[]),
+        ProtocolName::Folds => (&[HeadKind::Linear, HeadKind::Knn], &["labels_per_class=[\"folds\"]"]),
     };
     if options.keep && !options.from.is_dir() {
         let from = options.from.display();

@@ -337,7 +337,7 @@ fn weights(run: &RunData) -> Option<Advice> {
 /// More test images: where a difference is undecided, or the accuracy itself is uncertain.
 fn more_test_images(run: &RunData, explanation: &Explanation) -> Option<Advice> {
     let images = run.test_labels()?.len() as u64;
-    let main = explanation.comparisons.iter().filter(|found| found.name == ResultName::ByolFinetuned);
+    let main = explanation.comparisons.iter().filter(|found| found.name == ResultName::PRETRAINED_FINETUNED);
     let undecided = main.filter(|found| found.outcome() == Some(Outcome::Undecided)).filter_map(|found| {
         let paired = found.paired.as_ref().filter(|paired| !paired.few())?;
         let needed = paired.images_needed?;
@@ -419,7 +419,9 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
     let per_epoch = found.images / (found.epochs as u64).max(1);
     let ahead = |budget: LabelBudget| {
         explanation.comparisons.iter().any(|found| {
-            found.name == ResultName::ByolFinetuned && found.budget == budget && found.outcome() == Some(Outcome::Ahead)
+            found.name == ResultName::PRETRAINED_FINETUNED
+                && found.budget == budget
+                && found.outcome() == Some(Outcome::Ahead)
         })
     };
     let everywhere = !run.budgets().is_empty() && run.budgets().into_iter().all(ahead);

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use super::load::RunData;
-use crate::run::record::{Control, EpochRecord, HeadKind, LabelBudget, PredictionRecord, ResultName, SupervisedStage};
+use crate::run::record::{
+    Control, EpochRecord, HeadKind, Init, LabelBudget, PredictionRecord, ResultName, SupervisedStage,
+};
 use crate::run::{RunDirectory, tensors};
 
 /// A classifier that a run may have.
@@ -39,10 +41,9 @@ impl ClassifierKind {
     /// In a run's records.
     pub fn recorded_as(self, control: Control) -> ResultName {
         match self {
-            ClassifierKind::Finetuned => ResultName::ByolFinetuned,
+            ClassifierKind::Finetuned => ResultName::PRETRAINED_FINETUNED,
             ClassifierKind::Baseline => control.baseline(),
-            ClassifierKind::Frozen(HeadKind::Linear) => ResultName::ByolLinear,
-            ClassifierKind::Frozen(HeadKind::Knn) => ResultName::ByolKnn,
+            ClassifierKind::Frozen(head) => ResultName::of(Init::Pretrained, head.into()),
         }
     }
 
@@ -215,13 +216,15 @@ mod tests {
 
     #[test]
     fn test_accuracy_chooses_nothing() {
-        let run =
-            Run::with_accuracies(&[(ResultName::Supervised, 0.99, 0.99), (ResultName::ByolFinetuned, 0.30, 0.30)]);
+        let run = Run::with_accuracies(&[
+            (ResultName::SUPERVISED, 0.99, 0.99),
+            (ResultName::PRETRAINED_FINETUNED, 0.30, 0.30),
+        ]);
         let mut data = run.data();
         let found = taken(&data).expect("there are results");
         assert_eq!((found.kind, found.budget), (ClassifierKind::Finetuned, LabelBudget::All));
         let record = answers(&data.predictions, data.control(), (found.kind, found.budget)).expect("answers");
-        assert_eq!((record.name, record.draw), (ResultName::ByolFinetuned, 0));
+        assert_eq!((record.name, record.draw), (ResultName::PRETRAINED_FINETUNED, 0));
         data.validations =
             vec![(ClassifierKind::Finetuned, LabelBudget::All, 0.5), (ClassifierKind::Baseline, LabelBudget::All, 0.6)];
         assert_eq!(taken(&data).map(|taken| taken.kind), Some(ClassifierKind::Baseline));

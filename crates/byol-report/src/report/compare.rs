@@ -218,9 +218,9 @@ mod tests {
     #[test]
     fn only_draws_that_both_have_are_compared() {
         let mut run = Run::ahead();
-        run.predictions.retain(|record| record.name != ResultName::Supervised || record.draw != 1);
+        run.predictions.retain(|record| record.name != ResultName::SUPERVISED || record.draw != 1);
         let budget = LabelBudget::PerClass(10);
-        let found = compare(&run.data(), ResultName::ByolFinetuned, ResultName::Supervised, budget)
+        let found = compare(&run.data(), ResultName::PRETRAINED_FINETUNED, ResultName::SUPERVISED, budget)
             .expect("two draws are common");
         assert_eq!(found.draws, 2);
         assert!((found.difference() - 0.2).abs() < 1e-12, "{}", found.difference());
@@ -232,7 +232,7 @@ mod tests {
     fn accuracies_alone_give_a_difference_without_an_interval() {
         let mut run = Run::ahead();
         run.predictions.clear();
-        let found = compare(&run.data(), ResultName::ByolFinetuned, ResultName::Supervised, LabelBudget::All)
+        let found = compare(&run.data(), ResultName::PRETRAINED_FINETUNED, ResultName::SUPERVISED, LabelBudget::All)
             .expect("the summary has both");
         assert!((found.difference() - 0.1).abs() < 1e-12);
         assert_eq!(found.outcome(), None);
@@ -241,11 +241,11 @@ mod tests {
     /// A run of one label draw in which the two trained classifiers got these images right.
     fn two(images: usize, fine_tuned: std::ops::Range<usize>, baseline: std::ops::Range<usize>) -> Run {
         let mut run =
-            Run::with_accuracies(&[(ResultName::Supervised, 0.5, 0.5), (ResultName::ByolFinetuned, 0.5, 0.5)]);
+            Run::with_accuracies(&[(ResultName::SUPERVISED, 0.5, 0.5), (ResultName::PRETRAINED_FINETUNED, 0.5, 0.5)]);
         run.set_labels(vec![0; images]);
         run.predictions.retain(|record| record.labels_per_class == LabelBudget::All);
         for record in &mut run.predictions {
-            let right = if record.name == ResultName::Supervised { &baseline } else { &fine_tuned };
+            let right = if record.name == ResultName::SUPERVISED { &baseline } else { &fine_tuned };
             record.predicted = (0..images).map(|image| u16::from(!right.contains(&image))).collect();
             record.test_accuracy = right.len() as f64 / images as f64;
         }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     fn compared(run: &Run) -> (Difference, Outcome) {
-        let found = compare(&run.data(), ResultName::ByolFinetuned, ResultName::Supervised, LabelBudget::All);
+        let found = compare(&run.data(), ResultName::PRETRAINED_FINETUNED, ResultName::SUPERVISED, LabelBudget::All);
         let found = found.expect("both are there");
         (found.paired.clone().expect("labels and predictions").difference, found.outcome().expect("an interval"))
     }
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(better_of(&two(19, 0..5, 0..19)), None, "too few images");
         // Three were tried: 3 x 0.03125 is not below 0.05.
         let mut run = two(30, 0..10, 0..16);
-        for name in [ResultName::ByolLinear, ResultName::ByolKnn] {
+        for name in [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_KNN] {
             let own = run.predictions[0].clone();
             run.predictions.push(PredictionRecord { name, predicted: vec![1; 30], test_accuracy: 0.0, ..own });
         }
@@ -304,12 +304,12 @@ mod tests {
     fn confusion_sums_over_draws() {
         let mut run = Run::ahead();
         run.set_labels(vec![0, 0, 1, 2]);
-        run.predictions.retain(|record| record.name == ResultName::Supervised && record.draw < 2);
+        run.predictions.retain(|record| record.name == ResultName::SUPERVISED && record.draw < 2);
         run.predictions.retain(|record| record.labels_per_class == LabelBudget::PerClass(10));
         run.predictions[0].predicted = vec![0, 1, 1, 0];
         run.predictions[1].predicted = vec![0, 0, 1, 1];
         let run = run.data();
-        let found = confusion(&run, ResultName::Supervised, LabelBudget::PerClass(10)).expect("all is there");
+        let found = confusion(&run, ResultName::SUPERVISED, LabelBudget::PerClass(10)).expect("all is there");
         assert_eq!(found.counts, [[3, 1, 0, 0], [0, 2, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]);
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn several_draws(run: &RunData) -> bool {
 pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
     let mut rows = vec![language::table::columns(budgets)];
     for name in run.control().results() {
-        let began = names::began_as(name.init(), run.control());
+        let began = names::began_as(name.init, run.control());
         let mut row = vec![numbers::capital(names::label(name)), began.to_owned()];
         row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));
         rows.push(row);
@@ -183,8 +183,8 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
     #[test]
     fn a_missing_arm_and_unequal_draws_show() {
         let mut run = Run::ahead();
-        run.drop_arm(ResultName::ByolKnn);
-        run.predictions.retain(|record| record.name != ResultName::ByolFinetuned || record.draw == 0);
+        run.drop_arm(ResultName::PRETRAINED_KNN);
+        run.predictions.retain(|record| record.name != ResultName::PRETRAINED_FINETUNED || record.draw == 0);
         let text = markdown(&[run.data()]);
         assert!(
             text.contains("| BYOL, k-NN             | BYOL             |                   – |          – |"),

@@ -48,24 +48,24 @@ impl Run {
     /// Fine-tuned BYOL leads by 20 points with 10 labels per class and by 10 with all; the controls lie far behind.
     pub fn ahead() -> Run {
         Run::with_accuracies(&[
-            (ResultName::Supervised, 0.40, 0.60),
-            (ResultName::ByolFinetuned, 0.60, 0.70),
-            (ResultName::ByolLinear, 0.55, 0.65),
-            (ResultName::ByolKnn, 0.52, 0.62),
-            (ResultName::RandomLinear, 0.35, 0.45),
-            (ResultName::RandomKnn, 0.33, 0.40),
+            (ResultName::SUPERVISED, 0.40, 0.60),
+            (ResultName::PRETRAINED_FINETUNED, 0.60, 0.70),
+            (ResultName::PRETRAINED_LINEAR, 0.55, 0.65),
+            (ResultName::PRETRAINED_KNN, 0.52, 0.62),
+            (ResultName::RANDOM_LINEAR, 0.35, 0.45),
+            (ResultName::RANDOM_KNN, 0.33, 0.40),
         ])
     }
 
     /// A run that began with given weights, on which BYOL gained 5 points with 10 labels per class and lost 2 with all.
     pub fn of_given_weights() -> Run {
         let mut run = Run::with_accuracies(&[
-            (ResultName::GivenFinetuned, 0.55, 0.72),
-            (ResultName::ByolFinetuned, 0.60, 0.70),
-            (ResultName::ByolLinear, 0.55, 0.65),
-            (ResultName::ByolKnn, 0.42, 0.52),
-            (ResultName::GivenLinear, 0.50, 0.60),
-            (ResultName::GivenKnn, 0.48, 0.58),
+            (ResultName::GIVEN_FINETUNED, 0.55, 0.72),
+            (ResultName::PRETRAINED_FINETUNED, 0.60, 0.70),
+            (ResultName::PRETRAINED_LINEAR, 0.55, 0.65),
+            (ResultName::PRETRAINED_KNN, 0.42, 0.52),
+            (ResultName::GIVEN_LINEAR, 0.50, 0.60),
+            (ResultName::GIVEN_KNN, 0.48, 0.58),
         ]);
         run.config = format!("initial_weights = \"sha256:0a\"\n{CONFIG}");
         run
@@ -115,7 +115,7 @@ impl Run {
                 let found = data.predictions_of(name, budget);
                 if !found.is_empty() {
                     let test_accuracy = data.accuracy(name, budget).expect("there are predictions");
-                    results.push(ResultRecord { name, init: name.init(), labels_per_class: budget, test_accuracy });
+                    results.push(ResultRecord { name, init: name.init, labels_per_class: budget, test_accuracy });
                 }
             }
         }

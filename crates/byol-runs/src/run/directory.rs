@@ -344,7 +344,7 @@ impl RunDirectory {
     /// A line other than a torn last one is not a record.
     pub fn predictions(&self) -> Result<Vec<PredictionRecord>, RunError> {
         let mut records: Vec<PredictionRecord> = read_lines(&self.predictions_path())?;
-        if records.iter().any(|record| record.name.init() == Init::Random) {
+        if records.iter().any(|record| record.name.init == Init::Random) {
             let control = self.experiment()?.control();
             records.iter_mut().for_each(|record| record.name = record.name.under(control));
         }

@@ -56,9 +56,9 @@ impl RunDirectory {
             }
         }
         summary.finished = false;
-        summary.results.retain(|result| result.name.init() != Init::Byol);
+        summary.results.retain(|result| result.name.init != Init::Pretrained);
         self.write_summary(&summary)?;
-        self.retain_predictions(|record| record.name.init() != Init::Byol)?;
+        self.retain_predictions(|record| record.name.init != Init::Pretrained)?;
         self.retain_metrics(|record| record.stage != Stage::Finetune)?;
         for folder in ["checkpoints", "trials"].map(|name| self.path().join(name)) {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod notice;
 pub mod place;
 pub mod record;
+mod result_name;
 pub mod tensorboard;
 pub mod tensors;
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use super::health::{Health, Spread};
+pub use super::result_name::{Protocol, ResultName};
 pub use crate::data::DataSplit;
 use crate::data::{Findings, Fingerprints};
 pub use crate::stage::{Control, LabelBudget, Stage, SupervisedStage};
@@ -115,36 +116,14 @@ impl HeadKind {
     }
 }
 
-/// Which classifier made a set of predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResultName {
-    /// The baseline: encoder and classifier trained on the labelled images alone.
-    Supervised,
-    /// The pre-trained encoder, fine-tuned with the same labels.
-    ByolFinetuned,
-    /// Logistic regression on the frozen pre-trained encoder.
-    ByolLinear,
-    /// k-NN on the frozen pre-trained encoder.
-    ByolKnn,
-    /// Logistic regression on a randomly initialised encoder: the control.
-    RandomLinear,
-    /// k-NN on a randomly initialised encoder: the control.
-    RandomKnn,
-    /// The baseline of a run that begins with given weights: these, fine-tuned with the same labels.
-    GivenFinetuned,
-    /// Logistic regression on the frozen encoder with the given weights.
-    GivenLinear,
-    /// k-NN on the frozen encoder with the given weights.
-    GivenKnn,
-}
-
 /// Where an encoder's weights began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
     Random,
-    Byol,
+    /// Pre-training, by whatever method.
+    #[serde(rename = "byol")]
+    Pretrained,
     /// Weights that were given, instead of random ones.
     Given,
 }
@@ -375,86 +354,6 @@ pub enum Plane {
     #[default]
     #[serde(rename = "principal axes")]
     PrincipalAxes,
-}
-
-impl Control {
-    /// The baseline: trained with labels, without BYOL.
-    pub fn baseline(self) -> ResultName {
-        match self {
-            Control::Random => ResultName::Supervised,
-            Control::Given => ResultName::GivenFinetuned,
-        }
-    }
-
-    /// The frozen encoder before BYOL, with a linear classifier and with k-NN.
-    pub fn frozen(self) -> [ResultName; 2] {
-        match self {
-            Control::Random => [ResultName::RandomLinear, ResultName::RandomKnn],
-            Control::Given => [ResultName::GivenLinear, ResultName::GivenKnn],
-        }
-    }
-
-    /// Every classifier of such a run, in the order of tables.
-    pub fn results(self) -> [ResultName; 6] {
-        let [linear, knn] = self.frozen();
-        let byol = [ResultName::ByolFinetuned, ResultName::ByolLinear, ResultName::ByolKnn];
-        [self.baseline(), byol[0], byol[1], byol[2], linear, knn]
-    }
-
-    /// Each classifier after BYOL, and the one before BYOL that it is held against.
-    pub fn pairs(self) -> [(ResultName, ResultName); 3] {
-        let [linear, knn] = self.frozen();
-        [(ResultName::ByolFinetuned, self.baseline()), (ResultName::ByolLinear, linear), (ResultName::ByolKnn, knn)]
-    }
-}
-
-impl ResultName {
-    pub const ALL: [ResultName; 9] = [
-        ResultName::Supervised,
-        ResultName::ByolFinetuned,
-        ResultName::ByolLinear,
-        ResultName::ByolKnn,
-        ResultName::RandomLinear,
-        ResultName::RandomKnn,
-        ResultName::GivenFinetuned,
-        ResultName::GivenLinear,
-        ResultName::GivenKnn,
-    ];
-
-    /// The name in files.
-    pub fn key(self) -> &'static str {
-        match self {
-            ResultName::Supervised => "supervised",
-            ResultName::ByolFinetuned => "byol_finetuned",
-            ResultName::ByolLinear => "byol_linear",
-            ResultName::ByolKnn => "byol_knn",
-            ResultName::RandomLinear => "random_linear",
-            ResultName::RandomKnn => "random_knn",
-            ResultName::GivenFinetuned => "given_finetuned",
-            ResultName::GivenLinear => "given_linear",
-            ResultName::GivenKnn => "given_knn",
-        }
-    }
-
-    /// The name in a run with that control. Version 0.1 recorded what began with given weights under the names of random
-    /// ones.
-    pub fn under(self, control: Control) -> ResultName {
-        match (control, self) {
-            (Control::Given, ResultName::Supervised) => ResultName::GivenFinetuned,
-            (Control::Given, ResultName::RandomLinear) => ResultName::GivenLinear,
-            (Control::Given, ResultName::RandomKnn) => ResultName::GivenKnn,
-            (_, name) => name,
-        }
-    }
-
-    /// Where this classifier's encoder began.
-    pub fn init(self) -> Init {
-        match self {
-            ResultName::ByolFinetuned | ResultName::ByolLinear | ResultName::ByolKnn => Init::Byol,
-            ResultName::Supervised | ResultName::RandomLinear | ResultName::RandomKnn => Init::Random,
-            ResultName::GivenFinetuned | ResultName::GivenLinear | ResultName::GivenKnn => Init::Given,
-        }
-    }
 }
 
 #[cfg(test)]

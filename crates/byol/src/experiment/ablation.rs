@@ -246,7 +246,7 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     let monitor = monitor(context.data, experiment)?;
     let mut session = match Session::open_unfinished(context, |earlier| {
         // The full variant is shared: what the lab's variants need beside it may still be missing.
-        variant.of_lab && !earlier.results.iter().any(|result| result.name == ResultName::ByolFinetuned)
+        variant.of_lab && !earlier.results.iter().any(|result| result.name == ResultName::PRETRAINED_FINETUNED)
     })? {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
@@ -255,7 +255,7 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     if pretrained.ended == Ended::Interrupted {
         return session.interrupted();
     }
-    let names = [ResultName::ByolLinear, ResultName::ByolKnn];
+    let names = [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_KNN];
     if session.judge_frozen(names, &encoder_part(&pretrained.network), &plan, &labeled, &test)?.is_none() {
         return session.interrupted();
     }

@@ -21,7 +21,7 @@ use crate::eval::{EvalError, Features};
 use crate::loader::ViewKind;
 use crate::random::ViewNumber;
 use crate::run::record::HeadKind;
-use crate::run::record::{PredictionRecord, ResultName};
+use crate::run::record::{PredictionRecord, Protocol, ResultName};
 use crate::train::TrainError;
 use crate::trained::heads::{About, Head, KeptHead};
 
@@ -79,8 +79,8 @@ impl FrozenFeatures {
             vectors: self.train.vectors.index_select(0, &rows),
             labels: part.indices.iter().map(|&index| self.train.labels[index]).collect(),
         };
-        let (answers, chosen, judge) = match name {
-            ResultName::ByolKnn | ResultName::RandomKnn | ResultName::GivenKnn => {
+        let (answers, chosen, judge) = match name.protocol {
+            Protocol::Knn => {
                 let options = KnnOptions {
                     neighbors: experiment.evaluate.knn_neighbors,
                     temperature: experiment.evaluate.knn_temperature,
@@ -90,7 +90,7 @@ impl FrozenFeatures {
                 let answers = Answers::of(&votes.log(), &self.test.labels)?;
                 (answers, None, Judge::Knn(bank, options))
             }
-            _ => {
+            Protocol::Linear | Protocol::Finetuned => {
                 let model = self.fit(experiment, &bank, &rows, classes)?;
                 let answers = Answers::of(&model.scores(&self.test.vectors)?, &self.test.labels)?;
                 (answers, Some(model.chosen().to_string()), Judge::Linear(model))

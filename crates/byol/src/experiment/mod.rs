@@ -32,7 +32,7 @@ use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
-use crate::run::record::{Control, LabelBudget, PredictionRecord, ResultName, Summary, SupervisedStage};
+use crate::run::record::{HeadKind, Init, LabelBudget, PredictionRecord, ResultName, Summary, SupervisedStage};
 use crate::run::{RunDirectory, RunError};
 use crate::train::TrainError;
 use crate::train::learner::networks;
@@ -76,25 +76,6 @@ impl Outcome {
     pub fn summary(&self) -> &Summary {
         match self {
             Outcome::Finished(summary) | Outcome::Interrupted(summary) | Outcome::AlreadyFinished(summary) => summary,
-        }
-    }
-}
-
-/// How a frozen encoder is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// A linear classifier, fitted as the experiment says.
-    Linear,
-    Knn,
-}
-
-impl Protocol {
-    /// The names of its results, the control first.
-    fn results(self, control: Control) -> [ResultName; 2] {
-        let [linear, knn] = control.frozen();
-        match self {
-            Protocol::Linear => [linear, ResultName::ByolLinear],
-            Protocol::Knn => [knn, ResultName::ByolKnn],
         }
     }
 }
@@ -206,7 +187,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     if session.judge_frozen(experiment.control().frozen(), &before, &plan, &labeled, &test)?.is_none() {
         return session.interrupted();
     }
-    let names = [ResultName::ByolLinear, ResultName::ByolKnn];
+    let names = [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_KNN];
     let Some(features) = session.judge_frozen(names, &byol, &plan, &labeled, &test)? else {
         return session.interrupted();
     };
@@ -295,7 +276,7 @@ pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
 pub fn evaluate(
     context: &mut Context,
     from: &Path,
-    protocols: &[Protocol],
+    heads: &[HeadKind],
     keep: Keep,
 ) -> Result<Vec<PredictionRecord>, ExperimentError> {
     let checkpoint = checkpoint_of(from)?;
@@ -310,18 +291,18 @@ pub fn evaluate(
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
     let test = split(context.data, context.data.test.as_ref(), "test")?;
     let plan = plan(experiment, context.data, &labeled)?;
-    let (control, before) = match control_of(from)? {
-        Some(given) => (Control::Given, weights::encoder_of(given)),
-        None => (Control::Random, random_encoder(experiment)),
+    let (init, before) = match control_of(from)? {
+        Some(given) => (Init::Given, weights::encoder_of(given)),
+        None => (Init::Random, random_encoder(experiment)),
     };
-    let encoders = [before, pretraining::encoder_of(&checkpoint)];
+    let encoders = [(init, before), (Init::Pretrained, pretraining::encoder_of(&checkpoint))];
     // An encoder that does not fit is refused before the control is judged.
-    features::network(&FeatureRequest { experiment, hardware: context.hardware, encoder: &encoders[1] })
+    features::network(&FeatureRequest { experiment, hardware: context.hardware, encoder: &encoders[1].1 })
         .map_err(TrainError::from)?;
     let mut records = Vec::new();
-    for (place, encoder) in encoders.iter().enumerate() {
+    for (init, encoder) in &encoders {
         let features = FrozenFeatures::extract(context, encoder, &labeled, &test)?;
-        for name in protocols.iter().map(|protocol| protocol.results(control)[place]) {
+        for name in heads.iter().map(|&head| ResultName::of(*init, head.into())) {
             for part in frozen_parts(&plan) {
                 let classes = context.data.class_names.len();
                 let judged = features.judge(experiment, name, part, classes)?;

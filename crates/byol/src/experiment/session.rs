@@ -24,8 +24,8 @@ use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{
-    Accuracy, Control, DataRecord, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord, Summary,
-    SupervisedStage,
+    Accuracy, Control, DataRecord, Init, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord,
+    Summary, SupervisedStage,
 };
 use crate::run::{RunDirectory, RunError};
 use crate::train::Setting;
@@ -208,7 +208,7 @@ impl<'s, 'a> Session<'s, 'a> {
     pub(super) fn arm(&mut self, arm: &Arm, test: Option<&LabeledImages>) -> Result<Ended, ExperimentError> {
         let Arm { stage, part: &Part { budget, draw, .. }, .. } = *arm;
         let name = match stage {
-            SupervisedStage::Finetune => ResultName::ByolFinetuned,
+            SupervisedStage::Finetune => ResultName::PRETRAINED_FINETUNED,
             SupervisedStage::Baseline => self.control().baseline(),
         };
         if self.recorded(name, arm.part) {
@@ -334,7 +334,8 @@ impl<'s, 'a> Session<'s, 'a> {
         labeled: &LabeledImages,
         test: &LabeledImages,
     ) -> Result<Option<FrozenFeatures>, ExperimentError> {
-        let kind = if names.contains(&ResultName::ByolLinear) { Kind::Frozen } else { Kind::FrozenControl };
+        let kind =
+            if names.iter().all(|name| name.init == Init::Pretrained) { Kind::Frozen } else { Kind::FrozenControl };
         self.begin(planning::Task::only(kind));
         let features = FrozenFeatures::extract(self.context, encoder, labeled, test)?;
         for name in names {
@@ -370,7 +371,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 of_draw.sort_by_key(|&(draw, _)| draw);
                 let runs: Vec<f64> = of_draw.into_iter().map(|(_, accuracy)| accuracy).collect();
                 if let Some(test_accuracy) = Accuracy::over(runs) {
-                    results.push(ResultRecord { name, init: name.init(), labels_per_class, test_accuracy });
+                    results.push(ResultRecord { name, init: name.init, labels_per_class, test_accuracy });
                 }
             }
         }
@@ -427,7 +428,7 @@ impl<'s, 'a> Session<'s, 'a> {
 
 /// Whether the classifier of a judgement stays in the run: one on BYOL's encoder, of the first draw of a budget.
 pub(super) fn is_kept(name: ResultName, part: &Part) -> bool {
-    matches!(name, ResultName::ByolLinear | ResultName::ByolKnn) && part.draw == 0
+    name.init == Init::Pretrained && name.protocol.is_frozen() && part.draw == 0
 }
 
 /// One supervised stage with the labels of one part.

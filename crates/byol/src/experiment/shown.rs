@@ -54,8 +54,7 @@ pub(super) fn with_images(
     }
     let mut cells: BTreeMap<(ResultName, LabelBudget, u16, u16), BTreeSet<usize>> = BTreeMap::new();
     for record in predictions {
-        let shown = [ResultName::Supervised, ResultName::GivenFinetuned, ResultName::ByolFinetuned];
-        if !shown.contains(&record.name) {
+        if record.name.protocol.is_frozen() {
             continue;
         }
         for (image, (&label, &predicted)) in labels.iter().zip(&record.predicted).enumerate() {
@@ -97,7 +96,7 @@ mod tests {
             seconds: 0.0,
             chosen: None,
         };
-        let records = [record(ResultName::Supervised, 0), record(ResultName::ByolFinetuned, 1)];
+        let records = [record(ResultName::SUPERVISED, 0), record(ResultName::PRETRAINED_FINETUNED, 1)];
         let chosen = with_images(&labels, &records, Some(&records[1]));
         assert!(chosen.len() > 1500 && chosen.len() <= MOST_IMAGES, "{}", chosen.len());
         for record in &records {

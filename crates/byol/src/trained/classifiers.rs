@@ -155,7 +155,7 @@ impl Chosen {
 pub fn knn_of_encoder(run: &Path) -> Result<Option<(LabelBudget, TestResult)>, NetworkError> {
     let run = Run::open(run)?;
     let records = run.directory.predictions()?;
-    let own = records.iter().filter(|record| record.name == ResultName::ByolKnn && record.draw == 0);
+    let own = records.iter().filter(|record| record.name == ResultName::PRETRAINED_KNN && record.draw == 0);
     let largest = own.max_by_key(|record| record.labels_per_class.size());
     Ok(largest.map(|record| (record.labels_per_class, TestResult::of(record))))
 }

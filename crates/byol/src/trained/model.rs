@@ -429,7 +429,7 @@ impl Run {
         let name = match origin.stage {
             Stage::Pretrain => None,
             Stage::Supervised => Some(experiment_of(path, &checkpoint)?.control().baseline()),
-            Stage::Finetune => Some(ResultName::ByolFinetuned),
+            Stage::Finetune => Some(ResultName::PRETRAINED_FINETUNED),
         };
         if let (Some(name), Some(place)) = (name, place) {
             let records = self.directory.predictions()?;

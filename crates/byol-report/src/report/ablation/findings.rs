@@ -83,7 +83,7 @@ pub enum Short {
 pub fn findings(ablation: &Ablation) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(collapse(ablation));
-    for name in [ResultName::ByolLinear, ResultName::ByolFinetuned] {
+    for name in [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_FINETUNED] {
         found.extend(budget_of(ablation, name).and_then(|budget| ranking(ablation, name, budget)));
     }
     found.extend(lost(ablation).map(Finding::Lost));
@@ -160,14 +160,18 @@ fn ranking(ablation: &Ablation, name: ResultName, budget: LabelBudget) -> Option
 }
 
 fn lost(ablation: &Ablation) -> Option<Lost> {
-    let budget = budget_of(ablation, ResultName::ByolFinetuned)?;
+    let budget = budget_of(ablation, ResultName::PRETRAINED_FINETUNED)?;
     let gain = |name: &str| {
         let variant = ablation.variants.iter().find(|variant| variant.name == name)?;
         let accuracy = |name| Some(variant.accuracy(name, budget)?.mean);
         Some(Gain {
-            difference: difference((variant, ResultName::ByolFinetuned), (variant, ResultName::Supervised), budget)?,
-            fine_tuned: accuracy(ResultName::ByolFinetuned)?,
-            baseline: accuracy(ResultName::Supervised)?,
+            difference: difference(
+                (variant, ResultName::PRETRAINED_FINETUNED),
+                (variant, ResultName::SUPERVISED),
+                budget,
+            )?,
+            fine_tuned: accuracy(ResultName::PRETRAINED_FINETUNED)?,
+            baseline: accuracy(ResultName::SUPERVISED)?,
         })
     };
     let together = gain(TOGETHER_NAME).map(|together| {
@@ -183,7 +187,7 @@ fn lost(ablation: &Ablation) -> Option<Lost> {
 
 /// The lab's faults that cost fine-tuning something by themselves, the dearest first.
 fn costly(ablation: &Ablation, budget: LabelBudget) -> Vec<(RecordedChange, Difference)> {
-    let mut alone: Vec<Against> = against_full(ablation, ResultName::ByolFinetuned, budget)
+    let mut alone: Vec<Against> = against_full(ablation, ResultName::PRETRAINED_FINETUNED, budget)
         .into_iter()
         .filter(|against| against.variant.name.starts_with("lab-") && against.variant.name != TOGETHER_NAME)
         .collect();
@@ -237,7 +241,7 @@ mod tests {
                     test_accuracy,
                 };
                 seed.results =
-                    vec![result(ResultName::Supervised, baseline), result(ResultName::ByolFinetuned, finetuned)];
+                    vec![result(ResultName::SUPERVISED, baseline), result(ResultName::PRETRAINED_FINETUNED, finetuned)];
             }
             variant
         };

@@ -15,7 +15,7 @@ const INTERVAL: (f64, f64, f64) = (260.0, 18.0, 8.0);
 
 pub(super) fn render(ablation: &Ablation) -> String {
     let found = findings(ablation);
-    let judged = [ResultName::ByolLinear, ResultName::ByolFinetuned];
+    let judged = [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_FINETUNED];
     let body = html! {
         header {
             p.over { (said::OVER) }

@@ -17,7 +17,12 @@ pub fn markdown(ablation: &Ablation) -> String {
 pub(super) fn rows(ablation: &Ablation) -> Vec<Vec<String>> {
     let budgets: Vec<LabelBudget> = budgets(ablation);
     let mut columns: Vec<(ResultName, LabelBudget)> = Vec::new();
-    for name in [ResultName::ByolLinear, ResultName::ByolKnn, ResultName::Supervised, ResultName::ByolFinetuned] {
+    for name in [
+        ResultName::PRETRAINED_LINEAR,
+        ResultName::PRETRAINED_KNN,
+        ResultName::SUPERVISED,
+        ResultName::PRETRAINED_FINETUNED,
+    ] {
         for &budget in &budgets {
             if ablation.variants.iter().any(|variant| variant.accuracy(name, budget).is_some()) {
                 columns.push((name, budget));
@@ -75,7 +80,7 @@ pub(super) mod tests {
         let seed = |(seed, &test_accuracy)| SeedRecord {
             seed,
             results: vec![ResultOfSeed {
-                name: ResultName::ByolLinear,
+                name: ResultName::PRETRAINED_LINEAR,
                 labels_per_class: LabelBudget::All,
                 test_accuracy,
             }],

@@ -17,12 +17,12 @@ fn only(run: &RunData, kind: Kind) -> Option<Advice> {
 /// A run that leaves nothing to wish: many passes, a decided difference, no file skipped, images that are drawn.
 fn content() -> Run {
     let mut run = Run::with_accuracies(&[
-        (ResultName::Supervised, 0.60, 0.61),
-        (ResultName::ByolFinetuned, 0.90, 0.91),
-        (ResultName::ByolLinear, 0.85, 0.86),
-        (ResultName::ByolKnn, 0.82, 0.83),
-        (ResultName::RandomLinear, 0.35, 0.45),
-        (ResultName::RandomKnn, 0.33, 0.40),
+        (ResultName::SUPERVISED, 0.60, 0.61),
+        (ResultName::PRETRAINED_FINETUNED, 0.90, 0.91),
+        (ResultName::PRETRAINED_LINEAR, 0.85, 0.86),
+        (ResultName::PRETRAINED_KNN, 0.82, 0.83),
+        (ResultName::RANDOM_LINEAR, 0.35, 0.45),
+        (ResultName::RANDOM_KNN, 0.33, 0.40),
     ]);
     let summary = run.summary.as_mut().expect("it has one");
     summary.data.skipped = 0;
@@ -80,7 +80,8 @@ fn few_passes_give_the_epochs_and_the_time_that_are_missing() {
 
 #[test]
 fn an_undecided_difference_asks_for_the_test_that_could_decide() {
-    let run = Run::with_accuracies(&[(ResultName::Supervised, 0.80, 0.80), (ResultName::ByolFinetuned, 0.83, 0.83)]);
+    let run =
+        Run::with_accuracies(&[(ResultName::SUPERVISED, 0.80, 0.80), (ResultName::PRETRAINED_FINETUNED, 0.83, 0.83)]);
     let data = run.data();
     let explanation = explain(&data);
     let needed: Vec<u64> =
@@ -100,7 +101,7 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     let mut run = content();
     run.set_labels(vec![0; 28]);
     for record in &mut run.predictions {
-        let right = if record.name == ResultName::ByolFinetuned { 24 } else { 4 };
+        let right = if record.name == ResultName::PRETRAINED_FINETUNED { 24 } else { 4 };
         record.predicted = (0..28).map(|image| u16::from(image >= right)).collect();
         record.probabilities = vec![0.5; 28];
         record.test_accuracy = right as f64 / 28.0;
@@ -187,7 +188,7 @@ fn photographs_that_are_few_are_advised_to_begin_with_weights() {
 #[test]
 fn labels_that_paid_are_asked_for_and_of_the_weakest_class() {
     let mut run = content();
-    for record in run.predictions.iter_mut().filter(|record| record.name == ResultName::ByolFinetuned) {
+    for record in run.predictions.iter_mut().filter(|record| record.name == ResultName::PRETRAINED_FINETUNED) {
         let all = record.labels_per_class == LabelBudget::All;
         // With all labels, deer are taken for airplanes half of the time, everything else is right.
         record.predicted = (0..TEST_IMAGES as u16)
@@ -220,7 +221,7 @@ fn files_that_were_skipped_are_to_be_looked_at() {
 #[test]
 fn three_pieces_at_most_the_worthiest_first_and_none_of_an_unfinished_run() {
     let mut run =
-        Run::with_accuracies(&[(ResultName::Supervised, 0.40, 0.60), (ResultName::ByolFinetuned, 0.42, 0.61)]);
+        Run::with_accuracies(&[(ResultName::SUPERVISED, 0.40, 0.60), (ResultName::PRETRAINED_FINETUNED, 0.42, 0.61)]);
     let summary = run.summary.as_mut().expect("it has one");
     summary.data.name = "photos".to_owned();
     let found = of(&run.data());

@@ -315,7 +315,7 @@ pub(crate) use training::{PUBLISHED, still_rising};
 
 /// The comparisons of fine-tuned BYOL with the baseline.
 fn main_comparisons(comparisons: &[Comparison]) -> impl Iterator<Item = &Comparison> {
-    comparisons.iter().filter(|found| found.name == ResultName::ByolFinetuned)
+    comparisons.iter().filter(|found| found.name == ResultName::PRETRAINED_FINETUNED)
 }
 
 fn verdict(run: &RunData, comparisons: &[Comparison]) -> Verdict {
@@ -324,7 +324,7 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> Verdict {
     let found = match found.len() {
         0 => {
             let evaluated = |name| run.budgets().iter().any(|&budget| run.accuracy(name, budget).is_some());
-            let names = [baseline, ResultName::ByolFinetuned].into_iter();
+            let names = [baseline, ResultName::PRETRAINED_FINETUNED].into_iter();
             Found::Nothing { absent: names.filter(|&name| !evaluated(name)).collect() }
         }
         1 => Found::One(Box::new(found.remove(0))),

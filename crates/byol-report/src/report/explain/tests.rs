@@ -38,12 +38,12 @@ fn given_weights_are_what_byol_is_held_against() {
 
 fn with(baseline: f64, fine_tuned: f64, knn: f64) -> Run {
     Run::with_accuracies(&[
-        (ResultName::Supervised, baseline, baseline),
-        (ResultName::ByolFinetuned, fine_tuned, fine_tuned),
-        (ResultName::ByolLinear, 0.5, 0.5),
-        (ResultName::ByolKnn, knn, knn),
-        (ResultName::RandomLinear, 0.35, 0.35),
-        (ResultName::RandomKnn, 0.33, 0.33),
+        (ResultName::SUPERVISED, baseline, baseline),
+        (ResultName::PRETRAINED_FINETUNED, fine_tuned, fine_tuned),
+        (ResultName::PRETRAINED_LINEAR, 0.5, 0.5),
+        (ResultName::PRETRAINED_KNN, knn, knn),
+        (ResultName::RANDOM_LINEAR, 0.35, 0.35),
+        (ResultName::RANDOM_KNN, 0.33, 0.33),
     ])
 }
 
@@ -153,7 +153,8 @@ fn the_headline_answers_how_good_how_sure_and_what_for() {
         "{headline}"
     );
     let undecided = explain(&with(0.5, 0.51, 0.5).data());
-    let found = undecided.comparisons.iter().find(|found| found.name == ResultName::ByolFinetuned).expect("compared");
+    let found =
+        undecided.comparisons.iter().find(|found| found.name == ResultName::PRETRAINED_FINETUNED).expect("compared");
     let needed = found.paired.as_ref().and_then(|paired| paired.images_needed).expect("they differ");
     assert!(
         headline_of(&undecided).contains(
@@ -192,7 +193,7 @@ fn of_images(images: usize, right: &[(ResultName, usize)]) -> Run {
 
 #[test]
 fn of_few_test_images_no_classifier_is_called_best() {
-    let found = explain(&of_images(2, &[(ResultName::Supervised, 2), (ResultName::ByolFinetuned, 1)]).data());
+    let found = explain(&of_images(2, &[(ResultName::SUPERVISED, 2), (ResultName::PRETRAINED_FINETUNED, 1)]).data());
     assert_eq!(
         headline_of(&found),
         "With 2 test images no classifier can be called best. The classifier that `predict` and `export` take is fine-tuned BYOL \
@@ -205,7 +206,7 @@ fn of_few_test_images_no_classifier_is_called_best() {
 
 #[test]
 fn a_better_classifier_is_named_with_the_option_that_takes_it() {
-    let run = |baseline| of_images(40, &[(ResultName::Supervised, baseline), (ResultName::ByolFinetuned, 8)]);
+    let run = |baseline| of_images(40, &[(ResultName::SUPERVISED, baseline), (ResultName::PRETRAINED_FINETUNED, 8)]);
     let headline = headline_of(&explain(&run(30).data()));
     assert!(headline.contains("take is fine-tuned BYOL with all labels; it is right about 8 of 40"), "{headline}");
     assert!(
@@ -230,7 +231,7 @@ fn draws_that_point_opposite_ways_are_said_to() {
     for record in &mut run.predictions {
         if record.labels_per_class == LabelBudget::PerClass(10) {
             let right = match (record.name, record.draw) {
-                (ResultName::ByolFinetuned, 0) | (ResultName::Supervised, 1) => 120,
+                (ResultName::PRETRAINED_FINETUNED, 0) | (ResultName::SUPERVISED, 1) => 120,
                 _ => 100,
             };
             record.predicted = (0..200).map(|image| if image < right { labels[image] } else { 9 }).collect();
@@ -276,8 +277,8 @@ fn rising_k_nn_accuracy_is_told_from_a_level_one() {
 #[test]
 fn a_missing_arm_is_named() {
     let mut run = Run::ahead();
-    run.drop_arm(ResultName::Supervised);
-    run.drop_arm(ResultName::RandomKnn);
+    run.drop_arm(ResultName::SUPERVISED);
+    run.drop_arm(ResultName::RANDOM_KNN);
     let found = explain(&run.data());
     assert_eq!(verdict_of(&found), "No test result of the supervised baseline to compare.");
     assert_eq!(
@@ -327,8 +328,8 @@ fn classes_that_gained_and_lost_are_named() {
         // The baseline takes every airplane for a car; fine-tuned BYOL takes every second deer for one.
         for (image, predicted) in record.predicted.iter_mut().enumerate() {
             match record.name {
-                ResultName::Supervised if labels[image] == 0 => *predicted = 2,
-                ResultName::ByolFinetuned if labels[image] == 3 && image % 8 == 3 => *predicted = 2,
+                ResultName::SUPERVISED if labels[image] == 0 => *predicted = 2,
+                ResultName::PRETRAINED_FINETUNED if labels[image] == 3 && image % 8 == 3 => *predicted = 2,
                 _ => {}
             }
         }

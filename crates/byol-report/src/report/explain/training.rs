@@ -38,7 +38,7 @@ fn effort_of(run: &RunData, budget: LabelBudget) -> Option<Trained> {
             .filter(|(_, last)| !last.is_empty())
             .map(|(stage, last)| (*stage, mean_effort(last)))
             .collect(),
-        fits: [ResultName::ByolLinear, ResultName::ByolKnn].into_iter().filter_map(fit).collect(),
+        fits: [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_KNN].into_iter().filter_map(fit).collect(),
     };
     (!trained.stages.is_empty() || !trained.fits.is_empty()).then_some(trained)
 }
@@ -87,11 +87,11 @@ pub(super) fn collapse(run: &RunData, comparisons: &[Comparison]) -> Vec<Stateme
             None => clear.push(Look::Loss { first: epochs[0].loss, last: last.loss }),
         }
     }
-    for found in comparisons.iter().filter(|found| found.name == ResultName::ByolKnn) {
+    for found in comparisons.iter().filter(|found| found.name == ResultName::PRETRAINED_KNN) {
         // What a test leaves undecided is no sign of either. Weights that were trained on more images may be better than BYOL
         // on these, without any collapse.
         match found.outcome() {
-            Some(Outcome::Behind) if found.against == ResultName::GivenKnn => {}
+            Some(Outcome::Behind) if found.against == ResultName::GIVEN_KNN => {}
             Some(Outcome::Behind) => signs.push(Look::Knn(found.clone())),
             Some(Outcome::Ahead) => clear.push(Look::Knn(found.clone())),
             Some(Outcome::Undecided) | None => {}

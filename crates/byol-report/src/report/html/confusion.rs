@@ -22,7 +22,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let baseline_name = run.control().baseline();
     let both = |budget: LabelBudget| {
         let baseline = confusion(run, baseline_name, budget).map(|found| found.counts);
-        let fine_tuned = confusion(run, ResultName::ByolFinetuned, budget).map(|found| found.counts);
+        let fine_tuned = confusion(run, ResultName::PRETRAINED_FINETUNED, budget).map(|found| found.counts);
         (baseline.is_some() || fine_tuned.is_some()).then_some((budget, baseline, fine_tuned))
     };
     let found: Vec<_> = run.budgets().into_iter().filter_map(both).collect();
@@ -42,7 +42,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
                 }
                 div.matrices {
                     @for (counts, name) in
-                        [(baseline, baseline_name), (fine_tuned, ResultName::ByolFinetuned)]
+                        [(baseline, baseline_name), (fine_tuned, ResultName::PRETRAINED_FINETUNED)]
                     {
                         @match counts {
                             Some(counts) if counts.len() <= MOST_CLASSES => {

@@ -30,7 +30,7 @@ pub(super) fn views(run: &RunData) -> Markup {
                                 td {
                                     div.strip {
                                         @for (nth, view) in views.iter().enumerate() {
-                                            (image(run, view, &gallery::view(&example.name, nth + 1, with)))
+                                            (image(run, view, &gallery::view(&example.name, nth + 1, &with)))
                                         }
                                     }
                                 }

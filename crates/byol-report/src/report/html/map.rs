@@ -67,9 +67,9 @@ fn figures(run: &RunData, map: &EmbeddingMap, class_of: &dyn Fn(usize) -> u16) -
 /// The classifier whose answers stand beside the classes: fine-tuned BYOL with the most labels, first draw.
 fn answers(run: &RunData) -> Option<&PredictionRecord> {
     let of = |name: ResultName| run.predictions.iter().filter(move |record| record.name == name && record.draw == 0);
-    of(ResultName::ByolFinetuned)
-        .chain(of(ResultName::ByolLinear))
-        .max_by_key(|record| (record.name == ResultName::ByolFinetuned, record.labels_used))
+    of(ResultName::PRETRAINED_FINETUNED)
+        .chain(of(ResultName::PRETRAINED_LINEAR))
+        .max_by_key(|record| (record.name == ResultName::PRETRAINED_FINETUNED, record.labels_used))
 }
 
 /// Round dots, in one path.

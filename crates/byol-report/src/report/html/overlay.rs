@@ -128,7 +128,7 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
                             @for &budget in budgets {
                                 td {
                                     (cell(run, baseline(run), budget)) " → "
-                                    (cell(run, ResultName::ByolFinetuned, budget))
+                                    (cell(run, ResultName::PRETRAINED_FINETUNED, budget))
                                 }
                             }
                         }
@@ -145,7 +145,7 @@ fn baseline(run: &RunData) -> ResultName {
 
 /// Of fine-tuned BYOL, or of what each run holds it against.
 fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], fine_tuned: bool) -> Chart {
-    let name = |run: &RunData| if fine_tuned { ResultName::ByolFinetuned } else { baseline(run) };
+    let name = |run: &RunData| if fine_tuned { ResultName::PRETRAINED_FINETUNED } else { baseline(run) };
     let of = |(place, run): (usize, &&RunData)| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name(run), budget)?));
         Series {

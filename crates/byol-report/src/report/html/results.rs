@@ -9,7 +9,7 @@ use super::super::language::{charts, glossary, names, numbers, page, statements}
 use super::super::load::RunData;
 use super::super::{language, table};
 use super::{figure, hint, nothing, rich};
-use crate::run::record::{Accuracy, LabelBudget, ResultName};
+use crate::run::record::{Accuracy, Init, LabelBudget, ResultName};
 
 pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
     let budgets = run.columns();
@@ -125,11 +125,9 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
         Series {
             label: names::label(name).to_owned(),
             style,
-            line: match name {
-                ResultName::RandomLinear | ResultName::RandomKnn | ResultName::GivenLinear | ResultName::GivenKnn => {
-                    Line::Dashed
-                }
-                _ => Line::Solid,
+            line: match name.protocol.is_frozen() && name.init != Init::Pretrained {
+                true => Line::Dashed,
+                false => Line::Solid,
             },
             run: None,
             points: budgets.iter().filter_map(point).collect(),

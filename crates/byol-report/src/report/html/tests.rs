@@ -113,7 +113,7 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
     let record = run
         .predictions
         .iter()
-        .find(|record| record.name == ResultName::ByolFinetuned && record.labels_per_class == LabelBudget::All);
+        .find(|record| record.name == ResultName::PRETRAINED_FINETUNED && record.labels_per_class == LabelBudget::All);
     let record = record.expect("answers");
     let wrong: Vec<usize> = (0..200).filter(|&image| record.predicted[image] as usize != image % 4).collect();
     let surest = *wrong.last().expect("some are wrong");
@@ -212,7 +212,7 @@ fn a_run_that_goes_on_shows_its_budgets_and_its_time_so_far() {
 fn a_run_without_summary_but_with_results_gives_a_page() {
     let mut run = Run::ahead();
     run.summary = None;
-    run.drop_arm(ResultName::ByolKnn);
+    run.drop_arm(ResultName::PRETRAINED_KNN);
     let page = render(&[run.data()]).expect("a page");
     assert_well_formed(&page);
     assert!(page.contains("60.0<span class=\"deviation\"> ± 1.0</span>") && page.contains("no interval"));

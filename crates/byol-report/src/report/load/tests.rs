@@ -125,11 +125,11 @@ fn results_of_given_weights_have_their_true_names() {
     let data = load(&old.write(scratch.path())).expect("an old run is read");
     assert_eq!(data.control(), Control::Given);
     let budget = LabelBudget::All;
-    for (name, accuracy) in [(ResultName::GivenFinetuned, 0.6), (ResultName::GivenLinear, 0.45)] {
+    for (name, accuracy) in [(ResultName::GIVEN_FINETUNED, 0.6), (ResultName::GIVEN_LINEAR, 0.45)] {
         let found = data.accuracy(name, budget).expect("recorded under the old name");
         assert!((found.mean - accuracy).abs() < 1e-9, "{name:?}: {found:?}");
     }
-    assert!(data.accuracy(ResultName::RandomLinear, budget).is_none());
+    assert!(data.accuracy(ResultName::RANDOM_LINEAR, budget).is_none());
     let results = &data.summary.expect("written above").results;
     assert!(results.iter().all(|result| result.name.under(Control::Given) == result.name));
 }

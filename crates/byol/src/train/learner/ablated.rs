@@ -35,8 +35,9 @@ pub enum TargetBranch {
 pub(super) struct Pair {
     /// The one whose prediction is compared.
     pub view: usize,
-    /// The one that it is compared with, and its number among those of the target branch.
+    /// The one that it is compared with.
     pub other: usize,
+    /// The number of that one among those of the target branch.
     pub aim: usize,
 }
 

@@ -38,7 +38,7 @@ pub fn judged(name: ResultName, with: LabelBudget) -> String {
 }
 
 fn evaluation(name: ResultName) -> &'static str {
-    if name == ResultName::ByolLinear { "linear evaluation" } else { "fine-tuning" }
+    if name == ResultName::PRETRAINED_LINEAR { "linear evaluation" } else { "fine-tuning" }
 }
 
 /// The heads of a table of differences whose drawn intervals span `low` to `high`.
@@ -59,9 +59,9 @@ pub fn interval_cell(difference: &Difference) -> String {
 pub fn columns(judged: &[(ResultName, LabelBudget)]) -> Vec<String> {
     let column = |&(name, with): &(ResultName, LabelBudget)| {
         let title = match name {
-            ResultName::ByolLinear => "linear",
-            ResultName::ByolKnn => "k-NN",
-            ResultName::ByolFinetuned => "fine-tuned",
+            ResultName::PRETRAINED_LINEAR => "linear",
+            ResultName::PRETRAINED_KNN => "k-NN",
+            ResultName::PRETRAINED_FINETUNED => "fine-tuned",
             _ => "baseline",
         };
         format!("{title}, {}", budget(with))

@@ -218,7 +218,7 @@ pub mod overview {
 
     /// Which arm of a run: fine-tuned BYOL, or what it is held against.
     pub fn arm(fine_tuned: bool) -> &'static str {
-        if fine_tuned { classifier(ResultName::ByolFinetuned) } else { "the baseline" }
+        if fine_tuned { classifier(ResultName::PRETRAINED_FINETUNED) } else { "the baseline" }
     }
 
     pub fn accuracy_title(fine_tuned: bool) -> String {

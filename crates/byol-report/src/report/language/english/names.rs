@@ -3,46 +3,46 @@
 use super::numbers::{count, list, percent, plural};
 use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::health::Sign;
-use crate::run::record::{Control, HeadKind, Init, LabelBudget, ResultName, Stage};
+use crate::run::record::{Control, HeadKind, Init, LabelBudget, Protocol, ResultName, Stage};
 
 /// A classifier in a sentence.
 pub fn classifier(name: ResultName) -> &'static str {
-    match name {
-        ResultName::Supervised => "the supervised baseline",
-        ResultName::ByolFinetuned => "fine-tuned BYOL",
-        ResultName::ByolLinear => "linear evaluation of BYOL",
-        ResultName::ByolKnn => "k-NN evaluation of BYOL",
-        ResultName::RandomLinear => "linear evaluation of a random encoder",
-        ResultName::RandomKnn => "k-NN evaluation of a random encoder",
-        ResultName::GivenFinetuned => "the fine-tuned given weights",
-        ResultName::GivenLinear => "linear evaluation of the given weights",
-        ResultName::GivenKnn => "k-NN evaluation of the given weights",
+    match (name.init, name.protocol) {
+        (Init::Random, Protocol::Finetuned) => "the supervised baseline",
+        (Init::Pretrained, Protocol::Finetuned) => "fine-tuned BYOL",
+        (Init::Pretrained, Protocol::Linear) => "linear evaluation of BYOL",
+        (Init::Pretrained, Protocol::Knn) => "k-NN evaluation of BYOL",
+        (Init::Random, Protocol::Linear) => "linear evaluation of a random encoder",
+        (Init::Random, Protocol::Knn) => "k-NN evaluation of a random encoder",
+        (Init::Given, Protocol::Finetuned) => "the fine-tuned given weights",
+        (Init::Given, Protocol::Linear) => "linear evaluation of the given weights",
+        (Init::Given, Protocol::Knn) => "k-NN evaluation of the given weights",
     }
 }
 
 /// A classifier in a legend.
 pub fn label(name: ResultName) -> &'static str {
-    match name {
-        ResultName::Supervised => "supervised baseline",
-        ResultName::ByolFinetuned => "BYOL, fine-tuned",
-        ResultName::ByolLinear => "BYOL, linear",
-        ResultName::ByolKnn => "BYOL, k-NN",
-        ResultName::RandomLinear => "random encoder, linear",
-        ResultName::RandomKnn => "random encoder, k-NN",
-        ResultName::GivenFinetuned => "given weights, fine-tuned",
-        ResultName::GivenLinear => "given weights, linear",
-        ResultName::GivenKnn => "given weights, k-NN",
+    match (name.init, name.protocol) {
+        (Init::Random, Protocol::Finetuned) => "supervised baseline",
+        (Init::Pretrained, Protocol::Finetuned) => "BYOL, fine-tuned",
+        (Init::Pretrained, Protocol::Linear) => "BYOL, linear",
+        (Init::Pretrained, Protocol::Knn) => "BYOL, k-NN",
+        (Init::Random, Protocol::Linear) => "random encoder, linear",
+        (Init::Random, Protocol::Knn) => "random encoder, k-NN",
+        (Init::Given, Protocol::Finetuned) => "given weights, fine-tuned",
+        (Init::Given, Protocol::Linear) => "given weights, linear",
+        (Init::Given, Protocol::Knn) => "given weights, k-NN",
     }
 }
 
 /// A difference of two classifiers in a legend, by the one after BYOL and what the run holds it against.
 pub fn difference_label(name: ResultName, control: Control) -> &'static str {
     match (name, control) {
-        (ResultName::ByolLinear, Control::Random) => "linear: BYOL − random encoder",
-        (ResultName::ByolKnn, Control::Random) => "k-NN: BYOL − random encoder",
+        (ResultName::PRETRAINED_LINEAR, Control::Random) => "linear: BYOL − random encoder",
+        (ResultName::PRETRAINED_KNN, Control::Random) => "k-NN: BYOL − random encoder",
         (_, Control::Random) => "fine-tuned BYOL − baseline",
-        (ResultName::ByolLinear, Control::Given) => "linear: BYOL − given weights",
-        (ResultName::ByolKnn, Control::Given) => "k-NN: BYOL − given weights",
+        (ResultName::PRETRAINED_LINEAR, Control::Given) => "linear: BYOL − given weights",
+        (ResultName::PRETRAINED_KNN, Control::Given) => "k-NN: BYOL − given weights",
         (_, Control::Given) => "fine-tuned: BYOL − given weights",
     }
 }
@@ -51,8 +51,8 @@ pub fn difference_label(name: ResultName, control: Control) -> &'static str {
 pub fn began_as(init: Init, control: Control) -> &'static str {
     match (init, control) {
         (Init::Random, _) => "random",
-        (Init::Byol, Control::Random) => "BYOL",
-        (Init::Byol, Control::Given) => "given weights, BYOL",
+        (Init::Pretrained, Control::Random) => "BYOL",
+        (Init::Pretrained, Control::Given) => "given weights, BYOL",
         (Init::Given, _) => "given weights",
     }
 }

@@ -188,7 +188,7 @@ mod tests {
         let text = "fine-tuning, 10 labels per class, draw 2: 5 epochs, 20 steps, resumed after 8";
         assert_eq!(line(&event).as_deref(), Some(text));
         let event = Event::Evaluated {
-            name: ResultName::RandomKnn,
+            name: ResultName::RANDOM_KNN,
             labels_per_class: LabelBudget::All,
             draw: 0,
             test_accuracy: 0.34,

@@ -160,7 +160,7 @@ fn pretrained(found: &Pretraining) -> String {
 fn trained(found: &Trained) -> String {
     let stages = found.stages.iter().map(|&(of, effort)| format!("{} {}", stage(of), took(effort)));
     let fits = found.fits.iter().map(|&(name, seconds)| {
-        let what = if name == ResultName::ByolLinear { "linear evaluation" } else { "k-NN evaluation" };
+        let what = if name == ResultName::PRETRAINED_LINEAR { "linear evaluation" } else { "k-NN evaluation" };
         format!("{what} {}", duration(seconds))
     });
     let averaged = if found.averaged { " (means over label draws)" } else { "" };
@@ -199,7 +199,7 @@ fn look(look: &Look) -> String {
             format!("loss {} after the first epoch, {} after the last", figure(*first), figure(*last))
         }
         Look::Knn(found) => {
-            let given = found.against == ResultName::GivenKnn;
+            let given = found.against == ResultName::GIVEN_KNN;
             let of = if given { "the given weights" } else { "a random encoder" };
             format!("k-NN {} of {of} with {}", accuracies(found), budget(found.budget))
         }
