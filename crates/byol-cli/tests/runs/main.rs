@@ -1,5 +1,6 @@
 //! Runs as their user sees them: how they begin, are stopped and go on.
 
+mod earlier;
 #[cfg(unix)]
 mod lifecycle;
 mod resume;

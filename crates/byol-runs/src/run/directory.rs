@@ -48,8 +48,7 @@ pub enum RunError {
     )]
     OtherData { path: PathBuf, then: String, now: String, parts: OtherParts },
     #[error(
-        "{} was computed on {then} and would go on on {now}, which rounds otherwise; resume it with {options}, or choose another \
-         --out",
+        "{} was computed with {then}, and {now} rounds otherwise; resume it with {options}, or choose another --out",
         path.display()
     )]
     OtherHardware { path: PathBuf, then: String, now: String, options: String },
