@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
-use byol::export::{self, Format, GraphInput, Network, Overwrite};
+use byol::export::{self, ExportedNetwork, Format, GraphInput, Overwrite};
 use byol::inference::calibration::{self, Calibration};
 use byol::run::event::{Event, Reporter};
 use byol::run::notice::Notice;
@@ -104,7 +104,7 @@ pub fn export(options: &Export, output: Output, reporter: &mut dyn Reporter) -> 
         true => {
             let stage = options.which.stage.map(StageName::stage);
             let choice = Choice { stage, labels_per_class: options.labels_per_class };
-            Network::Encoder(TrainedEncoder::open(&options.from, choice, hardware.device)?)
+            ExportedNetwork::Encoder(TrainedEncoder::open(&options.from, choice, hardware.device)?)
         }
         false => {
             let chosen = options.which.open(&options.from, options.labels_per_class, &hardware)?;
@@ -112,13 +112,13 @@ pub fn export(options: &Export, output: Output, reporter: &mut dyn Reporter) -> 
             if let Some(text) = images::no_better_than_guessing(&chosen) {
                 reporter.event(&Event::Warning(Notice::said(text)));
             }
-            Network::from(chosen.classifier)
+            ExportedNetwork::from(chosen.classifier)
         }
     };
     let run = calibration::run_of(&options.from);
     let calibration = match network {
-        Network::Classifier(_) | Network::Knn(_) => calibration::of(&run, network.origin())?,
-        Network::Encoder(_) => Calibration::Unknown,
+        ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_) => calibration::of(&run, network.origin())?,
+        ExportedNetwork::Encoder(_) => Calibration::Unknown,
     };
     let files = export::export(&export::Export {
         network: &network,

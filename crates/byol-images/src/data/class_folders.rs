@@ -8,7 +8,7 @@ use super::DataError;
 use super::folder::{is_image, name_within, require_folder, search};
 use super::format::Format;
 use super::labels;
-use super::layout::{Layout, name_of_folder, split_of, subfolders};
+use super::layout::{FolderLayout, name_of_folder, split_of, subfolders};
 use super::listing::{Listed, Listing};
 use super::meant;
 use super::names::composed;
@@ -35,8 +35,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     let folders = subfolders(root)?;
     let mut listing = Listing::new(Format::ClassFolders, root);
     let mut classes = Classes::default();
-    match Layout::of(&folders)? {
-        Layout::Splits { splits, left_out } => {
+    match FolderLayout::of(&folders)? {
+        FolderLayout::Splits { splits, left_out } => {
             for folder in left_out {
                 listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
             }
@@ -54,8 +54,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
                 }
             }
         }
-        Layout::SplitsWithoutClasses(splits) => return Err(without_classes(root, &splits)),
-        Layout::ClassesOfSplits { classes: parts, left_out } => {
+        FolderLayout::SplitsWithoutClasses(splits) => return Err(without_classes(root, &splits)),
+        FolderLayout::ClassesOfSplits { classes: parts, left_out } => {
             refuse_loose_images(root)?;
             for folder in left_out {
                 listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
@@ -71,7 +71,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
             }
             add_unlabeled(&mut listing, &folders)?;
         }
-        Layout::Classes { classes: folders_of_classes, alike } => {
+        FolderLayout::Classes { classes: folders_of_classes, alike } => {
             refuse_loose_images(root)?;
             meant::refuse_runs(root, &folders_of_classes)?;
             if let Some((first, other, parts)) = alike {
@@ -86,7 +86,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
             listing.warnings.extend(meant::warn_of_data_set_within(root));
             add_unlabeled(&mut listing, &folders)?;
         }
-        Layout::None => {
+        FolderLayout::None => {
             listing.format = Format::Folder;
             listing.no_labels = Some(format!(
                 "{root} has no class folders: --data needs a folder for each class (docs/data.md), or `path,label` in \
@@ -112,9 +112,11 @@ pub(crate) fn list_without_labels(root: &Path) -> Result<Listing, DataError> {
     let mut listing = Listing::new(Format::Folder, root);
     add(&mut listing, root, None)?;
     // A pool may lie in any order; what no one can divide has no test images.
-    let divided: Vec<(Split, PathBuf)> = match Layout::of(&subfolders(root)?) {
-        Ok(Layout::Splits { splits, .. } | Layout::SplitsWithoutClasses(splits)) => splits,
-        Ok(Layout::ClassesOfSplits { classes, .. }) => classes.into_iter().flat_map(|(_, splits)| splits).collect(),
+    let divided: Vec<(Split, PathBuf)> = match FolderLayout::of(&subfolders(root)?) {
+        Ok(FolderLayout::Splits { splits, .. } | FolderLayout::SplitsWithoutClasses(splits)) => splits,
+        Ok(FolderLayout::ClassesOfSplits { classes, .. }) => {
+            classes.into_iter().flat_map(|(_, splits)| splits).collect()
+        }
         _ => Vec::new(),
     };
     for (split, folder) in divided {

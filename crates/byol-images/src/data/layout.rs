@@ -14,7 +14,7 @@ const DIVIDING: [&str; 7] = ["fold", "split", "part", "set", "subset", "partitio
 
 /// What the folders in a folder are.
 #[derive(Debug)]
-pub(crate) enum Layout {
+pub(crate) enum FolderLayout {
     /// Train, test, validation and unlabelled images, by class within; the other folders with images.
     Splits { splits: Vec<(Split, PathBuf)>, left_out: Vec<PathBuf> },
     /// The same with images and no classes.
@@ -56,12 +56,12 @@ impl Part<'_> {
     }
 }
 
-impl Layout {
+impl FolderLayout {
     /// What these folders, which lie in one, are.
     ///
     /// # Errors
     /// A folder cannot be searched; one looks like a split and does not say which; some classes are divided and others not.
-    pub fn of(folders: &[PathBuf]) -> Result<Layout, DataError> {
+    pub fn of(folders: &[PathBuf]) -> Result<FolderLayout, DataError> {
         let mut parts = Vec::new();
         for folder in folders.iter().filter(|folder| holds_images(folder)) {
             let within = subfolders(folder)?;
@@ -72,7 +72,7 @@ impl Layout {
         }
         let labeled = |part: &&Part| part.split != Some(Split::Unlabeled);
         if !parts.iter().any(|part| labeled(&part)) {
-            return Ok(Layout::None);
+            return Ok(FolderLayout::None);
         }
         // `bullet train` and `crash test` are splits only if they hold the same classes.
         let is_split = |part: &&Part| {
@@ -94,12 +94,12 @@ impl Layout {
         // `train` may be a class of its own, beside `car` and `bus`.
         if divides && (whole_splits || (named(&splits) && splits.len() == parts.len())) {
             let left_out = parts.iter().filter(|part| !is_split(part)).map(|part| part.folder.clone()).collect();
-            return Ok(Layout::Splits { splits: folders_of(&splits), left_out });
+            return Ok(FolderLayout::Splits { splits: folders_of(&splits), left_out });
         }
         let flat: Vec<&Part> = parts.iter().filter(|part| part.perhaps.is_some()).collect();
         let are_flat = flat.len() == parts.len() && flat.iter().all(|part| !labeled(part) || part.holds.is_empty());
         if are_flat && (whole(&flat) || named(&flat)) {
-            return Ok(Layout::SplitsWithoutClasses(folders_of(&flat)));
+            return Ok(FolderLayout::SplitsWithoutClasses(folders_of(&flat)));
         }
         if let Some(divided) = Self::within(&parts)? {
             return Ok(divided);
@@ -118,11 +118,11 @@ impl Layout {
         let classes = folders.iter().filter(|folder| split_of(folder) != Some(Split::Unlabeled)).cloned().collect();
         let alike = pairs().find(|(one, other)| one.is_like(other) && one.holds == other.holds);
         let alike = alike.map(|(one, other)| (one.name.clone(), other.name.clone(), some(one.holds.iter())));
-        Ok(Layout::Classes { classes, alike })
+        Ok(FolderLayout::Classes { classes, alike })
     }
 
     /// Classes that are divided each, if one of them has training and test images.
-    fn within(parts: &[Part]) -> Result<Option<Layout>, DataError> {
+    fn within(parts: &[Part]) -> Result<Option<FolderLayout>, DataError> {
         let has = |part: &Part, wanted: &[Split]| {
             part.holds.iter().filter_map(|name| Split::from_word(name)).any(|split| wanted.contains(&split))
         };
@@ -144,7 +144,7 @@ impl Layout {
             }
             classes.push((part.folder.clone(), splits));
         }
-        Ok(Some(Layout::ClassesOfSplits { classes, left_out }))
+        Ok(Some(FolderLayout::ClassesOfSplits { classes, left_out }))
     }
 }
 

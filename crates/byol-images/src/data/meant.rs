@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::DataError;
 use super::folder::is_image;
 use super::labels_csv::TABLE;
-use super::layout::{Layout, split_of, subfolders};
+use super::layout::{FolderLayout, split_of, subfolders};
 use super::split::Split;
 
 /// Folders beside or in the one that was named that are looked into at most.
@@ -136,7 +136,8 @@ fn holds_images(folder: &Path) -> bool {
 /// Whether a folder is divided into training and test images of classes.
 fn is_divided(folder: &Path) -> bool {
     let Ok(inner) = subfolders(folder) else { return false };
-    inner.len() <= MOST && matches!(Layout::of(&inner), Ok(Layout::Splits { .. } | Layout::ClassesOfSplits { .. }))
+    inner.len() <= MOST
+        && matches!(FolderLayout::of(&inner), Ok(FolderLayout::Splits { .. } | FolderLayout::ClassesOfSplits { .. }))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::DataError;
 use super::folder::is_image;
 use super::labels_csv::{self, SplitTable, folder_of};
-use super::layout::{Layout, split_of, subfolders};
+use super::layout::{FolderLayout, split_of, subfolders};
 use super::listing::SPLIT_FILE;
 use super::parquet_table;
 use super::split::Split;
@@ -37,12 +37,12 @@ pub(crate) fn find(root: &Path) -> Result<Option<Vec<SplitTable>>, DataError> {
     if !of_splits.is_empty() {
         return Ok(Some(of_splits));
     }
-    let classes = match Layout::of(&folders) {
-        Ok(Layout::Splits { .. } | Layout::ClassesOfSplits { .. }) => return Ok(None),
+    let classes = match FolderLayout::of(&folders) {
+        Ok(FolderLayout::Splits { .. } | FolderLayout::ClassesOfSplits { .. }) => return Ok(None),
         // The errors about folders are better than any about a table.
         Err(_) => return Ok(None),
-        Ok(Layout::Classes { classes, .. }) => classes.len(),
-        Ok(Layout::SplitsWithoutClasses(_) | Layout::None) => 0,
+        Ok(FolderLayout::Classes { classes, .. }) => classes.len(),
+        Ok(FolderLayout::SplitsWithoutClasses(_) | FolderLayout::None) => 0,
     };
     if classes > 1 && !visible_files(root).any(|path| is_image(&path)) {
         return Ok(None);

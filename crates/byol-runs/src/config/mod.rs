@@ -251,6 +251,9 @@ pub enum LinearSolver {
 }
 
 /// Residual networks (He et al. 2015). ResNet-10 has one basic block per stage.
+///
+/// `stem` and `width` are keys of these, and stay at the top, where saved configurations have them; keys that another kind
+/// of encoder reads go into a table named after it (`[convnext] patch = 4`), with a default for configurations that lack it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EncoderKind {

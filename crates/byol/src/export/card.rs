@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::facts::kind;
 use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PROBABILITIES, RAW_IMAGES, REPRESENTATION};
 use super::python::{HEIF, torchvision_call, upright};
-use super::{Export, ExportError, Format, GraphInput, Network};
+use super::{Export, ExportError, ExportedNetwork, Format, GraphInput};
 use crate::config::{Augmentation, Experiment};
 use crate::inference::predictions::closed_set;
 use crate::model::encoder::plain;
@@ -64,7 +64,7 @@ impl Card {
     }
 }
 
-fn about(network: &Network) -> String {
+fn about(network: &ExportedNetwork) -> String {
     let architecture = architecture(network);
     let origin = network.origin();
     let frozen = |head: HeadKind| match head {
@@ -78,21 +78,23 @@ fn about(network: &Network) -> String {
         }
     };
     let (what, how) = match (network, origin.stage) {
-        (Network::Classifier(_) | Network::Knn(_), _) if origin.head.is_some() => {
+        (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) if origin.head.is_some() => {
             ("classifier of images", frozen(origin.head.unwrap_or(HeadKind::Linear)))
         }
-        (Network::Classifier(_), Stage::Finetune) => (
+        (ExportedNetwork::Classifier(_), Stage::Finetune) => (
             "classifier of images",
             "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
         ),
-        (Network::Classifier(_) | Network::Knn(_), _) => ("classifier of images", "trained with labels alone"),
-        (Network::Encoder(_), Stage::Pretrain) => {
+        (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) => {
+            ("classifier of images", "trained with labels alone")
+        }
+        (ExportedNetwork::Encoder(_), Stage::Pretrain) => {
             ("encoder of images", "pre-trained without labels by BYOL (arXiv 2006.07733); it is the online network's")
         }
-        (Network::Encoder(_), Stage::Finetune) => {
+        (ExportedNetwork::Encoder(_), Stage::Finetune) => {
             ("encoder of images", "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels")
         }
-        (Network::Encoder(_), Stage::Supervised) => ("encoder of images", "trained with labels alone"),
+        (ExportedNetwork::Encoder(_), Stage::Supervised) => ("encoder of images", "trained with labels alone"),
     };
     let unfinished = match origin.finished {
         true => String::new(),
@@ -101,7 +103,7 @@ fn about(network: &Network) -> String {
     format!("A {what} ({architecture}), {how}, with byol {}.{unfinished}", crate::version())
 }
 
-fn architecture(network: &Network) -> String {
+fn architecture(network: &ExportedNetwork) -> String {
     let of_key = |(number, (key, value)): (usize, (&str, Value))| match (number, &value) {
         (0, name) => plain(name),
         (_, Value::String(word)) => format!("{key} `{word}`"),
@@ -110,7 +112,7 @@ fn architecture(network: &Network) -> String {
     network.encoder().config().keys().into_iter().enumerate().map(of_key).collect::<Vec<_>>().join(", ")
 }
 
-fn network_section(card: &mut Card, network: &Network) {
+fn network_section(card: &mut Card, network: &ExportedNetwork) {
     let experiment = network.experiment();
     let numbers = |values: &[f64; 3]| values.map(|value| value.to_string()).join(", ");
     card.heading("Network");
@@ -133,7 +135,7 @@ fn network_section(card: &mut Card, network: &Network) {
     );
 }
 
-fn data_section(card: &mut Card, network: &Network) {
+fn data_section(card: &mut Card, network: &ExportedNetwork) {
     card.heading("Data");
     let Some(data) = &network.origin().data else {
         card.line("Unknown: it was exported from a checkpoint outside its run directory.");
@@ -173,19 +175,19 @@ fn shown(pool: &str) -> String {
 }
 
 /// The preset, unless settings were chosen for the time instead.
-fn preset(network: &Network) -> String {
+fn preset(network: &ExportedNetwork) -> String {
     match network.origin().planned {
         true => "none (chosen for the time)".to_owned(),
         false => network.experiment().preset.clone(),
     }
 }
 
-fn training_section(card: &mut Card, network: &Network) {
+fn training_section(card: &mut Card, network: &ExportedNetwork) {
     let experiment = network.experiment();
     let origin = network.origin();
     card.heading("Training");
     let mut rows = vec![("preset", preset(network)), ("seed", experiment.seed.to_string())];
-    if let (Some(HeadKind::Knn), Network::Knn(knn)) = (origin.head, network) {
+    if let (Some(HeadKind::Knn), ExportedNetwork::Knn(knn)) = (origin.head, network) {
         rows.push(("neighbours that vote", knn.bank.neighbors.to_string()));
         rows.push(("weight of a vote", format!("exp(cosine similarity / {})", knn.bank.temperature)));
     }
@@ -308,7 +310,7 @@ const AGREEMENT: &str = "`byol predict` gives the same but for rounding (less th
      probabilities differ by up to 0.02, which can change a close answer, in bfloat16 (`--precision bf16`, and on a GPU) and where \
      another program resizes.";
 
-fn licence(network: &Network) -> String {
+fn licence(network: &ExportedNetwork) -> String {
     let terms = match network.origin().data.as_ref().map(|data| data.name.as_str()) {
         Some("patterns") => "Its training images were drawn by the program itself and are free of others' rights.",
         Some("stl10") => {
@@ -331,8 +333,8 @@ fn usage(card: &mut Card, export: &Export) {
             let module = module.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             if let Some(call) = torchvision_call(network) {
                 let identity = match network {
-                    Network::Classifier(_) | Network::Knn(_) => "",
-                    Network::Encoder(_) => "network.fc = torch.nn.Identity()\n",
+                    ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_) => "",
+                    ExportedNetwork::Encoder(_) => "network.fc = torch.nn.Identity()\n",
                 };
                 let imports = if identity.is_empty() { "import torchvision" } else { "import torch, torchvision" };
                 card.line("With torchvision (`pip install torch torchvision safetensors pillow pillow-heif`):");
@@ -355,7 +357,7 @@ fn usage(card: &mut Card, export: &Export) {
     }
 }
 
-fn onnx_usage(card: &mut Card, network: &Network, input: GraphInput, file: &str) {
+fn onnx_usage(card: &mut Card, network: &ExportedNetwork, input: GraphInput, file: &str) {
     let Experiment { image_size: side, levels, .. } = network.experiment();
     let upright = upright(*levels);
     let outputs = match network.classifies() {

@@ -1,6 +1,6 @@
 //! What every exported file says of its network, as names and texts: safetensors and ONNX have a place for them.
 
-use super::{Export, ExportError, Network};
+use super::{Export, ExportError, ExportedNetwork};
 use crate::data::Levels;
 use crate::eval::EvalError;
 use crate::model::EncoderConfig;
@@ -64,7 +64,7 @@ impl Measured {
     }
 }
 
-pub(super) fn kind(network: &Network) -> &'static str {
+pub(super) fn kind(network: &ExportedNetwork) -> &'static str {
     if network.classifies() { "classifier" } else { "encoder" }
 }
 

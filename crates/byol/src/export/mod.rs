@@ -70,7 +70,7 @@ pub enum Overwrite {
 
 /// A network to export.
 #[derive(Debug)]
-pub enum Network {
+pub enum ExportedNetwork {
     Classifier(TrainedClassifier),
     /// k-NN on an encoder.
     Knn(TrainedKnn),
@@ -78,59 +78,59 @@ pub enum Network {
     Encoder(TrainedEncoder),
 }
 
-impl From<AnyClassifier> for Network {
-    fn from(classifier: AnyClassifier) -> Network {
+impl From<AnyClassifier> for ExportedNetwork {
+    fn from(classifier: AnyClassifier) -> ExportedNetwork {
         match classifier {
-            AnyClassifier::Layers(classifier) => Network::Classifier(classifier),
-            AnyClassifier::Knn(knn) => Network::Knn(knn),
+            AnyClassifier::Layers(classifier) => ExportedNetwork::Classifier(classifier),
+            AnyClassifier::Knn(knn) => ExportedNetwork::Knn(knn),
         }
     }
 }
 
-impl Network {
+impl ExportedNetwork {
     pub fn experiment(&self) -> &Experiment {
         match self {
-            Network::Classifier(classifier) => &classifier.experiment,
-            Network::Knn(knn) => &knn.experiment,
-            Network::Encoder(encoder) => &encoder.experiment,
+            ExportedNetwork::Classifier(classifier) => &classifier.experiment,
+            ExportedNetwork::Knn(knn) => &knn.experiment,
+            ExportedNetwork::Encoder(encoder) => &encoder.experiment,
         }
     }
 
     pub fn weights(&self) -> &Weights {
         match self {
-            Network::Classifier(classifier) => &classifier.weights,
-            Network::Knn(knn) => &knn.weights,
-            Network::Encoder(encoder) => &encoder.weights,
+            ExportedNetwork::Classifier(classifier) => &classifier.weights,
+            ExportedNetwork::Knn(knn) => &knn.weights,
+            ExportedNetwork::Encoder(encoder) => &encoder.weights,
         }
     }
 
     pub fn origin(&self) -> &Origin {
         match self {
-            Network::Classifier(classifier) => &classifier.origin,
-            Network::Knn(knn) => &knn.origin,
-            Network::Encoder(encoder) => &encoder.origin,
+            ExportedNetwork::Classifier(classifier) => &classifier.origin,
+            ExportedNetwork::Knn(knn) => &knn.origin,
+            ExportedNetwork::Encoder(encoder) => &encoder.origin,
         }
     }
 
     fn encoder(&self) -> &Encoder {
         match self {
-            Network::Classifier(classifier) => classifier.classifier.encoder(),
-            Network::Knn(knn) => &knn.encoder,
-            Network::Encoder(encoder) => &encoder.encoder,
+            ExportedNetwork::Classifier(classifier) => classifier.classifier.encoder(),
+            ExportedNetwork::Knn(knn) => &knn.encoder,
+            ExportedNetwork::Encoder(encoder) => &encoder.encoder,
         }
     }
 
     /// Whether it says classes, and not representations.
     fn classifies(&self) -> bool {
-        !matches!(self, Network::Encoder(_))
+        !matches!(self, ExportedNetwork::Encoder(_))
     }
 
     /// The names of the classes: one for each output of a classifier, those of the data for an encoder.
     fn class_names(&self) -> &[String] {
         match self {
-            Network::Classifier(classifier) => &classifier.class_names,
-            Network::Knn(knn) => &knn.class_names,
-            Network::Encoder(encoder) => encoder.origin.data.as_ref().map_or(&[], |data| &data.class_names),
+            ExportedNetwork::Classifier(classifier) => &classifier.class_names,
+            ExportedNetwork::Knn(knn) => &knn.class_names,
+            ExportedNetwork::Encoder(encoder) => encoder.origin.data.as_ref().map_or(&[], |data| &data.class_names),
         }
     }
 }
@@ -138,7 +138,7 @@ impl Network {
 /// What is exported, and where to.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
-    pub network: &'a Network,
+    pub network: &'a ExportedNetwork,
     pub format: Format,
     /// The file; its card, and a Python file for safetensors, are written beside it.
     pub out: &'a Path,
@@ -187,7 +187,7 @@ impl ExportError {
 /// network.
 pub fn export(export: &Export) -> Result<Vec<PathBuf>, ExportError> {
     let Export { network, format, out, .. } = *export;
-    if let Network::Classifier(classifier) = network
+    if let ExportedNetwork::Classifier(classifier) = network
         && classifier.classifier.head() == ClassifierHead::LabLogits
     {
         return Err(ExportError::LabHeads);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Network, residual};
+use super::{ExportedNetwork, residual};
 use crate::data::levels::{Levels, SampleKind};
 use crate::eval::knn::Bank;
 use crate::model::Encoder;
@@ -70,14 +70,16 @@ const VOTES: &str = r#"class Votes(nn.Module):
 "#;
 
 /// The file that goes beside a safetensors file at `out`.
-pub(super) fn write(network: &Network, out: &Path) -> String {
+pub(super) fn write(network: &ExportedNetwork, out: &Path) -> String {
     let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let module = out.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let file = name(out);
     let experiment = network.experiment();
     let outputs = match network {
-        Network::Classifier(_) | Network::Knn(_) => "logits of CLASS_NAMES, [batch, classes]".to_owned(),
-        Network::Encoder(_) => format!("representations, [batch, {}]", network.encoder().features()),
+        ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_) => {
+            "logits of CLASS_NAMES, [batch, classes]".to_owned()
+        }
+        ExportedNetwork::Encoder(_) => format!("representations, [batch, {}]", network.encoder().features()),
     };
     let import = match torchvision_call(network) {
         Some(_) => "import torchvision",
@@ -142,66 +144,66 @@ def preprocess(image):
         mean = experiment.mean,
         std = experiment.deviation,
         votes = match network {
-            Network::Knn(_) => VOTES,
-            Network::Classifier(_) | Network::Encoder(_) => "",
+            ExportedNetwork::Knn(_) => VOTES,
+            ExportedNetwork::Classifier(_) | ExportedNetwork::Encoder(_) => "",
         },
         build = build(network),
     )
 }
 
 /// How torchvision itself builds the network; nothing where it has none of that form.
-pub(super) fn torchvision_call(network: &Network) -> Option<String> {
+pub(super) fn torchvision_call(network: &ExportedNetwork) -> Option<String> {
     let name = match network.encoder() {
         Encoder::ResNet(resnet) => residual::torchvision_name(resnet)?,
     };
     match network {
-        Network::Classifier(classifier) => {
+        ExportedNetwork::Classifier(classifier) => {
             Some(format!("torchvision.models.{name}(num_classes={})", classifier.class_names.len()))
         }
-        Network::Encoder(_) => Some(format!("torchvision.models.{name}()")),
+        ExportedNetwork::Encoder(_) => Some(format!("torchvision.models.{name}()")),
         // The votes are a layer of our own.
-        Network::Knn(_) => None,
+        ExportedNetwork::Knn(_) => None,
     }
 }
 
 /// How Python builds an encoder from parts.
-pub(super) struct Parts {
+pub(super) struct PythonParts {
     /// The import of what the lines need.
     pub import: &'static str,
     /// Lines that make `network`, whose last layer is called `fc`.
     pub lines: Vec<String>,
 }
 
-fn parts(encoder: &Encoder) -> Parts {
+fn parts(encoder: &Encoder) -> PythonParts {
     match encoder {
         Encoder::ResNet(resnet) => residual::parts(resnet),
     }
 }
 
 /// The lines of `build()` that make `network`.
-fn build(network: &Network) -> String {
+fn build(network: &ExportedNetwork) -> String {
     let features = network.encoder().features();
     let mut lines = Vec::new();
     match torchvision_call(network) {
         Some(call) => lines.push(format!("network = {call}")),
         None => {
             lines.extend(parts(network.encoder()).lines);
-            if let Network::Classifier(classifier) = network {
+            if let ExportedNetwork::Classifier(classifier) = network {
                 let classes = classifier.class_names.len();
                 lines.push(format!("network.fc = nn.Linear({features}, {classes})"));
             }
         }
     }
     match network {
-        Network::Encoder(_) => lines.push("network.fc = nn.Identity()".to_owned()),
-        Network::Knn(knn) => {
+        ExportedNetwork::Encoder(_) => lines.push("network.fc = nn.Identity()".to_owned()),
+        ExportedNetwork::Knn(knn) => {
             let (Bank { neighbors, temperature, .. }, rows) = (&knn.bank, knn.bank.vectors.size()[0]);
             let classes = knn.class_names.len();
             lines.push(format!(
                 "network.fc = Votes({rows}, {features}, {classes}, neighbors={neighbors}, temperature={temperature})"
             ));
         }
-        Network::Classifier(_) => {}
+        ExportedNetwork::Classifier(_) => {}
     }
     lines.into_iter().map(|line| format!("    {line}\n")).collect()
 }

@@ -1,6 +1,6 @@
 //! The lines of Python that build a residual network from torchvision's parts.
 
-use super::python::Parts;
+use super::python::PythonParts;
 use crate::config::StemKind;
 use crate::model::layers::SquareWindow;
 use crate::model::resnet::{BlockKind, ResNet, ResNetConfig, ResNetDepth};
@@ -19,7 +19,7 @@ pub(super) fn torchvision_name(resnet: &ResNet) -> Option<&'static str> {
     }
 }
 
-pub(super) fn parts(resnet: &ResNet) -> Parts {
+pub(super) fn parts(resnet: &ResNet) -> PythonParts {
     let block = match resnet.config().depth.block() {
         BlockKind::Basic => "BasicBlock",
         BlockKind::Bottleneck => "Bottleneck",
@@ -45,5 +45,5 @@ pub(super) fn parts(resnet: &ResNet) -> Parts {
         let (channels, depth, stride) = (stage.channels, stage.blocks.len(), stage.stride);
         lines.push(format!("network.layer{number} = network._make_layer(block, {channels}, {depth}, stride={stride})"));
     }
-    Parts { import: "from torchvision.models import resnet", lines }
+    PythonParts { import: "from torchvision.models import resnet", lines }
 }

@@ -7,11 +7,11 @@ use safetensors::{Dtype, serialize};
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
-use super::{ExportError, Format, Network};
+use super::{ExportError, ExportedNetwork, Format};
 use crate::run::record::Stage;
 
 /// The bytes of the file; equal networks give equal bytes.
-pub(super) fn write(network: &Network, facts: &[(&'static str, String)]) -> Result<Vec<u8>, ExportError> {
+pub(super) fn write(network: &ExportedNetwork, facts: &[(&'static str, String)]) -> Result<Vec<u8>, ExportError> {
     let form = |reason: String| ExportError::Form { format: Format::Safetensors.name(), reason };
     let mut blobs = Vec::new();
     for (name, tensor) in state_dict(network) {
@@ -37,7 +37,7 @@ pub(super) fn write(network: &Network, facts: &[(&'static str, String)]) -> Resu
 /// Parameters, running statistics and, as PyTorch has them, counts of batches: on the CPU, contiguous.
 ///
 /// The counts are the optimiser steps of the last training, in pre-training a batch for each view; nothing depends on them.
-pub(super) fn state_dict(network: &Network) -> BTreeMap<String, Tensor> {
+pub(super) fn state_dict(network: &ExportedNetwork) -> BTreeMap<String, Tensor> {
     let origin = network.origin();
     let batches = match origin.stage {
         Stage::Pretrain => {
@@ -58,7 +58,7 @@ pub(super) fn state_dict(network: &Network) -> BTreeMap<String, Tensor> {
         .map(|norm| format!("{norm}num_batches_tracked"))
         .collect();
     named.extend(counts.into_iter().map(|name| (name, Tensor::from(batches as i64))));
-    if let Network::Knn(knn) = network {
+    if let ExportedNetwork::Knn(knn) = network {
         let on_cpu = |tensor: &Tensor| tensor.to_device(tch::Device::Cpu).contiguous();
         named.insert("fc.vectors".to_owned(), on_cpu(&knn.bank.vectors));
         named.insert("fc.labels".to_owned(), on_cpu(&knn.bank.labels));

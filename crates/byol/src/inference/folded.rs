@@ -18,7 +18,7 @@ use crate::model::{Encoder, NORM_EPSILON};
 
 /// The shape of the images that an encoder is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Images {
+pub(super) struct ImageShape {
     pub batch: i64,
     pub side: i64,
 }
@@ -62,7 +62,11 @@ struct Operand {
 
 impl FoldedEncoder {
     /// None where libtorch lacks the operators. `named` holds the encoder's parameters and statistics, all of them.
-    pub(super) fn new(encoder: &Encoder, named: &BTreeMap<String, Tensor>, images: Images) -> Option<FoldedEncoder> {
+    pub(super) fn new(
+        encoder: &Encoder,
+        named: &BTreeMap<String, Tensor>,
+        images: ImageShape,
+    ) -> Option<FoldedEncoder> {
         let mut draft = Draft { named, batch: images.batch, parts: Vec::new(), order: Vec::new() };
         let input = Value { place: IMAGES, channels: 3, side: images.side };
         tch::no_grad(|| {
@@ -111,17 +115,17 @@ struct Draft<'a> {
     named: &'a BTreeMap<String, Tensor>,
     batch: i64,
     /// The result of `parts[n]` has place `n + 1`.
-    parts: Vec<Part>,
+    parts: Vec<DraftStep>,
     /// Places in the order in which they are computed.
     order: Vec<usize>,
 }
 
-struct Part {
+struct DraftStep {
     input: Value,
-    kind: PartKind,
+    kind: DraftKind,
 }
 
-enum PartKind {
+enum DraftKind {
     /// Filters and bias in float64.
     Convolution {
         weight: Tensor,
@@ -148,8 +152,8 @@ impl Draft<'_> {
         self.named[&format!("{name}.{part}")].detach().to_device(Device::Cpu).to_kind(Kind::Double)
     }
 
-    fn push(&mut self, input: Value, kind: PartKind, channels: i64, side: i64) -> Value {
-        self.parts.push(Part { input, kind });
+    fn push(&mut self, input: Value, kind: DraftKind, channels: i64, side: i64) -> Value {
+        self.parts.push(DraftStep { input, kind });
         let place = self.parts.len();
         self.order.push(place);
         Value { place, channels, side }
@@ -157,14 +161,14 @@ impl Draft<'_> {
 
     fn finish(self) -> Option<FoldedEncoder> {
         let Draft { batch, parts, order, .. } = self;
-        let mut parts: Vec<Option<Part>> = parts.into_iter().map(Some).collect();
+        let mut parts: Vec<Option<DraftStep>> = parts.into_iter().map(Some).collect();
         let mut steps = Vec::new();
         for place in order {
-            let Part { input, kind } = parts[place - 1].take()?;
+            let DraftStep { input, kind } = parts[place - 1].take()?;
             let operation = match kind {
-                PartKind::MaxPool => Operation::MaxPool,
-                PartKind::Average => Operation::Average,
-                PartKind::Convolution { weight, bias, window, shortcut, relu } => {
+                DraftKind::MaxPool => Operation::MaxPool,
+                DraftKind::Average => Operation::Average,
+                DraftKind::Convolution { weight, bias, window, shortcut, relu } => {
                     let [weight, bias] = [weight, bias].map(|tensor| tensor.to_kind(Kind::Float));
                     let shape = [batch, input.channels, input.side, input.side];
                     let convolution = FusedConvolution::new(&weight, &bias, window.stride, window.padding(), shape)?;
@@ -201,7 +205,7 @@ impl Operations for Draft<'_> {
 
     fn convolution(&mut self, layer: &Convolution, input: &Value) -> Value {
         let [_, outputs] = layer.channels();
-        let kind = PartKind::Convolution {
+        let kind = DraftKind::Convolution {
             weight: self.named(layer.name(), "weight"),
             bias: Tensor::zeros([outputs], (Kind::Double, Device::Cpu)),
             window: layer.window(),
@@ -215,7 +219,7 @@ impl Operations for Draft<'_> {
         let [gamma, beta, mean, variance] =
             ["weight", "bias", "running_mean", "running_var"].map(|part| self.named(layer.name(), part));
         let factor = gamma / (variance + NORM_EPSILON).sqrt();
-        if let PartKind::Convolution { weight, bias, .. } = &mut self.parts[input.place - 1].kind {
+        if let DraftKind::Convolution { weight, bias, .. } = &mut self.parts[input.place - 1].kind {
             *weight = &*weight * factor.view([-1, 1, 1, 1]);
             *bias = beta + (&*bias - mean) * factor;
         }
@@ -224,7 +228,7 @@ impl Operations for Draft<'_> {
 
     fn norm_relu(&mut self, layer: &BatchNorm, input: &Value, _: Arguments) -> Value {
         let normed = self.norm(layer, input);
-        if let PartKind::Convolution { relu, .. } = &mut self.parts[normed.place - 1].kind {
+        if let DraftKind::Convolution { relu, .. } = &mut self.parts[normed.place - 1].kind {
             *relu = true;
         }
         normed
@@ -232,13 +236,13 @@ impl Operations for Draft<'_> {
 
     fn norm_relu_pool(&mut self, layer: &BatchNorm, input: &Value, [relu, _]: [Arguments; 2]) -> Value {
         let first = self.norm_relu(layer, input, relu);
-        self.push(first, PartKind::MaxPool, first.channels, POOL.output_side(first.side))
+        self.push(first, DraftKind::MaxPool, first.channels, POOL.output_side(first.side))
     }
 
     /// The convolution of the residual branch takes the shortcut up, and so comes after it.
     fn norm_add_relu(&mut self, layer: &BatchNorm, [input, added]: [&Value; 2], _: [Arguments; 2]) -> [Value; 2] {
         let normed = self.norm(layer, input);
-        if let PartKind::Convolution { shortcut, .. } = &mut self.parts[normed.place - 1].kind {
+        if let DraftKind::Convolution { shortcut, .. } = &mut self.parts[normed.place - 1].kind {
             *shortcut = Some(added.place);
         }
         self.order.retain(|&place| place != normed.place);
@@ -251,7 +255,7 @@ impl Operations for Draft<'_> {
     }
 
     fn average(&mut self, input: &Value, _: Arguments) -> Value {
-        self.push(*input, PartKind::Average, input.channels, 1)
+        self.push(*input, DraftKind::Average, input.channels, 1)
     }
 }
 
@@ -291,7 +295,7 @@ mod tests {
                 Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: Precision::Full, views: 1 };
             let expected = tch::no_grad(|| encoder.represent(&pass, &images));
             // Made for another batch size than it gets, as at the end of a list of files.
-            let Some(folded) = FoldedEncoder::new(&encoder, &named, Images { batch: 4, side }) else {
+            let Some(folded) = FoldedEncoder::new(&encoder, &named, ImageShape { batch: 4, side }) else {
                 eprintln!("SKIPPED: this libtorch has no oneDNN");
                 return;
             };

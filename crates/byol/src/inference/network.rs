@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::folded::{FoldedEncoder, Images};
+use super::folded::{FoldedEncoder, ImageShape};
 use crate::augment::Normalization;
 use crate::data::Levels;
 use crate::device::Hardware;
@@ -20,7 +20,7 @@ use crate::trained::model::{TrainedClassifier, TrainedEncoder};
 const HEAD: [&str; 2] = ["logits", "fc"];
 
 /// What a network is made of.
-pub struct Parts<'a> {
+pub struct NetworkParts<'a> {
     pub config: EncoderConfig,
     /// The encoder's parameters and statistics by name.
     pub encoder: &'a BTreeMap<String, Tensor>,
@@ -43,7 +43,7 @@ pub struct Affine {
     pub bias: Tensor,
 }
 
-/// See [`Parts`].
+/// See [`NetworkParts`].
 pub struct Network {
     encoder: Encoder,
     computing: Computing,
@@ -79,7 +79,7 @@ unsafe impl Sync for Network {}
 impl Network {
     /// # Errors
     /// The weights do not fit the encoder, or a linear layer does not fit what it stands on.
-    pub fn new(parts: Parts, hardware: &Hardware) -> Result<Network, ModelError> {
+    pub fn new(parts: NetworkParts, hardware: &Hardware) -> Result<Network, ModelError> {
         let (encoder, layout) = Encoder::alone(parts.config);
         let weights = Weights::of(&layout, parts.encoder, hardware.device)?;
         let mut inputs = encoder.features();
@@ -94,10 +94,10 @@ impl Network {
             head.push(Affine { weight: single(&layer.weight), bias: single(&layer.bias) });
             inputs = outputs;
         }
-        let Parts { side, normalization, levels, .. } = parts;
+        let NetworkParts { side, normalization, levels, .. } = parts;
         let Hardware { device, precision, .. } = *hardware;
         let folded = (device == Device::Cpu && precision == Precision::Full).then(|| {
-            let images = Images { batch: fitting_batch(device) as i64, side: side as i64 };
+            let images = ImageShape { batch: fitting_batch(device) as i64, side: side as i64 };
             FoldedEncoder::new(&encoder, parts.encoder, images)
         });
         let computing = match folded.flatten() {
@@ -112,7 +112,7 @@ impl Network {
     /// # Errors
     /// As [`Network::new`].
     pub fn encoder(trained: &TrainedEncoder, hardware: &Hardware) -> Result<Network, ModelError> {
-        let parts = Parts {
+        let parts = NetworkParts {
             config: trained.encoder.config(),
             encoder: &trained.weights.named(),
             head: Vec::new(),
@@ -137,7 +137,7 @@ impl Network {
                 head.push(Affine { weight, bias });
             }
         }
-        let parts = Parts {
+        let parts = NetworkParts {
             config: trained.classifier.encoder().config(),
             encoder: &named,
             head,
@@ -153,7 +153,7 @@ impl Network {
     /// # Errors
     /// As [`Network::new`].
     pub fn knn(trained: &TrainedKnn, hardware: &Hardware) -> Result<Network, ModelError> {
-        let parts = Parts {
+        let parts = NetworkParts {
             config: trained.encoder.config(),
             encoder: &trained.weights.named(),
             head: Vec::new(),

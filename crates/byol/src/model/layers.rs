@@ -24,7 +24,7 @@ pub struct Pass<'a> {
 impl Pass<'_> {
     /// A parameter as autograd sees it, never older than the weights.
     fn leaf(&self, id: ParameterId) -> &Tensor {
-        self.weights.refresh(self.leaves);
+        self.weights.renew(self.leaves);
         self.leaves.get(id)
     }
 

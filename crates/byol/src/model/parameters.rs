@@ -377,7 +377,11 @@ impl Weights {
 
     /// Copies the current weights into leaves that do not share their storage and were made or refreshed before the last
     /// change. A pass does this by itself; who calls it chooses the moment.
-    pub fn refresh(&self, leaves: &Leaves) {
+    pub fn refresh(&self, leaves: &mut Leaves) {
+        self.renew(leaves);
+    }
+
+    pub(super) fn renew(&self, leaves: &Leaves) {
         if leaves.changes.get() == self.changes {
             return;
         }

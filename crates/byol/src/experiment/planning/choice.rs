@@ -32,7 +32,7 @@ pub struct Wish {
 const DEFAULT_HOURS: f64 = 1.0;
 
 /// A network with its image size, as pairs.
-struct Network {
+struct NetworkSize {
     pairs: &'static [&'static str],
     /// Sides of the images that it sees in pixels.
     side: usize,
@@ -40,7 +40,7 @@ struct Network {
     worth: u64,
 }
 
-impl Network {
+impl NetworkSize {
     fn settings(&self) -> Vec<String> {
         self.pairs.iter().map(|&pair| pair.to_owned()).collect()
     }
@@ -56,7 +56,7 @@ impl Network {
 }
 
 /// The place of `hour`'s network, or of the largest one that is smaller.
-fn known(networks: &[&Network]) -> usize {
+fn known(networks: &[&NetworkSize]) -> usize {
     networks.iter().position(|network| network.side <= 64).unwrap_or(0)
 }
 
@@ -67,21 +67,24 @@ const ENOUGH: u64 = 2 * FEW_PASSES;
 /// From large to small. 64 px at half width is `hour`, which has been measured; its gain over random weights was still
 /// growing at a million passes, so larger ones are taken only where they get several times as many. The smallest is the
 /// demo's.
-const NETWORKS: [Network; 5] = [
-    Network { pairs: &["image_size=96", "width=1.0"], side: 96, worth: 4_000_000 },
-    Network { pairs: &["image_size=96", "width=0.5"], side: 96, worth: 2_000_000 },
-    Network { pairs: &["image_size=64", "width=0.5"], side: 64, worth: ENOUGH },
-    Network { pairs: &["image_size=64", "width=0.25"], side: 64, worth: ENOUGH },
+const NETWORKS: [NetworkSize; 5] = [
+    NetworkSize { pairs: &["image_size=96", "width=1.0"], side: 96, worth: 4_000_000 },
+    NetworkSize { pairs: &["image_size=96", "width=0.5"], side: 96, worth: 2_000_000 },
+    NetworkSize { pairs: &["image_size=64", "width=0.5"], side: 64, worth: ENOUGH },
+    NetworkSize { pairs: &["image_size=64", "width=0.25"], side: 64, worth: ENOUGH },
     SMALLEST,
 ];
 /// For images of about 32 px, where the larger stem leaves nothing to see.
-const SMALL_NETWORKS: [Network; 3] = [
-    Network { pairs: &["image_size=32", "width=0.5", "stem=small-stride2"], side: 32, worth: ENOUGH },
-    Network { pairs: &["image_size=32", "width=0.25", "stem=small-stride2"], side: 32, worth: ENOUGH },
+const SMALL_NETWORKS: [NetworkSize; 3] = [
+    NetworkSize { pairs: &["image_size=32", "width=0.5", "stem=small-stride2"], side: 32, worth: ENOUGH },
+    NetworkSize { pairs: &["image_size=32", "width=0.25", "stem=small-stride2"], side: 32, worth: ENOUGH },
     SMALLEST,
 ];
-const SMALLEST: Network =
-    Network { pairs: &["image_size=32", "width=0.25", "stem=small-stride2", "encoder=resnet10"], side: 32, worth: 0 };
+const SMALLEST: NetworkSize = NetworkSize {
+    pairs: &["image_size=32", "width=0.25", "stem=small-stride2", "encoder=resnet10"],
+    side: 32,
+    worth: 0,
+};
 /// Images with a shorter side below this are small.
 const SMALL_IMAGES: usize = 48;
 /// Images of each pool whose sides are looked at.
@@ -213,11 +216,12 @@ impl Chooser<'_> {
     }
 
     /// The networks for images of this size, from large to small, and the passes that the longest training makes of them.
-    fn networks(&self) -> Result<(Vec<&'static Network>, u64), PlanError> {
+    fn networks(&self) -> Result<(Vec<&'static NetworkSize>, u64), PlanError> {
         let side = self.shorter_side()?;
-        let networks: &[Network] = if side < SMALL_IMAGES { &SMALL_NETWORKS } else { &NETWORKS };
+        let networks: &[NetworkSize] = if side < SMALL_IMAGES { &SMALL_NETWORKS } else { &NETWORKS };
         // Images are hardly enlarged.
-        let fitting: Vec<&Network> = networks.iter().filter(|network| 3 * network.side <= 4 * side.max(32)).collect();
+        let fitting: Vec<&NetworkSize> =
+            networks.iter().filter(|network| 3 * network.side <= 4 * side.max(32)).collect();
         let experiment = (self.resolve)(&fitting[known(&fitting)].settings())?;
         Ok((fitting, (work::per_epoch(&experiment, self.data) * MOST_EPOCHS) as u64))
     }
@@ -225,8 +229,8 @@ impl Chooser<'_> {
     /// The place of the largest network that gets the passes that make it worth while; beginning with `hour`'s, so that as
     /// few as possible are measured. Fewer images than a thousand epochs make enough passes of are no reason for a smaller
     /// network.
-    fn network(&self, networks: &[&Network], most: u64, seconds: f64) -> Result<usize, PlanError> {
-        let passes = |network: &Network| -> Result<u64, PlanError> {
+    fn network(&self, networks: &[&NetworkSize], most: u64, seconds: f64) -> Result<usize, PlanError> {
+        let passes = |network: &NetworkSize| -> Result<u64, PlanError> {
             let experiment = (self.resolve)(&network.settings())?;
             let rate = rates::pretraining(&experiment, self.data, self.hardware)?;
             Ok(((rate * seconds * (1.0 - LABELS_SHARE - RESERVE)) as u64).min(most))

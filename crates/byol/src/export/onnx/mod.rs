@@ -10,7 +10,7 @@ use prost::Message;
 use tch::{Device, Kind};
 
 use super::state_dict::{bytes_of, state_dict};
-use super::{Export, ExportError, Format, GraphInput, Network};
+use super::{Export, ExportError, ExportedNetwork, Format, GraphInput};
 use crate::eval::knn::Bank;
 use crate::model::NORM_EPSILON;
 use crate::model::layers::{BatchNorm, Convolution, SquareWindow};
@@ -74,7 +74,7 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
     };
     let representation = network.encoder().walk(&mut graph, &images);
     match network {
-        Network::Encoder(_) => {
+        ExportedNetwork::Encoder(_) => {
             graph.node("Identity", REPRESENTATION, &[&representation], Vec::new());
             let shape = [BATCH, Size::Fixed(network.encoder().features())];
             graph.proto.output.push(value(
@@ -84,9 +84,9 @@ pub(super) fn write(export: &Export, facts: &[(&'static str, String)]) -> Result
                 "what the encoder makes of an image",
             ));
         }
-        Network::Classifier(_) | Network::Knn(_) => {
+        ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_) => {
             match network {
-                Network::Knn(knn) => graph.votes(knn, &representation)?,
+                ExportedNetwork::Knn(knn) => graph.votes(knn, &representation)?,
                 _ => graph.node("Gemm", LOGITS, &[&representation, "fc.weight", "fc.bias"], vec![int("transB", 1)]),
             };
             graph.probabilities(export.calibration.temperature().0);
@@ -237,7 +237,7 @@ impl Graph {
 
     /// Images of any size to what the network reads, as [`ViewParams::whole`](crate::augment::view::ViewParams::whole)
     /// has it: the centre square, resized by a smoothing cubic.
-    fn prepare(&mut self, network: &Network, side: i64) -> String {
+    fn prepare(&mut self, network: &ExportedNetwork, side: i64) -> String {
         let mut numbers = |name: &str, values: &[i64]| {
             let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             self.constant(name, &[values.len() as i64], DataType::Int64, raw);
