@@ -173,7 +173,7 @@ impl Job<'_> {
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
         let goes_on = earlier.as_ref().and_then(|earlier| earlier.goes_on.clone());
-        let meant = Meant::of(self.command, &self.typed, self.hardware, place, earlier)?;
+        let mut meant = Meant::of(self.command, &self.typed, self.hardware, place, earlier)?;
         meant.record.settings.extend(request::as_typed(self.config, self.labels));
         for path in [&meant.data].into_iter().chain(&meant.unlabeled) {
             request::there(path)?;

@@ -287,7 +287,6 @@ mod tests {
     fn learner(groups: Vec<SeenGroup>) -> Learner {
         let mut experiment = Experiment::preset("demo").unwrap();
         experiment.width = 0.0625;
-        let hardware = Hardware::auto().with_threads(1);
         let model = networks(&experiment);
         let online = model.initialize(1, tch::Device::Cpu);
         // Another network, so that it shows which of both computed what.

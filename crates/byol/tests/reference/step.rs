@@ -213,7 +213,7 @@ fn bf16_is_near_float32() {
         let optimizer = Optimizer::new(OptimizerKind::Sgd, 0.0, &online);
         let mut learner =
             Learner::assemble(model, [online, target], optimizer, Objective::paper(LossTarget::Projection), precision);
-        let loss = learner.step(&both(&images(1, 1), &images(2, 1)), 1e-3, TAU).loss.double_value(&[]);
+        let loss = learner.step(&[both(&images(1, 1), &images(2, 1))], 1e-3, TAU).loss.double_value(&[]);
         (loss, learner.online.flat().copy())
     };
     let ((full, full_weights), (narrow, narrow_weights)) = (step(Precision::Full), step(Precision::Bf16));
