@@ -468,7 +468,7 @@ fn an_unfinished_run_says_what_of_it_is_ready() {
     assert_ne!(summary, unfinished);
     std::fs::write(run.join("summary.json"), unfinished).unwrap();
     let (run, image) = (run.to_str().unwrap(), images()[0].to_str().unwrap().to_owned());
-    let goes_on = format!("; `byol supervised --resume {run}` goes on");
+    let goes_on = format!("; once nothing works on it, `byol supervised --resume {run}` goes on");
     let refused = byol(&["predict", "--from", run, &image], "");
     let said = text(&refused.stderr);
     let options = "--classifier baseline --labels-per-class 20";
@@ -490,7 +490,7 @@ fn an_unfinished_run_says_what_of_it_is_ready() {
     std::fs::remove_dir_all(copy.path().join("run/checkpoints")).unwrap();
     let refused = byol(&["predict", "--from", run, &image], "");
     let said = text(&refused.stderr);
-    assert!(said.contains(&format!("nothing of it that is wanted here is ready{goes_on}")), "{said}");
+    assert!(said.contains(&format!("nothing that is needed here is ready yet{goes_on}")), "{said}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn every_classifier_can_be_used_and_says_what_it_is() {
         let (code, told, answers) = predict(&run, &["--classifier", name, "--labels-per-class", "2"]);
         assert_eq!(code, Some(0), "{told}");
         let line = told.lines().find(|line| line.starts_with("classifier: ")).unwrap();
-        assert!(line.starts_with(&format!("classifier: {words} with 2 labels per class, right about ")), "{line}");
+        assert!(line.starts_with(&format!("classifier: {words} with 2 labels per class, right on ")), "{line}");
         assert!(line.contains("of 40 test images (") && line.contains("; 95% interval "), "{line}");
         assert_eq!(String::from_utf8_lossy(&answers).lines().count(), 7);
     }

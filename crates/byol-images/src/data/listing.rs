@@ -204,6 +204,14 @@ impl Listing {
                 divided.warnings.push(format!("class `{name}` has one image only; did you mean `{meant}`?"));
             }
         }
+        for (place, name) in self.class_names.iter().enumerate() {
+            let like = |other: &&String| other.to_lowercase() == name.to_lowercase();
+            if let Some(other) = self.class_names[place + 1..].iter().find(like) {
+                divided.warnings.push(format!(
+                    "classes `{name}` and `{other}` differ in capital letters alone and count as two; put them together if they are one"
+                ));
+            }
+        }
         let (mut unlabeled_tests, mut joined) = (0, 0);
         for &index in usable.indices {
             let listed = &self.images[index];

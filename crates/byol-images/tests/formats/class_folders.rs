@@ -203,6 +203,22 @@ fn budgets_that_a_class_cannot_fill_are_refused_before_anything_is_decoded() {
 }
 
 #[test]
+fn classes_that_differ_in_capitals_alone_are_told() {
+    let root = tempfile::tempdir().unwrap();
+    for (number, folder) in
+        ["train/truck", "train/Truck", "train/cat", "test/truck", "test/Truck", "test/cat"].iter().enumerate()
+    {
+        class(&root.path().join(folder), 2, 10 * number as u8);
+    }
+    let dataset = open(root.path());
+    assert_eq!(dataset.class_names.len(), 3);
+    contains(
+        &dataset.warnings.join("; "),
+        &["classes `Truck` and `truck` differ in capital letters alone and count as two"],
+    );
+}
+
+#[test]
 fn a_class_may_be_called_train() {
     let root = tempfile::tempdir().unwrap();
     class(&root.path().join("bus"), 2, 0);

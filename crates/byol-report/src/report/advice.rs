@@ -81,7 +81,7 @@ pub enum What {
         few: Option<u64>,
         further: Further,
     },
-    /// All is well with this classifier, which is right about this share of the test images.
+    /// All is well with this classifier, which is right on this share of the test images.
     Use {
         name: ResultName,
         budget: LabelBudget,

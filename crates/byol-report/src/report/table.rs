@@ -172,7 +172,7 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
         let text = closing(&Run::ahead().data());
         assert!(
             text.starts_with(
-                "The classifier that `predict` and `export` take is fine-tuned BYOL with all labels; it is right about 140 of 200 test images"
+                "The classifier that `predict` and `export` take is fine-tuned BYOL with all labels; it is right on 140 of 200 test images"
             ),
             "{text}"
         );

@@ -48,7 +48,7 @@ pub enum CalibrationError {
     #[error("the logits of image {image} are not numbers; the network has diverged")]
     NotFinite { image: usize },
     #[error(
-        "the classifier is right about every one of the {images} images, so no temperature is too low; calibrate on more \
+        "the classifier is right on every one of the {images} images, so no temperature is too low; calibrate on more \
          images, which the classifier was not trained on"
     )]
     AllRight { images: usize },

@@ -306,9 +306,10 @@ fn accuracy_section(card: &mut Card, export: &Export) {
 }
 
 /// How near the answers are to those of `byol predict`; the tests of exports hold them to it.
-const AGREEMENT: &str = "`byol predict` gives the same but for rounding (less than 0.005) where it computes in float32, as it does on a CPU; \
-     probabilities differ by up to 0.02, which can change a close answer, in bfloat16 (`--precision bf16`, and on a GPU) and where \
-     another program resizes.";
+const AGREEMENT: &str = "`byol predict` gives the same but for rounding (less than 0.005 for the same pixels) where it \
+     computes in float32, as it does on a CPU. Programs decode JPEG a level or two apart, by which probabilities differed by \
+     up to 0.01. In bfloat16 (`--precision bf16`, and on a GPU) and where another program resizes they differ by up to 0.02, \
+     which can change a close answer.";
 
 fn licence(network: &ExportedNetwork) -> String {
     let terms = match network.origin().data.as_ref().map(|data| data.name.as_str()) {

@@ -45,7 +45,7 @@ pub enum NetworkError {
     Config { path: PathBuf, source: Box<ConfigError> },
     #[error("{} is neither a run directory nor a checkpoint{}", path.display(), path_hint(path))]
     NotFound { path: PathBuf },
-    #[error("{} is not finished; {}; `byol {command} --resume {}` goes on", path.display(), ready_words(ready), shell_word(path))]
+    #[error("{} is not finished; {}; once nothing works on it, `byol {command} --resume {}` goes on", path.display(), ready_words(ready), shell_word(path))]
     UnfinishedRun {
         path: PathBuf,
         ready: Vec<Ready>,

@@ -39,11 +39,7 @@ fn a_run_that_leaves_nothing_to_wish_is_used() {
     let found = of(&content().data());
     let [found] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(found.kind(), Kind::Use);
-    assert!(
-        text(&found.what).contains("fine-tuned BYOL with all labels is right about 91.0%"),
-        "{}",
-        text(&found.what)
-    );
+    assert!(text(&found.what).contains("fine-tuned BYOL with all labels is right on 91.0%"), "{}", text(&found.what));
     assert_eq!(
         found.commands,
         [
@@ -122,7 +118,8 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     let drawn = place(Some(DataSplit::Drawn { file: "photos/byol-split.csv".into() }));
     assert!(
         drawn.ends_with(
-            "Put them with the other labelled images, and add a line `path,test` for each to `photos/byol-split.csv`. Afterwards:"
+            "Put them with the other labelled images, and add a line `path,test` for each to `photos/byol-split.csv`, with its \
+             file's path as the other lines have it. Afterwards:"
         ),
         "{drawn}"
     );

@@ -46,7 +46,7 @@ pub enum Answer {
     NotYet { pool: Pool },
 }
 
-/// How often a classifier is right about the test images.
+/// How often a classifier is right on the test images.
 #[derive(Clone, Copy, Debug)]
 pub enum Right {
     Of {

@@ -141,7 +141,7 @@ fn the_headline_answers_how_good_how_sure_and_what_for() {
     let headline = headline_of(&explain(&with(0.4, 0.7, 0.6).data()));
     assert!(
         headline.starts_with(
-            "The classifier that `predict` and `export` take is fine-tuned BYOL with all labels; it is right about 140 of 200 test \
+            "The classifier that `predict` and `export` take is fine-tuned BYOL with all labels; it is right on 140 of 200 test \
              images (70.0%; 95% interval 63.3% to 75.9%). Pre-training"
         ),
         "{headline}"
@@ -197,7 +197,7 @@ fn of_few_test_images_no_classifier_is_called_best() {
     assert_eq!(
         headline_of(&found),
         "With 2 test images no classifier can be called best. The classifier that `predict` and `export` take is fine-tuned BYOL \
-         with all labels; it is right about 1 of 2 test images (50.0%; 95% interval 9.5% to 90.5%). That is not clearly better than \
+         with all labels; it is right on 1 of 2 test images (50.0%; 95% interval 9.5% to 90.5%). That is not clearly better than \
          guessing so far: guessing among 4 classes gives 25.0%. With all labels, whether pre-training on the unlabelled images helped cannot \
          be told from 2 test images."
     );
@@ -208,14 +208,14 @@ fn of_few_test_images_no_classifier_is_called_best() {
 fn a_better_classifier_is_named_with_the_option_that_takes_it() {
     let run = |baseline| of_images(40, &[(ResultName::SUPERVISED, baseline), (ResultName::PRETRAINED_FINETUNED, 8)]);
     let headline = headline_of(&explain(&run(30).data()));
-    assert!(headline.contains("take is fine-tuned BYOL with all labels; it is right about 8 of 40"), "{headline}");
+    assert!(headline.contains("take is fine-tuned BYOL with all labels; it is right on 8 of 40"), "{headline}");
     assert!(
         headline.contains("That is no better than guessing so far: guessing among 4 classes gives 25.0%."),
         "{headline}"
     );
     assert!(
         headline.contains(
-            "On these test images the supervised baseline with all labels is better by more than chance: right about 30 of 40 \
+            "On these test images the supervised baseline with all labels is better by more than chance: right on 30 of 40 \
              (p < 0.001, corrected for the number of classifiers). `--classifier baseline --labels-per-class all` takes it."
         ),
         "{headline}"

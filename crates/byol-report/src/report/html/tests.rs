@@ -81,9 +81,9 @@ fn the_page_of_a_whole_run() {
         "Guessing among 4 equally frequent classes gives 25.0%",
         "20 min 34 s",
         "shows 51.0% of the variance",
-        // Fine-tuned BYOL with all labels is right about 140 of 200.
+        // Fine-tuned BYOL with all labels is right on 140 of 200.
         "answered 60 of 200 test images wrongly",
-        "The classifier that <code>predict</code> and <code>export</code> take is fine-tuned BYOL with all labels; it is right about 140 of \
+        "The classifier that <code>predict</code> and <code>export</code> take is fine-tuned BYOL with all labels; it is right on 140 of \
          200 test images (70.0%; 95% interval 63.3% to 75.9%).",
         "the highest accuracy of each column is bold",
         "<td class=\"best\">60.0<span class=\"deviation\"> ± 1.0</span></td>",

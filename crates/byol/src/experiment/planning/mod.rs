@@ -31,7 +31,7 @@ pub enum PlanError {
     TooFewImages { images: usize },
     #[error(
         "--hours {hours} is too little here for the shortest trainings with labels and an epoch of pre-training; --hours \
-         {needed:.2} is enough{}",
+         {needed:.2} is enough at the speed that was measured{}",
         others.map_or_else(String::new, |others| format!(" ({})", while_others(others)))
     )]
     TooLittleTime {

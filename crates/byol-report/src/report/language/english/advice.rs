@@ -68,7 +68,7 @@ pub fn text(what: &What) -> String {
             )
         }
         What::Use { name, budget, accuracy } => format!(
-            "Nothing more needs to be done: {} is right about {} of the test images. Use it for new images, or export it for \
+            "Nothing more needs to be done: {} is right on {} of the test images. Use it for new images, or export it for \
              other programs.",
             classifier_with(*name, *budget),
             percent(*accuracy)
@@ -154,12 +154,15 @@ fn more_test_images(images: u64, aim: &Aim) -> String {
 /// How labelled images come into the test.
 fn into_the_test(into: &IntoTest) -> String {
     let place = match &into.table {
-        Some(table) => format!("Add a row for each to `{table}`"),
+        Some(table) => format!("Add a row for each to `{table}`, which names the image as the other rows do"),
         None => "Put them with the other labelled images".to_owned(),
     };
     match &into.split {
         Some(DataSplit::Drawn { file }) => {
-            format!("{place}, and add a line `path,test` for each to `{}`.", file.display())
+            format!(
+                "{place}, and add a line `path,test` for each to `{}`, with its file's path as the other lines have it.",
+                file.display()
+            )
         }
         Some(DataSplit::Given) if into.table.is_some() => format!("{place}, marked as a test image."),
         Some(DataSplit::Given) => "Put them with the other test images.".to_owned(),

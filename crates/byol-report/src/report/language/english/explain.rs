@@ -40,7 +40,6 @@ fn answer(answer: &Answer) -> Option<String> {
             format!("With {} no classifier can be called best.", plural(*images, "test image"))
         }
         Answer::Taken { finished, name, budget, draws, right } => {
-            let take = if *finished { "take" } else { "would take so far" };
             let draw = if *draws > 1 { format!(" (label draw 1 of {draws})") } else { String::new() };
             let right = match right {
                 Right::Of { right, images } => right_of(*right, *images).unwrap_or_default(),
@@ -49,7 +48,15 @@ fn answer(answer: &Answer) -> Option<String> {
                 }
             };
             let taken = classifier_with(*name, *budget);
-            format!("The classifier that `predict` and `export` {take} is {taken}{draw}; it is right about {right}.")
+            match finished {
+                true => {
+                    format!("The classifier that `predict` and `export` take is {taken}{draw}; it is right on {right}.")
+                }
+                false => format!(
+                    "So far the classifier to take is {taken}{draw}; it is right on {right}. While the run is not finished, \
+                     `predict` and `export` take it where it is named."
+                ),
+            }
         }
         Answer::Guessing { right, images, classes } => {
             format!("{}.", capital(&guessing(*right, *images, *classes)?))
@@ -84,7 +91,7 @@ fn images_of(pool: Pool) -> &'static str {
 fn better_one(found: &Better, name: ResultName) -> String {
     let (kind, of) = (found.candidate.kind.name(), found.candidate.budget);
     format!(
-        "On these test images {} is better by more than chance: right about {} of {} ({}, corrected for the number of \
+        "On these test images {} is better by more than chance: right on {} of {} ({}, corrected for the number of \
          classifiers). `--classifier {kind} --labels-per-class {of}` takes it.",
         classifier_with(name, of),
         count(found.right),

@@ -83,7 +83,7 @@ pub fn report(page: &Path) -> String {
 /// Which classifier is taken.
 pub fn taken(taken: &Taken) -> String {
     let with = taken.budget.map(with_first).unwrap_or_default();
-    let test = taken.test.map_or_else(String::new, |test| format!(", right about {}", share(test)));
+    let test = taken.test.map_or_else(String::new, |test| format!(", right on {}", share(test)));
     let others: Vec<String> = taken
         .others
         .iter()
@@ -100,7 +100,7 @@ pub fn taken(taken: &Taken) -> String {
 /// That a classifier is no better than guessing, where it is not.
 pub fn no_better_than_guessing((right, images): Tested, classes: usize) -> Option<String> {
     let text = guessing(right, images, classes)?;
-    Some(format!("the classifier is right about {}: {text}; do not rely on its answers", share((right, images))))
+    Some(format!("the classifier is right on {}: {text}; do not rely on its answers", share((right, images))))
 }
 
 fn share((right, images): Tested) -> String {
@@ -114,7 +114,7 @@ pub fn encoder(encoder: &Encoder) -> String {
         Encoder::Trained(with) => format!("encoder: trained{} alone", with.map(with_first).unwrap_or_default()),
         Encoder::Pretrained(knn) => {
             let worth = knn.map_or_else(String::new, |(of, test)| {
-                format!(" (k-NN on it{}: right about {})", with_first(of), share(test))
+                format!(" (k-NN on it{}: right on {})", with_first(of), share(test))
             });
             format!("encoder: pre-trained{worth}; it finds what looks alike, --stage finetune what is of one class")
         }

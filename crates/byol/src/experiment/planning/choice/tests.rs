@@ -123,10 +123,10 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
 #[test]
 fn a_busy_machine_is_named_where_time_is_too_little() {
     let time = |others| Time { hours: 0.1, measuring: 8.0, others };
-    assert!(time(None).too_little(100.0).to_string().ends_with(" is enough"));
+    assert!(time(None).too_little(100.0).to_string().ends_with(" is enough at the speed that was measured"));
     let busy = time(Some(0.5)).too_little(100.0).to_string();
     assert!(
-        busy.contains("is enough (other programs took about half of the processor while this was measured;"),
+        busy.contains("is enough at the speed that was measured (other programs took about half of the processor while this was measured;"),
         "{busy}"
     );
 }
