@@ -388,7 +388,7 @@ fn a_calibration_is_kept_and_used() {
 fn what_cannot_be_done_is_explained() {
     let (run, images, empty) = (at("run"), at("images"), at("empty"));
     let nowhere = at("nowhere");
-    let near = at("picturse");
+    let near = at("imagse");
     let image = self::images()[0].to_str().unwrap().to_owned();
     let cases: [(&[&str], i32, &str); 13] = [
         (&["predict", "--from", &run, &empty], 1, "no images in"),
@@ -404,9 +404,9 @@ fn what_cannot_be_done_is_explained() {
         (&["neighbors", &image, "--in", &nowhere, "--from", &run], 2, "nowhere does not exist"),
         (&["neighbors", &images, "--in", &images, "--from", &run], 2, "images is a folder; name one image"),
         (&["neighbors", &near, "--in", &images, "--from", &run], 2, "did you mean"),
-        (&["predict", "--from", &run, &near], 2, "picturse does not exist; did you mean"),
-        (&["predict", "--from", &run, &image, "--calibrate-on", &near], 2, "picturse does not exist; did you mean"),
-        (&["embed", "--from", &run, &images, &near, "--out", "x.npy"], 2, "picturse does not exist; did you mean"),
+        (&["predict", "--from", &run, &near], 2, "imagse does not exist; did you mean"),
+        (&["predict", "--from", &run, &image, "--calibrate-on", &near], 2, "imagse does not exist; did you mean"),
+        (&["embed", "--from", &run, &images, &near, "--out", "x.npy"], 2, "imagse does not exist; did you mean"),
         (&["predict", &run, &images, "--top", "1"], 2, "; did you mean `byol predict --from "),
     ];
     for (arguments, code, message) in cases {
