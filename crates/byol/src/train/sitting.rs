@@ -377,7 +377,7 @@ impl<'s, 'a> Sitting<'s, 'a> {
         TrainError::diverged(self.course.stage, f64::NAN, self.progress.step).beside(&self.course.checkpoints)
     }
 
-    /// Gets up.
+    /// Ends the sitting: says how it ended, and how long the training took in all sittings.
     ///
     /// # Errors
     /// The run directory cannot be read.
