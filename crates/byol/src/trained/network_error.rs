@@ -80,7 +80,7 @@ const NAMED_READY: usize = 4;
 
 fn ready_words(ready: &[Ready]) -> String {
     if ready.is_empty() {
-        return "nothing of it that is wanted here is ready".to_owned();
+        return "nothing that is needed here is ready yet".to_owned();
     }
     let named = ready.iter().take(NAMED_READY).map(|Ready { what, options }| format!("{what} ({options})"));
     let more = if ready.len() > NAMED_READY { " and others" } else { "" };

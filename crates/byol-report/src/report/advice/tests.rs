@@ -130,7 +130,9 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     data.hours = Some(0.5);
     let table = only(&data, Kind::MoreTestImages).expect("28 images are few");
     assert!(
-        text(&table.what).contains("Add a row for each to `labels.csv`, marked as a test image."),
+        text(&table.what).contains(
+            "Add a row for each to `labels.csv` (the image named as in the other rows), marked as a test image."
+        ),
         "{}",
         text(&table.what)
     );

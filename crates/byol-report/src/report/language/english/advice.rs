@@ -154,7 +154,7 @@ fn more_test_images(images: u64, aim: &Aim) -> String {
 /// How labelled images come into the test.
 fn into_the_test(into: &IntoTest) -> String {
     let place = match &into.table {
-        Some(table) => format!("Add a row for each to `{table}`, which names the image as the other rows do"),
+        Some(table) => format!("Add a row for each to `{table}` (the image named as in the other rows)"),
         None => "Put them with the other labelled images".to_owned(),
     };
     match &into.split {
