@@ -1,5 +1,5 @@
 //! BYOL pre-training (paper, section 3.1 and Algorithm 1): one visible loop. What a step computes is in
-//! [`method`](super::method) and [`learner`](super::learner), what surrounds the steps in `sitting`.
+//! [`method`] and [`learner`](super::learner), what surrounds the steps in `sitting`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
