@@ -11,54 +11,6 @@ const hiddenRuns = new Set();
 /* Every chart on the page, so that a choice of runs redraws them. */
 const charts = new Set();
 
-/* An element with attributes and children; those of charts are in the namespace of SVG, which any chart on the page knows. */
-function make(name, attributes = {}, ...children) {
-  return filled(document.createElement(name), attributes, children);
-}
-
-function draw(like, name, attributes = {}, ...children) {
-  return filled(document.createElementNS(like.namespaceURI, name), attributes, children);
-}
-
-function filled(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name, value);
-    else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-/* A distance of 1, 2 or 5 times a power of ten that divides `span` into four to ten parts. */
-function stepOf(span, size) {
-  const least = Math.max(size, 1e-9);
-  const length = span > 1e-9 * least ? span : 0.1 * least;
-  const power = 10 ** Math.floor(Math.log10(length / 5));
-  return ([1, 2, 5, 10].find((times) => length / (times * power) <= 7) ?? 10) * power;
-}
-
-function tickText(value, step) {
-  const round = Math.abs(value) < step * 1e-6 ? 0 : value;
-  if (step < 1e-4 || step >= 1e7) return round === 0 ? "0" : round.toExponential(0);
-  return round.toFixed(Math.max(0, Math.ceil(-Math.log10(step)))).replace("-", "\u2212");
-}
-
-/* Round values within [low, high], and that range made round where `widen` says so. */
-function ticksOf(low, high, widen, whole = false) {
-  const step = Math.max(stepOf(high - low, Math.max(Math.abs(low), Math.abs(high))), whole ? 1 : 0);
-  if (widen) {
-    low = Math.floor(low / step) * step;
-    high = Math.ceil(high / step) * step;
-    if (!(high > low)) high = low + step;
-  }
-  const ticks = [];
-  for (let nth = Math.ceil(low / step - 1e-9); nth * step <= high + 1e-9 * step; nth += 1) {
-    ticks.push([nth * step, tickText(nth * step, step)]);
-  }
-  return { low, high, ticks };
-}
-
 /* The outline of a marker: circle, square, triangle, diamond, triangle on its tip, cross. */
 function markerPath(style, x, y) {
   const polygon = (corners) => `M${corners.map(([dx, dy]) => `${(x + dx).toFixed(1)},${(y + dy).toFixed(1)}`).join("L")}Z`;

@@ -25,6 +25,8 @@ use super::load::RunData;
 const STYLE: &str = include_str!("style.css");
 /// What the page does when it is touched, in the words of [`language::SCRIPT`]. None of it holds the end of a script element.
 const SCRIPT: &str = concat!(
+    include_str!("elements.js"),
+    include_str!("axes.js"),
     include_str!("charts.js"),
     include_str!("runs.js"),
     include_str!("images.js"),
