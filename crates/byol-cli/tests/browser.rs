@@ -275,17 +275,33 @@ fn the_page_suits_the_dark_narrow_screens_and_readers_without_scripts() {
         };
         page.tab.call_method(method).unwrap();
     };
-    metrics(400);
-    page.wait_for("innerWidth === 400");
+    metrics(390);
+    page.wait_for("innerWidth === 390");
+    page.ask::<bool>("(document.querySelectorAll('details').forEach((part) => { part.open = true; }), true)");
     let wide: Vec<String> = page.ask(
-        "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 401 && !e.closest('.wide, dialog, [hidden]') \
-         && !e.closest('svg')).map((e) => e.outerHTML.slice(0, 90))",
+        "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 391 && \
+         !e.closest('.wide, pre, dialog, [hidden]') && !e.closest('svg')).map((e) => e.outerHTML.slice(0, 90))",
     );
-    assert!(page.holds("document.documentElement.scrollWidth <= 400"), "wider than the screen: {wide:#?}");
+    assert!(wide.is_empty(), "wider than the screen: {wide:#?}");
+    assert!(page.holds("document.documentElement.scrollWidth <= 390"), "the page scrolls sideways");
+    // What is wider than its place scrolls, and shows that it does: shadows that stay while their covers scroll.
+    let is_cut = "[...document.querySelectorAll('main *')].filter((e) => e instanceof HTMLElement && e.checkVisibility() && \
+                  e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible' && \
+                  !e.matches('.said'))";
+    assert!(page.ask::<usize>(&format!("{is_cut}.length")) > 0, "the widest tables scroll");
+    let unmarked: Vec<String> = page.ask(&format!(
+        "{is_cut}.filter((e) => !getComputedStyle(e).backgroundAttachment.includes('local')).map((e) => e.outerHTML.slice(0, 90))"
+    ));
+    assert!(unmarked.is_empty(), "cut without a sign: {unmarked:#?}");
+    // All views of an image are on the screen, those with t and those with t′.
+    let views: Vec<(f64, f64)> = page.ask(
+        "[...document.querySelectorAll('#views img')].map((image) => image.getBoundingClientRect()).map((box) => [box.right, box.width])",
+    );
+    assert!(!views.is_empty() && views.iter().all(|&(right, width)| right <= 390.0 && width > 40.0), "{views:?}");
     // The accuracies are on the screen, without scrolling the table.
     let cut: Vec<String> = page.ask(
         "[...document.querySelectorAll('table.results td')].filter((cell) => cell.checkVisibility() && \
-         (cell.getBoundingClientRect().right > 400 || cell.getBoundingClientRect().width === 0)).map((cell) => cell.outerHTML)",
+         (cell.getBoundingClientRect().right > 390 || cell.getBoundingClientRect().width === 0)).map((cell) => cell.outerHTML)",
     );
     assert!(cut.is_empty(), "{cut:#?}");
     // Everything that can be touched has a name.
