@@ -1,5 +1,8 @@
 //! `byol predict`, `embed` and `neighbors` from outside, with one tiny run.
 
+#[path = "using/pages.rs"]
+mod pages;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -245,28 +248,6 @@ fn names_say_the_format_and_nothing_is_replaced_unasked() {
     assert_eq!(views.status.code(), Some(2), "{views:?}");
 }
 
-#[test]
-fn pages_show_the_images_and_the_least_sure_come_first() {
-    let (run, folder) = (at("run"), at("images"));
-    let page = at("predictions.html");
-    let output = byol(&["predict", "--from", &run, &folder, "--top", "1", "--sort", "unsure", "--page", &page], "");
-    assert!(output.status.success(), "{output:?}");
-    let sure: Vec<f64> =
-        text(&output.stdout).lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse().unwrap()).collect();
-    assert!(sure.len() == images().len() && sure.is_sorted() && sure.first() < sure.last());
-    let html = std::fs::read_to_string(&page).unwrap();
-    assert_eq!(html.matches("data:image/jpeg;base64,").count(), images().len());
-    assert!(html.contains("less than 60% sure") && html.contains("default-src 'none'"));
-
-    let image = images()[3].to_str().unwrap().to_owned();
-    let page = at("neighbors.html");
-    let output = byol(&["neighbors", &image, "--in", &folder, "--from", &run, "--top", "4", "--page", &page], "");
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(std::fs::read_to_string(&page).unwrap().matches("data:image/jpeg;base64,").count(), 5);
-    let views = std::fs::read_to_string(PLACE.path().join("images/views.html")).unwrap();
-    assert_eq!(views.matches("data:image/jpeg;base64,").count(), images().len());
-}
-
 /// A list that is long enough not to fit into a pipe.
 fn many() -> String {
     let names: Vec<String> = images().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
@@ -510,11 +491,11 @@ fn watch_says_what_is_not_there_and_which_port_is_taken() {
         line
     };
     let line = first_line(&at("rnu"));
-    let expected = format!("{} is not there yet, and is waited for; did you mean {}?", at("rnu"), at("run"));
+    let expected = format!("{} is not there yet (waiting for it); did you mean {}?", at("rnu"), at("run"));
     assert!(line.contains(&expected), "{line}");
     let above = PLACE.path().display().to_string();
     let line = first_line(&above);
-    let expected = format!("{above} holds no run yet, and one is waited for; there are runs in it: ");
+    let expected = format!("{above} holds no run yet (waiting for one); there are runs in it: ");
     assert!(line.contains(&expected) && line.contains(&at("run")), "{line}");
 
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -66,7 +66,7 @@ fn a_run_with_weights_is_compared_with_them() {
     let output = byol(root, &[&["run", "--out", "run", "--weights", "mine.safetensors"], &SHORT[..]].concat());
     assert!(output.status.success(), "{output:?}");
     let notes = said(&output);
-    let go = "with the weights go encoder=resnet10 stem=imagenet width=0.0625 mean=[0.485, 0.456, 0.406] \
+    let go = "the weights set encoder=resnet10 stem=imagenet width=0.0625 mean=[0.485, 0.456, 0.406] \
               deviation=[0.229, 0.224, 0.225]";
     assert!(notes.contains(go), "{notes}");
     let config = std::fs::read_to_string(root.join("run/config.toml")).unwrap();

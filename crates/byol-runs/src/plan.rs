@@ -189,10 +189,16 @@ impl Plan {
         })
     }
 
+    /// Images per second of the whole of pre-training as planned, monitoring included; that of its steps where none is planned.
+    pub fn pretraining_rate(&self) -> f64 {
+        let pretrain = self.total(Kind::Pretrain);
+        if pretrain.images > 0 { pretrain.images as f64 / pretrain.seconds.max(1e-9) } else { self.rates.pretrain }
+    }
+
     /// Hours in which pre-training sees so many images, everything else as planned; to what can be typed.
     pub fn hours_for(&self, images: u64) -> f64 {
         let pretrain = self.total(Kind::Pretrain);
-        let further = images.saturating_sub(pretrain.images) as f64 / self.rates.pretrain.max(1e-9);
+        let further = images.saturating_sub(pretrain.images) as f64 / self.pretraining_rate().max(1e-9);
         (10.0 * (self.seconds() + further) / 3600.0).ceil() / 10.0
     }
 }
@@ -293,5 +299,12 @@ mod tests {
         assert_eq!(plan.settings(), ["draws=2"]);
         // 35,000 further images take 3,500 seconds: 3,608 in all.
         assert_eq!(plan.hours_for(36_000), 1.1);
+        assert_eq!(plan.pretraining_rate(), 10.0);
+        // With monitoring it takes twice as long as its steps alone: 7,208 seconds in all.
+        let mut watched = plan.clone();
+        watched.steps[2].planned_seconds = 200.0;
+        assert_eq!((watched.pretraining_rate(), watched.hours_for(36_000)), (5.0, 2.1));
+        watched.steps.remove(2);
+        assert_eq!(watched.pretraining_rate(), 10.0);
     }
 }

@@ -146,7 +146,8 @@ pub fn about(chosen: &Chosen) -> String {
 
 /// That the classifier is no better than guessing, where it is not.
 pub fn no_better_than_guessing(chosen: &Chosen) -> Option<String> {
-    program::no_better_than_guessing(tested(chosen.classifier.origin().test?), chosen.classifier.class_names().len())
+    let (origin, classes) = (chosen.classifier.origin(), chosen.classifier.class_names().len());
+    program::no_better_than_guessing(tested(origin.test?), origin.guess(classes))
 }
 
 /// The same for programs.

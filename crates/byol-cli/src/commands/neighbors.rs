@@ -93,7 +93,8 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
             Group { heading: pages::NEAREST.to_owned(), images: nearest.iter().map(similar).collect() },
         ];
         let about = vec![pages::searched_in(&options.among)];
-        let text = Page { title: pages::like(&options.image), about, groups, levels: network.levels() }.render();
+        let text = Page { title: pages::like(&options.image), warning: None, about, groups, levels: network.levels() }
+            .render();
         Target::new(page).write(text.as_bytes())?;
     }
 

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use byol::data::Levels;
 use byol::device::Hardware;
 use byol::eval::temperature::Labelled;
 use byol::inference::calibration::{self, ENOUGH_IMAGES, Owner};
@@ -105,9 +104,10 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let class_names = trained.class_names();
     let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
-    reporter.event(&Event::Note(Notice::said(images::about(&chosen))));
-    if let Some(text) = images::no_better_than_guessing(&chosen) {
-        reporter.event(&Event::Warning(Notice::said(text)));
+    let (taken, doubtful) = (images::about(&chosen), images::no_better_than_guessing(&chosen));
+    reporter.event(&Event::Note(Notice::said(taken.clone())));
+    if let Some(text) = &doubtful {
+        reporter.event(&Event::Warning(Notice::said(text.clone())));
     }
     if let Some(labelled) = &options.calibrate_on {
         let about = Calibrated { run: &run, trained, network: &network, hardware: &hardware };
@@ -155,9 +155,15 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let closed = predictions::closed_set(class_names.len());
     let about_probabilities = calibration.sentence();
     if let Some(page) = &options.page {
-        let sentences = [&found, &about_probabilities, &closed].map(|sentence| format!("{}.", capital(sentence)));
-        let text = page_of(&kept, &overview, class_names, sentences.to_vec(), network.levels());
-        Target::new(page).write(text.as_bytes())?;
+        let whole = |sentence: &String| format!("{}.", capital(sentence));
+        let shown = Page {
+            title: pages::PREDICTIONS.to_owned(),
+            warning: doubtful.as_ref().map(whole),
+            about: [&taken, &found, &about_probabilities, &closed].map(whole).to_vec(),
+            groups: groups(&kept, &overview, class_names),
+            levels: network.levels(),
+        };
+        Target::new(page).write(shown.render().as_bytes())?;
     }
 
     let own_calibration = options.calibrate_on.is_some() && about.calibrated;
@@ -260,13 +266,7 @@ impl Overview {
 }
 
 /// The images by their likeliest class, the most frequent class first.
-fn page_of(
-    kept: &[(PathBuf, Vec<Answer>)],
-    overview: &Overview,
-    class_names: &[String],
-    about: Vec<String>,
-    levels: Levels,
-) -> String {
+fn groups(kept: &[(PathBuf, Vec<Answer>)], overview: &Overview, class_names: &[String]) -> Vec<Group> {
     let percent = |answer: &Answer| pages::class_with_share(answer.class, answer.probability);
     let shown = |(path, answers): &(PathBuf, Vec<Answer>)| Shown {
         path: path.clone(),
@@ -274,12 +274,12 @@ fn page_of(
         detail: answers.iter().skip(1).take(2).map(percent).collect::<Vec<_>>().join(", "),
         share: answers.first().map(|answer| answer.probability),
     };
-    let groups = overview.most_first().into_iter().map(|(class, count)| {
+    let group = |(class, count): (usize, usize)| {
         let name = &class_names[class];
         let own = kept.iter().filter(|(_, answers)| answers.first().is_some_and(|answer| answer.class == name));
         Group { heading: pages::class(name, count), images: own.map(shown).collect() }
-    });
-    Page { title: pages::PREDICTIONS.to_owned(), about, groups: groups.collect(), levels }.render()
+    };
+    overview.most_first().into_iter().map(group).collect()
 }
 
 /// What is calibrated.

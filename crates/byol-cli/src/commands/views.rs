@@ -73,8 +73,14 @@ fn page_of(examples: &[ViewExample], out: &Path) -> String {
         Group { heading: example.name.clone(), images: original.chain(views).collect() }
     };
     let groups = examples.iter().map(group).collect();
-    Page { title: pages::VIEWS.to_owned(), about: vec![pages::VIEWS_ARE.to_owned()], groups, levels: Levels::default() }
-        .render()
+    Page {
+        title: pages::VIEWS.to_owned(),
+        warning: None,
+        about: vec![pages::VIEWS_ARE.to_owned()],
+        groups,
+        levels: Levels::default(),
+    }
+    .render()
 }
 
 /// The indices of `count` images, evenly spread over all of them.

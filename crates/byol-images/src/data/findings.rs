@@ -90,7 +90,8 @@ impl LeftOut {
         }
         if *repeated > 0 {
             sentences.push(format!(
-                "{} of {pool} left out of pre-training because {} among the other images for it: each counts once",
+                "{} of {pool} left out of pre-training: {} also among the other pre-training images, and each image is used \
+                 only once",
                 images(*repeated),
                 verb(*repeated, "it is", "they are")
             ));

@@ -1,6 +1,7 @@
 //! Statistics of answers on labelled images: accuracy with its interval, confusion, and whether two classifiers differ by more than
-//! chance ([`significance`]).
+//! chance ([`significance`]), or one from guesses ([`guess`]).
 
+pub mod guess;
 pub mod significance;
 
 /// The 97.5% quantile of the standard normal distribution.

@@ -79,7 +79,10 @@ fn pre_training_sees_no_copy_of_a_test_image_and_nothing_twice() {
             &format!(
                 "2 images of {path} left out of pre-training as copies of test images: 1 exact, 1 that looks like one"
             ),
-            &format!("1 image of {path} left out of pre-training because it is among the other images for it"),
+            &format!(
+                "1 image of {path} left out of pre-training: it is also among the other pre-training images, and each image is used \
+                 only once"
+            ),
         ],
     );
     contains(&dataset.warnings.join("\n"), &["1 of the test images is in train also, 1 looks like one there"]);

@@ -274,7 +274,8 @@ fn again(run: &RunData, out: &str) -> String {
         text.extend(record.precision.iter().map(|precision| format!(" --precision {precision}")));
         text.extend(record.threads.map(|threads| format!(" --threads {threads}")));
     }
-    text.extend(run.hours.map(|hours| format!(" --hours {hours}")));
+    let hours = run.plan.as_ref().and_then(|plan| plan.hours);
+    text.extend(hours.map(|hours| format!(" --hours {hours}")));
     format!("{text} --out {out}")
 }
 
@@ -449,9 +450,15 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
     })
 }
 
-/// All is well: predictions and an export.
+/// All is well: predictions and an export. Nobody is told to use what only guesses.
 fn use_it(run: &RunData, used: Option<&Used>) -> Option<Advice> {
     let used = used?;
+    let own = used.accuracy.runs.first().zip(run.test_labels());
+    if own.and_then(|(accuracy, labels)| run.beats_guess((accuracy * labels.len() as f64).round() as u64))
+        == Some(false)
+    {
+        return None;
+    }
     let name = place(run);
     Some(Advice {
         what: What::Use { name: used.name, budget: used.budget, accuracy: used.accuracy.mean },

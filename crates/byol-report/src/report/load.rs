@@ -9,12 +9,14 @@ use super::ReportError;
 use super::choice::{self, ClassifierKind};
 use super::language;
 use super::notes::{Answers, ImageProblem, Note};
+use crate::plan::Plan;
 use crate::run::RunDirectory;
 use crate::run::command::CommandRecord;
 use crate::run::record::{
-    Accuracy, Control, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage,
-    Summary, TestImages, Thumbnails,
+    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
+    TestImages, Thumbnails,
 };
+use crate::statistics::guess::Guess;
 
 /// Larger images are left out of the page: it holds every image inside itself.
 const LARGEST_IMAGE_BYTES: usize = 2 << 20;
@@ -48,8 +50,8 @@ pub struct RunData {
     pub command: Option<CommandRecord>,
     /// How classifiers did on labels that were held out of their training, where some were; first label draws.
     pub validations: Vec<(ClassifierKind, LabelBudget, f64)>,
-    /// The hours that were asked for.
-    pub hours: Option<f64>,
+    /// The steps of the run, and the hours that were asked for; absent in runs of earlier versions, and of single stages.
+    pub plan: Option<Plan>,
     /// What was odd about the directory.
     pub notes: Vec<Note>,
 }
@@ -60,20 +62,6 @@ pub struct Sheets {
     pub about: Thumbnails,
     /// The JPEG files, in order.
     pub sheets: Vec<Vec<u8>>,
-}
-
-/// How far pre-training went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pretraining {
-    pub epochs: usize,
-    /// Image passes; an image is two views.
-    pub images: u64,
-    pub images_per_second: f64,
-    pub final_loss: f64,
-    /// Absent when no epoch was recorded.
-    pub seconds: Option<f64>,
-    /// Absent in a run without a summary.
-    pub ended_by: Option<Ended>,
 }
 
 /// Reads the run directory `run`. A run that was interrupted is read as far as it went; what is missing or was skipped
@@ -111,7 +99,7 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     });
     // A record of another version tells nothing here.
     data.command = RunDirectory::existing(run).ok().and_then(|run| run.command().ok()).flatten();
-    data.hours = RunDirectory::existing(run).ok().and_then(|run| run.plan().ok()).flatten().and_then(|plan| plan.hours);
+    data.plan = RunDirectory::existing(run).ok().and_then(|run| run.plan().ok()).flatten();
     data.validations = validations(run, &data);
     data.check_predictions();
     data.read_test_images(&run.join("test-images.json"))?;
@@ -222,6 +210,16 @@ impl RunData {
         Some(summary.data.class_names.len().max(from_labels)).filter(|&classes| classes > 0)
     }
 
+    /// The best answer without looking at a test image; nothing in a run without a summary.
+    pub fn guess(&self) -> Option<Guess> {
+        Some(Guess::best(self.test_labels().unwrap_or_default(), self.classes()?))
+    }
+
+    /// Whether a classifier that is right on so many of the test images is clearly better than the best guess.
+    pub fn beats_guess(&self, right: u64) -> Option<bool> {
+        self.guess()?.is_beaten_by(right, self.test_labels()?.len() as u64)
+    }
+
     /// The name of a class, or its number where it has no name.
     pub fn class_name(&self, label: u16) -> String {
         let names = self.summary.as_ref().map(|summary| summary.data.class_names.as_slice()).unwrap_or_default();
@@ -242,31 +240,6 @@ impl RunData {
             last.insert(record.draw, record);
         }
         last.into_values().collect()
-    }
-
-    /// How far pre-training went: from the summary where it says so, else from the last recorded epoch.
-    pub fn pretraining(&self) -> Option<Pretraining> {
-        let epochs = self.epochs(Stage::Pretrain, None, 0);
-        let seconds = epochs.last().map(|record| record.seconds);
-        if let Some(record) = self.summary.as_ref().and_then(|summary| summary.pretrain.as_ref()) {
-            return Some(Pretraining {
-                epochs: record.epochs,
-                images: record.images,
-                images_per_second: record.images_per_second,
-                final_loss: record.final_loss,
-                seconds,
-                ended_by: Some(record.ended_by),
-            });
-        }
-        let last = epochs.last()?;
-        Some(Pretraining {
-            epochs: last.epoch,
-            images: last.images,
-            images_per_second: last.images as f64 / last.seconds.max(f64::MIN_POSITIVE),
-            final_loss: last.loss,
-            seconds,
-            ended_by: None,
-        })
     }
 
     /// Drops predictions that cannot belong to the test images, and says so.

@@ -12,6 +12,7 @@ pub mod language;
 mod load;
 pub mod mistakes;
 pub mod notes;
+pub mod pretraining;
 pub mod standing;
 pub mod table;
 

@@ -40,13 +40,13 @@ fn of_run(run: &RunData) -> String {
     let budgets = run.budgets();
     let mut text = String::new();
     if budgets.is_empty() {
-        text.push_str(&format!("{}\n", language::table::NOTHING_EVALUATED));
+        text.push_str(&format!("{}\n", language::table::nothing_evaluated(run.finished())));
     } else {
         text.push_str(&aligned(&rows(run, &budgets), 2));
         text.push_str(&format!("\n{}\n", language::table::accuracies_are(several_draws(run))));
     }
     text.push('\n');
-    text.push_str(&language::table::pretraining(run.pretraining().as_ref()));
+    text.push_str(&language::table::pretraining(&run.known_of_pretraining()));
     text.push('\n');
     for note in &run.notes {
         text.push_str(&format!("\n{}\n", language::table::noted(&language::notes::note(note))));
@@ -145,7 +145,7 @@ mod tests {
 
 Test accuracy in percent; where there are several label draws, mean ± sample standard deviation.
 
-Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420.
+Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s (monitoring included), final loss 0.420.
 ";
         assert_eq!(markdown(&[Run::ahead().data()]), expected);
     }
@@ -205,8 +205,8 @@ Pre-training: 20 epochs, 80,000 image passes at 145.3 images/s, final loss 0.420
         let data = RunData { notes: vec![Note::Unfinished], ..run.data() };
         assert_eq!(
             markdown(&[data]),
-            "No classifier has been evaluated on the test images.\n\nPre-training: 7 epochs, 28,000 image passes at \
-             145.3 images/s, final loss 0.888 so far.\n\nNote: the run has not finished; this is what it had recorded so far.\n"
+            "No classifier has been evaluated on the test images yet.\n\nPre-training: 7 epochs, 28,000 image passes at \
+             145.3 images/s (monitoring included), final loss 0.888 so far.\n\nNote: the run has not finished; this is what it had recorded so far.\n"
         );
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::load::RunData;
 use crate::data::Findings;
+use crate::plan::{Kind, Plan, Rates, Step, Task};
 use crate::run::record::{
     DataRecord, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, Plane, PoolRecord,
     PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, TestImages, Thumbnails, ViewExample,
@@ -33,6 +34,13 @@ epochs = 60
 learning_rate = 0.001
 augmentation = \"color\"
 ";
+
+/// A plan of these steps, each with whether it has ended.
+pub(crate) fn plan(steps: &[(Kind, bool)]) -> Plan {
+    let rates = Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
+    let step = |&(kind, ended)| Step { task: Task::only(kind), images: 0, planned_seconds: 1.0, seconds: 0.0, ended };
+    Plan { hours: None, chosen: Vec::new(), rates, steps: steps.iter().map(step).collect(), others: None }
+}
 
 /// What is written into the run directory.
 pub(crate) struct Run {

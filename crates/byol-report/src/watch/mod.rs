@@ -14,6 +14,7 @@ use tiny_http::{Header, Method, Request, Response, Server};
 use crate::report::language::watch::refused;
 use crate::report::standing::{Standing, State, standing};
 use crate::report::{self, ReportError, RunData, language};
+use crate::run::directory::PLAN_FILE;
 use crate::run::event::Interrupt;
 
 /// How long a thread waits for a request before it looks whether it should end.
@@ -23,10 +24,11 @@ const THREADS: usize = 4;
 /// Making a page anew takes at most one part in so many of the time.
 const IDLE_SHARE: u32 = 9;
 /// What a page is made from.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "config.toml",
     "metrics.jsonl",
     "predictions.jsonl",
+    PLAN_FILE,
     "summary.json",
     "test-images.json",
     "gallery/gallery.json",

@@ -52,9 +52,19 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tau: Option<f64>,
+    /// Of the steps; monitoring, validation and start are not in it.
     pub images_per_second: f64,
     /// Wall-clock seconds since the stage began (over all its sittings).
     pub seconds: f64,
+}
+
+impl EpochRecord {
+    /// Images per second of the whole stage so far, with everything that it did besides: how long further epochs take is told
+    /// from this. That of the steps where no time was recorded.
+    #[must_use]
+    pub fn overall_rate(&self) -> f64 {
+        if self.seconds > 0.0 { self.images as f64 / self.seconds } else { self.images_per_second }
+    }
 }
 
 /// How a classifier did on labels inside its budget that it was not trained with: what classifiers are chosen by.
@@ -258,6 +268,7 @@ pub struct PretrainRecord {
     pub epochs: usize,
     /// Image passes (one image is two views).
     pub images: u64,
+    /// Of the steps; monitoring and start are not in it.
     pub images_per_second: f64,
     pub final_loss: f64,
     /// Why it ended.

@@ -88,7 +88,7 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) ->
         let enough = FEW_PASSES.div_ceil(per_epoch);
         let remedy = match plan {
             Some(plan) => {
-                let further = Further::to_gains(passes, per_epoch, plan.rates.pretrain);
+                let further = Further::to_gains(passes, per_epoch, plan.pretraining_rate());
                 Remedy::Measured {
                     epochs: further.epochs,
                     passes: further.passes,
@@ -163,7 +163,7 @@ mod tests {
         let plan = Plan { hours: Some(0.2), chosen: Vec::new(), rates, steps: Vec::new(), others: None };
         let [planned] = &warned(&experiment, &data, Some(&plan))[..] else { panic!("one warning") };
         let further = advice::further(&Further::to_gains(6400, 128, 10.0));
-        assert!(further.starts_with("1,513 epochs more are 193,664 passes, about 5 h"), "{further}");
+        assert!(further.starts_with("1,513 more epochs are 193,664 passes, about 5 h"), "{further}");
         assert!(planned.contains(&format!("{further} (--hours 5.6, or --more-epochs 1513 afterwards)")), "{planned}");
         experiment.pretrain.epochs = 1563;
         assert!(warnings(&experiment, &data, None).is_empty());

@@ -282,7 +282,9 @@ fn accuracy_section(card: &mut Card, export: &Export) {
                 "Right about {right}, after Wilson. This holds for images like those of the test split; nothing about this classifier \
                  was chosen by their labels."
             ));
-            if let Some(text) = words::guessing(test.right, test.total, network.class_names().len()) {
+            if let Some(text) =
+                words::guessing(test.right, test.total, network.origin().guess(network.class_names().len()))
+            {
                 card.line(&format!("**{}.**", words::capital(&text)));
             }
         }

@@ -44,6 +44,8 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     pub title: String,
+    /// What nobody may miss, where there is such a thing.
+    pub warning: Option<String>,
     /// Sentences below the title.
     pub about: Vec<String>,
     pub groups: Vec<Group>,
@@ -88,6 +90,7 @@ impl Page {
                 body {
                     header {
                         h1 { (self.title) }
+                        @if let Some(warning) = &self.warning { p.warning { strong { (warning) } } }
                         @for sentence in &self.about { p { (sentence) } }
                     }
                     main { @for group in &groups { (group) } }
@@ -167,13 +170,17 @@ mod tests {
         let images = vec![shown(image.clone()), shown(folder.path().join("none.png"))];
         let page = Page {
             title: "2 images".to_owned(),
+            warning: Some("Do not <rely>.".to_owned()),
             about: vec!["One & two".to_owned()],
             groups: vec![Group { heading: "cat".to_owned(), images }],
             levels: Levels::Full,
         };
         let text = page.render();
         assert!(
-            !text.contains("<script") && text.contains("&lt;script&gt;") && text.contains("One &amp; two"),
+            !text.contains("<script")
+                && text.contains("&lt;script&gt;")
+                && text.contains("One &amp; two")
+                && text.contains("<p class=\"warning\"><strong>Do not &lt;rely&gt;.</strong></p>"),
             "{text}"
         );
         assert!(text.contains("default-src 'none'") && text.contains("width:25.0%") && text.contains("cannot be read"));
@@ -190,6 +197,7 @@ mod tests {
         let group = |count| Group { heading: "x".to_owned(), images: vec![none.clone(); count] };
         let page = Page {
             title: "x".to_owned(),
+            warning: None,
             about: Vec::new(),
             groups: vec![group(MOST_IMAGES - 1), group(4)],
             levels: Levels::Full,

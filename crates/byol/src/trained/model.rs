@@ -25,6 +25,7 @@ use crate::run::record::{
     DataRecord, Ended, HeadKind, LabelBudget, PredictionRecord, PretrainRecord, ResultName, Stage, Summary,
     SupervisedStage,
 };
+use crate::statistics::guess::Guess;
 
 /// Which of a run's networks is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,13 @@ pub struct Origin {
     pub planned: bool,
     /// Of a classifier on the frozen encoder.
     pub head: Option<HeadKind>,
+}
+
+impl Origin {
+    /// The best answer without looking at a test image, of so many classes.
+    pub fn guess(&self, classes: usize) -> Guess {
+        Guess::best(self.data.as_ref().map(|data| data.test_labels.as_slice()).unwrap_or_default(), classes)
+    }
 }
 
 /// How a classifier answered for the test images.

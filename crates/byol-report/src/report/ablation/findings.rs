@@ -256,7 +256,7 @@ mod tests {
             "BYOL as published 61.0% against 41.0%, +20.0 points",
             "with all of the lab's faults together 31.0% against 41.0%, −10.0 points",
             "ends below its own baseline, as it did in the lab",
-            "the dearest first: heads of Linear-ReLU-BN on 1000 logits, which fine-tuning keeps (−10.0).",
+            "the most costly first: heads of Linear-ReLU-BN on 1000 logits, which fine-tuning keeps (−10.0).",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -11,7 +11,7 @@ pub struct Further {
     pub epochs: u64,
     pub passes: u64,
     pub seconds: f64,
-    /// Images per second.
+    /// Images per second of the whole stage, monitoring included.
     pub rate: f64,
 }
 

@@ -3,8 +3,9 @@
 use super::super::explain::explain;
 use super::super::language::advice::text;
 use super::super::language::numbers::about;
-use super::super::testing::{Run, TEST_IMAGES};
+use super::super::testing::{Run, TEST_IMAGES, plan};
 use super::*;
+use crate::plan::Plan;
 
 fn of(run: &RunData) -> Vec<Advice> {
     advice(run, &explain(run))
@@ -50,18 +51,32 @@ fn a_run_that_leaves_nothing_to_wish_is_used() {
 }
 
 #[test]
+fn nobody_is_told_to_use_a_classifier_that_only_guesses() {
+    let mut run = content();
+    for record in &mut run.predictions {
+        // 50 of 200, in every class as many: what one of four classes gives.
+        record.predicted = (0..TEST_IMAGES as u16).map(|image| image / 4 % 4).collect();
+        record.test_accuracy = 0.25;
+    }
+    assert_eq!(of(&run.data()), []);
+}
+
+#[test]
 fn few_passes_give_the_epochs_and_the_time_that_are_missing() {
     let mut run = content();
     let pretrain = run.summary.as_mut().and_then(|summary| summary.pretrain.as_mut()).expect("it has one");
-    (pretrain.images, pretrain.epochs, pretrain.images_per_second) = (54_400, 50, 13.4);
+    // Its steps alone were faster than the whole of it, which took 4,060 s for the 54,400 images.
+    (pretrain.images, pretrain.epochs, pretrain.images_per_second) = (54_400, 50, 15.0);
+    let last = run.metrics.iter_mut().rfind(|record| record.stage == Stage::Pretrain).expect("it has some");
+    (last.images, last.images_per_second, last.seconds) = (54_400, 15.0, 54_400.0 / 13.4);
     let mut data = run.data();
     data.place = "runs/my run".into();
     let found = only(&data, Kind::MorePasses).expect("54,400 are few");
     // 1,088 images an epoch: 145,600 passes are 133.8 epochs, 134 epochs are 145,792 passes, 10,880 s.
     assert_eq!(
         text(&found.what),
-        "Pre-training made 54,400 image passes; gains usually begin near 200,000. 134 epochs more are 145,792 passes, about \
-         3 h 01 min at the 13.4 images/s that were measured. The run goes on with the data that it began with, so do this before you add \
+        "Pre-training made 54,400 image passes; gains usually begin near 200,000. 134 more epochs are 145,792 passes, about \
+         3 h 01 min at 13.4 images/s, monitoring included. The run continues with the data that it started with, so do this before you add \
          images."
     );
     assert_eq!(found.commands, ["byol run --resume 'runs/my run' --more-epochs 134"]);
@@ -85,8 +100,10 @@ fn an_undecided_difference_asks_for_the_test_that_could_decide() {
     let least = *needed.iter().min().expect("the accuracies differ");
     assert!(least > TEST_IMAGES as u64, "{needed:?}");
     let found = only(&data, Kind::MoreTestImages).expect("three points of 200 images decide nothing");
-    let expected =
-        format!("With 200 test images a difference of 3.0 points may be chance; it would take about {}.", about(least));
+    let expected = format!(
+        "With 200 test images a difference of 3.0 points may be chance; about {} would be needed to tell.",
+        about(least)
+    );
     assert!(text(&found.what).starts_with(&expected), "{}", text(&found.what));
     assert!(found.commands[0].ends_with(" --out made-up-more-tests"), "{:?}", found.commands);
     assert_eq!(only(&content().data(), Kind::MoreTestImages), None);
@@ -118,8 +135,8 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     let drawn = place(Some(DataSplit::Drawn { file: "photos/byol-split.csv".into() }));
     assert!(
         drawn.ends_with(
-            "Put them with the other labelled images, and add a line `path,test` for each to `photos/byol-split.csv`, with its \
-             file's path as the other lines have it. Afterwards:"
+            "Put them with the other labelled images, and add a line `path,test` for each to `photos/byol-split.csv`, with the \
+             path written as in the other lines. Afterwards:"
         ),
         "{drawn}"
     );
@@ -127,7 +144,7 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     assert!(given.ends_with("Put them with the other test images. Afterwards:"), "{given}");
     run.summary.as_mut().expect("it has one").data.name = "labels.csv".to_owned();
     let mut data = run.data();
-    data.hours = Some(0.5);
+    data.plan = Some(Plan { hours: Some(0.5), ..plan(&[]) });
     let table = only(&data, Kind::MoreTestImages).expect("28 images are few");
     assert!(
         text(&table.what).contains(

@@ -60,7 +60,9 @@ pub(super) fn caveats(run: &RunData, comparisons: &[Comparison]) -> Vec<Statemen
         let budgets = budgets(&|draws| (2..FEW_DRAWS).contains(&draws));
         found.push(Statement::FewDraws { least, most, budgets });
     }
-    let tests: usize = main.iter().filter_map(|found| found.paired.as_ref()).map(|paired| paired.tests.len()).sum();
+    // All that the table of differences shows.
+    let tests: usize =
+        comparisons.iter().filter_map(|found| found.paired.as_ref()).map(|paired| paired.tests.len()).sum();
     if tests > 1 {
         found.push(Statement::Uncorrected { tests });
     }

@@ -62,7 +62,7 @@ fn how_good(run: &RunData, taken: &Taken) -> Vec<Answer> {
         found.push(Answer::TooFewTestImages { images });
     }
     found.push(Answer::Taken { finished, name, budget, draws, right: Right::Of { right, images } });
-    found.extend(run.classes().map(|classes| Answer::Guessing { right, images, classes }));
+    found.extend(run.guess().map(|guess| Answer::Guessing { right, images, guess }));
     found
 }
 

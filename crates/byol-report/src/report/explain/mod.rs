@@ -6,9 +6,11 @@ mod headline;
 mod training;
 
 use super::compare::{Better, Comparison, compare};
-use super::load::{Pretraining, RunData};
+use super::load::RunData;
+use super::pretraining::Pretraining;
 use crate::run::health::Sign;
 use crate::run::record::{LabelBudget, ResultName, Stage};
+use crate::statistics::guess::Guess;
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ pub enum Answer {
     /// The classifier that is taken where none is named.
     Taken { finished: bool, name: ResultName, budget: LabelBudget, draws: usize, right: Right },
     /// How the taken classifier does beside guesses.
-    Guessing { right: u64, images: u64, classes: usize },
+    Guessing { right: u64, images: u64, guess: Guess },
     /// Another classifier is better by more than chance; its name among results.
     Better(Better, ResultName),
     /// What pre-training gained, or lost where `gained` is not.
@@ -160,7 +162,7 @@ pub enum Statement {
         most: usize,
         budgets: Vec<LabelBudget>,
     },
-    /// So many tests are not corrected for their number.
+    /// The tests of all comparisons, so many, are not corrected for their number.
     Uncorrected {
         tests: usize,
     },

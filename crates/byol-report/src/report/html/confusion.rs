@@ -52,7 +52,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
                                 }
                             },
                             Some(counts) => (nothing(&absent::too_many_classes(counts.len()))),
-                            None => (nothing(&absent::predictions(name))),
+                            None => (nothing(&absent::predictions(name, run.finished()))),
                         }
                     }
                 }
@@ -76,11 +76,10 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
                     @for (row, cells) in counts.iter().enumerate() {
                         tr {
                             th scope="row" { (class(row)) }
-                            @for (column, &count) in cells.iter().enumerate() {
-                                @let share = share(count, cells);
-                                td.right[row == column] data-cell={ (row) "," (column) } style={ "--share:" (format!("{share:.0}")) "%" }
+                            @for ((column, &count), percent) in cells.iter().enumerate().zip(percentages(cells)) {
+                                td.right[row == column] data-cell={ (row) "," (column) } style={ "--share:" (percent) "%" }
                                     title=(said::taken_for(&class(row), &class(column), count)) {
-                                    @if count > 0 { (format!("{share:.0}")) }
+                                    @if count > 0 { (percent) }
                                 }
                             }
                         }
@@ -118,6 +117,21 @@ fn behind(run: &RunData, name: ResultName, budget: LabelBudget) -> Markup {
     }))
 }
 
+/// The counts of a row in whole percent that sum to 100: each rounded down, and the points that are then missing given to those that
+/// lost most (largest remainders; of equal ones to the larger count, then to the first).
+fn percentages(row: &[u64]) -> Vec<u64> {
+    let total: u64 = row.iter().sum();
+    if total == 0 {
+        return vec![0; row.len()];
+    }
+    let mut percent: Vec<u64> = row.iter().map(|count| 100 * count / total).collect();
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by_key(|&column| std::cmp::Reverse((100 * row[column] % total, row[column])));
+    let missing = 100 - percent.iter().sum::<u64>();
+    order.into_iter().zip(0..missing).for_each(|(column, _)| percent[column] += 1);
+    percent
+}
+
 /// A count as percent of its row.
 fn share(count: u64, row: &[u64]) -> f64 {
     let total: u64 = row.iter().sum();
@@ -138,4 +152,20 @@ fn disagreement(run: &RunData, baseline: &[Vec<u64>], fine_tuned: &[Vec<u64>]) -
     let (row, column, old, new) = most.filter(|(_, _, old, new)| old != new)?;
     let name = |class: usize| u16::try_from(class).map(|class| run.class_name(class)).ok();
     Some(said::disagreement(&Disagreement { truth: name(row)?, taken: name(column)?, before: old, after: new }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_percentages_of_a_row_sum_to_100() {
+        // 33.3% each round to 99, 16.7% each to 102.
+        assert_eq!(percentages(&[1, 1, 1]), [34, 33, 33]);
+        assert_eq!(percentages(&[1; 6]), [17, 17, 17, 17, 16, 16]);
+        // 62.5%, 25.0%, 12.5% and 0: the point goes to the larger count.
+        assert_eq!(percentages(&[5, 2, 1, 0]), [63, 25, 12, 0]);
+        assert_eq!(percentages(&[1, 2, 5]), [12, 25, 63]);
+        assert_eq!([percentages(&[7, 0]), percentages(&[0, 0]), percentages(&[])], [vec![100, 0], vec![0, 0], vec![]]);
+    }
 }

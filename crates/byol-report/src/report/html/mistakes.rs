@@ -23,6 +23,8 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     };
     let wrong = mistakes(record, labels);
     let shown = wrong.len().min(MISTAKES);
+    // The surest answers of a classifier that only guesses say nothing about labels.
+    let tells = run.beats_guess((labels.len() - wrong.len()) as u64);
     let sure = |image: &usize| record.probabilities.get(*image).is_some_and(|&sure| sure >= SURE);
     let found = Wrong {
         name: record.name,
@@ -32,7 +34,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
         images: labels.len() as u64,
         listed: shown as u64,
         sorted: !record.probabilities.is_empty(),
-        doubts: wrong.iter().any(sure).then_some(SURE),
+        doubts: (tells == Some(true) && wrong.iter().any(sure)).then_some(SURE),
     };
     html! {
         p { (said::wrong(&found)) }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::chart::{Axis, Chart, Line, Point, Scale, Series, Size};
 use super::super::compare::{Comparison, FEW_TEST_IMAGES};
 use super::super::explain::Explanation;
-use super::super::language::{charts, glossary, names, numbers, page, statements};
+use super::super::language::{charts, glossary, names, numbers, statements};
 use super::super::load::RunData;
 use super::super::{language, table};
 use super::{figure, hint, nothing, rich};
@@ -14,15 +14,15 @@ use crate::run::record::{Accuracy, Init, LabelBudget, ResultName};
 pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
     let budgets = run.columns();
     if !run.finished() && budgets.is_empty() && run.pretraining().is_none() {
-        return nothing(page::nothing::EVALUATED);
+        return nothing(language::table::nothing_evaluated(run.finished()));
     }
     html! {
         @if budgets.is_empty() {
-            (nothing(page::nothing::EVALUATED))
+            (nothing(language::table::nothing_evaluated(run.finished())))
         } @else {
             (comparison_table(run, &budgets))
         }
-        p { (language::table::pretraining(run.pretraining().as_ref())) }
+        p { (language::table::pretraining(&run.known_of_pretraining())) }
         (hint())
         div.charts {
             (figure(

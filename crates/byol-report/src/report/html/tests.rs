@@ -1,8 +1,9 @@
 //! The page is well-formed, whole, and asks nothing of the network.
 
-use super::super::testing::{Run, Scratch};
+use super::super::testing::{Run, Scratch, plan};
 use super::super::{load, write, write_comparison};
 use super::*;
+use crate::plan::Kind;
 use crate::report::notes::{ImageProblem, Note};
 use crate::run::record::{LabelBudget, ResultName};
 
@@ -72,7 +73,7 @@ fn the_page_of_a_whole_run() {
     assert!(!page.contains("class=\"nothing\""), "a whole run leaves nothing out");
     for text in [
         "bird &lt;small&gt;",
-        "Largest disagreement: ",
+        "Largest change: ",
         "0123456789abcdef",
         "Unreadable files left out</dt><dd>2<",
         "--config RUN/config.toml --out RUN-again",
@@ -85,7 +86,7 @@ fn the_page_of_a_whole_run() {
         "answered 60 of 200 test images wrongly",
         "The classifier that <code>predict</code> and <code>export</code> take is fine-tuned BYOL with all labels; it is right on 140 of \
          200 test images (70.0%; 95% interval 63.3% to 75.9%).",
-        "the highest accuracy of each column is bold",
+        "the highest accuracy in each column is bold",
         "<td class=\"best\">60.0<span class=\"deviation\"> ± 1.0</span></td>",
         "<h3>Pre-train longer</h3>",
         "byol run --resume ",
@@ -94,6 +95,9 @@ fn the_page_of_a_whole_run() {
     ] {
         assert!(page.contains(text), "no '{text}' in the page");
     }
+    // What is said of their number is true of the table.
+    assert_eq!(page.matches("<span class=\"test\"").count(), 12);
+    assert!(page.contains("The p-values of the 12 McNemar tests under “Every difference with its interval and tests”"));
     assert_eq!(page.matches("data:image/png;base64,").count(), 7);
     assert_eq!(page.matches("data:image/jpeg;base64,").count(), 1);
     let left: Vec<_> = std::fs::read_dir(&folder)
@@ -128,6 +132,13 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
     sure.predictions.iter_mut().for_each(|record| record.probabilities.fill(0.9));
     assert!(render(&[sure]).expect("a page").contains(doubts));
 
+    // Nor does a sure answer of a classifier that only guesses: 56 of 200 are 22.2% to 34.6%, and one of four classes is 25.0%.
+    let mut guessing = Run::with_accuracies(&[(ResultName::PRETRAINED_FINETUNED, 0.28, 0.28)]).data();
+    guessing.predictions.iter_mut().for_each(|record| record.probabilities.fill(0.9));
+    let guessed = render(&[guessing]).expect("a page");
+    assert!(guessed.contains("answered 144 of 200 test images wrongly") && !guessed.contains(doubts));
+    assert!(guessed.contains("so do not rely on its answers"));
+
     // Earlier runs have neither names nor probabilities.
     let mut earlier = Run::ahead().data();
     earlier.test_images = None;
@@ -139,6 +150,23 @@ fn wrong_answers_are_listed_surest_first_with_their_files() {
             && page.contains("<span class=\"file\">test image ")
             && !page.contains("% sure")
     );
+}
+
+#[test]
+fn rows_of_a_confusion_matrix_sum_to_100() {
+    let mut run = Run::ahead();
+    // Every row holds 50 images in thirds and sixths of its three draws.
+    for (record, place) in run.predictions.iter_mut().zip(0..) {
+        record.predicted = (0..200).map(|image: u16| (image / 4 + image % 3 + place) % 4).collect();
+    }
+    let page = render(&[run.data()]).expect("a page");
+    let matrices = page.split("<table class=\"matrix\">").skip(1).filter_map(|rest| rest.split("</table>").next());
+    let rows: Vec<&str> = matrices.flat_map(|matrix| matrix.split("<tr>").skip(2)).collect();
+    assert_eq!(rows.len(), 16, "two classifiers with two budgets of four classes");
+    for row in rows {
+        let shares = row.split("--share:").skip(1).filter_map(|rest| rest.split('%').next()?.parse::<u64>().ok());
+        assert_eq!(shares.sum::<u64>(), 100, "{row}");
+    }
 }
 
 #[test]
@@ -184,10 +212,7 @@ fn an_interrupted_run_gives_a_page_that_says_what_is_missing() {
     assert!(page.contains("So far, no test result of the supervised baseline or of fine-tuned BYOL to compare."));
     // What is not there yet has no card of its own.
     assert_eq!(page.matches("class=\"nothing\"").count(), 2, "results and data have more to say");
-    assert!(
-        page.contains("Nothing is recorded yet of: Wrong answers, Baseline and fine-tuning, "),
-        "what is missing is named"
-    );
+    assert!(page.contains("Not recorded yet: Wrong answers, Baseline and fine-tuning, "), "what is missing is named");
     assert!(page.contains("href=\"#pretraining\"") && !page.contains("href=\"#map\""));
 }
 
@@ -202,10 +227,12 @@ fn a_run_that_goes_on_shows_its_budgets_and_its_time_so_far() {
     let summary = run.summary.as_mut().expect("a summary");
     (summary.finished, summary.seconds, summary.pretrain) = (false, 0.0, None);
     summary.results.clear();
-    let page = render(&[run.data()]).expect("a page");
+    let data = RunData { plan: Some(plan(&[(Kind::Baseline, false), (Kind::Pretrain, false)])), ..run.data() };
+    let page = render(&[data]).expect("a page");
     assert_well_formed(&page);
+    assert!(page.contains("Pre-training: not started yet; it follows the baseline, for 20 epochs."));
     assert!(page.contains(">all labels</th>"), "a column from the start");
-    assert!(page.contains("Time, over all sittings</dt><dd>6.0 s<"));
+    assert!(page.contains("Total time</dt><dd>6.0 s<"));
 }
 
 #[test]

@@ -12,14 +12,14 @@ pub const OVER: &str = "byol report · ablation";
 pub const FINDINGS: &str = "Findings";
 pub const DIFFERENCES: &str = "Each variant beside BYOL as published";
 pub const DIFFERENCES_ARE: &str = "Difference of test accuracy in percentage points, mean over the same seeds, with its 95% interval by \
-     Student's t. An interval that crosses the line at 0 decides nothing.";
+     Student's t. Where an interval crosses the line at 0, the difference may be chance.";
 pub const RESULTS: &str = "Results";
 pub const CHANGES: &str = "What is changed";
 
 /// What the table's figures are.
 pub const CAPTION: &str = "Test accuracy in percent: mean ± sample standard deviation over seeds. Effective rank (RankMe) is that of \
      representations, deviation (1 even, 0 collapsed) that of projections, of held-out training images after the last \
-     epoch. Collapsed: with so many seeds, at some epoch. Paper: linear evaluation on ImageNet.";
+     epoch. Collapsed: with how many seeds, at any epoch. Paper: linear evaluation on ImageNet.";
 
 /// How many variants and seeds there are.
 pub fn lead(ablation: &Ablation) -> String {
@@ -189,17 +189,17 @@ fn why_lost(found: &Lost) -> String {
             "Even with the faults BYOL ends above its baseline here; in the lab it did not (48.1% against 50.4%)"
         }
         Short::Undecided => {
-            "With the faults nothing is left that these seeds could show of what BYOL gains; in the lab it ended below its baseline (48.1% against 50.4%)"
+            "With the faults, these seeds cannot show that BYOL gains anything; in the lab it ended below its baseline (48.1% against 50.4%)"
         }
     };
     let alone = match costly.as_slice() {
-        [] => "No fault by itself costs anything that these seeds can show.".to_owned(),
+        [] => "No fault costs anything by itself that these seeds can show.".to_owned(),
         costly => {
             let one = |(what, difference): &(RecordedChange, Difference)| {
                 format!("{} ({})", recorded_change(what), points(difference.mean))
             };
             let costly = costly.iter().map(one).collect::<Vec<_>>().join("; ");
-            format!("Faults that cost fine-tuning something by themselves, the dearest first: {costly}.")
+            format!("Faults that cost fine-tuning something by themselves, the most costly first: {costly}.")
         }
     };
     format!("{published}; with all of the lab's faults together {}. {verdict}. {alone}", gain(together))

@@ -63,7 +63,7 @@ pub fn text(what: &What) -> String {
                 None => "k-NN accuracy was still rising when pre-training ended.".to_owned(),
             };
             format!(
-                "{why} {}. The run goes on with the data that it began with, so do this before you add images.",
+                "{why} {}. The run continues with the data that it started with, so do this before you add images.",
                 further(more)
             )
         }
@@ -84,16 +84,17 @@ pub fn most_useful_first() -> &'static str {
 /// Where there is no advice.
 pub fn none(finished: bool) -> &'static str {
     match finished {
-        true => "There is nothing to advise for this run.",
+        true => "There is no advice for this run.",
         false => "Advice appears here when the run has finished.",
     }
 }
 
-/// `12 epochs more are 1,200 passes, about 3 min at the 6.7 images/s that were measured`
+/// `12 more epochs are 1,200 passes, about 3 min at 6.7 images/s, monitoring included`
 pub fn further(further: &Further) -> String {
     format!(
-        "{} more are {} passes, about {} at the {:.1} images/s that were measured",
-        plural(further.epochs, "epoch"),
+        "{} {} {} passes, about {} at {:.1} images/s, monitoring included",
+        plural(further.epochs, "more epoch"),
+        if further.epochs == 1 { "is" } else { "are" },
         count(further.passes),
         duration(further.seconds),
         further.rate
@@ -138,7 +139,7 @@ fn more_test_images(images: u64, aim: &Aim) -> String {
     let points = |share: f64| format!("±{:.0}", (100.0 * share).ceil());
     match aim {
         Aim::Difference { difference, wanted } => format!(
-            "With {images} a difference of {} may be chance; it would take about {}.",
+            "With {images} a difference of {} may be chance; about {} would be needed to tell.",
             size(*difference),
             about(*wanted)
         ),
@@ -160,7 +161,7 @@ fn into_the_test(into: &IntoTest) -> String {
     match &into.split {
         Some(DataSplit::Drawn { file }) => {
             format!(
-                "{place}, and add a line `path,test` for each to `{}`, with its file's path as the other lines have it.",
+                "{place}, and add a line `path,test` for each to `{}`, with the path written as in the other lines.",
                 file.display()
             )
         }

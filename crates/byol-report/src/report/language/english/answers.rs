@@ -21,12 +21,12 @@ pub fn wrong(found: &Wrong) -> String {
     }
     if let Some(sure) = found.doubts {
         text.push_str(&format!(
-            "Where an answer is at least {} sure and wrong, the label may be wrong. ",
+            "Where a wrong answer is at least {} sure, the label may be wrong instead. ",
             percent(sure)
         ));
     }
     if found.listed < found.wrong {
-        text.push_str(&format!("These are {} of them.", count(found.listed)));
+        text.push_str(&format!("The first {} are shown.", count(found.listed)));
     }
     text
 }
@@ -45,8 +45,9 @@ pub fn sure(probability: f64) -> String {
 }
 
 /// Above the confusion matrices.
-pub const CONFUSIONS: &str = "Each row is a true class; its cells say in percent what its test images were taken for, summed over label \
-     draws. The framed diagonal is right, everything else is wrong.";
+pub const CONFUSIONS: &str = "Each row is a true class; its cells show the percentage of its test images that were predicted as each class, \
+     over all label draws. Percentages are rounded so that each row sums to 100; pointing at a cell shows the exact count. The framed \
+     diagonal is right, everything else is wrong.";
 /// The same, where cells can be opened.
 pub const CELLS_OPEN: &str = " A cell opens the images behind it; arrow keys move between cells.";
 /// The corner of a matrix.
@@ -61,17 +62,16 @@ pub fn taken_for(truth: &str, taken: &str, answers: u64) -> String {
 pub fn disagreement(found: &Disagreement) -> String {
     let Disagreement { truth, taken, before, after } = found;
     format!(
-        "Largest disagreement: {truth} taken for {taken}, {before:.1}% of its test images in the baseline and {after:.1}% after \
-         fine-tuning BYOL."
+        "Largest change: {truth} taken for {taken}, {before:.1}% of its test images by the baseline and {after:.1}% by fine-tuned BYOL."
     )
 }
 
 /// Above the map: so many images, and the share (0-1) of the variance along each axis.
 pub fn map(images: u64, [across, upwards]: [f64; 2]) -> String {
     format!(
-        "{}, as the pre-trained encoder represents them, before any label was used. The plane is that of the two principal axes: it \
-         shows {} of the variance ({} across, {} upwards). Images that lie close together here may be far apart in the other \
-         dimensions; the nearest neighbours are those of all dimensions.",
+        "{}, as the pre-trained encoder represents them, before any label was used. The plane is spanned by the first two principal \
+         components and shows {} of the variance ({} across, {} upwards). Images that lie close together here may be far apart in the \
+         other dimensions; nearest neighbours are computed in all of them.",
         plural(images, "test image"),
         percent(across + upwards),
         percent(across),
@@ -81,12 +81,12 @@ pub fn map(images: u64, [across, upwards]: [f64; 2]) -> String {
 
 pub const MAP: &str = "Map of test images";
 pub const MAP_SHOWS: &str =
-    "Each point is a test image, coloured by its class; each name stands at the middle of its class.";
+    "Each point is a test image, coloured by its class; each name stands at the centre of its class.";
 
 /// Measures beyond accuracy.
 pub const MEASURES: &str = "Every classifier: interval and calibration";
-pub const MEASURES_ARE: &str = "In percent. The 95% interval (Wilson's) holds the variation between test images, not that between draws of \
-     labels or between trainings. Calibration error: expected, in 15 bins; 0 is a classifier whose confidence is right on average.";
+pub const MEASURES_ARE: &str = "In percent. The 95% interval (Wilson's) covers the variation between test images, not that between label \
+     draws or training runs. Calibration error: the expected calibration error in 15 bins; it is 0 where confidence equals accuracy.";
 pub const BY_CLASS: &str = "Accuracy by class";
 
 /// The heads of that table.

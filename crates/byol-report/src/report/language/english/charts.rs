@@ -90,21 +90,25 @@ pub fn pretraining_caption(of: Measure, watched: &str) -> String {
                 .to_owned()
         }
         Measure::EffectiveRank => {
-            format!("Effective rank (RankMe) of the vectors of {watched}: how many directions they use. 1 is a line.")
+            format!(
+                "Effective rank (RankMe) of the vectors of {watched}: how many directions they use; 1 means a line."
+            )
         }
         Measure::Alignment => {
             format!(
-                "Alignment: mean squared distance of two views of each of {watched}, vectors normalised. 0 is together."
+                "Alignment: mean squared distance between two views of each of {watched}, vectors normalised; 0 means identical."
             )
         }
         Measure::Uniformity => {
-            format!("Uniformity over {watched}: 0 when all vectors are one point, about \u{2212}4 when spread evenly.")
+            format!(
+                "Uniformity over {watched}: 0 when all vectors coincide, about \u{2212}4 when they are spread evenly."
+            )
         }
         Measure::ProjectionDeviation => SPREAD.to_owned(),
         Measure::LearningRate => "Learning rate at the end of each epoch.".to_owned(),
         Measure::Tau => "Decay rate tau of the target network's moving average.".to_owned(),
         Measure::Accuracy | Measure::Knn | Measure::LinearProbe | Measure::KnnAndProbe => {
-            "k-NN accuracy and that of a linear probe over held-out training images, while pre-training.".to_owned()
+            "Accuracy of k-NN and of a linear probe on held-out training images during pre-training.".to_owned()
         }
     }
 }
@@ -151,22 +155,22 @@ pub fn accuracy_caption(budgets: usize, classes: Option<usize>) -> String {
     });
     let scale = if budgets > 1 { " (logarithmic)" } else { "" };
     format!(
-        "Test accuracy against label budget{scale}. Bars: one sample standard deviation over label draws to either side; single draws \
-         have none.{chance}"
+        "Test accuracy against label budget{scale}. Bars: ± one sample standard deviation over label draws; single draws have \
+         none.{chance}"
     )
 }
 
 /// Below the chart of differences.
-pub const DIFFERENCES: &str = "Differences of test accuracy at the same label budget, with 95% intervals. An interval that crosses the \
-     line at 0 decides nothing.";
+pub const DIFFERENCES: &str = "Differences of test accuracy at the same label budget, with 95% intervals. Where an interval crosses \
+     the line at 0, the difference may be chance.";
 
 /// The table of differences.
-pub const EVERY_DIFFERENCE: &str = "Every difference, with its interval and tests";
-pub const EVERY_DIFFERENCE_IS: &str = "Differences in percentage points. The last column gives for every label draw how many test images only \
+pub const EVERY_DIFFERENCE: &str = "Every difference with its interval and tests";
+pub const EVERY_DIFFERENCE_IS: &str = "Differences in percentage points. The last column gives, for every label draw, how many test images only \
      the first and only the second classifier got right, and the p-value of the exact McNemar test.";
 pub const DIFFERENCE_COLUMNS: [&str; 6] =
     ["classifiers", "labels", "difference", "95% interval", "", "McNemar, by draw"];
-pub const NO_SINGLE_PREDICTIONS: &str = "single predictions are not recorded";
+pub const NO_SINGLE_PREDICTIONS: &str = "individual predictions are not recorded";
 
 pub fn minus(found: &Comparison) -> String {
     format!("{} − {}", capital(label(found.name)), label(found.against))
@@ -192,10 +196,10 @@ pub fn test(test: &McNemar) -> String {
 
 /// Above the table of results: whether there are `several` label draws, and whether the best are set apart.
 pub fn results_caption(several: bool, ranked: bool) -> String {
-    let best = if ranked { "; the highest accuracy of each column is bold" } else { "" };
+    let best = if ranked { "; the highest accuracy in each column is bold" } else { "" };
     format!(
-        "{} All classifiers of a column use the same labels{best}. Test accuracies choose nothing: which classifier `predict` and \
-         `export` take is said at the top of the page.",
+        "{} All classifiers in a column use the same labels{best}. Nothing is chosen by test accuracy: the top of the page says which \
+         classifier `predict` and `export` take.",
         accuracies_are(several)
     )
 }
@@ -206,8 +210,8 @@ pub mod overview {
 
     pub const HEADING: &str = "Overview";
     pub const RUNS_SHOWN: &str = "Runs shown";
-    pub const OTHER_TEST_IMAGES: &str = "These runs do not share their test images (the fingerprints of these differ): accuracies of one and \
-         another are not comparable.";
+    pub const OTHER_TEST_IMAGES: &str = "These runs have different test images (the fingerprints differ), so their accuracies are not \
+         comparable.";
     pub const CAPTION: &str = "Test accuracy in percent, mean over label draws: baseline → fine-tuned BYOL.";
 
     /// The heads of the table.
@@ -235,10 +239,10 @@ pub mod overview {
             Measure::Loss => ("pre-training loss", "Loss of pre-training."),
             Measure::EffectiveRank => (
                 "effective rank",
-                "Effective rank (RankMe) of the representations of held-out images, while pre-training.",
+                "Effective rank (RankMe) of the representations of held-out images during pre-training.",
             ),
             Measure::ProjectionDeviation => ("projection deviation", SPREAD),
-            _ => ("k-NN accuracy, %", "k-NN accuracy over held-out training images, while pre-training."),
+            _ => ("k-NN accuracy, %", "k-NN accuracy on held-out training images during pre-training."),
         }
     }
 

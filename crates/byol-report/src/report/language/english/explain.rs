@@ -53,13 +53,13 @@ fn answer(answer: &Answer) -> Option<String> {
                     format!("The classifier that `predict` and `export` take is {taken}{draw}; it is right on {right}.")
                 }
                 false => format!(
-                    "So far the classifier to take is {taken}{draw}; it is right on {right}. While the run is not finished, \
-                     `predict` and `export` take it where it is named."
+                    "So far the classifier to take is {taken}{draw}; it is right on {right}. Until the run has finished, \
+                     `predict` and `export` take it only where it is named."
                 ),
             }
         }
-        Answer::Guessing { right, images, classes } => {
-            format!("{}.", capital(&guessing(*right, *images, *classes)?))
+        Answer::Guessing { right, images, guess } => {
+            format!("{}.", capital(&guessing(*right, *images, *guess)?))
         }
         Answer::Better(better, name) => better_one(better, *name),
         Answer::Changed { gained, pool, found } => format!(
@@ -125,7 +125,7 @@ fn undecided(found: &Undecided) -> String {
             let with = if found.budgets.len() > 1 { format!(" with {}", budget(widest.budget)) } else { String::new() };
             let could = match could {
                 Some(Could::DrawsDiffer { draws }) => {
-                    format!(", but {} differ too much", plural(*draws as u64, "label draw"))
+                    format!("; the {} differ too much to tell", plural(*draws as u64, "label draw"))
                 }
                 Some(Could::TestImages(needed)) => {
                     format!("; a difference of this size would take about {} test images", about(*needed))

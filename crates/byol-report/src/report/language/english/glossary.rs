@@ -24,7 +24,7 @@ pub const GLOSSARY: [(&str, &str); 18] = [
     ("Given weights", "What training began with where --weights gave some, such as those of ImageNet."),
     (
         "Label draw",
-        "Which labelled images a budget holds is drawn by lot, several times; ± tells how much results differ between draws.",
+        "The labelled images of a budget are drawn at random, several times; ± tells how much results differ between draws.",
     ),
     ("Point", "A percentage point: one hundredth of all test images. From 45% to 52% is 7 points."),
     (
@@ -34,8 +34,8 @@ pub const GLOSSARY: [(&str, &str); 18] = [
     ),
     (
         "McNemar test, p",
-        "How often chance alone would divide the images that only one of two classifiers got right at least as unevenly. Below 0.05 is \
-     commonly taken for more than chance.",
+        "How often chance alone would split the images that only one of two classifiers got right at least as unevenly. A value below \
+     0.05 is commonly taken to be more than chance.",
     ),
     ("Calibration", "Whether a classifier that says 80% is right four times in five."),
     ("Image pass", "One image seen once in training."),
@@ -49,5 +49,5 @@ pub const GLOSSARY: [(&str, &str); 18] = [
         "A failed pre-training: all images get the same numbers. Effective rank (how many directions the numbers use), alignment (how close two views \
      of an image are), uniformity and projection deviation (how evenly different images spread) are watched for it.",
     ),
-    ("Cosine similarity", "How alike two representations are: 1 the same, 0 nothing in common."),
+    ("Cosine similarity", "How alike two representations are: 1 means the same direction, 0 nothing in common."),
 ];

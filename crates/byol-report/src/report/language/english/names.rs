@@ -148,10 +148,7 @@ pub fn reason(reason: &Reason) -> Option<String> {
             let tie = match as_good.is_empty() {
                 true => String::new(),
                 false => {
-                    format!(
-                        "; {} did equally well, and the first of them in this order is taken",
-                        as_good.join(" and ")
-                    )
+                    format!("; {} did equally well, and the first in this order is taken", as_good.join(" and "))
                 }
             };
             Some(format!("the best on held-out labels: {}{tie}", all.join(", ")))

@@ -24,8 +24,8 @@ pub fn notice(notice: &Notice) -> String {
              others)"
         ),
         Notice::NoUnlabeled { images } => format!(
-            "no unlabelled images were given, so pre-training has the {images} labelled training images alone; name a folder of \
-             further ones with --unlabeled"
+            "no unlabelled images were given, so pre-training uses the {images} labelled training images alone; --unlabeled names a \
+             folder of more"
         ),
         Notice::FewPasses { epochs, steps, batch_size, images, passes, remedy: what } => format!(
             "{} of {} ({} each, of {} images) are {} image passes; gains usually begin near {}: {}; --weights imagenet begins \

@@ -1,5 +1,6 @@
 //! Numbers, plurals and lists as English writes them.
 
+use crate::statistics::guess::Guess;
 use crate::statistics::wilson;
 
 /// `1,234,567`
@@ -38,14 +39,18 @@ pub fn right_of(right: u64, images: u64) -> Option<String> {
     ))
 }
 
-/// That answers are no better than guesses, or not clearly: where the interval of their accuracy holds what guessing gives or lies below it.
-pub fn guessing(right: u64, images: u64, classes: usize) -> Option<String> {
-    let chance = 1.0 / classes.max(1) as f64;
-    let (low, _) = wilson(right, images).ok()?;
-    let how = if right as f64 / images as f64 > chance { "not clearly better" } else { "no better" };
-    (low <= chance).then(|| {
-        format!("that is {how} than guessing so far: guessing among {classes} classes gives {}", percent(chance))
-    })
+/// That a classifier's answers are no better than guesses, or not clearly; nothing where they are, or where nothing is known.
+pub fn guessing(right: u64, images: u64, guess: Guess) -> Option<String> {
+    if guess.is_beaten_by(right, images)? {
+        return None;
+    }
+    let how = if right as f64 / images as f64 > guess.accuracy() { "not clearly better" } else { "no better" };
+    let guessing = match guess {
+        Guess::AnyOf { classes } => format!("guessing among {classes} classes"),
+        Guess::MostFrequent { .. } => "always answering with the most frequent class".to_owned(),
+    };
+    let accuracy = percent(guess.accuracy());
+    Some(format!("that is {how} than {guessing} ({accuracy}), so do not rely on its answers"))
 }
 
 /// A number that is an estimate, rounded up to two digits: `300`, `1,300`.
@@ -101,6 +106,11 @@ pub fn whole_duration(seconds: f64) -> String {
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
+}
+
+/// What something is expected to take, or has taken: as [`whole_duration`], but less than a second is not none.
+pub fn expected_duration(seconds: f64) -> String {
+    if 0.0 < seconds && seconds < 1.0 { "under 1 s".to_owned() } else { whole_duration(seconds) }
 }
 
 /// Three significant figures, without an exponent where it can be avoided. `figure` in `script.js` does the same.
@@ -161,10 +171,14 @@ mod tests {
         assert_eq!(right_of(1, 1).as_deref(), Some("1 of 1 test image (100.0%; 95% interval 20.7% to 100.0%)"));
         assert_eq!(right_of(0, 0), None);
         // 6 of 25: 11.5% to 43.4%, and five classes are guessed in 20%.
-        let text = "that is not clearly better than guessing so far: guessing among 5 classes gives 20.0%";
-        assert_eq!(guessing(6, 25, 5).as_deref(), Some(text));
-        assert!(guessing(5, 25, 5).is_some_and(|text| text.starts_with("that is no better than guessing so far")));
-        assert_eq!(guessing(12, 25, 5), None);
+        let five = Guess::AnyOf { classes: 5 };
+        let text = "that is not clearly better than guessing among 5 classes (20.0%), so do not rely on its answers";
+        assert_eq!(guessing(6, 25, five).as_deref(), Some(text));
+        assert!(guessing(5, 25, five).is_some_and(|text| text.starts_with("that is no better than guessing among 5")));
+        assert_eq!([guessing(12, 25, five), guessing(0, 0, five)], [None, None]);
+        // 88 of 100 would beat one of two classes.
+        let text = "that is no better than always answering with the most frequent class (90.0%), so do not rely on its answers";
+        assert_eq!(guessing(88, 100, Guess::MostFrequent { own: 90, images: 100 }).as_deref(), Some(text));
     }
 
     #[test]
@@ -181,6 +195,7 @@ mod tests {
             ["0 s", "3 min 20 s", "2 h 05 min"]
         );
         assert_eq!(whole_duration(f64::NAN), "0 s");
+        assert_eq!([0.0, 0.3, 0.9, 1.0].map(expected_duration), ["0 s", "under 1 s", "under 1 s", "1 s"]);
         assert_eq!([figure(0.0), figure(0.001), figure(145.27), figure(20_000.0)], ["0", "0.00100", "145", "20000"]);
         assert_eq!([figure(1e-5), figure(-0.5)], ["1.00e-5", "-0.500"]);
         assert_eq!([rate(87.4), rate(6.66)], ["87 images/s", "6.7 images/s"]);

@@ -67,7 +67,7 @@ pub fn section(section: Section) -> &'static str {
 /// The sections that have nothing yet.
 pub fn not_yet(sections: &[Section]) -> String {
     let names: Vec<String> = sections.iter().map(|&of| section(of).to_owned()).collect();
-    format!("Nothing is recorded yet of: {}.", list(&names))
+    format!("Not recorded yet: {}.", list(&names))
 }
 
 /// Of the notes, for readers who do not see them; and above them.
@@ -77,31 +77,32 @@ pub fn notes_of(finished: bool) -> &'static str {
 }
 
 /// How charts are asked.
-pub const CHART_KEYS: &str = "Drag over a part of a chart to enlarge it, or click the chart and use the wheel. With the keyboard: + and − \
-     zoom, arrows read the points, 0 shows everything. An entry of a legend hides its curve.";
+pub const CHART_KEYS: &str = "Drag across part of a chart to zoom in, or click the chart and use the wheel. On the keyboard, + and − zoom, \
+     arrow keys step through the points, and 0 shows everything. A legend entry hides or shows its curve.";
 
 /// Why a section has nothing to show.
 pub mod nothing {
     use crate::run::record::ResultName;
 
-    pub const EVALUATED: &str = crate::report::language::english::table::NOTHING_EVALUATED;
-    pub const ANSWERS: &str = "No answers for single test images are recorded.";
+    pub const ANSWERS: &str = "No answers for individual test images are recorded.";
     pub const PRETRAINING: &str = "No epoch of pre-training is recorded.";
     pub const TRAINING: &str = "No epoch of the baseline or of fine-tuning is recorded.";
-    pub const CONFUSIONS: &str = "No single predictions of the baseline or of fine-tuned BYOL are recorded.";
+    pub const CONFUSIONS: &str = "No individual predictions of the baseline or of fine-tuned BYOL are recorded.";
     pub const MAP: &str = "No map of test images is recorded.";
     pub const MAP_OF_SO_FEW: &str = "A map of so few test images would show nothing.";
     pub const VIEWS: &str = "The gallery holds no views.";
     pub const NEIGHBOURS: &str = "The gallery holds no nearest neighbours.";
-    pub const SUMMARY: &str = "Data and machine are not recorded: the run has no summary.json.";
-    pub const IMAGE: &str = "not there";
+    pub const SUMMARY: &str = "Data and machine are not recorded yet: the run has no summary.json.";
+    pub const IMAGE: &str = "missing";
 
     pub fn too_many_classes(classes: usize) -> String {
         format!("{classes} classes are too many for a matrix.")
     }
 
-    pub fn predictions(name: ResultName) -> String {
-        format!("No predictions of {}.", super::super::names::classifier(name))
+    /// Of a classifier of a run that has finished or not.
+    pub fn predictions(name: ResultName, finished: bool) -> String {
+        let yet = if finished { "" } else { " yet" };
+        format!("No predictions of {}{yet}.", super::super::names::classifier(name))
     }
 }
 
@@ -118,7 +119,7 @@ pub mod facts {
 
     pub const REPEAT: &str = "How to repeat it";
     pub const CONFIGURATION: &str = "Configuration";
-    pub const CHOSEN: &str = "Chosen inside each label budget";
+    pub const CHOSEN: &str = "Chosen within each label budget";
 
     /// Each fact with its name.
     pub fn of(summary: &Summary, seconds: f64) -> Vec<(String, String)> {
@@ -136,19 +137,19 @@ pub mod facts {
             ("seed", summary.seed.to_string()),
             ("version", summary.version.clone()),
             ("hardware", summary.hardware.clone()),
-            ("time, over all sittings", duration(seconds)),
+            ("total time", duration(seconds)),
         ];
         facts.into_iter().map(|(name, value)| (capital(name), value)).collect()
     }
 
     /// Above the command as it was typed.
     pub fn repeat_in(folder: &Path) -> Markup {
-        html! { "With the same version, in the folder " code { (folder.display()) } ", where the run was begun:" }
+        html! { "With the same version, in the folder " code { (folder.display()) } ", where the run was started:" }
     }
 
     /// Above a command in which names stand for what is not recorded.
-    pub const REPEAT_SOMEWHERE: &str = "With the same version and the run's own configuration; the words in capitals stand for the places \
-         of the data and of the run, which it does not record:";
+    pub const REPEAT_SOMEWHERE: &str = "With the same version and the run's own configuration; the words in capitals stand for the \
+         locations of the data and of the run, which are not recorded:";
 
     /// The heads of the table of what was chosen.
     pub const COLUMNS: [&str; 5] = ["classifier", "labels", "draw", "labelled images", "chosen"];

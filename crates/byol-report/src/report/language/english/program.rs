@@ -5,6 +5,7 @@ use std::path::Path;
 use super::names::{kind, reason, with_first};
 use super::numbers::{guessing, percent, plural, right_of, whole_duration};
 use crate::report::language::values::{Calibrated, Encoder, Overview, Taken, Tested};
+use crate::statistics::guess::Guess;
 
 pub fn hardware(hardware: &str) -> String {
     format!("hardware: {hardware}")
@@ -22,7 +23,7 @@ pub const MEASURING: &str = "measuring a few steps of each kind on this machine"
 
 /// These settings go with given weights.
 pub fn go_with_weights(settings: &[&str]) -> String {
-    format!("with the weights go {} (--set KEY=VALUE takes others)", settings.join(" "))
+    format!("the weights set {} (--set KEY=VALUE overrides that)", settings.join(" "))
 }
 
 /// Images are small for weights of ImageNet.
@@ -83,7 +84,9 @@ pub fn report(page: &Path) -> String {
 /// Which classifier is taken.
 pub fn taken(taken: &Taken) -> String {
     let with = taken.budget.map(with_first).unwrap_or_default();
-    let test = taken.test.map_or_else(String::new, |test| format!(", right on {}", share(test)));
+    let test = taken
+        .test
+        .map_or_else(|| ", its accuracy is not recorded".to_owned(), |test| format!(", right on {}", share(test)));
     let others: Vec<String> = taken
         .others
         .iter()
@@ -98,9 +101,9 @@ pub fn taken(taken: &Taken) -> String {
 }
 
 /// That a classifier is no better than guessing, where it is not.
-pub fn no_better_than_guessing((right, images): Tested, classes: usize) -> Option<String> {
-    let text = guessing(right, images, classes)?;
-    Some(format!("the classifier is right on {}: {text}; do not rely on its answers", share((right, images))))
+pub fn no_better_than_guessing((right, images): Tested, guess: Guess) -> Option<String> {
+    let text = guessing(right, images, guess)?;
+    Some(format!("the classifier is right on {}; {text}", share((right, images))))
 }
 
 fn share((right, images): Tested) -> String {
@@ -116,7 +119,9 @@ pub fn encoder(encoder: &Encoder) -> String {
             let worth = knn.map_or_else(String::new, |(of, test)| {
                 format!(" (k-NN on it{}: right on {})", with_first(of), share(test))
             });
-            format!("encoder: pre-trained{worth}; it finds what looks alike, --stage finetune what is of one class")
+            format!(
+                "encoder: pre-trained{worth}; it finds images that look alike, --stage finetune images of the same class"
+            )
         }
     }
 }
@@ -207,12 +212,12 @@ pub fn watching(runs: &[String], address: &str) -> String {
 }
 
 pub fn port_taken(port: u16) -> String {
-    format!("port {port} is taken, so another one serves")
+    format!("port {port} is taken, so another one is used")
 }
 
 /// A run directory that is waited for, with a hint at what may have been meant.
 pub fn waited_for(run: &Path, exists: bool, hint: &str) -> String {
-    let what = if exists { "holds no run yet, and one is waited for" } else { "is not there yet, and is waited for" };
+    let what = if exists { "holds no run yet (waiting for one)" } else { "is not there yet (waiting for it)" };
     format!("{} {what}{hint}", run.display())
 }
 
@@ -260,8 +265,7 @@ pub mod pages {
     pub const NEAREST: &str = "Nearest first";
     pub const VIEWS: &str = "Views";
     pub const ORIGINAL: &str = "original";
-    pub const VIEWS_ARE: &str =
-        "BYOL learns to say of two views of an image, one drawn with t and one with t', that they show the same.";
+    pub const VIEWS_ARE: &str = "BYOL learns to predict the representation of one view of an image from that of another; one is drawn with t, one with t'.";
 
     /// A class with a share (0-1) in percent.
     pub fn class_with_share(class: &str, share: f64) -> String {

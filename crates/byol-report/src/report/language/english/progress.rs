@@ -2,7 +2,7 @@
 
 use super::names::{budget_of_draw, label, stage};
 use super::notices::notice;
-use super::numbers::{count, list, percent, plural, rate, whole_duration};
+use super::numbers::{count, expected_duration, list, percent, plural, rate, whole_duration};
 use crate::plan::{Kind, Plan, Progress, Why};
 use crate::run::event::{Event, StepReport};
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
@@ -62,7 +62,7 @@ pub fn epoch(record: &EpochRecord) -> String {
     let accuracies = accuracies.into_iter().filter_map(|(name, value)| Some(format!(", {name} {}", percent(value?))));
     let others = others.into_iter().filter_map(|(name, value)| Some(format!(", {name} {:.4}", value?)));
     text.extend(accuracies.chain(others));
-    text + &format!(", {}, {}", rate(record.images_per_second), whole_duration(record.seconds))
+    text + &format!(", {}, {}", rate(record.images_per_second), expected_duration(record.seconds))
 }
 
 /// Every other event; nothing for those that need no line of their own.
@@ -75,11 +75,11 @@ pub fn line(event: &Event<'_>) -> Option<String> {
             format!("{}{labels}: {epochs}, {steps}{resumed}", stage(*of))
         }
         Event::Estimate { stage: of, seconds } => {
-            format!("{} will take about {}", stage(*of), whole_duration(*seconds))
+            format!("{} will take about {}", stage(*of), expected_duration(*seconds))
         }
         Event::Evaluated { name, labels_per_class, draw, test_accuracy, seconds } => {
             let (labels, accuracy) = (labels(*labels_per_class, *draw), percent(*test_accuracy));
-            format!("{}{labels}: test accuracy {accuracy} ({})", label(*name), whole_duration(*seconds))
+            format!("{}{labels}: test accuracy {accuracy} ({})", label(*name), expected_duration(*seconds))
         }
         Event::Planned(found) => plan(found),
         Event::Note(what) => notice(what),
@@ -91,8 +91,9 @@ pub fn line(event: &Event<'_>) -> Option<String> {
 /// A table of the stages, and a line for each group of chosen settings.
 pub fn plan(plan: &Plan) -> String {
     let first = plan.first_accuracy();
-    let first = first.map_or_else(String::new, |first| format!("; the first accuracy after {}", whole_duration(first)));
-    let (steps, about) = (plural(plan.steps.len() as u64, "step"), whole_duration(plan.seconds()));
+    let first =
+        first.map_or_else(String::new, |first| format!("; the first accuracy after {}", expected_duration(first)));
+    let (steps, about) = (plural(plan.steps.len() as u64, "step"), expected_duration(plan.seconds()));
     let mut lines = vec![format!("plan: {steps}, about {about}{first}")];
     let rows: [(&str, &[Kind]); 5] = [
         (stage(Stage::Supervised), &[Kind::Baseline]),
@@ -113,12 +114,12 @@ pub fn plan(plan: &Plan) -> String {
             _ => "linear classifier and k-NN, before and after".to_owned(),
         };
         let images = if images > 0.0 { format!("{} image passes", count(images as u64)) } else { String::new() };
-        let seconds = whole_duration(seconds);
+        let seconds = expected_duration(seconds);
         lines.push(format!("  {name:<16} {seconds:>11}  {images:>24}  {what}").trim_end().to_owned());
     }
     lines.extend(plan.others.map(while_others));
     if let Some(hours) = plan.hours.filter(|_| !plan.chosen.is_empty()) {
-        lines.push(format!("chosen for --hours {hours} (what is typed stays, as in --set KEY=VALUE):"));
+        lines.push(format!("chosen for --hours {hours} (what you type, as in --set KEY=VALUE, is kept):"));
         lines.extend(plan.chosen.iter().map(|chosen| format!("  {}: {}", chosen.settings.join(" "), why(&chosen.why))));
     }
     lines.join("\n")
@@ -246,10 +247,13 @@ plan: 12 steps, about 8 min 49 s; the first accuracy after 15 s
   fine-tuning       1 min 00 s       48,000 image passes  4 trainings: 10 and all labels per class, 2 draws
   report                   4 s
 other programs took about half of the processor while this was measured; times are for the machine as busy as now
-chosen for --hours 0.2 (what is typed stays, as in --set KEY=VALUE):
+chosen for --hours 0.2 (what you type, as in --set KEY=VALUE, is kept):
   image_size=64 width=0.25: the largest network that can see 400,000 images in the time";
         assert_eq!(super::plan(&plan), expected);
-        let plan = Plan { hours: None, chosen: Vec::new(), others: None, ..plan };
+        let mut plan = Plan { hours: None, chosen: Vec::new(), others: None, ..plan };
         assert_eq!(super::plan(&plan).lines().count(), 6);
+        let frozen = plan.steps.iter_mut().filter(|step| [Kind::FrozenControl, Kind::Frozen].contains(&step.task.kind));
+        frozen.for_each(|step| step.planned_seconds = 0.2);
+        assert!(super::plan(&plan).contains("  frozen encoders    under 1 s  "), "{}", super::plan(&plan));
     }
 }

@@ -71,5 +71,5 @@ const words = {
   runsShown: (shown, all) => `${shown} of ${all} runs shown`,
   state: { waiting: "waiting", running: "running", quiet: "quiet", finished: "finished", stopped: "stopped", damaged: "cannot be read" },
   runIs: (name, state) => `${name}: ${state}`,
-  noAnswer: "byol watch does not answer; this is the last that it said",
+  noAnswer: "byol watch does not answer; this is its last answer",
 };

@@ -2,13 +2,14 @@
 
 use std::cmp::Ordering;
 
+use super::charts::EVERY_DIFFERENCE;
 use super::explain::{Detail, accuracies, by_outcome, interval};
 use super::names::{budget, budgets, classifier, from_to, signs, stage};
 use super::numbers::{capital, count, duration, figure, list, p_value, percent, plural, points, size};
 use crate::report::advice::FEW_PASSES;
 use crate::report::compare::{Comparison, Outcome, Paired};
 use crate::report::explain::{ClassChange, Effort, Extremes, Look, PUBLISHED, Reach, Statement, Topic, Trained};
-use crate::report::load::Pretraining;
+use crate::report::pretraining::Pretraining;
 use crate::run::record::{Ended, ResultName};
 use crate::statistics::significance::McNemar;
 
@@ -16,7 +17,7 @@ use crate::statistics::significance::McNemar;
 pub fn heading(topic: Topic) -> &'static str {
     match topic {
         Topic::Gain => "Fine-tuned BYOL against the baseline",
-        Topic::Control => "The frozen encoder against what it was before BYOL",
+        Topic::Control => "The frozen encoder before and after BYOL",
         Topic::Classes => "By class, from baseline to fine-tuned BYOL",
         Topic::Effort => "How long each trained",
         Topic::Collapse => "Signs of collapse",
@@ -44,7 +45,7 @@ pub fn statement(statement: &Statement) -> String {
             if looks.len() == 1 { "One sign of collapse" } else { "Signs of collapse" },
             looked(looks)
         ),
-        Statement::Clear { some: true, looks } => format!("Against collapse: {}.", looked(looks)),
+        Statement::Clear { some: true, looks } => format!("Evidence against collapse: {}.", looked(looks)),
         Statement::Clear { some: false, looks } => {
             format!("No sign of collapse in what was measured: {}.", looked(looks))
         }
@@ -57,8 +58,8 @@ pub fn statement(statement: &Statement) -> String {
             percent(*before)
         ),
         Statement::OneDraw(with) => format!(
-            "With {} there is only one label draw, so its interval covers how much test images vary, but not how much draws of \
-             labels or trainings vary.",
+            "With {} there is only one label draw, so its interval covers variation between test images, but not between label \
+             draws or training runs.",
             budgets(with.iter().copied())
         ),
         Statement::FewDraws { least, most, budgets: with } => format!(
@@ -67,10 +68,13 @@ pub fn statement(statement: &Statement) -> String {
             budgets(with.iter().copied())
         ),
         Statement::Uncorrected { tests } => {
-            format!("The p-values of the {tests} McNemar tests are not corrected for how many there are.")
+            format!(
+                "The p-values of the {tests} McNemar tests under “{EVERY_DIFFERENCE}” are not corrected for multiple testing."
+            )
         }
         Statement::OnePretraining => {
-            "The encoder was pre-trained once, so no interval here covers how much pre-trainings vary.".to_owned()
+            "The encoder was pre-trained once, so no interval here covers variation between pre-training runs."
+                .to_owned()
         }
         Statement::TrainedUnlike(settings) => {
             let differing: Vec<String> =
@@ -150,7 +154,7 @@ fn pretrained(found: &Pretraining) -> String {
         Some(Ended::Epochs) | None => "",
     };
     format!(
-        "Pre-training: {}, {} image passes{took} ({:.1} images/s).{ended}",
+        "Pre-training: {}, {} image passes{took} ({:.1} images/s, monitoring included).{ended}",
         plural(found.epochs as u64, "epoch"),
         count(found.images),
         found.images_per_second
@@ -185,7 +189,7 @@ fn look(look: &Look) -> String {
             format!("projection deviation {deviation:.2} at the end (1: evenly spread, 0: collapsed)")
         }
         Look::TooFew { images } => {
-            format!("the representations of {} images are too few to show a collapse", of(images))
+            format!("{} images are too few to show a collapse of their representations", of(images))
         }
         Look::Collapsed { images, signs: seen } => format!("of {} images, {}", of(images), signs(seen)),
         Look::Ranks { images, representation, projection } => format!(

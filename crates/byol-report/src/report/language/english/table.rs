@@ -2,14 +2,19 @@
 
 use super::names::budget;
 use super::numbers::{count, figure, plural};
-use crate::report::load::Pretraining;
+use crate::report::pretraining::Known;
 use crate::run::record::{Ended, LabelBudget};
 
 /// Above the advice that follows a run.
 pub const WHAT_NEXT: &str = "What next:";
 
-/// Where there is no table.
-pub const NOTHING_EVALUATED: &str = "No classifier has been evaluated on the test images.";
+/// Where there is no table, of a run that has finished or not.
+pub fn nothing_evaluated(finished: bool) -> &'static str {
+    match finished {
+        true => "No classifier has been evaluated on the test images.",
+        false => "No classifier has been evaluated on the test images yet.",
+    }
+}
 
 /// The last row of the table.
 pub const LABEL_DRAWS: &str = "Label draws";
@@ -34,8 +39,19 @@ pub fn accuracies_are(several: bool) -> &'static str {
 }
 
 /// One line on pre-training.
-pub fn pretraining(found: Option<&Pretraining>) -> String {
-    let Some(found) = found else { return "Pre-training: none recorded.".to_owned() };
+pub fn pretraining(known: &Known) -> String {
+    let found = match known {
+        Known::Recorded(found) => found,
+        Known::Begun { epochs } => {
+            let of = epochs.map_or_else(String::new, |epochs| format!(" (of {})", count(epochs)));
+            return format!("Pre-training: its first epoch{of} has not ended yet.");
+        }
+        Known::ToCome { epochs } => {
+            let of = epochs.map_or_else(String::new, |epochs| format!(", for {}", plural(epochs, "epoch")));
+            return format!("Pre-training: not started yet; it follows the baseline{of}.");
+        }
+        Known::Nothing => return "Pre-training: none recorded.".to_owned(),
+    };
     let ended = match found.ended_by {
         Some(Ended::Epochs) => "",
         Some(Ended::Patience) => ", stopped early by patience",
@@ -43,7 +59,7 @@ pub fn pretraining(found: Option<&Pretraining>) -> String {
         None => " so far",
     };
     format!(
-        "Pre-training: {}, {} image passes at {:.1} images/s, final loss {}{ended}.",
+        "Pre-training: {}, {} image passes at {:.1} images/s (monitoring included), final loss {}{ended}.",
         plural(found.epochs as u64, "epoch"),
         count(found.images),
         found.images_per_second,

@@ -20,7 +20,7 @@ pub fn standing(standing: &Standing) -> String {
         Standing::Stopped { last } => format!("stopped on request{}; --resume goes on", after(last)),
         Standing::Running(at) => doing(at),
         Standing::Silent { at, seconds, holder: Some(holder) } => {
-            format!("{}; nothing new for {}, but {} is at it", doing(at), duration(*seconds), who(holder))
+            format!("{}; nothing new for {}, but {} is still at work", doing(at), duration(*seconds), who(holder))
         }
         Standing::Silent { at, seconds, holder: None } => {
             let (doing, ago) = (doing(at), duration(*seconds));
@@ -35,7 +35,7 @@ fn doing(at: &Doing) -> String {
         Some(last) => {
             let left =
                 at.seconds_left.map_or_else(String::new, |left| format!(", about {} left of it", duration(left)));
-            let rate = count(last.images_per_second as u64);
+            let rate = count(last.overall_rate() as u64);
             format!("{}, loss {}, {rate} images/s{left}", done(last), figure(last.loss))
         }
     };
@@ -80,7 +80,7 @@ pub fn none_has_started(names: &[String]) -> String {
 /// Below that heading.
 pub fn fills_in(runs: usize) -> String {
     let records = if runs > 1 { "they record" } else { "it records" };
-    format!("This page fills in by itself as soon as {records} anything.")
+    format!("This page fills itself in as soon as {records} anything.")
 }
 
 /// The title of the live page.

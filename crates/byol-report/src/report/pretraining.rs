@@ -1,0 +1,136 @@
+//! How far the pre-training of a run is: what it recorded, or what is still to come.
+
+use super::load::RunData;
+use crate::plan::{Kind, Plan};
+use crate::run::command::TrainingCommand;
+use crate::run::record::{Ended, Stage};
+
+/// How far pre-training went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pretraining {
+    pub epochs: usize,
+    /// Image passes; an image is two views.
+    pub images: u64,
+    /// Over the whole stage, monitoring included; that of its steps where no epoch was recorded.
+    pub images_per_second: f64,
+    pub final_loss: f64,
+    /// Absent when no epoch was recorded.
+    pub seconds: Option<f64>,
+    /// Absent in a run without a summary.
+    pub ended_by: Option<Ended>,
+}
+
+/// What is known of the pre-training of a run. Epochs are those that its configuration asks for, where it tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    Recorded(Pretraining),
+    /// Its first epoch has not ended.
+    Begun {
+        epochs: Option<u64>,
+    },
+    /// The baseline comes first.
+    ToCome {
+        epochs: Option<u64>,
+    },
+    /// There is none, and none is to come.
+    Nothing,
+}
+
+impl RunData {
+    /// How far pre-training went: from the summary where it says so, else from the last recorded epoch.
+    pub fn pretraining(&self) -> Option<Pretraining> {
+        let epochs = self.epochs(Stage::Pretrain, None, 0);
+        let seconds = epochs.last().map(|record| record.seconds);
+        if let Some(record) = self.summary.as_ref().and_then(|summary| summary.pretrain.as_ref()) {
+            return Some(Pretraining {
+                epochs: record.epochs,
+                images: record.images,
+                images_per_second: epochs.last().map_or(record.images_per_second, |last| last.overall_rate()),
+                final_loss: record.final_loss,
+                seconds,
+                ended_by: Some(record.ended_by),
+            });
+        }
+        let last = epochs.last()?;
+        Some(Pretraining {
+            epochs: last.epoch,
+            images: last.images,
+            images_per_second: last.overall_rate(),
+            final_loss: last.loss,
+            seconds,
+            ended_by: None,
+        })
+    }
+
+    /// The same with what is still to come of a run that has not finished.
+    pub fn known_of_pretraining(&self) -> Known {
+        if let Some(found) = self.pretraining() {
+            return Known::Recorded(found);
+        }
+        let asked = self.config.as_ref().and_then(|config| config.get("pretrain")?.get("epochs")?.as_integer());
+        let epochs = asked.and_then(|epochs| u64::try_from(epochs).ok());
+        let step = |plan: &Plan| Some(plan.steps.get(plan.current()?)?.task.kind);
+        match (self.plan.as_ref().and_then(step), self.command.as_ref().map(|record| record.command)) {
+            _ if self.finished() => Known::Nothing,
+            (Some(Kind::Pretrain), _) | (None, Some(TrainingCommand::Pretrain)) => Known::Begun { epochs },
+            (Some(Kind::Baseline), _) | (None, Some(TrainingCommand::Run | TrainingCommand::Demo)) => {
+                Known::ToCome { epochs }
+            }
+            (Some(_), _) | (None, Some(TrainingCommand::Supervised | TrainingCommand::Finetune) | None) => {
+                Known::Nothing
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::language::table::pretraining;
+    use super::super::testing::{Run, plan};
+    use super::*;
+    use crate::run::command::CommandRecord;
+
+    /// A run that goes on and has not recorded an epoch of pre-training.
+    fn going_on() -> RunData {
+        let mut run = Run::ahead();
+        run.metrics.retain(|record| record.stage == Stage::Supervised);
+        let summary = run.summary.as_mut().expect("it has one");
+        (summary.finished, summary.pretrain) = (false, None);
+        run.data()
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_whole_stage() {
+        let mut run = Run::ahead();
+        let record = run.summary.as_mut().and_then(|summary| summary.pretrain.as_mut()).expect("it has one");
+        // 80,000 images in 551 s are fewer than its steps alone would make.
+        record.images_per_second = 160.0;
+        let found = run.data().pretraining().expect("it has pre-trained");
+        assert!((found.images_per_second - 145.3).abs() < 0.01, "{found:?}");
+        run.metrics.clear();
+        assert_eq!(run.data().pretraining().map(|found| found.images_per_second), Some(160.0));
+    }
+
+    #[test]
+    fn what_is_to_come_is_said_while_a_run_goes_on() {
+        let mut run = going_on();
+        let said = |run: &RunData| pretraining(&run.known_of_pretraining());
+        assert_eq!(said(&run), "Pre-training: none recorded.", "nothing tells what it was asked for");
+        run.plan = Some(plan(&[(Kind::Baseline, false), (Kind::Pretrain, false)]));
+        assert_eq!(said(&run), "Pre-training: not started yet; it follows the baseline, for 20 epochs.");
+        run.plan = Some(plan(&[(Kind::Baseline, true), (Kind::Pretrain, false)]));
+        assert_eq!(said(&run), "Pre-training: its first epoch (of 20) has not ended yet.");
+        run.plan = None;
+        let command = |command| Some(CommandRecord { command, ..CommandRecord::default() });
+        run.command = command(TrainingCommand::Run);
+        assert_eq!(run.known_of_pretraining(), Known::ToCome { epochs: Some(20) });
+        run.command = command(TrainingCommand::Pretrain);
+        assert_eq!(run.known_of_pretraining(), Known::Begun { epochs: Some(20) });
+        run.command = command(TrainingCommand::Supervised);
+        assert_eq!(run.known_of_pretraining(), Known::Nothing);
+        // A finished run without pre-training has none to come.
+        run.command = command(TrainingCommand::Run);
+        run.summary.as_mut().expect("it has one").finished = true;
+        assert_eq!(said(&run), "Pre-training: none recorded.");
+    }
+}
