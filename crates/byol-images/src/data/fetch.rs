@@ -193,6 +193,12 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether the file did not come, or came as another one: whoever gets it in another way can go on.
+    pub fn is_of_network(&self) -> bool {
+        use FetchError::{Checksum, Interrupted, Refused, Unreachable};
+        matches!(self, Unreachable { .. } | Refused { .. } | Interrupted { .. } | Checksum { .. })
+    }
+
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| FetchError::Io { action, path, source }
