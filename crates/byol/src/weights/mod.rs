@@ -66,8 +66,15 @@ pub enum WeightsError {
         /// Empty, or begins with `; `.
         hint: String,
     },
-    #[error("failed to fetch the weights {name}")]
-    Fetch { name: &'static str, source: Box<FetchError> },
+    #[error("failed to fetch the weights {name}: {source}{}", by_hand(source, file, folder))]
+    Fetch {
+        name: &'static str,
+        /// The file's name.
+        file: &'static str,
+        /// Where it is kept.
+        folder: PathBuf,
+        source: Box<FetchError>,
+    },
     #[error("there is no folder to keep weights in: set BYOL_CACHE to one")]
     NoCache,
     #[error("failed to read weights {}", path.display())]
@@ -108,11 +115,36 @@ pub enum WeightsError {
     Lost { path: PathBuf },
 }
 
+/// Where a file that was fetched in another way belongs, where the network is what fails.
+fn by_hand(error: &FetchError, file: &str, folder: &Path) -> String {
+    match error.is_of_network() {
+        true => format!("; or fetch {file} in another way and put it under this name into {}", folder.display()),
+        false => String::new(),
+    }
+}
+
 impl WeightsError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        use WeightsError::{BegunWithout, Changed, Nowhere, Unfit};
-        matches!(self, Nowhere { .. } | Unfit { .. } | Changed { .. } | BegunWithout { .. })
+        match self {
+            WeightsError::Nowhere { .. }
+            | WeightsError::Unfit { .. }
+            | WeightsError::Changed { .. }
+            | WeightsError::BegunWithout { .. }
+            | WeightsError::Lost { .. }
+            | WeightsError::Config(_) => true,
+            WeightsError::Network(error) => error.is_of_command_line(),
+            WeightsError::Run(error) => error.is_of_command_line(),
+            WeightsError::Checkpoint(error) => error.is_of_command_line(),
+            // The file, the network of computers or the place for files is what is wrong.
+            WeightsError::Fetch { .. }
+            | WeightsError::NoCache
+            | WeightsError::Read { .. }
+            | WeightsError::Content { .. }
+            | WeightsError::NoNetwork { .. }
+            | WeightsError::Several { .. }
+            | WeightsError::NotFinite { .. } => false,
+        }
     }
 }
 
