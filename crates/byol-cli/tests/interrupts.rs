@@ -173,7 +173,7 @@ fn predictions_are_not_written() {
     assert_eq!(ended_by(program, "-TERM", 143), "byol: interrupted; p.csv was not written\n");
     assert_eq!(beginning_with("p."), [""; 0]);
 
-    // Without a file, the lines so far are whole ones.
+    // Without a file there is nothing to remove.
     let mut program = working(&begin);
     let mut output = BufReader::new(program.stdout.take().unwrap());
     let mut first = String::new();
