@@ -66,15 +66,8 @@ pub enum WeightsError {
         /// Empty, or begins with `; `.
         hint: String,
     },
-    #[error("failed to fetch the weights {name}: {source}{}", by_hand(source, file, folder))]
-    Fetch {
-        name: &'static str,
-        /// The file's name.
-        file: &'static str,
-        /// Where it is kept.
-        folder: PathBuf,
-        source: Box<FetchError>,
-    },
+    #[error("failed to fetch the weights {name}")]
+    Fetch { name: &'static str, source: Box<FetchError> },
     #[error("there is no folder to keep weights in: set BYOL_CACHE to one")]
     NoCache,
     #[error("failed to read weights {}", path.display())]
@@ -113,14 +106,6 @@ pub enum WeightsError {
     BegunWithout { path: PathBuf },
     #[error("{} has lost the weights that it began with; give them again with --weights", path.display())]
     Lost { path: PathBuf },
-}
-
-/// Where a file that was fetched in another way belongs, where the network is what fails.
-fn by_hand(error: &FetchError, file: &str, folder: &Path) -> String {
-    match error.is_of_network() {
-        true => format!("; or fetch {file} in another way and put it under this name into {}", folder.display()),
-        false => String::new(),
-    }
 }
 
 impl WeightsError {
