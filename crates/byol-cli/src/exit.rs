@@ -1,14 +1,18 @@
 //! Exit codes, and errors as one line on standard error.
 
+use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
 use byol::config::ConfigError;
+use byol::config::template::TemplateError;
 use byol::data::DataError;
 use byol::experiment::ExperimentError;
 use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
 use byol::inference::InferenceError;
+use byol::report::ReportError;
+use byol::run::RunError;
 use byol::run::command::shell_word;
 use byol::train::TrainError;
 use byol::trained::checkpoint::CheckpointError;
@@ -36,14 +40,14 @@ pub struct Usage(pub String);
 
 /// The work failed.
 const FAILURE: u8 = 1;
-/// The command line or the configuration is wrong.
+/// The command line or the configuration is wrong: another one is the remedy.
 const USAGE: u8 = 2;
 
 /// What each exit code means.
 pub const EXIT_CODES: [(u8, &str); 5] = [
     (0, "done"),
     (FAILURE, "the work failed"),
-    (USAGE, "the command line or the configuration is wrong"),
+    (USAGE, "the command line or the configuration is wrong, or names what is not there"),
     (130, "interrupted (SIGINT, Ctrl-C); a run directory then holds a checkpoint to --resume from"),
     (143, "asked to terminate (SIGTERM), likewise"),
 ];
@@ -70,18 +74,26 @@ pub fn code(result: anyhow::Result<Ending>) -> ExitCode {
 }
 
 /// Whether another command line or configuration is the remedy.
-fn is_usage(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let of_experiment = cause.downcast_ref::<ExperimentError>().is_some_and(ExperimentError::is_of_configuration);
-    let of_plan = cause.downcast_ref::<PlanError>().is_some_and(PlanError::is_of_configuration);
-    let of_training = cause.downcast_ref::<TrainError>().is_some_and(TrainError::is_of_configuration);
-    let of_export = cause.downcast_ref::<ExportError>().is_some_and(ExportError::is_of_command_line);
-    let of_inference = cause.downcast_ref::<InferenceError>().is_some_and(InferenceError::is_of_command_line);
-    let of_network = cause.downcast_ref::<NetworkError>().is_some_and(NetworkError::is_of_command_line);
-    let of_weights = cause.downcast_ref::<WeightsError>().is_some_and(WeightsError::is_of_command_line);
-    let of_checkpoint = cause.downcast_ref::<CheckpointError>().is_some_and(CheckpointError::is_of_command_line);
-    let of_data = cause.downcast_ref::<DataError>().is_some_and(DataError::is_of_command_line);
-    let of_command_line = of_data || of_export || of_inference || of_network || of_weights || of_checkpoint;
-    of_command_line || cause.is::<ConfigError>() || cause.is::<Usage>() || of_experiment || of_plan || of_training
+fn is_usage(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<ConfigError>()
+        || cause.is::<Usage>()
+        || says(cause, ExperimentError::is_of_configuration)
+        || says(cause, PlanError::is_of_configuration)
+        || says(cause, TrainError::is_of_configuration)
+        || says(cause, DataError::is_of_command_line)
+        || says(cause, ExportError::is_of_command_line)
+        || says(cause, InferenceError::is_of_command_line)
+        || says(cause, NetworkError::is_of_command_line)
+        || says(cause, WeightsError::is_of_command_line)
+        || says(cause, CheckpointError::is_of_command_line)
+        || says(cause, RunError::is_of_command_line)
+        || says(cause, TemplateError::is_of_command_line)
+        || says(cause, ReportError::is_of_command_line)
+}
+
+/// Whether an error of this type says it of itself.
+fn says<E: Error + 'static>(cause: &(dyn Error + 'static), it_is: fn(&E) -> bool) -> bool {
+    cause.downcast_ref::<E>().is_some_and(it_is)
 }
 
 /// The exit code of a command line that could not be read, or that asked for help or the version.

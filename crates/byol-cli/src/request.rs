@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
-use byol::data::{self, Dataset, Levels, Need, OpenOptions, Pools};
+use byol::data::{self, Dataset, Levels, Need, OpenOptions, Pools, Saving};
 use byol::device::{Hardware, Precision, PrecisionChoice};
 use byol::report::language::program;
 use byol::run::RunDirectory;
@@ -154,6 +154,7 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
         labels_per_class,
         levels,
         split_file: strictness.kept.split.clone(),
+        saving: Saving::Later,
         ..OpenOptions::default()
     };
     let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;

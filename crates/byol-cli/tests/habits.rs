@@ -111,7 +111,7 @@ fn a_configuration_to_begin_with_is_the_presets() {
     let text = std::fs::read_to_string(folder.path().join("byol.toml")).unwrap();
     assert!(text.contains("# Side of the square images") && text.contains("image_size = 32"));
     let again = at(&["init"]);
-    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(again.status.code(), Some(2));
     let expected = "byol: byol.toml exists already; name another file, or replace it with --force\n";
     assert_eq!(String::from_utf8_lossy(&again.stderr), expected);
     assert!(at(&["init", "--force"]).status.success());

@@ -286,7 +286,7 @@ fn a_changed_configuration_is_refused_and_the_difference_shown() {
     let out = folder.path().join("run");
     kill_after_a_checkpoint(&out);
     let output = command("pretrain", &out).args(["--set", "learning_rate=0.5"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let message = stderr(&output);
     assert!(message.contains("pretrain.learning_rate was 0.002, is 0.5"), "{message}");
 }

@@ -372,7 +372,7 @@ fn what_cannot_be_done_is_explained() {
     let near = at("imagse");
     let image = self::images()[0].to_str().unwrap().to_owned();
     let cases: [(&[&str], i32, &str); 13] = [
-        (&["predict", "--from", &run, &empty], 1, "no images in"),
+        (&["predict", "--from", &run, &empty], 2, "no images in"),
         (&["predict", "--from", &run, "-"], 1, "standard input holds no paths"),
         (&["predict", "--from", &run, "-0", &images], 2, "--null is for paths on standard input"),
         (&["predict", "--from", &nowhere, &images], 2, "neither a run directory nor a checkpoint"),

@@ -26,6 +26,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a sibling of `path` and removes it: whether a file can be made there.
+pub fn try_place(path: &Path) -> io::Result<()> {
+    let trial = path.with_extension(format!("{}.{PARTIAL}", std::process::id()));
+    File::create(&trial)?;
+    std::fs::remove_file(&trial)
+}
+
 /// The cache's folder: BYOL_CACHE, else `byol` in XDG_CACHE_HOME, else in `.cache` of the user's home; as
 /// `scripts/libtorch.py` finds it.
 pub fn cache_folder() -> Option<PathBuf> {

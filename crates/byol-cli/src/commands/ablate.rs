@@ -35,6 +35,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
         },
         reporter,
     )?;
+    data.check_split_place()?;
     let interrupt = interrupt::ask_training()?;
     let mut context = Context {
         experiment: &experiment,

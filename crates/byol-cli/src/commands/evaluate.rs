@@ -46,6 +46,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
         },
         reporter,
     )?;
+    data.check_split_place()?;
     let mut context = Context {
         experiment: &experiment,
         data: &data,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use byol::inference::neighbors::Neighbor;
 use byol::inference::network::Network;
 use byol::inference::npy::Matrix;
@@ -17,7 +17,7 @@ use clap::Args;
 
 use super::images;
 use crate::args::{self, Output};
-use crate::exit::Ending;
+use crate::exit::{Ending, Usage};
 use crate::place::{Force, StandardOutput, Target};
 use crate::{interrupt, output, request};
 
@@ -81,7 +81,11 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     };
     if matrix.columns != network.columns() {
         let (path, found, expected) = (options.among.display(), matrix.columns, network.columns());
-        bail!("{path} has rows of {found} values, the network's have {expected}: another network made it");
+        let text = format!(
+            "{path} has rows of {found} values, the network's have {expected}: another network made it; embed again, or name the \
+             run and --stage that made it"
+        );
+        return Err(Usage(text).into());
     }
     let nearest = neighbors::nearest(&matrix, &query, options.top);
 

@@ -204,6 +204,7 @@ impl Job<'_> {
             levels: experiment.levels,
         };
         let data = request::dataset(wanted, reporter)?;
+        data.check_split_place()?;
         if self.classifies {
             experiment::require_labels(&data)?;
         }

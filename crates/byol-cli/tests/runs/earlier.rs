@@ -198,7 +198,7 @@ fn a_run_does_not_go_on_with_other_numbers() {
     for (option, value, now) in
         [("--precision", "bf16", "cpu, 1 threads, bf16"), ("--threads", "2", "cpu, 2 threads, fp32")]
     {
-        let refused = said(home, &["run", "--resume", "begun", option, value], 1);
+        let refused = said(home, &["run", "--resume", "begun", option, value], 2);
         assert!(
             refused.contains(&format!("begun was computed with cpu, 1 threads, fp32, and {now} rounds otherwise")),
             "{refused}"

@@ -112,6 +112,33 @@ fn what_is_no_training_yet_is_interrupted_at_once() {
     assert!(!home.join("runs").exists());
 }
 
+/// A split belongs to data that a run began with: whatever is refused, however late, saves none.
+#[test]
+fn a_run_that_is_refused_saves_no_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    images(&home.join("photos/cat"), 12);
+    images(&home.join("photos/dog"), 12);
+    let split = home.join("photos/byol-split.csv");
+    let small =
+        ["--preset", "demo", "--device", "cpu", "--threads", "1", "--set", "image_size=16", "--set", "width=0.0625"];
+    let of_run = ["run", "--data", "photos", "--out", "runs/mine", "--labels-per-class", "2"];
+    let patience = ["--set", "pretrain.patience=1", "--set", "pretrain.patience_metric=knn"];
+    let refused = said(home, &[&of_run[..], &small, &patience].concat(), 2);
+    assert!(refused.contains("would choose by labels outside the label budget"), "{refused}");
+    let of_pretraining = ["pretrain", "--data", "photos", "--out", "runs/mine", "--set", "pretrain.batch_size=400"];
+    let refused = said(home, &[&of_pretraining[..], &small].concat(), 2);
+    assert!(
+        refused.contains("will be drawn and saved in") && refused.contains("pretrain.batch_size is 400"),
+        "{refused}"
+    );
+    assert!(!split.exists() && std::fs::read_dir(home.join("photos")).unwrap().count() == 2);
+
+    let epochs = ["--set", "pretrain.epochs=1", "--set", "pretrain.batch_size=8"];
+    said(home, &[&of_pretraining[..5], &small, &epochs].concat(), 0);
+    assert!(std::fs::read_to_string(&split).unwrap().starts_with("path,split\ncat/0.bmp,"));
+}
+
 #[test]
 fn data_without_classes_is_refused_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();

@@ -51,6 +51,7 @@ impl Dataset {
             findings: Findings::default(),
             split: DataSplit::Given,
             kept_from_pretraining: Vec::new(),
+            unsaved_split: None,
             unreadable: Vec::new(),
         };
         DatasetBuilder { dataset, fingerprint }

@@ -123,6 +123,7 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
         findings: Findings::default(),
         split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
+        unsaved_split: None,
         unreadable: Vec::new(),
     })
 }

@@ -1,26 +1,29 @@
 //! The train/test split of data that comes without one: drawn once, a fifth of each class for the test, saved in a file,
 //! and read from there ever after.
 //!
-//! The file has a line per labelled image, `path,split`. It is never rewritten: images that it does not name are
+//! The file has a line per labelled image, `path,split` (`saved_split` reads it). It is never rewritten: images that it does not name are
 //! training images, ones that it names and that are gone are counted in a warning.
 //!
 //! Copies, exact and near ones, are drawn together: a test image that was trained on tells nothing. Exact ones are for training
 //! where they can be: in the test, each would count.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use rand::seq::SliceRandom;
 
 use super::DataError;
 use super::duplicates;
+use super::folder::Saving;
+use super::known_names::KnownNames;
 use super::labels;
-use super::lines::Lines;
 use super::listing::{Divided, Listing, Usable};
 use super::names::composed;
+use super::saved_split::{Named, SavedSplit};
 use super::split::{DataSplit, Split};
 use super::words::{counted, verb};
-use crate::files::write_atomically;
+use crate::files::{try_place, write_atomically};
 use crate::random::{Coordinates, Stream, rng};
 
 /// The share of each class that is for the test; at least one image, and never all.
@@ -34,14 +37,6 @@ const TRAIN_TEST: u64 = 3;
 
 /// Warnings name this many images.
 const NAMED: usize = 3;
-
-/// Whether a split that was drawn is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Saving {
-    Save,
-    /// Draws the split that would be saved, and writes nothing.
-    OnlyLook,
-}
 
 /// Where a split is kept, and whether one that is drawn is saved there.
 #[derive(Clone, Copy)]
@@ -74,10 +69,15 @@ pub(crate) fn divide(
         true => saved(listing, divided, &by_name, path)?,
         false => {
             let test = draw(listing, &labeled, &copies(&labeled, usable), divided)?;
-            if saving == Saving::Save {
-                save(listing, &labeled, &test, path)?;
-            }
-            let what = if saving == Saving::Save { "was drawn and saved in" } else { "will be drawn and saved in" };
+            let unsaved = UnsavedSplit::of(listing, &labeled, &test, path)?;
+            let what = match saving {
+                Saving::AtOnce => {
+                    unsaved.save()?;
+                    "was drawn and saved in"
+                }
+                Saving::Later => "will be drawn and saved in",
+            };
+            divided.unsaved = (saving == Saving::Later).then_some(unsaved);
             let counts = format!("{} for training, {} for the test", labeled.len() - test.len(), test.len());
             divided.notes.push(format!("a train/test split ({counts}) {what} {}", path.display()));
             test
@@ -205,19 +205,57 @@ fn chosen(units: &[Vec<usize>], share: usize, members: usize) -> Option<Vec<usiz
     (chosen.len() < members).then_some(chosen)
 }
 
-fn save(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Result<(), DataError> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let rows = labeled.iter().map(|index| {
-        let split = if test.binary_search(index).is_ok() { "test" } else { "train" };
-        [listing.images[*index].encoded.name.as_str(), split]
-    });
-    let written = std::iter::once(["path", "split"])
-        .chain(rows)
-        .try_for_each(|row| table.write_record(row))
-        .map_err(std::io::Error::from)
-        .and_then(|()| table.into_inner().map_err(|error| error.into_error()))
-        .and_then(|text| write_atomically(path, &text));
-    written.map_err(|source| DataError::SplitNotSaved { path: path.to_path_buf(), source })
+/// A split that was drawn and is not saved yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsavedSplit {
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+impl UnsavedSplit {
+    fn of(listing: &Listing, labeled: &[usize], test: &[usize], path: &Path) -> Result<UnsavedSplit, DataError> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let rows = labeled.iter().map(|index| {
+            let split = if test.binary_search(index).is_ok() { "test" } else { "train" };
+            [listing.images[*index].encoded.name.as_str(), split]
+        });
+        let text = std::iter::once(["path", "split"])
+            .chain(rows)
+            .try_for_each(|row| table.write_record(row))
+            .map_err(io::Error::from)
+            .and_then(|()| table.into_inner().map_err(|error| error.into_error()));
+        match text {
+            Ok(text) => Ok(UnsavedSplit { path: path.to_path_buf(), text }),
+            Err(source) => Err(DataError::SplitNotSaved { path: path.to_path_buf(), source }),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> DataError {
+        DataError::SplitNotSaved { path: self.path.clone(), source }
+    }
+
+    /// That there is a place for it; nothing stays of the trial.
+    ///
+    /// # Errors
+    /// No file can be made there.
+    pub(crate) fn check_place(&self) -> Result<(), DataError> {
+        try_place(&self.path).map_err(|source| self.failed(source))
+    }
+
+    /// Writes it. One that somebody has saved there meanwhile stays.
+    ///
+    /// # Errors
+    /// It cannot be written, or another one is there by now.
+    pub(crate) fn save(&self) -> Result<(), DataError> {
+        match std::fs::read(&self.path) {
+            Ok(there) if there == self.text => Ok(()),
+            Ok(_) => {
+                let other = "another one was saved there meanwhile, which the same command uses from now on";
+                Err(self.failed(io::Error::new(io::ErrorKind::AlreadyExists, other)))
+            }
+            Err(_) => write_atomically(&self.path, &self.text).map_err(|source| self.failed(source)),
+        }
+    }
 }
 
 /// The test images of the saved split, sorted.
@@ -227,24 +265,24 @@ fn saved(
     by_name: &HashMap<String, usize>,
     path: &Path,
 ) -> Result<Vec<usize>, DataError> {
-    let saved = read(path)?;
-    let mut splits: HashMap<usize, Split> = HashMap::new();
-    let mut gone = Vec::new();
-    let mut gone_tests = 0;
-    for (name, split) in &saved {
-        match by_name.get(name.as_str()) {
-            Some(&index) => {
-                splits.insert(index, *split);
-            }
-            None => {
-                gone.push(name.as_str());
-                gone_tests += usize::from(*split == Split::Test);
-            }
-        }
-    }
+    let saved = SavedSplit::read(path)?;
+    let mut names: Vec<String> = by_name.keys().cloned().collect();
+    names.sort();
+    let known = KnownNames::of(names);
+    let Named { splits, gone, gone_tests, shortened, note } = saved.among(&known, listing.folder())?;
+    let splits: HashMap<usize, Split> =
+        splits.into_iter().map(|(place, split)| (by_name[&known.names()[place]], split)).collect();
     if splits.is_empty() {
-        return Err(DataError::ForeignSplit { path: path.to_path_buf(), data: listing.root.clone() });
+        let (name, names) = saved.sample();
+        return Err(DataError::ForeignSplit {
+            path: path.to_path_buf(),
+            data: listing.root.clone(),
+            names,
+            name: name.to_owned(),
+            image: by_name.keys().min().cloned().unwrap_or_default(),
+        });
     }
+    divided.notes.extend(note);
     let mut new: Vec<usize> = by_name.values().copied().filter(|index| !splits.contains_key(index)).collect();
     new.sort_unstable();
     let mut known = vec![false; listing.class_names.len()];
@@ -262,7 +300,16 @@ fn saved(
             counted(gone.len(), "image"),
             path.display(),
             verb(gone.len(), "is", "are"),
-            some(gone.iter().copied())
+            some(gone.iter().map(String::as_str))
+        ));
+    }
+    if let Some((written, image)) = shortened.first {
+        divided.warnings.push(format!(
+            "{} of the saved split {} {} the ending or the folder that others there have, and {} passed over; write              `{written}` as `{image}`, if it is that image",
+            counted(shortened.count, "name"),
+            path.display(),
+            verb(shortened.count, "lacks", "lack"),
+            verb(shortened.count, "is", "are"),
         ));
     }
     if !new.is_empty() {
@@ -285,31 +332,4 @@ fn saved(
 fn some<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
     let more = if names.clone().count() > NAMED { ", ..." } else { "" };
     names.take(NAMED).collect::<Vec<_>>().join(", ") + more
-}
-
-/// Reads a saved split: names, composed, and splits in the order of the file.
-///
-/// # Errors
-/// The file cannot be read, or a line of it is not a name and `train` or `test`.
-pub(crate) fn read(path: &Path) -> Result<Vec<(String, Split)>, DataError> {
-    let damaged = |line: u64, problem: String| DataError::SplitFile { path: path.to_path_buf(), line, problem };
-    let text = std::fs::read(path).map_err(DataError::io("read", path))?;
-    let mut table = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());
-    let (mut rows, mut lines) = (Vec::new(), Lines::new(&text));
-    for (number, record) in table.records().enumerate() {
-        let record = record.map_err(|error| {
-            let line = lines.line_at(error.position().map_or(0, csv::Position::byte));
-            damaged(line, error.to_string())
-        })?;
-        let line = lines.line_at(record.position().map_or(0, csv::Position::byte));
-        let cells: Vec<&str> = record.iter().collect();
-        match cells.as_slice() {
-            ["path", "split"] if number == 0 => {}
-            _ if number == 0 => return Err(damaged(line, "the header is not `path,split`".into())),
-            [name, "train"] => rows.push((composed(name), Split::Train)),
-            [name, "test"] => rows.push((composed(name), Split::Test)),
-            _ => return Err(damaged(line, format!("`{}` is not a path and train or test", cells.join(",")))),
-        }
-    }
-    Ok(rows)
 }

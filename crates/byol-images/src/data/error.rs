@@ -154,10 +154,20 @@ pub enum DataError {
     SplitFile { path: PathBuf, line: u64, problem: String },
 
     #[error(
-        "the saved train/test split {path} names none of the images in {data}; it belongs to other data: remove it, or \
-         name another place with --split FILE"
+        "the saved train/test split {path} names none of the images in {data}: {}, and images there have names such as \
+         `{image}`; write its names like these, remove it to draw a new one, or name another place with --split FILE",
+        lines_of_split(*names, name)
     )]
-    ForeignSplit { path: PathBuf, data: PathBuf },
+    ForeignSplit {
+        path: PathBuf,
+        data: PathBuf,
+        /// How many names it has.
+        names: usize,
+        /// The first of them.
+        name: String,
+        /// An image's name.
+        image: String,
+    },
 
     #[error(
         "class `{class}` is not in the saved train/test split {path}, so it has no test images; add lines for it, or \
@@ -257,15 +267,38 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Whether another command line is the remedy.
+    /// Whether another command line is the remedy: what was typed is not there, is nothing of the kind that is needed, or asks for more
+    /// than the data has. What is wrong within the data is not among it.
     pub fn is_of_command_line(&self) -> bool {
-        matches!(self, DataError::NoLabels(_))
+        matches!(
+            self,
+            DataError::NotFound { .. }
+                | DataError::NotAFolder { .. }
+                | DataError::NotADataFile { .. }
+                | DataError::Spreadsheet { .. }
+                | DataError::NotReplaced { .. }
+                | DataError::NothingToPack { .. }
+                | DataError::UnknownDataset { .. }
+                | DataError::NoLabels(_)
+                | DataError::NoImages { .. }
+                | DataError::SeveralTables { .. }
+                | DataError::OnlyTestImages { .. }
+                | DataError::BudgetTooLarge { .. }
+                | DataError::TooFewLabels { .. }
+        )
     }
 
     /// Wraps an input/output error; `action` completes "could not … PATH".
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| DataError::Io { action, path, source }
+    }
+}
+
+fn lines_of_split(names: usize, first: &str) -> String {
+    match names {
+        0 => "it has no lines".to_owned(),
+        _ => format!("it has {}, such as `{first}`", counted(names, "line")),
     }
 }
 

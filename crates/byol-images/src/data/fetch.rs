@@ -177,6 +177,10 @@ pub enum FetchError {
     )]
     Checksum { url: String, expected: String, found: String, option: &'static str },
 
+    /// The file did not come, and may come in another way.
+    #[error("{source}; or get {file} in another way and put it under this name into {folder}")]
+    ByHand { source: Box<FetchError>, file: String, folder: PathBuf },
+
     #[error("{name} in the archive has MD5 {found}, expected {expected}; nothing of the archive was kept, fetch again")]
     FileChecksum { name: String, expected: String, found: String },
 
@@ -193,6 +197,12 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether the file did not come, or came as another one: whoever gets it in another way can go on.
+    fn is_of_network(&self) -> bool {
+        use FetchError::{Checksum, Interrupted, Refused, Unreachable};
+        matches!(self, Unreachable { .. } | Refused { .. } | Interrupted { .. } | Checksum { .. })
+    }
+
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| FetchError::Io { action, path, source }
@@ -274,8 +284,19 @@ impl Checksum<'_> {
     }
 }
 
-/// The path of a file of that name in the folder of the options, downloaded if need be, its checksum found right.
+/// The path of a file of that name in the folder of the options, downloaded if need be, its checksum found right. Where it does
+/// not come, the error says where it belongs if it comes in another way.
 fn verified(file_name: &str, url: &str, checksum: Checksum, options: &FetchOptions) -> Result<PathBuf, FetchError> {
+    let by_hand = |source: FetchError| match source.is_of_network() {
+        true => {
+            FetchError::ByHand { source: Box::new(source), file: file_name.to_owned(), folder: options.dir.clone() }
+        }
+        false => source,
+    };
+    downloaded(file_name, url, checksum, options).map_err(by_hand)
+}
+
+fn downloaded(file_name: &str, url: &str, checksum: Checksum, options: &FetchOptions) -> Result<PathBuf, FetchError> {
     let path = options.dir.join(file_name);
     if path.is_file() && checksum.other_than(&path, options)?.is_none() {
         return Ok(path);

@@ -30,6 +30,17 @@ pub enum Need {
     Labels,
 }
 
+/// When a train/test split that was drawn is saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Saving {
+    /// While the data is opened.
+    #[default]
+    AtOnce,
+    /// When [`Dataset::save_split`](super::Dataset::save_split) asks for it; an experiment does before its first step. Whatever is refused
+    /// before then leaves nothing behind.
+    Later,
+}
+
 /// How data is opened.
 #[derive(Clone)]
 pub struct OpenOptions {
@@ -46,6 +57,8 @@ pub struct OpenOptions {
     pub levels: Levels,
     /// Where a train/test split that is drawn here is kept; by default, beside the data.
     pub split_file: Option<PathBuf>,
+    /// When it is saved there.
+    pub saving: Saving,
     /// Called with (images looked at, images in all), from several threads and not always in order.
     pub on_progress: Option<Arc<dyn Fn(usize, usize) + Send + Sync>>,
 }
@@ -60,6 +73,7 @@ impl Default for OpenOptions {
             memory_budget_bytes: 1 << 30,
             levels: Levels::Full,
             split_file: None,
+            saving: Saving::AtOnce,
             on_progress: None,
         }
     }
@@ -75,6 +89,7 @@ impl fmt::Debug for OpenOptions {
             .field("memory_budget_bytes", &self.memory_budget_bytes)
             .field("levels", &self.levels)
             .field("split_file", &self.split_file)
+            .field("saving", &self.saving)
             .finish_non_exhaustive()
     }
 }

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::copies::Labelled;
-use super::drawn_split::Saving;
 use super::duplicates::{Seen, look_at_all, straddling};
 use super::encoded::{LookedThrough, Skipped, look_through};
 use super::findings::{Contradiction, LeftOut, Repeated, Straddling, few_test_images};
-use super::folder::OpenOptions;
+use super::folder::{OpenOptions, Saving};
 use super::format::{self, Format, Found, PixelSet};
 use super::listing::{Divided, Listing, Usable};
 use super::look::Look;
@@ -276,7 +275,7 @@ impl DataInfo {
             info.count_extension(&listing.images[index].encoded.name);
         }
         let usable = Usable { indices: kept, looks: images.looks() };
-        let divided = match listing.divide(usable, split_file, Saving::OnlyLook) {
+        let divided = match listing.divide(usable, split_file, Saving::Later) {
             Ok(divided) => divided,
             Err(error) => {
                 info.refused = Some(error.to_string());

@@ -11,12 +11,13 @@ use super::DataError;
 use super::encoded::{Encoded, Place};
 use super::folder::name_within;
 use super::format::Format;
+use super::known_names::{Written, shortened};
 use super::labels;
 use super::listing::{Labels, Listed, Listing, SPLIT_FILE};
 use super::missing_files::{self, Missing};
 use super::split::Split;
 use super::table::Table;
-use super::table_files::{Files, Written, shortened};
+use super::table_files::Files;
 use super::words::{counted, verb};
 
 /// The table that is looked for first in a folder.
@@ -398,10 +399,7 @@ fn locate(table: &Table, columns: &Columns, files: &Files) -> Result<Places, Dat
         let cell = shortened(&cells[columns.path]);
         match &found[row] {
             None if !candidates.is_empty() => {
-                let named: Vec<String> =
-                    candidates.iter().take(2).map(|&index| format!("`{}`", files.name(index))).collect();
-                let several =
-                    format!("{}{}", named.join(" or "), if candidates.len() > 2 { ", or others" } else { "" });
+                let several = files.several(&candidates);
                 return Err(wrong(*line, CsvProblem::SeveralFiles { written: cell, several }));
             }
             None if matches!(written[row], Written::Elsewhere(_)) => {

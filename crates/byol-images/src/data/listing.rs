@@ -7,16 +7,19 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::drawn_split::{self, Kept, Saving};
+use super::drawn_split::{self, Kept, UnsavedSplit};
 use super::encoded::{Encoded, EncodedImages, LookedThrough, Skipped, look_through};
 use super::error::ImageProblem;
 use super::fingerprint::Fingerprint;
-use super::folder::{Need, OpenOptions};
+use super::folder::{Need, OpenOptions, Saving};
 use super::format::Format;
+use super::known_names::KnownNames;
 use super::labels;
+use super::labels_csv::folder_of;
 use super::look::Look;
 use super::names::composed;
 use super::passed_over::PassedOver;
+use super::saved_split::SavedSplit;
 use super::split::{DataSplit, Split};
 use super::subset::SubsetSource;
 use super::words::{counted, verb};
@@ -72,6 +75,8 @@ pub(crate) struct Divided {
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
     pub split: DataSplit,
+    /// A split that was drawn and is to be saved later.
+    pub unsaved: Option<UnsavedSplit>,
 }
 
 /// The name of the file in which a drawn split is kept, in a folder.
@@ -108,7 +113,7 @@ impl Listing {
         }
         let (listing, looked) = self.look_through(options)?;
         let usable = Usable { indices: &looked.kept, looks: looked.images.looks() };
-        let divided = listing.divide(usable, options.split_file.as_deref(), Saving::Save)?;
+        let divided = listing.divide(usable, options.split_file.as_deref(), options.saving)?;
         let warnings = looked.depths.warnings(options.levels);
         let mut dataset = listing.dataset(looked, divided);
         dataset.warnings.extend(warnings);
@@ -171,16 +176,31 @@ impl Listing {
             test.extend(validation);
             return Ok(test);
         }
-        let mut names = HashSet::new();
-        for path in [Some(self.split_file.as_path()), split_file].into_iter().flatten().filter(|path| path.is_file()) {
-            let rows = drawn_split::read(path)?.into_iter();
-            names.extend(rows.filter_map(|(name, split)| (split == Split::Test).then_some(name)));
+        let names: BTreeSet<String> = self.images.iter().map(|listed| composed(&listed.encoded.name)).collect();
+        let known = KnownNames::of(names.into_iter().collect());
+        let mut tests: HashSet<String> = HashSet::new();
+        if self.split_file.is_file() {
+            let named = SavedSplit::read(&self.split_file)?.among(&known, self.folder())?;
+            let named = named.splits.into_iter().filter(|(_, split)| *split == Split::Test);
+            tests.extend(named.map(|(place, _)| known.names()[place].clone()));
+        }
+        // One that was named may be of other data, whose names mean nothing here unless they are the same.
+        if let Some(path) = split_file.filter(|path| path.is_file()) {
+            tests.extend(SavedSplit::read(path)?.written_tests().map(str::to_owned));
         }
         let images = self.images.iter().enumerate();
         test.extend(
-            images.filter(|(_, listed)| names.contains(&composed(&listed.encoded.name))).map(|(index, _)| index),
+            images.filter(|(_, listed)| tests.contains(&composed(&listed.encoded.name))).map(|(index, _)| index),
         );
         Ok(test)
+    }
+
+    /// The folder that the names of images begin in.
+    pub fn folder(&self) -> &Path {
+        match self.root.is_dir() {
+            true => &self.root,
+            false => folder_of(&self.root),
+        }
     }
 
     fn look_through(self, options: &OpenOptions) -> Result<(Listing, LookedThrough), DataError> {
@@ -319,6 +339,7 @@ impl Listing {
             split: divided.split,
             kept_from_pretraining: Vec::new(),
             unreadable: skipped.into_iter().map(|skip| skip.path).collect(),
+            unsaved_split: divided.unsaved,
         }
     }
 

@@ -18,6 +18,7 @@ pub mod folder;
 pub mod format;
 pub mod hf_parquet;
 pub mod info;
+mod known_names;
 mod labels;
 pub mod labels_csv;
 mod layout;
@@ -33,6 +34,7 @@ pub mod pack;
 mod parquet_table;
 pub mod passed_over;
 pub mod patterns;
+mod saved_split;
 mod split;
 pub mod splits;
 pub mod stl10;
@@ -50,10 +52,11 @@ use std::sync::Arc;
 
 pub use builder::DatasetBuilder;
 pub use concat::ConcatSource;
+pub use drawn_split::UnsavedSplit;
 pub use error::DataError;
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
-pub use folder::{Need, OpenOptions};
+pub use folder::{Need, OpenOptions, Saving};
 pub use levels::Levels;
 pub use split::DataSplit;
 
@@ -179,6 +182,8 @@ pub struct Dataset {
     pub kept_from_pretraining: Vec<usize>,
     /// Files that could not be read and were left out, those of pools too.
     pub unreadable: Vec<PathBuf>,
+    /// A split that was drawn and is not saved yet.
+    pub unsaved_split: Option<UnsavedSplit>,
 }
 
 impl Dataset {
@@ -186,7 +191,7 @@ impl Dataset {
     /// kinds in [`mod@format`]. Images are decoded once, to find those that cannot be used.
     ///
     /// Labelled images that are not divided into training and test images are divided by a split that is drawn once
-    /// and saved ([`split_file`](OpenOptions::split_file)).
+    /// and saved ([`split_file`](OpenOptions::split_file), [`saving`](OpenOptions::saving)).
     ///
     /// # Errors
     /// Nothing is there, it holds no data set, or a file of it is damaged; the classes are too few or too small; a drawn
@@ -206,6 +211,22 @@ impl Dataset {
                 Ok(dataset)
             }
         }
+    }
+
+    /// Saves the train/test split that was drawn, where [`OpenOptions::saving`] left it for later.
+    ///
+    /// # Errors
+    /// It cannot be written, or another one was saved there meanwhile.
+    pub fn save_split(&self) -> Result<(), DataError> {
+        self.unsaved_split.as_ref().map_or(Ok(()), UnsavedSplit::save)
+    }
+
+    /// That a train/test split that was drawn can be saved, before anything rests on it; nothing stays of the trial.
+    ///
+    /// # Errors
+    /// No file can be made at its place.
+    pub fn check_split_place(&self) -> Result<(), DataError> {
+        self.unsaved_split.as_ref().map_or(Ok(()), UnsavedSplit::check_place)
     }
 
     /// Opens the sets that are not lists of encoded images.

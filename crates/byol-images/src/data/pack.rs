@@ -19,11 +19,10 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::depths::Depths;
-use super::drawn_split::Saving;
 use super::encoded::{Archive, Skipped};
 use super::error::ImageProblem;
 use super::fingerprint::Fingerprint;
-use super::folder::OpenOptions;
+use super::folder::{OpenOptions, Saving};
 use super::format::{self, EncodedSet, Found};
 use super::levels::Levels;
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
@@ -156,6 +155,8 @@ pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Resu
     temporary.push(".");
     temporary.push(PARTIAL);
     let temporary = PathBuf::from(temporary);
+    let split = options.split_file.as_deref().unwrap_or(&listing.split_file);
+    let had_split = split.exists();
     let packed = File::create(&temporary)
         .map_err(DataError::io("create", &temporary))
         .and_then(|file| write(file, &temporary, &listing, Source::new(path, files, state), size, options))
@@ -167,6 +168,10 @@ pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Resu
         }
         Err(error) => {
             let _ = fs::remove_file(&temporary);
+            if !had_split {
+                // What was drawn for a pack that is not there.
+                let _ = fs::remove_file(split);
+            }
             Err(error)
         }
     }
@@ -226,7 +231,7 @@ fn write(
         return Err(DataError::NoReadableImage { path: listing.root.clone(), count, first, problem });
     }
     let Divided { train, test, unlabeled, notes, warnings, .. } =
-        listing.divide(Usable { indices: &kept, looks: &looks }, options.split_file.as_deref(), Saving::Save)?;
+        listing.divide(Usable { indices: &kept, looks: &looks }, options.split_file.as_deref(), Saving::AtOnce)?;
     source.note_split(&listing.split_file, options.split_file.as_deref());
     let places = |indices: &[usize]| -> Vec<usize> {
         indices.iter().map(|index| kept.partition_point(|kept| kept < index)).collect()
@@ -508,6 +513,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
         findings: Findings::default(),
         split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
+        unsaved_split: None,
         unreadable: Vec::new(),
     })
 }

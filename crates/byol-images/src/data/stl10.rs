@@ -94,6 +94,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         findings: Findings::default(),
         split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
+        unsaved_split: None,
         unreadable: Vec::new(),
     })
 }

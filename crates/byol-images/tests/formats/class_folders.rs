@@ -1,5 +1,7 @@
 //! Folders by class, divided or not, their odd cases, and the split that is drawn.
 
+use byol_images::data::Saving;
+
 use super::*;
 
 #[test]
@@ -124,11 +126,73 @@ fn damaged_and_foreign_splits_are_refused() {
     for (content, expected) in [
         ("path,split\ncat/0.png,trai\n", "line 2: `cat/0.png,trai` is not a path and train or test"),
         ("cat/0.png,train\n", "line 1: the header is not `path,split`"),
-        ("path,split\nx.png,train\n", "names none of the images"),
+        (
+            "path,split\nx.png,train\n",
+            "it has 1 line, such as `x.png`, and images there have names such as `cat/0.png`",
+        ),
+        ("path,split\n", "names none of the images in"),
+        ("path,split\n0,test\n", "line 2: `0` may mean `cat/0.png` or `dog/0.png`; write the image's whole name"),
+        (
+            "path,split\ncat/0.png,train\ncat/0.png,test\n",
+            "line 3: cat/0.png is for training and for the test; see line 2",
+        ),
     ] {
         fs::write(root.path().join("byol-split.csv"), content).unwrap();
         contains(&refusal(root.path()), &[expected, "byol-split.csv"]);
     }
+}
+
+#[test]
+fn names_of_a_split_may_lack_endings_or_folders_as_in_tables() {
+    let root = tempfile::tempdir().unwrap();
+    for (number, name) in ["cat/c0.png", "cat/c1.png", "dog/d0.png", "dog/d1.png"].into_iter().enumerate() {
+        image(&root.path().join(name), number as u8);
+    }
+    let file = root.path().join("byol-split.csv");
+    let tests = pairs(&[("cat/c0.png", "cat"), ("dog/d1.png", "dog")]);
+    for rows in [
+        "c0,test\nc1,train\nd0,train\nd1,test\n",
+        "cat/c0,test\nc1.PNG,train\n/disk/photos/dog/d0.png,train\nD1,test\n",
+    ] {
+        fs::write(&file, format!("path,split\n{rows}")).unwrap();
+        let dataset = open(root.path());
+        assert_eq!(listed(&dataset, &dataset.test), tests, "{rows}");
+        contains(&dataset.notes[0], &["byol-split.csv: `", "is read as cat/c0.png, and other lines alike"]);
+        // In a pool, the same images are its test.
+        let mut other = open(Path::new("patterns"));
+        other.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
+        assert_eq!(other.unlabeled.last().unwrap().images.len(), 2, "{rows}");
+    }
+    // Beside whole names, shorter ones are told and not guessed.
+    fs::write(&file, "path,split\ncat/c0.png,test\ncat/c1.png,train\ndog/d0.png,train\nd1,test\n").unwrap();
+    let dataset = open(root.path());
+    assert_eq!(listed(&dataset, &dataset.test), pairs(&[("cat/c0.png", "cat")]));
+    let said = dataset.warnings.join("\n");
+    contains(&said, &["1 name of the saved split", "lacks the ending or the folder", "write `d1` as `dog/d1.png`"]);
+}
+
+#[test]
+fn a_split_for_later_is_saved_when_it_is_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("cat"), 5, 0);
+    class(&root.path().join("dog"), 5, 50);
+    let file = root.path().join("byol-split.csv");
+    let later = OpenOptions { saving: Saving::Later, ..OpenOptions::default() };
+    let dataset = Dataset::open(root.path(), &later).unwrap();
+    contains(&dataset.notes[0], &["8 for training, 2 for the test", "will be drawn and saved in", "byol-split.csv"]);
+    dataset.check_split_place().unwrap();
+    let entries = || fs::read_dir(root.path()).unwrap().count();
+    assert_eq!(entries(), 2, "nothing was written");
+    dataset.save_split().unwrap();
+    assert_eq!((entries(), listed(&open(root.path()), &dataset.test).len()), (3, 2));
+    dataset.save_split().unwrap();
+    // Another one, saved by somebody else meanwhile, stays.
+    fs::write(&file, "path,split\n").unwrap();
+    contains(&dataset.save_split().unwrap_err().to_string(), &["another one was saved there meanwhile"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "path,split\n");
+    let nowhere = OpenOptions { split_file: Some(root.path().join("none/s.csv")), ..later };
+    let refused = Dataset::open(root.path(), &nowhere).unwrap().check_split_place().unwrap_err().to_string();
+    contains(&refused, &["could not save the train/test split in", "none/s.csv", "--split FILE"]);
 }
 
 #[cfg(unix)]

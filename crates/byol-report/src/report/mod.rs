@@ -57,6 +57,13 @@ pub enum ReportError {
     Write { path: PathBuf, source: std::io::Error },
 }
 
+impl ReportError {
+    /// Whether another command line is the remedy: what was typed is no run.
+    pub fn is_of_command_line(&self) -> bool {
+        matches!(self, ReportError::NotARun(_) | ReportError::Missing(_) | ReportError::NoRuns)
+    }
+}
+
 /// Reads the run directory `run` and writes its `report.html`, whole or not at all. Returns the page's path.
 ///
 /// # Errors

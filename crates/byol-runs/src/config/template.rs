@@ -28,6 +28,13 @@ pub enum TemplateError {
     Write { path: PathBuf, source: std::io::Error },
 }
 
+impl TemplateError {
+    /// Whether another command line is the remedy.
+    pub fn is_of_command_line(&self) -> bool {
+        matches!(self, TemplateError::Config(_) | TemplateError::Exists { .. })
+    }
+}
+
 /// Writes the configuration of a preset, with comments, to a file.
 ///
 /// # Errors

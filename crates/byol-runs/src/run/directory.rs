@@ -81,6 +81,30 @@ pub enum RunError {
     Config { path: PathBuf, source: Box<ConfigError> },
 }
 
+impl RunError {
+    /// Whether another command line is the remedy: what was typed names no run, or does not agree with the one that it names.
+    pub fn is_of_command_line(&self) -> bool {
+        match self {
+            RunError::Write { .. }
+            | RunError::Read { .. }
+            | RunError::Locked { .. }
+            | RunError::Malformed { .. }
+            | RunError::Config { .. } => false,
+            RunError::Occupied { .. }
+            | RunError::NotARun { .. }
+            | RunError::Changed { .. }
+            | RunError::OtherData { .. }
+            | RunError::OtherHardware { .. }
+            | RunError::Moved { .. }
+            | RunError::NotExtended { .. }
+            | RunError::NotAFolder { .. }
+            | RunError::Missing { .. }
+            | RunError::NoRun { .. }
+            | RunError::Alone { .. } => true,
+        }
+    }
+}
+
 /// The parts of the data that differ, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OtherParts(pub Vec<&'static str>);

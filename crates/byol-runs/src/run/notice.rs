@@ -23,6 +23,9 @@ pub enum Notice {
     NoUnlabeled { images: usize },
     /// Pre-training is shorter than what gains usually take.
     FewPasses { epochs: usize, steps: usize, batch_size: usize, images: usize, passes: u64, remedy: Remedy },
+    /// The shortest run takes longer than the hours that were asked for; with the share of the processor that other programs took
+    /// while speed was measured, where it was worth a word.
+    LongerThanAsked { hours: f64, seconds: f64, others: Option<f64> },
     /// There is no test, so nothing is judged.
     NoTest,
     /// The encoder was pre-trained on images that were prepared otherwise: keys with their values now and then.

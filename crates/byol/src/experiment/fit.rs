@@ -104,6 +104,11 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) ->
         let (epochs, batch_size) = (settings.epochs, settings.batch_size);
         warnings.push(Notice::FewPasses { epochs, steps, batch_size, images, passes, remedy });
     }
+    if let Some(plan) = plan
+        && let Some(hours) = plan.hours.filter(|hours| plan.seconds() > 3600.0 * hours)
+    {
+        warnings.push(Notice::LongerThanAsked { hours, seconds: plan.seconds(), others: plan.others });
+    }
     warnings
 }
 

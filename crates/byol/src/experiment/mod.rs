@@ -129,13 +129,15 @@ pub enum ExperimentError {
 }
 
 impl ExperimentError {
-    /// Whether the configuration does not fit the data: other settings are the remedy.
+    /// Whether the configuration does not fit the data: other settings, or another command line, are the remedy.
     pub fn is_of_configuration(&self) -> bool {
         match self {
             ExperimentError::PatienceBeyondBudget
             | ExperimentError::PatienceByFewLabels { .. }
+            | ExperimentError::MissingSplit { .. }
             | ExperimentError::OtherData { .. } => true,
-            ExperimentError::Data(DataError::TooFewLabels { .. } | DataError::BudgetTooLarge { .. }) => true,
+            ExperimentError::Data(error) => error.is_of_command_line(),
+            ExperimentError::Run(error) => error.is_of_command_line(),
             ExperimentError::Train(error) => error.is_of_configuration(),
             ExperimentError::Checkpoint(error) => error.is_of_command_line(),
             _ => false,
@@ -269,7 +271,7 @@ pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
 }
 
 /// Judges the frozen encoder of the run or checkpoint `from`, beside the same encoder before BYOL: `byol evaluate`.
-/// Writes nothing but the classifiers that it is to keep.
+/// Writes nothing but the classifiers that it is to keep, and a train/test split that was drawn.
 ///
 /// # Errors
 /// A split is missing, or `from` holds no pre-training checkpoint, or one of another architecture.
@@ -299,6 +301,9 @@ pub fn evaluate(
     // An encoder that does not fit is refused before the control is judged.
     features::network(&FeatureRequest { experiment, hardware: context.hardware, encoder: &encoders[1].1 })
         .map_err(TrainError::from)?;
+    if keep == Keep::Classifiers {
+        context.data.save_split()?;
+    }
     let mut records = Vec::new();
     for (init, encoder) in &encoders {
         let features = FrozenFeatures::extract(context, encoder, &labeled, &test)?;
@@ -315,6 +320,7 @@ pub fn evaluate(
             }
         }
     }
+    context.data.save_split()?;
     Ok(records)
 }
 

@@ -113,6 +113,8 @@ impl<'s, 'a> Session<'s, 'a> {
         if let Some(done) = done {
             return Ok(Opened::Finished(Box::new(done)));
         }
+        // Nothing refuses the run any more.
+        context.data.save_split()?;
         let predictions = directory.predictions()?;
         let session = Session {
             pretrain: earlier.as_ref().and_then(|summary| summary.pretrain.clone()),

@@ -88,7 +88,10 @@ fn none_readable(files: usize, path: &Path, problem: &str) -> String {
 impl InferenceError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        use InferenceError::{FolderAsImage, NotThere, OtherNetwork};
-        matches!(self, OtherNetwork { .. } | NotThere { .. } | FolderAsImage { .. })
+        use InferenceError::{FolderAsImage, NoImages, NoLabelled, NotThere, OtherNetwork};
+        matches!(
+            self,
+            OtherNetwork { .. } | NotThere { .. } | FolderAsImage { .. } | NoImages { .. } | NoLabelled { .. }
+        )
     }
 }

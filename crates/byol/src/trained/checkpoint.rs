@@ -134,7 +134,8 @@ pub enum CheckpointError {
 impl CheckpointError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        matches!(self, CheckpointError::Foreign { .. })
+        use CheckpointError::{Ended, Foreign};
+        matches!(self, Foreign { .. } | CheckpointError::None { .. } | Ended { .. })
     }
 }
 

@@ -106,12 +106,21 @@ impl NetworkError {
     pub fn is_of_command_line(&self) -> bool {
         match self {
             NetworkError::Checkpoint(error) => error.is_of_command_line(),
-            NetworkError::Run(error) => matches!(error, RunError::NoRun { .. } | RunError::Missing { .. }),
+            NetworkError::Run(error) => error.is_of_command_line(),
             NetworkError::StageWithoutClassifier { .. }
             | NetworkError::HeadOfCheckpoint { .. }
             | NetworkError::NotFound { .. }
-            | NetworkError::UnfinishedRun { .. } => true,
-            _ => false,
+            | NetworkError::UnfinishedRun { .. }
+            | NetworkError::UnfinishedStage { .. }
+            | NetworkError::NoSuchStage { .. }
+            | NetworkError::NoSuchBudget { .. } => true,
+            // Another command has to be run first, or the files are what is wrong.
+            NetworkError::Head(_)
+            | NetworkError::NoHead { .. }
+            | NetworkError::OtherEncoder { .. }
+            | NetworkError::NoClassifier { .. }
+            | NetworkError::Model { .. }
+            | NetworkError::Config { .. } => false,
         }
     }
 }

@@ -111,8 +111,25 @@ pub enum WeightsError {
 impl WeightsError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        use WeightsError::{BegunWithout, Changed, Nowhere, Unfit};
-        matches!(self, Nowhere { .. } | Unfit { .. } | Changed { .. } | BegunWithout { .. })
+        match self {
+            WeightsError::Nowhere { .. }
+            | WeightsError::Unfit { .. }
+            | WeightsError::Changed { .. }
+            | WeightsError::BegunWithout { .. }
+            | WeightsError::Lost { .. }
+            | WeightsError::Config(_) => true,
+            WeightsError::Network(error) => error.is_of_command_line(),
+            WeightsError::Run(error) => error.is_of_command_line(),
+            WeightsError::Checkpoint(error) => error.is_of_command_line(),
+            // The file, the network of computers or the place for files is what is wrong.
+            WeightsError::Fetch { .. }
+            | WeightsError::NoCache
+            | WeightsError::Read { .. }
+            | WeightsError::Content { .. }
+            | WeightsError::NoNetwork { .. }
+            | WeightsError::Several { .. }
+            | WeightsError::NotFinite { .. } => false,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::functions;
+use super::functions::{self, Function, UnreadType};
 use super::storage::Element;
 
 /// A pickle is the list of a state dict's names and shapes; the numbers lie elsewhere.
@@ -31,17 +31,8 @@ pub(super) enum Value {
     Function(Function),
     Storage(Storage),
     Tensor(Strided),
-}
-
-/// What a pickle may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Function {
-    Dict,
-    RebuildTensor,
-    RebuildParameter,
-    StorageType(Element),
-    /// Anything else: what it would give is [`Value::Other`].
-    PassedOver,
+    /// A tensor of numbers that are not read.
+    UnreadTensor(UnreadType),
 }
 
 /// A block of numbers in the archive.
@@ -261,7 +252,10 @@ impl Machine<'_> {
                 // The attributes of a dictionary or a parameter change no number.
                 self.pop()?;
                 let object = *self.stack.last().ok_or_else(empty)?;
-                if !matches!(self.values[object], Value::Dict(_) | Value::Tensor(_) | Value::Other) {
+                if !matches!(
+                    self.values[object],
+                    Value::Dict(_) | Value::Tensor(_) | Value::UnreadTensor(_) | Value::Other
+                ) {
                     return Err("it gives attributes to something that has none".to_owned());
                 }
             }
@@ -408,8 +402,15 @@ impl Machine<'_> {
                 let tensor = self.rebuild(storage, offset, shape, strides)?;
                 Value::Tensor(Strided { negated: self.is_negated(marks), ..tensor })
             }
+            // Storage, offset, shape, strides, whether it requires a gradient, hooks, type.
+            (Function::RebuildTyped, &[_, _, _, _, _, _, kind, ..]) => Value::UnreadTensor(match self.values[kind] {
+                Value::Function(Function::UnreadType(name)) => UnreadType::Named(name),
+                _ => UnreadType::Unknown,
+            }),
+            (Function::RebuildQuantised, _) => Value::UnreadTensor(UnreadType::Quantised),
             (Function::RebuildParameter, &[tensor, ..]) => match &self.values[tensor] {
                 Value::Tensor(tensor) => Value::Tensor(tensor.clone()),
+                Value::UnreadTensor(kind) => Value::UnreadTensor(*kind),
                 Value::Other => Value::Other,
                 _ => return Err("a parameter in it is made of no tensor".to_owned()),
             },

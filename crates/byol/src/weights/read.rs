@@ -73,15 +73,21 @@ fn from_safetensors(bytes: &[u8]) -> Result<Read, String> {
             }
             // What is no parameter may be of any type.
             Err(_) if !PARAMETERS.iter().any(|ending| name.ends_with(ending)) => {}
-            Err(_) => {
-                return Err(format!("'{name}' is of type {:?}, which is not read; save it as float32", view.dtype()));
-            }
+            Err(_) => return Err(unread(name, &format_args!("type {:?}", view.dtype()))),
         }
     }
     Ok(Read { tensors, facts, ..Read::default() })
 }
 
-const PARAMETERS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+/// Endings of the names of what a network computes with.
+pub(super) const PARAMETERS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// That a parameter is of a type that is not read.
+pub(super) fn unread(name: &str, kind: &dyn std::fmt::Display) -> String {
+    format!(
+        "'{name}' is of {kind}, which is not read; save it as float32 (in PyTorch, `tensor.float()`, or `dequantize()`)"
+    )
+}
 
 /// The architecture in the `config.json` that timm and Hugging Face put beside a file of weights.
 fn architecture_beside(path: &Path) -> Option<String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
 
 use super::pickle::{Pickle, Place, Strided, Value};
+use super::read::{PARAMETERS, unread};
 
 /// The type of the numbers of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,10 @@ pub(super) fn named(pickle: &Pickle) -> Result<BTreeMap<String, Strided>, String
             match &pickle.values[value] {
                 Value::Tensor(tensor) => {
                     found.insert(name, tensor.clone());
+                }
+                // What is no parameter may be of any type.
+                Value::UnreadTensor(kind) if PARAMETERS.iter().any(|ending| name.ends_with(ending)) => {
+                    return Err(unread(&name, kind));
                 }
                 Value::Dict(_) if depth < DEEPEST => waiting.push((name, value, depth + 1)),
                 _ => {}

@@ -47,6 +47,19 @@ fn what_stands_beside_the_weights_is_passed_over() {
     assert!(message.contains("'conv1.weight' is of type F8_E4M3, which is not read; save it as float32"), "{message}");
 }
 
+/// Types without a storage class of their own: a parameter of one is named with its type, anything else is passed over.
+#[test]
+fn a_parameter_of_a_type_that_is_not_read_is_named_with_it() {
+    for (name, kind) in [("float8.pth", "type float8_e4m3fn"), ("quantised.pth", "a quantised type")] {
+        let message = read(&fixture(name)).err().unwrap().to_string();
+        let expected = format!("'conv1.weight' is of {kind}, which is not read; save it as float32");
+        assert!(message.contains(&expected), "{name}: {message}");
+    }
+    let file = read(&fixture("float8_beside.pth")).unwrap();
+    assert_eq!(file.tensors.keys().collect::<Vec<_>>(), ["conv1.weight"]);
+    assert_eq!(file.passed_over, [""; 0]);
+}
+
 #[test]
 fn a_header_whose_length_looks_like_a_pickle_is_read() {
     let folder = tempfile::tempdir().unwrap();

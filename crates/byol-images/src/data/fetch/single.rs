@@ -119,8 +119,24 @@ mod tests {
         let message = fetch_file(&lost, &scene.options).unwrap_err().to_string();
         assert!(message.contains("could not reach http://127.0.0.1:1/net.pth"), "{message}");
         assert!(message.contains("name a mirror with --weights-url"), "{message}");
+        let (name, folder) = (&scene.file.file_name, scene.options.dir.display());
+        let advice = format!("; or get {name} in another way and put it under this name into {folder}");
+        assert!(message.ends_with(&advice), "{message}");
         let mirrored = FetchOptions { url: Some(scene.server.url.clone()), ..scene.options.clone() };
         assert_eq!(fs::read(fetch_file(&lost, &mirrored).unwrap()).unwrap(), scene.body);
+    }
+
+    #[test]
+    fn a_file_that_came_in_another_way_is_taken_and_a_full_disk_is_no_matter_of_the_network() {
+        let scene = Scene::new(Conduct::default());
+        fs::create_dir_all(&scene.options.dir).unwrap();
+        let path = scene.options.dir.join(&scene.file.file_name);
+        fs::write(&path, &scene.body).unwrap();
+        assert_eq!(fetch_file(&scene.file, &scene.options).unwrap(), path);
+        assert_eq!(scene.server.ranges().len(), 0);
+        let no_folder = FetchOptions { dir: path, ..scene.options.clone() };
+        let message = fetch_file(&scene.file, &no_folder).unwrap_err().to_string();
+        assert!(!message.contains("in another way"), "{message}");
     }
 
     #[test]

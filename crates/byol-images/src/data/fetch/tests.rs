@@ -291,6 +291,11 @@ fn a_refusal_is_told_at_once() {
     let mirror = FetchOptions { url: Some("http://127.0.0.1:1/x".into()), ..scene.options.clone() };
     let message = fetch(&scene.archive, &mirror).unwrap_err().to_string();
     assert!(message.contains("could not reach http://127.0.0.1:1/x"), "{message}");
+    let (archive, folder) = (&scene.archive.file_name, scene.options.dir.display());
+    assert!(
+        message.contains(&format!("or get {archive} in another way and put it under this name into {folder}")),
+        "{message}"
+    );
 }
 
 #[test]

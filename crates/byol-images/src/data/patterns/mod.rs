@@ -74,6 +74,7 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
         findings: Findings::default(),
         split: DataSplit::Given,
         kept_from_pretraining: Vec::new(),
+        unsaved_split: None,
         unreadable: Vec::new(),
     }
 }

@@ -47,9 +47,7 @@ impl PlanError {
     pub fn is_of_configuration(&self) -> bool {
         match self {
             PlanError::TooLittleTime { .. } | PlanError::Config(_) => true,
-            PlanError::Data(error) => {
-                matches!(error, DataError::TooFewLabels { .. } | DataError::BudgetTooLarge { .. })
-            }
+            PlanError::Data(error) => error.is_of_command_line(),
             PlanError::Train(error) => error.is_of_configuration(),
             PlanError::TooFewImages { .. } => false,
         }

@@ -2,7 +2,8 @@
 
 use super::ablation::change;
 use super::advice::further;
-use super::numbers::{count, plural};
+use super::numbers::{count, plural, whole_duration};
+use super::progress::while_others;
 use crate::report::advice::{FEW_PASSES, Further};
 use crate::run::notice::{Notice, Remedy, RemedyOption};
 use crate::run::record::Stage;
@@ -37,6 +38,12 @@ pub fn notice(notice: &Notice) -> String {
             count(*passes),
             count(FEW_PASSES),
             remedy(what)
+        ),
+        Notice::LongerThanAsked { hours, seconds, others } => format!(
+            "at the speed that this machine has now{}, this run takes about {}, longer than --hours {hours}; a shorter one would lack \
+             a part of the comparison, or something that was typed, so it begins all the same",
+            others.map_or_else(String::new, |share| format!(" ({})", while_others(share))),
+            whole_duration(*seconds)
         ),
         Notice::NoTest => "the data has no test split, so the classifier is trained but not judged".to_owned(),
         Notice::OtherImages { changes } => {

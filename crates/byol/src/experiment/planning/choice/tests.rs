@@ -4,6 +4,7 @@ use super::*;
 use crate::config::resolve::{Request, resolve_typed};
 use crate::data::patterns::{PatternOptions, dataset_with};
 use crate::experiment::fit;
+use crate::run::notice::Notice;
 
 /// Rates as an hour on two cores has them (docs/results.md).
 const RATES: Rates =
@@ -114,8 +115,16 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
     let experiment = resolve(&plan.settings()).unwrap();
     assert_eq!((experiment.image_size, plan.hours), (32, Some(0.1)));
     assert!(plan.seconds() <= 360.0, "{}", plan.seconds());
-    let error = choose(wish(1e-6), &resolve, &data, &hardware).unwrap_err();
-    assert!(error.is_of_configuration(), "{error}");
+    // Less than anything takes: the shortest run, which says that it is longer.
+    let shortest = choose(wish(1e-6), &resolve, &data, &hardware).unwrap().unwrap();
+    assert_eq!((shortest.hours, shortest.total(Kind::Pretrain).images > 0), (Some(1e-6), true));
+    let experiment = resolve(&shortest.settings()).unwrap();
+    assert_eq!(experiment.image_size, 32);
+    let warned = crate::experiment::warnings(&experiment, &data, Some(&shortest));
+    let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, seconds, .. } if *hours == 1e-6 && *seconds > 1.0);
+    assert!(warned.iter().any(longer), "{warned:?}");
+    let warned = crate::experiment::warnings(&experiment, &data, Some(&plan));
+    assert!(!warned.iter().any(longer), "{warned:?}");
     let without = Dataset { test: None, ..data.clone() };
     assert!(choose(wish(0.1), &resolve, &without, &hardware).unwrap().is_none());
 }
