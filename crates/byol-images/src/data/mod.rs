@@ -6,6 +6,7 @@ mod class_folders;
 mod concat;
 mod copies;
 pub mod decode;
+#[doc(hidden)]
 pub mod depths;
 mod drawn_split;
 pub mod duplicates;
@@ -74,6 +75,7 @@ pub const PATTERNS: &str = "patterns";
 ///
 /// # Errors
 /// There is nothing.
+#[doc(hidden)]
 pub fn require(path: &Path) -> Result<(), DataError> {
     match path == Path::new(PATTERNS) || path.exists() {
         true => Ok(()),
@@ -93,8 +95,11 @@ const NAMED_SKIPS: usize = 5;
 /// `pixels` is uint8, `[3, height, width]` (red, green, blue planes), row by row, 0-255.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
+    /// Columns of pixels.
     pub width: usize,
+    /// Rows of pixels.
     pub height: usize,
+    /// `3 * height * width` levels.
     pub pixels: Vec<u8>,
 }
 
@@ -103,6 +108,7 @@ pub trait ImageSource: Send + Sync {
     /// How many images there are.
     fn len(&self) -> usize;
 
+    /// Whether there is no image.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -134,6 +140,7 @@ pub trait ImageSource: Send + Sync {
 /// Images with labels.
 #[derive(Clone)]
 pub struct LabeledImages {
+    /// The images.
     pub images: Arc<dyn ImageSource>,
     /// One class index (`0..class_names.len()`) per image.
     pub labels: Vec<u16>,
@@ -144,6 +151,7 @@ pub struct LabeledImages {
 pub struct UnlabeledImages {
     /// What a person calls it: `unlabeled`, a folder's path as it was given.
     pub name: String,
+    /// The images.
     pub images: Arc<dyn ImageSource>,
 }
 
@@ -152,9 +160,13 @@ pub struct UnlabeledImages {
 pub struct Dataset {
     /// `stl10`, `patterns`, or the name of the folder or file.
     pub name: String,
+    /// Names of the classes; their places are the class indices. Empty without labels.
     pub class_names: Vec<String>,
+    /// Labelled images to train with; none where there are no labels.
     pub train: Option<LabeledImages>,
+    /// Labelled images to judge with; none where there is no test.
     pub test: Option<LabeledImages>,
+    /// Images without labels: the data's own split, then every `--unlabeled`.
     pub unlabeled: Vec<UnlabeledImages>,
     /// Predefined folds: zero-based indices into `train`.
     pub folds: Option<Vec<Vec<usize>>>,
