@@ -25,6 +25,7 @@ pub enum Scope {
 pub struct Wish {
     /// Nothing stands for an hour, or for longer where the shortest run takes longer.
     pub hours: Option<f64>,
+    /// Which settings may be chosen.
     pub scope: Scope,
 }
 
