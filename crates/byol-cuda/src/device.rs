@@ -7,6 +7,7 @@ use crate::CudaError;
 /// One GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gpu {
+    /// As the driver calls it: `NVIDIA H100 80GB HBM3`.
     pub name: String,
     /// Bytes of its memory.
     pub memory: usize,

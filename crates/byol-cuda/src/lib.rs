@@ -4,7 +4,9 @@
 //! Pointers are addresses in the device's memory; what is launched runs later, in the order of the stream.
 //!
 //! With the feature `host` the same kernels are compiled for the processor too, so that tests need no GPU
-//! ([`Kernels::on_host`]).
+//! (`Kernels::on_host`).
+
+#![warn(missing_docs)]
 
 pub mod device;
 #[cfg(feature = "host")]
@@ -25,11 +27,15 @@ pub type Address = u64;
 
 /// Kernels that cannot be had, or not be launched.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum CudaError {
+    /// A library of NVIDIA's, by its name, is not on this machine.
     #[error("the library {0} is not there; run `make libtorch` on this machine")]
     NoLibrary(&'static str),
+    /// The driver's answer to a call.
     #[error("the NVIDIA driver refuses: {0}")]
     Driver(String),
+    /// What the compiler says.
     #[error("a kernel cannot be compiled: {0}")]
     Compile(String),
 }

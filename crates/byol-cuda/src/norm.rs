@@ -7,15 +7,20 @@ use crate::{Address, Argument, CudaError, Grid, Kernels};
 /// The type of activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
+    /// float32.
     F32,
+    /// bfloat16.
     Bf16,
 }
 
 /// The rows that a batch norm sees. Figures (means, scales, ...) are float32 `[groups, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
+    /// The type of the rows.
     pub element: Element,
+    /// Values in a row.
     pub channels: usize,
+    /// Groups of rows, which are normalised separately.
     pub groups: usize,
     /// Rows in each group.
     pub per_group: usize,
@@ -24,7 +29,9 @@ pub struct Rows {
 /// The images before the stem's pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
+    /// Rows of pixels.
     pub height: usize,
+    /// Columns of pixels.
     pub width: usize,
 }
 
@@ -42,21 +49,30 @@ impl Size {
 /// A batch norm's numbers in the device's memory, float32 `[channels]`; the running ones are moved.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters {
+    /// Factor on normalised values.
     pub weight: Address,
+    /// Added to them after that.
     pub bias: Address,
+    /// Running mean of the input.
     pub running_mean: Address,
+    /// Running variance of the input.
     pub running_variance: Address,
+    /// Share of the batch's statistics in the running ones, 0-1.
     pub momentum: f32,
+    /// Added to the variance, above 0.
     pub epsilon: f32,
 }
 
 /// What normalises a batch, float32 `[groups, channels]`: `y = x * scale + shift`.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
+    /// Mean of each group and channel.
     pub mean: Address,
     /// 1 / sqrt(variance + epsilon)
     pub inverse: Address,
+    /// `weight * inverse`.
     pub scale: Address,
+    /// `bias - mean * scale`.
     pub shift: Address,
 }
 
@@ -69,9 +85,11 @@ pub enum OutputGradient {
     Relu(Address),
     /// ReLU of a sum: it is 0 where the output is not positive.
     AddRelu {
+        /// The gradient of the output, as many values as the output.
         gradient: Address,
         /// What is added to it first; 0 for nothing.
         second: Address,
+        /// The output, whose zeros cut the gradient.
         output: Address,
         /// Where the sum is written once it is cut.
         masked: Address,
@@ -82,9 +100,13 @@ pub enum OutputGradient {
 /// float32 `[groups, channels]`: `dx = scale * g + slope * (x - mean) + offset`.
 #[derive(Clone, Copy, Debug)]
 pub struct GradientFigures {
+    /// The gradient of the weight.
     pub weight: Address,
+    /// The gradient of the bias.
     pub bias: Address,
+    /// Factor on the centred input.
     pub slope: Address,
+    /// Added to every value.
     pub offset: Address,
 }
 

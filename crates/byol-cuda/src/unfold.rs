@@ -16,12 +16,19 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 /// Images, `[batch, height, width, channels]` in bfloat16, and the square windows over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfold {
+    /// Number of images.
     pub batch: usize,
+    /// Rows of pixels of an image.
     pub height: usize,
+    /// Columns of pixels of an image.
     pub width: usize,
+    /// Values of a pixel.
     pub channels: usize,
+    /// Side of the windows in pixels.
     pub side: usize,
+    /// Pixels from one window to the next.
     pub stride: usize,
+    /// Zeros on each side of an image, in pixels.
     pub padding: usize,
 }
 

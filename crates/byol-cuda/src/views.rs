@@ -28,11 +28,17 @@ pub const MOST_STEPS: usize = 5;
 pub struct View {
     /// First byte of the image, uint8 `[3, height, width]`.
     pub image: i64,
+    /// Columns of the image.
     pub width: i32,
+    /// Rows of the image.
     pub height: i32,
+    /// Columns left of the crop.
     pub left: i32,
+    /// Rows above the crop.
     pub top: i32,
+    /// Columns of the crop.
     pub crop_width: i32,
+    /// Rows of the crop.
     pub crop_height: i32,
     /// 1 if left and right change places.
     pub flip: i32,
@@ -41,6 +47,7 @@ pub struct View {
     amounts: [f32; MOST_STEPS],
     /// Pixels of the kernel on each side of its centre, below the view's side; 0 for no blur.
     pub blur_radius: i32,
+    /// Standard deviation of the blur in pixels of the view, above 0.
     pub blur_sigma: f32,
     /// Levels from here on are inverted; 256 for none.
     pub solarize: i32,
@@ -124,6 +131,7 @@ pub struct Batch {
     pub images: Address,
     /// So many [`View`]s in the device's memory.
     pub views: Address,
+    /// Number of views.
     pub count: usize,
     /// Side of the views.
     pub side: usize,
@@ -131,7 +139,9 @@ pub struct Batch {
     pub normalization: Address,
     /// `count` times `scratch_stride` bytes, which is at least [`scratch_bytes`] of every view and a multiple of 16.
     pub scratch: Address,
+    /// Bytes from one view's scratch memory to the next's.
     pub scratch_stride: usize,
+    /// The type of the output.
     pub element: Element,
     /// `[count, side, side, 3]` in the device's memory.
     pub output: Address,

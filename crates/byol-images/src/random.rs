@@ -34,8 +34,11 @@ pub enum Stream {
 /// The coordinates of a random choice within a stream. Unused ones are zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coordinates {
+    /// Epoch, from 0.
     pub epoch: u64,
+    /// Which image, class or draw within the stream, from 0.
     pub index: u64,
+    /// Which view of it, as [`ViewNumber::number`] says.
     pub view: u64,
 }
 

@@ -28,38 +28,61 @@ const JPEG_QUALITY: u8 = 78;
 
 /// Images could not be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GalleryError {
+    /// An index leads past the images.
     #[error("image {index} does not exist: there are {len}")]
-    NoSuchImage { index: usize, len: usize },
+    NoSuchImage {
+        /// The index that was asked for, from 0.
+        index: usize,
+        /// Images of the source.
+        len: usize,
+    },
+    /// An image cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// An image is too small or too large for the view.
     #[error("a view of {name} cannot be rendered")]
     Render {
+        /// The image.
         name: String,
+        /// What does not fit.
         #[source]
         source: RenderError,
     },
+    /// The folder for the files cannot be made.
     #[error("folder {} cannot be made", path.display())]
     Folder {
+        /// The folder.
         path: PathBuf,
+        /// What the system says of it.
         #[source]
         source: std::io::Error,
     },
+    /// An image cannot be encoded or written.
     #[error("image {} cannot be written", path.display())]
     Write {
+        /// The file.
         path: PathBuf,
+        /// What the encoder or the system says of it.
         #[source]
         source: image::ImageError,
     },
+    /// A sheet of thumbnails cannot be written.
     #[error("{} cannot be written", path.display())]
     WriteSheet {
+        /// The file.
         path: PathBuf,
+        /// What the system says of it.
         #[source]
         source: std::io::Error,
     },
+    /// The list of sampled views cannot be written.
     #[error("{} cannot be written", path.display())]
     WriteJson {
+        /// The file.
         path: PathBuf,
+        /// What the system says of it.
         #[source]
         source: std::io::Error,
     },
@@ -68,12 +91,15 @@ pub enum GalleryError {
 /// Which views to write of which images.
 #[derive(Clone, Copy)]
 pub struct ViewSheet<'a> {
+    /// Where the images come from.
     pub source: &'a dyn ImageSource,
+    /// Which images, as indices into the source.
     pub indices: &'a [usize],
     /// The views of pre-training ([`Experiment::training_views`](crate::config::Experiment::training_views)).
     pub views: &'a [TrainingView<'a>],
     /// How often each is drawn: as in so many epochs, from the first.
     pub draws: usize,
+    /// Seed of the views' random numbers: that of a run gives views that it trained on.
     pub seed: u64,
 }
 

@@ -1,6 +1,8 @@
 //! Run directory → table, page and explanation ([`report`]); the page live ([`watch`]); and the images that it shows ([`gallery`]).
 //! Nothing here needs libtorch. [`byol`](https://docs.rs/byol) re-exports what belongs to its surface.
 
+#![warn(missing_docs)]
+
 pub mod gallery;
 pub mod report;
 pub mod watch;

@@ -10,6 +10,7 @@ use crate::stage::{LabelBudget, Stage};
 pub enum Kind {
     /// A training of the baseline.
     Baseline,
+    /// Pre-training, all epochs of it.
     Pretrain,
     /// Both evaluations of the encoder that pre-training began with.
     FrozenControl,
@@ -17,6 +18,7 @@ pub enum Kind {
     Frozen,
     /// A fine-tuning.
     Finetune,
+    /// Making the page and the table from what the run found.
     Report,
 }
 
@@ -45,6 +47,7 @@ impl Kind {
 /// What one step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
+    /// The kind of work, whose speed says how long the step takes.
     pub kind: Kind,
     /// Of a training with labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +67,7 @@ impl Task {
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
+    /// What is done in it.
     #[serde(flatten)]
     pub task: Task,
     /// Images that pass the networks in training; 0 where nothing is trained.
@@ -73,6 +77,7 @@ pub struct Step {
     /// Seconds that it has taken so far, over all sittings.
     #[serde(default)]
     pub seconds: f64,
+    /// Whether it is done; a step that is not may have taken time already.
     #[serde(default)]
     pub ended: bool,
 }
@@ -104,6 +109,7 @@ impl Rates {
 pub struct Chosen {
     /// As `key=value`, of what nobody had typed.
     pub settings: Vec<String>,
+    /// The reason, with its figures.
     pub why: Why,
 }
 
@@ -112,15 +118,30 @@ pub struct Chosen {
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// With a larger network pre-training would see fewer images than are `enough`.
-    FastestNetwork { enough: u64 },
+    FastestNetwork {
+        /// Image passes that pre-training should make: epochs times images.
+        enough: u64,
+    },
     /// The largest network with which pre-training can make so many passes in the time.
-    LargestNetwork { passes: u64 },
+    LargestNetwork {
+        /// Image passes: epochs times images.
+        passes: u64,
+    },
     /// Trainings with labels get so many percent of the time at most.
-    ShareOfTrainings { percent: f64 },
+    ShareOfTrainings {
+        /// Percent of the whole time, 0-100.
+        percent: f64,
+    },
     /// More epochs than make these passes hardly teach more.
-    MostPasses { passes: u64 },
+    MostPasses {
+        /// Image passes: epochs times images.
+        passes: u64,
+    },
     /// The time that is left holds so many passes.
-    RestOfTheTime { passes: u64 },
+    RestOfTheTime {
+        /// Image passes: epochs times images.
+        passes: u64,
+    },
     /// The training is so short that the target must follow faster.
     ShortTraining,
     /// In the words of an earlier version.
@@ -134,9 +155,12 @@ pub struct Plan {
     /// The time that settings were chosen for; absent where they were not chosen by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<f64>,
+    /// The settings that were chosen for the time, in the order in which they were chosen; empty where none were.
     #[serde(default)]
     pub chosen: Vec<Chosen>,
+    /// The speeds that the planned seconds rest on.
     pub rates: Rates,
+    /// Every step, in the order in which they are done.
     pub steps: Vec<Step>,
     /// The share of the processor that other programs took while the rates were measured, where it was worth a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,8 +169,11 @@ pub struct Plan {
 
 /// The steps of one kind together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Total {
+    /// How many steps there are.
     pub steps: usize,
+    /// Images that pass the networks in training, over all of them.
     pub images: u64,
     /// As planned.
     pub seconds: f64,
@@ -157,6 +184,7 @@ pub struct Total {
 pub struct Progress {
     /// The step that is being done, from 1.
     pub step: usize,
+    /// Steps of the whole run.
     pub steps: usize,
     /// Seconds until the whole run is done.
     pub seconds_left: f64,
@@ -180,6 +208,7 @@ impl Plan {
         Some(self.steps[..=first].iter().map(|step| step.planned_seconds).sum())
     }
 
+    /// What all steps of one kind come to, ended or not.
     pub fn total(&self, kind: Kind) -> Total {
         let of_kind = self.steps.iter().filter(|step| step.task.kind == kind);
         of_kind.fold(Total::default(), |total, step| Total {

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Learning an encoder from images without labels.
     Pretrain,
+    /// The baseline: encoder and classifier trained on the labelled images, without pre-training.
     Supervised,
+    /// The pre-trained encoder and a new classifier trained on the labelled images.
     Finetune,
 }
 
@@ -21,6 +24,7 @@ pub enum SupervisedStage {
 }
 
 impl SupervisedStage {
+    /// Both, in the order in which a run has them.
     pub const ALL: [SupervisedStage; 2] = [SupervisedStage::Baseline, SupervisedStage::Finetune];
 
     /// In paths.
@@ -44,11 +48,13 @@ impl From<SupervisedStage> for Stage {
 /// Labels per class that a stage may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LabelBudget {
+    /// So many labelled images of every class, 1 or more, drawn from the training images.
     PerClass(usize),
     /// The folds that come with the data, each a draw: STL-10's plan of ten times 1,000 labels.
     Folds,
     /// Folds of that form drawn here, for data that has none.
     DrawnFolds,
+    /// Every labelled training image.
     All,
 }
 

@@ -5,6 +5,8 @@
 //!
 //! Nothing numerical lives here.
 
+#![warn(missing_docs)]
+
 pub mod about;
 pub mod fused;
 
@@ -176,7 +178,9 @@ pub fn send(bytes: &[u8], device: Device) -> Tensor {
 /// Which gradients of a convolution are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
+    /// That of the input.
     pub input: bool,
+    /// That of the weight.
     pub weight: bool,
 }
 
@@ -218,10 +222,13 @@ pub fn convolution_backward(
 /// The settings of one step of [`fused_adam`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
+    /// Factor of the step, 0 or more.
     pub learning_rate: f64,
+    /// Decay rates of the first and the second moment, each from 0 up to, not including, 1.
     pub betas: (f64, f64),
     /// Added to the gradient, times the parameters.
     pub weight_decay: f64,
+    /// Added to the square root of the second moment, above 0.
     pub epsilon: f64,
 }
 

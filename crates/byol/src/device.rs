@@ -20,7 +20,9 @@ pub enum Precision {
 pub enum DeviceChoice {
     /// The first GPU where one works, else the CPU.
     Auto,
+    /// The processor.
     Cpu,
+    /// The GPU of that number, from 0 in the driver's order.
     Cuda(usize),
 }
 
@@ -29,7 +31,9 @@ pub enum DeviceChoice {
 pub enum PrecisionChoice {
     /// bfloat16 where the hardware multiplies it faster than float32, else float32.
     Auto,
+    /// float32.
     Fp32,
+    /// bfloat16, on any hardware.
     Bf16,
 }
 
@@ -55,13 +59,23 @@ impl fmt::Display for PrecisionChoice {
 
 /// A device that is not there, or a name that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DeviceError {
+    /// The name is that of no device.
     #[error("device must be 'auto', 'cpu', 'cuda' or 'cuda:N', not '{0}'")]
     UnknownDevice(String),
+    /// The name is that of no precision.
     #[error("precision must be 'auto', 'fp32' or 'bf16', not '{0}'")]
     UnknownPrecision(String),
+    /// The GPU that was asked for cannot be used.
     #[error("device 'cuda:{index}' is not there: {reason}; use '--device cpu' or '--device auto'")]
-    NoCuda { index: usize, reason: String },
+    NoCuda {
+        /// Its number, from 0.
+        index: usize,
+        /// Why not.
+        reason: String,
+    },
+    /// No threads were asked for.
     #[error("threads must be at least 1, not 0")]
     NoThreads,
 }
@@ -99,7 +113,9 @@ impl FromStr for PrecisionChoice {
 /// What the work runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hardware {
+    /// Where tensors lie and are computed.
     pub device: Device,
+    /// The type that forward passes compute in.
     pub precision: Precision,
     /// Threads of libtorch's operations on the CPU, and of rendering.
     pub threads: usize,
@@ -177,9 +193,13 @@ impl fmt::Display for Hardware {
 /// What a run was computed on, as far as numbers depend on it: [`Hardware`] as it is displayed, which a run records, read
 /// back. On a CPU the number of threads is a part of it, because it decides the order in which libtorch adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecordedHardware {
+    /// The device, as [`Hardware::choose`] takes it.
     pub device: DeviceChoice,
+    /// The precision, as [`Hardware::choose`] takes it.
     pub precision: PrecisionChoice,
+    /// Threads of a CPU; absent for a GPU.
     pub threads: Option<usize>,
 }
 

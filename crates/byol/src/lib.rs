@@ -49,10 +49,14 @@
 //! It returns errors that name the file, the field, the value and the remedy; it never prints, exits, or panics on bad
 //! input.
 
+#![warn(missing_docs)]
+
+#[doc(hidden)]
 pub mod bench;
 pub mod device;
+#[doc(hidden)]
 pub mod doctor;
-pub mod element;
+mod element;
 pub mod eval;
 pub mod experiment;
 pub mod export;
@@ -69,7 +73,10 @@ pub mod weights;
 /// Tensors, kinds and devices in this crate's interface are those of this version.
 pub use tch;
 
-pub use byol_images::{augment, data, files, nearest, random, statistics};
+pub(crate) use byol_images::files;
+#[doc(hidden)]
+pub use byol_images::nearest;
+pub use byol_images::{augment, data, random, statistics};
 pub use byol_report::{gallery, report, watch};
 pub use byol_runs::{config, plan, run, stage};
 

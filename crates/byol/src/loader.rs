@@ -30,13 +30,23 @@ use crate::random::{self, Coordinates, Stream, ViewNumber};
 
 /// An image that cannot become part of a batch.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
+    /// An image cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// An image cannot be rendered on the CPU.
     #[error("failed to render a view of {name}")]
-    View { name: String, source: RenderError },
+    View {
+        /// The image.
+        name: String,
+        /// Why not.
+        source: RenderError,
+    },
+    /// Views cannot be rendered on the GPU.
     #[error("failed to render views on the GPU")]
     Gpu(#[from] GpuError),
+    /// A thread that renders has panicked.
     #[error("a thread that renders views ended unexpectedly; the message above says why")]
     WorkerLost,
 }
@@ -47,8 +57,11 @@ const READY_PER_WORKER: usize = 1;
 /// How images become batches.
 #[derive(Clone)]
 pub struct ImageSet {
+    /// The images.
     pub source: Arc<dyn ImageSource>,
+    /// What the networks' inputs are normalised with.
     pub normalization: Normalization,
+    /// Seed of the views.
     pub seed: u64,
     /// What the network that reads the batches runs on: where they are rendered, and in which type.
     pub hardware: Hardware,
@@ -89,7 +102,12 @@ pub enum ViewKind {
     /// The whole image, resized: for evaluation.
     Whole,
     /// Drawn from a recipe; `view` keeps views of one image apart.
-    Random { recipe: Recipe, view: ViewNumber },
+    Random {
+        /// What may happen to the image.
+        recipe: Recipe,
+        /// Which of an image's views it is.
+        view: ViewNumber,
+    },
 }
 
 /// Views of one side, which stand in one tensor of a batch.
@@ -97,6 +115,7 @@ pub enum ViewKind {
 pub struct ViewGroup {
     /// In pixels.
     pub side: usize,
+    /// How each view is drawn, in the order in which they stand in the tensor.
     pub kinds: Vec<ViewKind>,
 }
 
@@ -126,8 +145,12 @@ impl ViewKind {
 /// For each [`ViewGroup`] that was asked for, `images` has a tensor of float32, or bfloat16 in that precision, `[views * batch, 3, side, side]`,
 /// channels-last in memory, normalised, on the device: the batch once for each of its views, one after the other.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Batch {
+    /// The images of the rows, as indices into the source.
     pub indices: Vec<usize>,
+    /// A tensor for each group of views, `[views * batch, 3, side, side]`, normalised, in the type and on the device of
+    /// the hardware; all rows of one view stand together.
     pub images: Vec<Tensor>,
 }
 

@@ -386,7 +386,7 @@ fn extend(out: &Path, more: usize, data: &Dataset, reporter: &mut dyn Reporter) 
     let run = RunDirectory::existing(out)?;
     // Other data are refused where the run is opened.
     if run.summary()?.is_none_or(|summary| summary.data.fingerprint == data.fingerprint) {
-        let Extension { epochs: [then, now], earlier } = run.extend(more)?;
+        let Extension { epochs: [then, now], earlier, .. } = run.extend(more)?;
         reporter.event(&Event::Note(Notice::said(program::extended([then, now], &earlier))));
     }
     Ok(())

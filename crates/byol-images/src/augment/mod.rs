@@ -1,6 +1,7 @@
 //! Augmented views: what may happen ([`recipe`]), what happens to one view ([`view`]), and how its pixels are made
 //! ([`render`] over [`kernels`]). Sampling parameters and rendering pixels never mix.
 
+#[doc(hidden)]
 pub mod kernels;
 pub mod recipe;
 pub mod render;

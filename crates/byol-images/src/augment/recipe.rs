@@ -44,10 +44,13 @@ pub struct Recipe {
 /// A value of a recipe that is out of range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key} = {value} is out of range: it must be {expected}")]
+#[non_exhaustive]
 pub struct RecipeError {
     /// The field's name, as in a configuration file.
     pub key: &'static str,
+    /// The value as it was given.
     pub value: String,
+    /// The range, as a phrase: `a share from 0 to 1`.
     pub expected: &'static str,
 }
 

@@ -11,7 +11,9 @@ use crate::data::Image;
 /// What is subtracted from a view and what it is divided by, last of all; red, green, blue, in 0-1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalization {
+    /// Subtracted from levels in 0-1.
     pub mean: [f32; 3],
+    /// What the difference is divided by, above 0.
     pub deviation: [f32; 3],
 }
 
@@ -30,18 +32,48 @@ impl Normalization {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenderError {
+    /// The crop holds no pixel, or reaches out of the image.
     #[error(
         "crop of {}x{} pixels at left {}, top {} does not fit an image of {width}x{height}: \
          it must be inside and hold at least one pixel",
         .crop.width, .crop.height, .crop.left, .crop.top
     )]
-    Crop { crop: Crop, width: usize, height: usize },
+    Crop {
+        /// The crop that was asked for.
+        crop: Crop,
+        /// Width of the image in pixels.
+        width: usize,
+        /// Height of the image in pixels.
+        height: usize,
+    },
+    /// The image's buffer has another length than its sides say.
     #[error("image of {width}x{height} holds {found} levels instead of 3 x {height} x {width}")]
-    Image { width: usize, height: usize, found: usize },
+    Image {
+        /// Width of the image in pixels.
+        width: usize,
+        /// Height of the image in pixels.
+        height: usize,
+        /// Length of its buffer, which should be three times width times height.
+        found: usize,
+    },
+    /// The output's buffer has another length than the view.
     #[error("output holds {found} values instead of 3 x {side} x {side}")]
-    Output { side: usize, found: usize },
+    Output {
+        /// The view's side in pixels.
+        side: usize,
+        /// Length of the buffer, which should be three times the side squared.
+        found: usize,
+    },
+    /// A parameter of the view is out of its range.
     #[error("{key} = {value} cannot be applied: it must be {expected}")]
-    Parameter { key: &'static str, value: f64, expected: &'static str },
+    Parameter {
+        /// The field: `brightness`, `sigma`.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+        /// The range, as a phrase.
+        expected: &'static str,
+    },
 }
 
 /// Renders views of one size.
@@ -200,6 +232,7 @@ impl Renderer {
 
 /// # Errors
 /// The crop reaches out of an image of that width and height or is empty, or a factor is out of range.
+#[doc(hidden)]
 pub fn check_parameters([width, height]: [usize; 2], params: &ViewParams) -> Result<(), RenderError> {
     let crop = params.crop;
     let fits =

@@ -11,8 +11,11 @@ pub struct ViewParams {
     pub crop: Crop,
     /// Left and right change places.
     pub flip: bool,
+    /// Changes of colour; `None` leaves the colours as they are.
     pub jitter: Option<Jitter>,
+    /// Every channel becomes the gray of its pixel.
     pub grayscale: bool,
+    /// A blur after the changes of colour; `None` for none.
     pub blur: Option<Blur>,
     /// Values at or above it are inverted, 0-255.
     pub solarize: Option<u8>,
@@ -22,9 +25,13 @@ pub struct ViewParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crop {
+    /// Rows above the crop.
     pub top: usize,
+    /// Columns left of the crop.
     pub left: usize,
+    /// Rows of the crop, 1 or more.
     pub height: usize,
+    /// Columns of the crop, 1 or more.
     pub width: usize,
 }
 
@@ -48,9 +55,13 @@ pub struct Jitter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Adjustment {
+    /// Every value times a factor.
     Brightness,
+    /// The difference from the image's mean gray times a factor.
     Contrast,
+    /// The difference from the pixel's own gray times a factor.
     Saturation,
+    /// The hue moves along the colour circle.
     Hue,
 }
 
@@ -75,6 +86,7 @@ impl ViewParams {
 }
 
 impl Adjustment {
+    /// All four, in torchvision's order.
     pub const ALL: [Adjustment; 4] =
         [Adjustment::Brightness, Adjustment::Contrast, Adjustment::Saturation, Adjustment::Hue];
 }

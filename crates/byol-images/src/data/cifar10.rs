@@ -40,21 +40,37 @@ const NAMES: &str = "batches.meta.txt";
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cifar10Problem {
+    /// A batch is not a whole number of images.
     #[error(
         "{bytes} bytes, but an image with its label takes {RECORD}, which does not divide that; the file is cut off or is \
          not a CIFAR-10 batch"
     )]
-    Size { bytes: usize },
+    Size {
+        /// The file's size.
+        bytes: usize,
+    },
 
+    /// A label is none of the ten.
     #[error("label {value} of image {index} is outside 0-9; the file is damaged or is not a CIFAR-10 batch")]
-    Label { index: usize, value: u8 },
+    Label {
+        /// The image's place in the file, from 0.
+        index: usize,
+        /// The byte that should be its label, 0-9.
+        value: u8,
+    },
 
+    /// `batches.meta.txt` does not name ten classes.
     #[error("{found} class names, expected {}, one per line; repair the file or remove it", CLASS_NAMES.len())]
-    ClassNames { found: usize },
+    ClassNames {
+        /// The number of names in it.
+        found: usize,
+    },
 
+    /// Only test images are there.
     #[error("there is no training batch (data_batch_1.bin to data_batch_5.bin)")]
     NoTraining,
 
+    /// The files are pickles, which can run programs.
     #[error("this is CIFAR-10 for Python, in a format that can run programs; get the binary version")]
     Python,
 }

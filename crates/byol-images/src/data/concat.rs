@@ -14,6 +14,7 @@ pub struct ConcatSource {
 }
 
 impl ConcatSource {
+    /// The images of `parts`, those of the first part first.
     pub fn new(parts: Vec<Arc<dyn ImageSource>>) -> Self {
         let ends = parts.iter().scan(0, |end, part| {
             *end += part.len();

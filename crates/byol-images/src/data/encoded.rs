@@ -109,8 +109,11 @@ impl Encoded {
 
 /// A file or folder that was left out, and why.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Skipped {
+    /// The file, or the place of the image in one.
     pub path: PathBuf,
+    /// Why it cannot be used.
     pub problem: ImageProblem,
 }
 

@@ -1,5 +1,8 @@
 //! What can be wrong with image data. What can go wrong while downloading it is in [`super::fetch`].
 
+mod image;
+mod stl10;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,102 +10,183 @@ use thiserror::Error;
 
 use super::PATTERNS;
 use super::cifar10::Cifar10Problem;
-use super::decode::{EXTENSIONS, MAX_FILE_BYTES, MAX_PIXELS};
+use super::decode::EXTENSIONS;
 use super::hf_parquet::ParquetProblem;
 use super::labels_csv::CsvProblem;
 use super::pack::PackProblem;
 use super::passed_over;
-use super::stl10::IMAGE_BYTES;
 use super::webdataset::TarProblem;
 use super::words::counted;
 use crate::nearest::{hint, path_hint};
+
+pub use image::ImageProblem;
+pub use stl10::{FoldProblem, Stl10Problem};
 
 /// Image data that cannot be used. Each message names the file, the value and the remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// The system refuses a file or folder.
     #[error("could not {action} {path}: {source}")]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
-
+    Io {
+        /// What was to be done, as it completes "could not".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says of it.
+        source: io::Error,
+    },
+    /// There is nothing at the path.
     #[error("{path} does not exist; give the folder that holds the data{}", data_hint(path))]
-    NotFound { path: PathBuf },
-
+    NotFound {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// Data was named that must be a folder.
     #[error("{path} is not a folder; give the folder that holds the data")]
-    NotAFolder { path: PathBuf },
-
+    NotAFolder {
+        /// What is there instead.
+        path: PathBuf,
+    },
+    /// The file is of no kind that is read as a data set.
     #[error(
         "{path} is not a file of a known kind; give a folder, a table of labels (.csv), Parquet (.parquet), an \
          uncompressed tar file (.tar) or a packed data set (.byolpack)"
     )]
-    NotADataFile { path: PathBuf },
-
+    NotADataFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a spreadsheet, as `.xlsx`.
     #[error(
         "{path} is a spreadsheet, which is not read; save its sheet as CSV with columns `path` and `label`, and give that"
     )]
-    Spreadsheet { path: PathBuf },
-
+    Spreadsheet {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of CIFAR-10 cannot be used.
     #[error("{path}: {problem}")]
-    Cifar10 { path: PathBuf, problem: Cifar10Problem },
-
+    Cifar10 {
+        /// The file, or the folder that should hold it.
+        path: PathBuf,
+        /// Why.
+        problem: Cifar10Problem,
+    },
+    /// A packed data set cannot be used.
     #[error("{path}: {problem}")]
-    Pack { path: PathBuf, problem: Box<PackProblem> },
-
+    Pack {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: Box<PackProblem>,
+    },
+    /// Packing would replace a file that is no packed data set.
     #[error("{path} is there and is no packed data set, so it is not replaced; name another file with --out")]
-    NotReplaced { path: PathBuf },
-
+    NotReplaced {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The data to be packed are pixels already.
     #[error("{path} is read without decoding already, so packing would gain nothing; use it as it is")]
-    NothingToPack { path: PathBuf },
-
+    NothingToPack {
+        /// The data.
+        path: PathBuf,
+    },
+    /// A Parquet file cannot be used.
     #[error("{path}: {problem}")]
-    Parquet { path: PathBuf, problem: ParquetProblem },
-
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: ParquetProblem,
+    },
+    /// A tar file cannot be used.
     #[error("{path}: {problem}")]
-    Tar { path: PathBuf, problem: TarProblem },
-
+    Tar {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: TarProblem,
+    },
+    /// Images of Parquet files could not be written to a temporary file.
     #[error(
         "could not write a temporary file in {folder}: {source}; make room there, or name another folder in the environment \
          variable TMPDIR"
     )]
-    Temporary { folder: PathBuf, source: io::Error },
-
+    Temporary {
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// What the system says of it.
+        source: io::Error,
+    },
+    /// A line of a table cannot be used.
     #[error("{path}, line {line}: {problem}")]
-    CsvLine { path: PathBuf, line: u64, problem: CsvProblem },
-
+    CsvLine {
+        /// The table.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Why.
+        problem: CsvProblem,
+    },
+    /// A table has a first line with names and nothing below it.
     #[error("{path} lists no image; give each a line, `path,label`, below a first line that says so")]
-    EmptyTable { path: PathBuf },
-
+    EmptyTable {
+        /// The table.
+        path: PathBuf,
+    },
+    /// The folder holds nothing that is read as a data set.
     #[error(
         "no data set found in {path}; give a folder of class folders with images, images with a labels.csv, Parquet \
          or tar files of images, the binary files of STL-10 (`byol data fetch stl10` gets them) or CIFAR-10, or the name of the embedded set, `patterns`{}",
         passed_over::hint(path)
     )]
-    UnknownDataset { path: PathBuf },
-
+    UnknownDataset {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A command needs labels, and no image has one: why, and how they would be given.
     #[error("{0}")]
     NoLabels(String),
-
+    /// All labels are the same.
     #[error("{path} holds labelled images of one class only, `{class}`, but a classifier needs two or more; {hint}")]
-    OneClass { path: PathBuf, class: String, hint: String },
-
+    OneClass {
+        /// The data.
+        path: PathBuf,
+        /// The one class.
+        class: String,
+        /// How others would be found, as the end of the message.
+        hint: String,
+    },
+    /// A class has too few images to be divided into training and test images.
     #[error(
         "class `{class}` of {path} has {}, but needs two: one to train on and one to test with; add images or remove \
          the class{}", counted(*images, "usable image"), meant(near)
     )]
     TooFewImages {
+        /// The data.
         path: PathBuf,
+        /// The class.
         class: String,
+        /// Usable images of it.
         images: usize,
         /// The class that may have been meant.
         near: Option<String>,
     },
-
+    /// A class folder is there without images.
     #[error(
         "the folder of class `{class}`, {path}, holds no image; add some, remove it, or begin its name with a dot if it \
          is no class{}",
         passed_over::hint(path)
     )]
-    EmptyClass { path: PathBuf, class: String },
-
+    EmptyClass {
+        /// The folder.
+        path: PathBuf,
+        /// Its name.
+        class: String,
+    },
+    /// Images lie beside class folders.
     #[error(
         "{} beside the class folders in {folder}, so {} class is unknown (the first is {first}); move {} into the folder of a \
          class, or into `unlabeled`; if no image there has a label, give the folder with --unlabeled",
@@ -110,56 +194,115 @@ pub enum DataError {
         if *count == 1 { "its" } else { "their" },
         if *count == 1 { "it" } else { "them" }
     )]
-    LooseImages { folder: PathBuf, count: usize, first: PathBuf },
-
+    LooseImages {
+        /// The folder with the class folders.
+        folder: PathBuf,
+        /// Images that lie in it directly.
+        count: usize,
+        /// The first of them by name.
+        first: PathBuf,
+    },
+    /// Folders are splits by their names, and hold images directly.
     #[error(
         "the folders of {path} ({folders}) are splits by their names, but their images lie in no class folders, so their \
          labels are unknown{hint}; move them into folders such as `{example}/cat`, or list `path,label,split` in \
          {table}; images without labels are given with --unlabeled", table = path.join("labels.csv").display()
     )]
-    SplitsWithoutClasses { path: PathBuf, folders: String, example: String, hint: String },
-
+    SplitsWithoutClasses {
+        /// The folder with the folders.
+        path: PathBuf,
+        /// Their names, as a list.
+        folders: String,
+        /// One of them.
+        example: String,
+        /// What else may have been meant; empty, or begins with a semicolon.
+        hint: String,
+    },
+    /// A folder is divided like a split, and its name does not say which.
     #[error(
         "{folder} holds the same folders as `{other}` beside it ({classes}), so it looks like a split, but its name does not \
          say which; begin its name with train, test, val or unlabeled, or move it away; if it is a class, take its images \
          out of the folders within"
     )]
-    UnknownSplit { folder: PathBuf, other: String, classes: String },
-
+    UnknownSplit {
+        /// The folder.
+        folder: PathBuf,
+        /// The folder beside it that is divided likewise.
+        other: String,
+        /// Folders that both hold, as a list.
+        classes: String,
+    },
+    /// Some class folders are divided into training and test images, others not.
     #[error(
         "{example} is divided into folders for training and test, but {folder} is not; divide every class, with folders \
          `train` and `test` in each, or none"
     )]
-    MixedDivision { folder: PathBuf, example: PathBuf },
-
+    MixedDivision {
+        /// A class that is not divided.
+        folder: PathBuf,
+        /// A class that is.
+        example: PathBuf,
+    },
+    /// A class has test images alone.
     #[error(
         "class `{class}` of {path} has {} but no training image; repair the label or add training images",
         counted(*images, "test image")
     )]
-    ClassOnlyInTest { path: PathBuf, class: String, images: usize },
-
+    ClassOnlyInTest {
+        /// The data.
+        path: PathBuf,
+        /// The class.
+        class: String,
+        /// Its test images.
+        images: usize,
+    },
+    /// There are more classes than a class index can number.
     #[error("{path} has {classes} classes, more than the 65535 that are possible; these are no class labels")]
-    TooManyClasses { path: PathBuf, classes: usize },
-
+    TooManyClasses {
+        /// The data.
+        path: PathBuf,
+        /// How many were found.
+        classes: usize,
+    },
+    /// Images cannot be told apart by their names.
     #[error("two images of {path} have the name `{name}`; rename one or remove it")]
-    DuplicateName { path: PathBuf, name: String },
-
+    DuplicateName {
+        /// The data.
+        path: PathBuf,
+        /// The name that two of them have.
+        name: String,
+    },
+    /// The drawn division cannot be kept.
     #[error(
         "could not save the train/test split in {path}: {source}; name a place for it with --split FILE, and give the same \
          one every time"
     )]
-    SplitNotSaved { path: PathBuf, source: io::Error },
-
+    SplitNotSaved {
+        /// The file that was to hold it.
+        path: PathBuf,
+        /// What the system says of it.
+        source: io::Error,
+    },
+    /// A line of a saved split cannot be used.
     #[error("{path}, line {line}: {problem}; repair the saved train/test split, or remove it to draw a new one")]
-    SplitFile { path: PathBuf, line: u64, problem: String },
-
+    SplitFile {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A saved split knows none of the images.
     #[error(
         "the saved train/test split {path} names none of the images in {data}: {}, and images there have names such as \
          `{image}`; write its names like these, remove it to draw a new one, or name another place with --split FILE",
         lines_of_split(*names, name)
     )]
     ForeignSplit {
+        /// The file.
         path: PathBuf,
+        /// The data.
         data: PathBuf,
         /// How many names it has.
         names: usize,
@@ -168,102 +311,145 @@ pub enum DataError {
         /// An image's name.
         image: String,
     },
-
+    /// A saved split was drawn before the class was there.
     #[error(
         "class `{class}` is not in the saved train/test split {path}, so it has no test images; add lines for it, or \
          remove the file to draw a new split (results are then not comparable with earlier ones)"
     )]
-    ClassNotInSplit { path: PathBuf, class: String },
-
-    #[error("missing split: {folder} holds neither train_X.bin nor unlabeled_X.bin, so there is nothing to train on")]
-    MissingSplit { folder: PathBuf },
-
-    #[error(
-        "{missing} is missing, but {present} is there; images and labels come in pairs: restore the one or remove the other"
-    )]
-    MissingPartner { present: PathBuf, missing: PathBuf },
-
-    #[error(
-        "{path} has {bytes} bytes, but images take {IMAGE_BYTES} bytes each: {whole} of them would be {} bytes and {} \
-         would be {}; the file is cut off or is not an STL-10 image file, get it again (`byol data fetch stl10`)",
-        .whole * IMAGE_BYTES as u64, .whole + 1, (.whole + 1) * IMAGE_BYTES as u64
-    )]
-    FileSize { path: PathBuf, bytes: u64, whole: u64 },
-
-    #[error("{path} is empty; get it again (`byol data fetch stl10`) or remove it")]
-    EmptyFile { path: PathBuf },
-
-    #[error(
-        "{path}: label {value} of image {index} is outside 1-10; the file is damaged or is not an STL-10 label file"
-    )]
-    LabelRange { path: PathBuf, index: usize, value: u8 },
-
-    #[error(
-        "{images_path} holds {images} images, but {labels_path} holds {labels} labels; one of the two is cut off or \
-         belongs to another set"
-    )]
-    LengthMismatch { images_path: PathBuf, images: usize, labels_path: PathBuf, labels: usize },
-
-    #[error(
-        "{path}: {found} class names, expected {expected}, one per line; repair the file or remove it to use STL-10's names"
-    )]
-    ClassNames { path: PathBuf, found: usize, expected: usize },
-
-    #[error(
-        "{path}: {found} folds, expected {expected}, one per line; repair the file or remove it to go without folds"
-    )]
-    FoldCount { path: PathBuf, found: usize, expected: usize },
-
-    #[error("{path}, line {line}: {problem}; repair the file or remove it to go without predefined folds")]
-    FoldLine { path: PathBuf, line: usize, problem: FoldProblem },
-
+    ClassNotInSplit {
+        /// The file.
+        path: PathBuf,
+        /// The class.
+        class: String,
+    },
+    /// A file of STL-10 cannot be used.
+    #[error(transparent)]
+    Stl10(#[from] Stl10Problem),
+    /// A folder of images without labels holds none.
     #[error("no images in {path}; the folder and the folders in it hold no file that ends in {}{}", EXTENSIONS.map(|e| format!(".{e}")).join(", "), passed_over::hint(path))]
-    NoImages { path: PathBuf },
-
+    NoImages {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A table, tar file or folder of them holds no image.
     #[error("{path} holds no image: {what}")]
-    NoRows { path: PathBuf, what: String },
-
+    NoRows {
+        /// What was opened.
+        path: PathBuf,
+        /// What it holds or lacks, as a phrase.
+        what: String,
+    },
+    /// More than one table could hold the labels.
     #[error(
         "{path} has several tables that could hold its labels ({tables}); give one of them, such as --data {example}"
     )]
-    SeveralTables { path: PathBuf, tables: String, example: PathBuf },
-
+    SeveralTables {
+        /// The folder.
+        path: PathBuf,
+        /// Their names, as a list.
+        tables: String,
+        /// One of them, as a path.
+        example: PathBuf,
+    },
+    /// Nothing is left for pre-training when test images are left out.
     #[error("all images of {path} are test images, so none is left to pre-train on; name other ones with --unlabeled")]
-    OnlyTestImages { path: PathBuf },
-
+    OnlyTestImages {
+        /// What was named for pre-training.
+        path: PathBuf,
+    },
+    /// Every image is damaged.
     #[error("none of the {count} images in {path} can be read; the first is {first}: {problem}")]
-    NoReadableImage { path: PathBuf, count: usize, first: PathBuf, problem: ImageProblem },
-
+    NoReadableImage {
+        /// The data.
+        path: PathBuf,
+        /// Images that were tried.
+        count: usize,
+        /// The first of them by name.
+        first: PathBuf,
+        /// Why that one cannot be used.
+        problem: ImageProblem,
+    },
+    /// An image cannot be used, and none may be skipped ([`OpenOptions::strict`](super::OpenOptions::strict)).
     #[error("{path}: {problem}; {}, or leave out --strict to skip such files", problem.remedy())]
-    StrictImage { path: PathBuf, problem: ImageProblem },
-
+    StrictImage {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        problem: ImageProblem,
+    },
+    /// An image cannot be read any more, or is read by itself.
     #[error("could not read the image {path}: {problem}")]
-    Image { path: PathBuf, problem: ImageProblem },
-
+    Image {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        problem: ImageProblem,
+    },
+    /// A source was asked for an image that it does not have.
     #[error("image {index} was asked for, but {source_name} holds {len}")]
-    IndexOutOfRange { source_name: String, index: usize, len: usize },
-
+    IndexOutOfRange {
+        /// The source, for people.
+        source_name: String,
+        /// The index that was asked for, from 0.
+        index: usize,
+        /// Images of the source.
+        len: usize,
+    },
+    /// A class has fewer labelled training images than a label budget asks for.
     #[error(
         "`{class}` has {available} labelled training image{}, so --labels-per-class can be {}; {wanted} per class were \
          asked for",
         if *available == 1 { "" } else { "s" },
         if *available == 0 { "all and nothing else".to_owned() } else { format!("at most {available}, or all") }
     )]
-    BudgetTooLarge { class: String, available: usize, wanted: usize },
-
+    BudgetTooLarge {
+        /// The class by its name.
+        class: String,
+        /// Its labelled training images.
+        available: usize,
+        /// Images per class that were asked for.
+        wanted: usize,
+    },
+    /// A class has fewer labels than were to be drawn, by its number.
     #[error(
         "class {class} has {available} labelled images, but {wanted} per class were asked for; lower the label budget"
     )]
-    TooFewLabels { class: usize, available: usize, wanted: usize },
-
+    TooFewLabels {
+        /// Class index.
+        class: usize,
+        /// Its labelled images.
+        available: usize,
+        /// Images per class that were asked for.
+        wanted: usize,
+    },
+    /// A label is no class index.
     #[error("label {label} of image {index} is not among the {classes} classes")]
-    UnknownClass { index: usize, label: u16, classes: usize },
-
+    UnknownClass {
+        /// The image's place, from 0.
+        index: usize,
+        /// Its label.
+        label: u16,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// An index leads past the labels.
     #[error("index {index} is outside the {len} labelled images")]
-    UnknownIndex { index: usize, len: usize },
-
+    UnknownIndex {
+        /// The index.
+        index: usize,
+        /// The number of labels.
+        len: usize,
+    },
+    /// A setting of folds, of a division or of a builder is out of its range.
     #[error("{what} is {value}, expected {expected}")]
-    SplitSetting { what: &'static str, value: String, expected: String },
+    SplitSetting {
+        /// The setting.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// The range, as a phrase.
+        expected: String,
+    },
 }
 
 impl DataError {
@@ -310,92 +496,6 @@ fn data_hint(path: &Path) -> String {
     }
 }
 
-/// Why one image file cannot be used.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ImageProblem {
-    #[error("the file is empty (0 bytes)")]
-    Empty,
-
-    #[error("the file is enormous: {bytes} bytes, more than the {MAX_FILE_BYTES} that are read")]
-    TooManyBytes { bytes: u64 },
-
-    #[error("the image is enormous: {width} x {height} pixels, more than the {} megapixels that are decoded", MAX_PIXELS / 1_000_000)]
-    TooManyPixels { width: u32, height: u32 },
-
-    #[error("the image has no pixels ({width} x {height})")]
-    NoPixels { width: u32, height: u32 },
-
-    #[error("the content is neither JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC nor AVIF")]
-    UnknownFormat,
-
-    #[error("the content is {what}, which is not read; {remedy}")]
-    Unread { what: &'static str, remedy: &'static str },
-
-    #[error("this kind of TIFF is not read: {0}; convert it to PNG")]
-    Tiff(String),
-
-    #[error("the file is cut off: the image data does not end")]
-    CutOff,
-
-    #[error("not a regular file")]
-    NotAFile,
-
-    #[error("the image cannot be decoded: {0}")]
-    Decode(String),
-
-    /// Which line of which table names a file that is not there, and which may have been meant.
-    #[error("{0}")]
-    NamedInTable(String),
-
-    #[error("the file is not there")]
-    NotThere,
-
-    #[error("the file cannot be read: {0}")]
-    Io(io::Error),
-}
-
-impl From<io::Error> for ImageProblem {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound => ImageProblem::NotThere,
-            _ => ImageProblem::Io(error),
-        }
-    }
-}
-
-impl ImageProblem {
-    /// Whether there is no file.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, ImageProblem::NotThere | ImageProblem::NamedInTable(_))
-    }
-
-    /// What to do about a file that is to be used.
-    fn remedy(&self) -> &'static str {
-        match self {
-            ImageProblem::NamedInTable(_) => "correct the line",
-            _ => "replace or remove the file",
-        }
-    }
-}
-
 pub(super) fn meant(near: &Option<String>) -> String {
     near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
-/// What is wrong with a line of a fold file.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FoldProblem {
-    #[error("no indices")]
-    Empty,
-
-    #[error("`{0}` is not a zero-based index")]
-    NotANumber(String),
-
-    #[error("index {index} is out of range, the training set holds {images} images (0-{})", .images.saturating_sub(1))]
-    OutOfRange { index: usize, images: usize },
-
-    #[error("index {0} occurs twice")]
-    Repeated(usize),
 }

@@ -23,7 +23,8 @@ use thiserror::Error;
 
 /// An archive (`.tar.gz`) with a data set in it.
 #[derive(Clone, Debug)]
-pub struct Archive {
+pub(crate) struct Archive {
+    /// Its address.
     pub url: String,
     /// What the archive is called on disk.
     pub file_name: String,
@@ -37,10 +38,12 @@ pub struct Archive {
 
 /// One file of an [`Archive`].
 #[derive(Clone, Debug)]
-pub struct ArchiveFile {
+pub(crate) struct ArchiveFile {
+    /// Its name within the folder.
     pub name: String,
     /// MD5 of the file, in lower-case hexadecimal digits.
     pub md5: String,
+    /// What it means if the file is missing or another one.
     pub mismatch: Mismatch,
     /// An entry that claims to be larger is refused before it is written.
     pub max_bytes: u64,
@@ -48,7 +51,8 @@ pub struct ArchiveFile {
 
 /// What a missing file, or one with another checksum, means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mismatch {
+pub(crate) enum Mismatch {
+    /// The archive is refused, and nothing of it is kept.
     Error,
     /// The data can be used without it.
     Warning,
@@ -95,10 +99,12 @@ pub struct FetchOptions {
     pub url_option: &'static str,
     /// The pause before the first new try after a cut connection; each further one is twice as long.
     pub pause: Duration,
+    /// Called now and then while a fetch goes on.
     pub on_progress: Option<Arc<dyn Fn(FetchProgress) + Send + Sync>>,
 }
 
 impl FetchOptions {
+    /// The official archive into a folder, without reports of progress.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         FetchOptions {
             dir: dir.into(),
@@ -119,24 +125,34 @@ impl FetchOptions {
 /// How far a fetch is. Numbers are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchProgress {
+    /// The archive is being downloaded.
     Downloading {
+        /// Bytes on the disk, those of earlier calls included.
         done: u64,
         /// Unknown if the server does not say.
         total: Option<u64>,
     },
     /// The connection was cut; the next try goes on where it ended.
     Retrying {
+        /// Which new try it is, from 1.
         attempt: u32,
+        /// New tries at most.
         of: u32,
+        /// Why the connection was cut.
         reason: String,
     },
+    /// The archive's checksum is computed.
     Verifying {
+        /// Bytes that have been read.
         done: u64,
+        /// Bytes of the archive.
         total: u64,
     },
     /// Of the packed archive.
     Unpacking {
+        /// Bytes of the archive that have been read.
         done: u64,
+        /// Bytes of the archive.
         total: u64,
     },
 }
@@ -145,8 +161,13 @@ pub enum FetchProgress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchOutcome {
     /// Everything was there and verified already; nothing was downloaded.
-    AlreadyComplete { folder: PathBuf },
+    AlreadyComplete {
+        /// The folder that holds the files.
+        folder: PathBuf,
+    },
+    /// Files were downloaded or unpacked, and verified.
     Fetched {
+        /// The folder that holds the files.
         folder: PathBuf,
         /// What was odd but not fatal, one sentence each.
         warnings: Vec<String>,
@@ -157,43 +178,118 @@ pub enum FetchOutcome {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FetchError {
+    /// The system refuses a file or folder.
     #[error("could not {action} {path}: {source}")]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// What was to be done, as it completes "could not".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says of it.
+        source: io::Error,
+    },
 
+    /// No server answers.
     #[error("could not reach {url}: {reason}; check the address and the network, or name a mirror with {option}")]
-    Unreachable { url: String, reason: String, option: &'static str },
+    Unreachable {
+        /// The address.
+        url: String,
+        /// Why not.
+        reason: String,
+        /// The option that names another address.
+        option: &'static str,
+    },
 
+    /// The server answers with an error.
     #[error("{url} was refused: the server answers {status}; check the address or name a mirror with {option}")]
-    Refused { url: String, status: String, option: &'static str },
+    Refused {
+        /// The address.
+        url: String,
+        /// Its status line, such as `404 Not Found`.
+        status: String,
+        /// The option that names another address.
+        option: &'static str,
+    },
 
+    /// The connection was cut again and again.
     #[error(
         "the connection to {url} was lost {tries} times in a row ({reason}); {part} keeps the {bytes} bytes that came, \
          run the same command again to go on from there"
     )]
-    Interrupted { url: String, tries: u32, reason: String, part: PathBuf, bytes: u64 },
+    Interrupted {
+        /// The address.
+        url: String,
+        /// How often in a row nothing came.
+        tries: u32,
+        /// Why the last one was cut.
+        reason: String,
+        /// The file that keeps what came.
+        part: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
 
+    /// The download has another checksum.
     #[error(
         "the file from {url} has {found}, expected {expected}; it was deleted, fetch again or name another mirror with {option}"
     )]
-    Checksum { url: String, expected: String, found: String, option: &'static str },
+    Checksum {
+        /// The address.
+        url: String,
+        /// The checksum that it should have.
+        expected: String,
+        /// The checksum that it has, with its kind.
+        found: String,
+        /// The option that names another address.
+        option: &'static str,
+    },
 
     /// The file did not come, and may come in another way.
     #[error("{source}; or get {file} in another way and put it under this name into {folder}")]
-    ByHand { source: Box<FetchError>, file: String, folder: PathBuf },
+    ByHand {
+        /// Why it did not come.
+        source: Box<FetchError>,
+        /// The name that it must have.
+        file: String,
+        /// The folder that it is looked for in.
+        folder: PathBuf,
+    },
 
+    /// A file in the archive has another checksum.
     #[error("{name} in the archive has MD5 {found}, expected {expected}; nothing of the archive was kept, fetch again")]
-    FileChecksum { name: String, expected: String, found: String },
+    FileChecksum {
+        /// The file.
+        name: String,
+        /// The MD5 that it should have.
+        expected: String,
+        /// The MD5 that it has.
+        found: String,
+    },
 
+    /// A file is not in the archive that must be.
     #[error("the archive holds no {name}; nothing of it was kept, name another mirror with --url")]
-    MissingFile { name: String },
+    MissingFile {
+        /// The file.
+        name: String,
+    },
 
+    /// An entry of the archive would be written outside its folder, or is too large, or is no file.
     #[error(
         "the archive is hostile: its entry `{entry}` {problem}; nothing of it was kept, name another mirror with --url"
     )]
-    Hostile { entry: String, problem: &'static str },
+    Hostile {
+        /// The entry's name.
+        entry: String,
+        /// What is wrong with it, as it follows the name.
+        problem: &'static str,
+    },
 
+    /// The archive is damaged, or the disk is full.
     #[error("the archive cannot be unpacked: {source}; nothing of it was kept, name another mirror with --url")]
-    Unpack { source: io::Error },
+    Unpack {
+        /// What the decompressor or the system says.
+        source: io::Error,
+    },
 }
 
 impl FetchError {
@@ -223,7 +319,7 @@ pub fn fetch_stl10(options: &FetchOptions) -> Result<FetchOutcome, FetchError> {
 ///
 /// # Errors
 /// As [`fetch_stl10`].
-pub fn fetch(archive: &Archive, options: &FetchOptions) -> Result<FetchOutcome, FetchError> {
+pub(crate) fn fetch(archive: &Archive, options: &FetchOptions) -> Result<FetchOutcome, FetchError> {
     let folder = options.dir.join(&archive.folder);
     if is_complete(archive, &folder, options)? {
         return Ok(FetchOutcome::AlreadyComplete { folder });

@@ -101,6 +101,7 @@ impl LeftOut {
 }
 
 /// A sentence about a test that is too small to tell much.
+#[doc(hidden)]
 pub fn few_test_images(test: usize) -> Option<String> {
     /// A test of so many images is said nothing about.
     const ENOUGH: usize = 150;
@@ -161,8 +162,11 @@ pub struct Straddling {
 /// Two images that are the same or look alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twins {
+    /// Name of the test image.
     pub test: String,
+    /// Name of the other image.
     pub other: String,
+    /// Whether their pixels are equal; otherwise they look alike.
     pub exact: bool,
 }
 
@@ -184,19 +188,23 @@ pub struct LeftOut {
 pub struct Contradiction {
     /// Whether the pixels are equal, so that a label is wrong for certain; otherwise the images look alike.
     pub exact: bool,
+    /// The images, each with its class; two or more.
     pub images: Vec<NamedLabel>,
 }
 
 /// An image and its class.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NamedLabel {
+    /// The image's name: a path within the data.
     pub image: String,
+    /// The class that it is given.
     pub class: String,
 }
 
 /// Labelled images of one class that repeat another one of that class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeated {
+    /// The class.
     pub class: String,
     /// Images with the same pixels as an earlier one of the class.
     pub exact: usize,
@@ -209,7 +217,9 @@ pub struct Repeated {
 /// A file that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
+    /// The file as it is named in the data.
     pub path: String,
+    /// Why it could not be read.
     pub problem: String,
 }
 

@@ -46,6 +46,7 @@ pub enum Saving {
 pub struct OpenOptions {
     /// An image that cannot be used is an error. Otherwise it is reported and skipped.
     pub strict: bool,
+    /// What the data must have; other data is refused.
     pub need: Need,
     /// How many labelled training images of every class will be wanted: data that cannot have them is refused before an image
     /// is decoded.
@@ -219,6 +220,7 @@ pub(crate) fn require_folder(path: &Path) -> Result<(), DataError> {
 }
 
 /// Everything in `folder` that may count, see `is_aside`.
+#[doc(hidden)]
 pub fn walk(folder: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
     let visible = |entry: &DirEntry| entry.depth() == 0 || !is_aside(entry.file_name());
     WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible)
@@ -243,6 +245,8 @@ pub(crate) fn is_aside(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || SYSTEM_FOLDERS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// Whether a file's name ends as that of an image ([`EXTENSIONS`], in any case).
+#[doc(hidden)]
 pub fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))

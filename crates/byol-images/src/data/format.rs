@@ -20,7 +20,9 @@ use super::{
 pub enum Format {
     /// The embedded set.
     Patterns,
+    /// STL-10's binary files.
     Stl10,
+    /// CIFAR-10's binary files.
     Cifar10,
     /// Folders by class, perhaps divided.
     ClassFolders,

@@ -38,39 +38,85 @@ const BATCH: usize = 16;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ParquetProblem {
+    /// The file is cut off, or is no Parquet.
     #[error("the file cannot be read as Parquet: {0}; it is cut off or damaged")]
     Unreadable(#[from] parquet::errors::ParquetError),
 
+    /// No column holds images; these are the columns.
     #[error("there is no column of images (`image` or `img`, of encoded bytes); the columns are {0}")]
     NoImages(String),
 
+    /// A row has an image's path and not its bytes.
     #[error(
         "row {row} names the image `{path}` but does not hold it; with Hugging Face's `datasets`, \
          `data.save_to_disk(\"saved\")` and then `datasets.load_from_disk(\"saved\").to_parquet(\"{file}\")`, for each \
          split, write a file that holds its images"
     )]
-    NotEmbedded { row: usize, path: String, file: String },
+    NotEmbedded {
+        /// The row, from 0.
+        row: usize,
+        /// The path that it names.
+        path: String,
+        /// The name of the file, for the remedy.
+        file: String,
+    },
 
+    /// A cell of the column of images holds something else.
     #[error(
         "column `{column}` holds {kind} in row {row}, but an image is its encoded bytes (those of a .jpg or .png), or a struct \
          with them in `bytes`; write one encoded image in each row"
     )]
-    NotAnImage { row: usize, column: String, kind: &'static str },
+    NotAnImage {
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: String,
+        /// What the cell holds, as a phrase.
+        kind: &'static str,
+    },
 
+    /// A cell of the column of labels holds something else.
     #[error(
         "column `{column}` holds {kind} in row {row}, but a label is a whole number, a text, or null where there is none; \
          convert the column, or rename it if it holds no labels"
     )]
-    NotALabel { row: usize, column: String, kind: String },
+    NotALabel {
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: String,
+        /// What the cell holds, as a phrase.
+        kind: String,
+    },
 
+    /// A label is a text that is no class of the schema.
     #[error("label `{label}` of row {row} is none of the classes that the schema names ({names})")]
-    UnknownLabel { row: usize, label: String, names: String },
+    UnknownLabel {
+        /// The row, from 0.
+        row: usize,
+        /// The label.
+        label: String,
+        /// The classes, as a list.
+        names: String,
+    },
 
+    /// A label is a number that is no class of the schema.
     #[error("label {label} of row {row} is outside the {classes} classes that the schema names")]
-    LabelRange { row: usize, label: i64, classes: usize },
+    LabelRange {
+        /// The row, from 0.
+        row: usize,
+        /// The label.
+        label: i64,
+        /// Classes that the schema names.
+        classes: usize,
+    },
 
+    /// Files of one set do not have the same classes.
     #[error("the schema names the classes {names:?}, but other files of the set have other names or other labels")]
-    OtherClasses { names: Vec<String> },
+    OtherClasses {
+        /// The classes of the file that differs; empty where its schema names none.
+        names: Vec<String>,
+    },
 }
 
 /// Lists the images of all `shards`; `root` is what was opened.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::copies::Labelled;
 use super::duplicates::{Seen, look_at_all, straddling};
 use super::encoded::{LookedThrough, Skipped, look_through};
+use super::error::Stl10Problem;
 use super::findings::{Contradiction, LeftOut, Repeated, Straddling, few_test_images};
 use super::folder::{OpenOptions, Saving};
 use super::format::{self, Format, Found, PixelSet};
@@ -21,17 +22,21 @@ use salvage::Salvaged;
 
 /// An inventory of one data set or folder.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct DataInfo {
+    /// What kind of data it is.
     pub kind: Format,
     /// Where the files lie: the folder as given, or the `stl10_binary` in it.
     pub path: PathBuf,
     /// `train`, `test`, `unlabeled`, as far as they are there and undamaged.
     pub splits: Vec<SplitInfo>,
+    /// Names of the classes; their places are the class indices. Empty without labels.
     pub class_names: Vec<String>,
     /// How many images each predefined fold holds.
     pub fold_sizes: Option<Vec<usize>>,
     /// Names of files that could be there and are not.
     pub missing: Vec<String>,
+    /// Files that are there and cannot be used.
     pub damaged: Vec<Damage>,
     /// How many images there are of each file name extension, where they have names.
     pub extensions: BTreeMap<String, usize>,
@@ -59,18 +64,23 @@ pub struct DataInfo {
 
 /// Images that a pre-training would see.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SeenByPretraining {
     /// `train`, `unlabeled`, or the path of `--unlabeled`.
     pub pool: String,
+    /// Images of the pool that it would see.
     pub images: usize,
 }
 
 /// What `--unlabeled` adds to a pre-training.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Pool {
+    /// The folder or file as it was given.
     pub path: PathBuf,
     /// Usable images that are there.
     pub images: usize,
+    /// Sizes of the usable images.
     pub sizes: Sizes,
     /// Images that are the data's test images, by their files.
     pub test_files: usize,
@@ -80,9 +90,13 @@ pub struct Pool {
 
 /// One split.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct SplitInfo {
+    /// `train`, `test` or `unlabeled`.
     pub name: String,
+    /// Usable images.
     pub images: usize,
+    /// Sizes of these images.
     pub sizes: Sizes,
     /// Images per class, in the order of the class names; none without labels.
     pub per_class: Option<Vec<usize>>,
@@ -90,19 +104,29 @@ pub struct SplitInfo {
 
 /// Smallest, median and largest width and height, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Sizes {
+    /// Smallest width.
     pub min_width: usize,
+    /// Median width.
     pub median_width: usize,
+    /// Largest width.
     pub max_width: usize,
+    /// Smallest height.
     pub min_height: usize,
+    /// Median height.
     pub median_height: usize,
+    /// Largest height.
     pub max_height: usize,
 }
 
 /// A file that is there and cannot be used.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Damage {
+    /// The file, or the place of an image in one.
     pub path: PathBuf,
+    /// Why it cannot be used.
     pub problem: String,
     /// A table names it, and it is not there.
     pub missing: bool,
@@ -229,7 +253,7 @@ impl DataInfo {
         }
         if training_images.is_none() && !info.splits.iter().any(|split| split.name == "unlabeled") && !info.is_damaged()
         {
-            let problem = DataError::MissingSplit { folder: folder.clone() }.to_string();
+            let problem = Stl10Problem::MissingSplit { folder: folder.clone() }.to_string();
             info.damaged.push(Damage { path: folder, problem, missing: false });
         }
         info
@@ -241,10 +265,12 @@ impl DataInfo {
             Ok(value) => Some(value),
             Err(error) => {
                 let path = match &error {
-                    DataError::FileSize { path, .. }
-                    | DataError::EmptyFile { path }
-                    | DataError::LabelRange { path, .. }
-                    | DataError::MissingPartner { missing: path, .. }
+                    DataError::Stl10(
+                        Stl10Problem::FileSize { path, .. }
+                        | Stl10Problem::EmptyFile { path }
+                        | Stl10Problem::LabelRange { path, .. }
+                        | Stl10Problem::MissingPartner { missing: path, .. },
+                    )
                     | DataError::Io { path, .. } => path.clone(),
                     _ => self.path.join(file),
                 };

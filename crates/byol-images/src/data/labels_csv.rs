@@ -52,36 +52,61 @@ const TEXT_COLUMNS: [&str; 5] = ["text", "caption", "captions", "prompt", "descr
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CsvProblem {
+    /// The first line, given here, does not name the columns.
     #[error(
         "the first line must name a column of paths ({paths}) and one of labels ({labels}), and may name `split`, but it is \
          `{0}`", paths = known(&PATH_COLUMNS), labels = known(&LABEL_COLUMNS)
     )]
     Header(String),
 
+    /// The table is in another encoding.
     #[error("the text is not UTF-8; save the table as UTF-8")]
     NotUtf8,
 
+    /// The line does not have the form of the others, for the reason that this gives.
     #[error("{0}")]
     Malformed(String),
 
+    /// The line names no image.
     #[error("the path is empty")]
     EmptyPath,
 
+    /// The path, given here, leads out of the table's folder.
     #[error("`{0}` leads out of the table's folder; paths are relative to it and go without `..`")]
     Escapes(String),
 
+    /// The image is named by an earlier line too.
     #[error("`{path}` was listed before, in line {first}; list each image once")]
-    Repeated { path: String, first: u64 },
+    Repeated {
+        /// The image's path.
+        path: String,
+        /// The earlier line, from 1.
+        first: u64,
+    },
 
+    /// The text in the column `split`, given here, is no split.
     #[error("`{0}` is no split; it is {words}, or nothing", words = Split::WORDS)]
     UnknownSplit(String),
 
+    /// A name without its folder fits several images.
     #[error("`{written}` may mean {several}; write paths relative to the table's folder")]
-    SeveralFiles { written: String, several: String },
+    SeveralFiles {
+        /// What the line says.
+        written: String,
+        /// Some of the images, as a list.
+        several: String,
+    },
 
+    /// No line of the table names an image that is there.
     #[error("`{written}` is no image, nor is any other row: {there}; write paths relative to the table's folder")]
-    NoFile { written: String, there: String },
+    NoFile {
+        /// What the line says.
+        written: String,
+        /// What lies there instead, as a phrase.
+        there: String,
+    },
 
+    /// The line has more than one label; these.
     #[error("the image has several labels ({0}); a classifier needs one: keep one, or leave the line out")]
     SeveralLabels(String),
 }

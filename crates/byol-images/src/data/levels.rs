@@ -18,7 +18,12 @@ pub enum Levels {
     /// 0 to 2^bits - 1: what a camera of so many bits counts to, whatever it is stored in.
     Bits(u8),
     /// From the value that is black to the one that is white; what lies outside is cut off.
-    Between { black: f64, white: f64 },
+    Between {
+        /// The stored value that becomes level 0.
+        black: f64,
+        /// The stored value that becomes level 255; above `black`.
+        white: f64,
+    },
 }
 
 /// Text that is no [`Levels`].
@@ -76,7 +81,9 @@ impl From<Levels> for String {
 pub enum SampleKind {
     /// Whole numbers of so many bits.
     Unsigned(u8),
+    /// Whole numbers of so many bits, half of them negative.
     Signed(u8),
+    /// Floating-point numbers, 0 to 1 by convention.
     Floating,
 }
 
@@ -111,6 +118,7 @@ impl Levels {
         }
     }
 
+    /// The way from samples of that kind to levels.
     pub fn scale(self, kind: SampleKind) -> Scale {
         let (black, white) = self.range(kind);
         Scale { black, span: white - black }

@@ -6,6 +6,7 @@ mod class_folders;
 mod concat;
 mod copies;
 pub mod decode;
+#[doc(hidden)]
 pub mod depths;
 mod drawn_split;
 pub mod duplicates;
@@ -77,6 +78,7 @@ pub const PATTERNS: &str = "patterns";
 ///
 /// # Errors
 /// There is nothing.
+#[doc(hidden)]
 pub fn require(path: &Path) -> Result<(), DataError> {
     match path == Path::new(PATTERNS) || path.exists() {
         true => Ok(()),
@@ -96,8 +98,11 @@ const NAMED_SKIPS: usize = 5;
 /// `pixels` is uint8, `[3, height, width]` (red, green, blue planes), row by row, 0-255.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
+    /// Columns of pixels.
     pub width: usize,
+    /// Rows of pixels.
     pub height: usize,
+    /// `3 * height * width` levels.
     pub pixels: Vec<u8>,
 }
 
@@ -106,6 +111,7 @@ pub trait ImageSource: Send + Sync {
     /// How many images there are.
     fn len(&self) -> usize;
 
+    /// Whether there is no image.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -137,6 +143,7 @@ pub trait ImageSource: Send + Sync {
 /// Images with labels.
 #[derive(Clone)]
 pub struct LabeledImages {
+    /// The images.
     pub images: Arc<dyn ImageSource>,
     /// One class index (`0..class_names.len()`) per image.
     pub labels: Vec<u16>,
@@ -147,6 +154,7 @@ pub struct LabeledImages {
 pub struct UnlabeledImages {
     /// What a person calls it: `unlabeled`, a folder's path as it was given.
     pub name: String,
+    /// The images.
     pub images: Arc<dyn ImageSource>,
 }
 
@@ -155,9 +163,13 @@ pub struct UnlabeledImages {
 pub struct Dataset {
     /// `stl10`, `patterns`, or the name of the folder or file.
     pub name: String,
+    /// Names of the classes; their places are the class indices. Empty without labels.
     pub class_names: Vec<String>,
+    /// Labelled images to train with; none where there are no labels.
     pub train: Option<LabeledImages>,
+    /// Labelled images to judge with; none where there is no test.
     pub test: Option<LabeledImages>,
+    /// Images without labels: the data's own split, then every `--unlabeled`.
     pub unlabeled: Vec<UnlabeledImages>,
     /// Predefined folds: zero-based indices into `train`.
     pub folds: Option<Vec<Vec<usize>>>,

@@ -51,12 +51,15 @@ const AT_ONCE: usize = 256;
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum PackProblem {
+    /// The file does not begin or end as a packed data set does.
     #[error("the file is cut off or is no packed data set; pack the data again")]
     NotAPack,
 
+    /// The index is not the one that was written.
     #[error("the index is damaged; pack the data again")]
     Damaged,
 
+    /// The source is no longer what was packed.
     #[error(
         "the source {source_path} has changed since it was packed ({how}); pack it again: byol data pack {source_path} \
          --out {out} --size {size}{}{}",
@@ -64,30 +67,47 @@ pub enum PackProblem {
         if *levels == Levels::Full { String::new() } else { format!(" --levels {levels}") }
     )]
     Stale {
+        /// The source, as it was named.
         source_path: String,
+        /// What has changed, as a phrase.
         how: String,
+        /// The packed file, for the command that makes it anew.
         out: String,
+        /// Shorter side of the packed images in pixels.
         size: usize,
         /// The file that was named for the split.
         split: Option<String>,
+        /// The levels that it was packed with.
         levels: Levels,
     },
 
+    /// The pixels were computed with other levels than are wanted.
     #[error(
         "its images of more than eight bits were packed with the levels {packed}, but {asked} are asked for; take those it \
          has (--set levels={packed}), or pack it again with --levels {asked}"
     )]
-    Levels { packed: Levels, asked: Levels },
+    Levels {
+        /// The levels of the packed images.
+        packed: Levels,
+        /// The levels that are wanted.
+        asked: Levels,
+    },
 }
 
 /// What came of packing.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Packed {
+    /// Images that were written.
     #[serde(rename = "pictures")]
     pub images: usize,
+    /// Size of the file.
     pub bytes: u64,
+    /// Images that could not be read and were left out.
     pub skipped: usize,
+    /// What a person should know, one sentence each.
     pub notes: Vec<String>,
+    /// What is odd, one sentence each.
     pub warnings: Vec<String>,
 }
 

@@ -18,6 +18,7 @@ use super::listing::Listing;
 
 /// What was passed over in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PassedOver {
     /// How many files there are of each kind: its extension with the dot, as the first of them is written, or nothing
     /// for files without one whose first bytes are those of an image.

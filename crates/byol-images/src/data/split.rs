@@ -12,16 +12,22 @@ pub enum DataSplit {
     #[default]
     Given,
     /// It was drawn, and is kept in this file.
-    Drawn { file: PathBuf },
+    Drawn {
+        /// The file, which later openings read.
+        file: PathBuf,
+    },
 }
 
 /// What an image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Split {
+    /// To train with.
     Train,
+    /// To judge with.
     Test,
     /// The test split where there is no other; beside a test split its images are training images.
     Validation,
+    /// To pre-train with; its labels, where there are any, are not read.
     Unlabeled,
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rand::seq::SliceRandom;
 
-use super::error::{DataError, FoldProblem};
+use super::error::{DataError, FoldProblem, Stl10Problem};
 use crate::random::{Coordinates, Stream, rng};
 
 /// Folds in STL-10's `fold_indices.txt`.
@@ -16,7 +16,9 @@ pub const STL10_FOLDS: usize = 10;
 /// that two folds may share images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoldPlan {
+    /// Number of folds.
     pub folds: usize,
+    /// Images of every class in each fold.
     pub per_class: usize,
 }
 
@@ -174,14 +176,13 @@ pub fn draw_folds(labels: &[u16], classes: usize, plan: FoldPlan, seed: u64) -> 
 pub fn parse_folds(text: &str, images: usize, path: &Path) -> Result<Vec<Vec<usize>>, DataError> {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     if lines.len() != STL10_FOLDS {
-        return Err(DataError::FoldCount { path: path.to_path_buf(), found: lines.len(), expected: STL10_FOLDS });
+        return Err(
+            Stl10Problem::FoldCount { path: path.to_path_buf(), found: lines.len(), expected: STL10_FOLDS }.into()
+        );
     }
     let parse = |(number, line): (usize, &str)| {
-        parse_fold(line, images).map_err(|problem| DataError::FoldLine {
-            path: path.to_path_buf(),
-            line: number + 1,
-            problem,
-        })
+        parse_fold(line, images)
+            .map_err(|problem| Stl10Problem::FoldLine { path: path.to_path_buf(), line: number + 1, problem }.into())
     };
     lines.into_iter().enumerate().map(parse).collect()
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use super::error::DataError;
+use super::error::{DataError, Stl10Problem};
 use super::fingerprint::Fingerprint;
 use super::split::DataSplit;
 use super::splits::parse_folds;
@@ -38,7 +38,7 @@ pub(crate) const FILES: [&str; 7] =
     ["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", UNLABELED_FILE, CLASS_NAMES_FILE, FOLDS_FILE];
 
 /// The folder with the binary files: `path` itself, or the `stl10_binary` in it. `None` if neither holds any.
-pub fn locate(path: &Path) -> Option<PathBuf> {
+pub(crate) fn locate(path: &Path) -> Option<PathBuf> {
     let holds_any = |folder: &PathBuf| FILES.iter().any(|file| file.ends_with(".bin") && folder.join(file).is_file());
     [path.to_path_buf(), path.join(FOLDER)].into_iter().find(holds_any)
 }
@@ -58,7 +58,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         unlabeled.push(UnlabeledImages { name: "unlabeled".into(), images });
     }
     if train.is_none() && unlabeled.is_empty() {
-        return Err(DataError::MissingSplit { folder: folder.to_path_buf() });
+        return Err(Stl10Problem::MissingSplit { folder: folder.to_path_buf() }.into());
     }
     let folds = match &train {
         Some(train) => read_folds(folder, train.labels.len())?,
@@ -103,23 +103,29 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
 ///
 /// # Errors
 /// One of them is missing or damaged, or they differ in length.
-pub fn open_labeled(folder: &Path, split: &str) -> Result<Option<LabeledImages>, DataError> {
+pub(crate) fn open_labeled(folder: &Path, split: &str) -> Result<Option<LabeledImages>, DataError> {
     let images_path = folder.join(format!("{split}_X.bin"));
     let labels_path = folder.join(format!("{split}_y.bin"));
     match (images_path.exists(), labels_path.exists()) {
         (false, false) => return Ok(None),
         (true, false) => {
-            return Err(DataError::MissingPartner { present: images_path, missing: labels_path });
+            return Err(Stl10Problem::MissingPartner { present: images_path, missing: labels_path }.into());
         }
         (false, true) => {
-            return Err(DataError::MissingPartner { present: labels_path, missing: images_path });
+            return Err(Stl10Problem::MissingPartner { present: labels_path, missing: images_path }.into());
         }
         (true, true) => {}
     }
     let images = Stl10Images::open(&images_path, split)?;
     let labels = read_labels(&labels_path)?;
     if images.len() != labels.len() {
-        return Err(DataError::LengthMismatch { images_path, images: images.len(), labels_path, labels: labels.len() });
+        return Err(Stl10Problem::LengthMismatch {
+            images_path,
+            images: images.len(),
+            labels_path,
+            labels: labels.len(),
+        }
+        .into());
     }
     Ok(Some(LabeledImages { images: Arc::new(images), labels }))
 }
@@ -128,14 +134,14 @@ pub fn open_labeled(folder: &Path, split: &str) -> Result<Option<LabeledImages>,
 ///
 /// # Errors
 /// The file cannot be read, is empty, or holds a byte outside 1-10.
-pub fn read_labels(path: &Path) -> Result<Vec<u16>, DataError> {
+pub(crate) fn read_labels(path: &Path) -> Result<Vec<u16>, DataError> {
     let bytes = fs::read(path).map_err(DataError::io("read", path))?;
     if bytes.is_empty() {
-        return Err(DataError::EmptyFile { path: path.to_path_buf() });
+        return Err(Stl10Problem::EmptyFile { path: path.to_path_buf() }.into());
     }
     let class = |(index, value)| match value {
         1..=10 => Ok(u16::from(value) - 1),
-        _ => Err(DataError::LabelRange { path: path.to_path_buf(), index, value }),
+        _ => Err(Stl10Problem::LabelRange { path: path.to_path_buf(), index, value }.into()),
     };
     bytes.into_iter().enumerate().map(class).collect()
 }
@@ -144,7 +150,7 @@ pub fn read_labels(path: &Path) -> Result<Vec<u16>, DataError> {
 ///
 /// # Errors
 /// The file cannot be read, or does not hold ten names, one per line.
-pub fn read_class_names(folder: &Path) -> Result<Vec<String>, DataError> {
+pub(crate) fn read_class_names(folder: &Path) -> Result<Vec<String>, DataError> {
     let path = folder.join(CLASS_NAMES_FILE);
     if !path.exists() {
         return Ok(CLASS_NAMES.map(String::from).to_vec());
@@ -153,7 +159,7 @@ pub fn read_class_names(folder: &Path) -> Result<Vec<String>, DataError> {
     let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     match names.len() == CLASS_NAMES.len() {
         true => Ok(names),
-        false => Err(DataError::ClassNames { path, found: names.len(), expected: CLASS_NAMES.len() }),
+        false => Err(Stl10Problem::ClassNames { path, found: names.len(), expected: CLASS_NAMES.len() }.into()),
     }
 }
 
@@ -161,7 +167,7 @@ pub fn read_class_names(folder: &Path) -> Result<Vec<String>, DataError> {
 ///
 /// # Errors
 /// As [`parse_folds`], or the file cannot be read.
-pub fn read_folds(folder: &Path, images: usize) -> Result<Option<Vec<Vec<usize>>>, DataError> {
+pub(crate) fn read_folds(folder: &Path, images: usize) -> Result<Option<Vec<Vec<usize>>>, DataError> {
     let path = folder.join(FOLDS_FILE);
     if !path.exists() {
         return Ok(None);
@@ -195,7 +201,7 @@ fn fingerprint(folder: &Path, files: &[&str]) -> Result<String, DataError> {
 /// The images of one `…_X.bin`, mapped into memory.
 ///
 /// The file must not be cut off while it is mapped: the operating system then ends the program.
-pub struct Stl10Images {
+pub(crate) struct Stl10Images {
     map: Mmap,
     split: String,
 }
@@ -209,11 +215,11 @@ impl Stl10Images {
         let file = File::open(path).map_err(DataError::io("open", path))?;
         let bytes = file.metadata().map_err(DataError::io("read", path))?.len();
         if bytes == 0 {
-            return Err(DataError::EmptyFile { path: path.to_path_buf() });
+            return Err(Stl10Problem::EmptyFile { path: path.to_path_buf() }.into());
         }
         if bytes % IMAGE_BYTES as u64 != 0 {
             let whole = bytes / IMAGE_BYTES as u64;
-            return Err(DataError::FileSize { path: path.to_path_buf(), bytes, whole });
+            return Err(Stl10Problem::FileSize { path: path.to_path_buf(), bytes, whole }.into());
         }
         // SAFETY: the map is read-only and read through `&[u8]` of the length found at mapping. Another process that
         // changes the file changes pixel values; one that cuts it off is excluded in the type's documentation.

@@ -13,6 +13,7 @@ pub struct SubsetSource {
 }
 
 impl SubsetSource {
+    /// The images of a source at these indices, in their order. Each index must be below the source's length.
     pub fn new(images: Arc<dyn ImageSource>, indices: Vec<usize>) -> Self {
         SubsetSource { images, indices }
     }

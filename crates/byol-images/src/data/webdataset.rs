@@ -24,20 +24,43 @@ pub(crate) const CLASS_NAMES: &str = "classnames.txt";
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TarProblem {
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
 
+    /// The file is no tar file, or is damaged.
     #[error("after {members} members the file cannot be read as tar: {problem}; it is cut off, compressed or damaged")]
-    Unreadable { members: usize, problem: String },
+    Unreadable {
+        /// Members that could be read before.
+        members: usize,
+        /// What the reader says.
+        problem: String,
+    },
 
+    /// The file ends within a member.
     #[error("the file is cut off within `{member}`; get it again")]
-    CutOff { member: String },
+    CutOff {
+        /// The member.
+        member: String,
+    },
 
+    /// A sample has two members of one name.
     #[error("`{member}` occurs twice; members of a sample have different extensions")]
-    Repeated { member: String },
+    Repeated {
+        /// The name.
+        member: String,
+    },
 
+    /// A label is a number that is no class of `classnames.txt`.
     #[error("the label of `{member}` is {label}, but {} names {classes} classes", CLASS_NAMES)]
-    LabelRange { member: String, label: String, classes: usize },
+    LabelRange {
+        /// The member that holds the label.
+        member: String,
+        /// The label.
+        label: String,
+        /// Classes that are named.
+        classes: usize,
+    },
 }
 
 /// Lists the images of all `shards`; `root` is what was opened.

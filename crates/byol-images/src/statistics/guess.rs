@@ -7,9 +7,17 @@ use super::wilson;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guess {
     /// Any of so many classes, each as often as the others.
-    AnyOf { classes: usize },
+    AnyOf {
+        /// Number of classes, from 1.
+        classes: usize,
+    },
     /// Always the class that most test images have: `own` of `images`.
-    MostFrequent { own: u64, images: u64 },
+    MostFrequent {
+        /// Test images of that class.
+        own: u64,
+        /// All test images.
+        images: u64,
+    },
 }
 
 impl Guess {

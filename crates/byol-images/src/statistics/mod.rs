@@ -11,14 +11,46 @@ const NORMAL_97_5: f64 = 1.959_963_984_540_054;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatisticsError {
+    /// There is nothing to count.
     #[error("there are no {what}; at least one is needed")]
-    Empty { what: &'static str },
+    Empty {
+        /// What is missing, in the plural: `labels`.
+        what: &'static str,
+    },
+    /// Two lists that belong to the same images have different lengths.
     #[error("there are {found} {what} but {expected} {against}; both must belong to the same images")]
-    Count { what: &'static str, found: usize, against: &'static str, expected: usize },
+    Count {
+        /// What the first list holds, in the plural.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// What the second list holds, in the plural.
+        against: &'static str,
+        /// Its length.
+        expected: usize,
+    },
+    /// A class index is too large.
     #[error("{what} {row} is class {class}, but there are {classes} classes (0 to {})", classes.saturating_sub(1))]
-    UnknownClass { what: &'static str, row: usize, class: u16, classes: usize },
+    UnknownClass {
+        /// What has the index: `label`, `prediction`.
+        what: &'static str,
+        /// Its place in the list, from 0.
+        row: usize,
+        /// The index.
+        class: u16,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A value is out of its range.
     #[error("{name} cannot be {value}: it must be {expected}")]
-    Setting { name: &'static str, value: String, expected: &'static str },
+    Setting {
+        /// What has the value.
+        name: &'static str,
+        /// The value.
+        value: String,
+        /// The range, as a phrase.
+        expected: &'static str,
+    },
 }
 
 /// The share of images whose prediction equals their label, 0-1.
@@ -67,6 +99,7 @@ pub fn uncertainty(images: u64) -> Option<f64> {
 /// How often images of each true class (row) were taken for each class (column).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
+    /// Images by true class, then by predicted class: `[classes][classes]`.
     pub counts: Vec<Vec<u64>>,
 }
 
@@ -107,6 +140,7 @@ impl Confusion {
 
 /// # Errors
 /// The numbers differ.
+#[doc(hidden)]
 pub fn same_count(
     what: &'static str,
     found: usize,
@@ -121,6 +155,7 @@ pub fn same_count(
 
 /// # Errors
 /// A label is not below `classes`.
+#[doc(hidden)]
 pub fn known_classes(what: &'static str, labels: &[u16], classes: usize) -> Result<(), StatisticsError> {
     match labels.iter().position(|&label| usize::from(label) >= classes) {
         Some(row) => Err(StatisticsError::UnknownClass { what, row, class: labels[row], classes }),

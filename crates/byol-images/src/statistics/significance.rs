@@ -14,6 +14,7 @@ const NORMAL_80: f64 = 0.8416212335729143;
 /// How the bootstrap resamples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootstrapOptions {
+    /// Seed of the resampling.
     pub seed: u64,
     /// At least 1; the interval's ends are coarse below 1,000.
     pub resamples: usize,
@@ -28,14 +29,17 @@ impl Default for BootstrapOptions {
 /// Accuracy of one classifier minus that of another, -1 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
+    /// The difference that was measured.
     pub mean: f64,
     /// Ends of the 95% interval: what it holds, and from what it was made, the function says that returns it.
     pub low: f64,
+    /// The interval's upper end, -1 to 1.
     pub high: f64,
 }
 
 /// The exact McNemar test of two classifiers on the same images.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct McNemar {
     /// Images that only the first classifier got right.
     pub only_a: usize,

@@ -59,7 +59,9 @@ impl ClassifierKind {
 /// A classifier that can be taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
+    /// What was trained how.
     pub kind: ClassifierKind,
+    /// The labels that it was trained with.
     pub budget: LabelBudget,
     /// Accuracy (0-1) on labels of the budget that it was not trained with, where some were held out.
     pub validation: Option<f64>,
@@ -79,9 +81,13 @@ pub enum Reason {
 
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Taken {
+    /// What was trained how.
     pub kind: ClassifierKind,
+    /// The labels that it was trained with.
     pub budget: LabelBudget,
+    /// Why it was taken and not another.
     pub reason: Reason,
 }
 

@@ -25,6 +25,7 @@ const JPEG_SIGNATURE: &[u8] = b"\xff\xd8\xff";
 
 /// Everything the report knows about a run.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct RunData {
     /// The run directory's own name, for people.
     pub name: String,
@@ -36,7 +37,9 @@ pub struct RunData {
     pub metrics: Vec<EpochRecord>,
     /// One record per classifier, label budget and draw; in that order.
     pub predictions: Vec<PredictionRecord>,
+    /// What the run has found so far; absent before its first result.
     pub summary: Option<Summary>,
+    /// The images that it shows; empty before they were written.
     pub gallery: Gallery,
     /// PNG files of the gallery by the names that it uses.
     pub images: BTreeMap<String, Vec<u8>>,
@@ -58,7 +61,9 @@ pub struct RunData {
 
 /// Thumbnails of test images.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Sheets {
+    /// How the sheets are divided, and which test images they hold.
     pub about: Thumbnails,
     /// The JPEG files, in order.
     pub sheets: Vec<Vec<u8>>,

@@ -2,18 +2,21 @@
 //! nothing here trains, evaluates, or looks at images other than the gallery's.
 
 pub mod ablation;
+#[doc(hidden)]
 pub mod advice;
 mod chart;
 pub mod choice;
-pub mod compare;
-pub mod explain;
-pub mod html;
+pub(crate) mod compare;
+pub(crate) mod explain;
+pub(crate) mod html;
+#[doc(hidden)]
 pub mod language;
 mod load;
+#[doc(hidden)]
 pub mod mistakes;
 pub mod notes;
 pub mod pretraining;
-pub mod standing;
+pub(crate) mod standing;
 pub mod table;
 
 #[cfg(test)]
@@ -24,37 +27,71 @@ use std::path::{Path, PathBuf};
 use crate::nearest::path_hint;
 use crate::run::place::runs_hint;
 
-pub use explain::{Explanation, explain};
-pub use language::names::label;
 pub(crate) use load::name_of;
 pub use load::{RunData, Sheets, load};
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
+    /// The folder holds nothing of a run.
     #[error(
         "{} is not a run directory: it holds none of config.toml, metrics.jsonl, predictions.jsonl and summary.json; \
          name the folder that a run was told to write to{}",
         .0.display(), runs_hint(.0)
     )]
     NotARun(PathBuf),
+    /// There is no such folder.
     #[error("{} does not exist; name the directory of a run{}", .0.display(), path_hint(.0))]
     Missing(PathBuf),
+    /// A file of the run cannot be read.
     #[error("failed to read {}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
+    /// A line of a record is damaged, and is not a torn last one.
     #[error("{} line {line} is damaged ({reason}); remove that line to report on the rest", path.display())]
-    Line { path: PathBuf, line: usize, reason: String },
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of the run is damaged.
     #[error("{} is damaged ({reason}); remove it to report on the rest", path.display())]
-    File { path: PathBuf, reason: String },
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The record of an ablation is damaged.
     #[error(
         "{} is damaged ({reason}); `byol ablate` with --resume writes it anew from the runs beside it",
         path.display()
     )]
-    Record { path: PathBuf, reason: String },
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is nothing to report on.
     #[error("no run was named: name at least one run directory")]
     NoRuns,
+    /// The page cannot be written.
     #[error("failed to write {}: {source}; check that the folder is writable and the disk not full", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        /// The page, or the temporary file beside it.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
 }
 
 impl ReportError {

@@ -7,12 +7,15 @@ use crate::run::record::{Ended, Stage};
 
 /// How far pre-training went.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Pretraining {
+    /// Epochs that it made so far.
     pub epochs: usize,
     /// Image passes; an image is two views.
     pub images: u64,
     /// Over the whole stage, monitoring included; that of its steps where no epoch was recorded.
     pub images_per_second: f64,
+    /// Mean training loss of the last epoch.
     pub final_loss: f64,
     /// Absent when no epoch was recorded.
     pub seconds: Option<f64>,
@@ -23,13 +26,16 @@ pub struct Pretraining {
 /// What is known of the pre-training of a run. Epochs are those that its configuration asks for, where it tells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Known {
+    /// As far as its record goes.
     Recorded(Pretraining),
     /// Its first epoch has not ended.
     Begun {
+        /// Epochs that it is to make.
         epochs: Option<u64>,
     },
     /// The baseline comes first.
     ToCome {
+        /// Epochs that it is to make.
         epochs: Option<u64>,
     },
     /// There is none, and none is to come.

@@ -38,13 +38,23 @@ const FILES: [&str; 9] = [
 
 /// The live page cannot be given.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WatchError {
+    /// There is nothing to watch.
     #[error("no run was named: name at least one run directory")]
     NoRuns,
+    /// A file was named where a run directory was meant.
     #[error("{} is a file: name the folder that a run writes to", .0.display())]
     NotAFolder(PathBuf),
+    /// The port cannot be had.
     #[error("port {port} of 127.0.0.1 {reason}; choose another --port, or 0 for any that is free")]
-    Listen { port: u16, reason: String },
+    Listen {
+        /// The port that was asked for.
+        port: u16,
+        /// Why not, as the end of a sentence.
+        reason: String,
+    },
+    /// A connection failed in a way that ends the server.
     #[error("the server failed: {0}")]
     Serve(#[from] std::io::Error),
 }

@@ -8,6 +8,7 @@ mod keys;
 pub mod preset;
 pub mod resolve;
 mod saved;
+#[doc(hidden)]
 pub mod template;
 mod validate;
 mod views;
@@ -257,9 +258,13 @@ pub enum LinearSolver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EncoderKind {
+    /// One basic block per stage; 512 features at width 1, as ResNet-18 and ResNet-34 have.
     Resnet10,
+    /// Two basic blocks per stage.
     Resnet18,
+    /// Three, four, six and three basic blocks.
     Resnet34,
+    /// Three, four, six and three bottleneck blocks; 2,048 features at width 1.
     Resnet50,
 }
 
@@ -275,6 +280,7 @@ pub enum StemKind {
     SmallStride2,
 }
 
+/// What turns gradients into steps, with its fixed constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
@@ -289,10 +295,13 @@ pub enum OptimizerKind {
     Lars,
 }
 
+/// How a value goes from its beginning to the end of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
+    /// It stays as it is.
     Constant,
+    /// It follows half a cosine: the learning rate from its peak to 0, tau to 1.
     Cosine,
 }
 
@@ -322,6 +331,7 @@ pub enum ViewSet {
     Lab,
 }
 
+/// What early stopping of pre-training looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PatienceMetric {

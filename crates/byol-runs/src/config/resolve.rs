@@ -53,6 +53,7 @@ pub fn resolve(request: Request<'_>) -> Result<Experiment, ConfigError> {
 pub struct Typed(BTreeSet<String>);
 
 impl Typed {
+    /// Whether the key, with the names of its tables (`pretrain.epochs`), was stated.
     pub fn contains(&self, key: &str) -> bool {
         self.0.contains(key)
     }
@@ -346,9 +347,13 @@ impl Experiment {
 
 /// A key that two configurations disagree on, with both values as TOML.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
+    /// The key, with the names of its tables: `pretrain.epochs`.
     pub key: String,
+    /// Its value in the first configuration, as TOML.
     pub a: String,
+    /// Its value in the second configuration, as TOML.
     pub b: String,
 }
 
@@ -372,7 +377,7 @@ pub fn differences(a: &Experiment, b: &Experiment) -> Result<Vec<Difference>, Co
 
 /// Whether a key only says what is looked at and kept while training, so that a run may go on with another value: no
 /// trained number depends on it. How often is looked counts where patience goes by what is seen.
-pub fn only_watches(key: &str, experiment: &Experiment) -> bool {
+pub(crate) fn only_watches(key: &str, experiment: &Experiment) -> bool {
     match key {
         "pretrain.monitor_every" => !experiment.pretrain.is_patient_by_knn(),
         "checkpoint_minutes"

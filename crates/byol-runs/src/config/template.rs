@@ -13,19 +13,33 @@ use super::{Experiment, Origin, keys, preset};
 /// What happens to a file that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
+    /// It stays, and the new file is not written.
     Keep,
+    /// Its content is replaced.
     Replace,
 }
 
 /// A configuration file that cannot be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TemplateError {
+    /// The preset does not exist.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The file is there already.
     #[error("{} exists already; name another file, or replace it with --force", path.display())]
-    Exists { path: PathBuf },
+    Exists {
+        /// The file that was to be written.
+        path: PathBuf,
+    },
+    /// The system refuses the file.
     #[error("configuration file {} cannot be written", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
 }
 
 impl TemplateError {

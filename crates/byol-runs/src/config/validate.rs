@@ -105,7 +105,7 @@ impl Pretrain {
             check("pretrain.monitor_every", every, every > 0, "1 or more, because patience_metric is \"knn\"")?;
         }
         for (view, recipe) in [("t", &self.t), ("t_prime", &self.t_prime)] {
-            recipe.validate().map_err(|RecipeError { key, value, expected }| ConfigError::WrongValue {
+            recipe.validate().map_err(|RecipeError { key, value, expected, .. }| ConfigError::WrongValue {
                 key: format!("pretrain.{view}.{key}"),
                 value,
                 origin: Origin::Complete,

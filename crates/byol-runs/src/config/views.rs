@@ -7,14 +7,17 @@ use crate::random::ViewNumber;
 
 /// One of the views that pre-training draws of every image.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TrainingView<'a> {
     /// In names of files, and in what a run records.
     pub name: &'static str,
+    /// How the view is drawn from the image.
     pub recipe: &'a Recipe,
     /// Side in pixels.
     pub side: usize,
     /// What keeps its random numbers apart from those of other views.
     pub number: ViewNumber,
+    /// The networks that it is shown to.
     pub seen_by: SeenBy,
 }
 

@@ -13,20 +13,25 @@ pub const TOGETHER_NAME: &str = "lab-together";
 /// `ablation.json`: what the variants in one folder came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ablation {
+    /// Every variant, BYOL as published ([`FULL_NAME`]) among them.
     pub variants: Vec<VariantRecord>,
     /// The program that made the runs.
     pub version: String,
+    /// CPU or GPU, threads and precision, for people.
     pub hardware: String,
 }
 
 /// One variant over its seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VariantRecord {
+    /// As it is named on the command line, and its folder.
     pub name: String,
+    /// What it changes in BYOL as published.
     pub change: RecordedChange,
     /// Top-1 accuracy on ImageNet in the paper in percent, and where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paper: Option<(f64, String)>,
+    /// Its runs, one for each seed.
     pub seeds: Vec<SeedRecord>,
 }
 
@@ -36,32 +41,46 @@ pub enum Change {
     /// It is BYOL as published.
     #[serde(rename = "nothing: BYOL as published")]
     Nothing,
+    /// The online projection is compared with the target's directly, without a predictor.
     #[serde(rename = "no predictor")]
     NoPredictor,
+    /// The gradient flows through the target branch, which is the online network.
     #[serde(rename = "the gradient flows through the target branch, which is the online network")]
     NoStopGradient,
+    /// Tau is 0: the target is the online network of the step before.
     #[serde(rename = "tau 0: the target is the online network of the step before")]
     TauZero,
+    /// Tau is 1: the target stays the random network that it began as.
     #[serde(rename = "tau 1: the target stays the random network it began as")]
     TauOne,
+    /// Views are random crops and flips alone.
     #[serde(rename = "views of crop and flip alone")]
     CropOnly,
+    /// Views have neither colour jitter nor grayscale.
     #[serde(rename = "no colour jitter, no grayscale")]
     NoColor,
+    /// Both views are drawn with one recipe.
     #[serde(rename = "one recipe for both views")]
     Symmetric,
+    /// The two views of a pair come from different images.
     #[serde(rename = "the two views come from different images")]
     UnpairedViews,
+    /// The online network is its own target, and the gradient stops in the wrong place.
     #[serde(rename = "the online network is its own target, with a misplaced stop-gradient")]
     OnlineTarget,
+    /// Predictions and targets are not normalised.
     #[serde(rename = "vectors are not normalised")]
     Unnormalized,
+    /// The heads are Linear-ReLU-BN on 1000 logits, which fine-tuning keeps.
     #[serde(rename = "heads of Linear-ReLU-BN on 1000 logits, which fine-tuning keeps")]
     LabHeads,
+    /// Pre-training sees images at 224/96 of the side that fine-tuning sees.
     #[serde(rename = "pre-training at 224/96 of the size of fine-tuning")]
     ViewSize,
+    /// The classifier stays in evaluation mode after its first epoch.
     #[serde(rename = "the classifier stays in evaluation mode after the first epoch")]
     EvaluationMode,
+    /// All faults of the lab's program at once.
     #[serde(rename = "all of the lab's faults")]
     Together,
 }
@@ -70,6 +89,7 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RecordedChange {
+    /// A change that this version knows.
     Known(Change),
     /// In the words of another version.
     Other(String),
@@ -78,6 +98,7 @@ pub enum RecordedChange {
 /// One variant with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeedRecord {
+    /// The run's seed.
     pub seed: u64,
     /// Test accuracies, 0-1; each a mean over label draws.
     pub results: Vec<ResultOfSeed>,
@@ -86,14 +107,21 @@ pub struct SeedRecord {
     pub collapsed_at: Option<usize>,
     /// Effective rank of representations and deviation of projections after the last epoch.
     pub effective_rank: Option<f64>,
+    /// Deviation of projections: 1 where they are spread evenly, 0 where they have collapsed; absent where nothing was
+    /// watched.
     pub projection_deviation: Option<f64>,
+    /// Wall-clock seconds of the run, over all its sittings.
     pub seconds: f64,
 }
 
+/// The accuracy of one classifier with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultOfSeed {
+    /// Which classifier.
     pub name: ResultName,
+    /// The labels that it had.
     pub labels_per_class: LabelBudget,
+    /// Mean test accuracy over label draws, 0-1.
     pub test_accuracy: f64,
 }
 

@@ -16,11 +16,16 @@ const FILE: &str = "command.toml";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainingCommand {
+    /// The whole comparison.
     #[default]
     Run,
+    /// The whole comparison on the embedded set.
     Demo,
+    /// Pre-training alone.
     Pretrain,
+    /// The baseline alone.
     Supervised,
+    /// Fine-tuning alone, from a pre-trained encoder.
     Finetune,
 }
 
@@ -47,6 +52,7 @@ impl TrainingCommand {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CommandRecord {
+    /// The command that was typed.
     pub command: TrainingCommand,
     /// The current directory then; absolute.
     pub folder: PathBuf,
@@ -54,10 +60,14 @@ pub struct CommandRecord {
     pub run: PathBuf,
     /// A path, or the name of the embedded set.
     pub data: PathBuf,
+    /// Further folders of images without labels, as paths; empty for none.
     pub unlabeled: Vec<PathBuf>,
+    /// The file that says which images are for training and which for testing, where one was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<PathBuf>,
+    /// Whether an image that cannot be read ends the command.
     pub strict: bool,
+    /// What training was to begin with (`--weights`): a path, or a known name; absent for random weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
     /// What fine-tuning begins with.
@@ -69,8 +79,10 @@ pub struct CommandRecord {
     /// Hardware options as typed, where they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// `--precision` as typed: `fp32`, `bf16` or `auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
+    /// `--threads` as typed: CPU threads that compute, 1 or more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
 }
@@ -141,6 +153,7 @@ fn beside(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
 }
 
 /// A path as one word of a shell's command line.
+#[doc(hidden)]
 pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |letter: char| letter.is_alphanumeric() || "-_./,=:@%+".contains(letter);

@@ -7,126 +7,20 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::command::shell_word;
+use super::error::RunError;
 use super::lock::LOCK_FILE;
-use super::place::runs_hint;
 use super::record::{
     EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Summary, SupervisedStage, TestImages,
     Thumbnails,
 };
 use super::tensorboard;
-use crate::config::ConfigError;
 use crate::config::Experiment;
-use crate::config::resolve::{Difference, differences, only_watches};
+use crate::config::resolve::{differences, only_watches};
 use crate::files::write_atomically;
-use crate::nearest::path_hint;
 use crate::plan::Plan;
 
-/// A run directory that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    #[error("failed to write {}", path.display())]
-    Write { path: PathBuf, source: io::Error },
-    #[error("failed to read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error(
-        "{} holds another run already; continue it with --resume {}, or choose another --out",
-        path.display(), shell_word(path)
-    )]
-    Occupied { path: PathBuf },
-    #[error("{} is not empty and holds no run; choose another --out", path.display())]
-    NotARun { path: PathBuf },
-    #[error(
-        "{} was started with another configuration ({}); resume with the same settings, or choose another --out",
-        path.display(), list(differences)
-    )]
-    Changed { path: PathBuf, differences: Vec<Difference> },
-    #[error(
-        "{} was started on other data ({parts}fingerprint {then}, now {now}); resume with the same data, or choose another \
-         --out",
-        path.display()
-    )]
-    OtherData { path: PathBuf, then: String, now: String, parts: OtherParts },
-    #[error(
-        "{} was computed with {then}, and {now} rounds otherwise; resume it with {options}, or choose another --out",
-        path.display()
-    )]
-    OtherHardware { path: PathBuf, then: String, now: String, options: String },
-    #[error(
-        "what {} was begun with is no longer there: {}; name its new place with {option}",
-        run.display(), path.display()
-    )]
-    Moved { run: PathBuf, path: PathBuf, option: &'static str },
-    #[error(
-        "{} is being written by {holder}; watch it with `byol watch {}`",
-        path.display(), shell_word(path)
-    )]
-    Locked { path: PathBuf, holder: String },
-    #[error("{} cannot be extended: it {reason}", path.display())]
-    NotExtended { path: PathBuf, reason: &'static str },
-    #[error("{} is a file, and a run needs a folder; choose another --out", path.display())]
-    NotAFolder { path: PathBuf },
-    #[error("{} does not exist; name the directory of a run{}", path.display(), path_hint(path))]
-    Missing { path: PathBuf },
-    #[error("{} is not a run directory: it holds no config.toml{}", path.display(), runs_hint(path))]
-    NoRun { path: PathBuf },
-    #[error(
-        "{} lies in no run directory, so that its settings are not known; name the run, or settings with --config or --preset",
-        path.display()
-    )]
-    Alone { path: PathBuf },
-    #[error("{}: {reason}", path.display())]
-    Malformed { path: PathBuf, reason: String },
-    #[error("failed to read {}", path.display())]
-    Config { path: PathBuf, source: Box<ConfigError> },
-}
-
-impl RunError {
-    /// Whether another command line is the remedy: what was typed names no run, or does not agree with the one that it names.
-    pub fn is_of_command_line(&self) -> bool {
-        match self {
-            RunError::Write { .. }
-            | RunError::Read { .. }
-            | RunError::Locked { .. }
-            | RunError::Malformed { .. }
-            | RunError::Config { .. } => false,
-            RunError::Occupied { .. }
-            | RunError::NotARun { .. }
-            | RunError::Changed { .. }
-            | RunError::OtherData { .. }
-            | RunError::OtherHardware { .. }
-            | RunError::Moved { .. }
-            | RunError::NotExtended { .. }
-            | RunError::NotAFolder { .. }
-            | RunError::Missing { .. }
-            | RunError::NoRun { .. }
-            | RunError::Alone { .. } => true,
-        }
-    }
-}
-
-/// The parts of the data that differ, as far as they are known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OtherParts(pub Vec<&'static str>);
-
-impl std::fmt::Display for OtherParts {
-    /// `the test images and the unlabelled images differ; `, or nothing.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let named: Vec<String> = self.0.iter().map(|part| format!("the {part}")).collect();
-        match named.as_slice() {
-            [] => Ok(()),
-            [before @ .., last] if !before.is_empty() => write!(formatter, "{} and {last} differ; ", before.join(", ")),
-            [one, ..] => write!(formatter, "{one} differ; "),
-        }
-    }
-}
-
-fn list(differences: &[Difference]) -> String {
-    let each = differences.iter().map(|change| format!("{} was {}, is {}", change.key, change.a, change.b));
-    each.collect::<Vec<_>>().join("; ")
-}
-
 /// Whether a folder holds nothing but, perhaps, the lock of whoever is going to write there.
+#[doc(hidden)]
 pub fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).into_iter().flatten().flatten().all(|entry| entry.file_name() == LOCK_FILE)
 }
@@ -137,6 +31,7 @@ pub(super) const CHECKPOINTS: &str = "checkpoints";
 pub(super) const TRIALS: &str = "trials";
 
 /// What a run is to do, step by step.
+#[doc(hidden)]
 pub const PLAN_FILE: &str = "plan.json";
 
 /// An open run directory.
@@ -159,6 +54,7 @@ pub enum OpenMode {
 pub enum Config {
     /// There is none yet.
     Missing,
+    /// There is one, with the same values.
     Same,
     /// Only keys differ that watch; it is written anew.
     Watching,
@@ -232,6 +128,7 @@ impl RunDirectory {
         }
     }
 
+    /// The folder, as it was named.
     pub fn path(&self) -> &Path {
         &self.path
     }

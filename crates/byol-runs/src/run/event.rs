@@ -18,9 +18,13 @@ use super::record::{EpochRecord, LabelBudget, ResultName, Stage};
 pub enum Event<'a> {
     /// A training stage begins.
     StageStarted {
+        /// Which training it is.
         stage: Stage,
+        /// Labels per class that it may use; absent for pre-training.
         labels_per_class: Option<LabelBudget>,
+        /// Which label draw, from 0; 0 for pre-training.
         draw: usize,
+        /// Epochs of the whole stage.
         epochs: usize,
         /// Optimiser steps of the whole stage.
         steps: usize,
@@ -33,21 +37,31 @@ pub enum Event<'a> {
     Progress(Progress),
     /// How long the stage will take, measured over its first steps.
     Estimate {
+        /// Which training it is.
         stage: Stage,
+        /// Seconds that the steps of this sitting should take together.
         seconds: f64,
     },
     /// An optimiser step ended. Sent a few times a second at most.
     Step(StepReport),
+    /// An epoch ended, and this record of it was written.
     EpochEnded(&'a EpochRecord),
     /// A classifier was evaluated on the test images.
     Evaluated {
+        /// Which classifier.
         name: ResultName,
+        /// The labels that it was trained with.
         labels_per_class: LabelBudget,
+        /// Which label draw, from 0.
         draw: usize,
+        /// Share of the test images that it classifies rightly, 0-1.
         test_accuracy: f64,
+        /// Seconds that training (or fitting) and predicting took.
         seconds: f64,
     },
+    /// A checkpoint was written whole.
     CheckpointSaved {
+        /// The file.
         path: &'a Path,
     },
     /// What is going on.
@@ -59,23 +73,31 @@ pub enum Event<'a> {
 /// Where a training stage stands.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct StepReport {
+    /// Which training it is.
     pub stage: Stage,
     /// From 1.
     pub epoch: usize,
+    /// Epochs of the whole stage.
     pub epochs: usize,
     /// Steps finished of the whole stage.
     pub step: usize,
+    /// Optimiser steps of the whole stage.
     pub steps: usize,
     /// Loss of a recent step.
     pub loss: f64,
+    /// Learning rate of the step, after warm-up and schedule.
     pub learning_rate: f64,
+    /// Decay rate of the target network's moving average, 0-1; absent in training with labels.
     pub tau: Option<f64>,
+    /// Images per second of the sitting until then, from its third step on; an image of pre-training is two views.
     pub images_per_second: f64,
+    /// Seconds until the stage ends, at this speed.
     pub seconds_left: f64,
 }
 
 /// Takes events.
 pub trait Reporter {
+    /// Called on the thread that trains, which waits for it to return.
     fn event(&mut self, event: &Event<'_>);
 }
 
@@ -92,10 +114,12 @@ impl Reporter for Silent {
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
+    /// Asks whoever looks at it to stop; cannot be taken back.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether somebody asked to stop.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -12,6 +12,7 @@ const KEPT: [&str; 5] = ["config.toml", "predictions.jsonl", "summary.json", "re
 
 /// What an extension has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Extension {
     /// Epochs before and after.
     pub epochs: [usize; 2],

@@ -27,7 +27,9 @@ pub struct Spread {
 /// How representations and projections of the watched images lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
+    /// The encoder's outputs.
     pub representation: Spread,
+    /// The online projector's outputs.
     pub projection: Spread,
     /// How many images they are of; absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,12 +41,18 @@ pub struct Health {
 pub enum Sign {
     /// Projections of different images are alike: their deviation, 1 where they are spread evenly.
     ProjectionsAlike {
+        /// Mean standard deviation over the dimensions of normalised projections times the square root of their number,
+        /// 0-1.
         deviation: f64,
     },
+    /// Projections vary along hardly more than one direction.
     ProjectionsOnALine {
+        /// Effective rank of the projections, from 1 to their number of dimensions.
         effective_rank: f64,
     },
+    /// Representations vary along hardly more than one direction.
     RepresentationsOnALine {
+        /// Effective rank of the representations, from 1 to their number of dimensions.
         effective_rank: f64,
     },
 }

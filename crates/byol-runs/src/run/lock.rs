@@ -23,6 +23,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// Who writes into a run directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
+    /// The process's number in its system.
     pub process: u32,
     /// The machine's name, as far as it is known.
     #[serde(default)]
@@ -42,8 +43,11 @@ impl Holder {
 /// When somebody began to write, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Since {
+    /// Days between then and today; 0 for today.
     pub days_ago: u64,
+    /// Hour of the day, 0-23.
     pub hour: u64,
+    /// Minute of the hour, 0-59.
     pub minute: u64,
 }
 

@@ -3,15 +3,21 @@
 pub mod ablation;
 pub mod command;
 pub mod directory;
+mod error;
 pub mod event;
 pub mod extend;
 pub mod health;
+#[doc(hidden)]
 pub mod lock;
 pub mod notice;
+#[doc(hidden)]
 pub mod place;
 pub mod record;
 mod result_name;
+#[doc(hidden)]
 pub mod tensorboard;
+#[doc(hidden)]
 pub mod tensors;
 
-pub use directory::{RunDirectory, RunError};
+pub use directory::RunDirectory;
+pub use error::{OtherParts, RunError};

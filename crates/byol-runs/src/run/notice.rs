@@ -12,52 +12,158 @@ use super::record::{LabelBudget, Stage};
 pub enum Notice {
     /// In the words of whoever opens data or runs the library.
     Said {
+        /// A whole sentence, for people.
         #[serde(skip)]
         text: String,
     },
     /// Label budgets that the smallest class can fill took the place of the preset's.
-    BudgetsFitted { budgets: Vec<LabelBudget>, class: String, smallest: usize },
+    BudgetsFitted {
+        /// The budgets that are compared instead.
+        budgets: Vec<LabelBudget>,
+        /// The class with fewest labels.
+        class: String,
+        /// Labelled training images of that class.
+        smallest: usize,
+    },
     /// A batch that the pool can fill took the place of the preset's.
-    BatchFitted { batch_size: usize, images: usize },
+    BatchFitted {
+        /// Images per step instead.
+        batch_size: usize,
+        /// Images of the pool.
+        images: usize,
+    },
     /// Pre-training has no other images than the labelled ones.
-    NoUnlabeled { images: usize },
+    NoUnlabeled {
+        /// Labelled training images, whose labels are left aside.
+        images: usize,
+    },
     /// Pre-training is shorter than what gains usually take.
-    FewPasses { epochs: usize, steps: usize, batch_size: usize, images: usize, passes: u64, remedy: Remedy },
-    /// The shortest run takes longer than the hours that were asked for; with the share of the processor that other programs took
-    /// while speed was measured, where it was worth a word.
-    LongerThanAsked { hours: f64, seconds: f64, others: Option<f64> },
+    FewPasses {
+        /// Epochs of pre-training.
+        epochs: usize,
+        /// Optimiser steps of each epoch.
+        steps: usize,
+        /// Images per step.
+        batch_size: usize,
+        /// Images of the pool.
+        images: usize,
+        /// Image passes of pre-training: epochs times the images of an epoch's steps.
+        passes: u64,
+        /// What to ask for instead.
+        remedy: Remedy,
+    },
+    /// The shortest run takes longer than the hours that were asked for.
+    LongerThanAsked {
+        /// The hours that were asked for.
+        hours: f64,
+        /// What the shortest run takes, in seconds.
+        seconds: f64,
+        /// The share of the processor that other programs took while speed was measured, 0-1, where it was worth a word.
+        others: Option<f64>,
+    },
     /// There is no test, so nothing is judged.
     NoTest,
     /// The encoder was pre-trained on images that were prepared otherwise: keys with their values now and then.
-    OtherImages { changes: Vec<(&'static str, String, String)> },
+    OtherImages {
+        /// Key, value when the encoder was pre-trained, value now.
+        changes: Vec<(&'static str, String, String)>,
+    },
     /// What a candidate of a sweep came to, 0-1.
-    Candidate { name: String, accuracy: f64 },
+    Candidate {
+        /// Its settings, as the folder of the candidate is named.
+        name: String,
+        /// Accuracy on the held-out fifth of the label budget, 0-1.
+        accuracy: f64,
+    },
     /// How many images pre-training has of each pool.
-    PretrainsOn { pools: Vec<(usize, String)> },
+    PretrainsOn {
+        /// Number of images and name of each pool.
+        pools: Vec<(usize, String)>,
+    },
     /// A run of an ablation begins.
-    Variant { number: usize, of: usize, name: String, change: Change, seed: u64 },
+    Variant {
+        /// Which run of the ablation it is, from 1.
+        number: usize,
+        /// Runs of the whole ablation.
+        of: usize,
+        /// The variant's name.
+        name: String,
+        /// What it changes.
+        change: Change,
+        /// The run's seed.
+        seed: u64,
+    },
     /// A training has more epochs than asked for, for its least number of steps.
-    Lengthened { stage: Stage, epochs: usize, asked: usize, images: usize, least_steps: usize },
+    Lengthened {
+        /// Which training it is.
+        stage: Stage,
+        /// Epochs that it has.
+        epochs: usize,
+        /// Epochs that were asked for.
+        asked: usize,
+        /// Labelled images that it has.
+        images: usize,
+        /// Optimiser steps that it must have (`minimum_steps`).
+        least_steps: usize,
+    },
     /// The warm-up is longer than the training.
-    WarmupCut { stage: Stage, epochs: f64 },
+    WarmupCut {
+        /// Which training it is.
+        stage: Stage,
+        /// Epochs of warm-up that were asked for.
+        epochs: f64,
+    },
     /// A checkpoint cannot be read, and the one before it is taken; why, as the error says it.
-    PassedOver { problem: String },
+    PassedOver {
+        /// The error's message.
+        problem: String,
+    },
     /// The run begins with these weights.
-    BeginsWith { path: String, digest: String },
+    BeginsWith {
+        /// Where they were read.
+        path: String,
+        /// SHA-256 of their content, in hexadecimal digits.
+        digest: String,
+    },
     /// The last layer of given weights has another number of classes than the data.
-    LastLayerLeftOut { outputs: i64, classes: usize },
+    LastLayerLeftOut {
+        /// Classes of the layer that is left out.
+        outputs: i64,
+        /// Classes of the data.
+        classes: usize,
+    },
     /// A file of weights asks for something that was not run.
-    NotRun { path: String, names: Vec<String> },
+    NotRun {
+        /// The file of weights.
+        path: String,
+        /// Names of functions in its pickle, which were passed over.
+        names: Vec<String>,
+    },
     /// Names in a file of weights begin alike, with what is left out.
-    PrefixLeftOut { path: String, prefix: String },
+    PrefixLeftOut {
+        /// The file of weights.
+        path: String,
+        /// How the names begin.
+        prefix: String,
+    },
     /// So many tensors do not begin with it.
-    OutsideLeftOut { tensors: usize, prefix: String },
+    OutsideLeftOut {
+        /// Tensors that are not part of the network.
+        tensors: usize,
+        /// How the names of the network's tensors begin.
+        prefix: String,
+    },
     /// The layers of a file of weights are numbered.
     NumberedLayers,
     /// The names in a file of weights are those of Hugging Face's transformers.
     HuggingFaceNames,
     /// Of a network in a file of weights and its moving averages the network is taken.
-    AveragesLeftOut { taken: String, averages: Vec<String> },
+    AveragesLeftOut {
+        /// How the names of the network's tensors begin.
+        taken: String,
+        /// How the names of the averages' tensors begin.
+        averages: Vec<String>,
+    },
 }
 
 /// What brings a pre-training to where gains usually begin.
@@ -65,20 +171,35 @@ pub enum Notice {
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
     /// So many epochs.
-    Epochs { epochs: u64 },
+    Epochs {
+        /// Epochs to ask for instead.
+        epochs: u64,
+    },
     /// With a measured speed: further epochs with what they take, and the option that asks for them from the start.
-    Measured { epochs: u64, passes: u64, images_per_second: f64, option: RemedyOption },
+    Measured {
+        /// Epochs to make besides.
+        epochs: u64,
+        /// Image passes of these epochs.
+        passes: u64,
+        /// Speed of pre-training on this machine; an image is two views.
+        images_per_second: f64,
+        /// What asks for them.
+        option: RemedyOption,
+    },
 }
 
 /// What to type for a longer pre-training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyOption {
+    /// `--hours`, with so many hours for the whole run.
     Hours(f64),
+    /// `pretrain.epochs`, with so many epochs.
     Epochs(u64),
 }
 
 impl Notice {
+    /// A notice in words of one's own.
     pub fn said(text: impl Into<String>) -> Notice {
         Notice::Said { text: text.into() }
     }

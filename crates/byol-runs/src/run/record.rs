@@ -14,6 +14,7 @@ pub use crate::stage::{Control, LabelBudget, Stage, SupervisedStage};
 /// One line of `metrics.jsonl`: the end of an epoch of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
+    /// Which training it is.
     pub stage: Stage,
     /// Absent for pre-training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,6 +23,7 @@ pub struct EpochRecord {
     pub draw: usize,
     /// Epochs finished, from 1.
     pub epoch: usize,
+    /// Epochs of the whole stage.
     pub epochs: usize,
     /// Optimiser steps finished.
     pub step: usize,
@@ -29,10 +31,13 @@ pub struct EpochRecord {
     pub images: u64,
     /// Mean training loss of the epoch.
     pub loss: f64,
+    /// Share of the epoch's training images that were classified rightly as they passed, 0-1; absent for pre-training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_accuracy: Option<f64>,
+    /// Mean loss over the validation images; absent where none are held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
+    /// Share of the validation images that are classified rightly, 0-1; absent where none are held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
     /// k-NN accuracy over held-out training images.
@@ -50,9 +55,11 @@ pub struct EpochRecord {
     pub projection_deviation: Option<f64>,
     /// At the end of the epoch.
     pub learning_rate: f64,
+    /// Decay rate of the target network's moving average at the end of the epoch, 0-1; absent in training with labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tau: Option<f64>,
-    /// Of the steps; monitoring, validation and start are not in it.
+    /// Images per second of the steps of the sitting until then, from its third step on, without monitoring and validation; an
+    /// image of pre-training is two views.
     pub images_per_second: f64,
     /// Wall-clock seconds since the stage began (over all its sittings).
     pub seconds: f64,
@@ -70,8 +77,11 @@ impl EpochRecord {
 /// How a classifier did on labels inside its budget that it was not trained with: what classifiers are chosen by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validation {
+    /// Validated images that were classified rightly.
     pub right: u64,
+    /// Images that were validated.
     pub images: u64,
+    /// Where the validated images come from.
     pub by: ValidatedBy,
 }
 
@@ -110,11 +120,14 @@ pub enum Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadKind {
+    /// A linear classifier, fitted with labels.
     Linear,
+    /// The vote of the nearest labelled images.
     Knn,
 }
 
 impl HeadKind {
+    /// Both, in the order of tables.
     pub const ALL: [HeadKind; 2] = [HeadKind::Linear, HeadKind::Knn];
 
     /// In names of files and on command lines.
@@ -130,6 +143,7 @@ impl HeadKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
+    /// Random weights, as they are drawn before training.
     Random,
     /// Pre-training, by whatever method.
     #[serde(rename = "byol")]
@@ -141,11 +155,15 @@ pub enum Init {
 /// One line of `predictions.jsonl`: one classifier's answers for every test image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictionRecord {
+    /// Which classifier.
     pub name: ResultName,
+    /// The labels that it had.
     pub labels_per_class: LabelBudget,
+    /// Which label draw, from 0.
     pub draw: usize,
     /// Labelled images used, over all classes.
     pub labels_used: usize,
+    /// Share of the test images that it classifies rightly, 0-1.
     pub test_accuracy: f64,
     /// Share of test images whose class is among the five likeliest; absent with five classes or fewer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,9 +192,13 @@ pub struct PredictionRecord {
 /// `summary.json`: what a finished run found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// The data that the run used.
     pub data: DataRecord,
+    /// The seed of the configuration.
     pub seed: u64,
+    /// Every classifier's accuracy at every label budget.
     pub results: Vec<ResultRecord>,
+    /// How pre-training went; absent where there was none, or it has not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pretrain: Option<PretrainRecord>,
     /// The program that made the run: its version, and the commit where one was known.
@@ -185,6 +207,7 @@ pub struct Summary {
     pub hardware: String,
     /// Wall-clock seconds over all sittings.
     pub seconds: f64,
+    /// Whether everything that the run was to do is done.
     pub finished: bool,
     /// Whether the last sitting ended because it was asked to; absent where not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -194,13 +217,18 @@ pub struct Summary {
 /// What data a run used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataRecord {
+    /// The name that the data set has, or its folder.
     pub name: String,
+    /// Digest of names, sizes, labels and splits of all images, in hexadecimal digits.
     pub fingerprint: String,
     /// Of training, test and unlabelled images apart; absent in runs of before there were such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprints: Option<Fingerprints>,
+    /// Names of the classes; their places are the class indices.
     pub class_names: Vec<String>,
+    /// Labelled training images.
     pub train_images: usize,
+    /// Labelled test images; 0 where there is no test.
     pub test_images: usize,
     /// Every pool that pre-training drew from, with its number of images.
     pub unlabeled: Vec<PoolRecord>,
@@ -227,27 +255,36 @@ impl DataRecord {
     }
 }
 
+/// One pool of images that pre-training drew from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolRecord {
+    /// The name of the split, or the folder.
     pub name: String,
+    /// Images in it that can be used.
     pub images: usize,
 }
 
 /// The accuracy of one classifier at one label budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultRecord {
+    /// Which classifier.
     pub name: ResultName,
+    /// Where its encoder's weights began.
     pub init: Init,
+    /// The labels that it had.
     pub labels_per_class: LabelBudget,
+    /// Its accuracy over label draws.
     pub test_accuracy: Accuracy,
 }
 
 /// Test accuracy in 0-1 over label draws.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
+    /// Mean over label draws, 0-1.
     pub mean: f64,
     /// Sample standard deviation (n - 1); absent with a single draw.
     pub std: Option<f64>,
+    /// The accuracy of each draw, 0-1, in order.
     pub runs: Vec<f64>,
 }
 
@@ -265,11 +302,13 @@ impl Accuracy {
 /// How long and how far pre-training went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PretrainRecord {
+    /// Epochs that it made, which may be fewer than were asked for.
     pub epochs: usize,
     /// Image passes (one image is two views).
     pub images: u64,
-    /// Of the steps; monitoring and start are not in it.
+    /// Images per second of the steps of the last sitting, from its third step on, without monitoring; an image is two views.
     pub images_per_second: f64,
+    /// Mean training loss of the last epoch.
     pub final_loss: f64,
     /// Why it ended.
     pub ended_by: Ended,
@@ -290,14 +329,18 @@ pub struct TestImages {
 /// `gallery/gallery.json`: images that the report shows. Files are PNG, beside it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gallery {
+    /// Training images, with views of each.
     pub views: Vec<ViewExample>,
+    /// Test images, with the training images nearest to each; empty where there is no test.
     pub neighbors: Vec<NeighborExample>,
 }
 
 /// One image with views of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ViewExample {
+    /// Which image it is: a path or a name within the data.
     pub name: String,
+    /// The file of the image as the encoder sees it without augmentation.
     pub original: String,
     /// By the name of the view, `t` and `t_prime`.
     #[serde(flatten)]
@@ -307,22 +350,27 @@ pub struct ViewExample {
 /// One test image and the training images nearest to it in the pre-trained encoder's representation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighborExample {
+    /// The file of the test image.
     pub query: String,
     /// Which image it is, as in [`TestImages::names`]. Empty in runs of earlier versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Class index of the query.
     pub label: u16,
+    /// The training images nearest to it, nearest first.
     pub neighbors: Vec<Neighbor>,
 }
 
+/// One of the training images nearest to a test image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neighbor {
+    /// Its file.
     #[serde(rename = "picture")]
     pub image: String,
     /// Which training image it is: a path within the data. Empty in runs of earlier versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Class index of the training image.
     pub label: u16,
     /// Cosine similarity, -1 to 1.
     pub similarity: f64,
@@ -352,6 +400,7 @@ pub struct EmbeddingMap {
     pub variance: [f64; 2],
     /// Which test image each place is of.
     pub images: Vec<usize>,
+    /// For each of `images`, its place along both axes.
     pub places: Vec<[f64; 2]>,
     /// For each place those of the test images on the map that are nearest to it in all dimensions, nearest first: its
     /// number on the map and the cosine similarity.

@@ -10,6 +10,7 @@ use crate::stage::Control;
 pub struct ResultName {
     /// Where its encoder began.
     pub init: Init,
+    /// What was made of the encoder.
     pub protocol: Protocol,
 }
 
@@ -34,6 +35,7 @@ impl From<HeadKind> for Protocol {
 }
 
 impl Protocol {
+    /// All, in the order of tables.
     pub const ALL: [Protocol; 3] = [Protocol::Finetuned, Protocol::Linear, Protocol::Knn];
 
     /// Whether the encoder stays as it is.
@@ -47,14 +49,19 @@ impl ResultName {
     pub const SUPERVISED: ResultName = ResultName::of(Init::Random, Protocol::Finetuned);
     /// The pre-trained encoder, fine-tuned with the same labels.
     pub const PRETRAINED_FINETUNED: ResultName = ResultName::of(Init::Pretrained, Protocol::Finetuned);
+    /// A linear classifier on the frozen pre-trained encoder.
     pub const PRETRAINED_LINEAR: ResultName = ResultName::of(Init::Pretrained, Protocol::Linear);
+    /// k-NN on the frozen pre-trained encoder.
     pub const PRETRAINED_KNN: ResultName = ResultName::of(Init::Pretrained, Protocol::Knn);
     /// A randomly initialised encoder: the control.
     pub const RANDOM_LINEAR: ResultName = ResultName::of(Init::Random, Protocol::Linear);
+    /// k-NN on a randomly initialised encoder.
     pub const RANDOM_KNN: ResultName = ResultName::of(Init::Random, Protocol::Knn);
     /// The baseline of a run that begins with given weights: these, fine-tuned with the same labels.
     pub const GIVEN_FINETUNED: ResultName = ResultName::of(Init::Given, Protocol::Finetuned);
+    /// A linear classifier on the frozen encoder of given weights: the control of a run that begins with them.
     pub const GIVEN_LINEAR: ResultName = ResultName::of(Init::Given, Protocol::Linear);
+    /// k-NN on the frozen encoder of given weights.
     pub const GIVEN_KNN: ResultName = ResultName::of(Init::Given, Protocol::Knn);
 
     /// In the order of tables.
@@ -70,6 +77,7 @@ impl ResultName {
         ResultName::GIVEN_KNN,
     ];
 
+    /// The name of what a protocol makes of an encoder that began there.
     pub const fn of(init: Init, protocol: Protocol) -> ResultName {
         ResultName { init, protocol }
     }

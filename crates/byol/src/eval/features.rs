@@ -15,9 +15,12 @@ use crate::model::{Encoder, EncoderConfig, Mode, ModelError, Weights};
 
 /// Representations that cannot be computed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FeatureError {
+    /// An image cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The weights do not fit the encoder.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
@@ -25,7 +28,9 @@ pub enum FeatureError {
 /// Whose representations are wanted.
 #[derive(Clone, Copy)]
 pub struct FeatureRequest<'a> {
+    /// The configuration that the encoder was trained with.
     pub experiment: &'a Experiment,
+    /// What it runs on.
     pub hardware: &'a Hardware,
     /// The encoder's parameters and statistics by name.
     pub encoder: &'a BTreeMap<String, Tensor>,

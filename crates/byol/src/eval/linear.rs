@@ -38,7 +38,9 @@ pub struct LinearOptions {
 /// What was chosen inside the given labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Chosen {
+    /// The L2 penalty of logistic regression.
     L2(f64),
+    /// The peak learning rate of SGD.
     LearningRate(f64),
 }
 

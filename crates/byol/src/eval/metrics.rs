@@ -66,6 +66,7 @@ impl Predictions {
         self.scores.rows().map(|row| confidence(row, temperature)).collect()
     }
 
+    /// How often images of each class were taken for each class.
     pub fn confusion(&self) -> Confusion {
         let mut counts = vec![vec![0; self.scores.classes]; self.scores.classes];
         for (row, &label) in self.scores.rows().zip(&self.labels) {

@@ -20,7 +20,9 @@ use crate::statistics::{StatisticsError, known_classes, same_count};
 /// # Shapes
 /// `vectors` is float32 `[images, features]` on any device; `labels` has one class index per row.
 pub struct Features {
+    /// A row for each image.
     pub vectors: Tensor,
+    /// The class index of each row.
     pub labels: Vec<u16>,
 }
 
@@ -28,23 +30,60 @@ pub struct Features {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
+    /// Labels and answers do not belong together.
     #[error(transparent)]
     Statistics(#[from] StatisticsError),
+    /// A tensor has not two dimensions.
     #[error("{what} must have the shape [images, columns], not {shape:?}")]
-    NotAMatrix { what: &'static str, shape: Vec<i64> },
+    NotAMatrix {
+        /// What it should hold, in the plural.
+        what: &'static str,
+        /// Its shape.
+        shape: Vec<i64>,
+    },
+    /// Two matrices have different widths.
     #[error("{what} have {found} columns but {against} have {expected}; both must come from the same encoder")]
-    Width { what: &'static str, found: usize, against: &'static str, expected: usize },
+    Width {
+        /// What the first holds, in the plural.
+        what: &'static str,
+        /// Its columns.
+        found: usize,
+        /// What the second holds, in the plural.
+        against: &'static str,
+        /// Its columns.
+        expected: usize,
+    },
+    /// A row holds NaN or infinity.
     #[error(
         "row {row} of the {what} holds NaN or infinity; the network that made it has diverged or its weights are \
              damaged"
     )]
-    NotFinite { what: &'static str, row: usize },
+    NotFinite {
+        /// What the matrix holds, in the plural.
+        what: &'static str,
+        /// The row, from 0.
+        row: usize,
+    },
+    /// There is nothing to tell apart.
     #[error("all {images} labelled images are of class {class}; a classifier needs at least two classes")]
-    OneClass { images: usize, class: u16 },
+    OneClass {
+        /// Labelled images.
+        images: usize,
+        /// Their class index.
+        class: u16,
+    },
+    /// Logistic regression found no minimum.
     #[error("logistic regression with l2={l2} does not converge: {reason}; use a larger l2")]
-    NotConverged { l2: f64, reason: String },
+    NotConverged {
+        /// Its penalty.
+        l2: f64,
+        /// What kept it from one.
+        reason: String,
+    },
+    /// A class has too few images for the folds.
     #[error("the labelled images cannot be split into folds")]
     Folds(#[from] DataError),
+    /// libtorch refuses an operation.
     #[error("a tensor operation failed")]
     Tensor(#[from] tch::TchError),
 }

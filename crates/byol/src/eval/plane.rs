@@ -6,6 +6,7 @@ use super::{EvalError, finite_matrix};
 
 /// Vectors on the plane of their two principal axes.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Plane {
     /// One place per vector.
     pub places: Vec<[f64; 2]>,

@@ -33,30 +33,62 @@ pub struct Labelled<'a> {
     pub logits: &'a [f32],
     /// Below `classes`, one for each image.
     pub labels: &'a [u16],
+    /// Number of classes.
     pub classes: usize,
 }
 
 /// A temperature that cannot be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CalibrationError {
+    /// There are no labels.
     #[error("there are no labelled images to calibrate on")]
     Empty,
+    /// Logits and labels do not belong together.
     #[error("{labels} labels belong to {values} logits of {classes} classes; there must be {classes} for each label")]
-    Count { labels: usize, values: usize, classes: usize },
+    Count {
+        /// Number of labels.
+        labels: usize,
+        /// Number of logits.
+        values: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A label is no class index.
     #[error("label {label} of image {image} is not one of {classes} classes")]
-    UnknownClass { image: usize, label: u16, classes: usize },
+    UnknownClass {
+        /// The image, from 0.
+        image: usize,
+        /// Its label.
+        label: u16,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// Logits are NaN or infinite.
     #[error("the logits of image {image} are not numbers; the network has diverged")]
-    NotFinite { image: usize },
+    NotFinite {
+        /// The image, from 0.
+        image: usize,
+    },
+    /// Every answer is right, so that the best temperature would be 0.
     #[error(
         "the classifier is right on every one of the {images} images, so no temperature is too low; calibrate on more \
          images, which the classifier was not trained on"
     )]
-    AllRight { images: usize },
+    AllRight {
+        /// Labelled images.
+        images: usize,
+    },
+    /// The best temperature would be infinite.
     #[error(
         "the classifier knows no more about these {images} images than chance; are their folders named as the classes of \
          the run?"
     )]
-    NoBetterThanChance { images: usize },
+    NoBetterThanChance {
+        /// Labelled images.
+        images: usize,
+    },
+    /// What kept the calibration error from being measured.
     #[error("the calibration error cannot be measured: {0}")]
     Measure(String),
 }

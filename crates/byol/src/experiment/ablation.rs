@@ -41,6 +41,7 @@ const LAB_SIZES: [usize; 2] = [224, 96];
 pub struct Variant {
     /// The name of its folder.
     pub name: &'static str,
+    /// What it changes, as it is recorded.
     pub change: Change,
     /// Top-1 accuracy on ImageNet in the paper, and where it stands.
     pub paper: Option<(f64, &'static str)>,
@@ -169,6 +170,7 @@ impl Variant {
 /// How an ablation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AblationOutcome {
+    /// Every variant was trained and judged.
     Finished(Ablation),
     /// It was asked to stop; `--resume` goes on.
     Interrupted,

@@ -49,21 +49,28 @@ use session::{Arm, Opened, Session, evaluated, is_kept};
 
 /// What an experiment works with.
 pub struct Context<'a> {
+    /// The resolved configuration.
     pub experiment: &'a Experiment,
+    /// The data, with every pool for pre-training.
     pub data: &'a Dataset,
+    /// What the work runs on.
     pub hardware: &'a Hardware,
     /// The run directory.
     pub out: &'a Path,
+    /// Whether a run may be there already.
     pub mode: OpenMode,
     /// What was asked for, to be kept in the run directory; a program that only uses the library has nothing to keep.
     pub command: Option<&'a CommandRecord>,
+    /// What stops the work, leaving a checkpoint.
     pub interrupt: &'a Interrupt,
+    /// What is told while the work goes on.
     pub reporter: &'a mut dyn Reporter,
 }
 
 /// How an experiment ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
+    /// Everything was done.
     Finished(Summary),
     /// It was asked to stop; `--resume` goes on.
     Interrupted(Summary),
@@ -83,6 +90,7 @@ impl Outcome {
 /// Whether an evaluation leaves something behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keep {
+    /// Only the accuracies are reported.
     #[default]
     Nothing,
     /// The classifiers on the pre-trained encoder, in its run directory, for `byol predict` and `byol export`.
@@ -91,41 +99,67 @@ pub enum Keep {
 
 /// An experiment that cannot go on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExperimentError {
+    /// The data does not allow it.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The run directory cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A training cannot go on.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A classifier cannot be judged.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// The images of the report cannot be written.
     #[error(transparent)]
     Gallery(#[from] GalleryError),
+    /// The report cannot be made.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A classifier cannot be kept.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// Classifiers were to be kept in a run of other data.
     #[error(
         "classifiers are kept in the run directory whose encoder and data they belong to, and {} was made with data of another \
          fingerprint; name the data of the run", path.display()
     )]
-    OtherData { path: PathBuf },
+    OtherData {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// The data lacks a split that the command needs.
     #[error("data set '{data}' has no {split} split, which this command needs; {remedy}")]
-    MissingSplit { data: String, split: &'static str, remedy: String },
+    MissingSplit {
+        /// The data set's name.
+        data: String,
+        /// `train` or `test`.
+        split: &'static str,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// Early stopping was to go by k-NN over all labels, while the label budget allows some of them.
     #[error(
         "pretrain.patience_metric = \"knn\" would choose by labels outside the label budget; use \"loss\", or \
          labels_per_class = [\"all\"]"
     )]
     PatienceBeyondBudget,
+    /// Early stopping was to go by k-NN over too few labels.
     #[error(
         "pretrain.patience_metric = \"knn\" needs {} labelled training images at least, spread over the classes, and there \
          are {labels}: an accuracy of so few would stop training by chance; use \"loss\"",
         LABELS_FOR_KNN
     )]
-    PatienceByFewLabels { labels: usize },
+    PatienceByFewLabels {
+        /// Labelled training images.
+        labels: usize,
+    },
 }
 
 impl ExperimentError {

@@ -18,7 +18,6 @@ use crate::config::{Experiment, Supervised};
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
 use crate::report;
-use crate::run::directory::OtherParts;
 use crate::run::event::Event;
 use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
@@ -27,7 +26,7 @@ use crate::run::record::{
     Accuracy, Control, DataRecord, Init, PoolRecord, PredictionRecord, PretrainRecord, ResultName, ResultRecord,
     Summary, SupervisedStage,
 };
-use crate::run::{RunDirectory, RunError};
+use crate::run::{OtherParts, RunDirectory, RunError};
 use crate::train::Setting;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain::{self as pretraining, Pretrained};

@@ -33,8 +33,10 @@ pub enum Format {
 }
 
 impl Format {
+    /// Both.
     pub const ALL: [Format; 2] = [Format::Safetensors, Format::Onnx];
 
+    /// As it is typed, and a file's extension.
     pub fn name(self) -> &'static str {
         match self {
             Format::Safetensors => "safetensors",
@@ -63,14 +65,17 @@ pub enum GraphInput {
 /// Whether files that are there already may be replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overwrite {
+    /// They stay, and nothing is written.
     #[default]
     Refuse,
+    /// They are replaced.
     Replace,
 }
 
 /// A network to export.
 #[derive(Debug)]
 pub enum ExportedNetwork {
+    /// An encoder with linear layers.
     Classifier(TrainedClassifier),
     /// k-NN on an encoder.
     Knn(TrainedKnn),
@@ -88,6 +93,7 @@ impl From<AnyClassifier> for ExportedNetwork {
 }
 
 impl ExportedNetwork {
+    /// The resolved configuration that it was trained with.
     pub fn experiment(&self) -> &Experiment {
         match self {
             ExportedNetwork::Classifier(classifier) => &classifier.experiment,
@@ -96,6 +102,7 @@ impl ExportedNetwork {
         }
     }
 
+    /// The numbers of the encoder, and of the layers on it.
     pub fn weights(&self) -> &Weights {
         match self {
             ExportedNetwork::Classifier(classifier) => &classifier.weights,
@@ -104,6 +111,7 @@ impl ExportedNetwork {
         }
     }
 
+    /// Where it comes from.
     pub fn origin(&self) -> &Origin {
         match self {
             ExportedNetwork::Classifier(classifier) => &classifier.origin,
@@ -138,7 +146,9 @@ impl ExportedNetwork {
 /// What is exported, and where to.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
+    /// What is exported.
     pub network: &'a ExportedNetwork,
+    /// What it is written as.
     pub format: Format,
     /// The file; its card, and a Python file for safetensors, are written beside it.
     pub out: &'a Path,
@@ -146,29 +156,61 @@ pub struct Export<'a> {
     pub input: GraphInput,
     /// The temperature of a classifier's probabilities, where there is one.
     pub calibration: &'a Calibration,
+    /// What happens to files that are there already.
     pub overwrite: Overwrite,
 }
 
 /// A network that cannot be exported.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExportError {
+    /// A file is there already.
     #[error("{} is there already; choose another --out, or replace it with --force", path.display())]
-    Exists { path: PathBuf },
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder was named where a file is to be written.
     #[error("{} is a folder; name a file with --out", path.display())]
-    Folder { path: PathBuf },
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The name is one that the export gives to a file beside it.
     #[error("{} would be overwritten by the file that goes beside it; choose another --out", path.display())]
-    OwnName { path: PathBuf },
+    OwnName {
+        /// The name that was given.
+        path: PathBuf,
+    },
+    /// The system refuses a file.
     #[error("failed to write {}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says of it.
+        source: io::Error,
+    },
+    /// The lab's heads have no form in torchvision.
     #[error(
         "a classifier that was trained with faults = [\"lab-heads\"] has a form that other programs do not know; export its \
          encoder alone"
     )]
     LabHeads,
+    /// The graph is larger than a message of ONNX may be.
     #[error("the network has {bytes} bytes of weights, and an ONNX file holds 2 GiB at most; export it as safetensors")]
-    TooLarge { bytes: usize },
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The network cannot be written in that form.
     #[error("the network cannot be written as {format}: {reason}")]
-    Form { format: &'static str, reason: String },
+    Form {
+        /// The form.
+        format: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The network's accuracy cannot be computed for its card.
     #[error(transparent)]
     Eval(#[from] EvalError),
 }

@@ -18,9 +18,12 @@ use crate::trained::model::Origin;
 /// Which classifier of a run a temperature belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
+    /// The stage that trained it.
     pub stage: Stage,
+    /// The labels that it was trained with; absent where a lone checkpoint does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels_per_class: Option<LabelBudget>,
+    /// Which label draw, from 0.
     pub draw: usize,
     /// Optimiser steps after which the classifier was as it was.
     pub step: usize,
@@ -30,6 +33,7 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The classifier of that origin.
     pub fn of(origin: &Origin) -> Owner {
         let &Origin { stage, labels_per_class, draw, step, head, .. } = origin;
         Owner { stage, labels_per_class, draw, step, head }
@@ -39,16 +43,20 @@ impl Owner {
 /// A calibration as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// The classifier that it is of.
     #[serde(flatten)]
     pub owner: Owner,
+    /// What the classifier's logits are divided by.
     pub temperature: Temperature,
     /// Labelled images that it was chosen on.
     pub images: usize,
     /// Mean negative log-likelihood of their labels, before and after.
     pub loss_before: f64,
+    /// The loss with the temperature.
     pub loss_after: f64,
     /// Expected calibration error in 15 bins on the same images, before and after.
     pub calibration_error_before: f64,
+    /// The error with the temperature, 0-1.
     pub calibration_error_after: f64,
     /// Where they come from, as it was typed.
     pub source: String,
@@ -80,7 +88,12 @@ pub enum Calibration {
     /// A temperature of images that are enough.
     Scaled(InUse),
     /// As the network gives them: there are too few labelled images to choose a temperature on.
-    TooFew { images: usize, source: Source },
+    TooFew {
+        /// Labelled images that there are.
+        images: usize,
+        /// Where they come from.
+        source: Source,
+    },
     /// As the network gives them: nothing is known.
     #[default]
     Unknown,
@@ -88,10 +101,13 @@ pub enum Calibration {
 
 /// The temperature that a classifier's probabilities are made with.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct InUse {
+    /// What the classifier's logits are divided by.
     pub temperature: Temperature,
     /// Labelled images that it was chosen on.
     pub images: usize,
+    /// Where the images come from.
     pub source: Source,
 }
 

@@ -14,7 +14,9 @@ use super::paths::{self, PathWriter};
 /// What a file of representations is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// NumPy's format, float32 `[images, features]`, with a list of paths beside it.
     Npy,
+    /// Parquet, with the paths in a column.
     Parquet,
 }
 
@@ -31,7 +33,14 @@ impl Format {
 
 /// A file of representations that grows by rows.
 pub enum EmbeddingWriter {
-    Npy { rows: NpyWriter<File>, list: Box<PathWriter<File>> },
+    /// A matrix and a list.
+    Npy {
+        /// The matrix.
+        rows: NpyWriter<File>,
+        /// The paths of its rows.
+        list: Box<PathWriter<File>>,
+    },
+    /// A table of both.
     Parquet(Box<ParquetWriter<File>>),
 }
 
@@ -73,7 +82,9 @@ pub fn made_by_beside(matrix: &Path) -> PathBuf {
 
 /// A file of representations, read.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Embeddings {
+    /// A row for each image.
     pub matrix: Matrix,
     /// The path of each row.
     pub names: Vec<String>,

@@ -66,6 +66,7 @@ fn in_folder(folder: &Path) -> Vec<PathBuf> {
 /// What ends a path in a list of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Separator {
+    /// The end of a line.
     Newline,
     /// A NUL byte, which no path holds: `find -print0`.
     Nul,

@@ -6,8 +6,11 @@ use super::{InferenceError, files};
 
 /// Image files, each with the index of its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LabelledFiles {
+    /// The files, sorted within each class.
     pub files: Vec<PathBuf>,
+    /// The class index of each file.
     pub labels: Vec<u16>,
 }
 

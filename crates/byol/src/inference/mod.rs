@@ -12,6 +12,7 @@ pub mod labelled;
 pub mod neighbors;
 pub mod network;
 pub mod npy;
+#[doc(hidden)]
 pub mod page;
 pub mod parquet;
 pub mod paths;
@@ -29,43 +30,100 @@ use crate::nearest::path_hint;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InferenceError {
+    /// No image was found.
     #[error("no images in {}; give files, or folders that hold images ({extensions}){passed_over}", .searched.join(", "))]
     NoImages {
+        /// What was searched, as it was named.
         searched: Vec<String>,
+        /// The extensions of images, as a list.
         extensions: String,
         /// What was there instead, as a part of the sentence.
         passed_over: String,
     },
+    /// A file or folder that was named is not there.
     #[error("{} does not exist{}{}", path.display(), nor_others(*others), path_hint(path))]
     NotThere {
+        /// The first of them.
         path: PathBuf,
         /// How many others are not there either.
         others: usize,
     },
+    /// A folder was named where one image is meant.
     #[error("{} is a folder; name one image", path.display())]
-    FolderAsImage { path: PathBuf },
+    FolderAsImage {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder of labelled images has the name of no class.
     #[error(
         "{} holds a folder '{name}', but the classes are {}; name the folders as the classes", path.display(),
         .classes.join(", ")
     )]
-    UnknownClass { path: PathBuf, name: String, classes: Vec<String> },
+    UnknownClass {
+        /// The folder that it lies in.
+        path: PathBuf,
+        /// Its name.
+        name: String,
+        /// The classifier's classes.
+        classes: Vec<String>,
+    },
+    /// No folder of a class holds an image.
     #[error("{} holds no labelled images; give a folder with a folder for each class in it", path.display())]
-    NoLabelled { path: PathBuf },
+    NoLabelled {
+        /// The folder that was searched.
+        path: PathBuf,
+    },
+    /// Every image is damaged.
     #[error("{}", none_readable(*files, path, problem))]
-    NoneReadable { files: usize, path: PathBuf, problem: String },
+    NoneReadable {
+        /// Files that were tried.
+        files: usize,
+        /// The first of them.
+        path: PathBuf,
+        /// Why that one cannot be used.
+        problem: String,
+    },
+    /// The system refuses to write a file.
     #[error("failed to write {}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says of it.
+        source: io::Error,
+    },
+    /// The system refuses to read a file.
     #[error("failed to read {}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says of it.
+        source: io::Error,
+    },
+    /// A file has another form than it should.
     #[error("{}: {reason}", path.display())]
-    Malformed { path: PathBuf, reason: String },
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The weights do not fit the network.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Representations of one network were to be compared with those of another.
     #[error(
         "{} was made by another network than the encoder that was asked for ({found}, not {expected}); embed again, or name the \
          run and --stage that made it", path.display()
     )]
-    OtherNetwork { path: PathBuf, found: String, expected: String },
+    OtherNetwork {
+        /// The file of representations.
+        path: PathBuf,
+        /// The beginning of the digest of the network that made them.
+        found: String,
+        /// The beginning of the digest of the network that was asked for.
+        expected: String,
+    },
+    /// A thread that computes has panicked.
     #[error("a thread that computes ended unexpectedly; the message above says why")]
     WorkerLost,
 }

@@ -4,8 +4,11 @@ use super::npy::Matrix;
 
 /// A row and the cosine of the angle between it and what was asked for, -1 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Neighbor {
+    /// The row of the matrix, from 0.
     pub row: usize,
+    /// The cosine, -1 to 1.
     pub similarity: f64,
 }
 

@@ -21,6 +21,7 @@ const HEAD: [&str; 2] = ["logits", "fc"];
 
 /// What a network is made of.
 pub struct NetworkParts<'a> {
+    /// The encoder's structure.
     pub config: EncoderConfig,
     /// The encoder's parameters and statistics by name.
     pub encoder: &'a BTreeMap<String, Tensor>,
@@ -28,6 +29,7 @@ pub struct NetworkParts<'a> {
     pub head: Vec<Affine>,
     /// Side of the images that the network was trained on.
     pub side: usize,
+    /// What its inputs are normalised with.
     pub normalization: Normalization,
     /// The stored values that were black and white in training.
     pub levels: Levels,
@@ -39,7 +41,9 @@ pub struct NetworkParts<'a> {
 /// `weight` `[outputs, inputs]`, `bias` `[outputs]`, of any floating-point type.
 #[derive(Debug)]
 pub struct Affine {
+    /// A row for each output.
     pub weight: Tensor,
+    /// A value for each output.
     pub bias: Tensor,
 }
 
@@ -193,10 +197,12 @@ impl Network {
         }
     }
 
+    /// Side of the images that it sees, in pixels.
     pub fn side(&self) -> usize {
         self.side
     }
 
+    /// What its inputs are normalised with.
     pub fn normalization(&self) -> Normalization {
         self.normalization
     }
@@ -211,10 +217,12 @@ impl Network {
         fitting_batch(self.device)
     }
 
+    /// The type that it computes in.
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
+    /// Where it computes.
     pub fn device(&self) -> Device {
         self.device
     }

@@ -67,11 +67,14 @@ fn header(rows: usize, columns: usize) -> Vec<u8> {
 /// A float32 matrix, row by row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matrix {
+    /// Values in a row.
     pub columns: usize,
+    /// All values: `rows * columns`.
     pub values: Vec<f32>,
 }
 
 impl Matrix {
+    /// Number of rows; 0 where there are no columns.
     pub fn rows(&self) -> usize {
         self.values.len().checked_div(self.columns).unwrap_or(0)
     }

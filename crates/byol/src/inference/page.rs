@@ -24,6 +24,7 @@ const STYLE: &str = include_str!("page.css");
 /// An image file with what is said of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
+    /// The image file.
     pub path: PathBuf,
     /// The line below it.
     pub caption: String,
@@ -36,18 +37,22 @@ pub struct Shown {
 /// Images that belong together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
+    /// The line above them.
     pub heading: String,
+    /// The images, in the order in which they are shown.
     pub images: Vec<Shown>,
 }
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
+    /// The page's title.
     pub title: String,
     /// What nobody may miss, where there is such a thing.
     pub warning: Option<String>,
     /// Sentences below the title.
     pub about: Vec<String>,
+    /// The images of the page, group by group.
     pub groups: Vec<Group>,
     /// The stored values that are black and white in images of more than eight bits.
     pub levels: Levels,

@@ -33,10 +33,12 @@ use crate::element::TensorElement;
 pub struct Division {
     /// Images that go through the network together.
     pub batch_size: usize,
+    /// Threads that read, decode and resize, and on the CPU compute, 1 or more.
     pub threads: usize,
 }
 
 impl Division {
+    /// Batches that suit the network's device.
     pub fn fitting(network: &Network, threads: usize) -> Division {
         Division { batch_size: network.fitting_batch(), threads }
     }
@@ -53,14 +55,19 @@ pub enum Outcome<'a> {
 
 /// Where the time went. The parts are sums over the threads: together they are at most `threads` times `elapsed`.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Timing {
     /// Images that were answered.
     pub images: usize,
+    /// Files that could not be read or decoded.
     pub unreadable: usize,
+    /// Threads that worked.
     pub threads: usize,
+    /// From the first file to the last row.
     pub elapsed: Duration,
     /// Files into memory.
     pub read: Duration,
+    /// Encoded bytes to pixels.
     pub decode: Duration,
     /// Resizing, cropping and normalising.
     pub resize: Duration,
@@ -73,6 +80,7 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// Images that were answered per second of `elapsed`.
     pub fn images_per_second(&self) -> f64 {
         self.images as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }

@@ -12,7 +12,9 @@ mod table;
 /// A class and how likely it is, 0-1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Answer<'a> {
+    /// The class's name.
     pub class: &'a str,
+    /// Its probability, 0-1.
     pub probability: f64,
 }
 

@@ -16,9 +16,12 @@ use crate::device::Precision;
 
 /// Views that cannot be rendered on the GPU.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GpuError {
+    /// A view's parameters do not fit its image.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// The kernels cannot be had, or the driver refuses.
     #[error("the GPU cannot render views")]
     Cuda(#[from] CudaError),
 }
@@ -26,8 +29,11 @@ pub enum GpuError {
 /// Where an image lies among others: its first byte, width and height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// First byte of the image.
     pub offset: usize,
+    /// Columns of pixels.
     pub width: usize,
+    /// Rows of pixels.
     pub height: usize,
 }
 
@@ -120,7 +126,7 @@ fn joined(images: &[Image]) -> Vec<u8> {
 }
 
 /// Renders batches of views on a GPU.
-pub struct GpuRenderer {
+pub(crate) struct GpuRenderer {
     kernels: Arc<Kernels>,
     device: Device,
     side: usize,

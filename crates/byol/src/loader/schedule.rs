@@ -8,8 +8,11 @@ use crate::random::{self, Coordinates, Stream};
 
 /// Which images one batch holds, in order, and the epoch their views are drawn for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BatchPlan {
+    /// The epoch, from 0.
     pub epoch: usize,
+    /// The images of the rows, as indices into the source.
     pub indices: Vec<usize>,
     /// The images of the second view, where they are not those of the first.
     pub unpaired: Option<Vec<usize>>,
@@ -28,6 +31,7 @@ impl BatchPlan {
 /// Whether the views of a row show the same image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairing {
+    /// All views of a row are of one image.
     SameImage,
     /// The second view has an order of the images of its own: the lab's fault.
     Independent,
@@ -42,8 +46,11 @@ pub struct Schedule {
     pub batch_size: usize,
     /// Batches that the images of a step are delivered in; divides `batch_size`.
     pub parts: usize,
+    /// What happens to the images that are left over.
     pub last: LastBatch,
+    /// Whether the views of a row show the same image.
     pub pairing: Pairing,
+    /// Seed of the orders.
     pub seed: u64,
     /// Keeps the orders of different stages apart.
     pub order: u64,
@@ -59,6 +66,7 @@ pub enum LastBatch {
 }
 
 impl Schedule {
+    /// Batches of an epoch, each of one optimiser step.
     pub fn steps_per_epoch(&self) -> usize {
         let image_set = self.indices.len();
         let full = image_set / self.batch_size;

@@ -20,11 +20,13 @@ const PREDICTOR: &str = "predictor";
 /// The sizes of the networks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ByolConfig {
+    /// The encoder of both networks.
     pub encoder: EncoderConfig,
     /// Width of the hidden layer of projector and predictor.
     pub hidden: i64,
     /// Size of projections and predictions.
     pub projection: i64,
+    /// Where projector and predictor stand, and the order of their layers.
     pub heads: Heads,
     /// Whether there is a predictor; without one, predictions are the projections.
     pub predictor: bool,
@@ -65,6 +67,7 @@ pub struct Byol {
 }
 
 impl Byol {
+    /// The structure, without numbers.
     pub fn new(config: ByolConfig) -> Byol {
         let mut builder = LayoutBuilder::default();
         let encoder = builder.scope(ENCODER, |builder| Encoder::new(builder, config.encoder));
@@ -84,10 +87,12 @@ impl Byol {
         Byol { encoder, logits, projector, predictor, online_layout, target_layout }
     }
 
+    /// Names, shapes and places of the online network's numbers.
     pub fn online_layout(&self) -> &Arc<Layout> {
         &self.online_layout
     }
 
+    /// Names, shapes and places of the target network's numbers.
     pub fn target_layout(&self) -> &Arc<Layout> {
         &self.target_layout
     }

@@ -41,6 +41,7 @@ impl ClassifierHead {
 }
 
 impl Classifier {
+    /// The structure, without numbers, with an output for each class.
     pub fn new(config: EncoderConfig, head: ClassifierHead, classes: usize) -> Classifier {
         let mut builder = LayoutBuilder::default();
         let encoder = Encoder::new(&mut builder, config);
@@ -54,10 +55,12 @@ impl Classifier {
         Classifier { encoder, bottleneck, output, layout: builder.finish() }
     }
 
+    /// The encoder below the classifier.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
+    /// What the last layer stands on.
     pub fn head(&self) -> ClassifierHead {
         match self.bottleneck {
             None => ClassifierHead::Representation,
@@ -65,6 +68,7 @@ impl Classifier {
         }
     }
 
+    /// Names, shapes and places of all numbers.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }

@@ -16,6 +16,7 @@ use crate::config::{EncoderKind, Experiment, StemKind};
 /// Which encoder: its kind, and what a kind must be told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EncoderConfig {
+    /// A residual network.
     ResNet(ResNetConfig),
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn plain(value: &Value) -> String {
 /// The structure of an encoder.
 #[derive(Clone, Debug)]
 pub enum Encoder {
+    /// A residual network.
     ResNet(ResNet),
 }
 
@@ -96,6 +98,7 @@ impl Encoder {
         (encoder, builder.finish())
     }
 
+    /// What it was built from.
     pub fn config(&self) -> EncoderConfig {
         match self {
             Encoder::ResNet(resnet) => EncoderConfig::ResNet(resnet.config()),

@@ -31,13 +31,18 @@ pub struct Mlp {
 /// The sizes of an [`Mlp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MlpConfig {
+    /// The order of its layers.
     pub kind: HeadKind,
+    /// Values of its input.
     pub inputs: i64,
+    /// Width of the hidden layer.
     pub hidden: i64,
+    /// Values of its output.
     pub outputs: i64,
 }
 
 impl Mlp {
+    /// Adds its layers to a network's layout, under `name`.
     pub fn new(builder: &mut LayoutBuilder, name: &str, config: MlpConfig) -> Mlp {
         let norm = if config.kind == HeadKind::Paper { "1" } else { "2" };
         builder.scope(name, |builder| Mlp {

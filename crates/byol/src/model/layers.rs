@@ -13,9 +13,13 @@ use crate::device::Precision;
 /// One forward pass: the numbers it reads, and how.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
+    /// Parameters and batch-norm statistics.
     pub weights: &'a Weights,
+    /// The parameters as autograd sees them.
     pub leaves: &'a Leaves,
+    /// Which statistics batch norm uses.
     pub mode: Mode,
+    /// The type that is computed in.
     pub precision: Precision,
     /// Views that the batch holds one after the other, in equal parts. In training, batch norm sees one at a time.
     pub views: usize,

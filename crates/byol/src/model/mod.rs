@@ -26,6 +26,8 @@ pub use walk::MultiplyAdds;
 /// Whether batch norm uses the batch's statistics (and updates its running ones) or the running statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// The batch's statistics, which move the running ones.
     Train,
+    /// The running statistics, which stay as they are.
     Evaluate,
 }

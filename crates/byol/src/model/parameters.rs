@@ -16,7 +16,9 @@ use crate::random::{self, Coordinates, Stream};
 /// What a layer says of one of its parameters. Initialisation, optimisers and precision ask here, and know no layers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ParameterUse {
+    /// How its values begin.
     pub initial: Initial,
+    /// How its values lie in memory.
     pub order: MemoryOrder,
     /// Whether LARS adapts and decays it: not so for biases and the parameters of norms (paper, section 3.3).
     pub adapted: bool,
@@ -27,13 +29,16 @@ pub struct ParameterUse {
 /// How a parameter's values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Initial {
+    /// All values are this one.
     Constant(f32),
     /// With mean 0.
     Normal {
+        /// Standard deviation, 0 or more.
         deviation: f32,
     },
     /// Between `-bound` and `bound`.
     Uniform {
+        /// Largest magnitude, 0 or more.
         bound: f32,
     },
 }
@@ -51,9 +56,13 @@ pub enum MemoryOrder {
 /// One parameter: its name in torchvision's manner, its shape, and where it begins in the flat tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
+    /// Its name: `layer1.0.conv1.weight`.
     pub name: String,
+    /// Its shape as PyTorch has it.
     pub shape: Vec<i64>,
+    /// What its layer says of it.
     pub usage: ParameterUse,
+    /// Its first value in the flat tensor.
     pub offset: i64,
 }
 
@@ -86,23 +95,31 @@ impl Parameter {
 /// What a batch-norm statistic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistic {
+    /// The running mean of a channel; it begins as 0.
     Mean,
+    /// The running variance of a channel; it begins as 1.
     Variance,
 }
 
 /// One batch-norm statistic, `[size]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffer {
+    /// Its name: `bn1.running_mean`.
     pub name: String,
+    /// Channels.
     pub size: i64,
+    /// Which statistic it is.
     pub statistic: Statistic,
+    /// Its first value in the flat tensor of statistics.
     pub offset: i64,
 }
 
 /// The names, shapes and places of all parameters and buffers of a network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
+    /// The parameters, in the order in which they lie.
     pub parameters: Vec<Parameter>,
+    /// The batch-norm statistics, in the order in which they lie.
     pub buffers: Vec<Buffer>,
 }
 
@@ -175,6 +192,7 @@ impl LayoutBuilder {
         BufferId(self.layout.buffers.len() - 1)
     }
 
+    /// The layout of everything that was added.
     pub fn finish(self) -> Arc<Layout> {
         Arc::new(self.layout)
     }
@@ -182,16 +200,33 @@ impl LayoutBuilder {
 
 /// Weights that do not fit the network they are meant for.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
+    /// A tensor is missing that the network needs.
     #[error("'{name}' is missing from the weights: they belong to another architecture than the configuration names")]
-    Missing { name: String },
+    Missing {
+        /// The name that the network has for it.
+        name: String,
+    },
+    /// A tensor has another shape than the network's.
     #[error(
         "'{name}' has shape {found:?} in the weights where the configured network has {expected:?}: they belong to \
          another architecture"
     )]
-    Shape { name: String, found: Vec<i64>, expected: Vec<i64> },
+    Shape {
+        /// Its name.
+        name: String,
+        /// Its shape.
+        found: Vec<i64>,
+        /// The shape that the network has.
+        expected: Vec<i64>,
+    },
+    /// A tensor is there that the network does not have.
     #[error("'{name}' in the weights is not part of the configured network: they belong to another architecture")]
-    Unexpected { name: String },
+    Unexpected {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// The numbers of a network.
@@ -284,6 +319,7 @@ impl Weights {
         Weights::assemble(&self.layout, self.flat.to_kind(kind).copy(), self.buffers.to_kind(kind).copy())
     }
 
+    /// Names, shapes and places of the numbers.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
@@ -304,6 +340,7 @@ impl Weights {
         &self.buffers
     }
 
+    /// Where the numbers lie.
     pub fn device(&self) -> Device {
         self.flat.device()
     }

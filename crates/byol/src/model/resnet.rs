@@ -9,7 +9,9 @@ use crate::config::StemKind;
 /// Which residual network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResNetConfig {
+    /// How many blocks there are, and of which kind.
     pub depth: ResNetDepth,
+    /// What comes before the first block.
     pub stem: StemKind,
     /// Factor on the channels of every stage, 64, 128, 256 and 512 (rounded to whole channels, at least one).
     pub width: f64,
@@ -20,8 +22,11 @@ pub struct ResNetConfig {
 pub enum ResNetDepth {
     /// One basic block in each stage.
     Ten,
+    /// Two basic blocks in each stage.
     Eighteen,
+    /// Three, four, six and three basic blocks.
     ThirtyFour,
+    /// Three, four, six and three bottleneck blocks.
     Fifty,
 }
 
@@ -124,6 +129,7 @@ impl ResNet {
         ResNet { config, stem, stages, features }
     }
 
+    /// What it was built from.
     pub fn config(&self) -> ResNetConfig {
         self.config
     }

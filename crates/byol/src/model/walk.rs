@@ -84,7 +84,9 @@ impl Operations for Forward<'_> {
 
 /// Multiply-adds of one image; a result is the side of a square.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MultiplyAdds {
+    /// Of all layers, for one image.
     pub all: u64,
     /// Of these, those of the layer that reads the images, which need no gradient.
     pub of_images: u64,

@@ -23,14 +23,40 @@ const EPSILON: f64 = 1e-8;
 #[derive(Debug)]
 pub enum Optimizer {
     /// `d = g + decay * p; m = 0.9 m + d; p -= rate * m` (PyTorch's SGD).
-    Sgd { weight_decay: f64, momentum: Tensor },
+    Sgd {
+        /// Share of the parameters that is added to the gradient, 0 or more.
+        weight_decay: f64,
+        /// Running sum of steps, `[parameters]`.
+        momentum: Tensor,
+    },
     /// SGD with Nesterov momentum: `p -= rate * (d + 0.9 m)` (PyTorch's `nesterov=True`).
-    Nesterov { weight_decay: f64, momentum: Tensor },
+    Nesterov {
+        /// Share of the parameters that is added to the gradient, 0 or more.
+        weight_decay: f64,
+        /// Running sum of steps, `[parameters]`.
+        momentum: Tensor,
+    },
     /// Adam with PyTorch's coupled weight decay, `g + decay * p`.
-    Adam { weight_decay: f64, first: Tensor, second: Tensor, steps: i64 },
+    Adam {
+        /// Share of the parameters that is added to the gradient, 0 or more.
+        weight_decay: f64,
+        /// Moving average of the gradient, `[parameters]`.
+        first: Tensor,
+        /// Moving average of its square, `[parameters]`.
+        second: Tensor,
+        /// Steps that were made.
+        steps: i64,
+    },
     /// `u = adapt(g + decay * p); m = 0.9 m + u; p -= rate * m` ([`Layers::adapt`]); `decay` is a factor for each
     /// parameter, 0 for those that are excluded, and absent where there is none.
-    Lars { layers: Layers, decay: Option<Tensor>, momentum: Tensor },
+    Lars {
+        /// Which parameters are adapted, and where each lies.
+        layers: Layers,
+        /// Factor on each parameter, `[parameters]`.
+        decay: Option<Tensor>,
+        /// Running sum of adapted steps, `[parameters]`.
+        momentum: Tensor,
+    },
 }
 
 /// Optimiser state that does not fit.

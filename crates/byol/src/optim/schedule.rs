@@ -13,6 +13,7 @@ pub struct LearningRate {
     pub warmup_steps: usize,
     /// Optimiser steps of the whole stage.
     pub steps: usize,
+    /// What follows warm-up: a constant rate, or a cosine to 0.
     pub kind: ScheduleKind,
 }
 
@@ -65,9 +66,11 @@ fn part_of(step: usize, ends: &[usize], steps: usize) -> (usize, Option<usize>) 
 /// The decay rate of the target network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tau {
+    /// Tau of the first step, 0-1.
     pub base: f64,
     /// Optimiser steps of the whole stage.
     pub steps: usize,
+    /// Cosine rises from the base to 1; constant stays at it.
     pub kind: ScheduleKind,
 }
 

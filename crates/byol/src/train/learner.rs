@@ -20,9 +20,13 @@ use crate::optim::Optimizer;
 
 /// Both networks, their optimiser, and one step of training.
 pub struct Learner {
+    /// The structure of both networks.
     pub model: Byol,
+    /// The online network's numbers.
     pub online: Weights,
+    /// The target network's numbers.
     pub target: Weights,
+    /// What moves the online network.
     pub optimizer: Optimizer,
     online_leaves: Leaves,
     target_leaves: Leaves,
@@ -34,6 +38,7 @@ pub struct Learner {
 }
 
 /// What a batch gives.
+#[non_exhaustive]
 pub struct StepOutput {
     /// The loss, a scalar: twice the mean over all pairs of views, so that of two views it is the paper's sum of both
     /// directions; 0 to 8 where vectors are normalised.
@@ -45,7 +50,9 @@ pub struct StepOutput {
 /// Views in a batch that stand in one tensor: of one side, and seen by the same networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenGroup {
+    /// How many views stand in the tensor.
     pub views: usize,
+    /// The networks that see them.
     pub seen_by: SeenBy,
 }
 

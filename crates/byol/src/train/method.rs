@@ -68,6 +68,7 @@ pub trait Method {
 /// Where training stands when a step is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
+    /// The learning rate of the step.
     pub learning_rate: f64,
     /// Steps that were made before.
     pub step: usize,

@@ -6,6 +6,7 @@ mod losses;
 pub mod method;
 pub mod monitor;
 mod pace;
+#[doc(hidden)]
 pub mod phases;
 pub mod pretrain;
 mod sitting;
@@ -29,9 +30,13 @@ use crate::trained::checkpoint::{CheckpointError, CheckpointFolder};
 
 /// What every training needs around it.
 pub struct Setting<'a> {
+    /// The resolved configuration.
     pub experiment: &'a Experiment,
+    /// What the work runs on.
     pub hardware: &'a Hardware,
+    /// What stops the training, leaving a checkpoint.
     pub interrupt: &'a Interrupt,
+    /// What is told while it goes on.
     pub reporter: &'a mut dyn Reporter,
 }
 
@@ -43,43 +48,87 @@ impl Setting<'_> {
 
 /// A training that cannot go on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrainError {
+    /// A batch cannot be made.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The run directory cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A checkpoint's tensors are not those of the network.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A checkpoint's optimiser is another one.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The representation cannot be judged.
     #[error(transparent)]
     Eval(#[from] EvalError),
+    /// Representations cannot be computed.
     #[error(transparent)]
     Features(#[from] FeatureError),
+    /// Not one batch would be full.
     #[error(
         "{key} is {batch_size} but there are only {images} images, so that not one batch is full; give more images, or \
          --set {key}={}", smaller(*images)
     )]
-    BatchTooLarge { key: &'static str, batch_size: usize, images: usize },
+    BatchTooLarge {
+        /// The key of the batch size.
+        key: &'static str,
+        /// Its value.
+        batch_size: usize,
+        /// Images that there are.
+        images: usize,
+    },
+    /// The representation has collapsed, and `stop_on_collapse` is set.
     #[error(
         "the representation has collapsed at step {step} (epoch {epoch}): {}. What usually helps: a larger tau, a lower \
          learning rate, the predictor and the stop-gradient where they were switched off (a checkpoint of this step is \
          kept; --resume with --set pretrain.stop_on_collapse=false goes on from it)",
         signs(seen)
     )]
-    Collapsed { seen: Vec<Sign>, step: usize, epoch: usize },
+    Collapsed {
+        /// What shows it.
+        seen: Vec<Sign>,
+        /// The step after which it was seen, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+    /// Batch norm has no statistics of one image.
     #[error("{stage:?} needs at least 2 images because of batch norm, and has {images}")]
-    TooFewImages { stage: Stage, images: usize },
+    TooFewImages {
+        /// Which training it is.
+        stage: Stage,
+        /// Images that there are.
+        images: usize,
+    },
+    /// The loss is NaN or infinite.
     #[error("the loss of {stage:?} became {loss} at step {step}; lower {key}, or lengthen its warm-up ({kept})")]
-    Diverged { stage: Stage, loss: f64, step: usize, key: &'static str, kept: Kept },
+    Diverged {
+        /// Which training it is.
+        stage: Stage,
+        /// The loss.
+        loss: f64,
+        /// The step at which it was seen, from 1.
+        step: usize,
+        /// The key of the learning rate.
+        key: &'static str,
+        /// What is left of the training.
+        kept: Kept,
+    },
 }
 
 /// What is left of a training that ended with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
+    /// The newest checkpoint from before.
     LastCheckpoint,
+    /// Nothing: there was no checkpoint yet.
     Nothing,
 }
 

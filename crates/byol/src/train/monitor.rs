@@ -49,16 +49,20 @@ pub struct Monitor {
 
 /// Some images of a source.
 pub struct Images {
+    /// The source.
     pub source: Arc<dyn ImageSource>,
+    /// Which of its images.
     pub indices: Vec<usize>,
 }
 
 /// What k-NN and the probe need.
 #[derive(Clone)]
 pub struct Labels {
+    /// The labelled images.
     pub source: Arc<dyn ImageSource>,
     /// Class index of every image of the source.
     pub of_images: Vec<u16>,
+    /// Number of classes.
     pub classes: usize,
     /// Indices of the images that vote, and that the probe is fitted to; none of them is held out.
     pub bank: Vec<usize>,
@@ -68,10 +72,13 @@ pub struct Labels {
 
 /// One look.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Look {
     /// Absent where there is but one image to watch.
     pub health: Option<Health>,
+    /// Accuracy of k-NN on the held-out images, 0-1; absent without labels.
     pub knn_accuracy: Option<f64>,
+    /// Accuracy of a linear probe on the held-out images, 0-1; absent without labels.
     pub linear_accuracy: Option<f64>,
 }
 

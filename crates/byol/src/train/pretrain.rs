@@ -21,13 +21,19 @@ use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Progress};
 use crate::weights;
 
 /// What pre-training ended with.
+#[non_exhaustive]
 pub struct Pretrained {
     /// The network that was trained, by name: its encoder's tensors begin with `encoder.`.
     pub network: BTreeMap<String, Tensor>,
+    /// How far it came.
     pub progress: Progress,
+    /// Why it ended.
     pub ended: Ended,
+    /// Epochs that it made.
     pub epochs: usize,
+    /// Image passes; an image is two views.
     pub images: u64,
+    /// Images per second in the last sitting, from its third step on; an image is two views.
     pub images_per_second: f64,
     /// Seconds over all sittings.
     pub seconds: f64,
@@ -35,7 +41,7 @@ pub struct Pretrained {
 
 /// # Errors
 /// There are fewer images than a batch takes.
-pub fn require_images(settings: &Pretrain, images: usize) -> Result<(), TrainError> {
+pub(crate) fn require_images(settings: &Pretrain, images: usize) -> Result<(), TrainError> {
     let batch_size = settings.batch_size;
     match batch_size > images {
         true => Err(TrainError::BatchTooLarge { key: "pretrain.batch_size", batch_size, images }),
@@ -175,6 +181,6 @@ pub fn encoder_of(checkpoint: &Checkpoint) -> BTreeMap<String, Tensor> {
 }
 
 /// Reads what fine-tuning begins with out of a pre-training checkpoint.
-pub fn transferred_of(checkpoint: &Checkpoint) -> BTreeMap<String, Tensor> {
+pub(crate) fn transferred_of(checkpoint: &Checkpoint) -> BTreeMap<String, Tensor> {
     transferred_part(&checkpoint.part("online"))
 }

@@ -191,6 +191,7 @@ impl<'s, 'a> Sitting<'s, 'a> {
         self.progress.step / self.course.steps_per_epoch
     }
 
+    /// Whether all steps are made, or patience has ended the stage.
     pub fn is_finished(&self) -> bool {
         self.progress.stopped || self.progress.step >= self.steps()
     }

@@ -31,11 +31,17 @@ use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
 
 /// One supervised training.
 pub struct Task<'a> {
+    /// Baseline or fine-tuning.
     pub stage: SupervisedStage,
+    /// How it is trained.
     pub settings: &'a Supervised,
+    /// The labels that it uses, for records and paths.
     pub budget: LabelBudget,
+    /// Which label draw, from 0.
     pub draw: usize,
+    /// The labelled images that `train` and `validation` are of.
     pub labeled: &'a LabeledImages,
+    /// Number of classes.
     pub classes: usize,
     /// Images to train on.
     pub train: Vec<usize>,
@@ -43,6 +49,7 @@ pub struct Task<'a> {
     pub validation: Vec<usize>,
     /// A pre-trained encoder to begin with, by the encoder's names.
     pub encoder: Option<&'a BTreeMap<String, Tensor>>,
+    /// Whether the lengths were asked for.
     pub lengths: Lengths,
 }
 
@@ -56,17 +63,25 @@ pub enum Lengths {
 }
 
 /// What a supervised training ended with.
+#[non_exhaustive]
 pub struct Trained {
+    /// The structure.
     pub classifier: Classifier,
+    /// The numbers after the last step.
     pub weights: Weights,
+    /// Why it ended.
     pub ended: Ended,
+    /// Wall-clock seconds over all sittings.
     pub seconds: f64,
 }
 
 /// A classifier, its optimiser, and one step of training.
 pub struct SupervisedLearner {
+    /// The structure.
     pub classifier: Classifier,
+    /// The numbers.
     pub weights: Weights,
+    /// What moves them.
     pub optimizer: Optimizer,
     /// How batch norm behaves in a training step.
     pub mode: Mode,
@@ -76,6 +91,7 @@ pub struct SupervisedLearner {
 }
 
 impl SupervisedLearner {
+    /// A learner before its first step, in training mode.
     pub fn new(
         classifier: Classifier,
         weights: Weights,

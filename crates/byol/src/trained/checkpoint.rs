@@ -48,11 +48,13 @@ struct Envelope<'a> {
 /// Where training stands: everything that is not a tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
+    /// The stage that is trained.
     pub stage: Stage,
     /// Number of outputs of the classifier; 0 for pre-training.
     pub classes: usize,
     /// The resolved configuration, as in `config.toml`.
     pub config: String,
+    /// How far it has come.
     pub progress: Progress,
 }
 
@@ -84,6 +86,7 @@ pub struct Progress {
     pub waited: usize,
     /// Best k-NN accuracy of held-out training images so far, and the step it was seen at (pre-training).
     pub best_knn: Option<f64>,
+    /// The step of `best_knn`.
     pub best_step: Option<usize>,
     /// Mean training loss of the last finished epoch.
     pub last_loss: Option<f64>,
@@ -94,7 +97,9 @@ pub struct Progress {
 /// A checkpoint in memory.
 #[derive(Debug)]
 pub struct Checkpoint {
+    /// Everything that is not a tensor.
     pub header: Header,
+    /// Networks and optimiser, by the names that the format has.
     pub tensors: BTreeMap<String, Tensor>,
     /// What it was read from.
     format: u32,
@@ -102,29 +107,67 @@ pub struct Checkpoint {
 
 /// A checkpoint that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CheckpointError {
+    /// The system refuses to read the file.
     #[error("failed to read checkpoint {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
+    /// The system refuses to write the file.
     #[error("failed to write checkpoint {}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
+    /// The content is not what was written, or has another form.
     #[error("checkpoint {} is damaged: {reason}", path.display())]
-    Damaged { path: PathBuf, reason: String },
+    Damaged {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A later version of the program wrote it.
     #[error(
         "checkpoint {} has format {found}, and this program reads formats up to {FORMAT}: a newer byol wrote it, and reads it",
         path.display()
     )]
-    Format { path: PathBuf, found: u32 },
+    Format {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// An earlier version of the program wrote it, and its optimiser cannot go on.
     #[error(
         "the training of checkpoint {} cannot go on: it has format {found}, whose optimiser's state this program does not take \
          over; use the network that it holds (byol predict, finetune --from), or begin a run anew with another --out",
         path.display()
     )]
-    Ended { path: PathBuf, found: u32 },
+    Ended {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// There is none.
     #[error("no checkpoint in {}; give the directory of a run that has trained", path.display())]
-    None { path: PathBuf },
+    None {
+        /// The folder that was searched.
+        path: PathBuf,
+    },
+    /// The file is no checkpoint of this program.
     #[error("{} is {what}{hint}", path.display())]
     Foreign {
+        /// The file.
         path: PathBuf,
+        /// What it is.
         what: Foreign,
         /// Which run may have been meant, as a part of the sentence.
         hint: String,
@@ -328,6 +371,7 @@ pub struct CheckpointFolder {
 }
 
 impl CheckpointFolder {
+    /// The checkpoints in `path`, of which the newest `keep` stay.
     pub fn new(path: impl Into<PathBuf>, keep: usize) -> CheckpointFolder {
         CheckpointFolder { path: path.into(), keep }
     }

@@ -43,12 +43,19 @@ fn is_recorded_as(kind: ClassifierKind, name: ResultName) -> bool {
 
 /// k-NN on an encoder, as a run left it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TrainedKnn {
+    /// The resolved configuration that the encoder was trained with.
     pub experiment: Experiment,
+    /// One name for each class.
     pub class_names: Vec<String>,
+    /// The encoder's structure.
     pub encoder: Encoder,
+    /// The encoder's numbers.
     pub weights: Weights,
+    /// The labelled representations that vote.
     pub bank: Bank,
+    /// Where the encoder and the labels come from.
     pub origin: Origin,
 }
 
@@ -64,10 +71,12 @@ impl TrainedKnn {
 pub enum AnyClassifier {
     /// Layers: the baseline, the fine-tuned one, and the linear one on the frozen encoder.
     Layers(TrainedClassifier),
+    /// k-NN on the frozen encoder.
     Knn(TrainedKnn),
 }
 
 impl AnyClassifier {
+    /// One name for each class, in the order of the outputs.
     pub fn class_names(&self) -> &[String] {
         match self {
             AnyClassifier::Layers(trained) => &trained.class_names,
@@ -75,6 +84,7 @@ impl AnyClassifier {
         }
     }
 
+    /// Where it comes from.
     pub fn origin(&self) -> &Origin {
         match self {
             AnyClassifier::Layers(trained) => &trained.origin,
@@ -85,9 +95,13 @@ impl AnyClassifier {
 
 /// A classifier with what there is to say about it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Chosen {
+    /// The classifier.
     pub classifier: AnyClassifier,
+    /// How it was trained.
     pub kind: ClassifierKind,
+    /// Why it was taken and not another.
     pub reason: Reason,
     /// The others of the same label budget whose answers for the test images are recorded.
     pub others: Vec<(ClassifierKind, TestResult)>,

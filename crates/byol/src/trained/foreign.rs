@@ -22,7 +22,9 @@ pub enum Foreign {
     Graph,
     /// Another program's weights.
     Weights,
+    /// An HTML page, such as a report.
     Page,
+    /// Something that none of the others is.
     Other,
 }
 

@@ -28,17 +28,23 @@ pub enum Head {
     /// # Shapes
     /// float32, `weight` `[classes, features]`, `bias` `[classes]`.
     Linear {
+        /// A row for each class.
         weight: Tensor,
+        /// A value for each class.
         bias: Tensor,
     },
+    /// k-NN: labelled representations that vote.
     Knn(Bank),
 }
 
 /// What is known of a head beside its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
+    /// Whether it is linear or k-NN.
     pub kind: HeadKind,
+    /// The labels that it was fitted to.
     pub labels_per_class: LabelBudget,
+    /// Number of classes.
     pub classes: usize,
     /// Labelled images used, over all classes.
     pub labels_used: usize,
@@ -50,6 +56,7 @@ pub struct About {
     /// Of k-NN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbors: Option<usize>,
+    /// What its logits are divided by for probabilities; absent where none was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// The digest of the tensors in the file.
@@ -60,28 +67,49 @@ pub struct About {
 /// A head as it is kept.
 #[derive(Debug)]
 pub struct KeptHead {
+    /// What is known beside the numbers.
     pub about: About,
+    /// The numbers.
     pub head: Head,
 }
 
 /// A head that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum HeadError {
+    /// The system refuses to read the file.
     #[error("failed to read {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
+    /// The system refuses to write the file.
     #[error("failed to write {}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
+    /// The content is not what was written, or has another form.
     #[error("{} is damaged: {reason}; remove it and make it anew with `byol evaluate --keep`", path.display())]
-    Damaged { path: PathBuf, reason: String },
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Where a run keeps its heads.
-pub fn folder_in(run: &Path) -> PathBuf {
+pub(crate) fn folder_in(run: &Path) -> PathBuf {
     run.join("classifiers")
 }
 
 /// Where the head of a kind and label budget is.
-pub fn path_in(run: &Path, kind: HeadKind, budget: LabelBudget) -> PathBuf {
+pub(crate) fn path_in(run: &Path, kind: HeadKind, budget: LabelBudget) -> PathBuf {
     folder_in(run).join(format!("{}-{budget}.safetensors", kind.name()))
 }
 

@@ -39,10 +39,13 @@ pub struct Choice {
 
 /// Where a network comes from.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Origin {
+    /// The stage that trained it.
     pub stage: Stage,
     /// Absent for pre-training, and where a lone checkpoint does not tell.
     pub labels_per_class: Option<LabelBudget>,
+    /// Which label draw, from 0; 0 for pre-training.
     pub draw: usize,
     /// Optimiser steps that the stage has done.
     pub step: usize,
@@ -50,6 +53,7 @@ pub struct Origin {
     pub finished: bool,
     /// What the run's summary says of its data; absent for a lone checkpoint.
     pub data: Option<DataRecord>,
+    /// How pre-training went; absent where the run has none, or for a lone checkpoint.
     pub pretrain: Option<PretrainRecord>,
     /// Of a classifier whose answers for the test images the run has recorded.
     pub test: Option<TestResult>,
@@ -68,8 +72,11 @@ impl Origin {
 
 /// How a classifier answered for the test images.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TestResult {
+    /// Test images that it classifies rightly.
     pub right: u64,
+    /// All test images.
     pub total: u64,
     /// Labelled images that the classifier was trained with, over all classes.
     pub labels_used: usize,
@@ -87,22 +94,31 @@ impl TestResult {
 
 /// A classifier as a run left it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TrainedClassifier {
     /// The resolved configuration that it was trained with.
     pub experiment: Experiment,
     /// One name for each output.
     pub class_names: Vec<String>,
+    /// Its structure.
     pub classifier: Classifier,
+    /// Its numbers.
     pub weights: Weights,
+    /// Where it comes from.
     pub origin: Origin,
 }
 
 /// An encoder as a run left it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TrainedEncoder {
+    /// The resolved configuration that it was trained with.
     pub experiment: Experiment,
+    /// Its structure.
     pub encoder: Encoder,
+    /// Its numbers.
     pub weights: Weights,
+    /// Where it comes from.
     pub origin: Origin,
 }
 

@@ -8,66 +8,144 @@ use crate::config::ConfigError;
 use crate::model::ModelError;
 use crate::nearest::path_hint;
 use crate::report::language::english::names::{head, training};
+use crate::run::RunError;
 use crate::run::command::shell_word;
-use crate::run::directory::RunError;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 
 /// A network that cannot be had from a run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NetworkError {
+    /// A kept classifier cannot be read.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The run keeps no classifier of that kind with that label budget.
     #[error(
         "{} keeps no {} classifier with {budget} labels per class{}; make it with `byol evaluate {} --keep --from {} --data DATA`",
         path.display(), head(*kind), heads_there(there), kind.name(), path.display()
     )]
-    NoHead { path: PathBuf, kind: HeadKind, budget: LabelBudget, there: Vec<LabelBudget> },
+    NoHead {
+        /// The run directory.
+        path: PathBuf,
+        /// The kind that was asked for.
+        kind: HeadKind,
+        /// The label budget that was asked for.
+        budget: LabelBudget,
+        /// The label budgets of the classifiers of that kind that it keeps.
+        there: Vec<LabelBudget>,
+    },
+    /// A kept classifier was fitted to an encoder that the run no longer has.
     #[error(
         "the {} classifier in {} was fitted to another encoder than the newest of the run; make it anew with `byol evaluate {} \
          --keep --from {} --data DATA`", head(*kind), path.display(), kind.name(), path.display()
     )]
-    OtherEncoder { path: PathBuf, kind: HeadKind },
+    OtherEncoder {
+        /// The run directory.
+        path: PathBuf,
+        /// The classifier's kind.
+        kind: HeadKind,
+    },
+    /// A classifier on the frozen encoder was asked for, and a checkpoint was named.
     #[error("a {} classifier belongs to a run directory, and {} is one checkpoint of it; name the run", head(*kind), path.display())]
-    HeadOfCheckpoint { path: PathBuf, kind: HeadKind },
+    HeadOfCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The kind that was asked for.
+        kind: HeadKind,
+    },
+    /// A classifier of pre-training was asked for.
     #[error(
         "pre-training leaves an encoder without a classifier, but {} has classifiers: leave --stage out, or ask for one with \
          --classifier {}", path.display(), there.join(", ")
     )]
-    StageWithoutClassifier { path: PathBuf, there: Vec<String> },
+    StageWithoutClassifier {
+        /// The run directory.
+        path: PathBuf,
+        /// The kinds of classifiers that it has, as they are typed.
+        there: Vec<String>,
+    },
+    /// The run directory cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The tensors of a checkpoint are not those of its network.
     #[error("{} does not fit its own configuration", path.display())]
-    Model { path: PathBuf, source: ModelError },
+    Model {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What does not fit.
+        source: ModelError,
+    },
+    /// The configuration in a checkpoint cannot be used.
     #[error("failed to read the configuration in {}", path.display())]
-    Config { path: PathBuf, source: Box<ConfigError> },
+    Config {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ConfigError>,
+    },
+    /// Nothing of a run is at the path.
     #[error("{} is neither a run directory nor a checkpoint{}", path.display(), path_hint(path))]
-    NotFound { path: PathBuf },
+    NotFound {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The run goes on or was stopped, and it was not said which of its networks is meant.
     #[error("{} is not finished; {}; once nothing works on it, `byol {command} --resume {}` goes on", path.display(), ready_words(ready), shell_word(path))]
     UnfinishedRun {
+        /// The run directory.
         path: PathBuf,
+        /// What it has ready.
         ready: Vec<Ready>,
         /// The command that continues it.
         command: &'static str,
     },
+    /// The stage that was asked for has not ended.
     #[error("{} of {} is not finished; continue it with --resume, or name one of its checkpoints", training(*stage), path.display())]
-    UnfinishedStage { path: PathBuf, stage: Stage },
+    UnfinishedStage {
+        /// The run directory.
+        path: PathBuf,
+        /// The stage.
+        stage: Stage,
+    },
+    /// Only an encoder is there.
     #[error(
         "{} holds an encoder without a classifier; fine-tune it with labels first (byol finetune), or ask for the encoder \
          alone",
         path.display()
     )]
-    NoClassifier { path: PathBuf },
+    NoClassifier {
+        /// The run directory or checkpoint.
+        path: PathBuf,
+    },
+    /// The run has no network of the stage that was asked for.
     #[error("{} holds no result of {}; it has {}", path.display(), training(*stage), list(there))]
-    NoSuchStage { path: PathBuf, stage: Stage, there: Vec<String> },
+    NoSuchStage {
+        /// The run directory.
+        path: PathBuf,
+        /// The stage.
+        stage: Stage,
+        /// The stages that it has results of, for people.
+        there: Vec<String>,
+    },
+    /// The run has no classifier with the label budget that was asked for.
     #[error("{} holds no classifier with {budget} labels per class; it has {}", path.display(), list(there))]
-    NoSuchBudget { path: PathBuf, budget: LabelBudget, there: Vec<String> },
+    NoSuchBudget {
+        /// The run directory.
+        path: PathBuf,
+        /// The label budget.
+        budget: LabelBudget,
+        /// The label budgets that it has.
+        there: Vec<String>,
+    },
 }
 
 /// What an unfinished run has ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ready {
     /// For people: `the baseline with 5 labels per class`.
     pub what: String,

@@ -27,6 +27,7 @@ pub struct Known {
     pub aliases: &'static [&'static str],
     /// The file's name, whose last part is the beginning of its SHA-256, as PyTorch's `load_state_dict_from_url` has it.
     pub file: &'static str,
+    /// The network that they are of.
     pub encoder: EncoderKind,
     /// Side of the images that torchvision evaluates them at.
     pub image_size: usize,

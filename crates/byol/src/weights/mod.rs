@@ -24,9 +24,10 @@ use crate::config::{ConfigError, Experiment, StemKind};
 use crate::data::fetch::FetchError;
 use crate::model::parameters::Parameter;
 use crate::model::{Encoder, EncoderConfig};
-use crate::run::directory::{OpenMode, RunDirectory, RunError};
+use crate::run::directory::OpenMode;
 use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
+use crate::run::{RunDirectory, RunError};
 use crate::trained::checkpoint::{CheckpointError, read_weights, write_weights};
 use crate::trained::digest::digest;
 use crate::trained::model::{Choice, NetworkError, TrainedEncoder};
@@ -46,6 +47,7 @@ const IMAGENET: Normalized = Normalized { mean: [0.485, 0.456, 0.406], deviation
 
 /// Weights for the encoder of an experiment.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InitialWeights {
     /// The encoder's parameters and statistics by name, and `fc.*` where it has as many classes: float32,
     /// on the CPU.
@@ -56,56 +58,124 @@ pub struct InitialWeights {
 
 /// Weights that cannot be begun with.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WeightsError {
+    /// What was given is no path that is there, and no name.
     #[error(
         "weights '{}' are neither a file or run that is there nor a name; the names are {}{hint}",
         typed.display(), known::names().join(", ")
     )]
     Nowhere {
+        /// What was given.
         typed: PathBuf,
         /// Empty, or begins with `; `.
         hint: String,
     },
+    /// Weights with a name cannot be downloaded.
     #[error("failed to fetch the weights {name}")]
-    Fetch { name: &'static str, source: Box<FetchError> },
+    Fetch {
+        /// The name in full.
+        name: &'static str,
+        /// Why not.
+        source: Box<FetchError>,
+    },
+    /// There is no home folder, and `BYOL_CACHE` is not set.
     #[error("there is no folder to keep weights in: set BYOL_CACHE to one")]
     NoCache,
+    /// The system refuses to read the file.
     #[error("failed to read weights {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says of it.
+        source: std::io::Error,
+    },
+    /// The file has no form that is read.
     #[error("weights {} cannot be read: {reason}", path.display())]
-    Content { path: PathBuf, reason: String },
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The network of a run cannot be had.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The run directory cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The settings that go with the weights are not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The file's tensors are those of no network that is known here.
     #[error(
         "weights {} hold no residual network by the names of torchvision ('layer1.0.conv1.weight') or Hugging Face; names \
          there are {names}",
         path.display()
     )]
-    NoNetwork { path: PathBuf, names: String },
+    NoNetwork {
+        /// The file.
+        path: PathBuf,
+        /// Some names of tensors in it, as a list.
+        names: String,
+    },
+    /// The file holds more than one network.
     #[error(
         "weights {} hold several networks ({}); save one of them alone",
         path.display(), prefixes.join(", ")
     )]
-    Several { path: PathBuf, prefixes: Vec<String> },
+    Several {
+        /// The file.
+        path: PathBuf,
+        /// What the names of each begin with.
+        prefixes: Vec<String>,
+    },
+    /// The network is another one than the configured encoder.
     #[error("weights {} do not fit: {what}; {remedy}", path.display())]
-    Unfit { path: PathBuf, what: String, remedy: String },
+    Unfit {
+        /// The file or run.
+        path: PathBuf,
+        /// The difference.
+        what: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A tensor holds NaN or infinity.
     #[error("weights {}: '{name}' holds values that are no numbers", path.display())]
-    NotFinite { path: PathBuf, name: String },
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A run was to go on with other weights than it began with.
     #[error(
         "{} was begun with other weights (tensors {then}, now {now}); resume with the same, or choose another --out",
         path.display()
     )]
-    Changed { path: PathBuf, then: String, now: String },
+    Changed {
+        /// The run directory.
+        path: PathBuf,
+        /// Digest of the weights that it began with.
+        then: String,
+        /// Digest of those that were given.
+        now: String,
+    },
+    /// A run was to go on with weights that began with random ones.
     #[error("{} was begun without weights; resume without --weights, or choose another --out", path.display())]
-    BegunWithout { path: PathBuf },
+    BegunWithout {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// The copy of the weights in a run is gone.
     #[error("{} has lost the weights that it began with; give them again with --weights", path.display())]
-    Lost { path: PathBuf },
+    Lost {
+        /// The run directory.
+        path: PathBuf,
+    },
 }
 
 impl WeightsError {
@@ -280,8 +350,11 @@ fn form_of(path: &Path, named: BTreeMap<String, Tensor>) -> Result<Option<Encode
 /// A run that may begin with given weights.
 #[derive(Debug)]
 pub struct Beginning<'a> {
+    /// The file or run that holds the weights; none for random ones.
     pub weights: Option<&'a Path>,
+    /// The run directory.
     pub out: &'a Path,
+    /// Whether a run may be there already.
     pub mode: OpenMode,
     /// Outputs of a classifier that may take the last layer over; none for pre-training alone.
     pub classes: Option<usize>,

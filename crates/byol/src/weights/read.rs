@@ -16,7 +16,9 @@ use crate::trained::checkpoint::tensor_of;
 
 /// Tensors by their names in the file, and the file's SHA-256.
 pub struct File {
+    /// Every tensor, by its name in the file.
     pub tensors: BTreeMap<String, Tensor>,
+    /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
     /// What the header of a safetensors file says beside them.
     pub facts: BTreeMap<String, String>,

@@ -17,6 +17,7 @@ use crate::trained::model::{Choice, TrainedEncoder};
 pub enum Source {
     /// A file, a run directory, or a checkpoint. A path that is there wins over a name.
     Path(PathBuf),
+    /// Weights with a name, which are fetched.
     Known(&'static Known),
 }
 

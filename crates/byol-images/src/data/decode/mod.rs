@@ -1,6 +1,7 @@
 //! One image file: decoding JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC and AVIF to [`Image`], within limits. Which files there are is found in
 //! [`super::folder`].
 
+#[doc(hidden)]
 pub mod deep;
 mod heif;
 mod jpeg;
@@ -42,6 +43,7 @@ pub const EXTENSIONS: [&str; 18] = [
 /// One image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileImage {
+    /// The file.
     pub path: PathBuf,
     /// What a person calls it: the path within its folder, or the file's name.
     pub name: String,

@@ -8,6 +8,7 @@ use super::{Checksum, FetchError, FetchOptions, verified};
 /// A file on a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFile {
+    /// Its address.
     pub url: String,
     /// What it is called on disk.
     pub file_name: String,

@@ -25,7 +25,9 @@ const VERSION: u64 = 2;
 pub struct PatternOptions {
     /// Width and height in pixels; 32 to 64 show the figures well.
     pub side: usize,
+    /// Labelled training images of each of the ten classes.
     pub train_per_class: usize,
+    /// Test images of each of the ten classes.
     pub test_per_class: usize,
     /// Unlabelled images of all classes together; the classes take turns.
     pub unlabeled: usize,

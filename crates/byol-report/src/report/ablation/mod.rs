@@ -1,6 +1,6 @@
 //! The report of an ablation: from `ablation.json` to a table, findings in words, and a page.
 
-pub mod findings;
+pub(crate) mod findings;
 mod page;
 mod table;
 
@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use super::{ReportError, write_page};
 use crate::run::ablation::Ablation;
 
-pub use findings::{Finding, findings};
 pub use table::markdown;
 
 /// The record's name in the folder of an ablation.

@@ -23,6 +23,7 @@ const HELD_OUT: f64 = 0.2;
 /// How the classifier is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SgdOptions {
+    /// Passes over the labelled images.
     pub epochs: usize,
     /// Images per step, or all of them where there are fewer.
     pub batch_size: usize,

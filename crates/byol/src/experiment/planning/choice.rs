@@ -25,6 +25,7 @@ pub enum Scope {
 pub struct Wish {
     /// Where the shortest run takes longer, it is chosen all the same. Nothing stands for an hour, or for as long as that takes.
     pub hours: Option<f64>,
+    /// Which settings may be chosen.
     pub scope: Scope,
 }
 

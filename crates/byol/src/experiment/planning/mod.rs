@@ -20,22 +20,33 @@ use crate::train::TrainError;
 
 /// A run that cannot be planned.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlanError {
+    /// The data does not allow it.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A step that was to be measured failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The chosen settings are not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// There are too few images for a step.
     #[error("a step needs at least 2 images because of batch norm, and there are {images}")]
-    TooFewImages { images: usize },
+    TooFewImages {
+        /// How many there are.
+        images: usize,
+    },
+    /// The time is too short for any run.
     #[error(
         "--hours {hours} is too little here for the shortest trainings with labels and an epoch of pre-training; --hours \
          {needed:.2} is enough at the speed that was measured{}",
         others.map_or_else(String::new, |others| format!(" ({})", while_others(others)))
     )]
     TooLittleTime {
+        /// Hours that were asked for.
         hours: f64,
+        /// Hours that the shortest run takes.
         needed: f64,
         /// The share of the processor that other programs took meanwhile, where it was worth a word.
         others: Option<f64>,

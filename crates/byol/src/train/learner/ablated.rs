@@ -12,7 +12,9 @@ use crate::train::phases::Phase;
 /// What the loss compares, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Objective {
+    /// What the predictions are compared with.
     pub branch: TargetBranch,
+    /// How they are compared.
     pub distance: Distance,
     /// The views of a batch.
     pub groups: Vec<SeenGroup>,

@@ -1,21 +1,21 @@
 //! English: a function, or where it has no values a constant, for each whole sentence, by subject.
 
-pub mod ablation;
+pub(crate) mod ablation;
 pub mod advice;
-pub mod answers;
-pub mod charts;
-pub mod explain;
-pub mod glossary;
+pub(crate) mod answers;
+pub(crate) mod charts;
+pub(crate) mod explain;
+pub(crate) mod glossary;
 pub mod names;
-pub mod notes;
+pub(crate) mod notes;
 pub mod notices;
 pub mod numbers;
-pub mod page;
+pub(crate) mod page;
 pub mod program;
 pub mod progress;
-pub mod statements;
-pub mod table;
-pub mod watch;
+pub(crate) mod statements;
+pub(crate) mod table;
+pub(crate) mod watch;
 
 /// As HTML names it.
 pub const CODE: &str = "en";
