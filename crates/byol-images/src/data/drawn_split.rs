@@ -18,8 +18,8 @@ use super::labels;
 use super::lines::Lines;
 use super::listing::{Divided, Listing, Usable};
 use super::names::composed;
+use super::note::{DataNote, shown};
 use super::split::{DataSplit, Split};
-use super::words::{counted, verb};
 use crate::files::write_atomically;
 use crate::random::{Coordinates, Stream, rng};
 
@@ -77,9 +77,8 @@ pub(crate) fn divide(
             if saving == Saving::Save {
                 save(listing, &labeled, &test, path)?;
             }
-            let what = if saving == Saving::Save { "was drawn and saved in" } else { "will be drawn and saved in" };
-            let counts = format!("{} for training, {} for the test", labeled.len() - test.len(), test.len());
-            divided.notes.push(format!("a train/test split ({counts}) {what} {}", path.display()));
+            let (train, tests, saved) = (labeled.len() - test.len(), test.len(), saving == Saving::Save);
+            divided.notes.push(DataNote::SplitDrawn { train, test: tests, file: shown(path), saved });
             test
         }
     };
@@ -162,11 +161,7 @@ fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Div
         match chosen(&units, share, members.len()) {
             Some(chosen) => test.extend(chosen),
             None => {
-                divided.warnings.push(format!(
-                    "the images of class `{}` are copies of one another or of other classes' images, so its test \
-                     images are training images also; add others",
-                    listing.class_names[class]
-                ));
+                divided.warnings.push(DataNote::OnlyCopies { class: listing.class_names[class].clone() });
                 test.extend_from_slice(&members[..share]);
             }
         }
@@ -174,12 +169,7 @@ fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Div
     test.sort_unstable();
     let trained = exact.iter().filter(|group| !test.iter().any(|index| group_of.get(index) == Some(group))).count();
     if trained > 0 {
-        divided.notes.push(format!(
-            "{} {} there more than once, and {} for training alone: no image counts twice in the test",
-            counted(trained, "labelled image"),
-            verb(trained, "is", "are"),
-            verb(trained, "is", "are")
-        ));
+        divided.notes.push(DataNote::CopiesTrained { images: trained });
     }
     Ok(test)
 }
@@ -257,34 +247,18 @@ fn saved(
         return Err(DataError::ClassNotInSplit { path: path.to_path_buf(), class });
     }
     if !gone.is_empty() {
-        divided.warnings.push(format!(
-            "{} of the saved split {} {} missing or unreadable, {gone_tests} for the test ({})",
-            counted(gone.len(), "image"),
-            path.display(),
-            verb(gone.len(), "is", "are"),
-            some(gone.iter().copied())
-        ));
+        let first = gone.iter().take(NAMED).map(|&name| name.to_owned()).collect();
+        let (images, tests) = (gone.len(), gone_tests);
+        divided.warnings.push(DataNote::SplitImagesGone { images, tests, file: shown(path), first });
     }
     if !new.is_empty() {
-        divided.warnings.push(format!(
-            "{} {} not in the saved split {} and {} for training ({})",
-            counted(new.len(), "image"),
-            verb(new.len(), "is", "are"),
-            path.display(),
-            verb(new.len(), "is", "are"),
-            some(new.iter().map(|&index| listing.images[index].encoded.name.as_str()))
-        ));
+        let first = new.iter().take(NAMED).map(|&index| listing.images[index].encoded.name.clone()).collect();
+        divided.warnings.push(DataNote::NotInSplit { images: new.len(), file: shown(path), first });
     }
     let mut test: Vec<usize> =
         splits.into_iter().filter_map(|(index, split)| (split == Split::Test).then_some(index)).collect();
     test.sort_unstable();
     Ok(test)
-}
-
-/// The first few names.
-fn some<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let more = if names.clone().count() > NAMED { ", ..." } else { "" };
-    names.take(NAMED).collect::<Vec<_>>().join(", ") + more
 }
 
 /// Reads a saved split: names, composed, and splits in the order of the file.

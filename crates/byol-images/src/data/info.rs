@@ -15,6 +15,7 @@ use super::folder::OpenOptions;
 use super::format::{self, Format, Found, PixelSet};
 use super::listing::{Divided, Listing, Usable};
 use super::look::Look;
+use super::note::DataNote;
 use super::passed_over::PassedOver;
 use super::stl10::{self, Stl10Images};
 use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, cifar10, pack, patterns};
@@ -52,10 +53,12 @@ pub struct DataInfo {
     pub contradictions: Vec<Contradiction>,
     /// Labelled images that repeat another one of their class.
     pub repeated: Vec<Repeated>,
-    /// What a person should know, one sentence each.
-    pub notes: Vec<String>,
-    /// What is odd, one sentence each.
-    pub warnings: Vec<String>,
+    /// What a person should know. As JSON it is said in sentences, which whoever writes it adds.
+    #[serde(skip)]
+    pub notes: Vec<DataNote>,
+    /// What is odd; likewise.
+    #[serde(skip)]
+    pub warnings: Vec<DataNote>,
 }
 
 /// Images that a pre-training would see.
@@ -98,6 +101,15 @@ pub struct Sizes {
     pub min_height: usize,
     pub median_height: usize,
     pub max_height: usize,
+}
+
+/// The largest and the smallest class, with their training images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imbalance<'a> {
+    pub largest: &'a str,
+    pub most: usize,
+    pub smallest: &'a str,
+    pub least: usize,
 }
 
 /// A file that is there and cannot be used.
@@ -165,6 +177,20 @@ impl DataInfo {
             PixelSet::Patterns => Self::of_pixels(Format::Patterns, Path::new(PATTERNS), &patterns::dataset())?,
         };
         Ok((info, None))
+    }
+
+    /// Whether the classes that were found, if any, are no reason against giving it as `--unlabeled`: folders may be years.
+    pub fn takes_no_labels(&self) -> bool {
+        matches!(self.kind, Format::Folder | Format::ClassFolders)
+    }
+
+    /// Where one class has at least twice the training images of another.
+    pub fn imbalance(&self) -> Option<Imbalance<'_>> {
+        let per_class = self.splits.iter().find(|split| split.name == "train")?.per_class.as_ref()?;
+        let named = || per_class.iter().copied().zip(&self.class_names).filter(|&(count, _)| count > 0);
+        let (most, largest) = named().max_by_key(|&(count, _)| count)?;
+        let (least, smallest) = named().min_by_key(|&(count, _)| count)?;
+        (most >= 2 * least).then_some(Imbalance { largest, most, smallest, least })
     }
 
     /// Whether a file is there that cannot be used.
@@ -424,4 +450,3 @@ fn count(labeled: &LabeledImages, classes: usize) -> Vec<usize> {
 
 mod pools;
 mod salvage;
-mod text;

@@ -28,6 +28,7 @@ use super::format::{self, EncodedSet, Found};
 use super::levels::Levels;
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::look::Look;
+use super::note::{DataNote, shown};
 use super::passed_over::PassedOver;
 use super::split::DataSplit;
 use super::subset::SubsetSource;
@@ -88,8 +89,8 @@ pub struct Packed {
     pub images: usize,
     pub bytes: u64,
     pub skipped: usize,
-    pub notes: Vec<String>,
-    pub warnings: Vec<String>,
+    pub notes: Vec<DataNote>,
+    pub warnings: Vec<DataNote>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,7 +163,7 @@ pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Resu
         .and_then(|packed| fs::rename(&temporary, out).map_err(DataError::io("write", out)).map(|()| packed));
     match packed {
         Ok(mut packed) => {
-            packed.warnings.extend(PassedOver::beside(&found, &listing).sentences());
+            packed.warnings.extend(PassedOver::beside(&found, &listing).notes());
             Ok(packed)
         }
         Err(error) => {
@@ -469,7 +470,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
     }
     let notes = match index.deep {
         Some(deep) if deep > 0 => {
-            vec![format!("{deep} images of more than eight bits were packed with the levels {}", index.levels)]
+            vec![DataNote::PackedLevels { images: deep, levels: index.levels }]
         }
         _ => Vec::new(),
     };
@@ -490,7 +491,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
         .then(|| UnlabeledImages { name: "unlabeled".into(), images: subset(&index.unlabeled) });
     let warnings = match index.skipped {
         0 => Vec::new(),
-        skipped => vec![format!("{skipped} files could not be read when {} was packed", path.display())],
+        files => vec![DataNote::PackedWithout { files, pack: shown(path) }],
     };
     Ok(Dataset {
         name: index.name,
