@@ -208,6 +208,24 @@ fn notes_are_values_where_they_are_made() {
 }
 
 #[test]
+fn a_method_is_named_in_one_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = rust_files(&root.join("src"));
+    sources.extend(rust_files(&root.join("../byol/src/export")));
+    let name = "BYOL";
+    let mut found = Vec::new();
+    for source in sources {
+        let text = fs::read_to_string(&source).unwrap();
+        // An ablation is of BYOL, whatever else pre-trains.
+        let is_of_ablation = source.components().any(|part| part.as_os_str().to_string_lossy().starts_with("ablation"));
+        if !is_of_ablation && literals(&text, &['"']).iter().any(|(_, literal)| literal.contains(name)) {
+            found.push(source.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    assert_eq!(found, ["names.rs"], "others ask `names::method_name`");
+}
+
+#[test]
 fn a_sentence_in_a_note_is_recognised() {
     let source =
         "listing.notes.push(format!(\"{count} images have the label {name}\"));\nnotes.push(DataNote::A { b: 1 });";

@@ -63,6 +63,13 @@ impl Stage {
     }
 }
 
+/// A method of pre-training. What people read calls it by its name, which the report's language knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    #[default]
+    Byol,
+}
+
 /// What a run holds BYOL against: the encoder as it was before BYOL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {

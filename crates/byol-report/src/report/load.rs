@@ -12,8 +12,8 @@ use super::notes::{Answers, ImageProblem, Note};
 use crate::run::RunDirectory;
 use crate::run::command::CommandRecord;
 use crate::run::record::{
-    Accuracy, Control, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage,
-    Summary, TestImages, Thumbnails,
+    Accuracy, Control, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, Method, PredictionRecord, ResultName,
+    Stage, Summary, TestImages, Thumbnails,
 };
 
 /// Larger images are left out of the page: it holds every image inside itself.
@@ -197,6 +197,11 @@ impl RunData {
         let results = &self.summary.as_ref()?.results;
         let found = results.iter().find(|result| result.name == name && result.labels_per_class == budget)?;
         Accuracy::over(found.test_accuracy.runs.clone())
+    }
+
+    /// How the run pre-trains.
+    pub fn method(&self) -> Method {
+        Method::Byol
     }
 
     /// What the run holds BYOL against.

@@ -15,7 +15,7 @@ pub(super) fn views(run: &RunData) -> Markup {
         return nothing(absent::VIEWS);
     }
     html! {
-        p { (gallery::VIEWS) }
+        p { (gallery::views(run.method())) }
         div.wide {
             table.views {
                 thead {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::names::{budget, classifier_with, label};
+use super::names::{budget, classifier_with, label, method_name};
 use super::numbers::{capital, count, percent, plural};
 use crate::report::language::values::{Disagreement, Wrong};
 use crate::run::record::{LabelBudget, ResultName};
@@ -62,7 +62,8 @@ pub fn disagreement(found: &Disagreement) -> String {
     let Disagreement { truth, taken, before, after } = found;
     format!(
         "Largest disagreement: {truth} taken for {taken}, {before:.1}% of its test images in the baseline and {after:.1}% after \
-         fine-tuning BYOL."
+         fine-tuning {}.",
+        method_name(ResultName::PRETRAINED_FINETUNED.method())
     )
 }
 
@@ -108,6 +109,6 @@ pub fn by_class(with: LabelBudget) -> String {
 }
 
 /// The heads of that table.
-pub fn class_columns(names: &[ResultName]) -> Vec<&'static str> {
-    std::iter::once("class").chain(names.iter().map(|&name| label(name))).collect()
+pub fn class_columns(names: &[ResultName]) -> Vec<String> {
+    std::iter::once("class".to_owned()).chain(names.iter().map(|&name| label(name))).collect()
 }

@@ -82,13 +82,13 @@ pub const CHART_KEYS: &str = "Drag over a part of a chart to enlarge it, or clic
 
 /// Why a section has nothing to show.
 pub mod nothing {
+    use crate::report::language::english::names::{classifier, fine_tuned};
     use crate::run::record::ResultName;
 
     pub const EVALUATED: &str = crate::report::language::english::table::NOTHING_EVALUATED;
     pub const ANSWERS: &str = "No answers for single test images are recorded.";
     pub const PRETRAINING: &str = "No epoch of pre-training is recorded.";
     pub const TRAINING: &str = "No epoch of the baseline or of fine-tuning is recorded.";
-    pub const CONFUSIONS: &str = "No single predictions of the baseline or of fine-tuned BYOL are recorded.";
     pub const MAP: &str = "No map of test images is recorded.";
     pub const MAP_OF_SO_FEW: &str = "A map of so few test images would show nothing.";
     pub const VIEWS: &str = "The gallery holds no views.";
@@ -100,8 +100,12 @@ pub mod nothing {
         format!("{classes} classes are too many for a matrix.")
     }
 
+    pub fn confusions() -> String {
+        format!("No single predictions of the baseline or of {} are recorded.", fine_tuned())
+    }
+
     pub fn predictions(name: ResultName) -> String {
-        format!("No predictions of {}.", super::super::names::classifier(name))
+        format!("No predictions of {}.", classifier(name))
     }
 }
 
@@ -156,8 +160,18 @@ pub mod facts {
 
 /// Views and neighbours.
 pub mod gallery {
-    pub const VIEWS: &str = "What BYOL sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the \
-         representation of one from the other.";
+    use crate::report::language::english::names::method_name;
+    use crate::run::record::Method;
+
+    pub fn views(method: Method) -> String {
+        let sees = method_name(method);
+        match method {
+            Method::Byol => format!(
+                "What {sees} sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the \
+                 representation of one from the other."
+            ),
+        }
+    }
 
     /// The heads of the table of views.
     pub const COLUMNS: [&str; 3] = ["original", "views with t", "views with t\u{2032}"];

@@ -38,7 +38,7 @@ fn splits_are_told_with_counts_and_names() {
     assert_eq!(drawn(true), "a train/test split (8 for training, 2 for the test) was drawn and saved in a.csv");
     assert_eq!(drawn(false), "a train/test split (8 for training, 2 for the test) will be drawn and saved in a.csv");
     let first = ["x", "y", "z"].map(text).to_vec();
-    let gone = |images| {
+    let gone = |images: usize| {
         let first = first[..images.min(3)].to_vec();
         data_note(&DataNote::SplitImagesGone { images, tests: 1, file: file.clone(), first })
     };
