@@ -222,7 +222,7 @@ fn a_method_is_named_in_one_file() {
             found.push(source.file_name().unwrap().to_string_lossy().into_owned());
         }
     }
-    assert_eq!(found, ["names.rs"], "others ask `names::method_name`");
+    assert_eq!(found, ["method.rs"], "others ask `method::method_name`");
 }
 
 #[test]

@@ -64,7 +64,8 @@ impl Stage {
 }
 
 /// A method of pre-training. What people read calls it by its name, which the report's language knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     #[default]
     Byol,

@@ -6,6 +6,7 @@ use anyhow::bail;
 use byol::data::{ImageSource, Levels, Need};
 use byol::gallery::{self, ViewSheet};
 use byol::inference::page::{Group, Page, Shown};
+use byol::report::language::method::views_are;
 use byol::report::language::program::{self, pages};
 use byol::run::event::Reporter;
 use byol::run::record::{Method, Stage, ViewExample};
@@ -73,8 +74,7 @@ fn page_of(examples: &[ViewExample], out: &Path, method: Method) -> String {
         Group { heading: example.name.clone(), images: original.chain(views).collect() }
     };
     let groups = examples.iter().map(group).collect();
-    Page { title: pages::VIEWS.to_owned(), about: vec![pages::views_are(method)], groups, levels: Levels::default() }
-        .render()
+    Page { title: pages::VIEWS.to_owned(), about: vec![views_are(method)], groups, levels: Levels::default() }.render()
 }
 
 /// The indices of `count` images, evenly spread over all of them.

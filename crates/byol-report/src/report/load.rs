@@ -199,9 +199,10 @@ impl RunData {
         Accuracy::over(found.test_accuracy.runs.clone())
     }
 
-    /// How the run pre-trains.
+    /// How the run pre-trains: BYOL where its configuration says nothing of it.
     pub fn method(&self) -> Method {
-        Method::Byol
+        let method = self.config.as_ref().and_then(|config| config.get("pretrain")?.get("method"));
+        method.and_then(|method| method.clone().try_into().ok()).unwrap_or_default()
     }
 
     /// What the run holds BYOL against.

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::names::{budget, classifier_with, label, method_name};
+use super::method::method_name;
+use super::names::{budget, classifier_with, label};
 use super::numbers::{capital, count, percent, plural};
 use crate::report::language::values::{Disagreement, Wrong};
 use crate::run::record::{LabelBudget, ResultName};

@@ -1,6 +1,7 @@
 //! The page's charts and tables of results: titles, axes, legends and captions.
 
-use super::names::{budget, fine_tuned, label, method_name, stage};
+use super::method::method_name;
+use super::names::{budget, fine_tuned, label, stage};
 use super::numbers::{capital, count, figure, percent, points, points_between};
 use super::table::accuracies_are;
 use crate::report::compare::{Comparison, Outcome};

@@ -8,6 +8,7 @@ pub mod data;
 pub mod explain;
 pub mod glossary;
 pub mod inventory;
+pub mod method;
 pub mod names;
 pub mod notes;
 pub mod notices;

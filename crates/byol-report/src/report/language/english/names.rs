@@ -1,24 +1,10 @@
 //! What classifiers, label budgets, stages and ways of evaluating are called in sentences, tables and legends.
 
+use super::method::method_name;
 use super::numbers::{count, list, percent, plural};
 use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::health::Sign;
-use crate::run::record::{Control, HeadKind, Init, LabelBudget, Method, Protocol, ResultName, Stage};
-
-/// A method of pre-training, as its authors call it.
-pub fn method_name(method: Method) -> &'static str {
-    match method {
-        Method::Byol => "BYOL",
-    }
-}
-
-/// The same with where it is described.
-pub fn method_with_source(method: Method) -> String {
-    let source = match method {
-        Method::Byol => "arXiv 2006.07733",
-    };
-    format!("{} ({source})", method_name(method))
-}
+use crate::run::record::{Control, HeadKind, Init, LabelBudget, Protocol, ResultName, Stage};
 
 /// A classifier in a sentence.
 pub fn classifier(name: ResultName) -> String {

@@ -160,19 +160,6 @@ pub mod facts {
 
 /// Views and neighbours.
 pub mod gallery {
-    use crate::report::language::english::names::method_name;
-    use crate::run::record::Method;
-
-    pub fn views(method: Method) -> String {
-        let sees = method_name(method);
-        match method {
-            Method::Byol => format!(
-                "What {sees} sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the \
-                 representation of one from the other."
-            ),
-        }
-    }
-
     /// The heads of the table of views.
     pub const COLUMNS: [&str; 3] = ["original", "views with t", "views with t\u{2032}"];
 

@@ -254,23 +254,12 @@ pub mod pages {
     use std::path::Path;
 
     use super::plural;
-    use crate::report::language::english::names::method_name;
-    use crate::run::record::Method;
 
     pub const PREDICTIONS: &str = "Predictions";
     pub const QUERY: &str = "The image";
     pub const NEAREST: &str = "Nearest first";
     pub const VIEWS: &str = "Views";
     pub const ORIGINAL: &str = "original";
-    pub fn views_are(method: Method) -> String {
-        let learns = method_name(method);
-        match method {
-            Method::Byol => format!(
-                "{learns} learns to say of two views of an image, one drawn with t and one with t', that they show the same."
-            ),
-        }
-    }
-
     /// A class with a share (0-1) in percent.
     pub fn class_with_share(class: &str, share: f64) -> String {
         format!("{class} {:.1}%", 100.0 * share)

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::explain::{Detail, accuracies, by_outcome, interval};
-use super::names::{budget, budgets, classifier, fine_tuned, from_to, method_name, signs, stage};
+use super::method::method_name;
+use super::names::{budget, budgets, classifier, fine_tuned, from_to, signs, stage};
 use super::numbers::{capital, count, duration, figure, list, p_value, percent, plural, points, size};
 use crate::report::advice::FEW_PASSES;
 use crate::report::compare::{Comparison, Outcome, Paired};
