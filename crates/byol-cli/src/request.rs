@@ -165,11 +165,11 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
     if let Some(pools) = copies {
         dataset.look_for_copies(pools)?;
     }
-    for text in &dataset.notes {
-        reporter.event(&Event::Note(Notice::said(text)));
+    for note in &dataset.notes {
+        reporter.event(&Event::Note(note.clone().into()));
     }
-    for text in &dataset.warnings {
-        reporter.event(&Event::Warning(Notice::said(text)));
+    for note in &dataset.warnings {
+        reporter.event(&Event::Warning(note.clone().into()));
     }
     Ok(dataset)
 }

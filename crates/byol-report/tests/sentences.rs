@@ -1,5 +1,5 @@
 //! Sentences stand in the folder of their language: outside of it no source of the report, of the live page or of their scripts has a
-//! literal of several words.
+//! literal of several words; nor has a note about data, or what a program says of its own work, where it is made.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -131,6 +131,108 @@ fn sentences_stand_in_the_folder_of_their_language() {
     }
     assert!(looked > 300, "only {looked} literals were found");
     assert!(wrong.is_empty(), "sentences for people belong into report/language/english: {wrong:#?}");
+}
+
+/// The Rust files of a folder, those of tests left out.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            match path.is_dir() {
+                true => folders.push(path),
+                false if name.ends_with(".rs") && name != "tests.rs" => found.push(path),
+                false => {}
+            }
+        }
+    }
+    found
+}
+
+/// What stands between brackets after each `beginning`: the values of a variant, or the arguments of a call.
+fn given<'a>(text: &'a str, beginning: &'a str) -> impl Iterator<Item = &'a str> {
+    let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or(text);
+    code.match_indices(beginning).filter_map(move |(place, _)| {
+        let after = &code[place + beginning.len()..];
+        let after = after.trim_start_matches(|letter: char| letter.is_alphanumeric() || letter == '_').trim_start();
+        if !after.starts_with(['{', '(']) {
+            return None;
+        }
+        let (mut depth, mut quoted) = (0, false);
+        let end = after.find(|letter: char| {
+            quoted ^= letter == '"';
+            depth += i32::from(!quoted && "{([".contains(letter)) - i32::from(!quoted && "})]".contains(letter));
+            depth == 0
+        })?;
+        Some(&after[..=end])
+    })
+}
+
+/// Sentences among what is given after each `beginning` in the sources of a crate, and how many beginnings there are.
+fn sentences_given(of: &str, beginning: &str) -> (Vec<String>, usize) {
+    let (mut wrong, mut looked) = (Vec::new(), 0);
+    for source in rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of).join("src")) {
+        let text = fs::read_to_string(&source).unwrap();
+        for given in given(&text, beginning) {
+            looked += 1;
+            let literals = literals(given, &['"']).into_iter().map(|(_, literal)| literal);
+            wrong.extend(literals.filter(|text| is_sentence(text)).map(|text| format!("{}: {text}", source.display())));
+        }
+    }
+    (wrong, looked)
+}
+
+#[test]
+fn notes_are_values_where_they_are_made() {
+    for (of, beginning, least) in [
+        ("byol-images", "DataNote::", 50),
+        ("byol-images", "notes.push", 10),
+        ("byol-images", "warnings.push", 15),
+        ("byol", "Notice::", 10),
+        ("byol-cli", "Notice::", 10),
+    ] {
+        let (wrong, looked) = sentences_given(of, beginning);
+        assert!(looked >= least, "only {looked} of {beginning} were found in {of}");
+        assert!(wrong.is_empty(), "sentences for people belong into report/language/english: {wrong:#?}");
+    }
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../byol-images/src/data");
+    let notes = fs::read_to_string(images.join("note.rs")).unwrap();
+    assert!(!notes.contains("format!") && literals(&notes, &['"']).iter().all(|(_, text)| !is_sentence(text)));
+    // Notes are lists of values, and a list of texts would be another way to make them.
+    for source in rust_files(&images) {
+        let text = fs::read_to_string(&source).unwrap();
+        for list in ["notes: Vec<String>", "warnings: Vec<String>"] {
+            assert!(!text.contains(list), "{}: {list}", source.display());
+        }
+    }
+}
+
+#[test]
+fn a_method_is_named_in_one_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = rust_files(&root.join("src"));
+    sources.extend(rust_files(&root.join("../byol/src/export")));
+    let name = "BYOL";
+    let mut found = Vec::new();
+    for source in sources {
+        let text = fs::read_to_string(&source).unwrap();
+        // An ablation is of BYOL, whatever else pre-trains.
+        let is_of_ablation = source.components().any(|part| part.as_os_str().to_string_lossy().starts_with("ablation"));
+        if !is_of_ablation && literals(&text, &['"']).iter().any(|(_, literal)| literal.contains(name)) {
+            found.push(source.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    assert_eq!(found, ["method.rs"], "others ask `method::method_name`");
+}
+
+#[test]
+fn a_sentence_in_a_note_is_recognised() {
+    let source =
+        "listing.notes.push(format!(\"{count} images have the label {name}\"));\nnotes.push(DataNote::A { b: 1 });";
+    let found: Vec<&str> = given(source, "notes.push").collect();
+    assert_eq!(found, ["(format!(\"{count} images have the label {name}\"))", "(DataNote::A { b: 1 })"]);
+    let sentence = |given: &str| literals(given, &['"']).iter().any(|(_, text)| is_sentence(text));
+    assert!(sentence(found[0]) && !sentence(found[1]));
 }
 
 #[test]

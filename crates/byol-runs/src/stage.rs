@@ -69,6 +69,14 @@ impl Stage {
     }
 }
 
+/// A method of pre-training. What people read calls it by its name, which the report's language knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    #[default]
+    Byol,
+}
+
 /// What a run holds BYOL against: the encoder as it was before BYOL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {

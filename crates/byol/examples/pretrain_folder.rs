@@ -14,6 +14,7 @@ use byol::data::patterns::{self, PatternOptions};
 use byol::data::{Dataset, OpenOptions};
 use byol::device::Hardware;
 use byol::experiment::{self, Context};
+use byol::report::language::data::data_note;
 use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter};
@@ -39,7 +40,7 @@ pub fn pretrain_folder(folder: Option<&Path>, out: &Path) -> Result<usize, Box<d
         None => data.unlabeled = few_drawn_images().unlabeled,
     }
     for warning in &data.warnings {
-        eprintln!("{warning}");
+        eprintln!("{}", data_note(warning));
     }
 
     // The preset `hour` suits photographs, on two cores; these settings end in seconds instead.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use byol::data::OpenOptions;
 use byol::data::fetch::{FetchOptions, FetchOutcome, fetch_stl10};
 use byol::data::info::DataInfo;
+use byol::data::{DataNote, OpenOptions};
+use byol::report::language::data::data_note;
+use byol::report::language::inventory::inventory;
 use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
+use serde::Serialize;
 
 use crate::args::{self, FetchSet, Output};
 use crate::counting::counter;
@@ -29,8 +31,8 @@ pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter)
     let (folder, fetched) = match outcome {
         FetchOutcome::AlreadyComplete { folder } => (folder, false),
         FetchOutcome::Fetched { folder, warnings } => {
-            for text in warnings {
-                reporter.event(&Event::Warning(Notice::said(text)));
+            for note in warnings {
+                reporter.event(&Event::Warning(note.into()));
             }
             (folder, true)
         }
@@ -43,6 +45,15 @@ pub fn fetch(options: &args::Fetch, output: Output, reporter: &mut dyn Reporter)
     Ok(Ending::Done)
 }
 
+/// An inventory with what its notes and warnings say.
+#[derive(Serialize)]
+struct Inventory<'a> {
+    #[serde(flatten)]
+    info: &'a DataInfo,
+    notes: Vec<String>,
+    warnings: Vec<String>,
+}
+
 pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
     let open = OpenOptions {
         levels: options.levels,
@@ -53,9 +64,10 @@ pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
     interrupt::end_at_once("interrupted")?;
     let info = DataInfo::inspect_with(&options.data, &options.pool.unlabeled, &open)?;
     if output.json {
-        output::json(&info);
+        let said = |notes: &[DataNote]| notes.iter().map(data_note).collect();
+        output::json(&Inventory { info: &info, notes: said(&info.notes), warnings: said(&info.warnings) });
     } else {
-        output::text(&info.to_string());
+        output::text(&inventory(&info));
     }
     // Whatever has classes is meant for --data. Why that refuses it has been said.
     if info.refused.is_some() && !info.class_names.is_empty() {

@@ -203,8 +203,8 @@ impl Images {
             bail!("standard input holds no paths");
         }
         let found = files::find(&given)?;
-        for text in files::passed_over(&given).sentences() {
-            reporter.event(&Event::Warning(Notice::said(text)));
+        for note in files::passed_over(&given).notes() {
+            reporter.event(&Event::Warning(note.into()));
         }
         Ok(found)
     }
@@ -249,8 +249,8 @@ pub fn go_through(
     if let (0, Some((path, problem))) = (timing.images, first_problem) {
         return Err(InferenceError::NoneReadable { files: files.len(), path, problem }.into());
     }
-    for text in &timing.warnings {
-        reporter.event(&Event::Warning(Notice::said(text)));
+    for note in &timing.warnings {
+        reporter.event(&Event::Warning(note.clone().into()));
     }
     if timing.unreadable > 0 {
         let text = program::unreadable(timing.unreadable, files.len());

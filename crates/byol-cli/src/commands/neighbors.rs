@@ -62,8 +62,8 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
 
     let (matrix, names) = if options.among.is_dir() {
         let found = files::find(std::slice::from_ref(&options.among))?;
-        for text in files::passed_over(std::slice::from_ref(&options.among)).sentences() {
-            reporter.event(&Event::Warning(Notice::said(text)));
+        for note in files::passed_over(std::slice::from_ref(&options.among)).notes() {
+            reporter.event(&Event::Warning(note.into()));
         }
         let (mut values, mut names) = (Vec::new(), Vec::new());
         images::go_through(&network, &found, &hardware, false, reporter, |path, row| {

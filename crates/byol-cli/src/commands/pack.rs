@@ -6,7 +6,6 @@ use byol::data::pack::{self, DEFAULT_SIZE};
 use byol::data::{Levels, OpenOptions};
 use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
 use clap::Args;
 
 use crate::args::{Output, Strictness};
@@ -48,11 +47,11 @@ pub fn pack(options: &Pack, output: Output, reporter: &mut dyn Reporter) -> anyh
     interrupt::end_at_once(program::not_written(&options.out))?;
     place::note_unfinished(&options.out, ".partial");
     let packed = pack::pack(&options.data, &options.out, options.size, &open)?;
-    for text in &packed.notes {
-        reporter.event(&Event::Note(Notice::said(text)));
+    for note in packed.notes {
+        reporter.event(&Event::Note(note.into()));
     }
-    for text in &packed.warnings {
-        reporter.event(&Event::Warning(Notice::said(text)));
+    for note in packed.warnings {
+        reporter.event(&Event::Warning(note.into()));
     }
     if output.json {
         output::json(&serde_json::json!({

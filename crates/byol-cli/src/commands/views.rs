@@ -6,9 +6,10 @@ use anyhow::bail;
 use byol::data::{ImageSource, Levels, Need};
 use byol::gallery::{self, ViewSheet};
 use byol::inference::page::{Group, Page, Shown};
+use byol::report::language::method::views_are;
 use byol::report::language::program::{self, pages};
 use byol::run::event::Reporter;
-use byol::run::record::{Stage, ViewExample};
+use byol::run::record::{Method, Stage, ViewExample};
 
 use crate::args::{self, Output};
 use crate::exit::Ending;
@@ -48,7 +49,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     };
     let examples = gallery::write_views(&sheet, &options.out)?;
     let page = options.out.join("views.html");
-    Target::new(&page).write(page_of(&examples, &options.out).as_bytes())?;
+    Target::new(&page).write(page_of(&examples, &options.out, experiment.method()).as_bytes())?;
     if output.json {
         output::json(&serde_json::json!({ "event": "ended", "views": examples, "page": page }));
     } else {
@@ -59,7 +60,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
 }
 
 /// Each image with its views, first those of t and then those of t'.
-fn page_of(examples: &[ViewExample], out: &Path) -> String {
+fn page_of(examples: &[ViewExample], out: &Path, method: Method) -> String {
     let shown = |file: &String, caption: &str| Shown {
         path: out.join(file),
         caption: caption.to_owned(),
@@ -76,7 +77,7 @@ fn page_of(examples: &[ViewExample], out: &Path) -> String {
     Page {
         title: pages::VIEWS.to_owned(),
         warning: None,
-        about: vec![pages::VIEWS_ARE.to_owned()],
+        about: vec![views_are(method)],
         groups,
         levels: Levels::default(),
     }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::encoded::Archive;
 use super::fingerprint::Fingerprint;
+use super::note::{DataNote, shown};
 use super::split::DataSplit;
 use super::{ConcatSource, DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages};
 
@@ -98,7 +99,7 @@ pub(crate) fn open(folder: &Path) -> Result<Dataset, DataError> {
     for file in TRAIN.into_iter().chain([TEST]) {
         let path = folder.join(file);
         if !path.is_file() {
-            warnings.push(format!("{} is missing", path.display()));
+            warnings.push(DataNote::Missing { file: shown(&path), lacks: None });
             continue;
         }
         fingerprint.bytes(file.as_bytes());

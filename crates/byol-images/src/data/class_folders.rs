@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
+use super::error::Unlabelled;
 use super::folder::{is_image, name_within, require_folder, search};
 use super::format::Format;
 use super::labels;
@@ -12,6 +13,7 @@ use super::layout::{FolderLayout, name_of_folder, split_of, subfolders};
 use super::listing::{Listed, Listing};
 use super::meant;
 use super::names::composed;
+use super::note::{DataNote, shown};
 use super::split::Split;
 use super::tables;
 
@@ -25,11 +27,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     require_folder(root)?;
     if own_name(root).as_deref().and_then(Split::from_word) == Some(Split::Unlabeled) {
         let mut listing = list_without_labels(root)?;
-        listing.no_labels = Some(format!(
-            "{} is read as images without labels because of its name, and --data needs a folder for each class \
-             (docs/data.md); rename it if the folders in it are classes",
-            root.display()
-        ));
+        listing.no_labels = Some(Unlabelled::ByName { root: shown(root) });
         return Ok(listing);
     }
     let folders = subfolders(root)?;
@@ -38,7 +36,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
     match FolderLayout::of(&folders)? {
         FolderLayout::Splits { splits, left_out } => {
             for folder in left_out {
-                listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
+                listing.warnings.push(DataNote::NoSplit { folder: shown(&folder) });
             }
             listing.warnings.extend(joined(&splits));
             refuse_loose_images(root)?;
@@ -58,7 +56,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
         FolderLayout::ClassesOfSplits { classes: parts, left_out } => {
             refuse_loose_images(root)?;
             for folder in left_out {
-                listing.warnings.push(format!("{} is not {} and is left out", folder.display(), Split::WORDS));
+                listing.warnings.push(DataNote::NoSplit { folder: shown(&folder) });
             }
             for (class, splits) in parts {
                 refuse_loose_images(&class)?;
@@ -74,11 +72,8 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
         FolderLayout::Classes { classes: folders_of_classes, alike } => {
             refuse_loose_images(root)?;
             meant::refuse_runs(root, &folders_of_classes)?;
-            if let Some((first, other, parts)) = alike {
-                listing.warnings.push(format!(
-                    "{first} and {other} are read as classes, and both hold the folders {parts}; if these are the classes, \
-                     and {first} and {other} are splits, name those train and test"
-                ));
+            if let Some((one, other, both_hold)) = alike {
+                listing.warnings.push(DataNote::ClassesPerhapsSplits { one, other, both_hold });
             }
             for class in folders_of_classes {
                 classes.add(&mut listing, &class, &class, None)?;
@@ -88,11 +83,7 @@ pub(crate) fn list(root: &Path) -> Result<Listing, DataError> {
         }
         FolderLayout::None => {
             listing.format = Format::Folder;
-            listing.no_labels = Some(format!(
-                "{root} has no class folders: --data needs a folder for each class (docs/data.md), or `path,label` in \
-                 {root}/labels.csv; images without labels are given with --unlabeled",
-                root = root.display()
-            ));
+            listing.no_labels = Some(Unlabelled::NoClassFolders { root: shown(root) });
             listing.warnings.extend(tables::unused(root));
             listing.warnings.extend(tables::spreadsheet(root));
             add(&mut listing, root, None)?;
@@ -142,18 +133,17 @@ fn add_unlabeled(listing: &mut Listing, folders: &[PathBuf]) -> Result<(), DataE
 }
 
 /// A warning where several folders are one split.
-fn joined(splits: &[(Split, PathBuf)]) -> Option<String> {
+fn joined(splits: &[(Split, PathBuf)]) -> Option<DataNote> {
     let of = |wanted: Split| -> Vec<String> {
         let folders = splits.iter().filter(|(split, _)| *split == wanted);
         folders.map(|(_, folder)| name_of_folder(folder)).collect()
     };
-    let several: Vec<String> = [Split::Train, Split::Validation, Split::Test, Split::Unlabeled]
+    let several: Vec<(Vec<String>, &'static str)> = [Split::Train, Split::Validation, Split::Test, Split::Unlabeled]
         .into_iter()
-        .map(|split| (split, of(split)))
-        .filter(|(_, folders)| folders.len() > 1)
-        .map(|(split, folders)| format!("{} together are the {} split", folders.join(" and "), split.word()))
+        .map(|split| (of(split), split.word()))
+        .filter(|(folders, _)| folders.len() > 1)
         .collect();
-    (!several.is_empty()).then(|| several.join("; "))
+    (!several.is_empty()).then_some(DataNote::SplitsJoined { splits: several })
 }
 
 /// The error about split folders without class folders, with what may hold the labels.

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::duplicates::{EXAMPLES, Index, Seen, groups, looks_of, straddling};
-use super::findings::{Contradiction, LeftOut, NAMED_FILES, NamedLabel, Repeated, Straddling};
+use super::findings::{Contradiction, LeftOut, NAMED_FILES, NamedLabel, Repeated};
 use super::look::Look;
+use super::note::DataNote;
 use super::{DataError, Dataset, Fingerprints, ImageSource, LabeledImages, PATTERNS, TRAIN, without};
 
 /// What happens to the images that pre-training may draw from.
@@ -62,8 +63,8 @@ impl Dataset {
         let (contradictions, repeated) = labelled.copies();
         self.findings.contradictions = contradictions;
         self.findings.repeated = repeated;
-        self.warnings.extend(self.findings.test_in_train.iter().map(Straddling::sentence));
-        self.warnings.extend(Contradiction::sentences(&self.findings.contradictions));
+        self.warnings.extend(self.findings.test_in_train.iter().cloned().map(DataNote::TestInTrain));
+        self.warnings.extend(Contradiction::notes(&self.findings.contradictions));
     }
 
     fn leave_out(&mut self, train: &[Look], test: &[Look]) -> Result<(), DataError> {
@@ -119,9 +120,9 @@ impl Dataset {
         }
         found.retain(|pool| pool.total() > 0);
         self.unlabeled.retain(|pool| !pool.images.is_empty());
-        self.warnings.extend(empty.iter().map(|name| adds_nothing(name)));
+        self.warnings.extend(empty.iter().map(|pool| DataNote::AddsNothing { pool: pool.clone() }));
         let others = found.iter().filter(|pool| !empty.contains(&pool.pool));
-        self.notes.extend(others.flat_map(LeftOut::sentences));
+        self.notes.extend(others.flat_map(LeftOut::notes));
         if !found.is_empty() {
             self.take_in(&found);
         }
@@ -148,13 +149,6 @@ impl Dataset {
         }
         self.fingerprint = whole;
     }
-}
-
-/// The warning about a pool whose images are all left out.
-pub(crate) fn adds_nothing(name: &str) -> String {
-    format!(
-        "--unlabeled {name} adds nothing: all of its images are among the others for pre-training already, or copies of test images"
-    )
 }
 
 /// Whether an image is a test image: with equal pixels, or by its look; nothing if it is none.

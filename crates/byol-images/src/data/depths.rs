@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Image;
 use super::decode::deep::Stored;
 use super::levels::{Levels, SampleKind};
+use super::note::{DataNote, LevelsRemedy, Span};
 
 /// Channels whose levels are nearer to each other than this, but for one in a thousand at either end, show nothing.
 const ONE_LEVEL: f64 = 4.0;
@@ -72,47 +73,27 @@ impl Depths {
         self.kinds.values().map(|used| used.images).sum()
     }
 
-    /// What the images hold, one sentence each.
-    pub fn notes(&self, levels: Levels) -> Vec<String> {
+    /// What the images hold.
+    pub fn notes(&self, levels: Levels) -> Vec<DataNote> {
         let note = |(&kind, used): (&SampleKind, &Used)| {
-            let (black, white) = levels.range(kind);
-            let narrow = match used.narrow {
-                0 => String::new(),
-                narrow => format!("; {narrow} use less than a quarter of that"),
-            };
-            format!(
-                "{} of {} images have {} with {}; {} to {} become black to white{narrow}",
-                used.images,
-                self.images,
-                kind.words(),
-                used.span(kind),
-                kind.shown(black),
-                kind.shown(white)
-            )
+            let Used { images, narrow, .. } = *used;
+            DataNote::Deep { images, of: self.images, span: used.span(kind, levels), narrow }
         };
         self.kinds.iter().map(note).collect()
     }
 
-    /// What is wrong with the levels, one sentence each, with the remedy.
-    pub fn warnings(&self, levels: Levels) -> Vec<String> {
-        let mut warnings: Vec<String> = self
-            .kinds
-            .iter()
-            .filter_map(|(&kind, used)| used.warning(kind, levels, &used.remedy(kind, levels)))
-            .collect();
-        if self.flat > 0 {
-            let (are, show) = if self.flat == 1 { ("is", "shows") } else { ("are", "show") };
-            let images = format!("{} of {} images {are}", self.flat, self.images);
-            warnings.push(format!("{images} (nearly) of one level throughout and {show} nothing"));
-        }
-        warnings
+    /// What is wrong with the levels, with the remedy.
+    pub fn warnings(&self, levels: Levels) -> Vec<DataNote> {
+        let of_kind = |(&kind, used): (&SampleKind, &Used)| used.warning(kind, levels, used.remedy(kind, levels));
+        let of_all = (self.flat > 0).then_some(DataNote::OneLevel { images: self.flat, of: self.images });
+        self.kinds.iter().filter_map(of_kind).chain(of_all).collect()
     }
 
     /// The same where a network that was trained with these levels reads files.
-    pub fn warnings_of_answers(&self, levels: Levels) -> Vec<String> {
-        let remedy =
-            format!("the network was trained with the levels {levels}, so its answers to these may mean nothing");
-        self.kinds.iter().filter_map(|(&kind, used)| used.warning(kind, levels, &remedy)).collect()
+    pub fn warnings_of_answers(&self, levels: Levels) -> Vec<DataNote> {
+        let of_kind =
+            |(&kind, used): (&SampleKind, &Used)| used.warning(kind, levels, LevelsRemedy::TrainedWith { levels });
+        self.kinds.iter().filter_map(of_kind).collect()
     }
 }
 
@@ -125,40 +106,31 @@ impl Used {
         self.high = self.high.max(other.high);
     }
 
-    fn warning(&self, kind: SampleKind, levels: Levels, remedy: &str) -> Option<String> {
+    fn warning(&self, kind: SampleKind, levels: Levels, remedy: LevelsRemedy) -> Option<DataNote> {
         let (black, white) = levels.range(kind);
-        let (words, span) = (kind.words(), self.span(kind));
-        let range = format!("{} to {}, which become black to white", kind.shown(black), kind.shown(white));
+        let span = self.span(kind, levels);
         let one = levels.scale(kind);
         let left = usize::from(one.level(self.high) - one.level(self.low)) + 1;
         if self.high - self.low < SMALL_PART * (white - black) {
-            return Some(format!(
-                "{} images of {words} use {span} of {range}, so that {left} of 256 levels are left; {remedy}",
-                self.images
-            ));
+            return Some(DataNote::FewLevels { images: self.images, span, left, remedy });
         }
         // Of types with an end, what lies beyond black or white was left out by choice.
         if self.beyond > 0 {
-            return Some(format!(
-                "{} of {} images of {words} have values outside {range} (they use {span}); {remedy}",
-                self.beyond, self.images
-            ));
+            return Some(DataNote::BeyondRange { images: self.beyond, of: self.images, span, remedy });
         }
         // Two sources, perhaps, that no choice for all of them fits.
-        (2 * self.narrow >= self.images && self.images > 1).then(|| {
-            format!(
-                "{} of {} images of {words} use less than a quarter of {range}, and others more; if they come from another \
-                 source, bring them to the same range",
-                self.narrow, self.images
-            )
+        (2 * self.narrow >= self.images && self.images > 1).then_some(DataNote::UnlikeOthers {
+            images: self.narrow,
+            of: self.images,
+            span,
         })
     }
 
-    fn remedy(&self, kind: SampleKind, levels: Levels) -> String {
-        let exact =
+    fn remedy(&self, kind: SampleKind, levels: Levels) -> LevelsRemedy {
+        let used =
             Levels::Between { black: kind.rounded(self.low, f64::floor), white: kind.rounded(self.high, f64::ceil) };
         if self.high <= self.low {
-            return "look at the files".to_owned();
+            return LevelsRemedy::LookAtFiles;
         }
         // What a sensor of so many bits counts to; a range that begins far from 0 is none.
         let bits = [8, 10, 12, 14, 16].into_iter().find(|&bits| self.high <= Levels::Bits(bits).range(kind).1);
@@ -167,28 +139,20 @@ impl Used {
             .map(Levels::Bits)
             .filter(|found| counted && *found != levels && found.range(kind) != levels.range(kind));
         match first {
-            Some(bits) => format!(
-                "--set levels={bits} makes all of them visible if that is what was recorded (levels={exact} is what is used; \
-                 of `byol data`, --levels)"
-            ),
-            None => format!("--set levels={exact} lays what is used over all levels (of `byol data`, --levels)"),
+            Some(levels) => LevelsRemedy::Bits { levels, used },
+            None => LevelsRemedy::Used { levels: used },
         }
     }
 
-    fn span(&self, kind: SampleKind) -> String {
-        format!("values {} to {}", kind.shown(self.low), kind.shown(self.high))
+    fn span(&self, kind: SampleKind, levels: Levels) -> Span {
+        let (black, white) = levels.range(kind);
+        let rounded = |value| kind.rounded(value, f64::round);
+        let (low, high, black, white) = (rounded(self.low), rounded(self.high), rounded(black), rounded(white));
+        Span { kind, low, high, black, white }
     }
 }
 
 impl SampleKind {
-    fn words(self) -> String {
-        match self {
-            SampleKind::Unsigned(bits) => format!("{bits} bits"),
-            SampleKind::Signed(bits) => format!("{bits} bits, signed"),
-            SampleKind::Floating => "floating values".to_owned(),
-        }
-    }
-
     /// Three digits of a floating value are enough to choose by.
     fn rounded(self, value: f64, toward: fn(f64) -> f64) -> f64 {
         if self != SampleKind::Floating || value == 0.0 {
@@ -196,10 +160,6 @@ impl SampleKind {
         }
         let unit = 10f64.powf(value.abs().log10().floor() - 2.0);
         format!("{:.2e}", toward(value / unit) * unit).parse().unwrap_or(value)
-    }
-
-    fn shown(self, value: f64) -> String {
-        self.rounded(value, f64::round).to_string()
     }
 }
 
@@ -230,40 +190,58 @@ mod tests {
         all
     }
 
+    /// What is said of images of these spans: how many are meant, and the remedy.
+    fn warned(kind: SampleKind, spans: &[(f64, f64)], levels: Levels) -> Vec<(usize, Option<LevelsRemedy>)> {
+        let meant = |note: DataNote| match note {
+            DataNote::FewLevels { images, remedy, .. } | DataNote::BeyondRange { images, remedy, .. } => {
+                (images, Some(remedy))
+            }
+            DataNote::UnlikeOthers { images, .. } => (images, None),
+            other => panic!("{other:?}"),
+        };
+        of(kind, spans, levels).warnings(levels).into_iter().map(meant).collect()
+    }
+
+    fn between(black: f64, white: f64) -> Levels {
+        Levels::Between { black, white }
+    }
+
     #[test]
     fn a_small_part_of_the_range_is_told_with_the_bits_that_fit() {
-        let text = of(SIXTEEN, &[(0.0, 900.0), (3.0, 1023.0)], Levels::Full).warnings(Levels::Full).concat();
-        assert!(text.contains("2 images of 16 bits use values 0 to 1023 of 0 to 65535"), "{text}");
-        assert!(text.contains("5 of 256 levels") && text.contains("--set levels=10bit"), "{text}");
-        for (high, fits) in [(255.0, "8bit"), (1200.0, "12bit"), (4095.0, "12bit"), (16_383.0, "14bit")] {
-            let text = of(SIXTEEN, &[(100.0, high)], Levels::Full).warnings(Levels::Full).concat();
-            assert!(
-                text.contains(&format!("levels={fits} ")) && text.contains(&format!("levels=100..{high}")),
-                "{text}"
-            );
+        let found = of(SIXTEEN, &[(0.0, 900.0), (3.0, 1023.0)], Levels::Full).warnings(Levels::Full);
+        let span = Span { kind: SIXTEEN, low: 0.0, high: 1023.0, black: 0.0, white: 65_535.0 };
+        let remedy = LevelsRemedy::Bits { levels: Levels::Bits(10), used: between(0.0, 1023.0) };
+        assert_eq!(found, [DataNote::FewLevels { images: 2, span, left: 5, remedy }]);
+        for (high, fits) in [(255.0, 8), (1200.0, 12), (4095.0, 12), (16_383.0, 14)] {
+            let remedy = LevelsRemedy::Bits { levels: Levels::Bits(fits), used: between(100.0, high) };
+            assert_eq!(warned(SIXTEEN, &[(100.0, high)], Levels::Full), [(1, Some(remedy))], "{high}");
         }
-        let text = of(SIXTEEN, &[(30_000.0, 34_000.0)], Levels::Full).warnings(Levels::Full).concat();
-        assert!(text.contains("--set levels=30000..34000") && !text.contains("bit "), "{text}");
-        assert!(of(SIXTEEN, &[(0.0, 40_000.0)], Levels::Full).warnings(Levels::Full).is_empty());
+        let remedy = LevelsRemedy::Used { levels: between(30_000.0, 34_000.0) };
+        assert_eq!(warned(SIXTEEN, &[(30_000.0, 34_000.0)], Levels::Full), [(1, Some(remedy))]);
+        assert_eq!(warned(SIXTEEN, &[(0.0, 40_000.0)], Levels::Full), []);
+        assert_eq!(warned(SIXTEEN, &[(7.0, 7.0)], Levels::Full), [(1, Some(LevelsRemedy::LookAtFiles))]);
     }
 
     #[test]
     fn levels_that_were_chosen_are_judged_as_well() {
         let twelve = Levels::Bits(12);
-        assert!(of(SIXTEEN, &[(0.0, 3000.0)], twelve).warnings(twelve).is_empty());
-        let text = of(SIXTEEN, &[(0.0, 60_000.0)], twelve).warnings(twelve).concat();
-        assert!(text.contains("1 of 1 images of 16 bits have values outside 0 to 4095"), "{text}");
-        assert!(text.contains("--set levels=16bit"), "{text}");
+        assert_eq!(warned(SIXTEEN, &[(0.0, 3000.0)], twelve), []);
+        let found = of(SIXTEEN, &[(0.0, 60_000.0)], twelve);
+        let span = Span { kind: SIXTEEN, low: 0.0, high: 60_000.0, black: 0.0, white: 4095.0 };
+        let remedy = LevelsRemedy::Bits { levels: Levels::Bits(16), used: between(0.0, 60_000.0) };
+        assert_eq!(found.warnings(twelve), [DataNote::BeyondRange { images: 1, of: 1, span, remedy }]);
+        let remedy = LevelsRemedy::TrainedWith { levels: twelve };
+        assert_eq!(found.warnings_of_answers(twelve), [DataNote::BeyondRange { images: 1, of: 1, span, remedy }]);
     }
 
     #[test]
     fn floating_values_are_told_where_they_leave_0_to_1() {
         let kind = SampleKind::Floating;
-        assert!(of(kind, &[(0.0, 1.0), (-0.01, 1.03)], Levels::Full).warnings(Levels::Full).is_empty());
-        let text = of(kind, &[(0.0, 812.345)], Levels::Full).warnings(Levels::Full).concat();
-        assert!(text.contains("--set levels=0..813"), "{text}");
-        let text = of(kind, &[(0.000_123_4, 0.012_345)], Levels::Full).warnings(Levels::Full).concat();
-        assert!(text.contains("--set levels=0.000123..0.0124"), "{text}");
+        assert_eq!(warned(kind, &[(0.0, 1.0), (-0.01, 1.03)], Levels::Full), []);
+        for (span, used) in [((0.0, 812.345), (0.0, 813.0)), ((0.000_123_4, 0.012_345), (0.000_123, 0.0124))] {
+            let remedy = LevelsRemedy::Used { levels: between(used.0, used.1) };
+            assert_eq!(warned(kind, &[span], Levels::Full), [(1, Some(remedy))]);
+        }
     }
 
     #[test]
@@ -275,19 +253,15 @@ mod tests {
         assert!(flat(&|place| (place / 1024) as u8 * 80));
         assert!(flat(&|place| if place % 1024 == 7 { 255 } else { 0 }));
         assert!(!flat(&|place| if place % 1024 < 20 { 255 } else { 0 }));
-        let text = Depths::of(&image(|_| 9), None, Levels::Full).warnings(Levels::Full).concat();
-        assert_eq!(text, "1 of 1 images is (nearly) of one level throughout and shows nothing");
+        let found = Depths::of(&image(|_| 9), None, Levels::Full).warnings(Levels::Full);
+        assert_eq!(found, [DataNote::OneLevel { images: 1, of: 1 }]);
     }
 
     #[test]
     fn two_sources_are_told_apart() {
-        let text = of(SIXTEEN, &[(0.0, 4000.0), (0.0, 60_000.0)], Levels::Full).warnings(Levels::Full).concat();
-        assert!(text.contains("1 of 2 images of 16 bits use less than a quarter"), "{text}");
-        let notes = of(SIXTEEN, &[(0.0, 4000.0), (0.0, 60_000.0)], Levels::Full).notes(Levels::Full).concat();
-        assert!(
-            notes
-                .contains("2 of 2 images have 16 bits with values 0 to 60000; 0 to 65535 become black to white; 1 use"),
-            "{notes}"
-        );
+        let found = of(SIXTEEN, &[(0.0, 4000.0), (0.0, 60_000.0)], Levels::Full);
+        let span = Span { kind: SIXTEEN, low: 0.0, high: 60_000.0, black: 0.0, white: 65_535.0 };
+        assert_eq!(found.warnings(Levels::Full), [DataNote::UnlikeOthers { images: 1, of: 2, span }]);
+        assert_eq!(found.notes(Levels::Full), [DataNote::Deep { images: 2, of: 2, span, narrow: 1 }]);
     }
 }

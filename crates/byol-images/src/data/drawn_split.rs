@@ -20,9 +20,9 @@ use super::known_names::KnownNames;
 use super::labels;
 use super::listing::{Divided, Listing, Usable};
 use super::names::composed;
+use super::note::{DataNote, shown};
 use super::saved_split::{Named, SavedSplit};
 use super::split::{DataSplit, Split};
-use super::words::{counted, verb};
 use crate::files::{try_place, write_atomically};
 use crate::random::{Coordinates, Stream, rng};
 
@@ -70,16 +70,13 @@ pub(crate) fn divide(
         false => {
             let test = draw(listing, &labeled, &copies(&labeled, usable), divided)?;
             let unsaved = UnsavedSplit::of(listing, &labeled, &test, path)?;
-            let what = match saving {
-                Saving::AtOnce => {
-                    unsaved.save()?;
-                    "was drawn and saved in"
-                }
-                Saving::Later => "will be drawn and saved in",
-            };
-            divided.unsaved = (saving == Saving::Later).then_some(unsaved);
-            let counts = format!("{} for training, {} for the test", labeled.len() - test.len(), test.len());
-            divided.notes.push(format!("a train/test split ({counts}) {what} {}", path.display()));
+            let saved = saving == Saving::AtOnce;
+            if saved {
+                unsaved.save()?;
+            }
+            divided.unsaved = (!saved).then_some(unsaved);
+            let (train, tests) = (labeled.len() - test.len(), test.len());
+            divided.notes.push(DataNote::SplitDrawn { train, test: tests, file: shown(path), saved });
             test
         }
     };
@@ -162,11 +159,7 @@ fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Div
         match chosen(&units, share, members.len()) {
             Some(chosen) => test.extend(chosen),
             None => {
-                divided.warnings.push(format!(
-                    "the images of class `{}` are copies of one another or of other classes' images, so its test \
-                     images are training images also; add others",
-                    listing.class_names[class]
-                ));
+                divided.warnings.push(DataNote::OnlyCopies { class: listing.class_names[class].clone() });
                 test.extend_from_slice(&members[..share]);
             }
         }
@@ -174,12 +167,7 @@ fn draw(listing: &Listing, labeled: &[usize], copies: &Copies, divided: &mut Div
     test.sort_unstable();
     let trained = exact.iter().filter(|group| !test.iter().any(|index| group_of.get(index) == Some(group))).count();
     if trained > 0 {
-        divided.notes.push(format!(
-            "{} {} there more than once, and {} for training alone: no image counts twice in the test",
-            counted(trained, "labelled image"),
-            verb(trained, "is", "are"),
-            verb(trained, "is", "are")
-        ));
+        divided.notes.push(DataNote::CopiesTrained { images: trained });
     }
     Ok(test)
 }
@@ -295,41 +283,20 @@ fn saved(
         return Err(DataError::ClassNotInSplit { path: path.to_path_buf(), class });
     }
     if !gone.is_empty() {
-        divided.warnings.push(format!(
-            "{} of the saved split {} {} missing or unreadable, {gone_tests} for the test ({})",
-            counted(gone.len(), "image"),
-            path.display(),
-            verb(gone.len(), "is", "are"),
-            some(gone.iter().map(String::as_str))
-        ));
+        let first = gone.iter().take(NAMED).cloned().collect();
+        let (images, tests) = (gone.len(), gone_tests);
+        divided.warnings.push(DataNote::SplitImagesGone { images, tests, file: shown(path), first });
     }
     if let Some((written, image)) = shortened.first {
-        divided.warnings.push(format!(
-            "{} of the saved split {} {} the ending or the folder that others there have, and {} passed over; write              `{written}` as `{image}`, if it is that image",
-            counted(shortened.count, "name"),
-            path.display(),
-            verb(shortened.count, "lacks", "lack"),
-            verb(shortened.count, "is", "are"),
-        ));
+        let names = shortened.count;
+        divided.warnings.push(DataNote::SplitNamesShort { names, file: shown(path), written, image });
     }
     if !new.is_empty() {
-        divided.warnings.push(format!(
-            "{} {} not in the saved split {} and {} for training ({})",
-            counted(new.len(), "image"),
-            verb(new.len(), "is", "are"),
-            path.display(),
-            verb(new.len(), "is", "are"),
-            some(new.iter().map(|&index| listing.images[index].encoded.name.as_str()))
-        ));
+        let first = new.iter().take(NAMED).map(|&index| listing.images[index].encoded.name.clone()).collect();
+        divided.warnings.push(DataNote::NotInSplit { images: new.len(), file: shown(path), first });
     }
     let mut test: Vec<usize> =
         splits.into_iter().filter_map(|(index, split)| (split == Split::Test).then_some(index)).collect();
     test.sort_unstable();
     Ok(test)
-}
-
-/// The first few names.
-fn some<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let more = if names.clone().count() > NAMED { ", ..." } else { "" };
-    names.take(NAMED).collect::<Vec<_>>().join(", ") + more
 }

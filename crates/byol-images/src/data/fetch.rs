@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use thiserror::Error;
 
+use super::note::DataNote;
+
 /// An archive (`.tar.gz`) with a data set in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Archive {
@@ -158,7 +160,7 @@ pub enum FetchProgress {
 }
 
 /// What [`fetch_stl10`] did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum FetchOutcome {
     /// Everything was there and verified already; nothing was downloaded.
     AlreadyComplete {
@@ -169,8 +171,8 @@ pub enum FetchOutcome {
     Fetched {
         /// The folder that holds the files.
         folder: PathBuf,
-        /// What was odd but not fatal, one sentence each.
-        warnings: Vec<String>,
+        /// What was odd but not fatal.
+        warnings: Vec<DataNote>,
     },
 }
 

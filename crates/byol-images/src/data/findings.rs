@@ -1,10 +1,10 @@
 //! What was found in a data set that a person should know before and after training on it, as figures and names: copies,
-//! labels that contradict each other, files that cannot be read. Sentences about it are made where they are said.
+//! labels that contradict each other, files that cannot be read.
 
 use serde::{Deserialize, Serialize};
 
 use super::encoded::Skipped;
-use super::words::{counted, verb};
+use super::note::DataNote;
 use crate::statistics::uncertainty;
 
 /// What is odd about the data of a run. Names are those of the images in their data set ([`name`](super::ImageSource::name)).
@@ -47,28 +47,6 @@ impl Findings {
     }
 }
 
-impl Straddling {
-    /// What it means, and what to do about it.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let Straddling { other, exact, near, examples } = self;
-        let first = examples.first().map_or_else(String::new, |twins| {
-            format!(" (the first: {} {} {})", twins.test, relation(twins.exact), twins.other)
-        });
-        format!(
-            "{exact} of the test images {} in {other} also, {near} {} like one there{first}: accuracies come out too high; \
-             remove these files from one of the two, or correct the split so that copies lie on one side",
-            verb(*exact, "is", "are"),
-            verb(*near, "looks", "look")
-        )
-    }
-}
-
-/// `equals` or `looks like`.
-pub(crate) fn relation(exact: bool) -> &'static str {
-    if exact { "equals" } else { "looks like" }
-}
-
 impl LeftOut {
     /// How many images are left out.
     #[must_use]
@@ -76,68 +54,40 @@ impl LeftOut {
         self.test_exact + self.test_near + self.repeated
     }
 
-    /// A sentence for each reason.
-    pub(crate) fn sentences(&self) -> Vec<String> {
-        let LeftOut { pool, test_exact, test_near, repeated } = self;
-        let mut sentences = Vec::new();
-        if test_exact + test_near > 0 {
-            sentences.push(format!(
-                "{} of {pool} left out of pre-training as copies of test images: {test_exact} exact, {test_near} that {} like \
-                 one",
-                images(test_exact + test_near),
-                verb(*test_near, "looks", "look")
-            ));
-        }
-        if *repeated > 0 {
-            sentences.push(format!(
-                "{} of {pool} left out of pre-training: {} also among the other pre-training images, and each image is used \
-                 only once",
-                images(*repeated),
-                verb(*repeated, "it is", "they are")
-            ));
-        }
-        sentences
+    /// What is told of it, for each reason.
+    pub(crate) fn notes(&self) -> Vec<DataNote> {
+        let of_tests = (self.test_exact + self.test_near > 0).then(|| DataNote::CopiesLeftOut(self.clone()));
+        let repeats = (self.repeated > 0).then(|| DataNote::RepeatsLeftOut(self.clone()));
+        of_tests.into_iter().chain(repeats).collect()
     }
 }
 
-/// A sentence about a test that is too small to tell much.
+/// The warning about a test that is too small to tell much.
 #[doc(hidden)]
-pub fn few_test_images(test: usize) -> Option<String> {
+pub fn few_test_images(test: usize) -> Option<DataNote> {
     /// A test of so many images is said nothing about.
     const ENOUGH: usize = 150;
     let points = |images: usize| Some((100.0 * uncertainty(images as u64)?).ceil());
     if test == 0 || test >= ENOUGH {
         return None;
     }
-    let (few, enough) = (points(test)?, points(ENOUGH)?);
-    Some(format!(
-        "with {} an accuracy is known to about ±{few} points; {ENOUGH} test images would give ±{enough}: label more images and put \
-         them into the test",
-        counted(test, "test image")
-    ))
-}
-
-fn images(count: usize) -> String {
-    counted(count, "image")
+    Some(DataNote::FewTestImages {
+        images: test,
+        points: points(test)?,
+        enough: ENOUGH,
+        points_with_enough: points(ENOUGH)?,
+    })
 }
 
 impl Contradiction {
-    /// One sentence for the exact ones, one for those that look alike.
-    pub(crate) fn sentences(all: &[Contradiction]) -> Vec<String> {
+    /// A warning about the exact ones, and one about those that look alike.
+    pub fn notes(all: &[Contradiction]) -> Vec<DataNote> {
+        /// So many labels of the first image are named.
+        const NAMED: usize = 3;
         let of = |exact: bool| {
             let found: Vec<&Contradiction> = all.iter().filter(|found| found.exact == exact).collect();
-            let named = found.first()?.images.iter();
-            let named: Vec<String> =
-                named.take(3).map(|named| format!("{} is `{}`", named.image, named.class)).collect();
-            let named = named.join(", ");
-            let count = images(found.len());
-            let is = verb(found.len(), "is", "are");
-            Some(match exact {
-                true => format!("{count} {is} there under several labels, so a label is wrong ({named}); correct it"),
-                false => format!(
-                    "{count} {is} there under several labels in versions that look alike ({named}); look at them"
-                ),
-            })
+            let first = found.first()?.images.iter().take(NAMED).cloned().collect();
+            Some(DataNote::Contradictions { exact, images: found.len(), first })
         };
         [true, false].into_iter().filter_map(of).collect()
     }
@@ -229,15 +179,12 @@ mod tests {
 
     #[test]
     fn a_small_test_is_said_to_be_uncertain() {
+        let of =
+            |images, points| Some(DataNote::FewTestImages { images, points, enough: 150, points_with_enough: 8.0 });
         // Wilson's interval of 14 of 28 is 0.3264 to 0.6736, of 75 of 150 it is 0.4209 to 0.5791.
-        let expected = "with 28 test images an accuracy is known to about ±18 points; 150 test images would give ±8: label more \
-                        images and put them into the test";
-        assert_eq!(few_test_images(28).as_deref(), Some(expected));
+        assert_eq!(few_test_images(28), of(28, 18.0));
         // No answer of one right: 0 to 0.7935.
-        assert!(
-            few_test_images(1)
-                .is_some_and(|text| text.contains("with 1 test image an accuracy is known to about ±40 points"))
-        );
+        assert_eq!(few_test_images(1), of(1, 40.0));
         assert_eq!(few_test_images(0), None);
         assert_eq!(few_test_images(150), None);
     }

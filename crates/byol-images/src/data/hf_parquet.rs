@@ -20,10 +20,12 @@ use thiserror::Error;
 
 use super::DataError;
 use super::encoded::{Archive, Encoded, Place};
+use super::error::Unlabelled;
 use super::folder::name_within;
 use super::format::Format;
 use super::labels;
 use super::listing::{Labels, Listed, Listing};
+use super::note::{DataNote, shown};
 use super::split::Split;
 
 pub(crate) const EXTENSION: &str = "parquet";
@@ -140,17 +142,15 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
                 Err(wrong(ParquetProblem::Unreadable(ParquetError::General("the reader failed".into()))))
             })?;
         if let Some(columns) = rows.without_labels {
-            let text = format!(
-                "{} has no column of labels ({}); its columns are {columns}",
-                shard.display(),
-                LABEL_COLUMNS.map(|column| format!("`{column}`")).join(", ")
-            );
-            listing.no_labels.get_or_insert(format!("{text}; rename the one that holds the labels"));
-            listing.notes.push(format!("{text}: its images are read without labels"));
+            let found = Unlabelled::NoColumn { file: shown(shard), known: LABEL_COLUMNS.to_vec(), columns };
+            listing.no_labels.get_or_insert(found.clone());
+            listing.notes.push(DataNote::Unlabelled(found));
         } else if names.get_or_insert_with(|| rows.class_names.clone()) != &rows.class_names {
             return Err(wrong(ParquetProblem::OtherClasses { names: rows.class_names.unwrap_or_default() }));
         }
-        listing.notes.extend(rows.taken.map(|text| format!("{}: {text}", shard.display())));
+        if !rows.taken.is_empty() {
+            listing.notes.push(DataNote::ColumnsNotRead { table: shown(shard), read: rows.taken });
+        }
         let split = Split::from_shard(within);
         for (row, (place, label)) in rows.images.into_iter().enumerate() {
             let encoded = Encoded { name: format!("{name}/{row}"), place };
@@ -209,8 +209,8 @@ pub(crate) fn may_hold_images(shard: &Path) -> bool {
 struct Rows {
     images: Vec<(Place, Option<Label>)>,
     class_names: Option<Vec<String>>,
-    /// Which of several columns is read, where there are several.
-    taken: Option<String>,
+    /// Which of several columns is read, where there are several, and which is not.
+    taken: Vec<(String, String)>,
     /// All columns, where labels are wanted and none of them is known to hold any.
     without_labels: Option<String>,
 }
@@ -242,11 +242,8 @@ fn read(
         Labels::Ignored => (None, None),
     };
     let class_names = label.and_then(|label| class_names(&reader, label));
-    let taken = |taken: Option<&str>, other: Option<&str>| {
-        Some(format!("column `{}` is read, and `{}` is passed over", taken?, other?))
-    };
-    let taken =
-        taken(Some(image), other_image).into_iter().chain(taken(label, other_label)).reduce(|a, b| a + "; " + &b);
+    let taken = |(taken, other): (Option<&str>, Option<&str>)| Some((taken?.to_owned(), other?.to_owned()));
+    let taken = [(Some(image), other_image), (label, other_label)].into_iter().filter_map(taken).collect();
     let without_labels = (wanted == Labels::Read && label.is_none()).then(|| columns.join(", "));
     let file_name = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
 

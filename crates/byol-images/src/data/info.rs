@@ -15,6 +15,7 @@ use super::folder::{OpenOptions, Saving};
 use super::format::{self, Format, Found, PixelSet};
 use super::listing::{Divided, Listing, Usable};
 use super::look::Look;
+use super::note::DataNote;
 use super::passed_over::PassedOver;
 use super::stl10::{self, Stl10Images};
 use super::{DataError, Dataset, Image, ImageSource, LabeledImages, PATTERNS, cifar10, pack, patterns};
@@ -56,15 +57,16 @@ pub struct DataInfo {
     pub contradictions: Vec<Contradiction>,
     /// Labelled images that repeat another one of their class.
     pub repeated: Vec<Repeated>,
-    /// What a person should know, one sentence each.
-    pub notes: Vec<String>,
-    /// What is odd, one sentence each.
-    pub warnings: Vec<String>,
+    /// What a person should know. As JSON it is said in sentences, which whoever writes it adds.
+    #[serde(skip)]
+    pub notes: Vec<DataNote>,
+    /// What is odd; likewise.
+    #[serde(skip)]
+    pub warnings: Vec<DataNote>,
 }
 
 /// Images that a pre-training would see.
 #[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
 pub struct SeenByPretraining {
     /// `train`, `unlabeled`, or the path of `--unlabeled`.
     pub pool: String,
@@ -74,7 +76,6 @@ pub struct SeenByPretraining {
 
 /// What `--unlabeled` adds to a pre-training.
 #[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
 pub struct Pool {
     /// The folder or file as it was given.
     pub path: PathBuf,
@@ -104,7 +105,6 @@ pub struct SplitInfo {
 
 /// Smallest, median and largest width and height, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct Sizes {
     /// Smallest width.
     pub min_width: usize,
@@ -120,9 +120,17 @@ pub struct Sizes {
     pub max_height: usize,
 }
 
+/// The largest and the smallest class, with their training images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imbalance<'a> {
+    pub largest: &'a str,
+    pub most: usize,
+    pub smallest: &'a str,
+    pub least: usize,
+}
+
 /// A file that is there and cannot be used.
 #[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
 pub struct Damage {
     /// The file, or the place of an image in one.
     pub path: PathBuf,
@@ -188,6 +196,20 @@ impl DataInfo {
             PixelSet::Patterns => Self::of_pixels(Format::Patterns, Path::new(PATTERNS), &patterns::dataset())?,
         };
         Ok((info, None))
+    }
+
+    /// Whether the classes that were found, if any, are no reason against giving it as `--unlabeled`: folders may be years.
+    pub fn takes_no_labels(&self) -> bool {
+        matches!(self.kind, Format::Folder | Format::ClassFolders)
+    }
+
+    /// Where one class has at least twice the training images of another.
+    pub fn imbalance(&self) -> Option<Imbalance<'_>> {
+        let per_class = self.splits.iter().find(|split| split.name == "train")?.per_class.as_ref()?;
+        let named = || per_class.iter().copied().zip(&self.class_names).filter(|&(count, _)| count > 0);
+        let (most, largest) = named().max_by_key(|&(count, _)| count)?;
+        let (least, smallest) = named().min_by_key(|&(count, _)| count)?;
+        (most >= 2 * least).then_some(Imbalance { largest, most, smallest, least })
     }
 
     /// Whether a file is there that cannot be used.
@@ -449,4 +471,3 @@ fn count(labeled: &LabeledImages, classes: usize) -> Vec<usize> {
 
 mod pools;
 mod salvage;
-mod text;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::DataError;
 use super::listing::Listing;
 use super::names::composed;
+use super::note::DataNote;
 
 /// What programs write where there is no value. Each may be a class, too.
 const MISSING: [&str; 8] = ["na", "n/a", "nan", "null", "none", "-1", "?", "unknown"];
@@ -38,9 +39,7 @@ pub(crate) fn assign(listing: &mut Listing, labels: Vec<Option<String>>) -> Resu
             let counts_from_zero = spellings.keys().all(|&value| value >= -1) && spellings.len() > 1;
             if counts_from_zero && let Some(none) = spellings.remove(&-1) {
                 let count = labels.iter().flatten().filter(|label| none.contains(&label.as_str())).count();
-                listing
-                    .notes
-                    .push(format!("{count} images have the label -1 beside numbers from 0 on, which is read as none"));
+                listing.notes.push(DataNote::MinusOne { images: count });
             }
             for (class, spellings) in spellings.values().enumerate() {
                 let shortest = spellings.iter().min_by_key(|spelling| (spelling.len(), **spelling));
@@ -60,10 +59,7 @@ pub(crate) fn assign(listing: &mut Listing, labels: Vec<Option<String>>) -> Resu
         names.iter().filter(|name| MISSING.contains(&name.to_ascii_lowercase().as_str())).collect();
     for name in suspicious {
         let count = labels.iter().flatten().filter(|label| *label == name).count();
-        listing.warnings.push(format!(
-            "{count} images have the label `{name}`, which is read as a class; where it means that there is no label, leave \
-             its place empty"
-        ));
+        listing.warnings.push(DataNote::PerhapsNoLabel { images: count, class: name.clone() });
     }
     for (listed, label) in listing.images.iter_mut().zip(&labels) {
         listed.label = label.as_deref().and_then(|label| numbers.get(label).copied());

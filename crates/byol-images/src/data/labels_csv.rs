@@ -15,10 +15,10 @@ use super::known_names::{Written, shortened};
 use super::labels;
 use super::listing::{Labels, Listed, Listing, SPLIT_FILE};
 use super::missing_files::{self, Missing};
+use super::note::{DataNote, shown};
 use super::split::Split;
 use super::table::Table;
 use super::table_files::Files;
-use super::words::{counted, verb};
 
 /// The table that is looked for first in a folder.
 pub(crate) const TABLE: &str = "labels.csv";
@@ -160,14 +160,14 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
         let table = read(path)?;
         let files = Files::of(folder_of(path));
         let columns = Columns::of(&table, &files, wanted)?;
-        listing.notes.extend(columns.notes.iter().map(|text| format!("{}: {text}", path.display())));
+        listing.notes.extend(columns.notes.iter().cloned());
         let wrong = |line, problem| DataError::CsvLine { path: path.clone(), line, problem };
         let mut places = locate(&table, &columns, &files)?;
         listing.notes.extend(places.note.take());
         let by_folder = (split_of_table.is_none() && columns.split.is_none()).then(|| splits_by_folder(&places.found));
         let by_folder = by_folder.flatten();
         if by_folder.is_some() {
-            listing.notes.push(format!("{}: the folders of its paths divide the images", path.display()));
+            listing.notes.push(DataNote::DividedByFolders { table: shown(path) });
         }
         let prefix = name_within(of.folder, folder_of(path));
         for (row, (line, cells)) in table.rows.iter().enumerate() {
@@ -208,14 +208,8 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
     missing_files::guess(&mut listing.images, &unlisted);
     let unlisted = unlisted.len();
     if unlisted > 0 {
-        let tables: Vec<String> = of.tables.iter().map(|(path, _)| path.display().to_string()).collect();
-        listing.warnings.push(format!(
-            "{} in {} {} not in {} and left out; rows without a label would make them unlabelled",
-            counted(unlisted, "image"),
-            of.folder.display(),
-            verb(unlisted, "is", "are"),
-            tables.join(", ")
-        ));
+        let tables = of.tables.iter().map(|(path, _)| shown(path)).collect();
+        listing.warnings.push(DataNote::NotListed { images: unlisted, folder: shown(of.folder), tables });
     }
     Ok(listing)
 }
@@ -275,7 +269,7 @@ struct Columns {
     path: usize,
     label: LabelColumn,
     split: Option<usize>,
-    notes: Vec<String>,
+    notes: Vec<DataNote>,
 }
 
 /// The column with the first of these names that one has.
@@ -295,7 +289,7 @@ impl Columns {
         let by_name = find(columns, &PATH_COLUMNS);
         let path = by_name.or_else(|| Self::paths_by_files(table, files)).ok_or_else(unknown)?;
         if by_name.is_none() {
-            notes.push(format!("column `{}` is read as paths", columns[path]));
+            notes.push(DataNote::ReadAsPaths { table: shown(&table.path), column: columns[path].clone() });
         }
         let split = find(columns, &[SPLIT_COLUMN]);
         let label = match (wanted, find(columns, &LABEL_COLUMNS)) {
@@ -307,9 +301,9 @@ impl Columns {
                 let label = Self::labels_by_content(table, others).ok_or_else(unknown)?;
                 notes.push(match &label {
                     LabelColumn::In(column) => {
-                        format!("column `{}`, the only other one, is read as labels", columns[*column])
+                        DataNote::ReadAsLabels { table: shown(&table.path), column: columns[*column].clone() }
                     }
-                    _ => "its columns of 0 and 1 are read as classes".into(),
+                    _ => DataNote::ReadAsClasses { table: shown(&table.path) },
                 });
                 label
             }
@@ -319,7 +313,8 @@ impl Columns {
             let other = columns.iter().enumerate().find(|(place, column)| {
                 *place != taken && known.iter().any(|name| column.eq_ignore_ascii_case(name))
             })?;
-            Some(format!("column `{}` is read, and `{}` is passed over", columns[taken], other.1))
+            let read = vec![(columns[taken].clone(), other.1.clone())];
+            Some(DataNote::ColumnsNotRead { table: shown(&table.path), read })
         };
         notes.extend(also(path, &PATH_COLUMNS[..5]));
         if let LabelColumn::In(label) = label {
@@ -393,7 +388,7 @@ struct Places {
     found: Vec<Option<(String, PathBuf)>>,
     /// Rows whose file is not where it would be.
     missing: BTreeSet<usize>,
-    note: Option<String>,
+    note: Option<DataNote>,
 }
 
 /// The file of each row. Where one is there as it is written, all are paths; otherwise names are looked for in the folders.
@@ -407,13 +402,14 @@ fn locate(table: &Table, columns: &Columns, files: &Files) -> Result<Places, Dat
     let mut found: Vec<Option<(String, PathBuf)>> = written.iter().map(|written| files.exact(written)).collect();
     let as_written = found.iter().any(Option::is_some);
     let mut note = None;
+    let found_as =
+        |written, name: &String| DataNote::FoundAs { table: shown(&table.path), written, name: name.clone() };
     let differs = written.iter().zip(&found).enumerate().find_map(|(row, pair)| match pair {
         (Written::Within(cell), Some((name, _))) if cell != name => Some((row, name)),
         _ => None,
     });
     if let Some((row, name)) = differs {
-        let cell = shortened(&table.rows[row].1[columns.path]);
-        note = Some(format!("{}: `{cell}` is read as {name}, and other rows alike", table.path.display()));
+        note = Some(found_as(shortened(&table.rows[row].1[columns.path]), name));
     }
     for (row, (line, cells)) in table.rows.iter().enumerate() {
         if found[row].is_some() || (as_written && matches!(written[row], Written::Within(_))) {
@@ -432,9 +428,7 @@ fn locate(table: &Table, columns: &Columns, files: &Files) -> Result<Places, Dat
             }
             None => {}
             Some((name, _)) => {
-                note.get_or_insert_with(|| {
-                    format!("{}: `{cell}` is read as {name}, and other rows alike", table.path.display())
-                });
+                note.get_or_insert_with(|| found_as(cell, name));
             }
         }
     }

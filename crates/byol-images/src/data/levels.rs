@@ -77,7 +77,8 @@ impl From<Levels> for String {
 }
 
 /// What one sample of an image is stored as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SampleKind {
     /// Whole numbers of so many bits.
     Unsigned(u8),

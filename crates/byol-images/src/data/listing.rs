@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::drawn_split::{self, Kept, UnsavedSplit};
 use super::encoded::{Encoded, EncodedImages, LookedThrough, Skipped, look_through};
-use super::error::ImageProblem;
+use super::error::{ImageProblem, Unlabelled};
 use super::fingerprint::Fingerprint;
 use super::folder::{Need, OpenOptions, Saving};
 use super::format::Format;
@@ -18,11 +18,11 @@ use super::labels;
 use super::labels_csv::folder_of;
 use super::look::Look;
 use super::names::composed;
+use super::note::{DataNote, shown};
 use super::passed_over::PassedOver;
 use super::saved_split::SavedSplit;
 use super::split::{DataSplit, Split};
 use super::subset::SubsetSource;
-use super::words::{counted, verb};
 use super::{DataError, Dataset, Findings, Fingerprints, ImageSource, LabeledImages, NAMED_SKIPS, UnlabeledImages};
 
 /// What a format found, before any image is decoded.
@@ -37,10 +37,10 @@ pub(crate) struct Listing {
     /// Files other than the images' own that were read: tables and archives.
     pub read_files: Vec<PathBuf>,
     /// What a person should know about how it was read.
-    pub notes: Vec<String>,
-    pub warnings: Vec<String>,
+    pub notes: Vec<DataNote>,
+    pub warnings: Vec<DataNote>,
     /// See [`Dataset::no_labels`]; counts where no image has one.
-    pub no_labels: Option<String>,
+    pub no_labels: Option<Unlabelled>,
 }
 
 /// Whether a format looks for labels. A pool for pre-training has none, whatever stands where labels do.
@@ -72,8 +72,8 @@ pub(crate) struct Divided {
     pub train: Vec<usize>,
     pub test: Vec<usize>,
     pub unlabeled: Vec<usize>,
-    pub notes: Vec<String>,
-    pub warnings: Vec<String>,
+    pub notes: Vec<DataNote>,
+    pub warnings: Vec<DataNote>,
     pub split: DataSplit,
     /// A split that was drawn and is to be saved later.
     pub unsaved: Option<UnsavedSplit>,
@@ -222,15 +222,13 @@ impl Listing {
         let counts = self.count(usable.indices);
         for (class, name) in self.class_names.iter().enumerate().filter(|(class, _)| counts[*class] == 1) {
             if let Some(meant) = labels::misspelt(&self.class_names, &counts, class) {
-                divided.warnings.push(format!("class `{name}` has one image only; did you mean `{meant}`?"));
+                divided.warnings.push(DataNote::Misspelt { class: name.clone(), meant: meant.to_owned() });
             }
         }
         for (place, name) in self.class_names.iter().enumerate() {
             let like = |other: &&String| other.to_lowercase() == name.to_lowercase();
             if let Some(other) = self.class_names[place + 1..].iter().find(like) {
-                divided.warnings.push(format!(
-                    "classes `{name}` and `{other}` differ in capital letters alone and count as two; put them together if they are one"
-                ));
+                divided.warnings.push(DataNote::CapitalsDiffer { class: name.clone(), other: other.clone() });
             }
         }
         let (mut unlabeled_tests, mut joined) = (0, 0);
@@ -252,20 +250,10 @@ impl Listing {
             part.push(index);
         }
         if unlabeled_tests > 0 {
-            let text = format!(
-                "{} of the test split {} as unlabelled",
-                counted(unlabeled_tests, "image"),
-                verb(unlabeled_tests, "has no label and counts", "have no label and count")
-            );
-            divided.warnings.push(text);
+            divided.warnings.push(DataNote::TestWithoutLabels { images: unlabeled_tests });
         }
         if joined > 0 {
-            let text = format!(
-                "{} of the validation split {} the training images: what validation needs is held out of those",
-                counted(joined, "image"),
-                verb(joined, "joins", "join")
-            );
-            divided.warnings.push(text);
+            divided.warnings.push(DataNote::ValidationTrained { images: joined });
         }
         if !divided.train.is_empty() || !divided.test.is_empty() {
             self.refuse_one_class()?;
@@ -393,46 +381,41 @@ pub(crate) struct Pool {
     pub sizes: Vec<(usize, usize)>,
     pub skipped: Vec<Skipped>,
     pub fingerprint: String,
-    pub notes: Vec<String>,
-    pub warnings: Vec<String>,
+    pub notes: Vec<DataNote>,
+    pub warnings: Vec<DataNote>,
     pub passed_over: PassedOver,
 }
 
 /// A note, where the images do not stay in memory.
-fn too_large(images: &EncodedImages, root: &Path) -> Option<String> {
-    (!images.in_memory()).then(|| {
-        format!(
-            "the images of {root} are too many or too large to stay decoded in memory, so each is decoded again \
-             whenever it is needed; `byol data pack {root} --out FILE` decodes them once",
-            root = root.display()
-        )
-    })
+fn too_large(images: &EncodedImages, root: &Path) -> Option<DataNote> {
+    (!images.in_memory()).then(|| DataNote::NotInMemory { root: shown(root) })
 }
 
 /// The warning about test images in a pool.
-pub(crate) fn left_out(count: usize, root: &Path) -> String {
-    format!("{} of {} {} left out", counted(count, "test image"), root.display(), verb(count, "is", "are"))
+pub(crate) fn left_out(images: usize, root: &Path) -> DataNote {
+    DataNote::TestImagesLeftOut { images, root: shown(root) }
 }
 
 /// The warning about a file for a split that nobody draws.
-pub(crate) fn unused_split(file: &Path) -> String {
-    format!("--split {} is not used: the data has its own division, or no labels to divide by", file.display())
+pub(crate) fn unused_split(file: &Path) -> DataNote {
+    DataNote::SplitNotUsed { file: shown(file) }
 }
 
 /// Warnings about skipped images: some by name, the rest counted.
-pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<String> {
+pub(crate) fn describe(skipped: &[Skipped], root: &Path) -> Vec<DataNote> {
     let is_row = |skip: &&Skipped| matches!(skip.problem, ImageProblem::NamedInTable(_));
     let (rows, files): (Vec<&Skipped>, Vec<&Skipped>) = skipped.iter().partition(is_row);
-    let mut text: Vec<String> = rows.iter().take(NAMED_SKIPS).map(|skip| skip.problem.to_string()).collect();
+    let line = |skip: &&Skipped| DataNote::LineSkipped { problem: skip.problem.to_string() };
+    let mut notes: Vec<DataNote> = rows.iter().take(NAMED_SKIPS).map(line).collect();
     if rows.len() > NAMED_SKIPS {
-        text.push(format!("{} more lines name files that are not there", rows.len() - NAMED_SKIPS));
+        notes.push(DataNote::MoreLinesSkipped { lines: rows.len() - NAMED_SKIPS });
     }
-    let named = files.iter().take(NAMED_SKIPS);
-    text.extend(named.map(|skip| format!("skipped {}: {}", skip.path.display(), skip.problem)));
+    let file = |skip: &&Skipped| DataNote::Skipped { path: shown(&skip.path), problem: skip.problem.to_string() };
+    notes.extend(files.iter().take(NAMED_SKIPS).map(file));
     if files.len() > NAMED_SKIPS {
-        text.push(format!("skipped {} more files in {}", files.len() - NAMED_SKIPS, root.display()));
+        notes.push(DataNote::MoreSkipped { files: files.len() - NAMED_SKIPS, root: shown(root) });
     }
-    text
+    notes
 }
 
 /// What a data set at this path is called: the name of its folder or file.

@@ -7,6 +7,7 @@ use super::DataError;
 use super::folder::is_image;
 use super::labels_csv::TABLE;
 use super::layout::{FolderLayout, split_of, subfolders};
+use super::note::{DataNote, shown};
 use super::split::Split;
 
 /// Folders beside or in the one that was named that are looked into at most.
@@ -62,12 +63,9 @@ impl Meant {
 }
 
 /// A warning where one of the folders that are read as classes is a data set itself.
-pub(crate) fn warn_of_data_set_within(root: &Path) -> Option<String> {
+pub(crate) fn warn_of_data_set_within(root: &Path) -> Option<DataNote> {
     let inner = data_set_within(root)?;
-    let (root, inner) = (root.display(), inner.display());
-    Some(format!(
-        "the folders in {root} are read as classes, and {inner} holds class folders itself; did you mean --data {inner}?"
-    ))
+    Some(DataNote::DataSetWithin { root: shown(root), inner: shown(&inner) })
 }
 
 /// Refuses folders of runs among classes: the images of their pages are nobody's data.

@@ -30,6 +30,7 @@ pub mod look;
 mod meant;
 mod missing_files;
 mod names;
+pub mod note;
 mod origin;
 pub mod pack;
 mod parquet_table;
@@ -54,11 +55,12 @@ use std::sync::Arc;
 pub use builder::DatasetBuilder;
 pub use concat::ConcatSource;
 pub use drawn_split::UnsavedSplit;
-pub use error::DataError;
+pub use error::{DataError, Unlabelled};
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
 pub use folder::{Need, OpenOptions, Saving};
 pub use levels::Levels;
+pub use note::DataNote;
 pub use split::DataSplit;
 
 pub use subset::SubsetSource;
@@ -68,8 +70,8 @@ pub use copies::Pools;
 use fingerprint::Fingerprint;
 use format::{Found, PixelSet};
 use listing::{Labels, Pool};
+use note::shown;
 use passed_over::PassedOver;
-use words::{counted, verb};
 
 /// The name that stands for the embedded set where a folder is expected.
 pub const PATTERNS: &str = "patterns";
@@ -177,14 +179,14 @@ pub struct Dataset {
     pub fingerprint: String,
     /// Identifies each part by itself.
     pub parts: Fingerprints,
-    /// What a person should know about how it was opened, one sentence each (a split that was drawn).
-    pub notes: Vec<String>,
-    /// What was odd but not fatal, one sentence each (skipped files, missing fold file).
-    pub warnings: Vec<String>,
+    /// What a person should know about how it was opened (a split that was drawn).
+    pub notes: Vec<DataNote>,
+    /// What was odd but not fatal (skipped files, missing fold file).
+    pub warnings: Vec<DataNote>,
     /// Files that could not be read and were left out.
     pub skipped: usize,
     /// Where no image has a label: why, and how labels would be given, for whoever needs some.
-    pub no_labels: Option<String>,
+    pub no_labels: Option<Unlabelled>,
     /// What was found, in figures and names, for the record of a run.
     pub findings: Findings,
     /// Where the division into training and test images comes from.
@@ -214,7 +216,7 @@ impl Dataset {
                 let listing = found.list(Labels::Read)?;
                 let passed_over = PassedOver::beside(&found, &listing);
                 let mut dataset = listing.open(options)?;
-                dataset.warnings.extend(passed_over.sentences());
+                dataset.warnings.extend(passed_over.notes());
                 Ok(dataset)
             }
             Found::Pixels(found) => {
@@ -291,17 +293,11 @@ impl Dataset {
             return Err(DataError::OnlyTestImages { path: path.to_path_buf() });
         }
         if left_out > 0 {
-            self.notes.push(format!(
-                "{} of {} {} of the data and {} left out of pre-training",
-                counted(left_out, "image"),
-                path.display(),
-                verb(left_out, "is a test image", "are test images"),
-                verb(left_out, "is", "are")
-            ));
+            self.notes.push(DataNote::TestImagesOfData { images: left_out, root: shown(path) });
         }
         self.notes.extend(notes);
         self.warnings.extend(warnings);
-        self.warnings.extend(passed_over.sentences());
+        self.warnings.extend(passed_over.notes());
         self.warnings.extend(listing::describe(&skipped, path));
         self.skipped += skipped.len();
         self.unreadable.extend(skipped.iter().map(|skip| skip.path.clone()));

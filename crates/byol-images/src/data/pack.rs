@@ -27,6 +27,7 @@ use super::format::{self, EncodedSet, Found};
 use super::levels::Levels;
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::look::Look;
+use super::note::{DataNote, shown};
 use super::passed_over::PassedOver;
 use super::split::DataSplit;
 use super::subset::SubsetSource;
@@ -105,10 +106,10 @@ pub struct Packed {
     pub bytes: u64,
     /// Images that could not be read and were left out.
     pub skipped: usize,
-    /// What a person should know, one sentence each.
-    pub notes: Vec<String>,
-    /// What is odd, one sentence each.
-    pub warnings: Vec<String>,
+    /// What a person should know.
+    pub notes: Vec<DataNote>,
+    /// What is odd.
+    pub warnings: Vec<DataNote>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -183,7 +184,7 @@ pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Resu
         .and_then(|packed| fs::rename(&temporary, out).map_err(DataError::io("write", out)).map(|()| packed));
     match packed {
         Ok(mut packed) => {
-            packed.warnings.extend(PassedOver::beside(&found, &listing).sentences());
+            packed.warnings.extend(PassedOver::beside(&found, &listing).notes());
             Ok(packed)
         }
         Err(error) => {
@@ -494,7 +495,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
     }
     let notes = match index.deep {
         Some(deep) if deep > 0 => {
-            vec![format!("{deep} images of more than eight bits were packed with the levels {}", index.levels)]
+            vec![DataNote::PackedLevels { images: deep, levels: index.levels }]
         }
         _ => Vec::new(),
     };
@@ -515,7 +516,7 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
         .then(|| UnlabeledImages { name: "unlabeled".into(), images: subset(&index.unlabeled) });
     let warnings = match index.skipped {
         0 => Vec::new(),
-        skipped => vec![format!("{skipped} files could not be read when {} was packed", path.display())],
+        files => vec![DataNote::PackedWithout { files, pack: shown(path) }],
     };
     Ok(Dataset {
         name: index.name,

@@ -15,6 +15,7 @@ use super::encoded::Place;
 use super::folder::{holds_images, is_aside, is_image};
 use super::format::EncodedSet;
 use super::listing::Listing;
+use super::note::{DataNote, FileRemedy};
 
 /// What was passed over in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -138,68 +139,73 @@ impl PassedOver {
         }
     }
 
-    /// One sentence about files and one about folders, where there are any.
-    pub fn sentences(&self) -> Vec<String> {
-        self.about_files().into_iter().chain(self.about_folders()).collect()
+    /// A note about files and one about folders, where there are any.
+    pub fn notes(&self) -> Vec<DataNote> {
+        let files =
+            (!self.files.is_empty()).then(|| DataNote::FilesNotRead { kinds: self.kinds(), remedies: self.remedies() });
+        let folders = self.folders.iter().map(|(name, &count)| (name.clone(), count)).collect();
+        let folders = (!self.folders.is_empty()).then_some(DataNote::FoldersNotSearched { folders });
+        files.into_iter().chain(folders).collect()
     }
 
-    /// `12 files were not read: 8 .CR2, 3 .mp4, 1 .jxl; develop camera raw files into JPEG, ...`
-    fn about_files(&self) -> Option<String> {
+    /// The kinds of files with how many there are, the most frequent first.
+    fn kinds(&self) -> Vec<(String, usize)> {
+        let mut kinds: Vec<(String, usize)> = self.files.iter().map(|(name, &count)| (name.clone(), count)).collect();
+        kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        kinds
+    }
+
+    /// What can be done with files of these kinds.
+    fn remedies(&self) -> Vec<FileRemedy> {
         let kind = |name: &str| match name.strip_prefix('.') {
             Some(extension) => kind(extension).unwrap_or(Kind::Other),
             None => Kind::Unnamed,
         };
-        let mut counted: Vec<(&String, usize)> = self.files.iter().map(|(name, &count)| (name, count)).collect();
-        counted.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        let parts: Vec<String> = counted
-            .iter()
+        let of = |wanted: Kind| -> Vec<String> {
+            self.kinds().into_iter().map(|(name, _)| name).filter(|name| kind(name) == wanted).collect()
+        };
+        [
+            (of(Kind::Raw), FileRemedy::Develop),
+            (of(Kind::Other), FileRemedy::Convert { kinds: of(Kind::Other) }),
+            (of(Kind::Video), FileRemedy::TakeFrames),
+            (of(Kind::Unnamed), FileRemedy::NameThem),
+        ]
+        .into_iter()
+        .filter_map(|(found, remedy)| (!found.is_empty()).then_some(remedy))
+        .collect()
+    }
+}
+
+/// What an error adds that says that a folder holds no images.
+pub(crate) fn hint(folder: &Path) -> String {
+    let found = if folder.is_dir() { PassedOver::within(folder) } else { PassedOver::default() };
+    let mut hint = String::new();
+    if !found.files.is_empty() {
+        let kinds: Vec<String> = found
+            .kinds()
+            .into_iter()
             .map(|(name, count)| match name.as_str() {
                 "" => format!("{count} without an extension"),
                 name => format!("{count} {name}"),
             })
             .collect();
-        let total: usize = self.files.values().sum();
-        let of = |wanted: Kind| counted.iter().map(|(name, _)| name.as_str()).filter(move |name| kind(name) == wanted);
-        let mut remedies = Vec::new();
-        if of(Kind::Raw).next().is_some() {
-            remedies.push("develop camera raw files into JPEG or TIFF".to_owned());
-        }
-        let other: Vec<&str> = of(Kind::Other).collect();
-        if !other.is_empty() {
-            remedies.push(format!("convert {} to PNG or JPEG", other.join(", ")));
-        }
-        if of(Kind::Video).next().is_some() {
-            remedies.push("take single frames out of videos".to_owned());
-        }
-        if of(Kind::Unnamed).next().is_some() {
-            remedies.push("give files without an extension one, such as .jpg".to_owned());
-        }
-        let (were, them) = if total == 1 { ("file was", "it") } else { ("files were", "them") };
-        (total > 0)
-            .then(|| format!("{total} {were} not read: {}; to use {them}, {}", parts.join(", "), remedies.join("; ")))
-    }
-
-    fn about_folders(&self) -> Option<String> {
-        let names: Vec<String> = self
-            .folders
-            .iter()
-            .map(|(name, &count)| if count == 1 { format!("`{name}`") } else { format!("{count} `{name}`") })
+        let remedies: Vec<String> = found
+            .remedies()
+            .into_iter()
+            .map(|remedy| match remedy {
+                FileRemedy::Develop => "develop camera raw files into JPEG or TIFF".to_owned(),
+                FileRemedy::Convert { kinds } => format!("convert {} to PNG or JPEG", kinds.join(", ")),
+                FileRemedy::TakeFrames => "take single frames out of videos".to_owned(),
+                FileRemedy::NameThem => "give files without an extension one, such as .jpg".to_owned(),
+            })
             .collect();
-        let total: usize = self.folders.values().sum();
-        let were = if total == 1 { "folder was" } else { "folders were" };
-        (!names.is_empty()).then(|| {
-            format!(
-                "{total} {were} not searched, because systems keep thumbnails or deleted files there: {}",
-                names.join(", ")
-            )
-        })
+        hint.push_str(&format!("; files that are not read: {}; {}", kinds.join(", "), remedies.join("; ")));
     }
-}
-
-/// What a message adds that says that a folder holds no images.
-pub(crate) fn hint(folder: &Path) -> String {
-    let sentences = if folder.is_dir() { PassedOver::within(folder).sentences() } else { Vec::new() };
-    sentences.iter().map(|sentence| format!("; {sentence}")).collect()
+    if !found.folders.is_empty() {
+        let names: Vec<&str> = found.folders.keys().map(String::as_str).collect();
+        hint.push_str(&format!("; folders of thumbnails or deleted files are not searched: {}", names.join(", ")));
+    }
+    hint
 }
 
 #[cfg(test)]
@@ -225,13 +231,19 @@ mod tests {
         fs::write(folder.path().join("README"), "a text").unwrap();
         let passed_over = PassedOver::within(folder.path());
         assert_eq!(passed_over.files.values().sum::<usize>(), 6);
-        let sentences = passed_over.sentences();
-        let text = sentences[0].to_lowercase();
-        assert!(text.starts_with("6 files were not read: 3 .cr2, 1 without an extension, 1 .jxl, 1 .mp4; to use"));
+        let [DataNote::FilesNotRead { kinds, remedies }] = &passed_over.notes()[..] else { panic!("of files alone") };
+        let lower: Vec<(String, usize)> = kinds.iter().map(|(name, count)| (name.to_lowercase(), *count)).collect();
+        assert_eq!(
+            lower,
+            [(".cr2", 3), ("", 1), (".jxl", 1), (".mp4", 1)].map(|(name, count)| (name.to_owned(), count))
+        );
+        let convert = FileRemedy::Convert { kinds: vec![".jxl".to_owned()] };
+        assert_eq!(remedies[..], [FileRemedy::Develop, convert, FileRemedy::TakeFrames, FileRemedy::NameThem]);
+        let text = hint(folder.path()).to_lowercase();
+        assert!(text.starts_with("; files that are not read: 3 .cr2, 1 without an extension, 1 .jxl, 1 .mp4; develop"));
         for remedy in ["raw files into jpeg", "convert .jxl to png", "frames out of videos", "such as .jpg"] {
             assert!(text.contains(remedy), "{text}");
         }
-        assert_eq!(sentences.len(), 1);
     }
 
     #[test]
@@ -243,7 +255,8 @@ mod tests {
         assert!(passed_over.files.is_empty());
         let folders: Vec<&str> = passed_over.folders.keys().map(String::as_str).collect();
         assert_eq!(folders, ["@EADIR", "@eaDir", "__MACOSX"]);
-        assert!(passed_over.sentences()[0].starts_with("3 folders were not searched, because systems"));
+        let expected = folders.iter().map(|&name| (name.to_owned(), 1)).collect();
+        assert_eq!(passed_over.notes(), [DataNote::FoldersNotSearched { folders: expected }]);
         // Named by the user, it is searched.
         assert!(PassedOver::within(&folder.path().join("#recycle")).files.contains_key(".CR2"));
     }
@@ -251,7 +264,7 @@ mod tests {
     #[test]
     fn nothing_is_said_of_nothing() {
         let folder = folder_of(&["1.jpg", "notes.txt", "labels.csv", "model.onnx"]);
-        assert!(PassedOver::within(folder.path()).sentences().is_empty());
+        assert!(PassedOver::within(folder.path()).notes().is_empty());
         assert_eq!(hint(folder.path()), "");
         assert_eq!(hint(Path::new("none")), "");
     }

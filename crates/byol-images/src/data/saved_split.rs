@@ -8,6 +8,7 @@ use super::DataError;
 use super::known_names::{KnownNames, Written, shortened};
 use super::lines::Lines;
 use super::names::composed;
+use super::note::{DataNote, shown};
 use super::split::Split;
 
 /// The lines of a file, in their order.
@@ -35,7 +36,7 @@ pub(crate) struct Named {
     /// What of it would name an image, had it an ending or a folder.
     pub shortened: Shortened,
     /// How a name that is not an image's whole name was read.
-    pub note: Option<String>,
+    pub note: Option<DataNote>,
 }
 
 /// Names that lack the ending or the folder that others have.
@@ -147,8 +148,7 @@ impl SavedSplit {
             }
             if *name != row.written && named.note.is_none() {
                 let written = shortened(&row.written);
-                named.note =
-                    Some(format!("{}: `{written}` is read as {name}, and other lines alike", self.path.display()));
+                named.note = Some(DataNote::FoundAs { table: shown(&self.path), written, name: name.clone() });
             }
             named.splits.insert(image, row.split);
         }
@@ -175,7 +175,7 @@ mod tests {
         for lines in ["1,test\ndog/3,train\n", "/disk/photos/cat/1.jpg,test\n./3.JPG,train\n"] {
             let named = among(lines).unwrap();
             assert_eq!(named.splits, [(0, Split::Test), (3, Split::Train)].into(), "{lines}");
-            assert!(named.note.unwrap().contains(" is read as cat/1.jpg, and other lines alike"));
+            assert!(matches!(named.note, Some(DataNote::FoundAs { name, .. }) if name == "cat/1.jpg"));
             assert!(named.gone.is_empty());
         }
         let message = among("2,test\n").unwrap_err();

@@ -12,6 +12,7 @@ use memmap2::Mmap;
 
 use super::error::{DataError, Stl10Problem};
 use super::fingerprint::Fingerprint;
+use super::note::{DataNote, Lack, shown};
 use super::split::DataSplit;
 use super::splits::parse_folds;
 use super::{Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages};
@@ -65,13 +66,13 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
         None => None,
     };
     let mut warnings = Vec::new();
-    for (absent, file, consequence) in [
-        (train.is_none(), "train_X.bin", "there are no labelled training images"),
-        (test.is_none(), "test_X.bin", "there are no test images"),
-        (train.is_some() && folds.is_none(), FOLDS_FILE, "the predefined folds are not available"),
+    for (absent, file, lack) in [
+        (train.is_none(), "train_X.bin", Lack::LabelledTraining),
+        (test.is_none(), "test_X.bin", Lack::Test),
+        (train.is_some() && folds.is_none(), FOLDS_FILE, Lack::Folds),
     ] {
         if absent {
-            warnings.push(format!("{} is missing: {consequence}", folder.join(file).display()));
+            warnings.push(DataNote::Missing { file: shown(&folder.join(file)), lacks: Some(lack) });
         }
     }
     Ok(Dataset {

@@ -9,6 +9,7 @@ use super::folder::is_image;
 use super::labels_csv::{self, SplitTable, folder_of};
 use super::layout::{FolderLayout, split_of, subfolders};
 use super::listing::SPLIT_FILE;
+use super::note::{DataNote, shown};
 use super::parquet_table;
 use super::split::Split;
 use super::table::is_table;
@@ -72,28 +73,23 @@ pub(crate) fn find(root: &Path) -> Result<Option<Vec<SplitTable>>, DataError> {
 }
 
 /// Warnings about tables that name images beside class folders, or none of whose columns are labels.
-pub(crate) fn unused(root: &Path) -> Vec<String> {
+pub(crate) fn unused(root: &Path) -> Vec<DataNote> {
     let folders = subfolders(root).unwrap_or_default();
     let splits = folders.into_iter().filter(|folder| split_of(folder).is_some());
     let tables = splits.chain([root.to_path_buf()]).flat_map(|folder| tables_in(&folder));
     let warning = |table: PathBuf| {
         let read = labels_csv::read(&table).ok().filter(labels_csv::has_paths)?;
-        let table_name = table.display();
-        Some(match labels_csv::has_labels(&read, &Files::of(folder_of(&table))) {
-            true => format!(
-                "the table {table_name} is not used; to read labels from it, give it as the data, --data {table_name}"
-            ),
-            false => format!("the table {table_name} is not used: none of its columns is known to hold labels"),
-        })
+        let has_labels = labels_csv::has_labels(&read, &Files::of(folder_of(&table)));
+        Some(DataNote::TableNotUsed { table: shown(&table), has_labels })
     };
     tables.filter_map(warning).collect()
 }
 
-/// A sentence about a spreadsheet in a folder, which is not read and may hold labels.
-pub(crate) fn spreadsheet(folder: &Path) -> Option<String> {
+/// The warning about a spreadsheet in a folder, which is not read and may hold labels.
+pub(crate) fn spreadsheet(folder: &Path) -> Option<DataNote> {
     let mut found: Vec<PathBuf> = visible_files(folder).filter(|path| is_spreadsheet(path)).collect();
     found.sort();
-    Some(format!("the spreadsheet {} is not read; save it as CSV to have labels from it", found.first()?.display()))
+    Some(DataNote::SpreadsheetNotRead { file: shown(found.first()?) })
 }
 
 /// Whether a file's name ends as a spreadsheet's does.

@@ -15,7 +15,9 @@ use serde_json::Value;
 use super::DataError;
 use super::decode::EXTENSIONS;
 use super::encoded::{Archive, Place};
+use super::error::Unlabelled;
 use super::listing::Listing;
+use super::note::{DataNote, shown};
 use super::webdataset::TarProblem;
 
 /// Members that hold a label, in the order in which they count.
@@ -59,38 +61,23 @@ impl Counted {
 
     /// Adds notes and warnings to a listing.
     pub fn tell(&self, listing: &mut Listing) {
-        let root = listing.root.display();
+        let root = || shown(&listing.root);
         if self.without_image > 0 {
-            let text = format!("{} samples of {root} hold no image and are left out", self.without_image);
-            listing.warnings.push(text);
+            listing.warnings.push(DataNote::SamplesWithoutImage { samples: self.without_image, root: root() });
         }
         if self.with_several > 0 {
-            let text =
-                format!("{} samples of {root} hold several images, and the first of each is read", self.with_several);
-            listing.warnings.push(text);
+            listing.warnings.push(DataNote::SamplesWithSeveral { samples: self.with_several, root: root() });
         }
         if self.dotted > 0 {
-            listing.notes.push(format!(
-                "{} images of {root} have a dot within their names (`{}`), where WebDataset would end the name of a sample: each is \
-                 read as a sample of its own",
-                self.dotted, self.first_dotted
-            ));
+            let first = self.first_dotted.clone();
+            listing.notes.push(DataNote::DottedNames { images: self.dotted, root: root(), first });
         }
     }
 
     /// Where labels would stand, and what stands there.
-    pub fn where_labels_are_looked_for(&self, root: &Path) -> String {
-        let keys: Vec<&str> = self.json_keys.iter().map(String::as_str).collect();
-        let json = match keys.is_empty() {
-            true => String::new(),
-            false => format!(", and the keys of .json are {}", keys.join(", ")),
-        };
-        format!(
-            "no sample of {} has a label: members end in {}{json}; labels are looked for in .cls, .json (`label`, `cls` or \
-             `class`) and .txt",
-            root.display(),
-            self.endings()
-        )
+    pub fn where_labels_are_looked_for(&self, root: &Path) -> Unlabelled {
+        let json_keys = self.json_keys.iter().cloned().collect();
+        Unlabelled::NoSample { root: shown(root), endings: self.endings(), json_keys }
     }
 }
 

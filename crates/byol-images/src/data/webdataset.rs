@@ -12,6 +12,7 @@ use super::folder::name_within;
 use super::format::Format;
 use super::labels;
 use super::listing::{Labels, Listed, Listing};
+use super::note::DataNote;
 use super::split::Split;
 use super::tar_samples::{Counted, samples};
 
@@ -102,9 +103,9 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
     }
     counted.tell(&mut listing);
     if wanted == Labels::Read && labels.iter().all(Option::is_none) {
-        let text = counted.where_labels_are_looked_for(root);
-        listing.notes.push(text.clone());
-        listing.no_labels = Some(text);
+        let found = counted.where_labels_are_looked_for(root);
+        listing.notes.push(DataNote::Unlabelled(found.clone()));
+        listing.no_labels = Some(found);
     }
     labels::assign(&mut listing, labels)?;
     if let Some(names) = names {

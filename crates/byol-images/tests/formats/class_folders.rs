@@ -23,8 +23,7 @@ fn divided_ones_are_read_as_they_are() {
     let mut image = Image::default();
     dataset.test.as_ref().unwrap().images.read(1, &mut image).unwrap();
     assert_eq!((image.width, image.height, image.pixels[0]), (6, 4, 5));
-    assert_eq!(dataset.warnings.len(), 1);
-    contains(&dataset.warnings[0], &["other is not train, test, val or unlabeled"]);
+    assert_eq!(dataset.warnings, [DataNote::NoSplit { folder: shown(&root.path().join("other")) }]);
     assert!(!root.path().join("byol-split.csv").exists(), "a split was given");
 }
 
@@ -41,7 +40,7 @@ fn a_validation_split_is_the_test_or_joins_the_training() {
     class(&root.path().join("test/b"), 1, 60);
     let dataset = open(root.path());
     assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 6), (1, 4)].into(), [(0, 1), (1, 1)].into()));
-    contains(&dataset.warnings[0], &["5 images of the validation split join the training"]);
+    assert_eq!(dataset.warnings[0], DataNote::ValidationTrained { images: 5 });
 }
 
 #[test]
@@ -57,7 +56,7 @@ fn undivided_ones_get_a_split_that_stays() {
     assert_eq!(counts(&first.train), [(0, 8), (1, 2), (2, 1)].into());
     assert_eq!(first.unlabeled[0].images.len(), 4);
     let file = root.path().join("byol-split.csv");
-    contains(&first.notes[0], &["11 for training, 4 for the test", "was drawn and saved in", "byol-split.csv"]);
+    assert_eq!(first.notes[0], DataNote::SplitDrawn { train: 11, test: 4, file: shown(&file), saved: true });
     let saved = fs::read_to_string(&file).unwrap();
     assert_eq!(saved.lines().filter(|line| line.ends_with(",test")).count(), 4, "{saved}");
     assert!(saved.starts_with("path,split\ncat/0.png,"), "{saved}");
@@ -110,8 +109,9 @@ fn images_that_come_and_go_leave_the_split_alone() {
     let second = open(root.path());
     assert!(listed(&second, &second.train).contains_key("cat/new.png"));
     assert_eq!(listed(&second, &second.test).len(), tests.len() - 1);
-    contains(&second.warnings[0], &["1 image of the saved split", "1 for the test", removed]);
-    contains(&second.warnings[1], &["1 image is not in the saved split", "is for training (cat/new.png)"]);
+    let gone = DataNote::SplitImagesGone { images: 1, tests: 1, file: shown(&file), first: vec![removed.clone()] };
+    let new = DataNote::NotInSplit { images: 1, file: shown(&file), first: vec!["cat/new.png".to_owned()] };
+    assert_eq!(second.warnings, [gone, new]);
     assert_eq!(fs::read(&file).unwrap(), saved);
 
     class(&root.path().join("emu"), 3, 90);
@@ -157,7 +157,8 @@ fn names_of_a_split_may_lack_endings_or_folders_as_in_tables() {
         fs::write(&file, format!("path,split\n{rows}")).unwrap();
         let dataset = open(root.path());
         assert_eq!(listed(&dataset, &dataset.test), tests, "{rows}");
-        contains(&dataset.notes[0], &["byol-split.csv: `", "is read as cat/c0.png, and other lines alike"]);
+        let DataNote::FoundAs { table, name, .. } = &dataset.notes[0] else { panic!("{:?}", dataset.notes) };
+        assert_eq!((table, name.as_str()), (&shown(&file), "cat/c0.png"));
         // In a pool, the same images are its test.
         let mut other = open(Path::new("patterns"));
         other.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
@@ -167,8 +168,9 @@ fn names_of_a_split_may_lack_endings_or_folders_as_in_tables() {
     fs::write(&file, "path,split\ncat/c0.png,test\ncat/c1.png,train\ndog/d0.png,train\nd1,test\n").unwrap();
     let dataset = open(root.path());
     assert_eq!(listed(&dataset, &dataset.test), pairs(&[("cat/c0.png", "cat")]));
-    let said = dataset.warnings.join("\n");
-    contains(&said, &["1 name of the saved split", "lacks the ending or the folder", "write `d1` as `dog/d1.png`"]);
+    let (written, image) = ("d1".to_owned(), "dog/d1.png".to_owned());
+    let short = DataNote::SplitNamesShort { names: 1, file: shown(&file), written, image };
+    assert!(dataset.warnings.contains(&short), "{:?}", dataset.warnings);
 }
 
 #[test]
@@ -179,7 +181,7 @@ fn a_split_for_later_is_saved_when_it_is_asked_for() {
     let file = root.path().join("byol-split.csv");
     let later = OpenOptions { saving: Saving::Later, ..OpenOptions::default() };
     let dataset = Dataset::open(root.path(), &later).unwrap();
-    contains(&dataset.notes[0], &["8 for training, 2 for the test", "will be drawn and saved in", "byol-split.csv"]);
+    assert_eq!(dataset.notes[0], DataNote::SplitDrawn { train: 8, test: 2, file: shown(&file), saved: false });
     dataset.check_split_place().unwrap();
     let entries = || fs::read_dir(root.path()).unwrap().count();
     assert_eq!(entries(), 2, "nothing was written");
@@ -239,7 +241,7 @@ fn a_class_without_training_images_is_refused() {
     contains(&refusal(root.path()), &["class `c`", "1 test image but no training image"]);
     fs::rename(root.path().join("test/c"), root.path().join("test/.c")).unwrap();
     let dataset = open(root.path());
-    assert_eq!(dataset.warnings, ["class `b` has no test image"]);
+    assert_eq!(dataset.warnings, [DataNote::ClassWithoutTest { class: "b".to_owned() }]);
 }
 
 #[test]
@@ -276,10 +278,8 @@ fn classes_that_differ_in_capitals_alone_are_told() {
     }
     let dataset = open(root.path());
     assert_eq!(dataset.class_names.len(), 3);
-    contains(
-        &dataset.warnings.join("; "),
-        &["classes `Truck` and `truck` differ in capital letters alone and count as two"],
-    );
+    let differ = DataNote::CapitalsDiffer { class: "Truck".to_owned(), other: "truck".to_owned() };
+    assert!(dataset.warnings.contains(&differ), "{:?}", dataset.warnings);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn a_pool_leaves_test_images_out() {
     open(&undivided);
     dataset.add_unlabeled(&undivided, &OpenOptions::default()).unwrap();
     assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 16);
-    contains(dataset.warnings.last().unwrap(), &["4 test images", "left out"]);
+    assert_eq!(dataset.warnings.last(), Some(&DataNote::TestImagesLeftOut { images: 4, root: shown(&undivided) }));
 }
 
 /// `count` images for each of two classes.
@@ -356,7 +356,9 @@ fn folders_of_one_split_are_joined_with_a_warning() {
     }
     let dataset = open(root.path());
     assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 4), (1, 4)].into(), [(0, 4), (1, 4)].into()));
-    contains(&dataset.warnings[0], &["train and train2 together are the train split", "holdout and test together are"]);
+    let joined = |folders: [&str; 2], split| (folders.map(str::to_owned).to_vec(), split);
+    let splits = vec![joined(["train", "train2"], "train"), joined(["holdout", "test"], "test")];
+    assert_eq!(dataset.warnings[0], DataNote::SplitsJoined { splits });
 }
 
 #[test]
@@ -379,7 +381,8 @@ fn a_folder_with_the_same_classes_is_asked_about() {
     }
     let dataset = open(root.path());
     assert_eq!(dataset.class_names, ["apple", "pear"]);
-    contains(&dataset.warnings[0], &["apple and pear are read as classes", "both hold the folders 2019, 2020"]);
+    let [one, other, both_hold] = ["apple", "pear", "2019, 2020"].map(str::to_owned);
+    assert_eq!(dataset.warnings[0], DataNote::ClassesPerhapsSplits { one, other, both_hold });
     // Names that say a split by chance.
     let root = tempfile::tempdir().unwrap();
     class(&root.path().join("bullet train/day"), 3, 0);
@@ -429,7 +432,7 @@ fn classes_may_be_divided_each() {
     assert_eq!(dataset.class_names, ["bottle", "cable"]);
     assert_eq!((counts(&dataset.train), counts(&dataset.test)), ([(0, 4), (1, 4)].into(), [(0, 2), (1, 2)].into()));
     assert_eq!(dataset.unlabeled[0].images.len(), 3);
-    contains(&dataset.warnings[0], &["cable/masks is not train, test, val or unlabeled"]);
+    assert_eq!(dataset.warnings[0], DataNote::NoSplit { folder: shown(&root.path().join("cable/masks")) });
     let mut pool = open(Path::new("patterns"));
     pool.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
     assert_eq!(pool.unlabeled.last().unwrap().images.len(), 8 + 3 + 1);
@@ -447,14 +450,14 @@ fn a_folder_that_is_called_unlabeled_has_no_labels() {
     let dataset = open(&pool);
     assert!(dataset.class_names.is_empty());
     assert_eq!(dataset.unlabeled[0].images.len(), 9);
-    contains(dataset.no_labels.as_ref().unwrap(), &["because of its name"]);
+    contains(&dataset.no_labels.as_ref().unwrap().to_string(), &["because of its name"]);
     fs::rename(&pool, root.path().join("pool")).unwrap();
     contains(
         &refusal(&root.path().join("pool")),
         &["3 images lie beside", "if no image there has a label", "--unlabeled"],
     );
     let flat = root.path().join("pool/2019");
-    contains(open(&flat).no_labels.as_ref().unwrap(), &["has no class folders", "labels.csv"]);
+    contains(&open(&flat).no_labels.as_ref().unwrap().to_string(), &["has no class folders", "labels.csv"]);
 }
 
 #[test]
@@ -476,7 +479,7 @@ fn composed_and_decomposed_letters_are_the_same() {
     let first = open(root.path());
     fs::rename(root.path().join(composed), root.path().join(decomposed)).unwrap();
     let second = open(root.path());
-    assert_eq!(second.warnings, [""; 0]);
+    assert_eq!(second.warnings, []);
     assert_eq!(listed(&second, &second.test), listed(&first, &first.test));
     assert_eq!(second.fingerprint, first.fingerprint);
 }

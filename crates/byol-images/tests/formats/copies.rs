@@ -72,20 +72,16 @@ fn pre_training_sees_no_copy_of_a_test_image_and_nothing_twice() {
         (found.examples[0].test.as_str(), found.examples[0].other.as_str()),
         ("test/cat/0.png", "train/cat/copy.png")
     );
-    contains(
-        &dataset.notes.join("\n"),
-        &[
-            "2 images of train left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
-            &format!(
-                "2 images of {path} left out of pre-training as copies of test images: 1 exact, 1 that looks like one"
-            ),
-            &format!(
-                "1 image of {path} left out of pre-training: it is also among the other pre-training images, and each image is used \
-                 only once"
-            ),
-        ],
-    );
-    contains(&dataset.warnings.join("\n"), &["1 of the test images is in train also, 1 looks like one there"]);
+    let [of_train, of_pool] = [0, 1].map(|place| dataset.findings.left_out[place].clone());
+    for note in [
+        DataNote::CopiesLeftOut(of_train.clone()),
+        DataNote::CopiesLeftOut(of_pool.clone()),
+        DataNote::RepeatsLeftOut(of_pool),
+    ] {
+        assert!(dataset.notes.contains(&note), "{note:?}: {:?}", dataset.notes);
+    }
+    assert!(!dataset.notes.contains(&DataNote::RepeatsLeftOut(of_train)), "none of them is repeated");
+    assert!(dataset.warnings.contains(&DataNote::TestInTrain(found.clone())), "{:?}", dataset.warnings);
     assert_ne!(dataset.fingerprint, before.fingerprint);
     assert_eq!((&dataset.parts.test, &dataset.parts.train), (&before.parts.test, &before.parts.train));
     assert_ne!(dataset.parts.unlabeled, before.parts.unlabeled);
@@ -124,12 +120,10 @@ fn one_image_under_two_labels_is_named() {
     assert_eq!(near.images, [named("train/cat/alike.jpg", "cat"), named("train/dog/1.png", "dog")]);
     let [repeated] = &dataset.findings.repeated[..] else { panic!("{:?}", dataset.findings) };
     assert_eq!((repeated.class.as_str(), repeated.exact, repeated.near), ("cat", 1, 0));
-    contains(
-        &dataset.warnings.join("\n"),
-        &[
-            "1 image is there under several labels, so a label is wrong (train/cat/0.png is `cat`, train/dog/same.png is `dog`)",
-        ],
-    );
+    for found in [exact, near] {
+        let note = DataNote::Contradictions { exact: found.exact, images: 1, first: found.images.clone() };
+        assert!(dataset.warnings.contains(&note), "{note:?}: {:?}", dataset.warnings);
+    }
 }
 
 #[test]
@@ -159,10 +153,7 @@ fn a_drawn_split_keeps_copies_on_one_side() {
             assert_eq!(pair.count(), 2, "{name} is torn from its copy: {test:?}");
             assert!(number(name).as_str() >= "3", "{name} is there twice with equal pixels and would count twice");
         }
-        contains(
-            &dataset.notes.join("\n"),
-            &["6 labelled images are there more than once, and are for training alone"],
-        );
+        assert!(dataset.notes.contains(&DataNote::CopiesTrained { images: 6 }), "{:?}", dataset.notes);
         dataset.look_for_copies(Pools::LeaveCopiesOut).unwrap();
         assert_eq!(dataset.findings.test_in_train, None);
         assert!(dataset.kept_from_pretraining.is_empty());

@@ -6,6 +6,8 @@ use crate::images::shown_as_expected;
 use byol_images::data::Levels;
 use byol_images::data::decode::FileImage;
 use byol_images::data::info::DataInfo;
+use byol_images::data::levels::SampleKind;
+use byol_images::data::note::LevelsRemedy;
 use byol_images::data::pack;
 use std::path::PathBuf;
 
@@ -90,6 +92,18 @@ fn brightest(dataset: &Dataset) -> u8 {
     image.pixels.iter().copied().max().unwrap()
 }
 
+/// Of how many images of 16 bits it is said that ten would do.
+fn with_few_levels(warnings: &[DataNote]) -> Vec<usize> {
+    let images = |note: &DataNote| match *note {
+        DataNote::FewLevels { images, span, remedy: LevelsRemedy::Bits { levels: Levels::Bits(10), .. }, .. } => {
+            assert_eq!((span.kind, span.white), (SampleKind::Unsigned(16), 65_535.0));
+            Some(images)
+        }
+        _ => None,
+    };
+    warnings.iter().filter_map(images).collect()
+}
+
 #[test]
 fn ten_bits_in_sixteen_are_told_and_can_be_chosen() {
     for name in ["ten-bits.tif", "ten-bits.png"] {
@@ -104,7 +118,7 @@ fn ten_bits_in_sixteen_are_told_and_can_be_chosen() {
     }
     let folder = ten_bits();
     let dataset = open(folder.path());
-    contains(&dataset.warnings.join("\n"), &["8 images of 16 bits", "0 to 65535", "--set levels=10bit"]);
+    assert_eq!(with_few_levels(&dataset.warnings), [8]);
     assert_eq!(brightest(&dataset), 4);
     let dataset = Dataset::open(folder.path(), &with(Levels::Bits(10))).unwrap();
     assert!(dataset.warnings.is_empty(), "{:?}", dataset.warnings);
@@ -114,11 +128,12 @@ fn ten_bits_in_sixteen_are_told_and_can_be_chosen() {
     assert_eq!(brightest(&Dataset::open(folder.path(), &again).unwrap()), brightest(&dataset));
     let mut pool = open(Path::new(byol_images::data::PATTERNS));
     pool.add_unlabeled(folder.path(), &OpenOptions::default()).unwrap();
-    contains(&pool.warnings.join("\n"), &["6 images of 16 bits", "--set levels=10bit"]);
+    assert_eq!(with_few_levels(&pool.warnings), [6]);
     let info = DataInfo::inspect(folder.path(), &OpenOptions::default()).unwrap();
-    contains(&info.to_string(), &["8 of 8 images have 16 bits with values", "--set levels=10bit", "--levels"]);
+    assert!(matches!(info.notes[0], DataNote::Deep { images: 8, of: 8, .. }), "{:?}", info.notes);
+    assert_eq!(with_few_levels(&info.warnings), [8]);
     let info = DataInfo::inspect(folder.path(), &with(Levels::Bits(10))).unwrap();
-    assert!(!info.warnings.iter().any(|text| text.contains("levels")), "{:?}", info.warnings);
+    assert!(with_few_levels(&info.warnings).is_empty());
 }
 
 #[test]
@@ -126,13 +141,13 @@ fn a_pack_keeps_its_levels() {
     let folder = ten_bits();
     let out = folder.path().join("ten.byolpack");
     let packed = pack::pack(folder.path(), &out, 160, &OpenOptions::default()).unwrap();
-    contains(&packed.warnings.join("\n"), &["8 images of 16 bits", "--levels"]);
+    assert_eq!(with_few_levels(&packed.warnings), [8]);
     let packed = pack::pack(folder.path(), &out, 160, &with(Levels::Bits(10))).unwrap();
     assert!(packed.warnings.is_empty(), "{:?}", packed.warnings);
     assert!(brightest(&Dataset::open(&out, &with(Levels::Bits(10))).unwrap()) > 230);
     contains(&refusal(&out), &["with the levels 10bit", "full", "--set levels=10bit", "--levels full"]);
     let info = DataInfo::inspect(&out, &OpenOptions::default()).unwrap();
-    contains(&info.to_string(), &["8 images of more than eight bits were packed with the levels 10bit"]);
+    assert_eq!(info.notes, [DataNote::PackedLevels { images: 8, levels: Levels::Bits(10) }]);
     // Images of eight bits are the same with any.
     let folder = tempfile::tempdir().unwrap();
     for (class, gray) in [("a", 10), ("b", 200)] {
@@ -162,5 +177,6 @@ fn images_of_one_level_are_told() {
             .unwrap();
         }
     }
-    contains(&open(folder.path()).warnings.join("\n"), &["2 of 8 images are (nearly) of one level throughout"]);
+    let warnings = open(folder.path()).warnings;
+    assert!(warnings.contains(&DataNote::OneLevel { images: 2, of: 8 }), "{warnings:?}");
 }

@@ -1,8 +1,8 @@
-//! What `byol data info` says.
+//! What `byol data info` finds; its words are tested where they stand, in the report's language.
 
 use super::*;
 use byol_images::data::format::Format;
-use byol_images::data::info::DataInfo;
+use byol_images::data::info::{DataInfo, Imbalance};
 
 #[test]
 fn sizes_classes_imbalance_damage_and_duplicates() {
@@ -29,24 +29,23 @@ fn sizes_classes_imbalance_damage_and_duplicates() {
     write(&root.path().join("test/few/bad.png"), b"x");
     let info = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap();
     assert_eq!((info.kind, info.damaged.len()), (Format::ClassFolders, 1));
-    let text = info.to_string();
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    contains(
-        &words,
-        &[
-            "train 8 40-64 x 40-64 (median 40 x 40)",
-            "test 3 40-90 x 40-70 (median 40 x 40)",
-            "files: 1 .jpg, 10 .png",
-            "class train test few 2 1 many 6 2",
-            "imbalance: `many` has 6 training images, `few` 2 (3.0 times as many)",
-            "duplicates: 1 test image is in train also, 1 looks like one there",
-            "test/many/same.png equals train/many/2.png",
-            "test/many/scaled.png looks like train/many/3.png",
-            "damaged: 1",
-            "bad.png: the content is neither",
-        ],
-    );
-    assert!(!words.contains("other.png"), "{text}");
+    let splits: Vec<(&str, usize, Option<&[usize]>)> =
+        info.splits.iter().map(|split| (split.name.as_str(), split.images, split.per_class.as_deref())).collect();
+    assert_eq!(splits, [("train", 8, Some(&[2, 6][..])), ("test", 3, Some(&[1, 2]))]);
+    let sizes = info.splits[1].sizes;
+    assert_eq!((sizes.min_width, sizes.median_width, sizes.max_width), (40, 40, 90));
+    assert_eq!((sizes.min_height, sizes.median_height, sizes.max_height), (40, 40, 70));
+    assert_eq!(info.extensions, [("jpg".to_owned(), 1), ("png".to_owned(), 10)].into());
+    assert_eq!(info.imbalance(), Some(Imbalance { largest: "many", most: 6, smallest: "few", least: 2 }));
+    let [found] = &info.straddling[..] else { panic!("{:?}", info.straddling) };
+    assert_eq!((found.other.as_str(), found.exact, found.near), ("train", 1, 1));
+    let examples: Vec<(&str, bool, &str)> =
+        found.examples.iter().map(|twins| (twins.test.as_str(), twins.exact, twins.other.as_str())).collect();
+    let expected =
+        [("test/many/same.png", true, "train/many/2.png"), ("test/many/scaled.png", false, "train/many/3.png")];
+    assert_eq!(examples, expected);
+    contains(&info.damaged[0].problem, &["the content is neither"]);
+    assert!(info.damaged[0].path.ends_with("bad.png"));
 }
 
 #[test]
@@ -55,7 +54,8 @@ fn looking_writes_nothing() {
     class(&root.path().join("a"), 5, 0);
     class(&root.path().join("b"), 5, 9);
     let info = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap();
-    contains(&info.notes[0], &["8 for training, 2 for the test", "will be drawn and saved in"]);
+    let file = shown(&root.path().join("byol-split.csv"));
+    assert_eq!(info.notes[0], DataNote::SplitDrawn { train: 8, test: 2, file, saved: false });
     assert!(!root.path().join("byol-split.csv").exists());
     let dataset = open(root.path());
     assert_eq!(dataset.train.unwrap().labels.len(), 8);
@@ -75,11 +75,7 @@ fn what_cannot_be_divided_is_described_and_the_reason_told() {
     let info = inspect(root.path());
     contains(info.refused.as_deref().unwrap(), &["class `emu`", "has 1 usable image, but needs two"]);
     assert_eq!(info.splits[0].per_class, Some(vec![4, 1]));
-    let text = info.to_string();
-    contains(
-        &text,
-        &["class        labelled", "emu                 1", "as --data, `byol run` refuses it: class `emu`"],
-    );
+    assert_eq!(info.splits[0].name, "labelled");
 
     // A class that the saved split does not know.
     scene(&root.path().join("emu/5.png"), 5);
@@ -102,14 +98,9 @@ fn a_folder_without_classes_is_what_unlabeled_takes() {
     }
     let info = inspect(root.path());
     assert_eq!((info.kind, info.as_unlabeled), (Format::Folder, Some(5)));
-    contains(
-        &info.to_string(),
-        &[
-            "unlabeled           5",
-            "as --data, `byol run` refuses it: 1 image lies beside the class folders",
-            "as --unlabeled, it gives 5 images without labels to pre-training",
-        ],
-    );
+    assert_eq!((info.splits[0].name.as_str(), info.splits[0].images), ("unlabeled", 5));
+    contains(info.refused.as_deref().unwrap(), &["1 image lies beside the class folders"]);
+    assert!(info.takes_no_labels());
     // Years that may be classes.
     fs::remove_file(root.path().join("loose.png")).unwrap();
     let info = inspect(root.path());
@@ -144,21 +135,20 @@ fn pools_are_described_as_a_run_would_take_them() {
     assert_eq!(info.damaged.len(), 2, "one of the data, which is its own pool, and one of the other");
     let seen: usize = info.pretraining.iter().map(|pool| pool.images).sum();
     assert_eq!((seen, info.pretraining.len()), (13, 2), "{:?}", info.pretraining);
-    contains(
-        &info.to_string(),
-        &[
-            "--unlabeled",
-            "2 images of ",
-            "left out of pre-training as copies of test images: 1 exact, 1 that looks like one",
-            "test images of",
-            "pre-training would see 13 images: 1 of ",
-            ", 12 of train",
-            "adds nothing: all of its images are among the others",
-            ".cr2",
-            "with 6 test images an accuracy is known to about",
-            "bad.png: the content is neither",
-        ],
+    let pool_name = shown(pool.path());
+    assert!(info.notes.contains(&DataNote::CopiesLeftOut(first.left_out.clone())), "{:?}", info.notes);
+    assert_eq!(
+        (first.left_out.pool.as_str(), info.pretraining[0].pool.as_str()),
+        (pool_name.as_str(), pool_name.as_str())
     );
+    assert_eq!((info.pretraining[1].pool.as_str(), info.pretraining[1].images), ("train", 12));
+    let warned = |wanted: &dyn Fn(&DataNote) -> bool| assert!(info.warnings.iter().any(wanted), "{:?}", info.warnings);
+    let whole = shown(root.path());
+    warned(&|note| *note == DataNote::TestImagesLeftOut { images: 6, root: whole.clone() });
+    warned(&|note| *note == DataNote::AddsNothing { pool: whole.clone() });
+    warned(&|note| matches!(note, DataNote::FewTestImages { images: 6, .. }));
+    warned(&|note| matches!(note, DataNote::FilesNotRead { kinds, .. } if kinds[0].0 == ".cr2"));
+    assert!(info.damaged.iter().any(|damage| damage.path.ends_with("bad.png")));
     let message = DataInfo::inspect_with(root.path(), &[within], &OpenOptions::default()).unwrap_err().to_string();
     contains(&message, &["are test images, so none is left to pre-train on"]);
 }
@@ -172,7 +162,7 @@ fn a_table_that_cannot_be_read_leaves_the_images_to_describe() {
         let info = inspect(&path);
         assert_eq!((info.splits[0].name.as_str(), info.splits[0].images, info.as_unlabeled), ("unlabeled", 6, Some(6)));
         assert_eq!(info.damaged.len(), 1);
-        contains(&info.to_string(), &["damaged: 1", "labels.csv, line 3: 1 cells where the first line has 2"]);
+        contains(&info.damaged[0].problem, &["labels.csv, line 3: 1 cells where the first line has 2"]);
     }
     // Where nothing else is there, the table's error stays the error.
     for number in 0..6 {
@@ -199,8 +189,8 @@ fn one_broken_archive_of_several_leaves_the_others_to_describe() {
     write(&root.path().join("tar/b.tar"), &[b'x'; 2000]);
     for (folder, broken) in [("parquet", "b.parquet"), ("tar", "b.tar")] {
         let info = inspect(&root.path().join(folder));
-        assert!(info.splits.iter().any(|split| split.name == "train" && split.images > 0), "{info}");
-        assert_eq!(info.damaged.len(), 1, "{info}");
-        assert!(info.damaged[0].path.ends_with(broken) && info.damaged[0].problem.contains(broken), "{info}");
+        assert!(info.splits.iter().any(|split| split.name == "train" && split.images > 0), "{info:?}");
+        assert_eq!(info.damaged.len(), 1, "{info:?}");
+        assert!(info.damaged[0].path.ends_with(broken) && info.damaged[0].problem.contains(broken), "{info:?}");
     }
 }

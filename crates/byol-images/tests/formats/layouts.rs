@@ -48,7 +48,7 @@ fn folders_of_images_with_metadata_are_tables() {
         let dataset = open(&root.path().join(name));
         assert_eq!(grays(&dataset, &[&dataset.train]), expected(name, "train"), "{name}");
         assert_eq!(grays(&dataset, &[&dataset.test]), expected(name, "test"), "{name}");
-        assert_eq!(dataset.warnings, [""; 0], "{name}");
+        assert_eq!(dataset.warnings, [], "{name}");
         assert!(listed(&dataset, &dataset.train).contains_key("train/0.png"), "{name}");
     }
 }
@@ -75,9 +75,12 @@ fn ids_without_endings_are_files_of_the_folder_that_the_table_is_called_after() 
     for path in [kaggle.clone(), kaggle.join("train.csv")] {
         let dataset = open(&path);
         assert_eq!(grays(&dataset, &[&dataset.train, &dataset.test]), expected("kaggle", "all"));
-        contains(&dataset.notes[0], &["train.csv", "column `breed`, the only other one, is read as labels"]);
-        contains(&dataset.notes[1], &["`01f4` is read as train/01f4.png, and other rows alike"]);
-        contains(&dataset.warnings[0], &["10 images", "are not in", "train.csv"]);
+        let table = || shown(&kaggle.join("train.csv"));
+        assert_eq!(dataset.notes[0], DataNote::ReadAsLabels { table: table(), column: "breed".to_owned() });
+        let (written, name) = ("01f4".to_owned(), "train/01f4.png".to_owned());
+        assert_eq!(dataset.notes[1], DataNote::FoundAs { table: table(), written, name });
+        let tables = vec![table()];
+        assert_eq!(dataset.warnings[0], DataNote::NotListed { images: 10, folder: shown(&kaggle), tables });
     }
     // Without that folder's name, both would do.
     fs::rename(kaggle.join("train.csv"), kaggle.join("dogs.csv")).unwrap();
@@ -110,7 +113,8 @@ fn an_export_of_label_studio_finds_the_files_that_were_uploaded() {
     for path in [folder.clone(), folder.join("project-1-at-2026-01-01.csv")] {
         let dataset = open(&path);
         assert_eq!(grays(&dataset, &[&dataset.train, &dataset.test]), expected("label-studio", "all"));
-        contains(&dataset.notes[0], &["is read as photos/photo_0.png"]);
+        let found = |note: &DataNote| matches!(note, DataNote::FoundAs { name, .. } if name == "photos/photo_0.png");
+        assert!(found(&dataset.notes[0]), "{:?}", dataset.notes);
     }
     let table = "image,choice\n/data/upload/1/00000001-photo_1.png,\"{\"\"choices\"\": [\"\"cat\"\", \"\"dog\"\"]}\"\n";
     write(&folder.join("two.csv"), table.as_bytes());
@@ -152,15 +156,16 @@ fn tables_are_used_only_where_folders_do_not_tell_the_labels() {
     write(&root.path().join("notes.csv"), b"path,label\ncat/0.png,x\ndog/0.png,y\n");
     let dataset = open(root.path());
     assert_eq!(dataset.class_names, ["cat", "dog"]);
-    contains(&dataset.warnings[0], &["notes.csv is not used", "--data"]);
+    let unused = |name: &str, has_labels| DataNote::TableNotUsed { table: shown(&root.path().join(name)), has_labels };
+    assert_eq!(dataset.warnings[0], unused("notes.csv", true));
     write(&root.path().join("notes.csv"), b"path,width\ncat/0.png,6\ncat/1.png,7\n");
-    contains(&open(root.path()).warnings[0], &["notes.csv is not used", "none of its columns is known to hold labels"]);
+    assert_eq!(open(root.path()).warnings[0], unused("notes.csv", false));
     // Captions are no labels.
     fs::remove_file(root.path().join("notes.csv")).unwrap();
     write(&root.path().join("metadata.csv"), b"file_name,text\ncat/0.png,a\ncat/1.png,a\ndog/0.png,a\ndog/1.png,b\n");
     let dataset = open(root.path());
     assert_eq!(dataset.class_names, ["cat", "dog"]);
-    contains(&dataset.warnings[0], &["metadata.csv is not used"]);
+    assert_eq!(dataset.warnings[0], unused("metadata.csv", false));
 }
 
 #[test]
@@ -195,8 +200,6 @@ fn dots_within_names_do_not_join_samples() {
     let root = copied("dots.tar");
     let dataset = open(&root.path().join("dots.tar"));
     assert_eq!(grays(&dataset, &[&dataset.train, &dataset.test]), expected("dots.tar", "all"));
-    contains(
-        &dataset.notes[0],
-        &["8 images of", "have a dot within their names (`scan_2.5x_000.png`)", "WebDataset would end"],
-    );
+    let (file, first) = (shown(&root.path().join("dots.tar")), "scan_2.5x_000.png".to_owned());
+    assert_eq!(dataset.notes[0], DataNote::DottedNames { images: 8, root: file, first });
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use byol_images::data::{Dataset, Image, LabeledImages, Need, OpenOptions};
+use byol_images::data::{DataNote, Dataset, Image, LabeledImages, Need, OpenOptions};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/formats");
 
@@ -86,6 +86,11 @@ fn counts(labeled: &Option<LabeledImages>) -> BTreeMap<u16, usize> {
 
 fn pairs(of: &[(&str, &str)]) -> BTreeMap<String, String> {
     of.iter().map(|&(name, class)| (name.to_owned(), class.to_owned())).collect()
+}
+
+/// A path as notes have it.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn contains(message: &str, parts: &[&str]) {

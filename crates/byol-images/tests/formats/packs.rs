@@ -21,7 +21,7 @@ fn a_pack_is_the_data_set_in_one_file() {
     write(&root.path().join("dog/bad.png"), b"no image");
     let packed = pack::pack(root.path(), &out, 20, &OpenOptions::default()).unwrap();
     assert_eq!((packed.images, packed.skipped, packed.bytes), (13, 1, fs::metadata(&out).unwrap().len()));
-    contains(&packed.notes[0], &["was drawn and saved in"]);
+    assert!(matches!(packed.notes[0], DataNote::SplitDrawn { saved: true, .. }), "{:?}", packed.notes);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 
     let (source, pack) = (open(root.path()), open(&out));
@@ -199,12 +199,13 @@ fn a_split_that_is_not_used_is_told() {
     let out = folder.path().join("my.byolpack");
     pack::pack(root.path(), &out, 160, &OpenOptions::default()).unwrap();
     let options = OpenOptions { split_file: Some(folder.path().join("mine.csv")), ..OpenOptions::default() };
-    let warned = |path: &Path| Dataset::open(path, &options).unwrap().warnings.join("\n");
-    contains(&warned(&out), &["mine.csv is not used"]);
-    assert!(!warned(root.path()).contains("not used"), "it was drawn there");
+    let unused = DataNote::SplitNotUsed { file: shown(&folder.path().join("mine.csv")) };
+    let is_told = |path: &Path| Dataset::open(path, &options).unwrap().warnings.contains(&unused);
+    assert!(is_told(&out));
+    assert!(!is_told(root.path()), "it was drawn there");
     for split in ["train", "test"] {
         class(&folder.path().join("divided").join(split).join("cat"), 3, 0);
         class(&folder.path().join("divided").join(split).join("dog"), 3, 50);
     }
-    contains(&warned(&folder.path().join("divided")), &["mine.csv is not used"]);
+    assert!(is_told(&folder.path().join("divided")));
 }

@@ -19,7 +19,7 @@ fn a_set_of_the_hub_has_names_and_splits() {
     assert_eq!((first_pixel(&dataset.train, 2), first_pixel(&dataset.train, 3)), (12, 20));
     assert_eq!(first_pixel(&dataset.test, 1), 31);
     assert_eq!(dataset.unlabeled[0].images.len(), 1, "label -1 is none");
-    contains(&dataset.warnings[0], &["1 image of the test split has no label"]);
+    assert_eq!(dataset.warnings[0], DataNote::TestWithoutLabels { images: 1 });
 }
 
 #[test]
@@ -123,8 +123,9 @@ fn a_file_without_known_labels_says_which_columns_it_has() {
     let dataset = open(&of_labels("unknown.parquet"));
     assert!(dataset.train.is_none() && dataset.unlabeled[0].images.len() == 4);
     let known = "no column of labels (`label`, `labels`, `class`, `fine_label`); its columns are image, category";
-    contains(&dataset.notes[0], &["unknown.parquet", known, "without labels"]);
-    contains(dataset.no_labels.as_ref().unwrap(), &[known, "rename the one that holds the labels"]);
+    let why = dataset.no_labels.clone().unwrap();
+    contains(&why.to_string(), &["unknown.parquet", known, "rename the one that holds the labels"]);
+    assert_eq!(dataset.notes[0], DataNote::Unlabelled(why));
 }
 
 #[test]

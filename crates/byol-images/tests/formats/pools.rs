@@ -27,7 +27,7 @@ fn grays(images: &dyn byol_images::data::ImageSource) -> Vec<u8> {
 
 /// Opens `data` and adds `pool`; no test image may be among those to pre-train on. Gives the number of the pool's
 /// images, and what was said.
-fn pool_of(data: &Path, pool: &Path, options: &OpenOptions) -> (usize, String) {
+fn pool_of(data: &Path, pool: &Path, options: &OpenOptions) -> (usize, Vec<DataNote>) {
     let mut dataset = Dataset::open(data, options).unwrap();
     dataset.add_unlabeled(pool, options).unwrap();
     let tests = grays(dataset.test.as_ref().unwrap().images.as_ref());
@@ -35,7 +35,7 @@ fn pool_of(data: &Path, pool: &Path, options: &OpenOptions) -> (usize, String) {
     for (index, gray) in grays(images.as_ref()).into_iter().enumerate() {
         assert!(!tests.contains(&gray), "{} is a test image", images.name(index));
     }
-    (images.len(), [dataset.notes, dataset.warnings].concat().join("\n"))
+    (images.len(), [dataset.notes, dataset.warnings].concat())
 }
 
 #[test]
@@ -44,7 +44,8 @@ fn a_split_that_is_kept_elsewhere_is_seen() {
     let options = kept_in(&elsewhere.path().join("split.csv"));
     let (images, said) = pool_of(root.path(), root.path(), &options);
     assert_eq!(images, 16);
-    contains(&said, &["4 test images of", "are left out"]);
+    let left_out = DataNote::TestImagesLeftOut { images: 4, root: shown(root.path()) };
+    assert!(said.contains(&left_out), "{said:?}");
     assert!(!root.path().join("byol-split.csv").exists());
 
     // Of data that is not what is tested.
@@ -80,7 +81,8 @@ fn test_images_are_known_by_their_place() {
     // A part of the data, whose names begin elsewhere than those of the split.
     let (images, said) = pool_of(root.path(), &root.path().join("cat"), &options);
     assert_eq!(images, 8);
-    contains(&said, &["2 images of", "are test images of the data and are left out of pre-training"]);
+    let of_data = DataNote::TestImagesOfData { images: 2, root: shown(&root.path().join("cat")) };
+    assert!(said.contains(&of_data), "{said:?}");
 
     // A folder that holds links to it, and a path with a detour.
     #[cfg(unix)]
@@ -167,8 +169,8 @@ fn pools_that_do_not_stay_in_memory_say_so() {
     let options = OpenOptions { memory_budget_bytes: 6 * 4 * 3 * 19, ..OpenOptions::default() };
     let mut dataset = open(Path::new("patterns"));
     dataset.add_unlabeled(root.path(), &options).unwrap();
-    let pack = format!("byol data pack {} --out FILE", root.path().display());
-    contains(&dataset.notes.join("\n"), &["too many or too large to stay decoded in memory", &pack]);
+    let not_in_memory = DataNote::NotInMemory { root: shown(root.path()) };
+    assert!(dataset.notes.contains(&not_in_memory), "{:?}", dataset.notes);
     let mut dataset = open(Path::new("patterns"));
     dataset.add_unlabeled(root.path().join("cat"), &options).unwrap();
     assert!(dataset.notes.is_empty(), "{:?}", dataset.notes);

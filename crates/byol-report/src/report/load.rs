@@ -13,8 +13,8 @@ use crate::plan::Plan;
 use crate::run::RunDirectory;
 use crate::run::command::CommandRecord;
 use crate::run::record::{
-    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
-    TestImages, Thumbnails,
+    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, Method, PredictionRecord, ResultName, Stage,
+    Summary, TestImages, Thumbnails,
 };
 use crate::statistics::guess::Guess;
 
@@ -190,6 +190,12 @@ impl RunData {
         let results = &self.summary.as_ref()?.results;
         let found = results.iter().find(|result| result.name == name && result.labels_per_class == budget)?;
         Accuracy::over(found.test_accuracy.runs.clone())
+    }
+
+    /// How the run pre-trains: BYOL where its configuration says nothing of it.
+    pub fn method(&self) -> Method {
+        let method = self.config.as_ref().and_then(|config| config.get("pretrain")?.get("method"));
+        method.and_then(|method| method.clone().try_into().ok()).unwrap_or_default()
     }
 
     /// What the run holds BYOL against.

@@ -66,8 +66,8 @@ pub(super) fn several_draws(run: &RunData) -> bool {
 pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
     let mut rows = vec![language::table::columns(budgets)];
     for name in run.control().results() {
-        let began = names::began_as(name.init, run.control());
-        let mut row = vec![numbers::capital(names::label(name)), began.to_owned()];
+        let began = names::began_as(name, run.control());
+        let mut row = vec![numbers::capital(&names::label(name)), began];
         row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));
         rows.push(row);
     }

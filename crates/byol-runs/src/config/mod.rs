@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::{Normalization, Recipe};
 use crate::data::Levels;
-use crate::stage::{Control, LabelBudget, SupervisedStage};
+use crate::stage::{Control, LabelBudget, Method, SupervisedStage};
 
 /// One experiment: every stage of it, resolved and validated.
 ///
@@ -78,6 +78,11 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// How the encoder is pre-trained.
+    pub fn method(&self) -> Method {
+        Method::Byol
+    }
+
     /// What BYOL is held against in a run of this configuration.
     pub fn control(&self) -> Control {
         if self.initial_weights.is_empty() { Control::Random } else { Control::Given }

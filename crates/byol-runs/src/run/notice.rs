@@ -5,12 +5,15 @@ use serde::Serialize;
 
 use super::ablation::Change;
 use super::record::{LabelBudget, Stage};
+use crate::data::DataNote;
 
 /// One thing to be said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
 pub enum Notice {
-    /// In the words of whoever opens data or runs the library.
+    /// Of the data, as it was opened.
+    Data(DataNote),
+    /// What a program that runs the library says of its own work, in sentences of the language.
     Said {
         /// A whole sentence, for people.
         #[serde(skip)]
@@ -196,6 +199,12 @@ pub enum RemedyOption {
     Hours(f64),
     /// `pretrain.epochs`, with so many epochs.
     Epochs(u64),
+}
+
+impl From<DataNote> for Notice {
+    fn from(note: DataNote) -> Notice {
+        Notice::Data(note)
+    }
 }
 
 impl Notice {

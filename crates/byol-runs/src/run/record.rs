@@ -9,7 +9,7 @@ pub use super::health::{Health, Spread};
 pub use super::result_name::{Protocol, ResultName};
 pub use crate::data::DataSplit;
 use crate::data::{Findings, Fingerprints};
-pub use crate::stage::{Control, LabelBudget, Stage, SupervisedStage};
+pub use crate::stage::{Control, LabelBudget, Method, Stage, SupervisedStage};
 
 /// One line of `metrics.jsonl`: the end of an epoch of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

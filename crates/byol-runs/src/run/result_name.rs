@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{HeadKind, Init};
-use crate::stage::Control;
+use crate::stage::{Control, Method};
 
 /// Which classifier made a set of predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +96,11 @@ impl ResultName {
             (Init::Given, Protocol::Linear) => "given_linear",
             (Init::Given, Protocol::Knn) => "given_knn",
         }
+    }
+
+    /// How the encoder was pre-trained, where it was.
+    pub fn method(self) -> Method {
+        Method::Byol
     }
 
     /// The name in a run with that control. Version 0.1 recorded what began with given weights under the names of random

@@ -68,7 +68,7 @@ fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<Notice> {
 
 /// What should be known about a test before anything is trained for it; nothing where it is large enough.
 pub fn warn_of_test(data: &Dataset) -> Option<Notice> {
-    few_test_images(data.test.as_ref().map_or(0, |test| test.labels.len())).map(Notice::said)
+    few_test_images(data.test.as_ref().map_or(0, |test| test.labels.len())).map(Notice::Data)
 }
 
 /// What should be known about a pre-training before it begins. Where its length was chosen by time,

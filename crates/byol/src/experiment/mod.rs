@@ -396,7 +396,7 @@ fn split(data: &Dataset, found: Option<&LabeledImages>, split: &'static str) -> 
         data: data.name.clone(),
         split,
         remedy: match &data.no_labels {
-            Some(why) => why.clone(),
+            Some(why) => why.to_string(),
             None => "add its files, or name another data set with --data".into(),
         },
     })

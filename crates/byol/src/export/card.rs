@@ -12,6 +12,7 @@ use super::{Export, ExportError, ExportedNetwork, Format, GraphInput};
 use crate::config::{Augmentation, Experiment};
 use crate::inference::predictions::closed_set;
 use crate::model::encoder::plain;
+use crate::report::language::english::method::method_with_source;
 use crate::report::language::english::names::training;
 use crate::report::language::english::numbers as words;
 use crate::run::record::HeadKind;
@@ -67,34 +68,30 @@ impl Card {
 fn about(network: &ExportedNetwork) -> String {
     let architecture = architecture(network);
     let origin = network.origin();
+    let method = method_with_source(network.experiment().method());
     let frozen = |head: HeadKind| match head {
-        HeadKind::Linear => {
+        HeadKind::Linear => format!(
             "a linear layer, fitted with labels by logistic regression or SGD, on an encoder that was pre-trained without labels \
-             by BYOL (arXiv 2006.07733) and not changed by them"
-        }
-        HeadKind::Knn => {
+             by {method} and not changed by them"
+        ),
+        HeadKind::Knn => format!(
             "votes of the nearest labelled images in the representation of an encoder that was pre-trained without labels by \
-             BYOL (arXiv 2006.07733); the labelled images' representations are in the file"
-        }
+             {method}; the labelled images' representations are in the file"
+        ),
     };
+    let with_labels = || "trained with labels alone".to_owned();
+    let fine_tuned = || format!("pre-trained without labels by {method}, then fine-tuned with labels");
     let (what, how) = match (network, origin.stage) {
         (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) if origin.head.is_some() => {
             ("classifier of images", frozen(origin.head.unwrap_or(HeadKind::Linear)))
         }
-        (ExportedNetwork::Classifier(_), Stage::Finetune) => (
-            "classifier of images",
-            "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
-        ),
-        (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) => {
-            ("classifier of images", "trained with labels alone")
-        }
+        (ExportedNetwork::Classifier(_), Stage::Finetune) => ("classifier of images", fine_tuned()),
+        (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) => ("classifier of images", with_labels()),
         (ExportedNetwork::Encoder(_), Stage::Pretrain) => {
-            ("encoder of images", "pre-trained without labels by BYOL (arXiv 2006.07733); it is the online network's")
+            ("encoder of images", format!("pre-trained without labels by {method}; it is the online network's"))
         }
-        (ExportedNetwork::Encoder(_), Stage::Finetune) => {
-            ("encoder of images", "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels")
-        }
-        (ExportedNetwork::Encoder(_), Stage::Supervised) => ("encoder of images", "trained with labels alone"),
+        (ExportedNetwork::Encoder(_), Stage::Finetune) => ("encoder of images", fine_tuned()),
+        (ExportedNetwork::Encoder(_), Stage::Supervised) => ("encoder of images", with_labels()),
     };
     let unfinished = match origin.finished {
         true => String::new(),

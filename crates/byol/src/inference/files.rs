@@ -8,6 +8,7 @@ use super::InferenceError;
 use crate::data::decode::EXTENSIONS;
 use crate::data::folder::{is_image, walk};
 use crate::data::passed_over::PassedOver;
+use crate::report::language::english::data::data_note;
 
 /// The images that `given` names, in its order; those of a folder and the folders in it by their paths.
 ///
@@ -24,7 +25,7 @@ pub fn find(given: &[PathBuf]) -> Result<Vec<PathBuf>, InferenceError> {
         if path.is_dir() { found.extend(in_folder(path)) } else { found.push(path.clone()) }
     }
     if found.is_empty() {
-        let passed_over = passed_over(given).sentences().iter().map(|text| format!("; {text}")).collect();
+        let passed_over = passed_over(given).notes().iter().map(|note| format!("; {}", data_note(note))).collect();
         let searched = given.iter().map(|path| path.display().to_string()).collect();
         return Err(InferenceError::NoImages { searched, extensions: EXTENSIONS.join(", "), passed_over });
     }

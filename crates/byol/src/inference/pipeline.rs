@@ -24,7 +24,7 @@ use crate::augment::{Normalization, Renderer, ViewParams};
 use crate::data::decode;
 use crate::data::depths::Depths;
 use crate::data::error::ImageProblem;
-use crate::data::{Image, Levels};
+use crate::data::{DataNote, Image, Levels};
 use crate::device::Precision;
 use crate::element::TensorElement;
 
@@ -76,7 +76,7 @@ pub struct Timing {
     /// Threads that waited for rows to be taken, or for one another.
     pub waiting: Duration,
     /// What a person should know of the files together, one sentence each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<DataNote>,
 }
 
 impl Timing {

@@ -11,6 +11,7 @@ use md5::{Digest, Md5};
 use tar::EntryType;
 
 use super::{Archive, ArchiveFile, FetchError, FetchOptions, FetchProgress, Mismatch, hexadecimal};
+use crate::data::note::{DataNote, shown};
 
 /// Unpacks the archive at `packed` and moves its files into `folder` once all of them are verified. Returns warnings.
 pub(super) fn unpack(
@@ -18,7 +19,7 @@ pub(super) fn unpack(
     packed: &Path,
     folder: &Path,
     options: &FetchOptions,
-) -> Result<Vec<String>, FetchError> {
+) -> Result<Vec<DataNote>, FetchError> {
     let staging = Staging::new(options.dir.join(format!(".{}.unpacking", archive.folder)))?;
     let mut warnings = Vec::new();
     let mut unpacked: HashSet<&str> = HashSet::new();
@@ -41,7 +42,7 @@ pub(super) fn unpack(
             continue;
         }
         let Some(file) = expected(archive, &parts) else {
-            warnings.push(format!("the archive's entry {} was not expected and not unpacked", path.display()));
+            warnings.push(DataNote::NotUnpacked { entry: shown(&path) });
             continue;
         };
         if !unpacked.insert(&file.name) {
@@ -55,7 +56,7 @@ pub(super) fn unpack(
             let (name, expected) = (file.name.clone(), file.md5.clone());
             match file.mismatch {
                 Mismatch::Error => return Err(FetchError::FileChecksum { name, expected, found }),
-                Mismatch::Warning => warnings.push(format!("{name} has MD5 {found}, expected {expected}")),
+                Mismatch::Warning => warnings.push(DataNote::OtherChecksum { file: name, found, expected }),
             }
         }
     }
@@ -63,7 +64,7 @@ pub(super) fn unpack(
         match mismatch {
             _ if unpacked.contains(name.as_str()) => {}
             Mismatch::Error => return Err(FetchError::MissingFile { name: name.clone() }),
-            Mismatch::Warning => warnings.push(format!("the archive holds no {name}")),
+            Mismatch::Warning => warnings.push(DataNote::NotInArchive { file: name.clone() }),
         }
     }
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{Damage, DataInfo, Pool, SeenByPretraining as Seen, Sizes, SplitInfo};
-use crate::data::copies::adds_nothing;
 use crate::data::findings::LeftOut;
 use crate::data::folder::OpenOptions;
+use crate::data::note::DataNote;
 use crate::data::{DataError, Dataset, Pools};
 
 impl DataInfo {
@@ -53,7 +53,7 @@ impl DataInfo {
         }
         let empty =
             self.pools.iter().filter(|pool| !dataset.unlabeled.iter().any(|left| left.name == pool.left_out.pool));
-        self.warnings.extend(empty.map(|pool| adds_nothing(&pool.left_out.pool)));
+        self.warnings.extend(empty.map(|pool| DataNote::AddsNothing { pool: pool.left_out.pool.clone() }));
         let pools = dataset.pretraining_pool();
         self.pretraining =
             pools.iter().map(|pool| Seen { pool: pool.name.clone(), images: pool.images.len() }).collect();

@@ -5,6 +5,7 @@ use crate::data::DataError;
 use crate::data::drawn_split;
 use crate::data::format::Format;
 use crate::data::meant::Meant;
+use crate::data::note::DataNote;
 use crate::data::split::Split;
 
 impl Listing {
@@ -18,7 +19,7 @@ impl Listing {
         let mut labelled = self.images.iter().filter(|listed| listed.label.is_some()).peekable();
         if labelled.peek().is_none() {
             let unknown = || format!("no image of {} has a label, and --data needs labelled ones", self.root.display());
-            return Err(refused(self.no_labels.clone().unwrap_or_else(unknown)));
+            return Err(refused(self.no_labels.as_ref().map_or_else(unknown, ToString::to_string)));
         }
         if !labelled.any(|listed| trains(&listed)) {
             let root = self.root.display();
@@ -99,8 +100,8 @@ impl Listing {
                         images: test,
                     });
                 }
-                (0, 0) => divided.warnings.push(format!("class `{class}` has no image")),
-                (_, 0) => divided.warnings.push(format!("class `{class}` has no test image")),
+                (0, 0) => divided.warnings.push(DataNote::ClassWithoutImage { class: class.clone() }),
+                (_, 0) => divided.warnings.push(DataNote::ClassWithoutTest { class: class.clone() }),
                 _ => {}
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     };
     let found: Vec<_> = run.budgets().into_iter().filter_map(both).collect();
     if found.is_empty() {
-        return nothing(absent::CONFUSIONS);
+        return nothing(&absent::confusions());
     }
     html! {
         p {
@@ -65,7 +65,7 @@ fn matrix(run: &RunData, counts: &[Vec<u64>], name: ResultName) -> Markup {
     let class = |class: usize| u16::try_from(class).map_or_else(|_| class.to_string(), |class| run.class_name(class));
     html! {
             table.matrix {
-                caption { (numbers::capital(names::label(name))) }
+                caption { (numbers::capital(&names::label(name))) }
                 thead {
                     tr {
                         td { (said::TRUE_AND_PREDICTED) }
@@ -110,7 +110,7 @@ fn behind(run: &RunData, name: ResultName, budget: LabelBudget) -> Markup {
         serde_json::json!({ "row": row, "column": column, "answers": answers, "thumbnails": images })
     });
     data(&serde_json::json!({
-        "classifier": numbers::capital(names::label(name)),
+        "classifier": numbers::capital(&names::label(name)),
         "budget": names::budget(budget),
         "draws": run.predictions_of(name, budget).len(),
         "cells": cells.collect::<Vec<_>>(),

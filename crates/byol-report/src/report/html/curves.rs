@@ -27,7 +27,7 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
     let of = |of: Measure, include: &[f64], curves: Vec<Series>| {
         let y = Axis::linear(charts::axis(of)).including(include);
         let chart = over_epochs(charts::measure(of), y, Size::Third, curves);
-        figure(chart, &charts::pretraining_caption(of, &watched))
+        figure(chart, &charts::pretraining_caption(of, &watched, run.method()))
     };
     let one = |of: Measure, style: usize, value: Value| curve(charts::measure(of), style, Line::Solid, &epochs, &value);
     html! {

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
+use super::super::language::method;
 use super::super::language::page::{gallery, nothing as absent};
 use super::super::load::RunData;
 use super::mistakes::named_file;
@@ -15,7 +16,7 @@ pub(super) fn views(run: &RunData) -> Markup {
         return nothing(absent::VIEWS);
     }
     html! {
-        p { (gallery::VIEWS) }
+        p { (method::views(run.method())) }
         div.wide {
             table.views {
                 thead {

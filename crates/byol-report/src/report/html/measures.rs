@@ -41,7 +41,7 @@ fn by_draw(run: &RunData) -> Markup {
             tbody {
                 @for record in &run.predictions {
                     tr {
-                        th scope="row" { (numbers::capital(names::label(record.name))) }
+                        th scope="row" { (numbers::capital(&names::label(record.name))) }
                         td { (names::budget(record.labels_per_class)) }
                         td { (record.draw + 1) }
                         td { (percent(Some(record.test_accuracy))) }

@@ -118,7 +118,7 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
     html! {
         div.wide {
             table.results {
-                caption { (said::CAPTION) }
+                caption { (said::caption()) }
                 thead { tr { @for name in said::columns(budgets) { th scope="col" { (name) } } } }
                 tbody {
                     @for (place, run) in runs.iter().enumerate() {

@@ -123,7 +123,7 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
     let of = |(style, name): (usize, ResultName)| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name, budget)?));
         Series {
-            label: names::label(name).to_owned(),
+            label: names::label(name),
             style,
             line: match name.protocol.is_frozen() && name.init != Init::Pretrained {
                 true => Line::Dashed,
@@ -207,7 +207,7 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
             }
         };
         Series {
-            label: names::difference_label(name, run.control()).to_owned(),
+            label: names::difference_label(name, run.control()),
             // The colour of the classifier that the pair is about.
             style: run.control().results().iter().position(|&other| other == name).unwrap_or(0),
             line: Line::None,

@@ -1,7 +1,7 @@
 //! What people read: the page, the explanation, advice, tables, the live page, and what the program says of a run while it works.
 //!
 //! A language is a folder here with a function for each whole sentence. It takes values (the enums of
-//! `explain`, `advice` and their like, and [`values`]) and forms numbers, plurals, lists and percentages itself; nobody
+//! `explain`, `advice` and their like, notes about data, and [`values`]) and forms numbers, plurals, lists and percentages itself; nobody
 //! outside puts words together. This file is the one place that chooses the language.
 //!
 //! What does not belong here: errors and the program's help, which stay English where they are made (crates below this one cannot ask

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::names::fine_tuned;
 use super::names::{budget, classifier_with, label};
 use super::numbers::{capital, count, percent, plural};
 use crate::report::language::values::{Disagreement, Wrong};
@@ -62,7 +63,8 @@ pub fn taken_for(truth: &str, taken: &str, answers: u64) -> String {
 pub fn disagreement(found: &Disagreement) -> String {
     let Disagreement { truth, taken, before, after } = found;
     format!(
-        "Largest change: {truth} taken for {taken}, {before:.1}% of its test images by the baseline and {after:.1}% by fine-tuned BYOL."
+        "Largest change: {truth} taken for {taken}, {before:.1}% of its test images by the baseline and {after:.1}% by {}.",
+        fine_tuned()
     )
 }
 
@@ -108,6 +110,6 @@ pub fn by_class(with: LabelBudget) -> String {
 }
 
 /// The heads of that table.
-pub fn class_columns(names: &[ResultName]) -> Vec<&'static str> {
-    std::iter::once("class").chain(names.iter().map(|&name| label(name))).collect()
+pub fn class_columns(names: &[ResultName]) -> Vec<String> {
+    std::iter::once("class".to_owned()).chain(names.iter().map(|&name| label(name))).collect()
 }

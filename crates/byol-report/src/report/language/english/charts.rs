@@ -1,11 +1,12 @@
 //! The page's charts and tables of results: titles, axes, legends and captions.
 
-use super::names::{budget, classifier, label, stage};
+use super::method::method_name;
+use super::names::{budget, fine_tuned, label, stage};
 use super::numbers::{capital, count, figure, percent, points, points_between};
 use super::table::accuracies_are;
 use crate::report::compare::{Comparison, Outcome};
 use crate::report::language::values::{Measure, Watched};
-use crate::run::record::{LabelBudget, ResultName, Stage};
+use crate::run::record::{LabelBudget, Method, Stage};
 use crate::statistics::significance::McNemar;
 
 /// In a legend, and in the chart's title.
@@ -83,12 +84,12 @@ pub fn difference_point(difference: f64, interval: Option<(f64, f64)>, with: Lab
 }
 
 /// Below a chart of a run's pre-training; `watched` says of which images its figures are.
-pub fn pretraining_caption(of: Measure, watched: &str) -> String {
+pub fn pretraining_caption(of: Measure, watched: &str, method: Method) -> String {
     match of {
-        Measure::Loss => {
-            "BYOL's training loss, mean of each epoch. A low loss alone says nothing about the representation."
-                .to_owned()
-        }
+        Measure::Loss => format!(
+            "{}'s training loss, mean of each epoch. A low loss alone says nothing about the representation.",
+            method_name(method)
+        ),
         Measure::EffectiveRank => {
             format!(
                 "Effective rank (RankMe) of the vectors of {watched}: how many directions they use; 1 means a line."
@@ -173,7 +174,7 @@ pub const DIFFERENCE_COLUMNS: [&str; 6] =
 pub const NO_SINGLE_PREDICTIONS: &str = "individual predictions are not recorded";
 
 pub fn minus(found: &Comparison) -> String {
-    format!("{} − {}", capital(label(found.name)), label(found.against))
+    format!("{} − {}", capital(&label(found.name)), label(found.against))
 }
 
 pub fn outcome(outcome: Option<Outcome>) -> &'static str {
@@ -212,7 +213,10 @@ pub mod overview {
     pub const RUNS_SHOWN: &str = "Runs shown";
     pub const OTHER_TEST_IMAGES: &str = "These runs have different test images (the fingerprints differ), so their accuracies are not \
          comparable.";
-    pub const CAPTION: &str = "Test accuracy in percent, mean over label draws: baseline → fine-tuned BYOL.";
+
+    pub fn caption() -> String {
+        format!("Test accuracy in percent, mean over label draws: baseline → {}.", fine_tuned())
+    }
 
     /// The heads of the table.
     pub fn columns(budgets: &[LabelBudget]) -> Vec<String> {
@@ -220,9 +224,9 @@ pub mod overview {
         names.into_iter().chain(budgets.iter().map(|&of| budget(of))).collect()
     }
 
-    /// Which arm of a run: fine-tuned BYOL, or what it is held against.
-    pub fn arm(fine_tuned: bool) -> &'static str {
-        if fine_tuned { classifier(ResultName::PRETRAINED_FINETUNED) } else { "the baseline" }
+    /// Which arm of a run: the fine-tuned encoder, or what it is held against.
+    pub fn arm(is_fine_tuned: bool) -> String {
+        if is_fine_tuned { fine_tuned() } else { "the baseline".to_owned() }
     }
 
     pub fn accuracy_title(fine_tuned: bool) -> String {

@@ -1,6 +1,6 @@
 //! The headline of a run and its verdict.
 
-use super::names::{budget, budgets, classifier, classifier_with};
+use super::names::{budget, budgets, classifier, classifier_with, fine_tuned};
 use super::numbers::{
     about, capital, count, guessing, list, p_value, percent, plural, points, points_between, right_of, size, uncapital,
 };
@@ -18,15 +18,15 @@ pub fn verdict(verdict: &Verdict) -> String {
     let baseline = classifier(verdict.baseline);
     let sentence = match &verdict.found {
         Found::Nothing { absent } if absent.is_empty() => {
-            format!("fine-tuned BYOL and {baseline} have no label budget in common")
+            format!("{} and {baseline} have no label budget in common", fine_tuned())
         }
         Found::Nothing { absent } => {
-            let absent: Vec<&str> = absent.iter().map(|&name| classifier(name)).collect();
+            let absent: Vec<String> = absent.iter().map(|&name| classifier(name)).collect();
             format!("no test result of {} to compare", absent.join(" or of "))
         }
         Found::One(only) => of_one(only),
         Found::Several(several) => {
-            format!("fine-tuned BYOL against {baseline}: {}", by_outcome(several, Detail::Difference))
+            format!("{} against {baseline}: {}", fine_tuned(), by_outcome(several, Detail::Difference))
         }
     };
     let begun = if verdict.finished { "" } else { "so far, " };
@@ -140,22 +140,20 @@ fn undecided(found: &Undecided) -> String {
 
 fn of_one(found: &Comparison) -> String {
     let (with, difference) = (budget(found.budget), found.difference());
-    let against = classifier(found.against);
+    let (name, against) = (classifier(found.name), classifier(found.against));
     let beside = format!("({}; {})", accuracies(found), interval(found));
     match found.outcome() {
-        Some(Outcome::Ahead) => format!(
-            "with {with}, fine-tuned BYOL is ahead of {against} by {} of test accuracy {beside}",
-            size(difference)
-        ),
-        Some(Outcome::Behind) => format!(
-            "with {with}, fine-tuned BYOL is behind {against} by {} of test accuracy {beside}",
-            size(difference)
-        ),
+        Some(Outcome::Ahead) => {
+            format!("with {with}, {name} is ahead of {against} by {} of test accuracy {beside}", size(difference))
+        }
+        Some(Outcome::Behind) => {
+            format!("with {with}, {name} is behind {against} by {} of test accuracy {beside}", size(difference))
+        }
         Some(Outcome::Undecided) => {
-            format!("with {with}, fine-tuned BYOL and {against} cannot be told apart {beside}")
+            format!("with {with}, {name} and {against} cannot be told apart {beside}")
         }
         None => format!(
-            "with {with}, fine-tuned BYOL differs from {against} by {} points of test accuracy {beside}",
+            "with {with}, {name} differs from {against} by {} points of test accuracy {beside}",
             points(difference)
         ),
     }

@@ -10,7 +10,7 @@ pub const GLOSSARY: [(&str, &str); 18] = [
         "The part of a network that turns an image into numbers (its representation). A classifier reads these.",
     ),
     (
-        "Pre-training (BYOL)",
+        "Pre-training",
         "The encoder learns from images without their labels: it predicts one changed view of an image from another.",
     ),
     ("Baseline", "Encoder and classifier trained on the labelled images alone, without pre-training."),
@@ -43,7 +43,7 @@ pub const GLOSSARY: [(&str, &str); 18] = [
         "Views, t and t\u{2032}",
         "Randomly cropped, coloured and blurred copies of an image; t and t\u{2032} are the two ways of making them.",
     ),
-    ("Tau", "How slowly the target network, which gives BYOL its answers, follows the network that learns."),
+    ("Tau", "How slowly the target network, which gives the answers, follows the network that learns."),
     (
         "Collapse",
         "A failed pre-training: all images get the same numbers. Effective rank (how many directions the numbers use), alignment (how close two views \

@@ -1,59 +1,69 @@
 //! What classifiers, label budgets, stages and ways of evaluating are called in sentences, tables and legends.
 
+use super::method::method_name;
 use super::numbers::{count, list, percent, plural};
 use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::health::Sign;
 use crate::run::record::{Control, HeadKind, Init, LabelBudget, Protocol, ResultName, Stage};
 
 /// A classifier in a sentence.
-pub fn classifier(name: ResultName) -> &'static str {
+pub fn classifier(name: ResultName) -> String {
+    let method = method_name(name.method());
     match (name.init, name.protocol) {
-        (Init::Random, Protocol::Finetuned) => "the supervised baseline",
-        (Init::Pretrained, Protocol::Finetuned) => "fine-tuned BYOL",
-        (Init::Pretrained, Protocol::Linear) => "linear evaluation of BYOL",
-        (Init::Pretrained, Protocol::Knn) => "k-NN evaluation of BYOL",
-        (Init::Random, Protocol::Linear) => "linear evaluation of a random encoder",
-        (Init::Random, Protocol::Knn) => "k-NN evaluation of a random encoder",
-        (Init::Given, Protocol::Finetuned) => "the fine-tuned given weights",
-        (Init::Given, Protocol::Linear) => "linear evaluation of the given weights",
-        (Init::Given, Protocol::Knn) => "k-NN evaluation of the given weights",
+        (Init::Random, Protocol::Finetuned) => "the supervised baseline".to_owned(),
+        (Init::Pretrained, Protocol::Finetuned) => format!("fine-tuned {method}"),
+        (Init::Pretrained, Protocol::Linear) => format!("linear evaluation of {method}"),
+        (Init::Pretrained, Protocol::Knn) => format!("k-NN evaluation of {method}"),
+        (Init::Random, Protocol::Linear) => "linear evaluation of a random encoder".to_owned(),
+        (Init::Random, Protocol::Knn) => "k-NN evaluation of a random encoder".to_owned(),
+        (Init::Given, Protocol::Finetuned) => "the fine-tuned given weights".to_owned(),
+        (Init::Given, Protocol::Linear) => "linear evaluation of the given weights".to_owned(),
+        (Init::Given, Protocol::Knn) => "k-NN evaluation of the given weights".to_owned(),
     }
+}
+
+/// The pre-trained and fine-tuned network in a sentence.
+pub fn fine_tuned() -> String {
+    classifier(ResultName::PRETRAINED_FINETUNED)
 }
 
 /// A classifier in a legend.
-pub fn label(name: ResultName) -> &'static str {
+pub fn label(name: ResultName) -> String {
+    let method = method_name(name.method());
     match (name.init, name.protocol) {
-        (Init::Random, Protocol::Finetuned) => "supervised baseline",
-        (Init::Pretrained, Protocol::Finetuned) => "BYOL, fine-tuned",
-        (Init::Pretrained, Protocol::Linear) => "BYOL, linear",
-        (Init::Pretrained, Protocol::Knn) => "BYOL, k-NN",
-        (Init::Random, Protocol::Linear) => "random encoder, linear",
-        (Init::Random, Protocol::Knn) => "random encoder, k-NN",
-        (Init::Given, Protocol::Finetuned) => "given weights, fine-tuned",
-        (Init::Given, Protocol::Linear) => "given weights, linear",
-        (Init::Given, Protocol::Knn) => "given weights, k-NN",
+        (Init::Random, Protocol::Finetuned) => "supervised baseline".to_owned(),
+        (Init::Pretrained, Protocol::Finetuned) => format!("{method}, fine-tuned"),
+        (Init::Pretrained, Protocol::Linear) => format!("{method}, linear"),
+        (Init::Pretrained, Protocol::Knn) => format!("{method}, k-NN"),
+        (Init::Random, Protocol::Linear) => "random encoder, linear".to_owned(),
+        (Init::Random, Protocol::Knn) => "random encoder, k-NN".to_owned(),
+        (Init::Given, Protocol::Finetuned) => "given weights, fine-tuned".to_owned(),
+        (Init::Given, Protocol::Linear) => "given weights, linear".to_owned(),
+        (Init::Given, Protocol::Knn) => "given weights, k-NN".to_owned(),
     }
 }
 
-/// A difference of two classifiers in a legend, by the one after BYOL and what the run holds it against.
-pub fn difference_label(name: ResultName, control: Control) -> &'static str {
+/// A difference of two classifiers in a legend, by the pre-trained one and what the run holds it against.
+pub fn difference_label(name: ResultName, control: Control) -> String {
+    let method = method_name(name.method());
     match (name, control) {
-        (ResultName::PRETRAINED_LINEAR, Control::Random) => "linear: BYOL − random encoder",
-        (ResultName::PRETRAINED_KNN, Control::Random) => "k-NN: BYOL − random encoder",
-        (_, Control::Random) => "fine-tuned BYOL − baseline",
-        (ResultName::PRETRAINED_LINEAR, Control::Given) => "linear: BYOL − given weights",
-        (ResultName::PRETRAINED_KNN, Control::Given) => "k-NN: BYOL − given weights",
-        (_, Control::Given) => "fine-tuned: BYOL − given weights",
+        (ResultName::PRETRAINED_LINEAR, Control::Random) => format!("linear: {method} − random encoder"),
+        (ResultName::PRETRAINED_KNN, Control::Random) => format!("k-NN: {method} − random encoder"),
+        (_, Control::Random) => format!("fine-tuned {method} − baseline"),
+        (ResultName::PRETRAINED_LINEAR, Control::Given) => format!("linear: {method} − given weights"),
+        (ResultName::PRETRAINED_KNN, Control::Given) => format!("k-NN: {method} − given weights"),
+        (_, Control::Given) => format!("fine-tuned: {method} − given weights"),
     }
 }
 
 /// With which weights an encoder began, in a table.
-pub fn began_as(init: Init, control: Control) -> &'static str {
-    match (init, control) {
-        (Init::Random, _) => "random",
-        (Init::Pretrained, Control::Random) => "BYOL",
-        (Init::Pretrained, Control::Given) => "given weights, BYOL",
-        (Init::Given, _) => "given weights",
+pub fn began_as(name: ResultName, control: Control) -> String {
+    let method = method_name(name.method());
+    match (name.init, control) {
+        (Init::Random, _) => "random".to_owned(),
+        (Init::Pretrained, Control::Random) => method.to_owned(),
+        (Init::Pretrained, Control::Given) => format!("given weights, {method}"),
+        (Init::Given, _) => "given weights".to_owned(),
     }
 }
 

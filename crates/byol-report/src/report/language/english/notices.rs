@@ -2,6 +2,7 @@
 
 use super::ablation::change;
 use super::advice::further;
+use super::data::data_note;
 use super::numbers::{count, plural, whole_duration};
 use super::progress::while_others;
 use crate::report::advice::{FEW_PASSES, Further};
@@ -11,6 +12,7 @@ use crate::run::record::Stage;
 /// One sentence, without a capital and a full stop.
 pub fn notice(notice: &Notice) -> String {
     match notice {
+        Notice::Data(note) => data_note(note),
         Notice::Said { text } => text.clone(),
         Notice::BudgetsFitted { budgets, class, smallest } => {
             let budgets: Vec<String> = budgets.iter().map(ToString::to_string).collect();

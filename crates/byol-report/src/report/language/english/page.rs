@@ -82,12 +82,12 @@ pub const CHART_KEYS: &str = "Drag across part of a chart to zoom in, or click t
 
 /// Why a section has nothing to show.
 pub mod nothing {
+    use crate::report::language::english::names::{classifier, fine_tuned};
     use crate::run::record::ResultName;
 
     pub const ANSWERS: &str = "No answers for individual test images are recorded.";
     pub const PRETRAINING: &str = "No epoch of pre-training is recorded.";
     pub const TRAINING: &str = "No epoch of the baseline or of fine-tuning is recorded.";
-    pub const CONFUSIONS: &str = "No individual predictions of the baseline or of fine-tuned BYOL are recorded.";
     pub const MAP: &str = "No map of test images is recorded.";
     pub const MAP_OF_SO_FEW: &str = "A map of so few test images would show nothing.";
     pub const VIEWS: &str = "The gallery holds no views.";
@@ -99,10 +99,14 @@ pub mod nothing {
         format!("{classes} classes are too many for a matrix.")
     }
 
+    pub fn confusions() -> String {
+        format!("No individual predictions of the baseline or of {} are recorded.", fine_tuned())
+    }
+
     /// Of a classifier of a run that has finished or not.
     pub fn predictions(name: ResultName, finished: bool) -> String {
         let yet = if finished { "" } else { " yet" };
-        format!("No predictions of {}{yet}.", super::super::names::classifier(name))
+        format!("No predictions of {}{yet}.", classifier(name))
     }
 }
 
@@ -157,9 +161,6 @@ pub mod facts {
 
 /// Views and neighbours.
 pub mod gallery {
-    pub const VIEWS: &str = "What BYOL sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the \
-         representation of one from the other.";
-
     /// The heads of the table of views.
     pub const COLUMNS: [&str; 3] = ["original", "views with t", "views with t\u{2032}"];
 

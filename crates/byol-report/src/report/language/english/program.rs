@@ -265,8 +265,6 @@ pub mod pages {
     pub const NEAREST: &str = "Nearest first";
     pub const VIEWS: &str = "Views";
     pub const ORIGINAL: &str = "original";
-    pub const VIEWS_ARE: &str = "BYOL learns to predict the representation of one view of an image from that of another; one is drawn with t, one with t'.";
-
     /// A class with a share (0-1) in percent.
     pub fn class_with_share(class: &str, share: f64) -> String {
         format!("{class} {:.1}%", 100.0 * share)

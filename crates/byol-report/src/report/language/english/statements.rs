@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use super::charts::EVERY_DIFFERENCE;
 use super::explain::{Detail, accuracies, by_outcome, interval};
-use super::names::{budget, budgets, classifier, from_to, signs, stage};
+use super::method::method_name;
+use super::names::{budget, budgets, classifier, fine_tuned, from_to, signs, stage};
 use super::numbers::{capital, count, duration, figure, list, p_value, percent, plural, points, size};
 use crate::report::advice::FEW_PASSES;
 use crate::report::compare::{Comparison, Outcome, Paired};
@@ -14,16 +15,19 @@ use crate::run::record::{Ended, ResultName};
 use crate::statistics::significance::McNemar;
 
 /// Above what is said of a topic.
-pub fn heading(topic: Topic) -> &'static str {
+pub fn heading(topic: Topic) -> String {
     match topic {
-        Topic::Gain => "Fine-tuned BYOL against the baseline",
-        Topic::Control => "The frozen encoder before and after BYOL",
-        Topic::Classes => "By class, from baseline to fine-tuned BYOL",
-        Topic::Effort => "How long each trained",
-        Topic::Collapse => "Signs of collapse",
-        Topic::Reach => "Length of pre-training",
-        Topic::Caveat => "What these numbers cannot tell",
-        Topic::Missing => "What is missing",
+        Topic::Gain => format!("{} against the baseline", capital(&fine_tuned())),
+        Topic::Control => {
+            let method = method_name(ResultName::PRETRAINED_LINEAR.method());
+            format!("The frozen encoder before and after {method}")
+        }
+        Topic::Classes => format!("By class, from baseline to {}", fine_tuned()),
+        Topic::Effort => "How long each trained".to_owned(),
+        Topic::Collapse => "Signs of collapse".to_owned(),
+        Topic::Reach => "Length of pre-training".to_owned(),
+        Topic::Caveat => "What these numbers cannot tell".to_owned(),
+        Topic::Missing => "What is missing".to_owned(),
     }
 }
 
@@ -33,7 +37,7 @@ pub fn statement(statement: &Statement) -> String {
         Statement::Gain(found) => format!("{} {}", gain(found), tests(found)).trim().to_owned(),
         Statement::Control { name, against, found } => format!(
             "{} against {}: {}.",
-            capital(classifier(*name)),
+            capital(&classifier(*name)),
             classifier(*against),
             by_outcome(found, Detail::Interval)
         ),
@@ -82,7 +86,7 @@ pub fn statement(statement: &Statement) -> String {
             format!("The baseline and fine-tuning were not trained alike: they differ in {}.", list(&differing))
         }
         Statement::NoResult { budget: with, names } => {
-            let names: Vec<String> = names.iter().map(|&name| classifier(name).to_owned()).collect();
+            let names: Vec<String> = names.iter().map(|&name| classifier(name)).collect();
             format!("With {} there is no result for {}.", budget(*with), list(&names))
         }
         Statement::NoPretraining => "No pre-training is recorded.".to_owned(),

@@ -1,0 +1,39 @@
+//! What a method of pre-training is called, and what it does with views: all that is said of one by its name.
+
+use crate::run::record::Method;
+
+/// As its authors call it.
+pub fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Byol => "BYOL",
+    }
+}
+
+/// The same with where it is described.
+pub fn method_with_source(method: Method) -> String {
+    let source = match method {
+        Method::Byol => "arXiv 2006.07733",
+    };
+    format!("{} ({source})", method_name(method))
+}
+
+/// Above views of the page.
+pub fn views(method: Method) -> String {
+    let name = method_name(method);
+    match method {
+        Method::Byol => format!(
+            "What {name} sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the representation of \
+             one from the other."
+        ),
+    }
+}
+
+/// Above views that were asked for.
+pub fn views_are(method: Method) -> String {
+    let name = method_name(method);
+    match method {
+        Method::Byol => format!(
+            "{name} learns to say of two views of an image, one drawn with t and one with t', that they show the same."
+        ),
+    }
+}
