@@ -105,7 +105,10 @@ fn is_builtin(module: &str) -> bool {
     matches!(module, "builtins" | "__builtin__")
 }
 
-/// Whether what it holds needs no word where it is passed over: sets, sizes, devices, types of numbers.
-pub(super) fn is_plain(module: &str) -> bool {
-    is_builtin(module) || matches!(module, "torch" | "collections" | "_codecs")
+/// Whether what it holds needs no word where it is passed over: sets, sizes, devices, types of numbers, and the class of the bytes
+/// under a tensor.
+pub(super) fn is_plain(module: &str, name: &str) -> bool {
+    is_builtin(module)
+        || matches!(module, "torch" | "collections" | "_codecs")
+        || (module, name) == ("torch.storage", "UntypedStorage")
 }

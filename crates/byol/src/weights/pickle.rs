@@ -268,7 +268,7 @@ impl Machine<'_> {
 
     fn function(&mut self, module: &str, name: &str) -> Result<(), String> {
         let function = functions::find(module, name)?;
-        if function == Function::PassedOver && !functions::is_plain(module) {
+        if function == Function::PassedOver && !functions::is_plain(module, name) {
             self.foreign.insert(format!("{module}.{name}"));
         }
         self.push(Value::Function(function));
