@@ -375,7 +375,7 @@ fn what_cannot_be_exported_is_refused_and_leaves_nothing() {
     let entries = || std::fs::read_dir(folder.path()).unwrap().count();
     let cases: [(&[&str], i32, &str); 7] = [
         (&["--from", run, "--out", out], 1, "holds an encoder without a classifier"),
-        (&["--from", run, "--out", out, "--stage", "supervised", "--encoder-only"], 1, "it has pre-training"),
+        (&["--from", run, "--out", out, "--stage", "supervised", "--encoder-only"], 2, "it has pre-training"),
         (&["--from", run, "--out", out, "--format", "onn"], 2, "'onnx'"),
         (&["--from", run, "--out", "model.pickle", "--encoder-only"], 2, "add --format safetensors or onnx"),
         (&["--from", "nowhere", "--out", out], 2, "nowhere is neither a run directory nor a checkpoint"),
