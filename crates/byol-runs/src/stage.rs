@@ -73,6 +73,7 @@ impl Stage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
+    /// Bootstrap your own latent (arXiv 2006.07733), with a target network that follows the online network.
     #[default]
     Byol,
 }

@@ -2,11 +2,11 @@
 
 mod image;
 mod stl10;
+mod unlabelled;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use thiserror::Error;
 
 use super::PATTERNS;
@@ -22,6 +22,7 @@ use crate::nearest::{hint, path_hint};
 
 pub use image::ImageProblem;
 pub use stl10::{FoldProblem, Stl10Problem};
+pub use unlabelled::Unlabelled;
 
 /// Image data that cannot be used. Each message names the file, the value and the remedy.
 #[derive(Debug, Error)]
@@ -487,38 +488,6 @@ fn lines_of_split(names: usize, first: &str) -> String {
         0 => "it has no lines".to_owned(),
         _ => format!("it has {}, such as `{first}`", counted(names, "line")),
     }
-}
-
-/// Why no image has a label, and how labels would be given.
-#[derive(Clone, Debug, Error, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "why")]
-#[non_exhaustive]
-pub enum Unlabelled {
-    #[error(
-        "{root} is read as images without labels because of its name, and --data needs a folder for each class \
-         (docs/data.md); rename it if the folders in it are classes"
-    )]
-    ByName { root: String },
-
-    #[error(
-        "{root} has no class folders: --data needs a folder for each class (docs/data.md), or `path,label` in \
-         {root}/labels.csv; images without labels are given with --unlabeled"
-    )]
-    NoClassFolders { root: String },
-
-    #[error(
-        "{file} has no column of labels ({}); its columns are {columns}; rename the one that holds the labels",
-        .known.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
-    )]
-    NoColumn { file: String, known: Vec<&'static str>, columns: String },
-
-    /// With the most frequent endings of the members of samples.
-    #[error(
-        "no sample of {root} has a label: members end in {endings}{}; labels are looked for in .cls, .json (`label`, \
-         `cls` or `class`) and .txt",
-        if json_keys.is_empty() { String::new() } else { format!(", and the keys of .json are {}", json_keys.join(", ")) }
-    )]
-    NoSample { root: String, endings: String, json_keys: Vec<String> },
 }
 
 /// What may have been meant by a folder that is not there: one that is, or the embedded set.

@@ -123,9 +123,13 @@ pub struct Sizes {
 /// The largest and the smallest class, with their training images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imbalance<'a> {
+    /// Name of the class with the most training images.
     pub largest: &'a str,
+    /// Its training images, at least twice `least`.
     pub most: usize,
+    /// Name of the class with the fewest training images, not counting classes without any.
     pub smallest: &'a str,
+    /// Its training images, 1 or more.
     pub least: usize,
 }
 

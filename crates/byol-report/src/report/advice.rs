@@ -190,7 +190,7 @@ struct Used {
 impl Used {
     fn of(run: &RunData) -> Option<Used> {
         let taken = taken(run)?;
-        let name = taken.kind.recorded_as(run.control());
+        let name = run.name_of(taken.kind);
         Some(Used { name, budget: taken.budget, accuracy: run.accuracy(name, taken.budget)? })
     }
 }

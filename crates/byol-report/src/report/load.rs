@@ -94,11 +94,11 @@ pub fn load(run: &Path) -> Result<RunData, ReportError> {
     data.metrics = last_of_each(metrics.unwrap_or_default(), |record: &EpochRecord| {
         (record.stage, record.labels_per_class, record.draw, record.epoch)
     });
-    let control = data.control();
+    let (control, method) = (data.control(), data.method());
     let mut predictions: Vec<PredictionRecord> = predictions.unwrap_or_default();
-    predictions.iter_mut().for_each(|record| record.name = record.name.under(control));
+    predictions.iter_mut().for_each(|record| record.name = record.name.under(control).by(method));
     let results = data.summary.iter_mut().flat_map(|summary| &mut summary.results);
-    results.for_each(|result| result.name = result.name.under(control));
+    results.for_each(|result| result.name = result.name.under(control).by(method));
     data.predictions = last_of_each(predictions, |record: &PredictionRecord| {
         (order(record.name), record.labels_per_class, record.draw)
     });
@@ -202,6 +202,26 @@ impl RunData {
     pub fn control(&self) -> Control {
         let digest = self.config.as_ref().and_then(|config| config.get("initial_weights")?.as_str());
         if digest.is_none_or(str::is_empty) { Control::Random } else { Control::Given }
+    }
+
+    /// Every classifier that such a run can have, in the order of tables, named after its method.
+    pub(crate) fn results(&self) -> [ResultName; 6] {
+        self.control().results().map(|name| name.by(self.method()))
+    }
+
+    /// Each classifier after pre-training, and the one before it that it is held against.
+    pub(crate) fn pairs(&self) -> [(ResultName, ResultName); 3] {
+        self.control().pairs().map(|(name, against)| (name.by(self.method()), against))
+    }
+
+    /// The pre-trained encoder, fine-tuned.
+    pub(crate) fn fine_tuned(&self) -> ResultName {
+        ResultName::PRETRAINED_FINETUNED.by(self.method())
+    }
+
+    /// What a kind of classifier is in this run.
+    pub(crate) fn name_of(&self, kind: ClassifierKind) -> ResultName {
+        kind.recorded_as(self.control()).by(self.method())
     }
 
     /// The true classes of the test images; absent in a run without a summary.

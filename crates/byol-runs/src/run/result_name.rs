@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::record::{HeadKind, Init};
 use crate::stage::{Control, Method};
 
-/// Which classifier made a set of predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Which classifier made a set of predictions. Names are equal where their keys are: by which method an encoder was pre-trained
+/// is a fact about a run, for people.
+#[derive(Clone, Copy, Debug)]
 pub struct ResultName {
     /// Where its encoder began.
     pub init: Init,
     /// What was made of the encoder.
     pub protocol: Protocol,
+    /// By which method the run pre-trains.
+    method: Method,
 }
 
 /// What is made of an encoder.
@@ -79,7 +82,7 @@ impl ResultName {
 
     /// The name of what a protocol makes of an encoder that began there.
     pub const fn of(init: Init, protocol: Protocol) -> ResultName {
-        ResultName { init, protocol }
+        ResultName { init, protocol, method: Method::Byol }
     }
 
     /// In a run's records and on pages. Results of pre-training are `byol_*` whatever the method, as in runs of before there
@@ -98,9 +101,14 @@ impl ResultName {
         }
     }
 
-    /// How the encoder was pre-trained, where it was.
+    /// How the encoder was pre-trained, where it was: BYOL unless [`by`](ResultName::by) said otherwise.
     pub fn method(self) -> Method {
-        Method::Byol
+        self.method
+    }
+
+    /// The name in a run that pre-trains by that method; records do not tell, its configuration does.
+    pub fn by(self, method: Method) -> ResultName {
+        ResultName { method, ..self }
     }
 
     /// The name in a run with that control. Version 0.1 recorded what began with given weights under the names of random
@@ -112,8 +120,26 @@ impl ResultName {
         }
     }
 
+    fn parts(self) -> (Init, Protocol) {
+        (self.init, self.protocol)
+    }
+
     fn place(self) -> usize {
         ResultName::ALL.into_iter().position(|name| name == self).unwrap_or_default()
+    }
+}
+
+impl PartialEq for ResultName {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for ResultName {}
+
+impl std::hash::Hash for ResultName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
     }
 }
 

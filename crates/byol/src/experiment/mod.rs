@@ -341,7 +341,7 @@ pub fn evaluate(
     let mut records = Vec::new();
     for (init, encoder) in &encoders {
         let features = FrozenFeatures::extract(context, encoder, &labeled, &test)?;
-        for name in heads.iter().map(|&head| ResultName::of(*init, head.into())) {
+        for name in heads.iter().map(|&head| ResultName::of(*init, head.into()).by(experiment.method())) {
             for part in frozen_parts(&plan) {
                 let classes = context.data.class_names.len();
                 let judged = features.judge(experiment, name, part, classes)?;

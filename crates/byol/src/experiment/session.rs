@@ -198,6 +198,7 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 
     fn record(&mut self, record: PredictionRecord) -> Result<(), ExperimentError> {
+        let record = PredictionRecord { name: record.name.by(self.context.experiment.method()), ..record };
         self.directory.append_predictions(&record)?;
         self.context.reporter.event(&evaluated(&record));
         self.predictions.push(record);

@@ -14,7 +14,7 @@ pub(super) fn controls(run: &RunData, comparisons: &[Comparison]) -> Vec<Stateme
         let found: Vec<Comparison> = comparisons.iter().filter(|found| found.name == name).cloned().collect();
         (!found.is_empty()).then_some(Statement::Control { name, against, found })
     };
-    run.control().pairs()[1..].iter().filter_map(of_pair).collect()
+    run.pairs()[1..].iter().filter_map(of_pair).collect()
 }
 
 /// The class that gained most and the one that lost most, for each label budget.

@@ -19,7 +19,7 @@ pub(super) fn headline(run: &RunData, comparisons: &[Comparison], verdict: &Verd
     let pool = Pool::of(run);
     let mut found = how_good(run, &taken);
     found.extend(better(run, &taken).map(|better| {
-        let name = better.candidate.kind.recorded_as(run.control());
+        let name = run.name_of(better.candidate.kind);
         Answer::Better(better, name)
     }));
     for (outcome, gained) in [(Outcome::Ahead, true), (Outcome::Behind, false)] {
@@ -47,7 +47,7 @@ pub(crate) fn has_unlabeled(run: &RunData) -> bool {
 
 /// The classifier that is taken, how sure its accuracy is, and whether it is any better than guessing.
 fn how_good(run: &RunData, taken: &Taken) -> Vec<Answer> {
-    let (name, budget, finished) = (taken.kind.recorded_as(run.control()), taken.budget, run.finished());
+    let (name, budget, finished) = (run.name_of(taken.kind), taken.budget, run.finished());
     let draws = run.predictions_of(name, budget).len();
     let record = answers(&run.predictions, run.control(), (taken.kind, budget));
     let known = record.zip(run.test_labels()).filter(|(_, labels)| !labels.is_empty());

@@ -9,7 +9,7 @@ use super::compare::{Better, Comparison, compare};
 use super::load::RunData;
 use super::pretraining::Pretraining;
 use crate::run::health::Sign;
-use crate::run::record::{LabelBudget, ResultName, Stage};
+use crate::run::record::{LabelBudget, Method, ResultName, Stage};
 use crate::statistics::guess::Guess;
 
 /// What a run found.
@@ -107,6 +107,7 @@ pub enum Could {
 #[derive(Clone, Debug)]
 pub struct Verdict {
     pub finished: bool,
+    pub method: Method,
     pub baseline: ResultName,
     pub found: Found,
 }
@@ -295,7 +296,7 @@ pub fn explain(run: &RunData) -> Explanation {
     let budgets = run.budgets();
     let comparisons: Vec<Comparison> = budgets
         .iter()
-        .flat_map(|&budget| run.control().pairs().map(|(name, against)| compare(run, name, against, budget)))
+        .flat_map(|&budget| run.pairs().map(|(name, against)| compare(run, name, against, budget)))
         .flatten()
         .collect();
     let mut statements: Vec<Statement> = main_comparisons(&comparisons).cloned().map(Statement::Gain).collect();
@@ -326,19 +327,19 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> Verdict {
     let found = match found.len() {
         0 => {
             let evaluated = |name| run.budgets().iter().any(|&budget| run.accuracy(name, budget).is_some());
-            let names = [baseline, ResultName::PRETRAINED_FINETUNED].into_iter();
+            let names = [baseline, run.fine_tuned()].into_iter();
             Found::Nothing { absent: names.filter(|&name| !evaluated(name)).collect() }
         }
         1 => Found::One(Box::new(found.remove(0))),
         _ => Found::Several(found),
     };
-    Verdict { finished: run.finished(), baseline, found }
+    Verdict { finished: run.finished(), method: run.method(), baseline, found }
 }
 
 /// The classifiers that other label budgets, or none, have.
 fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<Statement> {
     let absent = |&budget: &LabelBudget| {
-        let names = run.control().results().into_iter().filter(|&name| run.accuracy(name, budget).is_none());
+        let names = run.results().into_iter().filter(|&name| run.accuracy(name, budget).is_none());
         Statement::NoResult { budget, names: names.collect() }
     };
     let mut found: Vec<Statement> = budgets.iter().map(absent).collect();

@@ -22,12 +22,12 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
     let baseline_name = run.control().baseline();
     let both = |budget: LabelBudget| {
         let baseline = confusion(run, baseline_name, budget).map(|found| found.counts);
-        let fine_tuned = confusion(run, ResultName::PRETRAINED_FINETUNED, budget).map(|found| found.counts);
+        let fine_tuned = confusion(run, run.fine_tuned(), budget).map(|found| found.counts);
         (baseline.is_some() || fine_tuned.is_some()).then_some((budget, baseline, fine_tuned))
     };
     let found: Vec<_> = run.budgets().into_iter().filter_map(both).collect();
     if found.is_empty() {
-        return nothing(&absent::confusions());
+        return nothing(&absent::confusions(run.method()));
     }
     html! {
         p {
@@ -42,7 +42,7 @@ pub(super) fn section(run: &RunData, sheets: &str) -> Markup {
                 }
                 div.matrices {
                     @for (counts, name) in
-                        [(baseline, baseline_name), (fine_tuned, ResultName::PRETRAINED_FINETUNED)]
+                        [(baseline, baseline_name), (fine_tuned, run.fine_tuned())]
                     {
                         @match counts {
                             Some(counts) if counts.len() <= MOST_CLASSES => {
@@ -151,7 +151,8 @@ fn disagreement(run: &RunData, baseline: &[Vec<u64>], fine_tuned: &[Vec<u64>]) -
     }
     let (row, column, old, new) = most.filter(|(_, _, old, new)| old != new)?;
     let name = |class: usize| u16::try_from(class).map(|class| run.class_name(class)).ok();
-    Some(said::disagreement(&Disagreement { truth: name(row)?, taken: name(column)?, before: old, after: new }))
+    let (truth, taken) = (name(row)?, name(column)?);
+    Some(said::disagreement(&Disagreement { method: run.method(), truth, taken, before: old, after: new }))
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ fn interval(run: &RunData, record: &PredictionRecord) -> Option<String> {
 fn by_class(run: &RunData, budget: LabelBudget) -> Markup {
     let columns: Vec<(ResultName, Vec<Option<f64>>)> = ResultName::ALL
         .into_iter()
+        .map(|name| name.by(run.method()))
         .filter_map(|name| Some((name, confusion(run, name, budget)?.class_accuracies())))
         .collect();
     let names: Vec<ResultName> = columns.iter().map(|(name, _)| *name).collect();

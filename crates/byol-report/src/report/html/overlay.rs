@@ -12,7 +12,7 @@ use super::super::table;
 use super::curves::{curve, over_epochs};
 use super::results::{accuracy_point, budget_axis};
 use super::{figure, hint};
-use crate::run::record::{EpochRecord, LabelBudget, ResultName, Stage};
+use crate::run::record::{EpochRecord, LabelBudget, Method, ResultName, Stage};
 
 pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
     let runs: Vec<&RunData> = runs.iter().map(|(run, _)| *run).collect();
@@ -38,7 +38,7 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
             (hint())
             div.charts {
                 @for fine_tuned in [true, false] {
-                    (figure(accuracies(&runs, &budgets, fine_tuned).render(), &said::accuracy_caption(fine_tuned)))
+                    (figure(accuracies(&runs, &budgets, fine_tuned).render(), &said::accuracy_caption(fine_tuned, &methods(&runs))))
                 }
                 (pretraining(Measure::Loss, &|record| Some(record.loss)))
                 (pretraining(Measure::Knn, &|record| record.knn_accuracy.map(|share| 100.0 * share)))
@@ -118,7 +118,7 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
     html! {
         div.wide {
             table.results {
-                caption { (said::caption()) }
+                caption { (said::caption(&methods(runs))) }
                 thead { tr { @for name in said::columns(budgets) { th scope="col" { (name) } } } }
                 tbody {
                     @for (place, run) in runs.iter().enumerate() {
@@ -128,7 +128,7 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
                             @for &budget in budgets {
                                 td {
                                     (cell(run, baseline(run), budget)) " → "
-                                    (cell(run, ResultName::PRETRAINED_FINETUNED, budget))
+                                    (cell(run, run.fine_tuned(), budget))
                                 }
                             }
                         }
@@ -139,13 +139,24 @@ fn overview(runs: &[&RunData], budgets: &[LabelBudget]) -> Markup {
     }
 }
 
+/// The methods by which runs pre-train, each once.
+fn methods(runs: &[&RunData]) -> Vec<Method> {
+    let mut methods = Vec::new();
+    for method in runs.iter().map(|run| run.method()) {
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    methods
+}
+
 fn baseline(run: &RunData) -> ResultName {
     run.control().baseline()
 }
 
 /// Of fine-tuned BYOL, or of what each run holds it against.
 fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], fine_tuned: bool) -> Chart {
-    let name = |run: &RunData| if fine_tuned { ResultName::PRETRAINED_FINETUNED } else { baseline(run) };
+    let name = |run: &RunData| if fine_tuned { run.fine_tuned() } else { baseline(run) };
     let of = |(place, run): (usize, &&RunData)| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name(run), budget)?));
         Series {
@@ -157,7 +168,7 @@ fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], fine_tuned: bool) -> C
         }
     };
     Chart {
-        title: said::accuracy_title(fine_tuned),
+        title: said::accuracy_title(fine_tuned, &methods(runs)),
         x: budget_axis(runs, budgets),
         y: Axis::linear(charts::TEST_ACCURACY),
         series: runs.iter().enumerate().map(of).filter(|series| !series.points.is_empty()).collect(),

@@ -73,7 +73,7 @@ fn differences_table(comparisons: &[Comparison]) -> Markup {
 fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
     let rows = table::rows(run, budgets);
     let (head, body) = rows.split_at(1);
-    let names = run.control().results();
+    let names = run.results();
     let ranked = run.test_labels().is_none_or(|labels| labels.len() >= FEW_TEST_IMAGES);
     html! {
         div.wide {
@@ -133,7 +133,7 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
             points: budgets.iter().filter_map(point).collect(),
         }
     };
-    let series: Vec<Series> = run.control().results().into_iter().enumerate().map(of).collect();
+    let series: Vec<Series> = run.results().into_iter().enumerate().map(of).collect();
     Chart {
         title: charts::ACCURACY_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], budgets),
@@ -209,13 +209,13 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
         Series {
             label: names::difference_label(name, run.control()),
             // The colour of the classifier that the pair is about.
-            style: run.control().results().iter().position(|&other| other == name).unwrap_or(0),
+            style: run.results().iter().position(|&other| other == name).unwrap_or(0),
             line: Line::None,
             run: None,
             points: comparisons.iter().filter(|found| found.name == name).map(point).collect(),
         }
     };
-    let series: Vec<Series> = run.control().pairs().into_iter().map(of).collect();
+    let series: Vec<Series> = run.pairs().into_iter().map(of).collect();
     Chart {
         title: charts::DIFFERENCES_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], &budgets),
@@ -233,7 +233,7 @@ pub(super) fn explanation(explanation: &Explanation) -> Markup {
         div.explanation {
             @for group in groups {
                 div {
-                    h3 { (statements::heading(group[0].topic())) }
+                    h3 { (statements::heading(group[0].topic(), explanation.verdict.method)) }
                     @for statement in group { p { (rich(&statements::statement(statement))) } }
                 }
             }

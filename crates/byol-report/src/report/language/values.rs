@@ -1,7 +1,7 @@
 //! Values that sentences are made of, where they are no finding of their own: the same for every language.
 
 use crate::report::choice::{ClassifierKind, Reason};
-use crate::run::record::{LabelBudget, ResultName};
+use crate::run::record::{LabelBudget, Method, ResultName};
 
 /// What of an epoch a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub struct Wrong {
 
 /// A confusion, in percent of the images of its class.
 pub struct Disagreement {
+    pub method: Method,
     pub truth: String,
     pub taken: String,
     pub before: f64,

@@ -4,7 +4,7 @@ use super::names::budget;
 use super::numbers::{capital, list, percent, plural, points, points_between};
 use crate::report::ablation::findings::{Finding, Gain, Judged, Lost, Place, Short, Together};
 use crate::run::ablation::{Ablation, Change, RecordedChange, VariantRecord};
-use crate::run::record::{LabelBudget, ResultName};
+use crate::run::record::{Init, LabelBudget, Protocol, ResultName};
 use crate::statistics::significance::Difference;
 
 pub const TITLE: &str = "What each part of BYOL is for";
@@ -58,10 +58,10 @@ pub fn interval_cell(difference: &Difference) -> String {
 /// The heads of the table of results: of these classifiers with these budgets.
 pub fn columns(judged: &[(ResultName, LabelBudget)]) -> Vec<String> {
     let column = |&(name, with): &(ResultName, LabelBudget)| {
-        let title = match name {
-            ResultName::PRETRAINED_LINEAR => "linear",
-            ResultName::PRETRAINED_KNN => "k-NN",
-            ResultName::PRETRAINED_FINETUNED => "fine-tuned",
+        let title = match (name.init, name.protocol) {
+            (Init::Pretrained, Protocol::Linear) => "linear",
+            (Init::Pretrained, Protocol::Knn) => "k-NN",
+            (Init::Pretrained, Protocol::Finetuned) => "fine-tuned",
             _ => "baseline",
         };
         format!("{title}, {}", budget(with))

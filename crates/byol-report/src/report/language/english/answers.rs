@@ -61,10 +61,10 @@ pub fn taken_for(truth: &str, taken: &str, answers: u64) -> String {
 
 /// The confusion that changed most between both matrices.
 pub fn disagreement(found: &Disagreement) -> String {
-    let Disagreement { truth, taken, before, after } = found;
+    let Disagreement { method, truth, taken, before, after } = found;
     format!(
         "Largest change: {truth} taken for {taken}, {before:.1}% of its test images by the baseline and {after:.1}% by {}.",
-        fine_tuned()
+        fine_tuned(&[*method])
     )
 }
 

@@ -214,8 +214,8 @@ pub mod overview {
     pub const OTHER_TEST_IMAGES: &str = "These runs have different test images (the fingerprints differ), so their accuracies are not \
          comparable.";
 
-    pub fn caption() -> String {
-        format!("Test accuracy in percent, mean over label draws: baseline → {}.", fine_tuned())
+    pub fn caption(methods: &[Method]) -> String {
+        format!("Test accuracy in percent, mean over label draws: baseline → {}.", fine_tuned(methods))
     }
 
     /// The heads of the table.
@@ -224,17 +224,17 @@ pub mod overview {
         names.into_iter().chain(budgets.iter().map(|&of| budget(of))).collect()
     }
 
-    /// Which arm of a run: the fine-tuned encoder, or what it is held against.
-    pub fn arm(is_fine_tuned: bool) -> String {
-        if is_fine_tuned { fine_tuned() } else { "the baseline".to_owned() }
+    /// Which arm of runs by those methods: the fine-tuned encoder, or what it is held against.
+    pub fn arm(is_fine_tuned: bool, methods: &[Method]) -> String {
+        if is_fine_tuned { fine_tuned(methods) } else { "the baseline".to_owned() }
     }
 
-    pub fn accuracy_title(fine_tuned: bool) -> String {
-        format!("Test accuracy of {} against label budget", arm(fine_tuned))
+    pub fn accuracy_title(fine_tuned: bool, methods: &[Method]) -> String {
+        format!("Test accuracy of {} against label budget", arm(fine_tuned, methods))
     }
 
-    pub fn accuracy_caption(fine_tuned: bool) -> String {
-        format!("Test accuracy of {}. Bars: one standard deviation over draws.", arm(fine_tuned))
+    pub fn accuracy_caption(fine_tuned: bool, methods: &[Method]) -> String {
+        format!("Test accuracy of {}. Bars: one standard deviation over draws.", arm(fine_tuned, methods))
     }
 
     /// Title and y axis of a chart of pre-training, and what stands below it.

@@ -18,7 +18,7 @@ pub fn verdict(verdict: &Verdict) -> String {
     let baseline = classifier(verdict.baseline);
     let sentence = match &verdict.found {
         Found::Nothing { absent } if absent.is_empty() => {
-            format!("{} and {baseline} have no label budget in common", fine_tuned())
+            format!("{} and {baseline} have no label budget in common", fine_tuned(&[verdict.method]))
         }
         Found::Nothing { absent } => {
             let absent: Vec<String> = absent.iter().map(|&name| classifier(name)).collect();
@@ -26,7 +26,7 @@ pub fn verdict(verdict: &Verdict) -> String {
         }
         Found::One(only) => of_one(only),
         Found::Several(several) => {
-            format!("{} against {baseline}: {}", fine_tuned(), by_outcome(several, Detail::Difference))
+            format!("{} against {baseline}: {}", fine_tuned(&[verdict.method]), by_outcome(several, Detail::Difference))
         }
     };
     let begun = if verdict.finished { "" } else { "so far, " };

@@ -4,7 +4,7 @@ use super::method::method_name;
 use super::numbers::{count, list, percent, plural};
 use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::health::Sign;
-use crate::run::record::{Control, HeadKind, Init, LabelBudget, Protocol, ResultName, Stage};
+use crate::run::record::{Control, HeadKind, Init, LabelBudget, Method, Protocol, ResultName, Stage};
 
 /// A classifier in a sentence.
 pub fn classifier(name: ResultName) -> String {
@@ -22,9 +22,10 @@ pub fn classifier(name: ResultName) -> String {
     }
 }
 
-/// The pre-trained and fine-tuned network in a sentence.
-pub fn fine_tuned() -> String {
-    classifier(ResultName::PRETRAINED_FINETUNED)
+/// The pre-trained and fine-tuned network in a sentence; of runs by several methods, all of these.
+pub fn fine_tuned(methods: &[Method]) -> String {
+    let names: Vec<String> = methods.iter().map(|&method| method_name(method).to_owned()).collect();
+    format!("fine-tuned {}", list(&names))
 }
 
 /// A classifier in a legend.
@@ -46,13 +47,13 @@ pub fn label(name: ResultName) -> String {
 /// A difference of two classifiers in a legend, by the pre-trained one and what the run holds it against.
 pub fn difference_label(name: ResultName, control: Control) -> String {
     let method = method_name(name.method());
-    match (name, control) {
-        (ResultName::PRETRAINED_LINEAR, Control::Random) => format!("linear: {method} − random encoder"),
-        (ResultName::PRETRAINED_KNN, Control::Random) => format!("k-NN: {method} − random encoder"),
-        (_, Control::Random) => format!("fine-tuned {method} − baseline"),
-        (ResultName::PRETRAINED_LINEAR, Control::Given) => format!("linear: {method} − given weights"),
-        (ResultName::PRETRAINED_KNN, Control::Given) => format!("k-NN: {method} − given weights"),
-        (_, Control::Given) => format!("fine-tuned: {method} − given weights"),
+    match (name.protocol, control) {
+        (Protocol::Linear, Control::Random) => format!("linear: {method} − random encoder"),
+        (Protocol::Knn, Control::Random) => format!("k-NN: {method} − random encoder"),
+        (Protocol::Finetuned, Control::Random) => format!("fine-tuned {method} − baseline"),
+        (Protocol::Linear, Control::Given) => format!("linear: {method} − given weights"),
+        (Protocol::Knn, Control::Given) => format!("k-NN: {method} − given weights"),
+        (Protocol::Finetuned, Control::Given) => format!("fine-tuned: {method} − given weights"),
     }
 }
 

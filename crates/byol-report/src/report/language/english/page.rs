@@ -83,7 +83,7 @@ pub const CHART_KEYS: &str = "Drag across part of a chart to zoom in, or click t
 /// Why a section has nothing to show.
 pub mod nothing {
     use crate::report::language::english::names::{classifier, fine_tuned};
-    use crate::run::record::ResultName;
+    use crate::run::record::{Method, ResultName};
 
     pub const ANSWERS: &str = "No answers for individual test images are recorded.";
     pub const PRETRAINING: &str = "No epoch of pre-training is recorded.";
@@ -99,8 +99,8 @@ pub mod nothing {
         format!("{classes} classes are too many for a matrix.")
     }
 
-    pub fn confusions() -> String {
-        format!("No individual predictions of the baseline or of {} are recorded.", fine_tuned())
+    pub fn confusions(method: Method) -> String {
+        format!("No individual predictions of the baseline or of {} are recorded.", fine_tuned(&[method]))
     }
 
     /// Of a classifier of a run that has finished or not.

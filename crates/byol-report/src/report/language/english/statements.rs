@@ -11,18 +11,15 @@ use crate::report::advice::FEW_PASSES;
 use crate::report::compare::{Comparison, Outcome, Paired};
 use crate::report::explain::{ClassChange, Effort, Extremes, Look, PUBLISHED, Reach, Statement, Topic, Trained};
 use crate::report::pretraining::Pretraining;
-use crate::run::record::{Ended, ResultName};
+use crate::run::record::{Ended, Method, ResultName};
 use crate::statistics::significance::McNemar;
 
-/// Above what is said of a topic.
-pub fn heading(topic: Topic) -> String {
+/// Above what is said of a topic, of a run that pre-trains by that method.
+pub fn heading(topic: Topic, method: Method) -> String {
     match topic {
-        Topic::Gain => format!("{} against the baseline", capital(&fine_tuned())),
-        Topic::Control => {
-            let method = method_name(ResultName::PRETRAINED_LINEAR.method());
-            format!("The frozen encoder before and after {method}")
-        }
-        Topic::Classes => format!("By class, from baseline to {}", fine_tuned()),
+        Topic::Gain => format!("{} against the baseline", capital(&fine_tuned(&[method]))),
+        Topic::Control => format!("The frozen encoder before and after {}", method_name(method)),
+        Topic::Classes => format!("By class, from baseline to {}", fine_tuned(&[method])),
         Topic::Effort => "How long each trained".to_owned(),
         Topic::Collapse => "Signs of collapse".to_owned(),
         Topic::Reach => "Length of pre-training".to_owned(),
