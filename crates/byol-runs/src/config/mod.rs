@@ -207,6 +207,8 @@ pub struct Supervised {
     pub schedule: ScheduleKind,
     /// What happens to a training image before the encoder sees it.
     pub augmentation: Augmentation,
+    /// The size of the encoder's filters when fine-tuning begins.
+    pub filter_norm: FilterNorm,
     /// Epochs without improvement of the validation loss after which training stops; 0 never stops early.
     pub patience: usize,
     /// Learning rates to choose from instead of `learning_rate`, by training on four fifths of the label budget and
@@ -353,6 +355,17 @@ pub enum Augmentation {
     Color,
     /// The pre-training recipe t.
     Views,
+}
+
+/// The size of the filters that fine-tuning begins with, where batch norm follows them and it changes nothing but how far a
+/// step turns them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FilterNorm {
+    /// As pre-training left them.
+    Kept,
+    /// Each filter scaled to the norm that is expected of a random one, and batch norm's running statistics with it.
+    Initial,
 }
 
 /// What the program of the university lab got wrong, each to be switched on by itself.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::error::{ConfigError, Origin};
-use super::{Experiment, Pretrain, Supervised};
+use super::{Experiment, FilterNorm, Pretrain, Supervised};
 use crate::augment::RecipeError;
 use crate::stage::LabelBudget;
 
@@ -45,6 +45,7 @@ impl Experiment {
             let held_out = patience == 0 || share > 0.0;
             check(&format!("{stage}.patience"), patience, held_out, "0, because validation_share is 0")?;
         }
+        self.supervised.validate_beginning()?;
         self.validate_evaluation()
     }
 
@@ -130,6 +131,14 @@ impl Supervised {
             within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
         }
         not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)
+    }
+}
+
+impl Supervised {
+    /// What only fine-tuning may have: a baseline of random weights has nothing to begin with.
+    fn validate_beginning(&self) -> Result<(), ConfigError> {
+        let kept = self.filter_norm == FilterNorm::Kept;
+        check("supervised.filter_norm", "initial", kept, "kept: random filters have their initial norm")
     }
 }
 

@@ -10,7 +10,7 @@ use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError};
 use crate::augment::Recipe;
-use crate::config::{Augmentation, Experiment, Fault, Supervised};
+use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
@@ -19,7 +19,7 @@ use crate::loss;
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
-use crate::model::{Classifier, Leaves, Mode, Weights};
+use crate::model::{Classifier, Leaves, Mode, Weights, rescaling};
 use crate::optim::Optimizer;
 use crate::random::ViewNumber;
 use crate::run::RunDirectory;
@@ -284,6 +284,9 @@ impl Task<'_> {
             let mut named = weights.named();
             named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
             weights.load(&named)?;
+            if self.settings.filter_norm == FilterNorm::Initial {
+                rescaling::to_initial_norms(classifier.encoder(), &mut weights)?;
+            }
         }
         let optimizer = Optimizer::new(self.settings.optimizer, self.settings.weight_decay, &weights);
         Ok(SupervisedLearner::new(classifier, weights, optimizer, hardware.precision))

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Augmentation, EncoderKind, OptimizerKind, ScheduleKind};
+use crate::config::{Augmentation, EncoderKind, FilterNorm, OptimizerKind, ScheduleKind};
 use crate::data::Levels;
 use crate::stage::LabelBudget;
 
@@ -283,6 +283,17 @@ fn budgets_need_no_brackets() {
 #[test]
 fn a_warm_up_may_be_longer_than_its_training() {
     assert_eq!(with(&["supervised.epochs=1"]).unwrap().supervised.epochs, 1);
+}
+
+#[test]
+fn what_only_fine_tuning_may_have_is_refused_of_the_baseline() {
+    let begun = with(&["finetune.filter_norm=initial"]).unwrap();
+    assert_eq!(begun.finetune.filter_norm, FilterNorm::Initial);
+    assert_eq!(Experiment::from_toml(&begun.to_toml().unwrap()).unwrap(), begun);
+    assert_eq!(
+        message(with(&["supervised.filter_norm=initial"])),
+        "key 'supervised.filter_norm' cannot be initial (command line): allowed is kept: random filters have their initial norm"
+    );
 }
 
 /// How a run was extended stands in its configuration, and goes with it wherever that is read.
