@@ -207,6 +207,8 @@ pub struct Supervised {
     pub schedule: ScheduleKind,
     /// What happens to a training image before the encoder sees it.
     pub augmentation: Augmentation,
+    /// The classifier on top of the encoder when fine-tuning begins.
+    pub head: FirstHead,
     /// The size of the encoder's filters when fine-tuning begins.
     pub filter_norm: FilterNorm,
     /// Epochs without improvement of the validation loss after which training stops; 0 never stops early.
@@ -355,6 +357,17 @@ pub enum Augmentation {
     Color,
     /// The pre-training recipe t.
     Views,
+}
+
+/// The classifier that fine-tuning begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstHead {
+    /// Random weights.
+    Random,
+    /// Logistic regression on what the frozen encoder makes of the training images, with the penalties and folds of
+    /// `[evaluate]` (Kumar et al. 2022, arXiv 2202.10054).
+    Linear,
 }
 
 /// The size of the filters that fine-tuning begins with, where batch norm follows them and it changes nothing but how far a

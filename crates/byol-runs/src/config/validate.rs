@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::error::{ConfigError, Origin};
-use super::{Experiment, FilterNorm, Pretrain, Supervised};
+use super::{Experiment, Fault, FilterNorm, FirstHead, Pretrain, Supervised};
 use crate::augment::RecipeError;
 use crate::stage::LabelBudget;
 
@@ -46,6 +46,8 @@ impl Experiment {
             check(&format!("{stage}.patience"), patience, held_out, "0, because validation_share is 0")?;
         }
         self.supervised.validate_beginning()?;
+        let on_logits = self.faults.contains(&Fault::LabHeads) && self.finetune.head == FirstHead::Linear;
+        check("finetune.head", "linear", !on_logits, "random, because faults has lab-heads")?;
         self.validate_evaluation()
     }
 
@@ -138,6 +140,8 @@ impl Supervised {
     /// What only fine-tuning may have: a baseline of random weights has nothing to begin with.
     fn validate_beginning(&self) -> Result<(), ConfigError> {
         let kept = self.filter_norm == FilterNorm::Kept;
+        let random = self.head == FirstHead::Random;
+        check("supervised.head", "linear", random, "random: a random encoder tells a linear head little")?;
         check("supervised.filter_norm", "initial", kept, "kept: random filters have their initial norm")
     }
 }

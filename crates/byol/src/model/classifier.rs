@@ -11,6 +11,9 @@ use super::parameters::{Layout, LayoutBuilder, Weights};
 use crate::config::{Experiment, Fault};
 use crate::stage::Stage;
 
+/// The name of the last layer, with an output for each class.
+pub(crate) const OUTPUT: &str = "fc";
+
 /// The structure of a classifier; the encoder's parameters have their own names, as in torchvision's
 /// `resnet18(num_classes=N)`.
 #[derive(Clone, Debug)]
@@ -51,7 +54,7 @@ impl Classifier {
                 (Some(Linear::new(&mut builder, "logits", [encoder.features(), LAB_LOGITS])), LAB_LOGITS)
             }
         };
-        let output = Linear::new(&mut builder, "fc", [inputs, classes as i64]);
+        let output = Linear::new(&mut builder, OUTPUT, [inputs, classes as i64]);
         Classifier { encoder, bottleneck, output, layout: builder.finish() }
     }
 

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
-use super::{Setting, TrainError};
+use super::{Setting, TrainError, head};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Supervised};
 use crate::data::LabeledImages;
@@ -19,7 +19,7 @@ use crate::loss;
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
-use crate::model::{Classifier, Leaves, Mode, Weights, rescaling};
+use crate::model::{Classifier, Leaves, Mode, ModelError, Weights, rescaling};
 use crate::optim::Optimizer;
 use crate::random::ViewNumber;
 use crate::run::RunDirectory;
@@ -142,6 +142,13 @@ impl SupervisedLearner {
         self.phases.stop()
     }
 
+    /// Takes over parameters and statistics.
+    pub(super) fn load(&mut self, named: &BTreeMap<String, Tensor>) -> Result<(), ModelError> {
+        self.weights.load(named)?;
+        self.weights.refresh(&mut self.leaves);
+        Ok(())
+    }
+
     /// Adds the classifier to a checkpoint, and the optimiser where it is needed further.
     fn store(&self, checkpoint: &mut Checkpoint, rest: Rest) {
         checkpoint.insert_part("classifier", self.weights.named());
@@ -152,8 +159,7 @@ impl SupervisedLearner {
 
     /// Takes over the classifier of a checkpoint, and the optimiser where it is needed further.
     fn restore(&mut self, checkpoint: &Checkpoint, rest: Rest) -> Result<(), TrainError> {
-        self.weights.load(&checkpoint.part("classifier"))?;
-        self.weights.refresh(&mut self.leaves);
+        self.load(&checkpoint.part("classifier"))?;
         if rest == Rest::Some {
             self.optimizer.load(&checkpoint.part("optimizer"))?;
         }
@@ -175,8 +181,9 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let course = task.course(setting.reporter, schedule.steps_per_epoch(), directory);
     let mut learner = task.begin(experiment, hardware)?;
     let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
-    if let Some(checkpoint) = &found {
-        learner.restore(checkpoint, Rest::of(&sitting))?;
+    match &found {
+        Some(checkpoint) => learner.restore(checkpoint, Rest::of(&sitting))?,
+        None => head::begin(experiment, hardware, task, &mut learner)?,
     }
     let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
     let view = view_kind(task.settings.augmentation, experiment);
@@ -275,7 +282,7 @@ impl Task<'_> {
     }
 
     /// The classifier and its optimiser before the first step.
-    fn begin(&self, experiment: &Experiment, hardware: &Hardware) -> Result<SupervisedLearner, TrainError> {
+    pub(super) fn begin(&self, experiment: &Experiment, hardware: &Hardware) -> Result<SupervisedLearner, TrainError> {
         let head = ClassifierHead::of(experiment, self.stage.into());
         let classifier = Classifier::new(EncoderConfig::of(experiment), head, self.classes);
         // Network 0 is the one that pre-training begins with.

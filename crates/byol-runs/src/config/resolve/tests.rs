@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Augmentation, EncoderKind, FilterNorm, OptimizerKind, ScheduleKind};
+use crate::config::{Augmentation, EncoderKind, FilterNorm, FirstHead, OptimizerKind, ScheduleKind};
 use crate::data::Levels;
 use crate::stage::LabelBudget;
 
@@ -294,6 +294,10 @@ fn what_only_fine_tuning_may_have_is_refused_of_the_baseline() {
         message(with(&["supervised.filter_norm=initial"])),
         "key 'supervised.filter_norm' cannot be initial (command line): allowed is kept: random filters have their initial norm"
     );
+    assert_eq!(with(&["finetune.head=linear"]).unwrap().finetune.head, FirstHead::Linear);
+    assert!(message(with(&["supervised.head=linear"])).contains("allowed is random"));
+    let on_logits = with(&["finetune.head=linear", "faults=[\"lab-heads\"]"]);
+    assert!(message(on_logits).ends_with("allowed is random, because faults has lab-heads"));
 }
 
 /// How a run was extended stands in its configuration, and goes with it wherever that is read.
