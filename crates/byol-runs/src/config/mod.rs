@@ -207,6 +207,9 @@ pub struct Supervised {
     pub schedule: ScheduleKind,
     /// What happens to a training image before the encoder sees it.
     pub augmentation: Augmentation,
+    /// Share of every target that is spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567, section 7). Losses
+    /// of validation are without it.
+    pub label_smoothing: f64,
     /// The classifier on top of the encoder when fine-tuning begins.
     pub head: FirstHead,
     /// The size of the encoder's filters when fine-tuning begins.

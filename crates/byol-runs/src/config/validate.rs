@@ -132,7 +132,10 @@ impl Supervised {
         for (index, &epochs) in self.sweep_epochs.iter().enumerate() {
             within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
         }
-        not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)
+        not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)?;
+        let smoothing = self.label_smoothing;
+        let below = "from 0 up to, not including, 1";
+        check(&format!("{stage}.label_smoothing"), smoothing, (0.0..1.0).contains(&smoothing), below)
     }
 }
 

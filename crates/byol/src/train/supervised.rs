@@ -85,13 +85,15 @@ pub struct SupervisedLearner {
     pub optimizer: Optimizer,
     /// How batch norm behaves in a training step.
     pub mode: Mode,
+    /// Share of every target that is spread evenly over all classes, from 0 up to, not including, 1.
+    pub label_smoothing: f64,
     leaves: Leaves,
     precision: Precision,
     phases: PhaseClock,
 }
 
 impl SupervisedLearner {
-    /// A learner before its first step, in training mode.
+    /// A learner before its first step, in training mode, without label smoothing.
     pub fn new(
         classifier: Classifier,
         weights: Weights,
@@ -100,18 +102,28 @@ impl SupervisedLearner {
     ) -> SupervisedLearner {
         let leaves = weights.leaves(precision);
         let phases = PhaseClock::default();
-        SupervisedLearner { classifier, weights, optimizer, mode: Mode::Train, leaves, precision, phases }
+        SupervisedLearner {
+            classifier,
+            weights,
+            optimizer,
+            mode: Mode::Train,
+            label_smoothing: 0.0,
+            leaves,
+            precision,
+            phases,
+        }
     }
 
     /// Loss and logits of a batch.
     ///
     /// # Shapes
-    /// Images `[batch, 3, side, side]`, labels int64 `[batch]`; a scalar and `[batch, classes]`.
-    pub fn loss(&self, images: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
+    /// Images `[batch, 3, side, side]`, targets int64 `[batch]` or probabilities `[batch, classes]`; a scalar and `[batch,
+    /// classes]`.
+    pub fn loss(&self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
         let pass =
             Pass { weights: &self.weights, leaves: &self.leaves, mode: self.mode, precision: self.precision, views: 1 };
         let logits = self.classifier.forward(&pass, images);
-        (loss::cross_entropy(&logits, labels), logits)
+        (loss::smoothed_cross_entropy(&logits, targets, self.label_smoothing), logits)
     }
 
     /// The gradient of a loss, `[parameters]`.
@@ -120,9 +132,9 @@ impl SupervisedLearner {
     }
 
     /// One step; returns what [`SupervisedLearner::loss`] returns, without the graph.
-    pub fn step(&mut self, images: &Tensor, labels: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
+    pub fn step(&mut self, images: &Tensor, targets: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
         self.phases.begin();
-        let (loss, logits) = self.loss(images, labels);
+        let (loss, logits) = self.loss(images, targets);
         self.phases.lap(Phase::OnlineForward);
         let gradient = self.gradient(&loss);
         self.phases.lap(Phase::Backward);
@@ -296,7 +308,9 @@ impl Task<'_> {
             }
         }
         let optimizer = Optimizer::new(self.settings.optimizer, self.settings.weight_decay, &weights);
-        Ok(SupervisedLearner::new(classifier, weights, optimizer, hardware.precision))
+        let mut learner = SupervisedLearner::new(classifier, weights, optimizer, hardware.precision);
+        learner.label_smoothing = self.settings.label_smoothing;
+        Ok(learner)
     }
 
     /// The labels of images, int64 `[images]`.
