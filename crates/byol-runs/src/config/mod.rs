@@ -205,6 +205,9 @@ pub struct Supervised {
     pub warmup_epochs: f64,
     /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,
+    /// Share of the training's steps, counted from its end, over which the weights are averaged. The mean of them is then
+    /// the classifier; 0 takes the weights after the last step.
+    pub average: f64,
     /// What happens to a training image before the encoder sees it.
     pub augmentation: Augmentation,
     /// Share of every target that is spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567, section 7). Losses

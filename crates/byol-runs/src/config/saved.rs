@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 24] = [
+const ADDED: [Added; 26] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -74,6 +74,8 @@ const ADDED: [Added; 24] = [
     added(2, "finetune.head", "\"random\""),
     added(2, "supervised.label_smoothing", "0.0"),
     added(2, "finetune.label_smoothing", "0.0"),
+    added(2, "supervised.average", "0.0"),
+    added(2, "finetune.average", "0.0"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -133,6 +133,7 @@ impl Supervised {
             within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
         }
         not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)?;
+        within(&format!("{stage}.average"), self.average, 0.0, 1.0)?;
         let smoothing = self.label_smoothing;
         let below = "from 0 up to, not including, 1";
         check(&format!("{stage}.label_smoothing"), smoothing, (0.0..1.0).contains(&smoothing), below)

@@ -1,6 +1,7 @@
 //! Training: BYOL without labels ([`pretrain`]) and with labels ([`supervised`]: the baseline and fine-tuning). Each is
 //! one visible loop.
 
+mod averaging;
 mod head;
 pub mod learner;
 mod losses;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
+use super::averaging::TailAverage;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError, head};
@@ -67,7 +68,7 @@ pub enum Lengths {
 pub struct Trained {
     /// The structure.
     pub classifier: Classifier,
-    /// The numbers after the last step.
+    /// The numbers after the last step, or the mean over the last steps.
     pub weights: Weights,
     /// Why it ended.
     pub ended: Ended,
@@ -193,8 +194,12 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let course = task.course(setting.reporter, schedule.steps_per_epoch(), directory);
     let mut learner = task.begin(experiment, hardware)?;
     let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
+    let mut average = TailAverage::over(task.settings.average, sitting.steps());
     match &found {
-        Some(checkpoint) => learner.restore(checkpoint, Rest::of(&sitting))?,
+        Some(checkpoint) => {
+            learner.restore(checkpoint, Rest::of(&sitting))?;
+            average.restore(checkpoint, &learner.weights)?;
+        }
         None => head::begin(experiment, hardware, task, &mut learner)?,
     }
     let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
@@ -212,10 +217,11 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         sitting.add(loss, batch.indices.len());
         sitting.add_right(&logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64));
         sitting.stepped(rate, None)?;
+        average.add(&learner.weights, sitting.step());
 
         if sitting.ended_epoch().is_some() {
             let loss = sitting.epoch_loss()?;
-            let validation = validate(experiment, hardware, &learner, task)?;
+            let validation = validate(experiment, hardware, &learner.classifier, average.or(&learner.weights), task)?;
             sitting.epoch_ended(Figures {
                 loss,
                 train_accuracy: Some(sitting.train_accuracy()),
@@ -227,17 +233,18 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         if sitting.checkpoint_due() {
             let mut checkpoint = sitting.checkpoint()?;
             learner.store(&mut checkpoint, Rest::of(&sitting));
+            average.store(&mut checkpoint, Rest::of(&sitting));
             sitting.save(&checkpoint)?;
         }
     }
     let End { ended, seconds, .. } = sitting.end()?;
     let SupervisedLearner { classifier, weights, .. } = learner;
-    Ok(Trained { classifier, weights, ended, seconds })
+    Ok(Trained { classifier, weights: average.end(weights), ended, seconds })
 }
 
 /// Whether there is something left to train, for which the optimiser's state is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
+pub(super) enum Rest {
     Some,
     None,
 }
@@ -335,13 +342,14 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
 fn validate(
     experiment: &Experiment,
     hardware: &Hardware,
-    learner: &SupervisedLearner,
+    classifier: &Classifier,
+    weights: &Weights,
     task: &Task,
 ) -> Result<Option<(f64, f64)>, TrainError> {
     if task.validation.is_empty() {
         return Ok(None);
     }
-    let logits = logits(experiment, hardware, &learner.classifier, &learner.weights, task.labeled, &task.validation)?;
+    let logits = logits(experiment, hardware, classifier, weights, task.labeled, &task.validation)?;
     let labels = task.labels(&task.validation, hardware);
     let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
     Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))
