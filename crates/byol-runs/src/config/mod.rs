@@ -136,7 +136,8 @@ pub struct Pretrain {
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
-    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
+    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm, and AdamW takes it off the
+    /// weights, times the learning rate.
     pub weight_decay: f64,
     /// Epochs of linear warm-up from 0 to the peak; of the whole training where that is shorter.
     pub warmup_epochs: f64,
@@ -199,7 +200,8 @@ pub struct Supervised {
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
-    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
+    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm, and AdamW takes it off the
+    /// weights, times the learning rate.
     pub weight_decay: f64,
     /// Epochs of linear warm-up from 0 to the peak; of the whole training where that is shorter.
     pub warmup_epochs: f64,
@@ -296,6 +298,9 @@ pub enum StemKind {
 pub enum OptimizerKind {
     /// Adam (Kingma and Ba 2014), betas 0.9 and 0.999, epsilon 1e-8, PyTorch's coupled weight decay.
     Adam,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101), PyTorch's form: every parameter
+    /// shrinks by the learning rate times the decay, biases and batch norm too.
+    Adamw,
     /// Stochastic gradient descent with momentum 0.9 (PyTorch's form).
     Sgd,
     /// The same with Nesterov momentum.
