@@ -212,6 +212,12 @@ pub struct Supervised {
     pub average: f64,
     /// What happens to a training image before the encoder sees it.
     pub augmentation: Augmentation,
+    /// Both parameters of the Beta distribution that mixup draws shares from: images are blended with another of their batch,
+    /// and labels with them (Zhang et al. 2018, arXiv 1710.09412). 0 mixes nothing.
+    pub mixup: f64,
+    /// The same for CutMix, which replaces a rectangle (Yun et al. 2019, arXiv 1905.04899). With both, each batch is mixed
+    /// in one of the two ways, as probable as the other.
+    pub cutmix: f64,
     /// Share of every target that is spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567, section 7). Losses
     /// of validation are without it.
     pub label_smoothing: f64,

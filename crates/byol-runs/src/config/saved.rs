@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 26] = [
+const ADDED: [Added; 30] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -76,6 +76,10 @@ const ADDED: [Added; 26] = [
     added(2, "finetune.label_smoothing", "0.0"),
     added(2, "supervised.average", "0.0"),
     added(2, "finetune.average", "0.0"),
+    added(2, "supervised.cutmix", "0.0"),
+    added(2, "finetune.cutmix", "0.0"),
+    added(2, "supervised.mixup", "0.0"),
+    added(2, "finetune.mixup", "0.0"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -133,6 +133,8 @@ impl Supervised {
             within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
         }
         not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)?;
+        within(&format!("{stage}.mixup"), self.mixup, 0.0, 100.0)?;
+        within(&format!("{stage}.cutmix"), self.cutmix, 0.0, 100.0)?;
         within(&format!("{stage}.average"), self.average, 0.0, 1.0)?;
         let smoothing = self.label_smoothing;
         let below = "from 0 up to, not including, 1";

@@ -6,6 +6,7 @@ mod head;
 pub mod learner;
 mod losses;
 pub mod method;
+mod mixing;
 pub mod monitor;
 mod pace;
 #[doc(hidden)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tch::{Kind, Tensor};
 
 use super::averaging::TailAverage;
+use super::mixing::Mixing;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError, head};
@@ -204,6 +205,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     }
     let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
     let view = view_kind(task.settings.augmentation, experiment);
+    let mixing = Mixing::of(task.settings, task.classes, experiment.seed, 1 + task.draw as u64);
     let mut batches = sitting.batches(image_set, ViewGroup::one(view, experiment.image_size), schedule);
 
     while sitting.goes_on() {
@@ -212,10 +214,11 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         }
         let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
         let labels = task.labels(&batch.indices, hardware);
+        let examples = mixing.mix(&batch.images[0], &labels, sitting.step());
         let rate = sitting.learning_rate();
-        let (loss, logits) = learner.step(&batch.images[0], &labels, rate);
+        let (loss, logits) = learner.step(&examples.images, &examples.targets, rate);
         sitting.add(loss, batch.indices.len());
-        sitting.add_right(&logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64));
+        sitting.add_right(&logits.argmax(1, false).eq_tensor(&examples.labels).sum(Kind::Int64));
         sitting.stepped(rate, None)?;
         average.add(&learner.weights, sitting.step());
 
