@@ -200,6 +200,9 @@ pub struct Supervised {
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
+    /// Factor on the learning rate from each stage of the encoder to the one below it, the last stage's being this one and the
+    /// classifier's 1 (Bao et al. 2022, arXiv 2106.08254, appendix). 1 trains all alike.
+    pub layer_decay: f64,
     /// Share of the weights that is added to their gradient; LARS spares biases and batch norm, and AdamW takes it off the
     /// weights, times the learning rate.
     pub weight_decay: f64,

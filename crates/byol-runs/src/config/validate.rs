@@ -133,6 +133,8 @@ impl Supervised {
             within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
         }
         not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)?;
+        let decay = self.layer_decay;
+        check(&format!("{stage}.layer_decay"), decay, decay > 0.0 && decay <= 1.0, "above 0, up to 1")?;
         within(&format!("{stage}.mixup"), self.mixup, 0.0, 100.0)?;
         within(&format!("{stage}.cutmix"), self.cutmix, 0.0, 100.0)?;
         within(&format!("{stage}.average"), self.average, 0.0, 1.0)?;

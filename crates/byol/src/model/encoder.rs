@@ -112,6 +112,14 @@ impl Encoder {
         }
     }
 
+    /// How far below the representation one of the encoder's parameters stands, by its name without the encoder's: 1 in the
+    /// last stage, one more in each before it.
+    pub(crate) fn depth(&self, parameter: &str) -> usize {
+        match self {
+            Encoder::ResNet(resnet) => resnet.depth(parameter),
+        }
+    }
+
     /// The encoder's operations in order, from normalised images to representations: what computes, counts or writes them
     /// down is an [`Operations`].
     pub(crate) fn walk<O: Operations>(&self, operations: &mut O, images: &O::Value) -> O::Value {

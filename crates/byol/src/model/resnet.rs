@@ -139,6 +139,12 @@ impl ResNet {
         self.features
     }
 
+    /// How far below the representation a parameter stands: 1 in the last stage, one more in each before it, most in the stem.
+    pub(crate) fn depth(&self, parameter: &str) -> usize {
+        let stage = parameter.strip_prefix("layer").and_then(|rest| rest.split('.').next()?.parse().ok());
+        (self.stages.len() + 1).saturating_sub(stage.unwrap_or(0))
+    }
+
     pub(crate) fn stem(&self) -> &Stem {
         &self.stem
     }

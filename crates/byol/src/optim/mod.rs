@@ -1,5 +1,6 @@
 //! Optimisers over flat parameters, and the schedules of learning rate and tau.
 
+pub mod factors;
 pub mod lars;
 pub mod schedule;
 

@@ -65,13 +65,13 @@ impl Mixing {
 
     /// What is done with the batch of a step. If there are both ways, each is as probable as the other.
     fn draw(&self, side: i64, step: usize) -> Mix {
-        if self.mixup == 0.0 && self.cutmix == 0.0 {
-            return Mix::None;
-        }
         let at = Coordinates { epoch: self.order, index: step as u64, view: 0 };
         let mut rng = random::rng(self.seed, Stream::Mixing, at);
-        let pastes = rng.random::<f64>() * f64::from(u8::from(self.mixup > 0.0) + u8::from(self.cutmix > 0.0)) >= 1.0
-            || self.mixup == 0.0;
+        let pastes = match (self.mixup > 0.0, self.cutmix > 0.0) {
+            (false, false) => return Mix::None,
+            (true, true) => rng.random_bool(0.5),
+            (_, cutmix) => cutmix,
+        };
         let alpha = if pastes { self.cutmix } else { self.mixup };
         // The range of both keys is one that Beta has.
         let share = Beta::new(alpha, alpha).map_or(1.0, |beta| beta.sample(&mut rng));

@@ -21,8 +21,10 @@ use crate::loss;
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
+use crate::model::parameters::Parameter;
 use crate::model::{Classifier, Leaves, Mode, ModelError, Weights, rescaling};
 use crate::optim::Optimizer;
+use crate::optim::factors::RateFactors;
 use crate::random::ViewNumber;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter};
@@ -85,6 +87,8 @@ pub struct SupervisedLearner {
     pub weights: Weights,
     /// What moves them.
     pub optimizer: Optimizer,
+    /// Factors on the learning rate.
+    pub factors: RateFactors,
     /// How batch norm behaves in a training step.
     pub mode: Mode,
     /// Share of every target that is spread evenly over all classes, from 0 up to, not including, 1.
@@ -95,7 +99,7 @@ pub struct SupervisedLearner {
 }
 
 impl SupervisedLearner {
-    /// A learner before its first step, in training mode, without label smoothing.
+    /// A learner before its first step, in training mode, without label smoothing, with one learning rate for all.
     pub fn new(
         classifier: Classifier,
         weights: Weights,
@@ -108,6 +112,7 @@ impl SupervisedLearner {
             classifier,
             weights,
             optimizer,
+            factors: RateFactors::default(),
             mode: Mode::Train,
             label_smoothing: 0.0,
             leaves,
@@ -140,7 +145,7 @@ impl SupervisedLearner {
         self.phases.lap(Phase::OnlineForward);
         let gradient = self.gradient(&loss);
         self.phases.lap(Phase::Backward);
-        self.optimizer.step(self.weights.flat_mut(), gradient, learning_rate);
+        self.factors.step(&mut self.optimizer, self.weights.flat_mut(), gradient, learning_rate);
         self.weights.refresh(&mut self.leaves);
         self.phases.lap(Phase::Optimizer);
         (loss.detach(), logits.detach())
@@ -318,7 +323,11 @@ impl Task<'_> {
             }
         }
         let optimizer = Optimizer::new(self.settings.optimizer, self.settings.weight_decay, &weights);
+        let decay = self.settings.layer_decay;
+        let factor = |parameter: &Parameter| decay.powi(classifier.depth(&parameter.name) as i32);
+        let factors = RateFactors::new(&weights, factor);
         let mut learner = SupervisedLearner::new(classifier, weights, optimizer, hardware.precision);
+        learner.factors = factors;
         learner.label_smoothing = self.settings.label_smoothing;
         Ok(learner)
     }
