@@ -46,6 +46,9 @@ pub struct Experiment {
     pub stem: StemKind,
     /// Factor on the number of channels of every stage; 1 is torchvision's.
     pub width: f64,
+    /// Whether the last batch norm of every residual branch begins with weights of 0 instead of 1, so that blocks begin as their
+    /// shortcuts (Goyal et al. 2017, arXiv 1706.02677, section 5.1; torchvision's `zero_init_residual`).
+    pub zero_init_residual: bool,
     /// Per-channel mean of the images in 0-1 (red, green, blue), subtracted last.
     pub mean: [f64; 3],
     /// Per-channel standard deviation in 0-1, divided by last.

@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 32] = [
+const ADDED: [Added; 33] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -82,6 +82,7 @@ const ADDED: [Added; 32] = [
     added(2, "finetune.mixup", "0.0"),
     added(2, "supervised.layer_decay", "1.0"),
     added(2, "finetune.layer_decay", "1.0"),
+    added(2, "zero_init_residual", "false"),
 ];
 
 const RENAMED: [Renamed; 0] = [];
