@@ -139,6 +139,8 @@ pub struct Pretrain {
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
+    /// Factor on the learning rate of the predictor.
+    pub predictor_learning_rate: f64,
     /// Share of the weights that is added to their gradient; LARS spares biases and batch norm, and AdamW takes it off the
     /// weights, times the learning rate.
     pub weight_decay: f64,

@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 33] = [
+const ADDED: [Added; 34] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -83,6 +83,7 @@ const ADDED: [Added; 33] = [
     added(2, "supervised.layer_decay", "1.0"),
     added(2, "finetune.layer_decay", "1.0"),
     added(2, "zero_init_residual", "false"),
+    added(2, "pretrain.predictor_learning_rate", "1.0"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

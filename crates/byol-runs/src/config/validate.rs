@@ -92,6 +92,7 @@ impl Pretrain {
         let size = self.view_size;
         check("pretrain.view_size", size, size == 0 || (8..=1024).contains(&size), "8 to 1024, or 0 for image_size")?;
         positive("pretrain.learning_rate", self.learning_rate)?;
+        within("pretrain.predictor_learning_rate", self.predictor_learning_rate, 0.0, 1000.0)?;
         not_negative("pretrain.weight_decay", self.weight_decay)?;
         not_negative("pretrain.warmup_epochs", self.warmup_epochs)?;
         let lengths: Vec<usize> = self.extended.iter().copied().chain([self.epochs]).collect();
