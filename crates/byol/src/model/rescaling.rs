@@ -196,7 +196,7 @@ mod tests {
         let mut weights = Weights::initialize(&layout, 4, 0, Device::Cpu).to_kind(Kind::Double);
         let mut named = weights.named();
         let filters = Tensor::zeros([4, 3, 3, 3], (Kind::Double, Device::Cpu));
-        let _ = filters.get(0).get(0).get(1).narrow(0, 0, 2).copy_(&Tensor::from_slice(&[3.0, 4.0]));
+        filters.get(0).get(0).get(1).narrow(0, 0, 2).copy_(&Tensor::from_slice(&[3.0, 4.0]));
         named.insert("conv1.weight".to_owned(), filters);
         named.insert("bn1.running_mean".to_owned(), Tensor::from_slice(&[2.0, 2.0, 0.0, 0.0]));
         named.insert("bn1.running_var".to_owned(), Tensor::from_slice(&[9.0, 9.0, 1.0, 1.0]));
