@@ -29,6 +29,8 @@ pub enum Stream {
     Gallery = 8,
     /// The order of images in linear evaluation by SGD.
     LinearOrder = 9,
+    /// How the labelled images of a step are mixed.
+    Mixing = 10,
 }
 
 /// The coordinates of a random choice within a stream. Unused ones are zero.

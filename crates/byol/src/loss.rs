@@ -41,8 +41,19 @@ const NO_IGNORED_LABEL: i64 = -100;
 
 /// Mean cross-entropy of logits `[batch, classes]` and class indices `[batch]` (int64), a scalar.
 pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
+    smoothed_cross_entropy(logits, labels, 0.0)
+}
+
+/// Mean cross-entropy with smoothed targets: `(1 - smoothing) * target + smoothing / classes` (Szegedy et al. 2016, arXiv
+/// 1512.00567, section 7; PyTorch's `label_smoothing`).
+///
+/// # Shapes
+/// Logits `[batch, classes]`; targets are class indices `[batch]`, int64, or probabilities `[batch, classes]` in the type of
+/// the logits or float32. `smoothing` is from 0 up to, not including, 1. A scalar.
+pub fn smoothed_cross_entropy(logits: &Tensor, targets: &Tensor, smoothing: f64) -> Tensor {
     let logits = if logits.kind() == Kind::Double { logits.shallow_clone() } else { logits.to_kind(Kind::Float) };
-    logits.cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, NO_IGNORED_LABEL, 0.0)
+    let targets = if targets.kind() == Kind::Int64 { targets.shallow_clone() } else { targets.to_kind(logits.kind()) };
+    logits.cross_entropy_loss::<Tensor>(&targets, None, tch::Reduction::Mean, NO_IGNORED_LABEL, smoothing)
 }
 
 #[cfg(test)]
@@ -56,6 +67,26 @@ mod tests {
         let targets = Tensor::from_slice(&[5f32, 0.0, 0.0, -1.0, 0.0, 7.0]).view([3, 2]);
         let loss = regression(&predictions, &targets).double_value(&[]);
         assert!((loss - 2.0).abs() < 1e-6, "{loss}");
+    }
+
+    /// Probabilities 1/8, 2/8 and 5/8.
+    #[test]
+    fn smoothed_cross_entropy_by_hand() {
+        let logits = Tensor::from_slice(&[1f64.ln(), 2f64.ln(), 5f64.ln()]).view([1, 3]);
+        let logs = [0.125f64.ln(), 0.25f64.ln(), 0.625f64.ln()];
+        let last = Tensor::from_slice(&[2i64]);
+        let close = |targets: &Tensor, smoothing: f64, expected: f64| {
+            let found = smoothed_cross_entropy(&logits, targets, smoothing).double_value(&[]);
+            assert!((found - expected).abs() < 1e-9, "{found} and {expected}");
+        };
+        close(&last, 0.0, -logs[2]);
+        close(&last, 0.3, -(0.7 * logs[2] + 0.1 * logs.iter().sum::<f64>()));
+        // A quarter of the first class, three of the last.
+        let mixed = Tensor::from_slice(&[0.25f32, 0.0, 0.75]).view([1, 3]);
+        let unsmoothed = 0.25 * logs[0] + 0.75 * logs[2];
+        close(&mixed, 0.0, -unsmoothed);
+        close(&mixed, 0.3, -(0.7 * unsmoothed + 0.1 * logs.iter().sum::<f64>()));
+        assert_eq!(cross_entropy(&logits, &last), smoothed_cross_entropy(&logits, &last, 0.0));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use byol::loader::{self, ImageSet};
 use byol::report::language::notices::notice;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter, Silent};
-use byol::run::record::{Control, HeadKind, LabelBudget, ResultName};
+use byol::run::record::{Control, HeadKind, LabelBudget, ResultName, Stage};
 use byol::train::TrainError;
 use byol::train::pretrain;
 
@@ -136,6 +136,67 @@ fn a_run_compares_everything_and_a_resumed_one_equals_it() {
 
     let again = attempt(&whole, OpenMode::Resume).quietly(experiment::run).unwrap();
     assert!(matches!(again, Outcome::AlreadyFinished(_)));
+}
+
+/// Asks to stop after so many epochs of a stage.
+struct StopIn {
+    stage: Stage,
+    epochs: usize,
+    interrupt: Interrupt,
+}
+
+impl Reporter for StopIn {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Event::EpochEnded(record) = event
+            && (record.stage, record.epoch) == (self.stage, self.epochs)
+        {
+            self.interrupt.request();
+        }
+    }
+}
+
+/// Everything that training with labels may be varied by, stopped in the middle of the baseline and of fine-tuning, where weights
+/// are being averaged.
+#[test]
+fn a_varied_training_that_was_stopped_ends_with_the_same_bytes() {
+    let varied = |stage: &str| {
+        let settings = "optimizer=\"adamw\" weight_decay=0.01 layer_decay=0.7 mixup=0.2 cutmix=1.0 label_smoothing=0.1 average=0.5";
+        settings.split(' ').map(|pair| format!("{stage}.{pair}")).collect::<Vec<_>>()
+    };
+    let mut set = [varied("supervised"), varied("finetune")].concat();
+    set.extend(["finetune.head=linear", "finetune.filter_norm=initial", "zero_init_residual=true"].map(str::to_owned));
+    set.push("pretrain.predictor_learning_rate=2.0".to_owned());
+    let experiment = tiny(&set.iter().map(String::as_str).collect::<Vec<_>>());
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
+    let data = small();
+    let attempt = |out, mode| Try { experiment: &experiment, data: &data, out, mode };
+    let Outcome::Finished(summary) = attempt(&whole, OpenMode::Fresh).quietly(experiment::run).unwrap() else {
+        panic!("the run did not finish")
+    };
+    for (stage, mode) in [(Stage::Supervised, OpenMode::Fresh), (Stage::Finetune, OpenMode::Resume)] {
+        let interrupt = Interrupt::default();
+        // The last two of four steps are averaged.
+        let mut stop = StopIn { stage, epochs: 3, interrupt: interrupt.clone() };
+        let ended = attempt(&parted, mode).run(experiment::run, &mut stop, &interrupt).unwrap();
+        assert!(matches!(ended, Outcome::Interrupted(_)), "{stage:?}");
+    }
+    let stopped = std::fs::read(parted.join("checkpoints/finetune-2-draw0/step-00000003.safetensors")).unwrap();
+    assert!(stopped.windows(18).any(|name| name == b"average.fc.weight\""), "the mean is kept on the way");
+    let Outcome::Finished(resumed) = attempt(&parted, OpenMode::Resume).quietly(experiment::run).unwrap() else {
+        panic!("the resumed run did not finish")
+    };
+    assert_eq!(resumed.results, summary.results);
+    let mut compared = 0;
+    for name in ["supervised-2-draw0", "supervised-all-draw0", "finetune-2-draw0", "finetune-all-draw0"] {
+        for entry in std::fs::read_dir(whole.join("checkpoints").join(name)).unwrap() {
+            let file = entry.unwrap().file_name();
+            let bytes = |run: &Path| std::fs::read(run.join("checkpoints").join(name).join(&file)).unwrap();
+            assert!(bytes(&whole) == bytes(&parted), "{name}: {file:?} differs");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 4);
 }
 
 fn refusal(experiment: &Experiment, data: &Dataset, out: &Path, mode: OpenMode) -> String {

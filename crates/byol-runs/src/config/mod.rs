@@ -46,6 +46,9 @@ pub struct Experiment {
     pub stem: StemKind,
     /// Factor on the number of channels of every stage; 1 is torchvision's.
     pub width: f64,
+    /// Whether the last batch norm of every residual branch begins with weights of 0 instead of 1, so that blocks begin as their
+    /// shortcuts (Goyal et al. 2017, arXiv 1706.02677, section 5.1; torchvision's `zero_init_residual`).
+    pub zero_init_residual: bool,
     /// Per-channel mean of the images in 0-1 (red, green, blue), subtracted last.
     pub mean: [f64; 3],
     /// Per-channel standard deviation in 0-1, divided by last.
@@ -141,7 +144,10 @@ pub struct Pretrain {
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
-    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
+    /// Factor on the learning rate of the predictor.
+    pub predictor_learning_rate: f64,
+    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm, and AdamW takes it off the
+    /// weights, times the learning rate.
     pub weight_decay: f64,
     /// Epochs of linear warm-up from 0 to the peak; of the whole training where that is shorter.
     pub warmup_epochs: f64,
@@ -204,14 +210,34 @@ pub struct Supervised {
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.
     pub learning_rate: f64,
-    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm.
+    /// Factor on the learning rate from each stage of the encoder to the one below it, the last stage's being this one and the
+    /// classifier's 1 (Bao et al. 2022, arXiv 2106.08254, appendix). 1 trains all alike.
+    pub layer_decay: f64,
+    /// Share of the weights that is added to their gradient; LARS spares biases and batch norm, and AdamW takes it off the
+    /// weights, times the learning rate.
     pub weight_decay: f64,
     /// Epochs of linear warm-up from 0 to the peak; of the whole training where that is shorter.
     pub warmup_epochs: f64,
     /// What the learning rate does after warm-up.
     pub schedule: ScheduleKind,
+    /// Share of the training's steps, counted from its end, over which the weights are averaged. The mean of them is then
+    /// the classifier; 0 takes the weights after the last step.
+    pub average: f64,
     /// What happens to a training image before the encoder sees it.
     pub augmentation: Augmentation,
+    /// Both parameters of the Beta distribution that mixup draws shares from: images are blended with another of their batch,
+    /// and labels with them (Zhang et al. 2018, arXiv 1710.09412). 0 mixes nothing.
+    pub mixup: f64,
+    /// The same for CutMix, which replaces a rectangle (Yun et al. 2019, arXiv 1905.04899). With both, each batch is mixed
+    /// in one of the two ways, as probable as the other.
+    pub cutmix: f64,
+    /// Share of every target that is spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567, section 7). Losses
+    /// of validation are without it.
+    pub label_smoothing: f64,
+    /// The classifier on top of the encoder when fine-tuning begins.
+    pub head: FirstHead,
+    /// The size of the encoder's filters when fine-tuning begins.
+    pub filter_norm: FilterNorm,
     /// Epochs without improvement of the validation loss after which training stops; 0 never stops early.
     pub patience: usize,
     /// Learning rates to choose from instead of `learning_rate`, by training on four fifths of the label budget and
@@ -291,6 +317,9 @@ pub enum StemKind {
 pub enum OptimizerKind {
     /// Adam (Kingma and Ba 2014), betas 0.9 and 0.999, epsilon 1e-8, PyTorch's coupled weight decay.
     Adam,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101), PyTorch's form: every parameter
+    /// shrinks by the learning rate times the decay, biases and batch norm too.
+    Adamw,
     /// Stochastic gradient descent with momentum 0.9 (PyTorch's form).
     Sgd,
     /// The same with Nesterov momentum.
@@ -358,6 +387,28 @@ pub enum Augmentation {
     Color,
     /// The pre-training recipe t.
     Views,
+}
+
+/// The classifier that fine-tuning begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstHead {
+    /// Random weights.
+    Random,
+    /// Logistic regression on what the frozen encoder makes of the training images, with the penalties and folds of
+    /// `[evaluate]` (Kumar et al. 2022, arXiv 2202.10054).
+    Linear,
+}
+
+/// The size of the filters that fine-tuning begins with, where batch norm follows them and it changes nothing but how far a
+/// step turns them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FilterNorm {
+    /// As pre-training left them.
+    Kept,
+    /// Each filter scaled to the norm that is expected of a random one, and batch norm's running statistics with it.
+    Initial,
 }
 
 /// What the program of the university lab got wrong, each to be switched on by itself.

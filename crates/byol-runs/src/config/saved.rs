@@ -9,7 +9,7 @@ use super::resolve::Entry;
 
 /// Version of the configurations that are saved. It grows by one with every change of the keys: what is added is listed
 /// in `ADDED`, what gets another name in `RENAMED`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Version of a saved configuration that states none, as those of before there were versions.
 const UNSTATED: u32 = 0;
@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 18] = [
+const ADDED: [Added; 34] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -68,6 +68,22 @@ const ADDED: [Added; 18] = [
     added(1, "evaluate.sgd_learning_rates", "[0.4, 0.3, 0.2, 0.1, 0.05]"),
     added(1, "evaluate.sgd_views", "10"),
     added(1, "levels", "\"full\""),
+    added(2, "supervised.filter_norm", "\"kept\""),
+    added(2, "finetune.filter_norm", "\"kept\""),
+    added(2, "supervised.head", "\"random\""),
+    added(2, "finetune.head", "\"random\""),
+    added(2, "supervised.label_smoothing", "0.0"),
+    added(2, "finetune.label_smoothing", "0.0"),
+    added(2, "supervised.average", "0.0"),
+    added(2, "finetune.average", "0.0"),
+    added(2, "supervised.cutmix", "0.0"),
+    added(2, "finetune.cutmix", "0.0"),
+    added(2, "supervised.mixup", "0.0"),
+    added(2, "finetune.mixup", "0.0"),
+    added(2, "supervised.layer_decay", "1.0"),
+    added(2, "finetune.layer_decay", "1.0"),
+    added(2, "zero_init_residual", "false"),
+    added(2, "pretrain.predictor_learning_rate", "1.0"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::error::{ConfigError, Origin};
-use super::{Experiment, Pretrain, Supervised};
+use super::{Experiment, Fault, FilterNorm, FirstHead, Pretrain, Supervised};
 use crate::augment::RecipeError;
 use crate::stage::LabelBudget;
 
@@ -45,6 +45,9 @@ impl Experiment {
             let held_out = patience == 0 || share > 0.0;
             check(&format!("{stage}.patience"), patience, held_out, "0, because validation_share is 0")?;
         }
+        self.supervised.validate_beginning()?;
+        let on_logits = self.faults.contains(&Fault::LabHeads) && self.finetune.head == FirstHead::Linear;
+        check("finetune.head", "linear", !on_logits, "random, because faults has lab-heads")?;
         self.validate_evaluation()
     }
 
@@ -89,6 +92,7 @@ impl Pretrain {
         let size = self.view_size;
         check("pretrain.view_size", size, size == 0 || (8..=1024).contains(&size), "8 to 1024, or 0 for image_size")?;
         positive("pretrain.learning_rate", self.learning_rate)?;
+        within("pretrain.predictor_learning_rate", self.predictor_learning_rate, 0.0, 1000.0)?;
         not_negative("pretrain.weight_decay", self.weight_decay)?;
         not_negative("pretrain.warmup_epochs", self.warmup_epochs)?;
         let lengths: Vec<usize> = self.extended.iter().copied().chain([self.epochs]).collect();
@@ -129,7 +133,25 @@ impl Supervised {
         for (index, &epochs) in self.sweep_epochs.iter().enumerate() {
             within(&format!("{stage}.sweep_epochs[{index}]"), epochs, 1, 1_000_000)?;
         }
-        not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)
+        not_negative(&format!("{stage}.warmup_epochs"), self.warmup_epochs)?;
+        let decay = self.layer_decay;
+        check(&format!("{stage}.layer_decay"), decay, decay > 0.0 && decay <= 1.0, "above 0, up to 1")?;
+        within(&format!("{stage}.mixup"), self.mixup, 0.0, 100.0)?;
+        within(&format!("{stage}.cutmix"), self.cutmix, 0.0, 100.0)?;
+        within(&format!("{stage}.average"), self.average, 0.0, 1.0)?;
+        let smoothing = self.label_smoothing;
+        let below = "from 0 up to, not including, 1";
+        check(&format!("{stage}.label_smoothing"), smoothing, (0.0..1.0).contains(&smoothing), below)
+    }
+}
+
+impl Supervised {
+    /// What only fine-tuning may have: a baseline of random weights has nothing to begin with.
+    fn validate_beginning(&self) -> Result<(), ConfigError> {
+        let kept = self.filter_norm == FilterNorm::Kept;
+        let random = self.head == FirstHead::Random;
+        check("supervised.head", "linear", random, "random: a random encoder tells a linear head little")?;
+        check("supervised.filter_norm", "initial", kept, "kept: random filters have their initial norm")
     }
 }
 

@@ -58,7 +58,8 @@ fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<Notice> {
     let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
     let settings = &mut experiment.pretrain;
     // Only Adam's learning rate does well with another batch.
-    let fitted = settings.optimizer == OptimizerKind::Adam && settings.accumulation_steps == 1;
+    let adaptive = matches!(settings.optimizer, OptimizerKind::Adam | OptimizerKind::Adamw);
+    let fitted = adaptive && settings.accumulation_steps == 1;
     if !fitted || images < 2 || settings.batch_size <= images {
         return None;
     }

@@ -7,7 +7,7 @@ use crate::model::resnet::{BlockKind, ResNet, ResNetConfig, ResNetDepth};
 
 /// The function of torchvision's that builds the network; nothing where it has none of that form.
 pub(super) fn torchvision_name(resnet: &ResNet) -> Option<&'static str> {
-    let ResNetConfig { depth, stem, width } = resnet.config();
+    let ResNetConfig { depth, stem, width, .. } = resnet.config();
     if stem != StemKind::Imagenet || width != 1.0 {
         return None;
     }

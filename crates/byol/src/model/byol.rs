@@ -181,6 +181,11 @@ pub fn with_encoder(encoder: BTreeMap<String, Tensor>) -> impl Iterator<Item = (
     encoder.into_iter().map(|(name, tensor)| (format!("{ENCODER}.{name}"), tensor))
 }
 
+/// Whether a parameter of the online network is one of the predictor's.
+pub(crate) fn is_of_predictor(name: &str) -> bool {
+    name.strip_prefix(PREDICTOR).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// What fine-tuning begins with: the encoder's part, and the lab's logits where there are any.
 pub fn transferred_part(named: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let mut part = encoder_part(named);

@@ -11,6 +11,11 @@ use super::parameters::{Layout, LayoutBuilder, Weights};
 use crate::config::{Experiment, Fault};
 use crate::stage::Stage;
 
+/// The name of the last layer, with an output for each class.
+pub(crate) const OUTPUT: &str = "fc";
+
+const BOTTLENECK: &str = "logits";
+
 /// The structure of a classifier; the encoder's parameters have their own names, as in torchvision's
 /// `resnet18(num_classes=N)`.
 #[derive(Clone, Debug)]
@@ -48,10 +53,10 @@ impl Classifier {
         let (bottleneck, inputs) = match head {
             ClassifierHead::Representation => (None, encoder.features()),
             ClassifierHead::LabLogits => {
-                (Some(Linear::new(&mut builder, "logits", [encoder.features(), LAB_LOGITS])), LAB_LOGITS)
+                (Some(Linear::new(&mut builder, BOTTLENECK, [encoder.features(), LAB_LOGITS])), LAB_LOGITS)
             }
         };
-        let output = Linear::new(&mut builder, "fc", [inputs, classes as i64]);
+        let output = Linear::new(&mut builder, OUTPUT, [inputs, classes as i64]);
         Classifier { encoder, bottleneck, output, layout: builder.finish() }
     }
 
@@ -66,6 +71,13 @@ impl Classifier {
             None => ClassifierHead::Representation,
             Some(_) => ClassifierHead::LabLogits,
         }
+    }
+
+    /// How far below the classes a parameter stands: 0 in linear layers on the encoder, 1 in its last stage, one more in each
+    /// before it.
+    pub fn depth(&self, parameter: &str) -> usize {
+        let on_top = |layer: &str| parameter.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.'));
+        if on_top(OUTPUT) || on_top(BOTTLENECK) { 0 } else { self.encoder.depth(parameter) }
     }
 
     /// Names, shapes and places of all numbers.
@@ -102,5 +114,28 @@ impl Classifier {
     /// that reads the images does not need.
     pub fn step_flops(&self, side: usize) -> u64 {
         2 * (3 * self.multiply_adds(side) - self.encoder.multiply_adds(side).of_images)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{EncoderKind, StemKind};
+
+    #[test]
+    fn parameters_stand_in_stages() {
+        for head in [ClassifierHead::Representation, ClassifierHead::LabLogits] {
+            let encoder = EncoderConfig::new(EncoderKind::Resnet50, StemKind::Imagenet, 0.0625);
+            let classifier = Classifier::new(encoder, head, 3);
+            let depths = classifier.layout().parameters.iter().map(|parameter| classifier.depth(&parameter.name));
+            let mut depths: Vec<usize> = depths.collect();
+            depths.dedup();
+            assert_eq!(depths, [5, 4, 3, 2, 1, 0], "{head:?}");
+        }
+        let encoder = EncoderConfig::new(EncoderKind::Resnet18, StemKind::Small, 0.0625);
+        let classifier = Classifier::new(encoder, ClassifierHead::Representation, 3);
+        let depth = |name| classifier.depth(name);
+        assert_eq!([depth("bn1.bias"), depth("layer1.0.conv1.weight"), depth("layer4.1.bn2.weight")], [5, 4, 1]);
+        assert_eq!(depth("fc.bias"), 0);
     }
 }

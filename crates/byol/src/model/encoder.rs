@@ -9,7 +9,7 @@ use tch::Tensor;
 use super::convolution::SharedRows;
 use super::layers::Pass;
 use super::parameters::{Layout, LayoutBuilder};
-use super::resnet::{ResNet, ResNetConfig, ResNetDepth};
+use super::resnet::{FirstBranches, ResNet, ResNetConfig, ResNetDepth};
 use super::walk::{Forward, MultiplyAdds, Operations};
 use crate::config::{EncoderKind, Experiment, StemKind};
 
@@ -23,12 +23,15 @@ pub enum EncoderConfig {
 impl EncoderConfig {
     /// The encoder of an experiment.
     pub fn of(experiment: &Experiment) -> EncoderConfig {
-        EncoderConfig::new(experiment.encoder, experiment.stem, experiment.width)
+        let EncoderConfig::ResNet(config) = EncoderConfig::new(experiment.encoder, experiment.stem, experiment.width);
+        let branches = if experiment.zero_init_residual { FirstBranches::Zero } else { FirstBranches::Whole };
+        EncoderConfig::ResNet(ResNetConfig { branches, ..config })
     }
 
     /// The encoder of values of the keys `encoder`, `stem` and `width`.
     pub fn new(kind: EncoderKind, stem: StemKind, width: f64) -> EncoderConfig {
-        let residual = |depth| EncoderConfig::ResNet(ResNetConfig { depth, stem, width });
+        let branches = FirstBranches::Whole;
+        let residual = |depth| EncoderConfig::ResNet(ResNetConfig { depth, stem, width, branches });
         match kind {
             EncoderKind::Resnet10 => residual(ResNetDepth::Ten),
             EncoderKind::Resnet18 => residual(ResNetDepth::Eighteen),
@@ -38,10 +41,10 @@ impl EncoderConfig {
     }
 
     /// The keys of the configuration that make this encoder, with their values: `encoder` first, then those that its kind
-    /// reads.
+    /// reads. What only its beginning depends on is left out.
     pub fn keys(self) -> Vec<(&'static str, Value)> {
         match self {
-            EncoderConfig::ResNet(ResNetConfig { depth, stem, width }) => {
+            EncoderConfig::ResNet(ResNetConfig { depth, stem, width, .. }) => {
                 let kind = match depth {
                     ResNetDepth::Ten => EncoderKind::Resnet10,
                     ResNetDepth::Eighteen => EncoderKind::Resnet18,
@@ -109,6 +112,14 @@ impl Encoder {
     pub fn features(&self) -> i64 {
         match self {
             Encoder::ResNet(resnet) => resnet.features(),
+        }
+    }
+
+    /// How far below the representation one of the encoder's parameters stands, by its name without the encoder's: 1 in the
+    /// last stage, one more in each before it.
+    pub(crate) fn depth(&self, parameter: &str) -> usize {
+        match self {
+            Encoder::ResNet(resnet) => resnet.depth(parameter),
         }
     }
 

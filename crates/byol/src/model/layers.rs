@@ -134,6 +134,11 @@ pub(crate) struct BatchNorm {
 
 impl BatchNorm {
     pub(super) fn new(builder: &mut LayoutBuilder, name: &str, channels: i64) -> BatchNorm {
+        BatchNorm::beginning(builder, name, channels, 1.0)
+    }
+
+    /// One whose weights begin as `weight` instead of 1.
+    pub(super) fn beginning(builder: &mut LayoutBuilder, name: &str, channels: i64, weight: f32) -> BatchNorm {
         let usage = |initial| ParameterUse {
             initial: Initial::Constant(initial),
             order: MemoryOrder::OfShape,
@@ -142,7 +147,7 @@ impl BatchNorm {
         };
         builder.scope(name, |builder| BatchNorm {
             name: builder.prefix(),
-            weight: builder.parameter("weight", &[channels], usage(1.0)),
+            weight: builder.parameter("weight", &[channels], usage(weight)),
             bias: builder.parameter("bias", &[channels], usage(0.0)),
             mean: builder.buffer("running_mean", channels, Statistic::Mean),
             variance: builder.buffer("running_var", channels, Statistic::Variance),

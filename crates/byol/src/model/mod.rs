@@ -12,6 +12,7 @@ pub mod heads;
 pub mod layers;
 mod norm;
 pub mod parameters;
+pub mod rescaling;
 pub mod resnet;
 pub(crate) mod walk;
 

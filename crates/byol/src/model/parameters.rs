@@ -319,6 +319,20 @@ impl Weights {
         Weights::assemble(&self.layout, self.flat.to_kind(kind).copy(), self.buffers.to_kind(kind).copy())
     }
 
+    /// A copy in the same type.
+    pub(crate) fn copy(&self) -> Weights {
+        self.to_kind(self.flat.kind())
+    }
+
+    /// Moves all numbers, running statistics included, a share of the way to those of `other`, which is of the same network.
+    pub(crate) fn approach(&mut self, other: &Weights, share: f64) {
+        self.changes += 1;
+        tch::no_grad(|| {
+            let _ = self.flat.lerp_(&other.flat, share);
+            let _ = self.buffers.lerp_(&other.buffers, share);
+        });
+    }
+
     /// Names, shapes and places of the numbers.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout

@@ -15,6 +15,17 @@ pub struct ResNetConfig {
     pub stem: StemKind,
     /// Factor on the channels of every stage, 64, 128, 256 and 512 (rounded to whole channels, at least one).
     pub width: f64,
+    /// What every block begins as.
+    pub branches: FirstBranches,
+}
+
+/// What residual branches begin as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstBranches {
+    /// They count as much as their shortcuts: all weights of batch norm begin as 1.
+    Whole,
+    /// They are 0, because the weights of their last batch norm are (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
+    Zero,
 }
 
 /// How many layers have weights.
@@ -119,7 +130,7 @@ impl ResNet {
             for index in 0..depth {
                 let stride = if index == 0 { stride } else { 1 };
                 let block = builder.scope(&format!("layer{}.{index}", stage + 1), |builder| {
-                    Block::new(builder, config.depth.block(), [features, channels], stride)
+                    Block::new(builder, config, [features, channels], stride)
                 });
                 features = block.outputs();
                 blocks.push(block);
@@ -137,6 +148,12 @@ impl ResNet {
     /// Size of the representation: 512 for ResNet-18, 2048 for ResNet-50, times the width.
     pub fn features(&self) -> i64 {
         self.features
+    }
+
+    /// How far below the representation a parameter stands: 1 in the last stage, one more in each before it, most in the stem.
+    pub(crate) fn depth(&self, parameter: &str) -> usize {
+        let stage = parameter.strip_prefix("layer").and_then(|rest| rest.split('.').next()?.parse().ok());
+        (self.stages.len() + 1).saturating_sub(stage.unwrap_or(0))
     }
 
     pub(crate) fn stem(&self) -> &Stem {
@@ -181,7 +198,8 @@ impl Stem {
 }
 
 impl Block {
-    fn new(builder: &mut LayoutBuilder, kind: BlockKind, [inputs, inner]: [i64; 2], stride: i64) -> Block {
+    fn new(builder: &mut LayoutBuilder, config: ResNetConfig, [inputs, inner]: [i64; 2], stride: i64) -> Block {
+        let kind = config.depth.block();
         let outputs = inner * kind.expansion();
         // (side, channels, stride) of each convolution; in a bottleneck the 3x3 one strides (torchvision).
         let (before, last) = match kind {
@@ -191,14 +209,17 @@ impl Block {
             }
         };
         let mut number = 0;
-        let mut layers = |(side, channels, stride): (i64, [i64; 2], i64)| {
+        let mut layers = |(side, channels, stride): (i64, [i64; 2], i64), weight: f32| {
             number += 1;
             let window = SquareWindow { side, stride };
             let convolution = Convolution::new(builder, &format!("conv{number}"), channels, window);
-            (convolution, BatchNorm::new(builder, &format!("bn{number}"), channels[1]))
+            (convolution, BatchNorm::beginning(builder, &format!("bn{number}"), channels[1], weight))
         };
-        let before = before.into_iter().map(&mut layers).collect();
-        let last = layers(last);
+        let before = before.into_iter().map(|layer| layers(layer, 1.0)).collect();
+        let last = match config.branches {
+            FirstBranches::Whole => layers(last, 1.0),
+            FirstBranches::Zero => layers(last, 0.0),
+        };
         let shortcut = (stride != 1 || inputs != outputs).then(|| {
             builder.scope("downsample", |builder| {
                 let convolution = Convolution::new(builder, "0", [inputs, outputs], SquareWindow { side: 1, stride });
@@ -227,5 +248,36 @@ impl Block {
 
     fn outputs(&self) -> i64 {
         self.last.0.channels()[1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::model::{Encoder, EncoderConfig, Weights};
+
+    /// The weights that torchvision's `zero_init_residual` sets to 0, and nothing else changes.
+    #[test]
+    fn branches_may_begin_as_nothing() {
+        for (depth, last) in [(ResNetDepth::Eighteen, "bn2.weight"), (ResNetDepth::Fifty, "bn3.weight")] {
+            let begun = |branches| {
+                let config = ResNetConfig { depth, stem: StemKind::Imagenet, width: 0.0625, branches };
+                let (_, layout) = Encoder::alone(EncoderConfig::ResNet(config));
+                Weights::initialize(&layout, 1, 0, Device::Cpu).named()
+            };
+            let (whole, zero) = (begun(FirstBranches::Whole), begun(FirstBranches::Zero));
+            let mut zeros = 0;
+            for (name, tensor) in &whole {
+                if name.starts_with("layer") && name.ends_with(last) {
+                    assert_eq!(zero[name], tensor.zeros_like(), "{name}");
+                    zeros += 1;
+                } else {
+                    assert_eq!(zero[name], *tensor, "{name}");
+                }
+            }
+            assert_eq!(zeros, depth.blocks().iter().sum::<usize>());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Optimisers over flat parameters, and the schedules of learning rate and tau.
 
+pub mod factors;
 pub mod lars;
 pub mod schedule;
 
@@ -47,6 +48,17 @@ pub enum Optimizer {
         /// Steps that were made.
         steps: i64,
     },
+    /// Adam with decoupled weight decay: `p -= rate * decay * p` before a step of Adam without decay (PyTorch's AdamW).
+    AdamW {
+        /// Share of the parameters that is taken off them, times the learning rate; 0 or more.
+        weight_decay: f64,
+        /// Moving average of the gradient, `[parameters]`.
+        first: Tensor,
+        /// Moving average of its square, `[parameters]`.
+        second: Tensor,
+        /// Steps that were made.
+        steps: i64,
+    },
     /// `u = adapt(g + decay * p); m = 0.9 m + u; p -= rate * m` ([`Layers::adapt`]); `decay` is a factor for each
     /// parameter, 0 for those that are excluded, and absent where there is none.
     Lars {
@@ -72,6 +84,7 @@ impl Optimizer {
             OptimizerKind::Sgd => Optimizer::Sgd { weight_decay, momentum: zeros() },
             OptimizerKind::Nesterov => Optimizer::Nesterov { weight_decay, momentum: zeros() },
             OptimizerKind::Adam => Optimizer::Adam { weight_decay, first: zeros(), second: zeros(), steps: 0 },
+            OptimizerKind::Adamw => Optimizer::AdamW { weight_decay, first: zeros(), second: zeros(), steps: 0 },
             OptimizerKind::Lars => {
                 let layers = Layers::new(weights.layout(), weights.device());
                 let decay = (weight_decay != 0.0).then(|| layers.mask(weight_decay, weights.flat().kind()));
@@ -103,10 +116,15 @@ impl Optimizer {
                 let _ = parameters.addcmul_(&gradient, &scalar(-learning_rate));
             }
             Optimizer::Adam { weight_decay, first, second, steps } => {
-                *steps += 1;
                 let step = AdamStep { learning_rate, betas: BETAS, weight_decay: *weight_decay, epsilon: EPSILON };
-                let mut number = Tensor::full([] as [i64; 0], *steps, (Kind::Float, parameters.device()));
-                byol_torch::fused_adam(parameters, &mut gradient, [first, second], &mut number, step);
+                adam(parameters, &mut gradient, [first, second], steps, step);
+            }
+            Optimizer::AdamW { weight_decay, first, second, steps } => {
+                if *weight_decay != 0.0 {
+                    let _ = parameters.g_mul_(&scalar(1.0 - learning_rate * *weight_decay));
+                }
+                let step = AdamStep { learning_rate, betas: BETAS, weight_decay: 0.0, epsilon: EPSILON };
+                adam(parameters, &mut gradient, [first, second], steps, step);
             }
             Optimizer::Lars { layers, decay, momentum } => {
                 if let Some(decay) = decay {
@@ -125,7 +143,7 @@ impl Optimizer {
             Optimizer::Sgd { momentum, .. }
             | Optimizer::Nesterov { momentum, .. }
             | Optimizer::Lars { momentum, .. } => [("momentum".to_owned(), momentum.copy())].into(),
-            Optimizer::Adam { first, second, steps, .. } => [
+            Optimizer::Adam { first, second, steps, .. } | Optimizer::AdamW { first, second, steps, .. } => [
                 ("first".to_owned(), first.copy()),
                 ("second".to_owned(), second.copy()),
                 ("steps".to_owned(), Tensor::from_slice(&[*steps])),
@@ -150,7 +168,7 @@ impl Optimizer {
             Optimizer::Sgd { momentum, .. }
             | Optimizer::Nesterov { momentum, .. }
             | Optimizer::Lars { momentum, .. } => take("momentum", momentum),
-            Optimizer::Adam { first, second, steps, .. } => {
+            Optimizer::Adam { first, second, steps, .. } | Optimizer::AdamW { first, second, steps, .. } => {
                 let mut count = Tensor::zeros([1], (Kind::Int64, tch::Device::Cpu));
                 take("steps", &mut count)?;
                 *steps = count.int64_value(&[0]);
@@ -159,4 +177,11 @@ impl Optimizer {
             }
         }
     }
+}
+
+/// The next step of Adam.
+fn adam(parameters: &mut Tensor, gradient: &mut Tensor, moments: [&mut Tensor; 2], steps: &mut i64, step: AdamStep) {
+    *steps += 1;
+    let mut number = Tensor::full([] as [i64; 0], *steps, (Kind::Float, parameters.device()));
+    byol_torch::fused_adam(parameters, gradient, moments, &mut number, step);
 }

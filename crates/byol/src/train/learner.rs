@@ -13,10 +13,11 @@ use crate::config::{Experiment, Fault, SeenBy};
 use crate::device::Hardware;
 use crate::device::Precision;
 use crate::model::EncoderConfig;
-use crate::model::byol::{ByolConfig, Heads, update_target};
+use crate::model::byol::{ByolConfig, Heads, is_of_predictor, update_target};
 use crate::model::layers::Pass;
 use crate::model::{Byol, Leaves, Mode, SharedImages, Weights};
 use crate::optim::Optimizer;
+use crate::optim::factors::RateFactors;
 
 /// Both networks, their optimiser, and one step of training.
 pub struct Learner {
@@ -28,6 +29,8 @@ pub struct Learner {
     pub target: Weights,
     /// What moves the online network.
     pub optimizer: Optimizer,
+    /// Factors on the learning rate.
+    pub factors: RateFactors,
     online_leaves: Leaves,
     target_leaves: Leaves,
     precision: Precision,
@@ -89,10 +92,16 @@ impl Learner {
         let settings = &experiment.pretrain;
         let target = model.target_of(&online);
         let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &online);
-        Learner::assemble(model, [online, target], optimizer, Objective::of(experiment), precision)
+        let of_predictor = settings.predictor_learning_rate;
+        let factors = RateFactors::new(&online, |parameter| match is_of_predictor(&parameter.name) {
+            true => of_predictor,
+            false => 1.0,
+        });
+        let learner = Learner::assemble(model, [online, target], optimizer, Objective::of(experiment), precision);
+        Learner { factors, ..learner }
     }
 
-    /// A learner of given parts: online and target weights.
+    /// A learner of given parts: online and target weights, with one learning rate for all.
     pub fn assemble(
         model: Byol,
         [online, target]: [Weights; 2],
@@ -106,6 +115,7 @@ impl Learner {
             online,
             target,
             optimizer,
+            factors: RateFactors::default(),
             online_leaves,
             target_leaves,
             precision,
@@ -191,7 +201,7 @@ impl Learner {
     pub fn update(&mut self, learning_rate: f64, tau: f64) {
         self.phases.begin();
         if let Some(gradient) = self.gradient.take() {
-            self.optimizer.step(self.online.flat_mut(), gradient, learning_rate);
+            self.factors.step(&mut self.optimizer, self.online.flat_mut(), gradient, learning_rate);
         }
         self.phases.lap(Phase::Optimizer);
         update_target(&mut self.target, &self.online, tau);
@@ -333,5 +343,30 @@ mod tests {
         assert!(output.projections.allclose(&aims[0], 1e-3, 1e-4, false));
         let gradient = learner.gradient(&output.loss);
         assert!(gradient.isfinite().all().int64_value(&[]) != 0 && gradient.abs().max().double_value(&[]) > 0.0);
+    }
+
+    /// A step of the predictor is four times as long, and nothing else changes.
+    #[test]
+    fn the_predictor_has_a_learning_rate_of_its_own() {
+        let stepped = |factor: f64| {
+            let mut experiment = Experiment::preset("demo").unwrap();
+            (experiment.width, experiment.pretrain.optimizer) = (0.0625, crate::config::OptimizerKind::Sgd);
+            experiment.pretrain.predictor_learning_rate = factor;
+            let model = networks(&experiment);
+            let online = model.initialize(1, tch::Device::Cpu).to_kind(tch::Kind::Double);
+            let before = online.named();
+            let mut learner = Learner::new(model, online, &experiment, Precision::Full);
+            tch::manual_seed(3);
+            let images = Tensor::randn([8, 3, 16, 16], (tch::Kind::Double, tch::Device::Cpu));
+            learner.step(&[images], 0.1, 0.9);
+            (before, learner.online.named())
+        };
+        let ((before, one), (_, four)) = (stepped(1.0), stepped(4.0));
+        for (name, before) in &before {
+            let factor = if name.starts_with("predictor.") && !name.contains("running") { 4.0 } else { 1.0 };
+            let deviation = (&four[name] - before - (&one[name] - before) * factor).abs().max().double_value(&[]);
+            assert!(deviation < 1e-12, "{name}: {deviation}");
+        }
+        assert!(one["predictor.0.weight"] != before["predictor.0.weight"]);
     }
 }

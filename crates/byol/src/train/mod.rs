@@ -1,9 +1,12 @@
 //! Training: BYOL without labels ([`pretrain`]) and with labels ([`supervised`]: the baseline and fine-tuning). Each is
 //! one visible loop.
 
+mod averaging;
+mod head;
 pub mod learner;
 mod losses;
 pub mod method;
+mod mixing;
 pub mod monitor;
 mod pace;
 #[doc(hidden)]

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
+use super::averaging::TailAverage;
+use super::mixing::Mixing;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
-use super::{Setting, TrainError};
+use super::{Setting, TrainError, head};
 use crate::augment::Recipe;
-use crate::config::{Augmentation, Experiment, Fault, Supervised};
+use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
@@ -19,8 +21,10 @@ use crate::loss;
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
-use crate::model::{Classifier, Leaves, Mode, Weights};
+use crate::model::parameters::Parameter;
+use crate::model::{Classifier, Leaves, Mode, ModelError, Weights, rescaling};
 use crate::optim::Optimizer;
+use crate::optim::factors::RateFactors;
 use crate::random::ViewNumber;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter};
@@ -67,7 +71,7 @@ pub enum Lengths {
 pub struct Trained {
     /// The structure.
     pub classifier: Classifier,
-    /// The numbers after the last step.
+    /// The numbers after the last step, or the mean over the last steps.
     pub weights: Weights,
     /// Why it ended.
     pub ended: Ended,
@@ -83,15 +87,19 @@ pub struct SupervisedLearner {
     pub weights: Weights,
     /// What moves them.
     pub optimizer: Optimizer,
+    /// Factors on the learning rate.
+    pub factors: RateFactors,
     /// How batch norm behaves in a training step.
     pub mode: Mode,
+    /// Share of every target that is spread evenly over all classes, from 0 up to, not including, 1.
+    pub label_smoothing: f64,
     leaves: Leaves,
     precision: Precision,
     phases: PhaseClock,
 }
 
 impl SupervisedLearner {
-    /// A learner before its first step, in training mode.
+    /// A learner before its first step, in training mode, without label smoothing, with one learning rate for all.
     pub fn new(
         classifier: Classifier,
         weights: Weights,
@@ -100,18 +108,29 @@ impl SupervisedLearner {
     ) -> SupervisedLearner {
         let leaves = weights.leaves(precision);
         let phases = PhaseClock::default();
-        SupervisedLearner { classifier, weights, optimizer, mode: Mode::Train, leaves, precision, phases }
+        SupervisedLearner {
+            classifier,
+            weights,
+            optimizer,
+            factors: RateFactors::default(),
+            mode: Mode::Train,
+            label_smoothing: 0.0,
+            leaves,
+            precision,
+            phases,
+        }
     }
 
     /// Loss and logits of a batch.
     ///
     /// # Shapes
-    /// Images `[batch, 3, side, side]`, labels int64 `[batch]`; a scalar and `[batch, classes]`.
-    pub fn loss(&self, images: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
+    /// Images `[batch, 3, side, side]`, targets int64 `[batch]` or probabilities `[batch, classes]`; a scalar and `[batch,
+    /// classes]`.
+    pub fn loss(&self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
         let pass =
             Pass { weights: &self.weights, leaves: &self.leaves, mode: self.mode, precision: self.precision, views: 1 };
         let logits = self.classifier.forward(&pass, images);
-        (loss::cross_entropy(&logits, labels), logits)
+        (loss::smoothed_cross_entropy(&logits, targets, self.label_smoothing), logits)
     }
 
     /// The gradient of a loss, `[parameters]`.
@@ -120,13 +139,13 @@ impl SupervisedLearner {
     }
 
     /// One step; returns what [`SupervisedLearner::loss`] returns, without the graph.
-    pub fn step(&mut self, images: &Tensor, labels: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
+    pub fn step(&mut self, images: &Tensor, targets: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
         self.phases.begin();
-        let (loss, logits) = self.loss(images, labels);
+        let (loss, logits) = self.loss(images, targets);
         self.phases.lap(Phase::OnlineForward);
         let gradient = self.gradient(&loss);
         self.phases.lap(Phase::Backward);
-        self.optimizer.step(self.weights.flat_mut(), gradient, learning_rate);
+        self.factors.step(&mut self.optimizer, self.weights.flat_mut(), gradient, learning_rate);
         self.weights.refresh(&mut self.leaves);
         self.phases.lap(Phase::Optimizer);
         (loss.detach(), logits.detach())
@@ -142,6 +161,13 @@ impl SupervisedLearner {
         self.phases.stop()
     }
 
+    /// Takes over parameters and statistics.
+    pub(super) fn load(&mut self, named: &BTreeMap<String, Tensor>) -> Result<(), ModelError> {
+        self.weights.load(named)?;
+        self.weights.refresh(&mut self.leaves);
+        Ok(())
+    }
+
     /// Adds the classifier to a checkpoint, and the optimiser where it is needed further.
     fn store(&self, checkpoint: &mut Checkpoint, rest: Rest) {
         checkpoint.insert_part("classifier", self.weights.named());
@@ -152,8 +178,7 @@ impl SupervisedLearner {
 
     /// Takes over the classifier of a checkpoint, and the optimiser where it is needed further.
     fn restore(&mut self, checkpoint: &Checkpoint, rest: Rest) -> Result<(), TrainError> {
-        self.weights.load(&checkpoint.part("classifier"))?;
-        self.weights.refresh(&mut self.leaves);
+        self.load(&checkpoint.part("classifier"))?;
         if rest == Rest::Some {
             self.optimizer.load(&checkpoint.part("optimizer"))?;
         }
@@ -175,11 +200,17 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let course = task.course(setting.reporter, schedule.steps_per_epoch(), directory);
     let mut learner = task.begin(experiment, hardware)?;
     let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
-    if let Some(checkpoint) = &found {
-        learner.restore(checkpoint, Rest::of(&sitting))?;
+    let mut average = TailAverage::over(task.settings.average, sitting.steps());
+    match &found {
+        Some(checkpoint) => {
+            learner.restore(checkpoint, Rest::of(&sitting))?;
+            average.restore(checkpoint, &learner.weights)?;
+        }
+        None => head::begin(experiment, hardware, task, &mut learner)?,
     }
     let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
     let view = view_kind(task.settings.augmentation, experiment);
+    let mixing = Mixing::of(task.settings, task.classes, experiment.seed, 1 + task.draw as u64);
     let mut batches = sitting.batches(image_set, ViewGroup::one(view, experiment.image_size), schedule);
 
     while sitting.goes_on() {
@@ -188,15 +219,17 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         }
         let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
         let labels = task.labels(&batch.indices, hardware);
+        let examples = mixing.mix(&batch.images[0], &labels, sitting.step());
         let rate = sitting.learning_rate();
-        let (loss, logits) = learner.step(&batch.images[0], &labels, rate);
+        let (loss, logits) = learner.step(&examples.images, &examples.targets, rate);
         sitting.add(loss, batch.indices.len());
-        sitting.add_right(&logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64));
+        sitting.add_right(&logits.argmax(1, false).eq_tensor(&examples.labels).sum(Kind::Int64));
         sitting.stepped(rate, None)?;
+        average.add(&learner.weights, sitting.step());
 
         if sitting.ended_epoch().is_some() {
             let loss = sitting.epoch_loss()?;
-            let validation = validate(experiment, hardware, &learner, task)?;
+            let validation = validate(experiment, hardware, &learner.classifier, average.or(&learner.weights), task)?;
             sitting.epoch_ended(Figures {
                 loss,
                 train_accuracy: Some(sitting.train_accuracy()),
@@ -208,17 +241,18 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         if sitting.checkpoint_due() {
             let mut checkpoint = sitting.checkpoint()?;
             learner.store(&mut checkpoint, Rest::of(&sitting));
+            average.store(&mut checkpoint, Rest::of(&sitting));
             sitting.save(&checkpoint)?;
         }
     }
     let End { ended, seconds, .. } = sitting.end()?;
     let SupervisedLearner { classifier, weights, .. } = learner;
-    Ok(Trained { classifier, weights, ended, seconds })
+    Ok(Trained { classifier, weights: average.end(weights), ended, seconds })
 }
 
 /// Whether there is something left to train, for which the optimiser's state is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
+pub(super) enum Rest {
     Some,
     None,
 }
@@ -275,7 +309,7 @@ impl Task<'_> {
     }
 
     /// The classifier and its optimiser before the first step.
-    fn begin(&self, experiment: &Experiment, hardware: &Hardware) -> Result<SupervisedLearner, TrainError> {
+    pub(super) fn begin(&self, experiment: &Experiment, hardware: &Hardware) -> Result<SupervisedLearner, TrainError> {
         let head = ClassifierHead::of(experiment, self.stage.into());
         let classifier = Classifier::new(EncoderConfig::of(experiment), head, self.classes);
         // Network 0 is the one that pre-training begins with.
@@ -284,9 +318,18 @@ impl Task<'_> {
             let mut named = weights.named();
             named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
             weights.load(&named)?;
+            if self.settings.filter_norm == FilterNorm::Initial {
+                rescaling::to_initial_norms(classifier.encoder(), &mut weights)?;
+            }
         }
         let optimizer = Optimizer::new(self.settings.optimizer, self.settings.weight_decay, &weights);
-        Ok(SupervisedLearner::new(classifier, weights, optimizer, hardware.precision))
+        let decay = self.settings.layer_decay;
+        let factor = |parameter: &Parameter| decay.powi(classifier.depth(&parameter.name) as i32);
+        let factors = RateFactors::new(&weights, factor);
+        let mut learner = SupervisedLearner::new(classifier, weights, optimizer, hardware.precision);
+        learner.factors = factors;
+        learner.label_smoothing = self.settings.label_smoothing;
+        Ok(learner)
     }
 
     /// The labels of images, int64 `[images]`.
@@ -311,13 +354,14 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
 fn validate(
     experiment: &Experiment,
     hardware: &Hardware,
-    learner: &SupervisedLearner,
+    classifier: &Classifier,
+    weights: &Weights,
     task: &Task,
 ) -> Result<Option<(f64, f64)>, TrainError> {
     if task.validation.is_empty() {
         return Ok(None);
     }
-    let logits = logits(experiment, hardware, &learner.classifier, &learner.weights, task.labeled, &task.validation)?;
+    let logits = logits(experiment, hardware, classifier, weights, task.labeled, &task.validation)?;
     let labels = task.labels(&task.validation, hardware);
     let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
     Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))

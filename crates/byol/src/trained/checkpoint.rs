@@ -1,7 +1,7 @@
 //! Checkpoints: safetensors files with a JSON header of ours, written whole or not at all.
 //!
 //! Format 3. Tensors are named `online.*`, `target.*` and `optimizer.*` (pre-training) or `classifier.*` and
-//! `optimizer.*` (supervised). The metadata has the single key `byol`, a JSON object with `format`, `sha256` and
+//! `optimizer.*` (supervised; `average.*` where weights are being averaged, and once finished `classifier.*` alone). The metadata has the single key `byol`, a JSON object with `format`, `sha256` and
 //! `header` ([`Header`]). The digest is that of the header's JSON text and of the name, type, shape and bytes of every
 //! tensor in the order of their names, each preceded by its length as eight little-endian bytes: a flipped bit anywhere
 //! is noticed. Random numbers are functions of seed, epoch and image, so the step is all there is to their state. There

@@ -10,7 +10,7 @@ use super::WeightsError;
 use crate::config::StemKind;
 use crate::model::encoder::plain;
 use crate::model::parameters::Parameter;
-use crate::model::resnet::{BlockKind, ResNetConfig, ResNetDepth};
+use crate::model::resnet::{BlockKind, FirstBranches, ResNetConfig, ResNetDepth};
 use crate::model::{Encoder, EncoderConfig};
 use crate::run::notice::Notice;
 
@@ -264,7 +264,7 @@ pub(super) fn form(given: &BTreeMap<String, Tensor>, stem: StemKind) -> Option<R
         (0..).take_while(|index| given.contains_key(&format!("layer{stage}.{index}.conv1.weight"))).count()
     });
     let depth = ResNetDepth::ALL.into_iter().find(|depth| depth.block() == block && depth.blocks() == depths)?;
-    let found = ResNetConfig { depth, stem, width };
+    let found = ResNetConfig { depth, stem, width, branches: FirstBranches::Whole };
     let (_, layout) = Encoder::alone(EncoderConfig::ResNet(found));
     let fits =
         |Parameter { name, shape, .. }: &Parameter| given.get(name).is_some_and(|tensor| tensor.size() == *shape);

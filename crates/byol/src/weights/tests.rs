@@ -1,7 +1,7 @@
 use super::residual::another;
 use super::*;
 use crate::config::EncoderKind;
-use crate::model::resnet::{ResNetConfig, ResNetDepth};
+use crate::model::resnet::{FirstBranches, ResNetConfig, ResNetDepth};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/weights").join(name)
@@ -178,8 +178,12 @@ fn network(config: EncoderConfig, classes: i64, prefix: &str) -> BTreeMap<String
     named.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
 }
 
-const NARROW: EncoderConfig =
-    EncoderConfig::ResNet(ResNetConfig { depth: ResNetDepth::Eighteen, stem: StemKind::Imagenet, width: 0.0625 });
+const NARROW: EncoderConfig = EncoderConfig::ResNet(ResNetConfig {
+    depth: ResNetDepth::Eighteen,
+    stem: StemKind::Imagenet,
+    width: 0.0625,
+    branches: FirstBranches::Whole,
+});
 
 fn fit(named: BTreeMap<String, Tensor>, classes: Option<usize>) -> Result<InitialWeights, WeightsError> {
     InitialWeights::fit(Path::new("w.pth"), named, Vec::new(), Fit { config: NARROW, classes })

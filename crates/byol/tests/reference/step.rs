@@ -24,7 +24,7 @@ fn encoder() -> EncoderConfig {
 fn rate(optimizer: OptimizerKind) -> f64 {
     match optimizer {
         OptimizerKind::Sgd | OptimizerKind::Nesterov => 0.1,
-        OptimizerKind::Adam => 1e-3,
+        OptimizerKind::Adam | OptimizerKind::Adamw => 1e-3,
         OptimizerKind::Lars => 1.0,
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Augmentation, EncoderKind, OptimizerKind, ScheduleKind};
+use crate::config::{Augmentation, EncoderKind, FilterNorm, FirstHead, OptimizerKind, ScheduleKind};
 use crate::data::Levels;
 use crate::stage::LabelBudget;
 
@@ -283,6 +283,21 @@ fn budgets_need_no_brackets() {
 #[test]
 fn a_warm_up_may_be_longer_than_its_training() {
     assert_eq!(with(&["supervised.epochs=1"]).unwrap().supervised.epochs, 1);
+}
+
+#[test]
+fn what_only_fine_tuning_may_have_is_refused_of_the_baseline() {
+    let begun = with(&["finetune.filter_norm=initial"]).unwrap();
+    assert_eq!(begun.finetune.filter_norm, FilterNorm::Initial);
+    assert_eq!(Experiment::from_toml(&begun.to_toml().unwrap()).unwrap(), begun);
+    assert_eq!(
+        message(with(&["supervised.filter_norm=initial"])),
+        "key 'supervised.filter_norm' cannot be initial (command line): allowed is kept: random filters have their initial norm"
+    );
+    assert_eq!(with(&["finetune.head=linear"]).unwrap().finetune.head, FirstHead::Linear);
+    assert!(message(with(&["supervised.head=linear"])).contains("allowed is random"));
+    let on_logits = with(&["finetune.head=linear", "faults=[\"lab-heads\"]"]);
+    assert!(message(on_logits).ends_with("allowed is random, because faults has lab-heads"));
 }
 
 /// How a run was extended stands in its configuration, and goes with it wherever that is read.
