@@ -241,7 +241,7 @@ fn an_inventory_of_stl10() {
     assert_eq!(splits, [("train", 20), ("test", 10)]);
     assert_eq!(
         (info.splits[0].sizes.min_width, info.splits[1].sizes.max_height, &*info.class_names[2]),
-        (96, 96, "class3")
+        (96, 96, "class2")
     );
     let json = serde_json::to_value(&info).unwrap();
     assert_eq!((json["kind"].as_str(), json["splits"][1]["images"].as_u64()), (Some("stl10"), Some(10)));

@@ -6,8 +6,6 @@
 
 use std::fmt::Arguments;
 
-use tch::Kind;
-
 use super::encoder::Encoder;
 use super::layers::{BatchNorm, Convolution};
 use super::parameters::{Initial, Layout, ModelError, Weights};
@@ -126,7 +124,7 @@ impl Operations for Pairs {
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Tensor};
+    use tch::{Device, Kind, Tensor};
 
     use super::*;
     use crate::config::{EncoderKind, StemKind};
@@ -153,7 +151,7 @@ mod tests {
         }
         weights.load(&named).unwrap();
         for _ in 0..60 {
-            represent(encoder, weights, Mode::Train, images);
+            let _ = represent(encoder, weights, Mode::Train, images);
         }
     }
 

@@ -252,7 +252,7 @@ mod tests {
         holds(
             &inventory(&info),
             &[
-                "\n--unlabeled   images    left out   pixels\nphotos             40           5   64 x 3-9 (median 64 x 5)\n",
+                "\n--unlabeled   images    left out   pixels\nphotos            40           5   64 x 3-9 (median 64 x 5)\n",
                 "\npre-training would see 47 images: 35 of photos, 12 of train\n",
                 "\n2 folds of 2-3 training images\n",
                 "\nmissing: unlabeled_X.bin\n",
