@@ -6,8 +6,6 @@
 
 use std::fmt::Arguments;
 
-use tch::Kind;
-
 use super::encoder::Encoder;
 use super::layers::{BatchNorm, Convolution};
 use super::parameters::{Initial, Layout, ModelError, Weights};
@@ -126,7 +124,7 @@ impl Operations for Pairs {
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Tensor};
+    use tch::{Device, Kind, Tensor};
 
     use super::*;
     use crate::config::{EncoderKind, StemKind};
