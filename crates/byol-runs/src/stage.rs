@@ -78,6 +78,15 @@ pub enum Method {
     Byol,
 }
 
+impl Method {
+    /// Whether there is a target network, which follows the one that is trained as a moving average with the decay rate tau.
+    pub fn has_target(self) -> bool {
+        match self {
+            Method::Byol => true,
+        }
+    }
+}
+
 /// What a run holds BYOL against: the encoder as it was before BYOL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {

@@ -1,5 +1,5 @@
 //! The presets that the library carries: experiments as TOML, without the recipes that follow `pretrain.views`. One that says
-//! `base = "NAME"` has the values of that one wherever it has none of its own.
+//! `base = "NAME"` has the values of that one wherever it has none of its own; what none of them says, all have from `common.toml`.
 
 use std::collections::BTreeMap;
 
@@ -29,10 +29,13 @@ pub fn text(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The values that all presets have in common.
+const COMMON: &str = include_str!("../../presets/common.toml");
+
 /// The key of a preset that names the one it changes.
 const BASE: &str = "base";
 
-/// Every value of a preset by its dotted key, those of its base included.
+/// Every value of a preset by its dotted key, those of its base and the common ones included.
 pub(super) fn values(name: &str) -> Result<BTreeMap<String, Value>, ConfigError> {
     let mut values = BTreeMap::new();
     let mut next = Some(name.to_owned());
@@ -45,6 +48,9 @@ pub(super) fn values(name: &str) -> Result<BTreeMap<String, Value>, ConfigError>
         for (key, value) in keys::flatten(&table) {
             values.entry(key).or_insert(value);
         }
+    }
+    for (key, value) in keys::flatten(&resolve::parse_table(COMMON, |_| Origin::Complete)?) {
+        values.entry(key).or_insert(value);
     }
     Ok(values)
 }

@@ -68,7 +68,8 @@ impl Card {
 fn about(network: &ExportedNetwork) -> String {
     let architecture = architecture(network);
     let origin = network.origin();
-    let method = method_with_source(network.experiment().method());
+    let pretraining = network.experiment().method();
+    let method = method_with_source(pretraining);
     let frozen = |head: HeadKind| match head {
         HeadKind::Linear => format!(
             "a linear layer, fitted with labels by logistic regression or SGD, on an encoder that was pre-trained without labels \
@@ -88,7 +89,8 @@ fn about(network: &ExportedNetwork) -> String {
         (ExportedNetwork::Classifier(_), Stage::Finetune) => ("classifier of images", fine_tuned()),
         (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) => ("classifier of images", with_labels()),
         (ExportedNetwork::Encoder(_), Stage::Pretrain) => {
-            ("encoder of images", format!("pre-trained without labels by {method}; it is the online network's"))
+            let online = if pretraining.has_target() { "; it is the online network's" } else { "" };
+            ("encoder of images", format!("pre-trained without labels by {method}{online}"))
         }
         (ExportedNetwork::Encoder(_), Stage::Finetune) => ("encoder of images", fine_tuned()),
         (ExportedNetwork::Encoder(_), Stage::Supervised) => ("encoder of images", with_labels()),
@@ -206,8 +208,10 @@ fn training_section(card: &mut Card, network: &ExportedNetwork) {
                     settings.weight_decay
                 ),
             ),
-            ("tau", format!("{} ({})", settings.tau, toml_name(&settings.tau_schedule))),
         ]);
+        if network.experiment().method().has_target() {
+            rows.push(("tau", format!("{} ({})", settings.tau, toml_name(&settings.tau_schedule))));
+        }
     }
     rows.push(("steps of the last stage", words::count(origin.step as u64)));
     if let Some(pretrain) = &origin.pretrain {
