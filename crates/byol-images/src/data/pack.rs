@@ -4,10 +4,11 @@
 //! The file begins with `MAGIC`, then come the images' planes one after the other, an index in JSON, and a trailer:
 //! where the index begins (eight bytes, little-endian), its length (likewise), its SHA-256, and `MAGIC` again.
 
+mod reading;
+
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
@@ -19,7 +20,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::depths::Depths;
-use super::encoded::{Archive, Skipped};
+use super::encoded::Skipped;
 use super::error::ImageProblem;
 use super::fingerprint::Fingerprint;
 use super::folder::{OpenOptions, Saving};
@@ -27,15 +28,12 @@ use super::format::{self, EncodedSet, Found};
 use super::levels::Levels;
 use super::listing::{Divided, Labels, Listing, Usable, describe, name_of};
 use super::look::Look;
-use super::note::{DataNote, shown};
+use super::note::DataNote;
 use super::passed_over::PassedOver;
-use super::split::DataSplit;
-use super::subset::SubsetSource;
-use super::{
-    DataError, Dataset, Findings, Fingerprints, Image, ImageSource, LabeledImages, UnlabeledImages, origin, tables,
-    webdataset,
-};
+use super::{DataError, Fingerprints, Image, tables, webdataset};
 use crate::files::PARTIAL;
+
+pub(crate) use reading::{is_pack, open};
 
 pub(crate) const EXTENSION: &str = "byolpack";
 
@@ -155,8 +153,8 @@ struct Source {
 /// images stay as they are.
 ///
 /// # Errors
-/// As [`Dataset::open`]; the data is mapped into memory already and needs no packing; `out` is there and is no packed file,
-/// or cannot be written.
+/// As [`Dataset::open`](super::Dataset::open); the data is mapped into memory already and needs no packing; `out` is there
+/// and is no packed file, or cannot be written.
 pub fn pack(path: &Path, out: &Path, size: usize, options: &OpenOptions) -> Result<Packed, DataError> {
     format::find(path)?;
     // The source is looked for again from other folders.
@@ -444,132 +442,6 @@ impl Index {
             at = width.checked_mul(height)?.checked_mul(3)?.checked_add(at)?;
         }
         (sound && at == end).then_some(starts)
-    }
-}
-
-/// Whether a file begins as a packed one.
-pub(crate) fn is_pack(path: &Path) -> bool {
-    let mut magic = [0; MAGIC.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *MAGIC
-}
-
-/// Opens a packed file, of whatever levels or of those that are asked for.
-///
-/// # Errors
-/// It is cut off or damaged, its source is here and has changed, or it was packed with other levels.
-pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataError> {
-    let wrong = |problem| DataError::Pack { path: path.to_path_buf(), problem: Box::new(problem) };
-    if fs::metadata(path).map_err(DataError::io("read", path))?.len() < (MAGIC.len() + TRAILER) as u64 {
-        return Err(wrong(PackProblem::NotAPack));
-    }
-    let archive = Archive::open(path)?;
-    let bytes = archive.bytes();
-    let (content, trailer) = bytes.split_at(bytes.len() - TRAILER);
-    let number = |at: usize| {
-        let bytes = trailer[at..at + 8].try_into().unwrap_or_default();
-        usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
-    };
-    let (start, length) = (number(0), number(8));
-    if !bytes.starts_with(MAGIC) || !trailer.ends_with(MAGIC) || start.checked_add(length) != Some(content.len()) {
-        return Err(wrong(PackProblem::NotAPack));
-    }
-    let text = &content[start..];
-    if Sha256::digest(text)[..] != trailer[16..48] {
-        return Err(wrong(PackProblem::Damaged));
-    }
-    let index: Index = serde_json::from_slice(text).map_err(|_| wrong(PackProblem::Damaged))?;
-    let starts = index.starts(start).ok_or_else(|| wrong(PackProblem::Damaged))?;
-    if let Some(how) = index.source.change() {
-        return Err(wrong(PackProblem::Stale {
-            source_path: index.source.path,
-            how,
-            out: path.display().to_string(),
-            size: index.size,
-            split: index.source.split_file.filter(|_| index.source.split_named),
-            levels: index.levels,
-        }));
-    }
-    let is_deep = index.deep.is_none_or(|deep| deep > 0);
-    if let Some(asked) = levels.filter(|&asked| is_deep && asked != index.levels) {
-        return Err(wrong(PackProblem::Levels { packed: index.levels, asked }));
-    }
-    let notes = match index.deep {
-        Some(deep) if deep > 0 => {
-            vec![DataNote::PackedLevels { images: deep, levels: index.levels }]
-        }
-        _ => Vec::new(),
-    };
-    let folder = index.source.folder();
-    let parts = index.identify_parts();
-    let images: Arc<dyn ImageSource> =
-        Arc::new(PackedImages { archive, starts, sizes: index.sizes, names: index.names, folder });
-    let subset = |places: &[usize]| -> Arc<dyn ImageSource> {
-        Arc::new(SubsetSource::new(Arc::clone(&images), places.to_vec()))
-    };
-    let labeled = |places: &[usize]| {
-        (!places.is_empty()).then(|| LabeledImages {
-            images: subset(places),
-            labels: places.iter().filter_map(|&place| index.labels[place]).collect(),
-        })
-    };
-    let unlabeled = (!index.unlabeled.is_empty())
-        .then(|| UnlabeledImages { name: "unlabeled".into(), images: subset(&index.unlabeled) });
-    let warnings = match index.skipped {
-        0 => Vec::new(),
-        files => vec![DataNote::PackedWithout { files, pack: shown(path) }],
-    };
-    Ok(Dataset {
-        name: index.name,
-        train: labeled(&index.train),
-        test: labeled(&index.test),
-        unlabeled: unlabeled.into_iter().collect(),
-        class_names: index.class_names,
-        folds: None,
-        fingerprint: index.fingerprint,
-        parts,
-        notes,
-        warnings,
-        skipped: index.skipped,
-        no_labels: None,
-        findings: Findings::default(),
-        split: DataSplit::Given,
-        kept_from_pretraining: Vec::new(),
-        unsaved_split: None,
-        unreadable: Vec::new(),
-    })
-}
-
-struct PackedImages {
-    archive: Arc<Archive>,
-    starts: Vec<usize>,
-    sizes: Vec<(usize, usize)>,
-    names: Vec<String>,
-    /// Where the names begin, in the source.
-    folder: PathBuf,
-}
-
-impl ImageSource for PackedImages {
-    fn len(&self) -> usize {
-        self.starts.len()
-    }
-
-    fn read(&self, index: usize, image: &mut Image) -> Result<(), DataError> {
-        let (Some(&start), Some(&(width, height))) = (self.starts.get(index), self.sizes.get(index)) else {
-            return Err(DataError::IndexOutOfRange { source_name: "the pack".into(), index, len: self.len() });
-        };
-        (image.width, image.height) = (width, height);
-        image.pixels.clear();
-        image.pixels.extend_from_slice(&self.archive.bytes()[start..start + 3 * width * height]);
-        Ok(())
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.names.get(index).cloned().unwrap_or_default()
-    }
-
-    /// That of the source's image, whether it is there or not.
-    fn origin(&self, index: usize) -> Option<PathBuf> {
-        self.names.get(index).map(|name| origin::of(&self.folder.join(name)))
     }
 }
 
