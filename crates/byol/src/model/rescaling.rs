@@ -151,7 +151,7 @@ mod tests {
         }
         weights.load(&named).unwrap();
         for _ in 0..60 {
-            represent(encoder, weights, Mode::Train, images);
+            let _ = represent(encoder, weights, Mode::Train, images);
         }
     }
 
