@@ -66,7 +66,7 @@ mod tests {
         let factors = RateFactors::new(&weights, |parameter| factors[usize::from(parameter.name == "second")]);
         let mut optimizer = Optimizer::new(kind, 0.1, &weights);
         for step in 1..=3 {
-            let gradient = Tensor::linspace(-1, step, 14, (Kind::Double, Device::Cpu));
+            let gradient = Tensor::linspace(-1.0, f64::from(step), 14, (Kind::Double, Device::Cpu));
             factors.step(&mut optimizer, weights.flat_mut(), gradient, learning_rate);
         }
         weights.flat().copy()
