@@ -9,7 +9,7 @@ use super::resolve::Entry;
 
 /// Version of the configurations that are saved. It grows by one with every change of the keys: what is added is listed
 /// in `ADDED`, what gets another name in `RENAMED`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Version of a saved configuration that states none, as those of before there were versions.
 const UNSTATED: u32 = 0;
@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 18] = [
+const ADDED: [Added; 35] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -68,6 +68,24 @@ const ADDED: [Added; 18] = [
     added(1, "evaluate.sgd_learning_rates", "[0.4, 0.3, 0.2, 0.1, 0.05]"),
     added(1, "evaluate.sgd_views", "10"),
     added(1, "levels", "\"full\""),
+    // Of self-training, which there was not: it is no part of those runs.
+    added(2, "selftrain.part_of_run", "false"),
+    added(2, "selftrain.judge", "\"every-draw\""),
+    added(2, "selftrain.begin", "\"teacher\""),
+    added(2, "selftrain.images", "20000"),
+    added(2, "selftrain.temperature", "1.0"),
+    added(2, "selftrain.align", "true"),
+    added(2, "selftrain.threshold", "0.0"),
+    added(2, "selftrain.targets", "\"soft\""),
+    added(2, "selftrain.weight", "1.0"),
+    added(2, "selftrain.steps", "1000"),
+    added(2, "selftrain.batch_size", "64"),
+    added(2, "selftrain.ratio", "2"),
+    added(2, "selftrain.optimizer", "\"adam\""),
+    added(2, "selftrain.learning_rate", "0.001"),
+    added(2, "selftrain.weight_decay", "0.0"),
+    added(2, "selftrain.warmup_steps", "50"),
+    added(2, "selftrain.schedule", "\"cosine\""),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -45,6 +45,7 @@ impl Experiment {
             let held_out = patience == 0 || share > 0.0;
             check(&format!("{stage}.patience"), patience, held_out, "0, because validation_share is 0")?;
         }
+        self.selftrain.validate()?;
         self.validate_evaluation()
     }
 
@@ -142,14 +143,14 @@ fn check(key: &str, value: impl Display, allowed: bool, what: &str) -> Result<()
     Err(ConfigError::WrongValue { key, value, origin: Origin::Complete, allowed })
 }
 
-fn within<T: PartialOrd + Display + Copy>(key: &str, value: T, low: T, high: T) -> Result<(), ConfigError> {
+pub(super) fn within<T: PartialOrd + Display + Copy>(key: &str, value: T, low: T, high: T) -> Result<(), ConfigError> {
     check(key, value, low <= value && value <= high, &format!("{low} to {high}"))
 }
 
-fn positive(key: &str, value: f64) -> Result<(), ConfigError> {
+pub(super) fn positive(key: &str, value: f64) -> Result<(), ConfigError> {
     check(key, value, value > 0.0 && value.is_finite(), "above 0")
 }
 
-fn not_negative(key: &str, value: f64) -> Result<(), ConfigError> {
+pub(super) fn not_negative(key: &str, value: f64) -> Result<(), ConfigError> {
     check(key, value, value >= 0.0 && value.is_finite(), "0 or more")
 }
