@@ -18,6 +18,8 @@ pub enum Kind {
     Frozen,
     /// A fine-tuning.
     Finetune,
+    /// A self-training, with what judges it.
+    Selftrain,
     /// Making the page and the table from what the run found.
     Report,
 }
@@ -29,13 +31,14 @@ impl Kind {
             Stage::Supervised => Kind::Baseline,
             Stage::Pretrain => Kind::Pretrain,
             Stage::Finetune => Kind::Finetune,
+            Stage::Selftrain => Kind::Selftrain,
         }
     }
 
     /// Whether the time of one says how long the other takes.
     fn is_like(self, other: Kind) -> bool {
         let group = |kind| match kind {
-            Kind::Baseline | Kind::Finetune => 0,
+            Kind::Baseline | Kind::Finetune | Kind::Selftrain => 0,
             Kind::Pretrain => 1,
             Kind::FrozenControl | Kind::Frozen => 2,
             Kind::Report => 3,

@@ -12,6 +12,8 @@ pub enum Stage {
     Supervised,
     /// The pre-trained encoder and a new classifier trained on the labelled images.
     Finetune,
+    /// The fine-tuned classifier trained further, on what it says of images whose labels are not used.
+    Selftrain,
 }
 
 /// A stage that trains with labels.
@@ -21,17 +23,21 @@ pub enum SupervisedStage {
     Baseline,
     /// Of the pre-trained encoder.
     Finetune,
+    /// From the fine-tuned classifier, with its answers for images without labels: [`Stage::Selftrain`].
+    Selftrain,
 }
 
 impl SupervisedStage {
-    /// Both, in the order in which a run has them.
-    pub const ALL: [SupervisedStage; 2] = [SupervisedStage::Baseline, SupervisedStage::Finetune];
+    /// All, in the order in which a run has them.
+    pub const ALL: [SupervisedStage; 3] =
+        [SupervisedStage::Baseline, SupervisedStage::Finetune, SupervisedStage::Selftrain];
 
     /// In paths.
     pub fn name(self) -> &'static str {
         match self {
             SupervisedStage::Baseline => "supervised",
             SupervisedStage::Finetune => "finetune",
+            SupervisedStage::Selftrain => "selftrain",
         }
     }
 }
@@ -41,6 +47,7 @@ impl From<SupervisedStage> for Stage {
         match stage {
             SupervisedStage::Baseline => Stage::Supervised,
             SupervisedStage::Finetune => Stage::Finetune,
+            SupervisedStage::Selftrain => Stage::Selftrain,
         }
     }
 }
@@ -65,6 +72,7 @@ impl Stage {
             Stage::Pretrain => None,
             Stage::Supervised => Some(SupervisedStage::Baseline),
             Stage::Finetune => Some(SupervisedStage::Finetune),
+            Stage::Selftrain => Some(SupervisedStage::Selftrain),
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::plan::Plan;
 use crate::run::RunDirectory;
 use crate::run::command::CommandRecord;
 use crate::run::record::{
-    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, Method, PredictionRecord, ResultName, Stage,
-    Summary, TestImages, Thumbnails,
+    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, Method, PredictionRecord, ResultName,
+    SelfTraining, Stage, Summary, TestImages, Thumbnails,
 };
 use crate::statistics::guess::Guess;
 
@@ -192,6 +192,13 @@ impl RunData {
         Accuracy::over(found.test_accuracy.runs.clone())
     }
 
+    /// Whether the run keeps a self-trained classifier of a label budget: that of the first draw, if it was taken.
+    pub fn is_self_trained(&self, budget: LabelBudget) -> bool {
+        let records = self.predictions_of(ResultName::PRETRAINED_SELFTRAINED, budget);
+        let first = records.iter().find(|record| record.draw == 0);
+        first.is_some_and(|record| record.self_training.as_ref().is_some_and(SelfTraining::is_taken))
+    }
+
     /// How the run pre-trains: BYOL where its configuration says nothing of it.
     pub fn method(&self) -> Method {
         let method = self.config.as_ref().and_then(|config| config.get("pretrain")?.get("method"));
@@ -205,13 +212,27 @@ impl RunData {
     }
 
     /// Every classifier that such a run can have, in the order of tables, named after its method.
-    pub(crate) fn results(&self) -> [ResultName; 6] {
-        self.control().results().map(|name| name.by(self.method()))
+    pub(crate) fn results(&self) -> Vec<ResultName> {
+        let has = self.has_self_trained();
+        let names =
+            self.control().results().into_iter().filter(|&name| name != ResultName::PRETRAINED_SELFTRAINED || has);
+        names.map(|name| name.by(self.method())).collect()
     }
 
-    /// Each classifier after pre-training, and the one before it that it is held against.
-    pub(crate) fn pairs(&self) -> [(ResultName, ResultName); 3] {
-        self.control().pairs().map(|(name, against)| (name.by(self.method()), against))
+    fn has_self_trained(&self) -> bool {
+        let of_summary = self.summary.iter().flat_map(|summary| &summary.results).map(|result| result.name);
+        let mut names = self.predictions.iter().map(|record| record.name).chain(of_summary);
+        names.any(|name| name == ResultName::PRETRAINED_SELFTRAINED)
+    }
+
+    /// Each classifier and the one that it is held against: after pre-training the one before it, and after self-training the one
+    /// before that.
+    pub(crate) fn pairs(&self) -> Vec<(ResultName, ResultName)> {
+        let mut pairs = self.control().pairs().to_vec();
+        if self.has_self_trained() {
+            pairs.insert(1, (ResultName::PRETRAINED_SELFTRAINED, ResultName::PRETRAINED_FINETUNED));
+        }
+        pairs.into_iter().map(|(name, against)| (name.by(self.method()), against.by(self.method()))).collect()
     }
 
     /// The pre-trained encoder, fine-tuned.

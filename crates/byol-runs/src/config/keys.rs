@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use documented::DocumentedFields;
 use toml::{Table, Value};
 
-use super::{Evaluate, Experiment, Pretrain, Supervised};
+use super::{Evaluate, Experiment, Pretrain, Selftrain, Supervised};
 use crate::augment::Recipe;
 use crate::stage::Stage;
 
@@ -25,13 +25,14 @@ const fn section<T: DocumentedFields>(name: &'static str) -> Section {
 }
 
 /// Every table of a configuration.
-pub(super) const SECTIONS: [Section; 7] = [
+pub(super) const SECTIONS: [Section; 8] = [
     section::<Experiment>(""),
     section::<Pretrain>("pretrain"),
     section::<Recipe>("pretrain.t"),
     section::<Recipe>("pretrain.t_prime"),
     section::<Supervised>("supervised"),
     section::<Supervised>("finetune"),
+    section::<Selftrain>("selftrain"),
     section::<Evaluate>("evaluate"),
 ];
 
@@ -134,6 +135,7 @@ fn table_of(stage: Stage) -> &'static str {
         Stage::Pretrain => "pretrain",
         Stage::Supervised => "supervised",
         Stage::Finetune => "finetune",
+        Stage::Selftrain => "selftrain",
     }
 }
 

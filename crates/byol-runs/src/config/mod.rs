@@ -8,6 +8,7 @@ mod keys;
 pub mod preset;
 pub mod resolve;
 mod saved;
+pub mod selftrain;
 #[doc(hidden)]
 pub mod template;
 mod validate;
@@ -15,6 +16,7 @@ mod views;
 
 pub use error::{ConfigError, Origin};
 pub use saved::VERSION;
+pub use selftrain::Selftrain;
 pub use views::{SeenBy, TrainingView};
 
 use documented::DocumentedFields;
@@ -76,6 +78,8 @@ pub struct Experiment {
     pub supervised: Supervised,
     /// Fine-tuning: the pre-trained encoder and a new classifier trained on the labelled images.
     pub finetune: Supervised,
+    /// Self-training: the fine-tuned classifier trained further on what it says of images whose labels are not used.
+    pub selftrain: Selftrain,
     /// The evaluations of a frozen encoder.
     pub evaluate: Evaluate,
 }
@@ -92,10 +96,10 @@ impl Experiment {
     }
 
     /// How a stage trains with labels. Given weights are trained as those of BYOL are, so that a run's baseline and
-    /// fine-tuning differ in BYOL alone; `[supervised]` is for random weights.
+    /// fine-tuning differ in BYOL alone; `[supervised]` is for random weights. What is self-trained was fine-tuned before.
     pub fn training(&self, stage: SupervisedStage) -> &Supervised {
         match (stage, self.control()) {
-            (SupervisedStage::Finetune, _) | (_, Control::Given) => &self.finetune,
+            (SupervisedStage::Finetune | SupervisedStage::Selftrain, _) | (_, Control::Given) => &self.finetune,
             (SupervisedStage::Baseline, Control::Random) => &self.supervised,
         }
     }

@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 34] = [
+const ADDED: [Added; 51] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -84,6 +84,24 @@ const ADDED: [Added; 34] = [
     added(2, "finetune.layer_decay", "1.0"),
     added(2, "zero_init_residual", "false"),
     added(2, "pretrain.predictor_learning_rate", "1.0"),
+    // Of self-training, which there was not: it is no part of those runs.
+    added(2, "selftrain.part_of_run", "false"),
+    added(2, "selftrain.judge", "\"every-draw\""),
+    added(2, "selftrain.begin", "\"teacher\""),
+    added(2, "selftrain.images", "20000"),
+    added(2, "selftrain.temperature", "1.0"),
+    added(2, "selftrain.align", "true"),
+    added(2, "selftrain.threshold", "0.0"),
+    added(2, "selftrain.targets", "\"soft\""),
+    added(2, "selftrain.weight", "1.0"),
+    added(2, "selftrain.steps", "1000"),
+    added(2, "selftrain.batch_size", "64"),
+    added(2, "selftrain.ratio", "2"),
+    added(2, "selftrain.optimizer", "\"adam\""),
+    added(2, "selftrain.learning_rate", "0.001"),
+    added(2, "selftrain.weight_decay", "0.0"),
+    added(2, "selftrain.warmup_steps", "50"),
+    added(2, "selftrain.schedule", "\"cosine\""),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -48,6 +48,7 @@ impl Experiment {
         self.supervised.validate_beginning()?;
         let on_logits = self.faults.contains(&Fault::LabHeads) && self.finetune.head == FirstHead::Linear;
         check("finetune.head", "linear", !on_logits, "random, because faults has lab-heads")?;
+        self.selftrain.validate()?;
         self.validate_evaluation()
     }
 
@@ -164,14 +165,14 @@ fn check(key: &str, value: impl Display, allowed: bool, what: &str) -> Result<()
     Err(ConfigError::WrongValue { key, value, origin: Origin::Complete, allowed })
 }
 
-fn within<T: PartialOrd + Display + Copy>(key: &str, value: T, low: T, high: T) -> Result<(), ConfigError> {
+pub(super) fn within<T: PartialOrd + Display + Copy>(key: &str, value: T, low: T, high: T) -> Result<(), ConfigError> {
     check(key, value, low <= value && value <= high, &format!("{low} to {high}"))
 }
 
-fn positive(key: &str, value: f64) -> Result<(), ConfigError> {
+pub(super) fn positive(key: &str, value: f64) -> Result<(), ConfigError> {
     check(key, value, value > 0.0 && value.is_finite(), "above 0")
 }
 
-fn not_negative(key: &str, value: f64) -> Result<(), ConfigError> {
+pub(super) fn not_negative(key: &str, value: f64) -> Result<(), ConfigError> {
     check(key, value, value >= 0.0 && value.is_finite(), "0 or more")
 }

@@ -27,6 +27,8 @@ pub enum TrainingCommand {
     Supervised,
     /// Fine-tuning alone, from a pre-trained encoder.
     Finetune,
+    /// Self-training alone, from fine-tuned classifiers.
+    Selftrain,
 }
 
 impl TrainingCommand {
@@ -38,6 +40,7 @@ impl TrainingCommand {
             TrainingCommand::Pretrain => "pretrain",
             TrainingCommand::Supervised => "supervised",
             TrainingCommand::Finetune => "finetune",
+            TrainingCommand::Selftrain => "selftrain",
         }
     }
 
@@ -70,7 +73,7 @@ pub struct CommandRecord {
     /// What training was to begin with (`--weights`): a path, or a known name; absent for random weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
-    /// What fine-tuning begins with.
+    /// What fine-tuning or self-training begins with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
     /// Options that set a key of the configuration, as typed: `--preset`, `--config`, `--set` and their like, with their values.

@@ -22,7 +22,7 @@ pub struct Extension {
 
 impl RunDirectory {
     /// Makes a pre-training that has ended `more` epochs longer, so that the run goes on when it is opened next. Baseline
-    /// and control stay as they are; what rests on the pre-trained encoder (frozen, and fine-tuned) is removed, to be
+    /// and control stay as they are; what rests on the pre-trained encoder (frozen, fine-tuned and self-trained) is removed, to be
     /// found anew. The results of a finished run are kept in `earlier/epochs-N`.
     ///
     /// The new length is written last: a crash before it leaves a run that finds the earlier results again.
@@ -60,10 +60,12 @@ impl RunDirectory {
         summary.results.retain(|result| result.name.init != Init::Pretrained);
         self.write_summary(&summary)?;
         self.retain_predictions(|record| record.name.init != Init::Pretrained)?;
-        self.retain_metrics(|record| record.stage != Stage::Finetune)?;
+        self.retain_metrics(|record| !matches!(record.stage, Stage::Finetune | Stage::Selftrain))?;
         for folder in ["checkpoints", "trials"].map(|name| self.path().join(name)) {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-                if entry.file_name().to_string_lossy().starts_with("finetune-") {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if ["finetune-", "selftrain-"].iter().any(|stage| name.starts_with(stage)) {
                     std::fs::remove_dir_all(entry.path()).map_err(|source| failed(&entry.path(), source))?;
                 }
             }

@@ -14,6 +14,7 @@ pub mod notice;
 pub mod place;
 pub mod record;
 mod result_name;
+mod self_training;
 #[doc(hidden)]
 pub mod tensorboard;
 #[doc(hidden)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::health::{Health, Spread};
 pub use super::result_name::{Protocol, ResultName};
+pub use super::self_training::{Judgement, SelfTraining, Verdict};
 pub use crate::data::DataSplit;
 use crate::data::{Findings, Fingerprints};
 pub use crate::stage::{Control, LabelBudget, Method, Stage, SupervisedStage};
@@ -187,6 +188,9 @@ pub struct PredictionRecord {
     /// What was chosen on the way inside the label budget, for people: `l2=0.01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen: Option<String>,
+    /// Of a self-trained classifier: what it learned from, and whether these answers are its own or its teacher's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_training: Option<SelfTraining>,
 }
 
 /// `summary.json`: what a finished run found.

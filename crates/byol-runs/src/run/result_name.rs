@@ -22,6 +22,8 @@ pub struct ResultName {
 pub enum Protocol {
     /// Encoder and classifier trained with labels.
     Finetuned,
+    /// The fine-tuned classifier, trained further on its own answers for images without labels.
+    Selftrained,
     /// Logistic regression on the frozen encoder.
     Linear,
     /// k-NN on the frozen encoder.
@@ -39,11 +41,11 @@ impl From<HeadKind> for Protocol {
 
 impl Protocol {
     /// All, in the order of tables.
-    pub const ALL: [Protocol; 3] = [Protocol::Finetuned, Protocol::Linear, Protocol::Knn];
+    pub const ALL: [Protocol; 4] = [Protocol::Finetuned, Protocol::Selftrained, Protocol::Linear, Protocol::Knn];
 
     /// Whether the encoder stays as it is.
     pub fn is_frozen(self) -> bool {
-        self != Protocol::Finetuned
+        matches!(self, Protocol::Linear | Protocol::Knn)
     }
 }
 
@@ -52,6 +54,8 @@ impl ResultName {
     pub const SUPERVISED: ResultName = ResultName::of(Init::Random, Protocol::Finetuned);
     /// The pre-trained encoder, fine-tuned with the same labels.
     pub const PRETRAINED_FINETUNED: ResultName = ResultName::of(Init::Pretrained, Protocol::Finetuned);
+    /// The fine-tuned classifier, self-trained on images whose labels are not used.
+    pub const PRETRAINED_SELFTRAINED: ResultName = ResultName::of(Init::Pretrained, Protocol::Selftrained);
     /// A linear classifier on the frozen pre-trained encoder.
     pub const PRETRAINED_LINEAR: ResultName = ResultName::of(Init::Pretrained, Protocol::Linear);
     /// k-NN on the frozen pre-trained encoder.
@@ -68,9 +72,10 @@ impl ResultName {
     pub const GIVEN_KNN: ResultName = ResultName::of(Init::Given, Protocol::Knn);
 
     /// In the order of tables.
-    pub const ALL: [ResultName; 9] = [
+    pub const ALL: [ResultName; 10] = [
         ResultName::SUPERVISED,
         ResultName::PRETRAINED_FINETUNED,
+        ResultName::PRETRAINED_SELFTRAINED,
         ResultName::PRETRAINED_LINEAR,
         ResultName::PRETRAINED_KNN,
         ResultName::RANDOM_LINEAR,
@@ -93,11 +98,15 @@ impl ResultName {
             (Init::Random, Protocol::Linear) => "random_linear",
             (Init::Random, Protocol::Knn) => "random_knn",
             (Init::Pretrained, Protocol::Finetuned) => "byol_finetuned",
+            (Init::Pretrained, Protocol::Selftrained) => "byol_selftrained",
             (Init::Pretrained, Protocol::Linear) => "byol_linear",
             (Init::Pretrained, Protocol::Knn) => "byol_knn",
             (Init::Given, Protocol::Finetuned) => "given_finetuned",
             (Init::Given, Protocol::Linear) => "given_linear",
             (Init::Given, Protocol::Knn) => "given_knn",
+            // No run has these: what is self-trained was pre-trained before.
+            (Init::Random, Protocol::Selftrained) => "selftrained",
+            (Init::Given, Protocol::Selftrained) => "given_selftrained",
         }
     }
 
@@ -189,17 +198,17 @@ impl Control {
         [Protocol::Linear, Protocol::Knn].map(|protocol| ResultName::of(self.init(), protocol))
     }
 
-    /// Every classifier of such a run, in the order of tables.
-    pub fn results(self) -> [ResultName; 6] {
+    /// Every classifier that such a run may have, in the order of tables.
+    pub fn results(self) -> [ResultName; 7] {
         let [linear, knn] = self.frozen();
-        let [finetuned, trained_linear, trained_knn] =
+        let [finetuned, selftrained, trained_linear, trained_knn] =
             Protocol::ALL.map(|protocol| ResultName::of(Init::Pretrained, protocol));
-        [self.baseline(), finetuned, trained_linear, trained_knn, linear, knn]
+        [self.baseline(), finetuned, selftrained, trained_linear, trained_knn, linear, knn]
     }
 
     /// Each classifier after pre-training, and the one before it that it is held against.
     pub fn pairs(self) -> [(ResultName, ResultName); 3] {
-        Protocol::ALL
+        [Protocol::Finetuned, Protocol::Linear, Protocol::Knn]
             .map(|protocol| (ResultName::of(Init::Pretrained, protocol), ResultName::of(self.init(), protocol)))
     }
 }
@@ -211,10 +220,10 @@ mod tests {
     #[test]
     fn names_are_written_as_they_always_were() {
         let written = serde_json::to_string(&ResultName::ALL).unwrap();
-        let expected = "[\"supervised\",\"byol_finetuned\",\"byol_linear\",\"byol_knn\",\"random_linear\",\"random_knn\",\
-                        \"given_finetuned\",\"given_linear\",\"given_knn\"]";
+        let expected = "[\"supervised\",\"byol_finetuned\",\"byol_selftrained\",\"byol_linear\",\"byol_knn\",\"random_linear\",\
+                        \"random_knn\",\"given_finetuned\",\"given_linear\",\"given_knn\"]";
         assert_eq!(written, expected);
-        assert_eq!(serde_json::from_str::<[ResultName; 9]>(expected).unwrap(), ResultName::ALL);
+        assert_eq!(serde_json::from_str::<[ResultName; 10]>(expected).unwrap(), ResultName::ALL);
         assert_eq!(
             serde_json::to_string(&[Init::Random, Init::Pretrained, Init::Given]).unwrap(),
             "[\"random\",\"byol\",\"given\"]"

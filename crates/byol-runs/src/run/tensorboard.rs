@@ -108,6 +108,7 @@ fn path_of(run: &Path, record: &EpochRecord) -> PathBuf {
         (Stage::Pretrain, _) | (_, None) => "pretrain".to_owned(),
         (Stage::Supervised, Some(budget)) => format!("supervised-{budget}-draw{}", record.draw),
         (Stage::Finetune, Some(budget)) => format!("finetune-{budget}-draw{}", record.draw),
+        (Stage::Selftrain, Some(budget)) => format!("selftrain-{budget}-draw{}", record.draw),
     };
     run.join(FOLDER).join(training).join(FILE)
 }

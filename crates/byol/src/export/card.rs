@@ -82,17 +82,25 @@ fn about(network: &ExportedNetwork) -> String {
     };
     let with_labels = || "trained with labels alone".to_owned();
     let fine_tuned = || format!("pre-trained without labels by {method}, then fine-tuned with labels");
+    let self_trained = || {
+        format!(
+            "pre-trained without labels by {method}, fine-tuned with labels, then self-trained on what the fine-tuned network said of \
+             images without labels"
+        )
+    };
     let (what, how) = match (network, origin.stage) {
         (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) if origin.head.is_some() => {
             ("classifier of images", frozen(origin.head.unwrap_or(HeadKind::Linear)))
         }
         (ExportedNetwork::Classifier(_), Stage::Finetune) => ("classifier of images", fine_tuned()),
+        (ExportedNetwork::Classifier(_), Stage::Selftrain) => ("classifier of images", self_trained()),
         (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) => ("classifier of images", with_labels()),
         (ExportedNetwork::Encoder(_), Stage::Pretrain) => {
             let online = if pretraining.has_target() { "; it is the online network's" } else { "" };
             ("encoder of images", format!("pre-trained without labels by {method}{online}"))
         }
         (ExportedNetwork::Encoder(_), Stage::Finetune) => ("encoder of images", fine_tuned()),
+        (ExportedNetwork::Encoder(_), Stage::Selftrain) => ("encoder of images", self_trained()),
         (ExportedNetwork::Encoder(_), Stage::Supervised) => ("encoder of images", with_labels()),
     };
     let unfinished = match origin.finished {

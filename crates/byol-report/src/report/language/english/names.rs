@@ -12,6 +12,7 @@ pub fn classifier(name: ResultName) -> String {
     match (name.init, name.protocol) {
         (Init::Random, Protocol::Finetuned) => "the supervised baseline".to_owned(),
         (Init::Pretrained, Protocol::Finetuned) => format!("fine-tuned {method}"),
+        (Init::Pretrained, Protocol::Selftrained) => format!("self-trained {method}"),
         (Init::Pretrained, Protocol::Linear) => format!("linear evaluation of {method}"),
         (Init::Pretrained, Protocol::Knn) => format!("k-NN evaluation of {method}"),
         (Init::Random, Protocol::Linear) => "linear evaluation of a random encoder".to_owned(),
@@ -19,6 +20,7 @@ pub fn classifier(name: ResultName) -> String {
         (Init::Given, Protocol::Finetuned) => "the fine-tuned given weights".to_owned(),
         (Init::Given, Protocol::Linear) => "linear evaluation of the given weights".to_owned(),
         (Init::Given, Protocol::Knn) => "k-NN evaluation of the given weights".to_owned(),
+        (Init::Random | Init::Given, Protocol::Selftrained) => "the self-trained baseline".to_owned(),
     }
 }
 
@@ -34,6 +36,7 @@ pub fn label(name: ResultName) -> String {
     match (name.init, name.protocol) {
         (Init::Random, Protocol::Finetuned) => "supervised baseline".to_owned(),
         (Init::Pretrained, Protocol::Finetuned) => format!("{method}, fine-tuned"),
+        (Init::Pretrained, Protocol::Selftrained) => format!("{method}, self-trained"),
         (Init::Pretrained, Protocol::Linear) => format!("{method}, linear"),
         (Init::Pretrained, Protocol::Knn) => format!("{method}, k-NN"),
         (Init::Random, Protocol::Linear) => "random encoder, linear".to_owned(),
@@ -41,6 +44,7 @@ pub fn label(name: ResultName) -> String {
         (Init::Given, Protocol::Finetuned) => "given weights, fine-tuned".to_owned(),
         (Init::Given, Protocol::Linear) => "given weights, linear".to_owned(),
         (Init::Given, Protocol::Knn) => "given weights, k-NN".to_owned(),
+        (Init::Random | Init::Given, Protocol::Selftrained) => "baseline, self-trained".to_owned(),
     }
 }
 
@@ -48,6 +52,7 @@ pub fn label(name: ResultName) -> String {
 pub fn difference_label(name: ResultName, control: Control) -> String {
     let method = method_name(name.method());
     match (name.protocol, control) {
+        (Protocol::Selftrained, _) => "self-trained − fine-tuned".to_owned(),
         (Protocol::Linear, Control::Random) => format!("linear: {method} − random encoder"),
         (Protocol::Knn, Control::Random) => format!("k-NN: {method} − random encoder"),
         (Protocol::Finetuned, Control::Random) => format!("fine-tuned {method} − baseline"),
@@ -71,6 +76,7 @@ pub fn began_as(name: ResultName, control: Control) -> String {
 /// A classifier that can be asked for.
 pub fn kind(kind: ClassifierKind) -> &'static str {
     match kind {
+        ClassifierKind::Selftrained => "self-trained",
         ClassifierKind::Finetuned => "fine-tuned",
         ClassifierKind::Baseline => "baseline",
         ClassifierKind::Frozen(of) => head(of),
@@ -91,6 +97,7 @@ pub fn training(stage: Stage) -> &'static str {
         Stage::Pretrain => "pre-training",
         Stage::Supervised => "supervised training",
         Stage::Finetune => "fine-tuning",
+        Stage::Selftrain => "self-training",
     }
 }
 
@@ -100,6 +107,7 @@ pub fn stage(stage: Stage) -> &'static str {
         Stage::Pretrain => "pre-training",
         Stage::Supervised => "baseline",
         Stage::Finetune => "fine-tuning",
+        Stage::Selftrain => "self-training",
     }
 }
 

@@ -7,6 +7,7 @@ use super::explain::{Detail, accuracies, by_outcome, interval};
 use super::method::method_name;
 use super::names::{budget, budgets, classifier, fine_tuned, from_to, signs, stage};
 use super::numbers::{capital, count, duration, figure, list, p_value, percent, plural, points, size};
+use super::selftraining::paragraph;
 use crate::report::advice::FEW_PASSES;
 use crate::report::compare::{Comparison, Outcome, Paired};
 use crate::report::explain::{ClassChange, Effort, Extremes, Look, PUBLISHED, Reach, Statement, Topic, Trained};
@@ -18,6 +19,7 @@ use crate::statistics::significance::McNemar;
 pub fn heading(topic: Topic, method: Method) -> String {
     match topic {
         Topic::Gain => format!("{} against the baseline", capital(&fine_tuned(&[method]))),
+        Topic::SelfTraining => "Self-training".to_owned(),
         Topic::Control => format!("The frozen encoder before and after {}", method_name(method)),
         Topic::Classes => format!("By class, from baseline to {}", fine_tuned(&[method])),
         Topic::Effort => "How long each trained".to_owned(),
@@ -32,6 +34,7 @@ pub fn heading(topic: Topic, method: Method) -> String {
 pub fn statement(statement: &Statement) -> String {
     match statement {
         Statement::Gain(found) => format!("{} {}", gain(found), tests(found)).trim().to_owned(),
+        Statement::SelfTrained(found) => paragraph(found),
         Statement::Control { name, against, found } => format!(
             "{} against {}: {}.",
             capital(&classifier(*name)),
