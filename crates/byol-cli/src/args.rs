@@ -10,7 +10,6 @@ use byol::run::record::LabelBudget;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::commands::pack::Pack;
 use crate::place::Force;
 use crate::sweep::{MOST_IMAGES, MOST_THREADS, Sweep};
 use crate::{commands, examples, exit};
@@ -76,6 +75,8 @@ pub enum Command {
         override_usage = "byol finetune --from <RUN> --data <DIR> --out <RUN> [OPTIONS]\n       byol finetune --resume <RUN>"
     )]
     Finetune(Finetune),
+    /// Train fine-tuned classifiers further, on what they say of images without labels
+    Selftrain(commands::selftrain::Selftrain),
     /// Evaluate a frozen pre-trained encoder
     Evaluate(Evaluate),
     /// Write a trained network for other programs: safetensors for PyTorch, ONNX
@@ -94,7 +95,7 @@ pub enum Command {
     /// Make the table and the report page of finished or interrupted runs
     Report(Report),
     /// Show runs on a live page on this machine while they train
-    Watch(crate::commands::watch::Options),
+    Watch(commands::watch::Options),
     /// Measure throughput on this machine
     Bench(Bench),
     /// Say what this machine has, what will be used of it, and what is wrong
@@ -127,7 +128,7 @@ pub enum Data {
     /// Say what data holds: splits, classes, sizes, what is damaged, and what is in training and test alike
     Info(Info),
     /// Decode images once into one file, from which training reads them without decoding
-    Pack(Pack),
+    Pack(commands::pack::Pack),
 }
 
 #[derive(Args)]

@@ -120,6 +120,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "selftrain",
+        &[
+            example(
+                "byol selftrain --from runs/all --data photos --unlabeled unlabeled --out runs/self",
+                "with the labels of that run",
+            ),
+            example(
+                "byol selftrain --from runs/all --data photos --out runs/sure --labels-per-class 10 --set threshold=0.9",
+                "on images that the teacher is sure of",
+            ),
+            example("byol selftrain --resume runs/self", "goes on where it was stopped"),
+        ],
+    ),
+    (
         "evaluate",
         &[
             example(
@@ -405,6 +419,7 @@ mod tests {
             Command::Supervised(supervised) => (&supervised.config, Some(&supervised.labels), of(Stage::Supervised)),
             Command::Pretrain(pretrain) => (&pretrain.config, None, of(Stage::Pretrain)),
             Command::Finetune(finetune) => (&finetune.config, Some(&finetune.labels), of(Stage::Finetune)),
+            Command::Selftrain(options) => (&options.config, None, of(Stage::Selftrain)),
             Command::Run(run) if run.config.config.is_none() => (&run.config, Some(&run.labels), Basis::default()),
             Command::Ablate(ablate) => (&ablate.config, Some(&ablate.labels), Basis::default()),
             _ => return Ok(()),

@@ -29,6 +29,8 @@ pub enum Stream {
     Gallery = 8,
     /// The order of images in linear evaluation by SGD.
     LinearOrder = 9,
+    /// Which images without labels a teacher answers for.
+    Taught = 10,
 }
 
 /// The coordinates of a random choice within a stream. Unused ones are zero.
@@ -54,6 +56,8 @@ pub enum ViewNumber {
     Watched(usize),
     /// A pass of random crops for a classifier on a frozen encoder, by its place.
     Crop(usize),
+    /// An image without a label in self-training.
+    Taught,
 }
 
 impl ViewNumber {
@@ -67,6 +71,7 @@ impl ViewNumber {
             // Beyond the first two, which had their numbers first.
             ViewNumber::Pretraining(place) => (1 << 32) + place as u64,
             ViewNumber::Watched(place) => (2 << 32) + place as u64,
+            ViewNumber::Taught => 3 << 32,
         }
     }
 }
@@ -109,12 +114,12 @@ mod tests {
     fn no_two_views_of_an_image_have_one_number() {
         let of = |kind: fn(usize) -> ViewNumber| (0..200).map(move |place| kind(place).number());
         let all: Vec<u64> = of(ViewNumber::Pretraining)
-            .chain([ViewNumber::Labelled.number()])
+            .chain([ViewNumber::Labelled.number(), ViewNumber::Taught.number()])
             .chain(of(ViewNumber::Watched))
             .chain(of(ViewNumber::Crop))
             .collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
-        assert_eq!([all[0], all[1], all[200], all[201], all[202], all[401]], [0, 1, 2, 3, 4, 16]);
+        assert_eq!([all[0], all[1], all[200], all[202], all[203], all[402]], [0, 1, 2, 3, 4, 16]);
     }
 
     #[test]

@@ -45,6 +45,13 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
     logits.cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, NO_IGNORED_LABEL, 0.0)
 }
 
+/// Mean over images of the cross-entropy of logits `[batch, classes]` and probabilities `[batch, classes]`, a scalar.
+pub fn soft_cross_entropy(logits: &Tensor, probabilities: &Tensor) -> Tensor {
+    let logits = if logits.kind() == Kind::Double { logits.shallow_clone() } else { logits.to_kind(Kind::Float) };
+    let log_softmax = logits.log_softmax(-1, None::<Kind>);
+    -(log_softmax * probabilities).sum_dim_intlist([-1i64].as_slice(), false, None).mean(None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +63,20 @@ mod tests {
         let targets = Tensor::from_slice(&[5f32, 0.0, 0.0, -1.0, 0.0, 7.0]).view([3, 2]);
         let loss = regression(&predictions, &targets).double_value(&[]);
         assert!((loss - 2.0).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn soft_cross_entropy_by_hand() {
+        // softmax(0, ln 3) is (1/4, 3/4).
+        let logits = Tensor::from_slice(&[0.0, 3f64.ln(), 0.0, 3f64.ln()]).view([2, 2]);
+        let targets = Tensor::from_slice(&[0.5, 0.5, 0.0, 1.0]).view([2, 2]);
+        let expected = -(0.5 * 0.25f64.ln() + 0.5 * 0.75f64.ln() + 0.75f64.ln()) / 2.0;
+        let found = soft_cross_entropy(&logits, &targets).double_value(&[]);
+        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        // Of certain targets it is the other one.
+        let certain = soft_cross_entropy(&logits, &Tensor::from_slice(&[1.0, 0.0, 0.0, 1.0]).view([2, 2]));
+        let hard = cross_entropy(&logits, &Tensor::from_slice(&[0i64, 1]));
+        assert!((certain - hard).abs().double_value(&[]) < 1e-12);
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub enum StageName {
     Pretrain,
     Supervised,
     Finetune,
+    Selftrain,
 }
 
 impl StageName {
@@ -65,6 +66,7 @@ impl StageName {
             StageName::Pretrain => Stage::Pretrain,
             StageName::Supervised => Stage::Supervised,
             StageName::Finetune => Stage::Finetune,
+            StageName::Selftrain => Stage::Selftrain,
         }
     }
 }

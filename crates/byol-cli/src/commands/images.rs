@@ -36,7 +36,7 @@ pub struct TrainedEncoder {
     #[arg(long, value_name = "RUN")]
     pub from: PathBuf,
     /// Whose encoder: the pre-trained one finds what looks alike, the one that was fine-tuned what is of one class [default:
-    /// pretrain, else finetune, else supervised]
+    /// pretrain, else selftrain, else finetune, else supervised]
     #[arg(long, value_name = "STAGE")]
     pub stage: Option<StageName>,
     /// The label budget that it was trained with, where it was trained with labels [default: the largest there is]
@@ -52,6 +52,7 @@ impl TrainedEncoder {
     /// Says which encoder is taken, and what it is worth for searching as far as that is known.
     pub fn tell(&self, origin: &Origin, reporter: &mut dyn Reporter) -> anyhow::Result<()> {
         let taken = match origin.stage {
+            Stage::Selftrain => Encoder::Selftrained(origin.labels_per_class),
             Stage::Finetune => Encoder::Finetuned(origin.labels_per_class),
             Stage::Supervised => Encoder::Trained(origin.labels_per_class),
             Stage::Pretrain => {
@@ -92,6 +93,8 @@ pub struct Which {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClassifierName {
+    /// The fine-tuned classifier, self-trained on images without labels
+    Selftrained,
     /// The pre-trained encoder, fine-tuned with labels
     Finetuned,
     /// Trained with the labels alone
@@ -119,6 +122,7 @@ impl Which {
     ) -> anyhow::Result<Chosen> {
         let choice = Choice { stage: self.stage.map(StageName::stage), labels_per_class };
         let kind = self.classifier.map(|name| match name {
+            ClassifierName::Selftrained => ClassifierKind::Selftrained,
             ClassifierName::Finetuned => ClassifierKind::Finetuned,
             ClassifierName::Baseline => ClassifierKind::Baseline,
             ClassifierName::Linear => ClassifierKind::Frozen(HeadKind::Linear),

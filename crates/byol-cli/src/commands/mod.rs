@@ -17,6 +17,7 @@ pub mod pack;
 pub mod predict;
 mod report;
 mod resume;
+pub mod selftrain;
 mod train;
 mod views;
 pub mod watch;
@@ -38,6 +39,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Supervised(supervised) => train::supervised(supervised, output, reporter),
         Command::Pretrain(pretrain) => train::pretrain(pretrain, output, reporter),
         Command::Finetune(finetune) => train::finetune(finetune, output, reporter),
+        Command::Selftrain(options) => selftrain::selftrain(options, output, reporter),
         Command::Evaluate(evaluate) => evaluate::evaluate(evaluate, output, reporter),
         Command::Export(export) => export::export(export, output, reporter),
         Command::Run(run) => train::run(run, output, reporter),

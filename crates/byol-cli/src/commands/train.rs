@@ -28,16 +28,16 @@ use crate::request::{self, Basis, Wanted};
 use crate::{interrupt, output};
 
 /// What the training commands have in common, from their options.
-struct Job<'a> {
-    command: TrainingCommand,
-    typed: Typed<'a>,
-    labels: Option<&'a args::Labels>,
+pub(super) struct Job<'a> {
+    pub command: TrainingCommand,
+    pub typed: Typed<'a>,
+    pub labels: Option<&'a args::Labels>,
     /// Whether there is a classifier, which may take over the last layer of given weights.
-    classifies: bool,
-    config: &'a args::Config,
-    basis: Basis<'a>,
-    hardware: &'a args::Hardware,
-    hours: Option<f64>,
+    pub classifies: bool,
+    pub config: &'a args::Config,
+    pub basis: Basis<'a>,
+    pub hardware: &'a args::Hardware,
+    pub hours: Option<f64>,
 }
 
 pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -147,7 +147,7 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
 impl Job<'_> {
     /// Resolves the options, the cheapest first, and does the work: everything that can be wrong without the data is
     /// found before it is looked through.
-    fn work(
+    pub fn work(
         &self,
         place: &Place,
         output: Output,
@@ -190,7 +190,9 @@ impl Job<'_> {
             experiment::same_hardware(out, earlier, &hardware)?;
         }
         let copies = match self.command {
-            TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain => Pools::LeaveCopiesOut,
+            TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain | TrainingCommand::Selftrain => {
+                Pools::LeaveCopiesOut
+            }
             TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,
         };
         let need = if self.classifies { Need::Labels } else { Need::Images };

@@ -360,6 +360,17 @@ impl Dataset {
         });
         self.unlabeled.iter().cloned().chain(train).collect()
     }
+
+    /// What self-training may learn from beside the labelled images `labelled` (indices of training images): as
+    /// [`Dataset::pretraining_pool`], in that order, without these.
+    pub fn selftraining_pool(&self, labelled: &[usize]) -> Vec<UnlabeledImages> {
+        let train = self.train.as_ref().map(|train| {
+            let mut left_out = [labelled, &self.kept_from_pretraining].concat();
+            left_out.sort_unstable();
+            UnlabeledImages { name: TRAIN.into(), images: without(&train.images, &left_out) }
+        });
+        self.unlabeled.iter().cloned().chain(train).filter(|pool| !pool.images.is_empty()).collect()
+    }
 }
 
 /// The images without those at `left_out` (sorted).

@@ -12,6 +12,8 @@ use crate::run::{RunDirectory, tensors};
 /// A classifier that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClassifierKind {
+    /// The fine-tuned classifier, self-trained on images whose labels are not used. There is one where it was judged no worse.
+    Selftrained,
     /// The pre-trained encoder, fine-tuned with labels.
     Finetuned,
     /// The encoder trained with the labels alone, or from given weights.
@@ -22,7 +24,8 @@ pub enum ClassifierKind {
 
 impl ClassifierKind {
     /// In the order in which they are preferred where nothing else decides.
-    pub const ALL: [ClassifierKind; 4] = [
+    pub const ALL: [ClassifierKind; 5] = [
+        ClassifierKind::Selftrained,
         ClassifierKind::Finetuned,
         ClassifierKind::Baseline,
         ClassifierKind::Frozen(HeadKind::Linear),
@@ -32,6 +35,7 @@ impl ClassifierKind {
     /// On command lines.
     pub fn name(self) -> &'static str {
         match self {
+            ClassifierKind::Selftrained => "selftrained",
             ClassifierKind::Finetuned => "finetuned",
             ClassifierKind::Baseline => "baseline",
             ClassifierKind::Frozen(head) => head.name(),
@@ -41,14 +45,17 @@ impl ClassifierKind {
     /// In a run's records.
     pub fn recorded_as(self, control: Control) -> ResultName {
         match self {
+            ClassifierKind::Selftrained => ResultName::PRETRAINED_SELFTRAINED,
             ClassifierKind::Finetuned => ResultName::PRETRAINED_FINETUNED,
             ClassifierKind::Baseline => control.baseline(),
             ClassifierKind::Frozen(head) => ResultName::of(Init::Pretrained, head.into()),
         }
     }
 
-    fn stage(self) -> Option<SupervisedStage> {
+    /// The stage that trains it; nothing where the encoder is frozen.
+    pub fn stage(self) -> Option<SupervisedStage> {
         match self {
+            ClassifierKind::Selftrained => Some(SupervisedStage::Selftrain),
             ClassifierKind::Finetuned => Some(SupervisedStage::Finetune),
             ClassifierKind::Baseline => Some(SupervisedStage::Baseline),
             ClassifierKind::Frozen(_) => None,
@@ -91,15 +98,25 @@ pub struct Taken {
     pub reason: Reason,
 }
 
-/// The rule. The budget is `budget` or the largest that the first kind has, in the order of [`ClassifierKind::ALL`]. Of the kinds that were
+/// The rule. The budget is `budget` or the largest that the first kind has, in the order of [`ClassifierKind::ALL`]; of the self-trained and the
+/// fine-tuned one, that of either. Where there is a self-trained one of this budget, the fine-tuned one is out: whether it is better was decided when
+/// it was trained. Of the kinds that were
 /// validated at this budget the best is taken, of equals the first; where the first kind was not, nothing can be held against it, and it is taken.
 /// Nothing where there is no candidate.
 pub fn choose(candidates: &[Candidate], budget: Option<LabelBudget>) -> Option<Taken> {
-    let kinds: Vec<ClassifierKind> =
+    let mut kinds: Vec<ClassifierKind> =
         ClassifierKind::ALL.into_iter().filter(|kind| candidates.iter().any(|other| other.kind == *kind)).collect();
-    let &first = kinds.first()?;
-    let own = candidates.iter().filter(|candidate| candidate.kind == first).map(|candidate| candidate.budget);
+    let tuned = [ClassifierKind::Selftrained, ClassifierKind::Finetuned];
+    let first = kinds.first()?;
+    let alike = |kind: ClassifierKind| kind == *first || tuned.contains(&kind) && tuned.contains(first);
+    let own = candidates.iter().filter(|candidate| alike(candidate.kind)).map(|candidate| candidate.budget);
     let budget = budget.or(own.max_by_key(|budget| budget.size()))?;
+    if kinds.starts_with(&tuned) {
+        let self_trained = |candidate: &Candidate| (candidate.kind, candidate.budget) == (tuned[0], budget);
+        // Of the two the one that counts at this budget.
+        kinds.remove(usize::from(candidates.iter().any(self_trained)));
+    }
+    let &first = kinds.first()?;
     let taken = |kind, reason| Some(Taken { kind, budget, reason });
     if kinds.len() == 1 {
         return taken(first, Reason::Asked);
@@ -158,7 +175,8 @@ pub(super) fn candidates(run: &RunData) -> Vec<Candidate> {
     let mut found = Vec::new();
     for budget in run.budgets() {
         for kind in ClassifierKind::ALL {
-            if run.accuracy(kind.recorded_as(control), budget).is_some() {
+            let refused = kind == ClassifierKind::Selftrained && !run.is_self_trained(budget);
+            if !refused && run.accuracy(kind.recorded_as(control), budget).is_some() {
                 let known = run.validations.iter().find(|(own, with, _)| (*own, *with) == (kind, budget));
                 found.push(Candidate { kind, budget, validation: known.map(|(.., accuracy)| *accuracy) });
             }
@@ -218,6 +236,26 @@ mod tests {
         let open = choice(&[candidate(KNN, all, Some(0.9)), candidate(ClassifierKind::Finetuned, all, None)]);
         assert_eq!((open.kind, open.reason), (ClassifierKind::Finetuned, Reason::Undecided));
         assert_eq!(choose(&[], None), None);
+    }
+
+    #[test]
+    fn a_self_trained_classifier_stands_for_the_fine_tuned_one_at_its_budget() {
+        let (few, all) = (LabelBudget::PerClass(10), LabelBudget::All);
+        let of = |kind, budget, validation| candidate(kind, budget, validation);
+        let tuned = [of(ClassifierKind::Finetuned, few, None), of(ClassifierKind::Finetuned, all, None)];
+        let with = |budget, own: Option<f64>| {
+            let own = [of(ClassifierKind::Selftrained, budget, own), of(KNN, all, Some(0.7))];
+            choose(&[&tuned[..], &own].concat(), None).expect("there are candidates")
+        };
+        let found = with(all, None);
+        assert_eq!((found.kind, found.budget), (ClassifierKind::Selftrained, all));
+        assert_eq!(with(all, Some(0.8)).kind, ClassifierKind::Selftrained);
+        assert_eq!(with(all, Some(0.6)).kind, KNN, "labels that trained neither decide between others");
+        // Of fewer labels it is not held against the fine-tuned one of all.
+        let found = with(few, Some(0.8));
+        assert_eq!((found.kind, found.budget), (ClassifierKind::Finetuned, all));
+        let named = choose(&[tuned[0], of(ClassifierKind::Selftrained, few, None)], Some(few));
+        assert_eq!(named.map(|taken| taken.kind), Some(ClassifierKind::Selftrained));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::plan::Plan;
 use crate::run::RunDirectory;
 use crate::run::command::CommandRecord;
 use crate::run::record::{
-    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, Stage, Summary,
-    TestImages, Thumbnails,
+    Accuracy, Control, EmbeddingMap, EpochRecord, Gallery, LabelBudget, PredictionRecord, ResultName, SelfTraining,
+    Stage, Summary, TestImages, Thumbnails,
 };
 use crate::statistics::guess::Guess;
 
@@ -190,6 +190,32 @@ impl RunData {
         let results = &self.summary.as_ref()?.results;
         let found = results.iter().find(|result| result.name == name && result.labels_per_class == budget)?;
         Accuracy::over(found.test_accuracy.runs.clone())
+    }
+
+    /// The classifiers of a run like this one, in the order of tables; the self-trained one where the run has it.
+    pub fn classifiers(&self) -> Vec<ResultName> {
+        let own = ResultName::PRETRAINED_SELFTRAINED;
+        let of_summary = self.summary.iter().flat_map(|summary| &summary.results).map(|result| result.name);
+        let has = self.predictions.iter().map(|record| record.name).chain(of_summary).any(|name| name == own);
+        self.control().results().into_iter().filter(|&name| name != own || has).collect()
+    }
+
+    /// Each classifier and the one that it is held against: after pre-training the one before it, and after self-training the
+    /// one before that.
+    pub fn pairs(&self) -> Vec<(ResultName, ResultName)> {
+        let own = ResultName::PRETRAINED_SELFTRAINED;
+        let mut pairs = self.control().pairs().to_vec();
+        if self.classifiers().contains(&own) {
+            pairs.insert(1, (own, ResultName::PRETRAINED_FINETUNED));
+        }
+        pairs
+    }
+
+    /// Whether the run keeps a self-trained classifier of a label budget: that of the first draw, if it was taken.
+    pub fn is_self_trained(&self, budget: LabelBudget) -> bool {
+        let records = self.predictions_of(ResultName::PRETRAINED_SELFTRAINED, budget);
+        let first = records.iter().find(|record| record.draw == 0);
+        first.is_some_and(|record| record.self_training.as_ref().is_some_and(SelfTraining::is_taken))
     }
 
     /// What the run holds BYOL against.

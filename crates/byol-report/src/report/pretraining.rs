@@ -82,9 +82,11 @@ impl RunData {
             (Some(Kind::Baseline), _) | (None, Some(TrainingCommand::Run | TrainingCommand::Demo)) => {
                 Known::ToCome { epochs }
             }
-            (Some(_), _) | (None, Some(TrainingCommand::Supervised | TrainingCommand::Finetune) | None) => {
-                Known::Nothing
-            }
+            (Some(_), _)
+            | (
+                None,
+                Some(TrainingCommand::Supervised | TrainingCommand::Finetune | TrainingCommand::Selftrain) | None,
+            ) => Known::Nothing,
         }
     }
 }

@@ -57,7 +57,7 @@ fn of_run(run: &RunData) -> String {
 /// Whether several label draws stand behind some of the table's numbers.
 pub(super) fn several_draws(run: &RunData) -> bool {
     run.budgets().into_iter().any(|budget| {
-        let results = run.control().results().into_iter();
+        let results = run.classifiers().into_iter();
         results.filter_map(|name| run.accuracy(name, budget)).any(|found| found.std.is_some())
     })
 }
@@ -65,7 +65,7 @@ pub(super) fn several_draws(run: &RunData) -> bool {
 /// The table's cells, its head first.
 pub(super) fn rows(run: &RunData, budgets: &[LabelBudget]) -> Vec<Vec<String>> {
     let mut rows = vec![language::table::columns(budgets)];
-    for name in run.control().results() {
+    for name in run.classifiers() {
         let began = names::began_as(name.init, run.control());
         let mut row = vec![numbers::capital(names::label(name)), began.to_owned()];
         row.extend(budgets.iter().map(|&budget| cell(run, name, budget)));
@@ -92,7 +92,7 @@ pub(super) fn percent(accuracy: Option<(f64, Option<f64>)>) -> String {
 
 /// How many label draws stand behind a column: `3`, or `1 to 3` where its classifiers differ.
 fn draws_of(run: &RunData, budget: LabelBudget) -> String {
-    let results = run.control().results().into_iter();
+    let results = run.classifiers().into_iter();
     let counts: Vec<usize> =
         results.filter_map(|name| run.accuracy(name, budget)).map(|found| found.runs.len()).collect();
     match (counts.iter().min(), counts.iter().max()) {

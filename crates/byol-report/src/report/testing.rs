@@ -209,6 +209,7 @@ fn prediction(
         probabilities: (0..predicted.len()).map(|image| short(0.3 + 0.003 * image as f64)).collect(),
         seconds: 12.0,
         chosen: None,
+        self_training: None,
     }
 }
 

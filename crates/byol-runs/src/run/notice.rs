@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::ablation::Change;
-use super::record::{LabelBudget, Stage};
+use super::record::{Judgement, LabelBudget, Stage, Verdict};
 
 /// One thing to be said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,6 +79,22 @@ pub enum Notice {
     PretrainsOn {
         /// Number of images and name of each pool.
         pools: Vec<(usize, String)>,
+    },
+    /// What a student learns from beside the labelled images.
+    SelftrainsOn {
+        /// Images that the teacher answered for.
+        pool: usize,
+        /// Those of them that the student learns from.
+        used: usize,
+        /// Mean probability of the teacher's answers for those, 0-1.
+        confidence: f64,
+    },
+    /// Whether a student is taken instead of its teacher.
+    SelftrainingJudged {
+        /// What was decided.
+        verdict: Verdict,
+        /// How both did on held-out labels, where some were held out.
+        judgement: Option<Judgement>,
     },
     /// A run of an ablation begins.
     Variant {

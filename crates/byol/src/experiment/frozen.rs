@@ -90,7 +90,7 @@ impl FrozenFeatures {
                 let answers = Answers::of(&votes.log(), &self.test.labels)?;
                 (answers, None, Judge::Knn(bank, options))
             }
-            Protocol::Linear | Protocol::Finetuned => {
+            Protocol::Linear | Protocol::Finetuned | Protocol::Selftrained => {
                 let model = self.fit(experiment, &bank, &rows, classes)?;
                 let answers = Answers::of(&model.scores(&self.test.vectors)?, &self.test.labels)?;
                 (answers, Some(model.chosen().to_string()), Judge::Linear(model))
@@ -259,6 +259,7 @@ impl Answers {
             probabilities: self.probabilities,
             seconds: about.seconds,
             chosen: about.chosen,
+            self_training: None,
         }
     }
 }

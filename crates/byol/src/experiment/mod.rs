@@ -4,29 +4,31 @@
 //! What is trained and how lives in [`train`](crate::train) and [`eval`](crate::eval); here is the order of things.
 
 pub mod ablation;
+mod error;
 mod fit;
 mod frozen;
+mod judge;
 mod plan;
 pub mod planning;
+mod selftrain;
 mod session;
 mod shown;
 
+pub use error::ExperimentError;
 pub use fit::{fit, warn_of_test, warnings};
+pub use selftrain::selftrain;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tch::Tensor;
 
 use crate::config::Experiment;
-use crate::data::{ConcatSource, DataError, Dataset, ImageSource, LabeledImages};
+use crate::data::{ConcatSource, Dataset, ImageSource, LabeledImages};
 use crate::device::{Hardware, RecordedHardware};
-use crate::eval::EvalError;
 use crate::eval::features::{self, FeatureRequest};
-use crate::gallery::GalleryError;
 use crate::model::byol::{encoder_part, transferred_part};
-use crate::report::ReportError;
 use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
 use crate::run::event::{Event, Interrupt, Reporter};
@@ -36,11 +38,10 @@ use crate::run::record::{HeadKind, Init, LabelBudget, PredictionRecord, ResultNa
 use crate::run::{RunDirectory, RunError};
 use crate::train::TrainError;
 use crate::train::learner::networks;
-use crate::train::monitor::{LABELS_FOR_KNN, Monitor};
+use crate::train::monitor::Monitor;
 use crate::train::pretrain as pretraining;
-use crate::trained::checkpoint::{Checkpoint, CheckpointError, CheckpointFolder};
+use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::trained::digest::digest;
-use crate::trained::heads::HeadError;
 use crate::weights;
 use frozen::FrozenFeatures;
 use plan::{frozen_parts, plan};
@@ -97,89 +98,7 @@ pub enum Keep {
     Classifiers,
 }
 
-/// An experiment that cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExperimentError {
-    /// The data does not allow it.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The run directory cannot be used.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// A training cannot go on.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// A checkpoint cannot be used.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// A classifier cannot be judged.
-    #[error(transparent)]
-    Eval(#[from] EvalError),
-    /// The images of the report cannot be written.
-    #[error(transparent)]
-    Gallery(#[from] GalleryError),
-    /// The report cannot be made.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// A classifier cannot be kept.
-    #[error(transparent)]
-    Head(#[from] HeadError),
-    /// Classifiers were to be kept in a run of other data.
-    #[error(
-        "classifiers are kept in the run directory whose encoder and data they belong to, and {} was made with data of another \
-         fingerprint; name the data of the run", path.display()
-    )]
-    OtherData {
-        /// The run directory.
-        path: PathBuf,
-    },
-    /// The data lacks a split that the command needs.
-    #[error("data set '{data}' has no {split} split, which this command needs; {remedy}")]
-    MissingSplit {
-        /// The data set's name.
-        data: String,
-        /// `train` or `test`.
-        split: &'static str,
-        /// What to do about it.
-        remedy: String,
-    },
-    /// Early stopping was to go by k-NN over all labels, while the label budget allows some of them.
-    #[error(
-        "pretrain.patience_metric = \"knn\" would choose by labels outside the label budget; use \"loss\", or \
-         labels_per_class = [\"all\"]"
-    )]
-    PatienceBeyondBudget,
-    /// Early stopping was to go by k-NN over too few labels.
-    #[error(
-        "pretrain.patience_metric = \"knn\" needs {} labelled training images at least, spread over the classes, and there \
-         are {labels}: an accuracy of so few would stop training by chance; use \"loss\"",
-        LABELS_FOR_KNN
-    )]
-    PatienceByFewLabels {
-        /// Labelled training images.
-        labels: usize,
-    },
-}
-
-impl ExperimentError {
-    /// Whether the configuration does not fit the data: other settings, or another command line, are the remedy.
-    pub fn is_of_configuration(&self) -> bool {
-        match self {
-            ExperimentError::PatienceBeyondBudget
-            | ExperimentError::PatienceByFewLabels { .. }
-            | ExperimentError::MissingSplit { .. }
-            | ExperimentError::OtherData { .. } => true,
-            ExperimentError::Data(error) => error.is_of_command_line(),
-            ExperimentError::Run(error) => error.is_of_command_line(),
-            ExperimentError::Train(error) => error.is_of_configuration(),
-            ExperimentError::Checkpoint(error) => error.is_of_command_line(),
-            _ => false,
-        }
-    }
-}
-
-/// Baseline, pre-training, fine-tuning, evaluations, report: `byol run`.
+/// Baseline, pre-training, fine-tuning, evaluations, self-training where it is part of the run, report: `byol run`.
 ///
 /// # Errors
 /// A split is missing, a label budget is larger than a class, or a stage fails. What was recorded before stays.
@@ -234,6 +153,10 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
         if session.arm(&arm, Some(&test))? == Ended::Interrupted {
             return session.interrupted();
         }
+    }
+    let self_trains = experiment.selftrain.part_of_run;
+    if self_trains && session.self_train_all(&plan, &labeled, &test, &transferred)? == Ended::Interrupted {
+        return session.interrupted();
     }
     session.begin(planning::Task::only(planning::Kind::Report));
     session.write_thumbnails(&test)?;

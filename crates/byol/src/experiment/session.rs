@@ -2,6 +2,9 @@
 //! it found is recorded.
 
 mod images;
+mod selftrain;
+
+pub(super) use selftrain::{JUDGED, Lesson};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -210,6 +213,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let Arm { stage, part: &Part { budget, draw, .. }, .. } = *arm;
         let name = match stage {
             SupervisedStage::Finetune => ResultName::PRETRAINED_FINETUNED,
+            SupervisedStage::Selftrain => ResultName::PRETRAINED_SELFTRAINED,
             SupervisedStage::Baseline => self.control().baseline(),
         };
         if self.recorded(name, arm.part) {
@@ -250,7 +254,8 @@ impl<'s, 'a> Session<'s, 'a> {
             let about = Recorded { name, part, seconds: trained.seconds, chosen };
             let answers = Answers::of(&logits, &test.labels)?.calibrated(&logits, &test.labels)?;
             self.record(answers.record(about))?;
-            if part.draw > 0 {
+            let taught = stage == SupervisedStage::Finetune && experiment.selftrain.part_of_run;
+            if part.draw > 0 && !taught {
                 // The answers are recorded; of every budget, the first draw's classifier is kept.
                 CheckpointFolder::new(self.directory.supervised_checkpoints(stage, part.budget, part.draw), 1).remove();
             }
@@ -294,6 +299,10 @@ impl<'s, 'a> Session<'s, 'a> {
             }
         }
         Ok(best.map(|(_, settings)| Choice { words: Some(candidate_name(&settings)), settings }))
+    }
+
+    pub(super) fn directory(&self) -> &RunDirectory {
+        &self.directory
     }
 
     /// The weights that the run begins with, where they are not random.

@@ -95,6 +95,7 @@ mod tests {
             probabilities: (0..9000).map(|image| f64::from(image) / 1e4).collect(),
             seconds: 0.0,
             chosen: None,
+            self_training: None,
         };
         let records = [record(ResultName::SUPERVISED, 0), record(ResultName::PRETRAINED_FINETUNED, 1)];
         let chosen = with_images(&labels, &records, Some(&records[1]));

@@ -59,6 +59,10 @@ impl Card {
         self.text.push('\n');
     }
 
+    /// How a self-trained network came about.
+    const SELF_TRAINED: &str = "pre-trained without labels by BYOL (arXiv 2006.07733), fine-tuned with labels, then self-trained on what \
+                            the fine-tuned network said of images without labels";
+
     fn code(&mut self, language: &str, code: &str) {
         self.line(&format!("```{language}\n{}\n```", code.trim_end()));
     }
@@ -85,6 +89,7 @@ fn about(network: &ExportedNetwork) -> String {
             "classifier of images",
             "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels",
         ),
+        (ExportedNetwork::Classifier(_), Stage::Selftrain) => ("classifier of images", SELF_TRAINED),
         (ExportedNetwork::Classifier(_) | ExportedNetwork::Knn(_), _) => {
             ("classifier of images", "trained with labels alone")
         }
@@ -94,6 +99,7 @@ fn about(network: &ExportedNetwork) -> String {
         (ExportedNetwork::Encoder(_), Stage::Finetune) => {
             ("encoder of images", "pre-trained without labels by BYOL (arXiv 2006.07733), then fine-tuned with labels")
         }
+        (ExportedNetwork::Encoder(_), Stage::Selftrain) => ("encoder of images", SELF_TRAINED),
         (ExportedNetwork::Encoder(_), Stage::Supervised) => ("encoder of images", "trained with labels alone"),
     };
     let unfinished = match origin.finished {

@@ -34,7 +34,9 @@ impl ClassifierHead {
     /// What the classifier of a stage stands on.
     pub fn of(experiment: &Experiment, stage: Stage) -> ClassifierHead {
         match stage {
-            Stage::Finetune if experiment.faults.contains(&Fault::LabHeads) => ClassifierHead::LabLogits,
+            Stage::Finetune | Stage::Selftrain if experiment.faults.contains(&Fault::LabHeads) => {
+                ClassifierHead::LabLogits
+            }
             _ => ClassifierHead::Representation,
         }
     }

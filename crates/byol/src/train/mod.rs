@@ -1,5 +1,5 @@
-//! Training: BYOL without labels ([`pretrain`]) and with labels ([`supervised`]: the baseline and fine-tuning). Each is
-//! one visible loop.
+//! Training: BYOL without labels ([`pretrain`]), with labels ([`supervised`]: the baseline and fine-tuning), and with labels
+//! and a teacher's answers ([`selftrain`]). Each is one visible loop.
 
 pub mod learner;
 mod losses;
@@ -9,6 +9,7 @@ mod pace;
 #[doc(hidden)]
 pub mod phases;
 pub mod pretrain;
+pub mod selftrain;
 mod sitting;
 pub mod supervised;
 
@@ -158,6 +159,7 @@ impl TrainError {
             Stage::Pretrain => "pretrain.learning_rate",
             Stage::Supervised => "supervised.learning_rate",
             Stage::Finetune => "finetune.learning_rate",
+            Stage::Selftrain => "selftrain.learning_rate",
         };
         TrainError::Diverged { stage, loss, step, key, kept: Kept::Nothing }
     }

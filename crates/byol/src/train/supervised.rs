@@ -11,7 +11,7 @@ use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, Supervised};
-use crate::data::LabeledImages;
+use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
 use crate::device::Precision;
 use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
@@ -108,10 +108,22 @@ impl SupervisedLearner {
     /// # Shapes
     /// Images `[batch, 3, side, side]`, labels int64 `[batch]`; a scalar and `[batch, classes]`.
     pub fn loss(&self, images: &Tensor, labels: &Tensor) -> (Tensor, Tensor) {
+        let logits = self.logits(images);
+        (loss::cross_entropy(&logits, labels), logits)
+    }
+
+    /// Logits of a batch, with the graph of its loss: images `[batch, 3, side, side]` to `[batch, classes]`.
+    pub(super) fn logits(&self, images: &Tensor) -> Tensor {
         let pass =
             Pass { weights: &self.weights, leaves: &self.leaves, mode: self.mode, precision: self.precision, views: 1 };
-        let logits = self.classifier.forward(&pass, images);
-        (loss::cross_entropy(&logits, labels), logits)
+        self.classifier.forward(&pass, images)
+    }
+
+    /// One step along the gradient of a loss.
+    pub(super) fn follow(&mut self, loss: &Tensor, learning_rate: f64) {
+        let gradient = self.gradient(loss);
+        self.optimizer.step(self.weights.flat_mut(), gradient, learning_rate);
+        self.weights.refresh(&mut self.leaves);
     }
 
     /// The gradient of a loss, `[parameters]`.
@@ -143,7 +155,7 @@ impl SupervisedLearner {
     }
 
     /// Adds the classifier to a checkpoint, and the optimiser where it is needed further.
-    fn store(&self, checkpoint: &mut Checkpoint, rest: Rest) {
+    pub(super) fn store(&self, checkpoint: &mut Checkpoint, rest: Rest) {
         checkpoint.insert_part("classifier", self.weights.named());
         if rest == Rest::Some {
             checkpoint.insert_part("optimizer", self.optimizer.state());
@@ -151,7 +163,7 @@ impl SupervisedLearner {
     }
 
     /// Takes over the classifier of a checkpoint, and the optimiser where it is needed further.
-    fn restore(&mut self, checkpoint: &Checkpoint, rest: Rest) -> Result<(), TrainError> {
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint, rest: Rest) -> Result<(), TrainError> {
         self.weights.load(&checkpoint.part("classifier"))?;
         self.weights.refresh(&mut self.leaves);
         if rest == Rest::Some {
@@ -218,13 +230,13 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
 
 /// Whether there is something left to train, for which the optimiser's state is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
+pub(super) enum Rest {
     Some,
     None,
 }
 
 impl Rest {
-    fn of(sitting: &Sitting) -> Rest {
+    pub(super) fn of(sitting: &Sitting) -> Rest {
         if sitting.is_finished() { Rest::None } else { Rest::Some }
     }
 }
@@ -338,9 +350,20 @@ pub fn logits(
     labeled: &LabeledImages,
     indices: &[usize],
 ) -> Result<Tensor, TrainError> {
+    answers(experiment, hardware, (classifier, weights), labeled.images.clone(), indices)
+}
+
+/// As [`logits`], of images of any source.
+pub(super) fn answers(
+    experiment: &Experiment,
+    hardware: &Hardware,
+    (classifier, weights): (&Classifier, &Weights),
+    images: Arc<dyn ImageSource>,
+    indices: &[usize],
+) -> Result<Tensor, TrainError> {
     let leaves = weights.leaves(hardware.precision);
     let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
-    let image_set = ImageSet::of(experiment, labeled.images.clone(), hardware);
+    let image_set = ImageSet::of(experiment, images, hardware);
     let views = ViewGroup::one(ViewKind::Whole, experiment.image_size);
     let size = experiment.evaluation_batch_size;
     let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);

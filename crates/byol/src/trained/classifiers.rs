@@ -26,6 +26,7 @@ fn kind_of(origin: &Origin) -> ClassifierKind {
     match (origin.head, origin.stage) {
         (Some(head), _) => ClassifierKind::Frozen(head),
         (None, Stage::Finetune) => ClassifierKind::Finetuned,
+        (None, Stage::Selftrain) => ClassifierKind::Selftrained,
         (None, _) => ClassifierKind::Baseline,
     }
 }
@@ -33,6 +34,7 @@ fn kind_of(origin: &Origin) -> ClassifierKind {
 fn kind_of_stage(stage: SupervisedStage) -> ClassifierKind {
     match stage {
         SupervisedStage::Finetune => ClassifierKind::Finetuned,
+        SupervisedStage::Selftrain => ClassifierKind::Selftrained,
         SupervisedStage::Baseline => ClassifierKind::Baseline,
     }
 }
@@ -145,12 +147,8 @@ impl Chosen {
             }
         };
         let classifier = match kind {
-            ClassifierKind::Finetuned | ClassifierKind::Baseline => {
-                let stage = if kind == ClassifierKind::Finetuned {
-                    SupervisedStage::Finetune
-                } else {
-                    SupervisedStage::Baseline
-                };
+            ClassifierKind::Selftrained | ClassifierKind::Finetuned | ClassifierKind::Baseline => {
+                let stage = kind.stage().ok_or_else(|| run.no_classifier())?;
                 let found = run.supervised(stage, choice.labels_per_class)?;
                 AnyClassifier::Layers(TrainedClassifier::of(found, device)?)
             }

@@ -30,8 +30,8 @@ use crate::statistics::guess::Guess;
 /// Which of a run's networks is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// The stage that trained it. Without one, the run must be finished, and a classifier is the fine-tuned one, else
-    /// the supervised one; an encoder the pre-trained one, else that of the classifier.
+    /// The stage that trained it. Without one, the run must be finished, and a classifier is the self-trained one, else
+    /// the fine-tuned one, else the supervised one; an encoder the pre-trained one, else that of the classifier.
     pub stage: Option<Stage>,
     /// The label budget that it was trained with; without one, the largest that there is.
     pub labels_per_class: Option<LabelBudget>,
@@ -169,7 +169,7 @@ impl TrainedEncoder {
         let experiment = experiment_of(&path, &checkpoint)?;
         let named = match origin.stage {
             Stage::Pretrain => encoder_part(&checkpoint.part("online")),
-            Stage::Supervised | Stage::Finetune => without_head(checkpoint.part("classifier")),
+            Stage::Supervised | Stage::Finetune | Stage::Selftrain => without_head(checkpoint.part("classifier")),
         };
         let (encoder, layout) = Encoder::alone(EncoderConfig::of(&experiment));
         let weights = Weights::of(&layout, &named, device).map_err(|source| NetworkError::Model { path, source })?;
@@ -244,10 +244,7 @@ impl Found {
             Some(stage) => stage.supervised().ok_or_else(|| run.no_classifier())?,
             None => {
                 run.require_finished(Run::ready_classifiers)?;
-                [SupervisedStage::Finetune, SupervisedStage::Baseline]
-                    .into_iter()
-                    .find(|&stage| run.has(stage.into()))
-                    .ok_or_else(|| run.no_classifier())?
+                run.preferred(choice.labels_per_class).ok_or_else(|| run.no_classifier())?
             }
         };
         run.supervised(stage, choice.labels_per_class)
@@ -262,7 +259,7 @@ impl Found {
             Some(stage) => stage,
             None => {
                 run.require_finished(Run::ready_encoders)?;
-                [Stage::Pretrain, Stage::Finetune, Stage::Supervised]
+                [Stage::Pretrain, Stage::Selftrain, Stage::Finetune, Stage::Supervised]
                     .into_iter()
                     .find(|&stage| run.has(stage))
                     .ok_or_else(|| CheckpointError::None { path: from.to_owned() })?
@@ -310,7 +307,7 @@ fn origin(checkpoint: &Checkpoint, place: Option<Place>) -> Origin {
     let header = &checkpoint.header;
     let finished = match header.stage {
         Stage::Pretrain => header.progress.stopped,
-        Stage::Supervised | Stage::Finetune => checkpoint.part("optimizer").is_empty(),
+        Stage::Supervised | Stage::Finetune | Stage::Selftrain => checkpoint.part("optimizer").is_empty(),
     };
     Origin {
         stage: header.stage,
@@ -364,8 +361,23 @@ impl Run {
     pub(super) fn has(&self, stage: Stage) -> bool {
         match stage {
             Stage::Pretrain => CheckpointFolder::new(self.directory.pretrain_checkpoints(), 1).is_there(),
-            Stage::Supervised | Stage::Finetune => self.places.iter().any(|place| Stage::from(place.stage) == stage),
+            Stage::Supervised | Stage::Finetune | Stage::Selftrain => {
+                self.places.iter().any(|place| Stage::from(place.stage) == stage)
+            }
         }
+    }
+
+    /// The stage whose classifier is taken where none is named: of the budget, or of the largest that there is of a stage, the
+    /// self-trained one before the fine-tuned one; else the baseline.
+    fn preferred(&self, budget: Option<LabelBudget>) -> Option<SupervisedStage> {
+        let trained = [SupervisedStage::Selftrain, SupervisedStage::Finetune];
+        let there = self.places.iter().filter(|place| trained.contains(&place.stage)).map(|place| place.budget);
+        let wanted = budget.or(there.max_by_key(|budget| budget.size()));
+        let has = |stage| self.places.iter().any(|place| place.stage == stage && Some(place.budget) == wanted);
+        trained
+            .into_iter()
+            .find(|&stage| has(stage))
+            .or_else(|| SupervisedStage::ALL.into_iter().rev().skip(1).find(|&stage| self.has(stage.into())))
     }
 
     pub(super) fn pretrained(&self) -> Result<Found, NetworkError> {
@@ -402,7 +414,8 @@ impl Run {
     /// Why pre-training gives no classifier, and which there are.
     pub(super) fn no_classifier(&self) -> NetworkError {
         let path = self.path.clone();
-        let of_stages = [(Stage::Finetune, "finetuned"), (Stage::Supervised, "baseline")];
+        let of_stages =
+            [(Stage::Selftrain, "selftrained"), (Stage::Finetune, "finetuned"), (Stage::Supervised, "baseline")];
         let trained = of_stages.into_iter().filter(|(stage, _)| self.has(*stage)).map(|(_, name)| name.to_owned());
         let mut there: Vec<String> = trained.collect();
         let kept = heads::list(&self.path);
@@ -415,7 +428,7 @@ impl Run {
     }
 
     fn no_such(&self, stage: Stage) -> NetworkError {
-        let stages = [Stage::Pretrain, Stage::Supervised, Stage::Finetune];
+        let stages = [Stage::Pretrain, Stage::Supervised, Stage::Finetune, Stage::Selftrain];
         let there = stages.into_iter().filter(|&stage| self.has(stage)).map(|stage| training(stage).to_owned());
         NetworkError::NoSuchStage { path: self.path.clone(), stage, there: there.collect() }
     }
@@ -454,6 +467,7 @@ impl Run {
             Stage::Pretrain => None,
             Stage::Supervised => Some(experiment_of(path, &checkpoint)?.control().baseline()),
             Stage::Finetune => Some(ResultName::PRETRAINED_FINETUNED),
+            Stage::Selftrain => Some(ResultName::PRETRAINED_SELFTRAINED),
         };
         if let (Some(name), Some(place)) = (name, place) {
             let records = self.directory.predictions()?;

@@ -7,7 +7,8 @@ use crate::report::language::english::names::head;
 use crate::run::record::{LabelBudget, SupervisedStage};
 
 /// `--classifier` calls them so.
-const TRAINED: [(SupervisedStage, &str, &str); 2] = [
+const TRAINED: [(SupervisedStage, &str, &str); 3] = [
+    (SupervisedStage::Selftrain, "selftrained", "the self-trained classifier"),
     (SupervisedStage::Finetune, "finetuned", "the fine-tuned classifier"),
     (SupervisedStage::Baseline, "baseline", "the baseline"),
 ];

@@ -1,9 +1,9 @@
 //! Statements about differences between classifiers, and about what those differences cannot tell.
 
-use super::{ClassChange, Extremes, Statement, main_comparisons};
+use super::{ClassChange, Extremes, SelfTrained, Statement, main_comparisons};
 use crate::report::compare::{Comparison, confusion};
 use crate::report::load::RunData;
-use crate::run::record::{Control, LabelBudget};
+use crate::run::record::{Control, LabelBudget, ResultName};
 
 /// Below this many draws the bootstrap knows too little of how draws differ, and its interval tends to be too narrow.
 const FEW_DRAWS: usize = 5;
@@ -15,6 +15,18 @@ pub(super) fn controls(run: &RunData, comparisons: &[Comparison]) -> Vec<Stateme
         (!found.is_empty()).then_some(Statement::Control { name, against, found })
     };
     run.control().pairs()[1..].iter().filter_map(of_pair).collect()
+}
+
+/// What self-training was worth, with each label budget that had one.
+pub(super) fn self_training(run: &RunData, budgets: &[LabelBudget], comparisons: &[Comparison]) -> Vec<Statement> {
+    let name = ResultName::PRETRAINED_SELFTRAINED;
+    let of_budget = |&budget: &LabelBudget| {
+        let trained: Vec<_> =
+            run.predictions_of(name, budget).iter().filter_map(|record| record.self_training.clone()).collect();
+        let comparison = comparisons.iter().find(|found| (found.name, found.budget) == (name, budget)).cloned();
+        (!trained.is_empty()).then_some(Statement::SelfTrained(SelfTrained { budget, comparison, trained }))
+    };
+    budgets.iter().filter_map(of_budget).collect()
 }
 
 /// The class that gained most and the one that lost most, for each label budget.

@@ -9,7 +9,7 @@ use super::compare::{Better, Comparison, compare};
 use super::load::RunData;
 use super::pretraining::Pretraining;
 use crate::run::health::Sign;
-use crate::run::record::{LabelBudget, ResultName, Stage};
+use crate::run::record::{LabelBudget, ResultName, SelfTraining, Stage};
 use crate::statistics::guess::Guess;
 
 /// What a run found.
@@ -126,6 +126,8 @@ pub enum Found {
 #[derive(Clone, Debug)]
 pub enum Statement {
     Gain(Comparison),
+    /// What self-training was worth.
+    SelfTrained(SelfTrained),
     /// A way of evaluating the frozen encoder, against the same before BYOL.
     Control {
         name: ResultName,
@@ -175,6 +177,16 @@ pub enum Statement {
         names: Vec<ResultName>,
     },
     NoPretraining,
+}
+
+/// What self-training was worth with one label budget.
+#[derive(Clone, Debug)]
+pub struct SelfTrained {
+    pub budget: LabelBudget,
+    /// Against fine-tuning, where the answers of both are recorded.
+    pub comparison: Option<Comparison>,
+    /// Of each label draw.
+    pub trained: Vec<SelfTraining>,
 }
 
 /// The class that gained most and the one that lost most, where some did: number, name, accuracy before and after (0-1).
@@ -254,6 +266,8 @@ pub enum Reach {
 pub enum Topic {
     /// Fine-tuned BYOL against the supervised baseline.
     Gain,
+    /// Self-trained against fine-tuned BYOL.
+    SelfTraining,
     /// The frozen encoder against what it was before BYOL.
     Control,
     /// Which classes gained and which lost.
@@ -275,6 +289,7 @@ impl Statement {
     pub fn topic(&self) -> Topic {
         match self {
             Statement::Gain(_) => Topic::Gain,
+            Statement::SelfTrained(_) => Topic::SelfTraining,
             Statement::Control { .. } => Topic::Control,
             Statement::Classes(_) => Topic::Classes,
             Statement::Pretrained(_) | Statement::Trained(_) => Topic::Effort,
@@ -295,10 +310,11 @@ pub fn explain(run: &RunData) -> Explanation {
     let budgets = run.budgets();
     let comparisons: Vec<Comparison> = budgets
         .iter()
-        .flat_map(|&budget| run.control().pairs().map(|(name, against)| compare(run, name, against, budget)))
+        .flat_map(|&budget| run.pairs().into_iter().map(move |(name, against)| compare(run, name, against, budget)))
         .flatten()
         .collect();
     let mut statements: Vec<Statement> = main_comparisons(&comparisons).cloned().map(Statement::Gain).collect();
+    statements.extend(comparison::self_training(run, &budgets, &comparisons));
     statements.extend(comparison::controls(run, &comparisons));
     statements.extend(comparison::classes(run, &comparisons));
     statements.extend(training::effort(run, &budgets));
@@ -338,7 +354,7 @@ fn verdict(run: &RunData, comparisons: &[Comparison]) -> Verdict {
 /// The classifiers that other label budgets, or none, have.
 fn missing(run: &RunData, budgets: &[LabelBudget]) -> Vec<Statement> {
     let absent = |&budget: &LabelBudget| {
-        let names = run.control().results().into_iter().filter(|&name| run.accuracy(name, budget).is_none());
+        let names = run.classifiers().into_iter().filter(|&name| run.accuracy(name, budget).is_none());
         Statement::NoResult { budget, names: names.collect() }
     };
     let mut found: Vec<Statement> = budgets.iter().map(absent).collect();

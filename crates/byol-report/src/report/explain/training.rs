@@ -29,7 +29,7 @@ fn effort_of(run: &RunData, budget: LabelBudget) -> Option<Trained> {
         let seconds: Vec<f64> = run.predictions_of(name, budget).iter().map(|record| record.seconds).collect();
         (!seconds.is_empty()).then(|| (name, mean(&seconds)))
     };
-    let last = [of_stage(Stage::Supervised), of_stage(Stage::Finetune)];
+    let last = [of_stage(Stage::Supervised), of_stage(Stage::Finetune), of_stage(Stage::Selftrain)];
     let trained = Trained {
         budget,
         averaged: last.iter().any(|(_, last)| last.len() > 1),

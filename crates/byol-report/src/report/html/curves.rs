@@ -17,6 +17,7 @@ const BASELINE: usize = 0;
 const FINE_TUNED: usize = 1;
 const LINEAR: usize = 2;
 const KNN: usize = 3;
+const SELF_TRAINED: usize = 4;
 
 pub(super) fn pretraining(run: &RunData) -> Markup {
     let epochs = run.epochs(Stage::Pretrain, None, 0);
@@ -93,13 +94,14 @@ pub(super) fn training(run: &RunData) -> Markup {
 }
 
 /// Trainings with labels, with their colours.
-const STAGES: [(Stage, usize); 2] = [(Stage::Supervised, BASELINE), (Stage::Finetune, FINE_TUNED)];
+const STAGES: [(Stage, usize); 3] =
+    [(Stage::Supervised, BASELINE), (Stage::Finetune, FINE_TUNED), (Stage::Selftrain, SELF_TRAINED)];
 
-/// The curves of the first draw that both stages have, or of the first draw of either.
+/// The curves of the first draw that baseline and fine-tuning have, or of the first draw of any stage.
 fn of_budget(run: &RunData, budget: LabelBudget) -> Markup {
-    let [ours, theirs] = STAGES.map(|(stage, _)| run.last_epochs(stage, Some(budget)));
+    let [ours, theirs, further] = STAGES.map(|(stage, _)| run.last_epochs(stage, Some(budget)));
     let both = ours.iter().find(|record| theirs.iter().any(|other| other.draw == record.draw));
-    let Some(draw) = both.or(ours.first()).or(theirs.first()).map(|record| record.draw) else {
+    let Some(draw) = both.or(ours.first()).or(theirs.first()).or(further.first()).map(|record| record.draw) else {
         return html! {};
     };
     let of = |of: Measure, y: &str, train: Value, validation: Value| {
@@ -113,7 +115,7 @@ fn of_budget(run: &RunData, budget: LabelBudget) -> Markup {
         figure(chart, &charts::training_caption(of, budget))
     };
     html! {
-        summary { h3 { (charts::training_heading(budget, draw, ours.len().max(theirs.len()))) } }
+        summary { h3 { (charts::training_heading(budget, draw, ours.len().max(theirs.len()).max(further.len()))) } }
         div.charts {
             (of(Measure::Loss, charts::CROSS_ENTROPY, |record| Some(record.loss), |record| record.validation_loss))
             (of(

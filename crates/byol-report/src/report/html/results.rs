@@ -73,7 +73,7 @@ fn differences_table(comparisons: &[Comparison]) -> Markup {
 fn comparison_table(run: &RunData, budgets: &[LabelBudget]) -> Markup {
     let rows = table::rows(run, budgets);
     let (head, body) = rows.split_at(1);
-    let names = run.control().results();
+    let names = run.classifiers();
     let ranked = run.test_labels().is_none_or(|labels| labels.len() >= FEW_TEST_IMAGES);
     html! {
         div.wide {
@@ -118,13 +118,22 @@ fn spread(cell: &str) -> Markup {
     }
 }
 
+/// The colour of a classifier: its place among those that every run has. There are no more colours than these, so the
+/// self-trained one has that of the linear evaluation before pre-training, whose line is dashed.
+fn style(run: &RunData, name: ResultName) -> usize {
+    let control = run.control();
+    let name = if name == ResultName::PRETRAINED_SELFTRAINED { control.frozen()[0] } else { name };
+    let others = control.results().into_iter().filter(|&other| other != ResultName::PRETRAINED_SELFTRAINED);
+    others.into_iter().position(|other| other == name).unwrap_or(0)
+}
+
 /// Accuracy against label budget, every classifier.
 fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
-    let of = |(style, name): (usize, ResultName)| {
+    let of = |name: ResultName| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name, budget)?));
         Series {
             label: names::label(name).to_owned(),
-            style,
+            style: style(run, name),
             line: match name.protocol.is_frozen() && name.init != Init::Pretrained {
                 true => Line::Dashed,
                 false => Line::Solid,
@@ -133,7 +142,7 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
             points: budgets.iter().filter_map(point).collect(),
         }
     };
-    let series: Vec<Series> = run.control().results().into_iter().enumerate().map(of).collect();
+    let series: Vec<Series> = run.classifiers().into_iter().map(of).collect();
     Chart {
         title: charts::ACCURACY_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], budgets),
@@ -209,13 +218,13 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
         Series {
             label: names::difference_label(name, run.control()).to_owned(),
             // The colour of the classifier that the pair is about.
-            style: run.control().results().iter().position(|&other| other == name).unwrap_or(0),
+            style: style(run, name),
             line: Line::None,
             run: None,
             points: comparisons.iter().filter(|found| found.name == name).map(point).collect(),
         }
     };
-    let series: Vec<Series> = run.control().pairs().into_iter().map(of).collect();
+    let series: Vec<Series> = run.pairs().into_iter().map(of).collect();
     Chart {
         title: charts::DIFFERENCES_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], &budgets),

@@ -65,6 +65,7 @@ pub struct Taken<'a> {
 
 /// Which encoder is taken, and what it is worth for searching as far as that is known.
 pub enum Encoder {
+    Selftrained(Option<LabelBudget>),
     Finetuned(Option<LabelBudget>),
     Trained(Option<LabelBudget>),
     /// With the accuracy of k-NN on it.

@@ -1,13 +1,14 @@
 //! What a run consists of: its steps, and how many images pass the networks in each.
 
 use super::super::plan::{Part, frozen_parts, plan};
-use super::super::session::{SWEEP_HELD_OUT, candidates};
+use super::super::session::{JUDGED, SWEEP_HELD_OUT, candidates};
+use crate::config::selftrain::Judge;
 use crate::config::{Experiment, LinearSolver, Supervised};
 use crate::data::{DataError, Dataset};
 use crate::plan::{Kind, Plan, Rates, Step, Task};
 use crate::run::record::SupervisedStage;
 use crate::train::monitor::Monitor;
-use crate::train::pretrain;
+use crate::train::{pretrain, selftrain};
 
 /// Seconds that a training takes to begin and to end, that recording an epoch takes, and the report.
 const TRAINING_OVERHEAD: f64 = 0.3;
@@ -44,6 +45,13 @@ pub(super) fn steps(experiment: &Experiment, data: &Dataset, rates: &Rates) -> R
     steps.push(pretraining(experiment, data, rates)?);
     steps.extend([frozen(Kind::FrozenControl), frozen(Kind::Frozen)]);
     steps.extend(trainings(SupervisedStage::Finetune));
+    if experiment.selftrain.part_of_run {
+        steps.extend(parts.iter().map(|part| {
+            let Work { images, seconds } = self_training(experiment, data, part, rates);
+            let task = Task { kind: Kind::Selftrain, labels_per_class: Some(part.budget), draw: part.draw };
+            step(task, images, seconds + test_seconds)
+        }));
+    }
     steps.push(step(Task::only(Kind::Report), 0, REPORT_OVERHEAD));
     Ok(steps)
 }
@@ -111,6 +119,39 @@ fn training(settings: &Supervised, labels: usize, held_out: usize, rates: &Rates
     Work { images: images as u64, seconds: seconds + epochs as f64 * EPOCH_OVERHEAD + TRAINING_OVERHEAD }
 }
 
+/// A self-training, with the trial that judges it; as if the student were taken, which is not known before.
+fn self_training(experiment: &Experiment, data: &Dataset, part: &Part, rates: &Rates) -> Work {
+    let settings = &experiment.selftrain;
+    let pool: usize = data.selftraining_pool(&part.indices).iter().map(|pool| pool.images.len()).sum();
+    let looked = if settings.images > 0 { pool.min(settings.images) } else { pool };
+    if looked < 2 {
+        return Work::default();
+    }
+    let [epochs, steps] = selftrain::lengths(settings).map(|length| length as u64);
+    let student = |labels: usize, held_out: usize| {
+        let images =
+            epochs * steps * selftrain::batch(settings, labels - held_out, looked).iter().sum::<usize>() as u64;
+        let evaluated = (looked + epochs as usize * held_out) as f64 / rates.evaluate;
+        let seconds = rates.training_seconds((epochs * steps) as usize, images as usize) + evaluated;
+        Work { images, seconds: seconds + TRAINING_OVERHEAD }
+    };
+    let labels = part.indices.len();
+    let held_out = |share: f64| (share * labels as f64) as usize;
+    let mut work = student(labels, held_out(experiment.validation_share));
+    let tried = match settings.judge {
+        Judge::EveryDraw => true,
+        Judge::FirstDraw => part.draw == 0,
+        Judge::Never => false,
+    };
+    if tried && experiment.validation_share == 0.0 && held_out(JUDGED) > 0 {
+        let teacher = training(&experiment.finetune, labels - held_out(JUDGED), 0, rates);
+        for trial in [teacher, student(labels, held_out(JUDGED))] {
+            work = Work { images: work.images + trial.images, seconds: work.seconds + trial.seconds };
+        }
+    }
+    work
+}
+
 /// The plan of an experiment whose settings are settled.
 ///
 /// # Errors
@@ -152,6 +193,21 @@ mod tests {
         // 200 training and 50 test images; two draws of 20 labels, and all of them once.
         assert_eq!(steps[5].planned_seconds, 4.0 + 1.0 + 2.4);
         assert_eq!(steps[3].task, Task { kind: Kind::Baseline, labels_per_class: Some(LabelBudget::All), draw: 1 });
+    }
+
+    #[test]
+    fn self_training_comes_after_fine_tuning_with_its_trial() {
+        let own = ["selftrain.steps=20", "selftrain.batch_size=10", "selftrain.ratio=2", "selftrain.part_of_run=true"];
+        let budget = ["labels_per_class=[2]", "draws=2", "pretrain.epochs=1", "finetune.minimum_steps=0"];
+        let steps = of(&[&budget[..], &own, &["finetune.epochs=3", "selftrain.judge=first-draw"]].concat());
+        let own: Vec<&Step> = steps.iter().filter(|step| step.task.kind == Kind::Selftrain).collect();
+        assert_eq!(own.iter().map(|step| step.task.draw).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(steps.iter().rev().map(|step| step.task.kind).take(4).last(), Some(Kind::Finetune));
+        // 20 steps of 10 and 20 images; before them, on 16 of 20 labels, three epochs of one batch and 20 such steps.
+        assert_eq!((own[0].images, own[1].images), (600 + 3 * 16 + 600, 600));
+        // 280 images of the pool are looked at, and 50 of the test.
+        let expected = 20.0 * 0.25 + 600.0 * 0.01 + 280.0 / 50.0 + TRAINING_OVERHEAD + 1.0;
+        assert!((own[1].planned_seconds - expected).abs() < 1e-9, "{}", own[1].planned_seconds);
     }
 
     #[test]

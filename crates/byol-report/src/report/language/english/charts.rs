@@ -262,6 +262,10 @@ pub mod overview {
     }
 
     fn training_arm(stage: Stage) -> &'static str {
-        if stage == Stage::Supervised { "the baseline" } else { "fine-tuning" }
+        match stage {
+            Stage::Supervised => "the baseline",
+            Stage::Selftrain => "self-training",
+            Stage::Pretrain | Stage::Finetune => "fine-tuning",
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod numbers;
 pub(crate) mod page;
 pub mod program;
 pub mod progress;
+mod selftraining;
 pub(crate) mod statements;
 pub(crate) mod table;
 pub(crate) mod watch;

@@ -10,6 +10,7 @@ pub fn classifier(name: ResultName) -> &'static str {
     match (name.init, name.protocol) {
         (Init::Random, Protocol::Finetuned) => "the supervised baseline",
         (Init::Pretrained, Protocol::Finetuned) => "fine-tuned BYOL",
+        (Init::Pretrained, Protocol::Selftrained) => "self-trained BYOL",
         (Init::Pretrained, Protocol::Linear) => "linear evaluation of BYOL",
         (Init::Pretrained, Protocol::Knn) => "k-NN evaluation of BYOL",
         (Init::Random, Protocol::Linear) => "linear evaluation of a random encoder",
@@ -17,6 +18,7 @@ pub fn classifier(name: ResultName) -> &'static str {
         (Init::Given, Protocol::Finetuned) => "the fine-tuned given weights",
         (Init::Given, Protocol::Linear) => "linear evaluation of the given weights",
         (Init::Given, Protocol::Knn) => "k-NN evaluation of the given weights",
+        (Init::Random | Init::Given, Protocol::Selftrained) => "the self-trained baseline",
     }
 }
 
@@ -25,6 +27,7 @@ pub fn label(name: ResultName) -> &'static str {
     match (name.init, name.protocol) {
         (Init::Random, Protocol::Finetuned) => "supervised baseline",
         (Init::Pretrained, Protocol::Finetuned) => "BYOL, fine-tuned",
+        (Init::Pretrained, Protocol::Selftrained) => "BYOL, self-trained",
         (Init::Pretrained, Protocol::Linear) => "BYOL, linear",
         (Init::Pretrained, Protocol::Knn) => "BYOL, k-NN",
         (Init::Random, Protocol::Linear) => "random encoder, linear",
@@ -32,12 +35,14 @@ pub fn label(name: ResultName) -> &'static str {
         (Init::Given, Protocol::Finetuned) => "given weights, fine-tuned",
         (Init::Given, Protocol::Linear) => "given weights, linear",
         (Init::Given, Protocol::Knn) => "given weights, k-NN",
+        (Init::Random | Init::Given, Protocol::Selftrained) => "baseline, self-trained",
     }
 }
 
 /// A difference of two classifiers in a legend, by the one after BYOL and what the run holds it against.
 pub fn difference_label(name: ResultName, control: Control) -> &'static str {
     match (name, control) {
+        (ResultName::PRETRAINED_SELFTRAINED, _) => "self-trained − fine-tuned",
         (ResultName::PRETRAINED_LINEAR, Control::Random) => "linear: BYOL − random encoder",
         (ResultName::PRETRAINED_KNN, Control::Random) => "k-NN: BYOL − random encoder",
         (_, Control::Random) => "fine-tuned BYOL − baseline",
@@ -60,6 +65,7 @@ pub fn began_as(init: Init, control: Control) -> &'static str {
 /// A classifier that can be asked for.
 pub fn kind(kind: ClassifierKind) -> &'static str {
     match kind {
+        ClassifierKind::Selftrained => "self-trained",
         ClassifierKind::Finetuned => "fine-tuned",
         ClassifierKind::Baseline => "baseline",
         ClassifierKind::Frozen(of) => head(of),
@@ -80,6 +86,7 @@ pub fn training(stage: Stage) -> &'static str {
         Stage::Pretrain => "pre-training",
         Stage::Supervised => "supervised training",
         Stage::Finetune => "fine-tuning",
+        Stage::Selftrain => "self-training",
     }
 }
 
@@ -89,6 +96,7 @@ pub fn stage(stage: Stage) -> &'static str {
         Stage::Pretrain => "pre-training",
         Stage::Supervised => "baseline",
         Stage::Finetune => "fine-tuning",
+        Stage::Selftrain => "self-training",
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::ablation::change;
 use super::advice::further;
-use super::numbers::{count, plural, whole_duration};
+use super::numbers::{count, percent, plural, whole_duration};
 use super::progress::while_others;
+use super::selftraining::judged;
 use crate::report::advice::{FEW_PASSES, Further};
 use crate::run::notice::{Notice, Remedy, RemedyOption};
 use crate::run::record::Stage;
@@ -56,6 +57,13 @@ pub fn notice(notice: &Notice) -> String {
             let pools: Vec<String> = pools.iter().map(|(images, name)| format!("{images} images of {name}")).collect();
             format!("pre-training on {}", pools.join(", "))
         }
+        Notice::SelftrainsOn { pool, used, confidence } => format!(
+            "self-training on {} of {} without labels; of these the teacher is {} sure on average",
+            count(*used as u64),
+            plural(*pool as u64, "image"),
+            percent(*confidence)
+        ),
+        Notice::SelftrainingJudged { verdict, judgement } => judged(*verdict, judgement.as_ref()),
         Notice::Variant { number, of, name, change: what, seed } => {
             format!("{number}/{of}: {name} ({}), seed {seed}", change(*what))
         }
@@ -65,6 +73,9 @@ pub fn notice(notice: &Notice) -> String {
                 "{epochs} epochs instead of the {asked} of {key}.epochs: with {images} labelled images it takes that many for the \
                  {least_steps} steps of {key}.minimum_steps"
             )
+        }
+        Notice::WarmupCut { stage: Stage::Selftrain, .. } => {
+            "selftrain.warmup_steps are more than the training has: the learning rate rises until its end".to_owned()
         }
         Notice::WarmupCut { stage, epochs } => format!(
             "{}.warmup_epochs is {epochs}, more than the training has: the learning rate rises until its end",
@@ -113,5 +124,6 @@ fn key(stage: Stage) -> &'static str {
         Stage::Pretrain => "pretrain",
         Stage::Supervised => "supervised",
         Stage::Finetune => "finetune",
+        Stage::Selftrain => "selftrain",
     }
 }

@@ -113,6 +113,7 @@ fn share((right, images): Tested) -> String {
 /// Which encoder is taken.
 pub fn encoder(encoder: &Encoder) -> String {
     match encoder {
+        Encoder::Selftrained(with) => format!("encoder: self-trained{}", with.map(with_first).unwrap_or_default()),
         Encoder::Finetuned(with) => format!("encoder: fine-tuned{}", with.map(with_first).unwrap_or_default()),
         Encoder::Trained(with) => format!("encoder: trained{} alone", with.map(with_first).unwrap_or_default()),
         Encoder::Pretrained(knn) => {

@@ -95,11 +95,12 @@ pub fn plan(plan: &Plan) -> String {
         first.map_or_else(String::new, |first| format!("; the first accuracy after {}", expected_duration(first)));
     let (steps, about) = (plural(plan.steps.len() as u64, "step"), expected_duration(plan.seconds()));
     let mut lines = vec![format!("plan: {steps}, about {about}{first}")];
-    let rows: [(&str, &[Kind]); 5] = [
+    let rows: [(&str, &[Kind]); 6] = [
         (stage(Stage::Supervised), &[Kind::Baseline]),
         (stage(Stage::Pretrain), &[Kind::Pretrain]),
         ("frozen encoders", &[Kind::FrozenControl, Kind::Frozen]),
         (stage(Stage::Finetune), &[Kind::Finetune]),
+        (stage(Stage::Selftrain), &[Kind::Selftrain]),
         ("report", &[Kind::Report]),
     ];
     for (name, kinds) in rows {
@@ -108,11 +109,15 @@ pub fn plan(plan: &Plan) -> String {
             [steps + total.steps as f64, images + total.images as f64, seconds + total.seconds]
         });
         let what = match kinds {
-            [Kind::Baseline | Kind::Finetune] => trainings(plan, kinds[0], steps as u64),
+            [Kind::Baseline | Kind::Finetune | Kind::Selftrain] => trainings(plan, kinds[0], steps as u64),
             [Kind::Pretrain] => "without labels".to_owned(),
             [Kind::Report] => String::new(),
             _ => "linear classifier and k-NN, before and after".to_owned(),
         };
+        if steps == 0.0 && kinds == [Kind::Selftrain] {
+            // No part of this run.
+            continue;
+        }
         let images = if images > 0.0 { format!("{} image passes", count(images as u64)) } else { String::new() };
         let seconds = expected_duration(seconds);
         lines.push(format!("  {name:<16} {seconds:>11}  {images:>24}  {what}").trim_end().to_owned());

@@ -6,6 +6,7 @@ use super::charts::EVERY_DIFFERENCE;
 use super::explain::{Detail, accuracies, by_outcome, interval};
 use super::names::{budget, budgets, classifier, from_to, signs, stage};
 use super::numbers::{capital, count, duration, figure, list, p_value, percent, plural, points, size};
+use super::selftraining::paragraph;
 use crate::report::advice::FEW_PASSES;
 use crate::report::compare::{Comparison, Outcome, Paired};
 use crate::report::explain::{ClassChange, Effort, Extremes, Look, PUBLISHED, Reach, Statement, Topic, Trained};
@@ -17,6 +18,7 @@ use crate::statistics::significance::McNemar;
 pub fn heading(topic: Topic) -> &'static str {
     match topic {
         Topic::Gain => "Fine-tuned BYOL against the baseline",
+        Topic::SelfTraining => "Self-training",
         Topic::Control => "The frozen encoder before and after BYOL",
         Topic::Classes => "By class, from baseline to fine-tuned BYOL",
         Topic::Effort => "How long each trained",
@@ -31,6 +33,7 @@ pub fn heading(topic: Topic) -> &'static str {
 pub fn statement(statement: &Statement) -> String {
     match statement {
         Statement::Gain(found) => format!("{} {}", gain(found), tests(found)).trim().to_owned(),
+        Statement::SelfTrained(found) => paragraph(found),
         Statement::Control { name, against, found } => format!(
             "{} against {}: {}.",
             capital(classifier(*name)),
