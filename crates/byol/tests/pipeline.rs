@@ -116,7 +116,7 @@ fn a_run_compares_everything_and_a_resumed_one_equals_it() {
         panic!("the run did not finish")
     };
     assert!(summary.finished);
-    for name in Control::Random.results() {
+    for name in Control::Random.results().into_iter().filter(|&name| name != ResultName::PRETRAINED_SELFTRAINED) {
         let budgets = summary.results.iter().filter(|result| result.name == name).count();
         assert_eq!(budgets, 2, "{name:?}");
     }

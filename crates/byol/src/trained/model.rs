@@ -374,10 +374,8 @@ impl Run {
         let there = self.places.iter().filter(|place| trained.contains(&place.stage)).map(|place| place.budget);
         let wanted = budget.or(there.max_by_key(|budget| budget.size()));
         let has = |stage| self.places.iter().any(|place| place.stage == stage && Some(place.budget) == wanted);
-        trained
-            .into_iter()
-            .find(|&stage| has(stage))
-            .or_else(|| SupervisedStage::ALL.into_iter().rev().skip(1).find(|&stage| self.has(stage.into())))
+        let own = trained.into_iter().find(|&stage| has(stage));
+        own.or_else(|| SupervisedStage::ALL.into_iter().rev().skip(1).find(|&stage| self.has(stage.into())))
     }
 
     pub(super) fn pretrained(&self) -> Result<Found, NetworkError> {
