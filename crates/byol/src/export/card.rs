@@ -17,6 +17,10 @@ use crate::report::language::english::numbers as words;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage, SupervisedStage};
 
+/// How a self-trained network came about.
+const SELF_TRAINED: &str = "pre-trained without labels by BYOL (arXiv 2006.07733), fine-tuned with labels, then self-trained on what \
+                            the fine-tuned network said of images without labels";
+
 /// The text of the card.
 pub(super) fn write(export: &Export) -> Result<String, ExportError> {
     let network = export.network;
@@ -58,10 +62,6 @@ impl Card {
         }
         self.text.push('\n');
     }
-
-    /// How a self-trained network came about.
-    const SELF_TRAINED: &str = "pre-trained without labels by BYOL (arXiv 2006.07733), fine-tuned with labels, then self-trained on what \
-                            the fine-tuned network said of images without labels";
 
     fn code(&mut self, language: &str, code: &str) {
         self.line(&format!("```{language}\n{}\n```", code.trim_end()));

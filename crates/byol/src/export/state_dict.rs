@@ -44,7 +44,7 @@ pub(super) fn state_dict(network: &ExportedNetwork) -> BTreeMap<String, Tensor> 
             let experiment = network.experiment();
             experiment.training_views().len() * origin.step * experiment.pretrain.accumulation_steps
         }
-        Stage::Supervised | Stage::Finetune => origin.step,
+        Stage::Supervised | Stage::Finetune | Stage::Selftrain => origin.step,
     };
     let mut named: BTreeMap<String, Tensor> = network
         .weights()
