@@ -64,7 +64,7 @@ fn computed(out: &Path) -> BTreeMap<String, Vec<u8>> {
     folders.extend(
         std::fs::read_dir(&folders[0]).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()),
     );
-    // Pre-training, baseline, fine-tuning, and self-training where its trial did no worse.
+    // Pre-training, baseline, fine-tuning, and self-training where its trial did better.
     let trained = folders.len();
     assert!((3..=4).contains(&trained), "{folders:?}");
     for folder in folders {

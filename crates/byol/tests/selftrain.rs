@@ -140,7 +140,7 @@ fn a_run_self_trains_after_fine_tuning_and_a_resumed_one_equals_it() {
 fn a_student_is_judged_inside_the_label_budget_and_its_teacher_stands_where_it_is_worse() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    // A student that cannot but be worse: its first step throws it away.
+    // A student that cannot do better: its first step throws it away.
     let experiment = tiny(&["selftrain.learning_rate=30", "selftrain.warmup_steps=0", "finetune.minimum_steps=60"]);
     quietly(&experiment, &run, experiment::run).unwrap();
     let own = answers(&run, ResultName::PRETRAINED_SELFTRAINED);

@@ -12,7 +12,7 @@ use crate::run::{RunDirectory, tensors};
 /// A classifier that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClassifierKind {
-    /// The fine-tuned classifier, self-trained on images whose labels are not used. There is one where it was judged no worse.
+    /// The fine-tuned classifier, self-trained on images whose labels are not used. There is one where it was judged better.
     Selftrained,
     /// The pre-trained encoder, fine-tuned with labels.
     Finetuned,

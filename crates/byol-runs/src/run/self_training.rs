@@ -33,7 +33,7 @@ impl SelfTraining {
 pub enum Verdict {
     /// The student is taken.
     Taken,
-    /// The student did worse than the teacher on held-out labels.
+    /// The student did no better than the teacher on held-out labels.
     Worse,
     /// There are too few labels to hold some of them out.
     TooFewLabels,
@@ -69,13 +69,14 @@ impl Judgement {
         (self.both + self.won) as f64 / self.images.max(1) as f64
     }
 
-    /// Whether the student is the worse one: by its loss, which says something of every image, or by its answers, where it
-    /// loses more of them than it wins by over one standard deviation of that difference (the square root of their number,
-    /// as McNemar's test has it). One answer more or less of a few says nothing.
+    /// Whether the student is to be refused: its loss, which says something of every image, is not the lower one (and not that of a
+    /// classifier that is always right: where both know no more than chance, nothing speaks for either), or it loses more
+    /// answers than it wins by over one standard deviation of that difference (the square root of their number, as McNemar's
+    /// test has it). One answer more or less of a few says nothing.
     pub fn is_worse(&self) -> bool {
         let (lost, won) = (self.lost as f64, self.won as f64);
-        let by_loss = self.student_loss > self.teacher_loss || !self.student_loss.is_finite();
-        by_loss || lost - won > (lost + won).sqrt()
+        let is_lower = self.student_loss.partial_cmp(&self.teacher_loss) == Some(std::cmp::Ordering::Less);
+        !is_lower && self.student_loss != 0.0 || lost - won > (lost + won).sqrt()
     }
 }
 
@@ -88,9 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn a_student_is_worse_by_its_loss_or_by_more_answers_than_chance() {
-        assert!(!judged(0, 0, 1.0).is_worse(), "as good is not worse");
+    fn a_student_is_refused_for_its_loss_or_for_more_answers_than_chance() {
+        assert!(!judged(0, 0, 0.99).is_worse());
         assert!(judged(0, 0, 1.01).is_worse());
+        assert!(judged(0, 0, 1.0).is_worse(), "nothing speaks for it");
+        assert!(!Judgement { teacher_loss: 0.0, ..judged(0, 0, 0.0) }.is_worse(), "both are always right");
         assert!(judged(0, 5, f64::NAN).is_worse(), "a student whose loss is no number");
         // One lost answer says nothing. Five lost and two won do: 3 against a deviation of 2.6; five and three, 2 against 2.8, do not.
         assert!(!judged(1, 0, 0.9).is_worse());

@@ -79,6 +79,8 @@ mod tests {
         let found = judge(&right, &wrong, &labels).unwrap();
         assert_eq!((found.teacher_loss, found.student_loss), (0.0, 2f64.ln()));
         assert!(found.is_worse() && !judge(&wrong, &right, &labels).unwrap().is_worse());
+        let same = |logits: &Tensor| judge(logits, logits, &labels).unwrap().is_worse();
+        assert!(same(&wrong) && !same(&right), "a teacher that knows nothing has nothing to teach");
         assert!(judge(&right, &rows(&[f32::NAN, 0.0, 0.0, 1.0]), &labels).is_err());
     }
 }

@@ -245,6 +245,16 @@ fn training_section(card: &mut Card, network: &ExportedNetwork) {
 }
 
 fn supervised(stage: SupervisedStage, experiment: &Experiment) -> Vec<(&'static str, String)> {
+    if stage == SupervisedStage::Selftrain {
+        let settings = &experiment.selftrain;
+        let [optimizer, targets] = [toml_name(&settings.optimizer), toml_name(&settings.targets)];
+        let optimiser =
+            format!("{optimizer}, learning rate {}, weight decay {}", settings.learning_rate, settings.weight_decay);
+        let steps = words::plural(settings.steps as u64, "step");
+        let length =
+            format!("{steps}, batch size {} and {} times as many without labels", settings.batch_size, settings.ratio);
+        return vec![(training(stage.into()), length), ("optimiser", optimiser), ("targets", targets)];
+    }
     let (name, settings) = (training(stage.into()), experiment.training(stage));
     let images = match settings.augmentation {
         Augmentation::None => "unchanged",

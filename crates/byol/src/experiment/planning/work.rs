@@ -202,7 +202,7 @@ mod tests {
         let steps = of(&[&budget[..], &own, &["finetune.epochs=3", "selftrain.judge=first-draw"]].concat());
         let own: Vec<&Step> = steps.iter().filter(|step| step.task.kind == Kind::Selftrain).collect();
         assert_eq!(own.iter().map(|step| step.task.draw).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(steps.iter().rev().map(|step| step.task.kind).take(4).last(), Some(Kind::Finetune));
+        assert_eq!(steps.iter().rev().map(|step| step.task.kind).nth(3), Some(Kind::Finetune));
         // 20 steps of 10 and 20 images; before them, on 16 of 20 labels, three epochs of one batch and 20 such steps.
         assert_eq!((own[0].images, own[1].images), (600 + 3 * 16 + 600, 600));
         // 280 images of the pool are looked at, and 50 of the test.

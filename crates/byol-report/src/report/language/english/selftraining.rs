@@ -21,9 +21,9 @@ pub fn judged(verdict: Verdict, judgement: Option<&Judgement>) -> String {
     });
     match verdict {
         Verdict::Taken if judgement.is_none() => "the self-trained classifier is taken, which nothing judged".to_owned(),
-        Verdict::Taken => format!("the self-trained classifier is taken: a trial did no worse than its teacher{beside}"),
+        Verdict::Taken => format!("the self-trained classifier is taken: a trial did better than its teacher{beside}"),
         Verdict::Worse => {
-            format!("not taken: self-training did worse than its teacher{beside}; the fine-tuned classifier's answers stand")
+            format!("not taken: self-training did no better than its teacher{beside}; the fine-tuned classifier's answers stand")
         }
         Verdict::TooFewLabels => {
             "not taken: there are too few labels to judge self-training by; the fine-tuned classifier's answers stand \
@@ -105,7 +105,7 @@ fn against_teacher(with: &str, found: &Comparison) -> String {
 fn refused(verdict: Verdict, judgement: Option<&Judgement>) -> String {
     match (verdict, judgement) {
         (Verdict::Worse, Some(found)) => format!(
-            "it did worse on {} ({} right against {}; loss {:.3} against {:.3})",
+            "it did no better on {} ({} right against {}; loss {:.3} against {:.3})",
             plural(found.images as u64, "held-out label"),
             percent(found.student_accuracy()),
             percent(found.teacher_accuracy()),
@@ -116,7 +116,7 @@ fn refused(verdict: Verdict, judgement: Option<&Judgement>) -> String {
         (Verdict::TooFewImages, _) => {
             "there are no images without labels that its teacher is sure enough of".to_owned()
         }
-        (Verdict::Taken | Verdict::Worse, _) => "it did worse on held-out labels".to_owned(),
+        (Verdict::Taken | Verdict::Worse, _) => "it did no better on held-out labels".to_owned(),
     }
 }
 
@@ -135,12 +135,12 @@ mod tests {
     fn a_verdict_is_told_with_what_it_rests_on() {
         assert_eq!(
             judged(Verdict::Taken, Some(&JUDGED)),
-            "the self-trained classifier is taken: a trial did no worse than its teacher (55.0% against 45.0% of 20 held-out \
+            "the self-trained classifier is taken: a trial did better than its teacher (55.0% against 45.0% of 20 held-out \
              labels; loss 1.000 against 1.250)"
         );
         assert!(
             judged(Verdict::Worse, Some(&JUDGED))
-                .starts_with("not taken: self-training did worse than its teacher (55.0%")
+                .starts_with("not taken: self-training did no better than its teacher (55.0%")
         );
         assert!(judged(Verdict::TooFewLabels, None).contains("selftrain.judge=never"));
     }
@@ -162,7 +162,7 @@ mod tests {
         );
         assert_eq!(
             paragraph(&of(vec![worse.clone(), worse])),
-            "With 10 labels per class no self-trained classifier was taken, because it did worse on 20 held-out labels (55.0% \
+            "With 10 labels per class no self-trained classifier was taken, because it did no better on 20 held-out labels (55.0% \
              right against 45.0%; loss 1.000 against 1.250): its answers are those of fine-tuned BYOL."
         );
     }
