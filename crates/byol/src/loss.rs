@@ -39,9 +39,10 @@ pub fn normalize(rows: &Tensor) -> Tensor {
 /// libtorch leaves rows of this label out; no class has it.
 const NO_IGNORED_LABEL: i64 = -100;
 
-/// Mean cross-entropy of logits `[batch, classes]` and class indices `[batch]` (int64), a scalar.
-pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
-    smoothed_cross_entropy(logits, labels, 0.0)
+/// Mean cross-entropy of logits `[batch, classes]` and targets, class indices `[batch]` (int64) or probabilities `[batch,
+/// classes]`, a scalar.
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
+    smoothed_cross_entropy(logits, targets, 0.0)
 }
 
 /// Mean cross-entropy with smoothed targets: `(1 - smoothing) * target + smoothing / classes` (Szegedy et al. 2016, arXiv
@@ -54,13 +55,6 @@ pub fn smoothed_cross_entropy(logits: &Tensor, targets: &Tensor, smoothing: f64)
     let logits = if logits.kind() == Kind::Double { logits.shallow_clone() } else { logits.to_kind(Kind::Float) };
     let targets = if targets.kind() == Kind::Int64 { targets.shallow_clone() } else { targets.to_kind(logits.kind()) };
     logits.cross_entropy_loss::<Tensor>(&targets, None, tch::Reduction::Mean, NO_IGNORED_LABEL, smoothing)
-}
-
-/// Mean over images of the cross-entropy of logits `[batch, classes]` and probabilities `[batch, classes]`, a scalar.
-pub fn soft_cross_entropy(logits: &Tensor, probabilities: &Tensor) -> Tensor {
-    let logits = if logits.kind() == Kind::Double { logits.shallow_clone() } else { logits.to_kind(Kind::Float) };
-    let log_softmax = logits.log_softmax(-1, None::<Kind>);
-    -(log_softmax * probabilities).sum_dim_intlist([-1i64].as_slice(), false, None).mean(None)
 }
 
 #[cfg(test)]
@@ -97,15 +91,15 @@ mod tests {
     }
 
     #[test]
-    fn soft_cross_entropy_by_hand() {
+    fn cross_entropy_of_probabilities_by_hand() {
         // softmax(0, ln 3) is (1/4, 3/4).
         let logits = Tensor::from_slice(&[0.0, 3f64.ln(), 0.0, 3f64.ln()]).view([2, 2]);
         let targets = Tensor::from_slice(&[0.5, 0.5, 0.0, 1.0]).view([2, 2]);
         let expected = -(0.5 * 0.25f64.ln() + 0.5 * 0.75f64.ln() + 0.75f64.ln()) / 2.0;
-        let found = soft_cross_entropy(&logits, &targets).double_value(&[]);
+        let found = cross_entropy(&logits, &targets).double_value(&[]);
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         // Of certain targets it is the other one.
-        let certain = soft_cross_entropy(&logits, &Tensor::from_slice(&[1.0, 0.0, 0.0, 1.0]).view([2, 2]));
+        let certain = cross_entropy(&logits, &Tensor::from_slice(&[1.0, 0.0, 0.0, 1.0]).view([2, 2]));
         let hard = cross_entropy(&logits, &Tensor::from_slice(&[0i64, 1]));
         assert!((certain - hard).abs().double_value(&[]) < 1e-12);
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::averaging::TailAverage;
 use super::mixing::Mixing;
@@ -30,7 +30,7 @@ use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter};
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
-use crate::run::record::{LabelBudget, SupervisedStage};
+use crate::run::record::{LabelBudget, Stage, SupervisedStage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
 
 /// One supervised training.
@@ -230,7 +230,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
             learner.mode = Mode::Evaluate;
         }
         let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
-        let labels = task.labels(&batch.indices, hardware);
+        let labels = labels(task.labeled, &batch.indices, hardware);
         let examples = mixing.mix(&batch.images[0], &labels, sitting.step());
         let rate = sitting.learning_rate();
         let (loss, logits) = learner.step(&examples.images, &examples.targets, rate);
@@ -241,7 +241,13 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
 
         if sitting.ended_epoch().is_some() {
             let loss = sitting.epoch_loss()?;
-            let validation = validate(experiment, hardware, &learner.classifier, average.or(&learner.weights), task)?;
+            let validation = validate(
+                experiment,
+                hardware,
+                (&learner.classifier, average.or(&learner.weights)),
+                task.labeled,
+                &task.validation,
+            )?;
             sitting.epoch_ended(Figures {
                 loss,
                 train_accuracy: Some(sitting.train_accuracy()),
@@ -322,17 +328,10 @@ impl Task<'_> {
 
     /// The classifier and its optimiser before the first step.
     pub(super) fn begin(&self, experiment: &Experiment, hardware: &Hardware) -> Result<SupervisedLearner, TrainError> {
-        let head = ClassifierHead::of(experiment, self.stage.into());
-        let classifier = Classifier::new(EncoderConfig::of(experiment), head, self.classes);
-        // Network 0 is the one that pre-training begins with.
-        let mut weights = classifier.initialize(experiment.seed, 1 + self.draw as u64, hardware.device);
-        if let Some(encoder) = self.encoder {
-            let mut named = weights.named();
-            named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
-            weights.load(&named)?;
-            if self.settings.filter_norm == FilterNorm::Initial {
-                rescaling::to_initial_norms(classifier.encoder(), &mut weights)?;
-            }
+        let (classifier, mut weights) =
+            beginning(experiment, self.stage.into(), self.encoder, (self.classes, self.draw), hardware.device)?;
+        if self.encoder.is_some() && self.settings.filter_norm == FilterNorm::Initial {
+            rescaling::to_initial_norms(classifier.encoder(), &mut weights)?;
         }
         let optimizer = Optimizer::new(self.settings.optimizer, self.settings.weight_decay, &weights);
         let decay = self.settings.layer_decay;
@@ -343,12 +342,32 @@ impl Task<'_> {
         learner.label_smoothing = self.settings.label_smoothing;
         Ok(learner)
     }
+}
 
-    /// The labels of images, int64 `[images]`.
-    fn labels(&self, indices: &[usize], hardware: &Hardware) -> Tensor {
-        let labels: Vec<i64> = indices.iter().map(|&index| i64::from(self.labeled.labels[index])).collect();
-        Tensor::from_slice(&labels).to_device(hardware.device)
+/// The classifier of a stage and a label draw before its first step: random, with the encoder that is given.
+pub(super) fn beginning(
+    experiment: &Experiment,
+    stage: Stage,
+    encoder: Option<&BTreeMap<String, Tensor>>,
+    (classes, draw): (usize, usize),
+    device: Device,
+) -> Result<(Classifier, Weights), TrainError> {
+    let head = ClassifierHead::of(experiment, stage);
+    let classifier = Classifier::new(EncoderConfig::of(experiment), head, classes);
+    // Network 0 is the one that pre-training begins with.
+    let mut weights = classifier.initialize(experiment.seed, 1 + draw as u64, device);
+    if let Some(encoder) = encoder {
+        let mut named = weights.named();
+        named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
+        weights.load(&named)?;
     }
+    Ok((classifier, weights))
+}
+
+/// The labels of images, int64 `[images]`.
+pub(super) fn labels(labeled: &LabeledImages, indices: &[usize], hardware: &Hardware) -> Tensor {
+    let labels: Vec<i64> = indices.iter().map(|&index| i64::from(labeled.labels[index])).collect();
+    Tensor::from_slice(&labels).to_device(hardware.device)
 }
 
 /// How labelled training images are drawn.
@@ -363,18 +382,18 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
 }
 
 /// Mean loss and accuracy over the validation images, where there are any.
-fn validate(
+pub(super) fn validate(
     experiment: &Experiment,
     hardware: &Hardware,
-    classifier: &Classifier,
-    weights: &Weights,
-    task: &Task,
+    (classifier, weights): (&Classifier, &Weights),
+    labeled: &LabeledImages,
+    images: &[usize],
 ) -> Result<Option<(f64, f64)>, TrainError> {
-    if task.validation.is_empty() {
+    if images.is_empty() {
         return Ok(None);
     }
-    let logits = logits(experiment, hardware, classifier, weights, task.labeled, &task.validation)?;
-    let labels = task.labels(&task.validation, hardware);
+    let logits = logits(experiment, hardware, classifier, weights, labeled, images)?;
+    let labels = labels(labeled, images, hardware);
     let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
     Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))
 }

@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 pub use teaching::Teaching;
 
 use super::sitting::{Course, End, Figures, Sitting};
-use super::supervised::{Rest, SupervisedLearner, Trained, answers, logits, view_kind};
+use super::supervised::{Rest, SupervisedLearner, Trained, answers, beginning, labels, logits, validate, view_kind};
 use super::{Setting, TrainError};
 use crate::config::{Augmentation, Experiment, Selftrain};
 use crate::data::{ImageSource, LabeledImages};
@@ -186,7 +186,7 @@ pub fn train(setting: &mut Setting, task: Task, directory: &RunDirectory) -> Res
         // In one batch, so that batch norm has the statistics of both.
         let logits = learner.logits(&Tensor::cat(&[&known.images[0], &unknown.images[0]], 0));
         let of_known = loss::cross_entropy(&logits.narrow(0, 0, counts[0]), &labels);
-        let of_unknown = loss::soft_cross_entropy(&logits.narrow(0, counts[0], counts[1]), &targets);
+        let of_unknown = loss::cross_entropy(&logits.narrow(0, counts[0], counts[1]), &targets);
         let loss = of_known + of_unknown * settings.weight;
         learner.follow(&loss, rate);
         sitting.add(loss.detach(), (counts[0] + counts[1]) as usize);
@@ -196,7 +196,13 @@ pub fn train(setting: &mut Setting, task: Task, directory: &RunDirectory) -> Res
 
         if sitting.ended_epoch().is_some() {
             let loss = sitting.epoch_loss()?;
-            let validation = validate(experiment, hardware, &learner, task.labeled, &task.validation)?;
+            let validation = validate(
+                experiment,
+                hardware,
+                (&learner.classifier, &learner.weights),
+                task.labeled,
+                &task.validation,
+            )?;
             sitting.epoch_ended(Figures {
                 loss,
                 train_accuracy: Some(sitting.train_accuracy()),
@@ -267,36 +273,8 @@ pub fn begun(
     (classes, draw): (usize, usize),
     device: Device,
 ) -> Result<Network, TrainError> {
-    let head = ClassifierHead::of(experiment, Stage::Finetune);
-    let classifier = Classifier::new(EncoderConfig::of(experiment), head, classes);
-    let mut weights = classifier.initialize(experiment.seed, 1 + draw as u64, device);
-    let mut named = weights.named();
-    named.extend(encoder.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
-    weights.load(&named)?;
+    let (classifier, weights) = beginning(experiment, Stage::Finetune, Some(encoder), (classes, draw), device)?;
     Ok(Network { classifier, weights, classes })
-}
-
-/// int64 `[images]`.
-fn labels(labeled: &LabeledImages, indices: &[usize], hardware: &Hardware) -> Tensor {
-    let labels: Vec<i64> = indices.iter().map(|&index| i64::from(labeled.labels[index])).collect();
-    Tensor::from_slice(&labels).to_device(hardware.device)
-}
-
-/// Mean loss and accuracy over the validation images, where there are any.
-fn validate(
-    experiment: &Experiment,
-    hardware: &Hardware,
-    learner: &SupervisedLearner,
-    labeled: &LabeledImages,
-    images: &[usize],
-) -> Result<Option<(f64, f64)>, TrainError> {
-    if images.is_empty() {
-        return Ok(None);
-    }
-    let logits = logits(experiment, hardware, &learner.classifier, &learner.weights, labeled, images)?;
-    let labels = labels(labeled, images, hardware);
-    let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
-    Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))
 }
 
 #[cfg(test)]
