@@ -13,6 +13,8 @@ use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Interrupt, Reporter, Silent};
 use byol::run::record::{Init, ResultName, Stage};
+use byol::trained::model::{Choice, TrainedClassifier};
+use tch::Device;
 
 fn data() -> Dataset {
     dataset_with(PatternOptions { side: 32, train_per_class: 4, test_per_class: 4, unlabeled: 60 })
@@ -103,6 +105,11 @@ fn an_extension_keeps_the_baseline_and_equals_an_interrupted_one() {
     copy(&at("whole"), &at("parted"));
     let before = answers(&at("whole"));
     assert_eq!(before[1].len(), 6);
+    let classifier = |run: &str| {
+        let choice = Choice { stage: Some(Stage::Finetune), ..Choice::default() };
+        TrainedClassifier::open(&at(run), choice, Device::Cpu).map(|found| found.weights.flat().copy())
+    };
+    let fine_tuned = classifier("whole").unwrap();
     let baseline =
         std::fs::read_dir(at("whole/checkpoints/supervised-2-draw0")).unwrap().next().unwrap().unwrap().path();
     let weights_before = std::fs::read(&baseline).unwrap();
@@ -115,6 +122,8 @@ fn an_extension_keeps_the_baseline_and_equals_an_interrupted_one() {
     // BYOL's earlier results are gone from the run, and kept beside it.
     assert_eq!(answers(&at("whole")), [before[0].clone(), vec![]]);
     assert_eq!(answers(&at("whole/earlier/epochs-3")), before);
+    assert!(classifier("whole").is_err());
+    assert_eq!(classifier("whole/earlier/epochs-3").unwrap(), fine_tuned);
     let Outcome::Finished(summary) = run(&at("whole")) else { panic!("not finished") };
     let pretrain = summary.pretrain.clone().unwrap();
     assert_eq!((pretrain.epochs, pretrain.images), (7, 7 * 100));

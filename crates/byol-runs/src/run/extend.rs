@@ -8,7 +8,8 @@ use super::record::Ended;
 use super::record::{Init, Stage};
 
 /// Files that say what a run had found before it was extended.
-const KEPT: [&str; 5] = ["config.toml", "predictions.jsonl", "summary.json", "report.html", "calibration.json"];
+const KEPT: [&str; 6] =
+    ["config.toml", "predictions.jsonl", "summary.json", "test-images.json", "report.html", "calibration.json"];
 
 /// What an extension has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub struct Extension {
 impl RunDirectory {
     /// Makes a pre-training that has ended `more` epochs longer, so that the run goes on when it is opened next. Baseline
     /// and control stay as they are; what rests on the pre-trained encoder (frozen, fine-tuned and self-trained) is removed, to be
-    /// found anew. The results of a finished run are kept in `earlier/epochs-N`.
+    /// found anew. The results of a finished run are kept in `earlier/epochs-N`, with its fine-tuned and self-trained classifiers: it
+    /// can be named as a run where one is used.
     ///
     /// The new length is written last: a crash before it leaves a run that finds the earlier results again.
     ///
@@ -49,7 +51,8 @@ impl RunDirectory {
 
         let failed = |path: &Path, source| RunError::Write { path: path.to_owned(), source };
         let earlier = self.path().join("earlier").join(format!("epochs-{epochs}"));
-        if summary.finished {
+        let was_finished = summary.finished;
+        if was_finished {
             std::fs::create_dir_all(&earlier).map_err(|source| failed(&earlier, source))?;
             for name in KEPT.into_iter().filter(|name| self.path().join(name).is_file()) {
                 let to = earlier.join(name);
@@ -61,13 +64,18 @@ impl RunDirectory {
         self.write_summary(&summary)?;
         self.retain_predictions(|record| record.name.init != Init::Pretrained)?;
         self.retain_metrics(|record| !matches!(record.stage, Stage::Finetune | Stage::Selftrain))?;
-        for folder in ["checkpoints", "trials"].map(|name| self.path().join(name)) {
-            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        for folder in ["checkpoints", "trials"] {
+            for entry in std::fs::read_dir(self.path().join(folder)).into_iter().flatten().flatten() {
                 let name = entry.file_name();
-                let name = name.to_string_lossy();
-                if ["finetune-", "selftrain-"].iter().any(|stage| name.starts_with(stage)) {
-                    std::fs::remove_dir_all(entry.path()).map_err(|source| failed(&entry.path(), source))?;
+                if !["finetune-", "selftrain-"].iter().any(|stage| name.to_string_lossy().starts_with(stage)) {
+                    continue;
                 }
+                let place = entry.path();
+                match was_finished && folder == "checkpoints" {
+                    true => move_folder(&place, &earlier.join(folder).join(&name)),
+                    false => std::fs::remove_dir_all(&place),
+                }
+                .map_err(|source| failed(&place, source))?;
             }
         }
         // Its temperatures are of classifiers that are no more.
@@ -78,4 +86,15 @@ impl RunDirectory {
         self.write_config(&experiment)?;
         Ok(Extension { epochs: [epochs, experiment.pretrain.epochs], earlier })
     }
+}
+
+/// Moves a folder within a file system, in place of what a crash may have left there.
+fn move_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    std::fs::rename(from, to)
 }

@@ -44,7 +44,7 @@ pub fn changes_nothing(pair: &str) -> String {
 
 pub fn extended([then, now]: [usize; 2], earlier: &Path) -> String {
     format!(
-        "pre-training goes on from epoch {then} to {now}; the results with {then} epochs are kept in {}",
+        "pre-training goes on from epoch {then} to {now}; until it has finished, use the results and classifiers with {then} epochs from {}",
         earlier.display()
     )
 }
