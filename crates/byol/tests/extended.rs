@@ -150,6 +150,9 @@ fn an_extension_keeps_the_baseline_and_equals_an_interrupted_one() {
     let interrupt = Interrupt::default();
     let ended = work(&at("parted"), experiment::run, &mut StopAfter(5, interrupt.clone()), &interrupt);
     assert!(matches!(ended, Outcome::Interrupted(_)));
+    // Classifiers on the shorter pre-training are kept, and none of the longer one yet.
+    let ready = TrainedClassifier::open(&at("parted"), Choice::default(), Device::Cpu).err().unwrap().to_string();
+    assert!(ready.contains("--classifier baseline") && !ready.contains("--classifier knn"), "{ready}");
     let refused = RunDirectory::existing(&at("parted")).unwrap().extend(1).unwrap_err().to_string();
     assert!(refused.contains("has not ended its pre-training"), "{refused}");
     let Outcome::Finished(parted) = run(&at("parted")) else { panic!("not finished") };

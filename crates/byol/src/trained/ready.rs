@@ -22,7 +22,8 @@ impl Run {
                 self.finished(stage).into_iter().map(|budget| of(words, &format!("--classifier {name}"), budget)),
             );
         }
-        let mut kept = heads::list(&self.path);
+        // Of an extended run, those on the shorter pre-training are still there.
+        let mut kept = if self.pretrained().is_ok() { heads::list(&self.path) } else { Vec::new() };
         kept.sort_by_key(|(_, budget)| std::cmp::Reverse(budget.size()));
         ready.extend(kept.into_iter().map(|(kind, budget)| {
             of(&format!("the {} classifier", head(kind)), &format!("--classifier {}", kind.name()), budget)

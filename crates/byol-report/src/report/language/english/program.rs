@@ -44,7 +44,8 @@ pub fn changes_nothing(pair: &str) -> String {
 
 pub fn extended([then, now]: [usize; 2], earlier: &Path) -> String {
     format!(
-        "pre-training goes on from epoch {then} to {now}; until it has finished, use the results and classifiers with {then} epochs from {}",
+        "pre-training goes on from epoch {then} to {now}; until it has finished, use the results and classifiers with {} from {}",
+        plural(then as u64, "epoch"),
         earlier.display()
     )
 }
