@@ -111,8 +111,8 @@ struct SampledView<'a> {
     /// The image's index in its source.
     index: usize,
     file: &'a str,
-    /// The name of the view: `t` or `t_prime`.
-    recipe: &'static str,
+    /// The name of the view: `t`, `t_prime` or `local_1`.
+    recipe: &'a str,
     parameters: &'a ViewParams,
 }
 
@@ -134,15 +134,15 @@ pub fn write_views(sheet: &ViewSheet<'_>, out: &Path) -> Result<Vec<ViewExample>
         let mut views: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for draw in 0..sheet.draws {
             for (view, (renderer, pixels)) in sheet.views.iter().zip(&mut rendering) {
-                let TrainingView { name, recipe, side, .. } = *view;
+                let TrainingView { name, recipe, side, .. } = view;
                 let at = Coordinates { epoch: draw as u64, index: index as u64, view: view.number.number() };
                 let parameters = recipe.sample(image.width, image.height, &mut rng(sheet.seed, Stream::View, at));
                 let rendered = renderer.render_levels(&image, &parameters, pixels);
                 rendered.map_err(|source| GalleryError::Render { name: sheet.source.name(index), source })?;
                 let file = format!("view-{number:02}-{name}-{draw}.png");
-                write_planes(pixels, side, side, &out.join(&file))?;
+                write_planes(pixels, *side, *side, &out.join(&file))?;
                 sampled.push((number, index, file.clone(), name, parameters));
-                views.entry(name.to_owned()).or_default().push(file);
+                views.entry(name.to_string()).or_default().push(file);
             }
         }
         examples.push(ViewExample { name: sheet.source.name(index), original, views });

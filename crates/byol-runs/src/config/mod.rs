@@ -144,6 +144,17 @@ pub struct Pretrain {
     pub accumulation_steps: usize,
     /// Side of the views in pixels; 0 is the experiment's `image_size`.
     pub view_size: usize,
+    /// Small views of every image besides the two, which the online network alone sees: multi-crop (arXiv 2006.09882,
+    /// section 3.3). Each is compared with both views by the target network; 0 is BYOL as in the paper.
+    pub local_views: usize,
+    /// Side of the local views in pixels; 0 is half of the side of the others.
+    pub local_size: usize,
+    /// Area of a local view's crop as a share of the image, smallest and largest, in 0-1.
+    pub local_area: [f64; 2],
+    /// Parts along each side that a view is cut into for the online network: 1 leaves it whole, as in the paper; with 2, its
+    /// four patches are encoded apart, and the mean representation of each pair of patches predicts the other view's
+    /// projection by the target network (Fast-MoCo, arXiv 2207.08220, section 3).
+    pub patches: usize,
     /// What turns gradients into steps.
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.

@@ -45,11 +45,34 @@ impl Experiment {
             let held_out = patience == 0 || share > 0.0;
             check(&format!("{stage}.patience"), patience, held_out, "0, because validation_share is 0")?;
         }
+        self.validate_views()?;
         self.supervised.validate_beginning()?;
         let on_logits = self.faults.contains(&Fault::LabHeads) && self.finetune.head == FirstHead::Linear;
         check("finetune.head", "linear", !on_logits, "random, because faults has lab-heads")?;
         self.selftrain.validate()?;
         self.validate_evaluation()
+    }
+
+    /// Local views and patches, and what they do not go together with.
+    fn validate_views(&self) -> Result<(), ConfigError> {
+        let Pretrain { local_views, local_size, local_area: [low, high], patches, .. } = self.pretrain;
+        within("pretrain.local_views", local_views, 0, 64)?;
+        let fits = local_size == 0 || (8..=1024).contains(&local_size);
+        check("pretrain.local_size", local_size, fits, "8 to 1024, or 0 for half of the side of the views")?;
+        let is_area = low > 0.0 && low <= high && high <= 1.0;
+        let what = "two shares above 0 and up to 1, the smaller first";
+        check("pretrain.local_area", format!("[{low}, {high}]"), is_area, what)?;
+        within("pretrain.patches", patches, 1, 8)?;
+        let side = self.view_size();
+        let what = format!("a divisor of the views' side, {side} pixels, that leaves patches of at least 8");
+        check("pretrain.patches", patches, side.is_multiple_of(patches) && side / patches >= 8, &what)?;
+        if patches > 1 {
+            let what = "1, because pretrain.local_views is above 0";
+            check("pretrain.patches", patches, local_views == 0, what)?;
+            let plain = self.pretrain.stop_gradient && !self.faults.contains(&Fault::OnlineTarget);
+            check("pretrain.patches", patches, plain, "1, because the target branch is the online network itself")?;
+        }
+        Ok(())
     }
 
     fn listed_budgets(&self) -> String {

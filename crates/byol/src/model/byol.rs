@@ -136,20 +136,25 @@ impl Byol {
     /// Floating-point operations of one training step per image, two for a multiply-add.
     ///
     /// Each view, with its side in pixels, passes the target branch as `target` says where that sees it, then the online
-    /// network with its predictor. The gradient takes as much again for each layer's weights and for its input, which the
+    /// network with its predictor: whole, or in `patches` by `patches` parts, whose pairs are projected. The gradient takes as much again for each layer's weights and for its input, which the
     /// layer that reads the images does not need.
-    pub fn step_flops(&self, views: &[(usize, SeenBy)], target: TargetPass) -> u64 {
+    pub fn step_flops(&self, views: &[(usize, SeenBy)], target: TargetPass, patches: usize) -> u64 {
         let logits = self.logits.as_ref().map_or(0, Linear::multiply_adds);
         let of_view = |&(side, seen_by): &(usize, SeenBy)| {
-            let encoder = self.encoder.multiply_adds(side);
-            let projection = encoder.all + logits + self.projector.multiply_adds();
-            let prediction = projection + self.predictor.as_ref().map_or(0, Mlp::multiply_adds);
+            let projector = logits + self.projector.multiply_adds();
+            let predictor = self.predictor.as_ref().map_or(0, Mlp::multiply_adds);
+            let projection = self.encoder.multiply_adds(side).all + projector;
+            let prediction = projection + predictor;
             let target = match (target, seen_by) {
                 (TargetPass::Projection, SeenBy::Both) => projection,
                 (TargetPass::Prediction, SeenBy::Both) => prediction,
                 (TargetPass::None, _) | (_, SeenBy::Online) => 0,
             };
-            2 * (target + 3 * prediction - encoder.of_images)
+            let parts = (patches * patches) as u64;
+            let pairs = if patches > 1 { parts * (parts - 1) / 2 } else { 1 };
+            let patch = self.encoder.multiply_adds(side / patches);
+            let online = 3 * (parts * patch.all + pairs * (projector + predictor)) - parts * patch.of_images;
+            2 * (target + online)
         };
         views.iter().map(of_view).sum()
     }
@@ -241,11 +246,17 @@ mod tests {
         });
         let online = 3 * prediction - stem;
         let two = [(8, SeenBy::Both), (8, SeenBy::Both)];
-        assert_eq!(model.step_flops(&two, TargetPass::Projection), 4 * (projection + online));
-        assert_eq!(model.step_flops(&two, TargetPass::Prediction), 4 * (prediction + online));
-        assert_eq!(model.step_flops(&two, TargetPass::None), 4 * online);
+        assert_eq!(model.step_flops(&two, TargetPass::Projection, 1), 4 * (projection + online));
+        assert_eq!(model.step_flops(&two, TargetPass::Prediction, 1), 4 * (prediction + online));
+        assert_eq!(model.step_flops(&two, TargetPass::None, 1), 4 * online);
         // A third view, which the online network alone sees.
         let three = [two[0], two[1], (8, SeenBy::Online)];
-        assert_eq!(model.step_flops(&three, TargetPass::Projection), 4 * (projection + online) + 2 * online);
+        assert_eq!(model.step_flops(&three, TargetPass::Projection, 1), 4 * (projection + online) + 2 * online);
+        // Four patches of a view, whose encoder is as large in all as that of a view of half the side four times; six pairs.
+        let (of_patch, heads) = (model.encoder.multiply_adds(8), prediction - encoder_cost);
+        let online = 3 * (4 * of_patch.all + 6 * heads) - 4 * of_patch.of_images;
+        let whole = model.encoder.multiply_adds(16).all + projection - encoder_cost;
+        let sixteen = [(16, SeenBy::Both), (16, SeenBy::Both)];
+        assert_eq!(model.step_flops(&sixteen, TargetPass::Projection, 2), 4 * (whole + online));
     }
 }

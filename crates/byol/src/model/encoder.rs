@@ -84,6 +84,11 @@ impl<'a> SharedImages<'a> {
     pub fn new(images: &'a Tensor) -> SharedImages<'a> {
         SharedImages { images, rows: SharedRows::new() }
     }
+
+    /// The images themselves.
+    pub fn whole(&self) -> &'a Tensor {
+        self.images
+    }
 }
 
 impl Encoder {

@@ -8,6 +8,7 @@ pub use ablated::{Distance, Objective, TargetBranch};
 
 use tch::Tensor;
 
+use super::patches;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
 use crate::config::{Experiment, Fault, SeenBy};
 use crate::device::Hardware;
@@ -67,7 +68,7 @@ struct SeenImages<'a> {
 
 /// What is compared, a tensor `[batch, projection]` for each view.
 struct Sides {
-    /// By the online network, of every view.
+    /// By the online network, of every view; `[pairs * batch, projection]` of one that it sees in patches.
     predictions: Vec<Tensor>,
     /// By the target branch, of the views that it sees.
     aims: Vec<Tensor>,
@@ -210,16 +211,29 @@ impl Learner {
         self.phases.lap(Phase::Optimizer);
     }
 
-    /// Projections of the views that a network sees, `[views * batch, projection]`.
+    /// Projections of the views that a network sees, `[views * batch, projection]`; where it sees them in patches, `[views *
+    /// pairs * batch, projection]`.
     fn project(&self, network: Network, views: &[SeenImages]) -> Tensor {
         let seen = views.iter().filter(|seen| network.sees(seen.group));
-        let mut projections: Vec<Tensor> = seen
-            .map(|seen| self.model.project(&self.pass(network, Mode::Train, seen.group.views), &seen.images))
-            .collect();
+        let project = |seen: &SeenImages| {
+            let (pass, parts) = (self.pass(network, Mode::Train, seen.group.views), self.objective.patches);
+            match network {
+                Network::Online if parts > 1 => self.project_patches(&pass, seen.images.whole(), parts),
+                _ => self.model.project(&pass, &seen.images),
+            }
+        };
+        let mut projections: Vec<Tensor> = seen.map(project).collect();
         match projections.len() {
             1 => projections.remove(0),
             _ => Tensor::cat(&projections, 0),
         }
+    }
+
+    /// Projections of every pair of patches of each view.
+    fn project_patches(&self, pass: &Pass, images: &Tensor, parts: usize) -> Tensor {
+        let patches = patches::divide(images, pass.views, parts);
+        let pairs = patches::combine(&self.model.represent(pass, &patches), pass.views, parts);
+        self.model.project_representations(pass, &pairs)
     }
 
     /// The online network's predictions of the projections of the views that `network` sees.
@@ -341,6 +355,41 @@ mod tests {
         let output = learner.loss(&batch);
         assert!((output.loss.double_value(&[]) - sum / 3.0).abs() < 1e-4, "{:?} and {sum}", output.loss);
         assert!(output.projections.allclose(&aims[0], 1e-3, 1e-4, false));
+        let gradient = learner.gradient(&output.loss);
+        assert!(gradient.isfinite().all().int64_value(&[]) != 0 && gradient.abs().max().double_value(&[]) > 0.0);
+    }
+
+    /// Four patches of each of two views are encoded apart, with the norms' statistics over all patches of a view; the mean of
+    /// each of the six pairs predicts the other view.
+    #[test]
+    fn patches_by_hand() {
+        let whole = learner(vec![SeenGroup { views: 2, seen_by: SeenBy::Both }]);
+        let objective = Objective { patches: 2, ..whole.objective.clone() };
+        let learner = Learner { objective, ..whole };
+        tch::manual_seed(3);
+        let images = Tensor::randn([8, 3, 16, 16], (tch::Kind::Float, tch::Device::Cpu));
+        let pass = learner.pass(Network::Online, Mode::Train, 1);
+        let view = |number: i64| images.narrow(0, 4 * number, 4);
+        let predictions = |number: i64| {
+            let corners = [(0, 0), (0, 8), (8, 0), (8, 8)];
+            let patches = corners.map(|(row, column)| view(number).narrow(2, row, 8).narrow(3, column, 8));
+            let encoded = learner.model.represent(&pass, &Tensor::cat(&patches, 0));
+            let of = |patch: i64| encoded.narrow(0, 4 * patch, 4);
+            let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)].map(|(a, b)| (of(a) + of(b)) / 2.0);
+            learner.model.predict(&pass, &learner.model.project_representations(&pass, &Tensor::cat(&pairs, 0)))
+        };
+        let target = learner.pass(Network::Target, Mode::Train, 1);
+        let aim = |number: i64| learner.model.project(&target, &SharedImages::new(&view(number)));
+        let expected: f64 = [(0, 1), (1, 0)]
+            .map(|(view, other)| {
+                let (predictions, aim) = (predictions(view), aim(other));
+                let terms = (0..6).map(|pair| regression(&predictions.narrow(0, 4 * pair, 4), &aim).double_value(&[]));
+                terms.sum::<f64>() / 6.0
+            })
+            .iter()
+            .sum();
+        let output = learner.loss(&[images.shallow_clone()]);
+        assert!((output.loss.double_value(&[]) - expected).abs() < 1e-4, "{:?} and {expected}", output.loss);
         let gradient = learner.gradient(&output.loss);
         assert!(gradient.isfinite().all().int64_value(&[]) != 0 && gradient.abs().max().double_value(&[]) > 0.0);
     }

@@ -11,6 +11,7 @@ pub mod monitor;
 mod pace;
 #[doc(hidden)]
 pub mod phases;
+mod patches;
 pub mod pretrain;
 pub mod selftrain;
 mod sitting;

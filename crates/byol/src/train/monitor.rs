@@ -116,7 +116,7 @@ impl Monitor {
         let views = experiment.training_views();
         let (pair, side) = (views.iter().take(2).enumerate(), experiment.view_size());
         let kinds = pair
-            .map(|(place, view)| ViewKind::Random { recipe: view.recipe.clone(), view: ViewNumber::Watched(place) })
+            .map(|(place, view)| ViewKind::Random { recipe: view.recipe.clone().into_owned(), view: ViewNumber::Watched(place) })
             .collect();
         let views = ViewGroup { side, kinds };
         let count = self.watched.indices.len();

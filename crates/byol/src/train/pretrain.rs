@@ -65,7 +65,7 @@ pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
 
 /// The views of pre-training, as batches hold them.
 pub fn views(experiment: &Experiment) -> Vec<ViewGroup> {
-    let kind = |view: &TrainingView| ViewKind::Random { recipe: view.recipe.clone(), view: view.number };
+    let kind = |view: &TrainingView| ViewKind::Random { recipe: view.recipe.clone().into_owned(), view: view.number };
     let views = experiment.training_views();
     let groups = views.chunk_by(TrainingView::goes_with);
     groups.map(|views| ViewGroup { side: views[0].side, kinds: views.iter().map(kind).collect() }).collect()

@@ -18,6 +18,8 @@ pub struct Objective {
     pub distance: Distance,
     /// The views of a batch.
     pub groups: Vec<SeenGroup>,
+    /// Parts along each side that the online network sees a view in.
+    pub patches: usize,
 }
 
 /// Where the vectors come from that the predictions are compared with.
@@ -59,6 +61,7 @@ impl Objective {
             branch: TargetBranch::of(loss_target),
             distance: Distance::Normalized,
             groups: vec![SeenGroup { views: 2, seen_by: SeenBy::Both }],
+            patches: 1,
         }
     }
 
@@ -74,7 +77,7 @@ impl Objective {
         let views = experiment.training_views();
         let groups = views.chunk_by(TrainingView::goes_with);
         let groups = groups.map(|views| SeenGroup { views: views.len(), seen_by: views[0].seen_by }).collect();
-        Objective { branch, distance, groups }
+        Objective { branch, distance, groups, patches: experiment.pretrain.patches }
     }
 
     /// What its target branch computes besides the online network's pass.
@@ -110,6 +113,9 @@ impl Objective {
     /// How far the prediction of a pair is from its aim.
     pub(super) fn distance(&self, pair: &Pair, sides: &Sides) -> Tensor {
         let (prediction, aim) = (&sides.predictions[pair.view], &sides.aims[pair.aim]);
+        // Every pair of patches predicts the same.
+        let repeated = prediction.size()[0] / aim.size()[0];
+        let aim = &if repeated == 1 { aim.shallow_clone() } else { aim.repeat([repeated, 1]) };
         match self.branch {
             TargetBranch::LabOnline if pair.view < pair.other => self.between(prediction, &aim.detach()),
             TargetBranch::LabOnline => self.between(&prediction.detach(), aim),

@@ -37,7 +37,7 @@ impl ByolMethod {
         let views: Vec<(usize, SeenBy)> =
             experiment.training_views().iter().map(|view| (view.side, view.seen_by)).collect();
         Ok(ByolMethod {
-            flops: model.step_flops(&views, Objective::of(experiment).target_pass()),
+            flops: model.step_flops(&views, Objective::of(experiment).target_pass(), experiment.pretrain.patches),
             learner: Learner::new(model, online, experiment, hardware.precision),
             tau: (experiment.pretrain.tau, experiment.pretrain.tau_schedule),
         })
