@@ -25,6 +25,19 @@ pub fn squared_difference(predictions: &Tensor, targets: &Tensor) -> Tensor {
     (wide(predictions) - wide(targets)).square().mean(None)
 }
 
+/// Mean cross-entropy of which target belongs to a prediction, by their cosines divided by a temperature, times twice the
+/// temperature (MoCo v3, arXiv 2104.02057, Algorithm 1): InfoNCE with the other targets of the batch as negatives.
+///
+/// # Shapes
+/// Predictions `[n * batch, projection]`, row `i` of which belongs to row `i % batch` of the targets, `[batch, projection]`; a
+/// scalar in float32, or float64 where the inputs are.
+pub fn contrastive(predictions: &Tensor, targets: &Tensor, temperature: f64) -> Tensor {
+    let cosines = normalize(predictions).matmul(&normalize(targets).transpose(0, 1));
+    let (rows, batch) = (predictions.size()[0], targets.size()[0]);
+    let own = Tensor::arange(batch, (Kind::Int64, cosines.device())).repeat([rows / batch]);
+    cross_entropy(&(cosines / temperature), &own) * (2.0 * temperature)
+}
+
 /// Rows divided by their Euclidean length (at least 1e-12), in float32 or wider.
 ///
 /// # Shapes

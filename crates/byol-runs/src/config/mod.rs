@@ -178,6 +178,10 @@ pub struct Pretrain {
     pub projection_size: usize,
     /// What the online prediction is compared with.
     pub loss_target: LossTarget,
+    /// How prediction and target are compared.
+    pub loss: PretrainLoss,
+    /// What cosines are divided by in the contrastive loss.
+    pub temperature: f64,
     /// Whether the online network has a predictor. Without one, BYOL collapses (paper, Table 5b).
     pub predictor: bool,
     /// Whether the gradient stops at the target's projections. Where it does not, the target branch is the online
@@ -362,6 +366,17 @@ pub enum LossTarget {
     Projection,
     /// The target's projection passed through the online predictor without gradient (the lab's step 6).
     Prediction,
+}
+
+/// How predictions and targets are compared in pre-training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PretrainLoss {
+    /// The squared distance of both, normalised (BYOL, equation 2).
+    Regression,
+    /// Which of the batch's targets belongs to a prediction: the cross-entropy of their cosines (InfoNCE with a target
+    /// network: MoCo v3, arXiv 2104.02057, section 3, Algorithm 1).
+    Contrastive,
 }
 
 /// Named recipes for the two views.

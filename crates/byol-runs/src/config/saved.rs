@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 55] = [
+const ADDED: [Added; 57] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -106,6 +106,8 @@ const ADDED: [Added; 55] = [
     added(3, "pretrain.local_size", "0"),
     added(3, "pretrain.local_area", "[0.05, 0.25]"),
     added(3, "pretrain.patches", "1"),
+    added(3, "pretrain.loss", "\"regression\""),
+    added(3, "pretrain.temperature", "0.2"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -118,6 +118,7 @@ impl Pretrain {
         positive("pretrain.learning_rate", self.learning_rate)?;
         within("pretrain.predictor_learning_rate", self.predictor_learning_rate, 0.0, 1000.0)?;
         not_negative("pretrain.weight_decay", self.weight_decay)?;
+        positive("pretrain.temperature", self.temperature)?;
         not_negative("pretrain.warmup_epochs", self.warmup_epochs)?;
         let lengths: Vec<usize> = self.extended.iter().copied().chain([self.epochs]).collect();
         let grows = lengths.windows(2).all(|pair| pair[0] > 0 && pair[0] < pair[1]);

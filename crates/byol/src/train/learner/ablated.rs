@@ -4,13 +4,13 @@
 use tch::Tensor;
 
 use super::{Learner, Network, SeenGroup, SeenImages, Sides};
-use crate::config::{Experiment, Fault, LossTarget, SeenBy, TrainingView};
+use crate::config::{Experiment, Fault, LossTarget, PretrainLoss, SeenBy, TrainingView};
 use crate::loss;
 use crate::model::byol::TargetPass;
 use crate::train::phases::Phase;
 
 /// What the loss compares, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     /// What the predictions are compared with.
     pub branch: TargetBranch,
@@ -46,12 +46,14 @@ pub(super) struct Pair {
 }
 
 /// How predictions and targets are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Distance {
     /// [`loss::regression`]: between directions.
     Normalized,
     /// [`loss::squared_difference`]: the lab's fault.
     Unnormalized,
+    /// [`loss::contrastive`], with its temperature.
+    Contrastive(f64),
 }
 
 impl Objective {
@@ -73,7 +75,11 @@ impl Objective {
             true => TargetBranch::of(experiment.pretrain.loss_target),
             false => TargetBranch::OnlineWithGradient,
         };
-        let distance = if has(Fault::Unnormalized) { Distance::Unnormalized } else { Distance::Normalized };
+        let distance = match experiment.pretrain.loss {
+            _ if has(Fault::Unnormalized) => Distance::Unnormalized,
+            PretrainLoss::Regression => Distance::Normalized,
+            PretrainLoss::Contrastive => Distance::Contrastive(experiment.pretrain.temperature),
+        };
         let views = experiment.training_views();
         let groups = views.chunk_by(TrainingView::goes_with);
         let groups = groups.map(|views| SeenGroup { views: views.len(), seen_by: views[0].seen_by }).collect();
@@ -113,9 +119,6 @@ impl Objective {
     /// How far the prediction of a pair is from its aim.
     pub(super) fn distance(&self, pair: &Pair, sides: &Sides) -> Tensor {
         let (prediction, aim) = (&sides.predictions[pair.view], &sides.aims[pair.aim]);
-        // Every pair of patches predicts the same.
-        let repeated = prediction.size()[0] / aim.size()[0];
-        let aim = &if repeated == 1 { aim.shallow_clone() } else { aim.repeat([repeated, 1]) };
         match self.branch {
             TargetBranch::LabOnline if pair.view < pair.other => self.between(prediction, &aim.detach()),
             TargetBranch::LabOnline => self.between(&prediction.detach(), aim),
@@ -125,9 +128,18 @@ impl Objective {
 
     fn between(&self, prediction: &Tensor, aim: &Tensor) -> Tensor {
         match self.distance {
-            Distance::Normalized => loss::regression(prediction, aim),
-            Distance::Unnormalized => loss::squared_difference(prediction, aim),
+            Distance::Normalized => loss::regression(prediction, &repeated(aim, prediction)),
+            Distance::Unnormalized => loss::squared_difference(prediction, &repeated(aim, prediction)),
+            Distance::Contrastive(temperature) => loss::contrastive(prediction, aim, temperature),
         }
+    }
+}
+
+/// The target of every row of the predictions: of each pair of patches the same.
+fn repeated(aim: &Tensor, predictions: &Tensor) -> Tensor {
+    match predictions.size()[0] / aim.size()[0] {
+        1 => aim.shallow_clone(),
+        pairs => aim.repeat([pairs, 1]),
     }
 }
 
