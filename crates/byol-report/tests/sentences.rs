@@ -189,7 +189,7 @@ fn notes_are_values_where_they_are_made() {
         ("byol-images", "notes.push", 10),
         ("byol-images", "warnings.push", 15),
         ("byol", "Notice::", 10),
-        ("byol-cli", "Notice::", 10),
+        ("byol-cli", "ProgramNote::", 20),
     ] {
         let (wrong, looked) = sentences_given(of, beginning);
         assert!(looked >= least, "only {looked} of {beginning} were found in {of}");
