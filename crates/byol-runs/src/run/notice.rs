@@ -6,7 +6,7 @@ mod program;
 use serde::Serialize;
 
 use super::ablation::Change;
-use super::record::{Judgement, LabelBudget, Stage, Verdict};
+use super::record::{Judgement, LabelBudget, Method, Stage, Verdict};
 use crate::data::DataNote;
 
 pub use program::{ProgramNote, Tested};
@@ -109,6 +109,8 @@ pub enum Notice {
         name: String,
         /// What it changes.
         change: Change,
+        /// The method whose parts are changed.
+        method: Method,
         /// The run's seed.
         seed: u64,
     },

@@ -67,8 +67,8 @@ pub fn notice(notice: &Notice) -> String {
             percent(*confidence)
         ),
         Notice::SelftrainingJudged { verdict, judgement } => judged(*verdict, judgement.as_ref()),
-        Notice::Variant { number, of, name, change: what, seed } => {
-            format!("{number}/{of}: {name} ({}), seed {seed}", change(*what))
+        Notice::Variant { number, of, name, change: what, method, seed } => {
+            format!("{number}/{of}: {name} ({}), seed {seed}", change(*what, *method))
         }
         Notice::Lengthened { stage, epochs, asked, images, least_steps } => {
             let key = key(*stage);
