@@ -18,7 +18,7 @@ use byol::experiment::{self, Context};
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
 use byol::run::record::HeadKind;
-use byol::train::supervised::logits;
+use byol::train::answering::Answering;
 use byol::trained::classifiers::{AnyClassifier, Chosen, ClassifierKind};
 use byol::trained::model::{Choice, TrainedClassifier, TrainedEncoder};
 use serde_json::json;
@@ -213,14 +213,15 @@ fn answers(run: &Path, part: Part, images: Vec<Image>) -> Tensor {
     let labeled = LabeledImages { labels: vec![0; images.len()], images: Arc::new(Images(images)) };
     let all: Vec<usize> = (0..labeled.labels.len()).collect();
     let hardware = cpu();
+    let logits = |network: &TrainedClassifier| {
+        let TrainedClassifier { experiment, classifier, weights, .. } = network;
+        Answering { experiment, hardware: &hardware, classifier, weights }.logits(&labeled, &all).unwrap()
+    };
     match part {
-        Part::Classifier => {
-            let network = TrainedClassifier::open(run, Choice::default(), Device::Cpu).unwrap();
-            logits(&network.experiment, &hardware, &network.classifier, &network.weights, &labeled, &all).unwrap()
-        }
+        Part::Classifier => logits(&TrainedClassifier::open(run, Choice::default(), Device::Cpu).unwrap()),
         Part::Linear => {
             let AnyClassifier::Layers(network) = frozen(run, HeadKind::Linear) else { panic!("linear has layers") };
-            logits(&network.experiment, &hardware, &network.classifier, &network.weights, &labeled, &all).unwrap()
+            logits(&network)
         }
         Part::Knn => {
             let AnyClassifier::Knn(knn) = frozen(run, HeadKind::Knn) else { panic!("k-NN is k-NN") };

@@ -31,9 +31,10 @@ use crate::run::record::{
 };
 use crate::run::{OtherParts, RunDirectory, RunError};
 use crate::train::Setting;
+use crate::train::answering::Answering;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain::{self as pretraining, Pretrained};
-use crate::train::supervised::{self as training, Lengths, Task};
+use crate::train::supervised::{self as training, Lengths, Task, Trained};
 use crate::trained::checkpoint::CheckpointFolder;
 use crate::trained::digest::digest;
 use crate::weights;
@@ -250,8 +251,9 @@ impl<'s, 'a> Session<'s, 'a> {
         }
         if let Some(test) = test {
             let all: Vec<usize> = (0..test.labels.len()).collect();
-            let hardware = self.context.hardware;
-            let logits = training::logits(experiment, hardware, &trained.classifier, &trained.weights, test, &all)?;
+            let Trained { classifier, weights, .. } = &trained;
+            let judged = Answering { experiment, hardware: self.context.hardware, classifier, weights };
+            let logits = judged.logits(test, &all)?;
             let about = Recorded { name, part, seconds: trained.seconds, chosen };
             let answers = Answers::of(&logits, &test.labels)?.calibrated(&logits, &test.labels)?;
             self.record(answers.record(about))?;
