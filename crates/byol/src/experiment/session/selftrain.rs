@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::{Session, candidate_name, candidates};
+use super::Session;
+use super::arm::{candidate_name, candidates};
 use crate::config::Supervised;
 use crate::config::selftrain::{Begin, Judge};
 use crate::data::splits::hold_out;
