@@ -1,16 +1,15 @@
-//! Lets programs and tests of this workspace find libtorch at run time, and tells the code which commit it is.
+//! Lets programs and tests of this workspace find libtorch at run time. Nothing here depends on the commit: each would compile the library
+//! and the C++ shim anew.
 //!
 //! `tch` builds against the folder that `LIBTORCH` names, but its own link arguments do not reach the programs that use
 //! it. Downloading libtorch is not done here but by `make libtorch`.
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 pub fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=LIBTORCH");
-    println!("cargo::rustc-env=BYOL_COMMIT={}", commit().unwrap_or_default());
     // docs.rs, which sets this, links nothing.
     if env::var_os("DOCS_RS").is_some() {
         return;
@@ -41,27 +40,4 @@ fn libraries() -> Result<PathBuf, String> {
         .ok()
         .and_then(|real| real.parent().map(Path::to_owned))
         .ok_or_else(|| format!("LIBTORCH={sdk} holds no lib/{name}"))
-}
-
-/// The checkout's commit; none where the source is not a checkout of its own, or git is not there.
-fn commit() -> Option<String> {
-    let root = Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("../..");
-    if !root.join(".git").exists() {
-        return None;
-    }
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(&root).args(arguments).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        output.status.success().then(|| text.trim().to_owned())
-    };
-    // HEAD names a branch, whose file names the commit; in a linked worktree neither lies under `.git`.
-    let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
-    for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
-        let path = root.join(git(&["rev-parse", "--git-path", name])?);
-        // A path that does not exist would make every build start with this script.
-        if path.exists() {
-            println!("cargo::rerun-if-changed={}", path.display());
-        }
-    }
-    git(&["rev-parse", "--short", "HEAD"])
 }

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     memory::keep_large_blocks();
+    byol::built_from(env!("BYOL_COMMIT"));
     match args::parse() {
         Ok(arguments) => exit::code(commands::run(&arguments)),
         Err(error) => exit::arguments(&error),

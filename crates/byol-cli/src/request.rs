@@ -9,10 +9,9 @@ use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
 use byol::data::{self, Dataset, Levels, Need, OpenOptions, Pools, Saving};
 use byol::device::{Hardware, Precision, PrecisionChoice};
-use byol::report::language::program;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
+use byol::run::notice::ProgramNote;
 use byol::run::record::{LabelBudget, Stage};
 use byol::trained::foreign::Foreign;
 
@@ -112,7 +111,7 @@ fn saved_configuration(run: &Path) -> anyhow::Result<PathBuf> {
 /// The hardware that the options mean; reports it.
 pub fn hardware(options: &args::Hardware, reporter: &mut dyn Reporter) -> anyhow::Result<Hardware> {
     let hardware = Hardware::choose(options.device, options.precision, options.threads)?;
-    reporter.event(&Event::Note(Notice::said(program::hardware(&hardware.to_string()))));
+    reporter.event(&Event::Note(ProgramNote::Hardware { hardware: hardware.to_string() }.into()));
     Ok(hardware)
 }
 
@@ -159,7 +158,8 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
     };
     let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;
     for folder in unlabeled {
-        reporter.event(&Event::Note(Notice::said(program::looking_through(folder))));
+        let note = ProgramNote::LookingThrough { folder: folder.display().to_string() };
+        reporter.event(&Event::Note(note.into()));
         telling(reporter, &options, |options| dataset.add_unlabeled(folder, options))?;
     }
     if let Some(pools) = copies {
@@ -198,7 +198,7 @@ fn telling<T: Send>(
         for (done, of) in progress {
             if last.elapsed() >= BETWEEN_NOTES {
                 last = Instant::now();
-                reporter.event(&Event::Note(Notice::said(program::looked_at(done, of))));
+                reporter.event(&Event::Note(ProgramNote::LookedAt { done, of }.into()));
             }
         }
         opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

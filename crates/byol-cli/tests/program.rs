@@ -18,6 +18,21 @@ fn transcripts() {
 }
 
 #[test]
+fn the_program_names_its_commit_and_nothing_else_is_built_anew_for_it() {
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("BYOL_COMMIT"));
+    let whole = if commit.is_empty() { version.to_owned() } else { format!("{version} ({commit})") };
+    assert_eq!(stdout(&byol(&["--version"])), format!("byol {whole}\n"));
+    let doctor: serde_json::Value = serde_json::from_str(&stdout(&byol(&["doctor", "--json"]))).unwrap();
+    assert_eq!(doctor["program"]["version"], whole.as_str(), "the library has it of the program");
+    // The build scripts of the library and of the C++ shim, whose crates take minutes.
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for name in ["byol", "byol-cuda", "byol-torch"] {
+        let script = std::fs::read_to_string(crates.join(name).join("build.rs")).unwrap();
+        assert!(!script.contains("git") && !script.contains("BYOL_COMMIT"), "{name}");
+    }
+}
+
+#[test]
 fn views_are_images_with_their_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("views");

@@ -1,5 +1,12 @@
 //! Launching the kernels of batch norm (`kernels/norm.cu`). They see rows of channels, `[rows, channels]`, and groups of
-//! rows that are normalised separately.
+//! rows that are normalised separately. With pooling behind them: `pooling`.
+
+mod names;
+mod pooling;
+
+use names::FINISH_GRADIENT;
+pub(crate) use names::names;
+pub use pooling::Size;
 
 use crate::Argument::{Address as At, Float, Integer, Long};
 use crate::{Address, Argument, CudaError, Grid, Kernels};
@@ -24,26 +31,6 @@ pub struct Rows {
     pub groups: usize,
     /// Rows in each group.
     pub per_group: usize,
-}
-
-/// The images before the stem's pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Rows of pixels.
-    pub height: usize,
-    /// Columns of pixels.
-    pub width: usize,
-}
-
-impl Size {
-    /// Height and width after pooling.
-    pub fn pooled(self) -> Size {
-        Size { height: self.height.div_ceil(2), width: self.width.div_ceil(2) }
-    }
-
-    fn pixels(self) -> usize {
-        self.height * self.width
-    }
 }
 
 /// A batch norm's numbers in the device's memory, float32 `[channels]`; the running ones are moved.
@@ -110,61 +97,6 @@ pub struct GradientFigures {
     pub offset: Address,
 }
 
-/// Names of the kernels for one type and width of vector.
-struct Names {
-    width: usize,
-    sums: &'static str,
-    apply: &'static str,
-    gradient_sums: &'static str,
-    relu_gradient_sums: &'static str,
-    add_relu_gradient_sums: &'static str,
-    input_gradient: &'static str,
-    relu_input_gradient: &'static str,
-    pool: &'static str,
-    pool_input_gradient: &'static str,
-    finish: &'static str,
-}
-
-macro_rules! names {
-    ($element:literal, $width:literal) => {
-        Names {
-            width: $width,
-            sums: concat!("byol_sums_", $element, "_", $width),
-            apply: concat!("byol_apply_", $element, "_", $width),
-            gradient_sums: concat!("byol_gradient_sums_", $element, "_", $width),
-            relu_gradient_sums: concat!("byol_relu_gradient_sums_", $element, "_", $width),
-            add_relu_gradient_sums: concat!("byol_add_relu_gradient_sums_", $element, "_", $width),
-            input_gradient: concat!("byol_input_gradient_", $element, "_", $width),
-            relu_input_gradient: concat!("byol_relu_input_gradient_", $element, "_", $width),
-            pool: concat!("byol_pool_", $element, "_", $width),
-            pool_input_gradient: concat!("byol_pool_input_gradient_", $element, "_", $width),
-            finish: concat!("byol_finish_", $element),
-        }
-    };
-}
-
-static NAMES: [Names; 4] = [names!("f32", 4), names!("f32", 1), names!("bf16", 8), names!("bf16", 1)];
-const FINISH_GRADIENT: &str = "byol_finish_gradient";
-
-/// The names of all kernels here.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let of = |names: &'static Names| {
-        [
-            names.sums,
-            names.apply,
-            names.gradient_sums,
-            names.relu_gradient_sums,
-            names.add_relu_gradient_sums,
-            names.input_gradient,
-            names.relu_input_gradient,
-            names.pool,
-            names.pool_input_gradient,
-            names.finish,
-        ]
-    };
-    NAMES.iter().flat_map(of).chain([FINISH_GRADIENT])
-}
-
 /// Threads of a block.
 const THREADS: usize = 256;
 /// Blocks of the kernels that add that a multiprocessor runs at once, as `norm.cu` sees to.
@@ -173,15 +105,6 @@ const AT_ONCE: usize = 3;
 const TILE: usize = 32;
 
 impl Rows {
-    fn names(&self) -> &'static Names {
-        let wide = match self.element {
-            Element::F32 => 0,
-            Element::Bf16 => 2,
-        };
-        let whole = self.channels.is_multiple_of(NAMES[wide].width);
-        &NAMES[if whole { wide } else { wide + 1 }]
-    }
-
     fn vectors(&self) -> usize {
         self.channels / self.names().width
     }
@@ -223,11 +146,6 @@ impl Rows {
     /// `FINISHED` channels by `LANES` chunks.
     fn finishing(&self) -> Grid {
         Grid { blocks: [self.channels.div_ceil(8) as u32, 1, 1], threads: [8, 128, 1] }
-    }
-
-    /// Rows in each group after pooling images of `size`.
-    fn pooled_rows(&self, size: Size) -> usize {
-        self.per_group / size.pixels() * size.pooled().pixels()
     }
 
     fn whole_numbers(&self) -> [Argument; 2] {
@@ -419,107 +337,5 @@ impl Rows {
         let name = if relu { self.names().relu_input_gradient } else { self.names().input_gradient };
         // SAFETY: the caller's promise; the order of arguments is that of the kernel.
         unsafe { kernels.launch(name, self.grid(self.writing_chunks(kernels)), &arguments) }
-    }
-
-    /// One thread for each vector of channels of `pixels` pixels, as far as the device has use for them.
-    fn flat(&self, kernels: &Kernels, pixels: usize) -> Grid {
-        let blocks = (pixels * self.vectors()).div_ceil(THREADS).clamp(1, kernels.multiprocessors as usize * 32);
-        Grid { blocks: [blocks as u32, 1, 1], threads: [THREADS as u32, 1, 1] }
-    }
-
-    /// `y = max over 3x3 windows of relu(x * scale + shift)`, with stride 2 and padding 1, the `x` that each came from, and
-    /// where in its window that lies. `maxima` may be 0.
-    ///
-    /// # Safety
-    /// `x` has the rows of `self`, images of `size`; `y`, `maxima` and `positions` (uint8) a quarter of it.
-    ///
-    /// # Errors
-    /// The driver refuses.
-    pub unsafe fn pool(
-        &self,
-        kernels: &Kernels,
-        size: Size,
-        x: Address,
-        [scale, shift]: [Address; 2],
-        [y, maxima, positions]: [Address; 3],
-    ) -> Result<(), CudaError> {
-        let per_group = self.pooled_rows(size);
-        let arguments = [
-            At(x),
-            Integer(size.height as i32),
-            Integer(size.width as i32),
-            Integer(self.channels as i32),
-            Long((self.groups * per_group) as i64),
-            Long(per_group as i64),
-            At(scale),
-            At(shift),
-            At(y),
-            At(maxima),
-            At(positions),
-        ];
-        let grid = self.flat(kernels, self.groups * per_group);
-        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
-        unsafe { kernels.launch(self.names().pool, grid, &arguments) }
-    }
-
-    /// As [`Rows::gradient_figures`], after [`Rows::pool`].
-    ///
-    /// # Safety
-    /// `maxima` is what [`Rows::pool`] wrote; `gradient` is of the pooled size, `scratch` of [`Rows::scratch`].
-    ///
-    /// # Errors
-    /// The driver refuses.
-    pub unsafe fn pool_gradient_figures(
-        &self,
-        kernels: &Kernels,
-        size: Size,
-        [maxima, gradient]: [Address; 2],
-        figures: Figures,
-        scratch: Address,
-        results: GradientFigures,
-    ) -> Result<(), CudaError> {
-        let outputs = Rows { per_group: self.pooled_rows(size), ..*self };
-        let output = OutputGradient::Relu(gradient);
-        // SAFETY: the caller's promise; fewer rows need no more scratch memory.
-        let chunks = unsafe { outputs.gradient_sums(kernels, maxima, output, figures, scratch) }?;
-        // SAFETY: as above.
-        unsafe { self.finish_gradient(kernels, chunks, figures, scratch, results) }
-    }
-
-    /// The gradient of the input, after [`Rows::pool`].
-    ///
-    /// # Safety
-    /// As [`Rows::pool`]; `gradient` is of the pooled size, and `dx` has the rows of `self`.
-    ///
-    /// # Errors
-    /// The driver refuses.
-    pub unsafe fn pool_input_gradient(
-        &self,
-        kernels: &Kernels,
-        size: Size,
-        [x, gradient, positions]: [Address; 3],
-        figures: Figures,
-        gradient_figures: GradientFigures,
-        dx: Address,
-    ) -> Result<(), CudaError> {
-        let outputs = self.pooled_rows(size);
-        let arguments = [
-            At(x),
-            At(gradient),
-            At(positions),
-            Integer(size.height as i32),
-            Integer(size.width as i32),
-            Integer(self.channels as i32),
-            Long((self.groups * outputs) as i64),
-            Long(outputs as i64),
-            At(figures.mean),
-            At(figures.scale),
-            At(gradient_figures.slope),
-            At(gradient_figures.offset),
-            At(dx),
-        ];
-        let grid = self.flat(kernels, self.groups * outputs);
-        // SAFETY: the caller's promise; the order of arguments is that of the kernel.
-        unsafe { kernels.launch(self.names().pool_input_gradient, grid, &arguments) }
     }
 }

@@ -8,4 +8,4 @@ pub mod plan;
 pub mod run;
 pub mod stage;
 
-pub(crate) use byol_images::{augment, data, files, nearest, random};
+pub(crate) use byol_images::{augment, data, files, nearest, random, statistics};

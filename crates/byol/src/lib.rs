@@ -70,6 +70,8 @@ pub mod train;
 pub mod trained;
 pub mod weights;
 
+use std::sync::OnceLock;
+
 /// Tensors, kinds and devices in this crate's interface are those of this version.
 pub use tch;
 
@@ -80,11 +82,24 @@ pub use byol_images::{augment, data, random, statistics};
 pub use byol_report::{gallery, report, watch};
 pub use byol_runs::{config, plan, run, stage};
 
+/// The commit that the program was built from.
+static COMMIT: OnceLock<&str> = OnceLock::new();
+
+/// Adds to [`version`] the commit that the program was built from; an empty one is unknown. Programs know it and the library does not, so that a
+/// commit compiles no library anew.
+#[doc(hidden)]
+pub fn built_from(commit: &'static str) {
+    if !commit.is_empty() {
+        // The first program to say it is the only one.
+        let _ = COMMIT.set(commit);
+    }
+}
+
 /// The program's version, with the commit it was built from where that is known.
 pub fn version() -> String {
-    match option_env!("BYOL_COMMIT") {
-        Some(commit) if !commit.is_empty() => format!("{} ({commit})", env!("CARGO_PKG_VERSION")),
-        _ => env!("CARGO_PKG_VERSION").to_owned(),
+    match COMMIT.get() {
+        Some(commit) => format!("{} ({commit})", env!("CARGO_PKG_VERSION")),
+        None => env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
 

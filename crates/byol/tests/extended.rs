@@ -1,12 +1,11 @@
 //! A finished run is extended: baseline and control stay, BYOL's results are found anew, and nothing depends on where the
 //! extension was interrupted.
 
+mod tiny;
+
 use std::path::Path;
 
 use byol::config::Experiment;
-use byol::config::resolve::{Request, resolve};
-use byol::data::Dataset;
-use byol::data::patterns::{PatternOptions, dataset_with};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::run::RunDirectory;
@@ -16,25 +15,13 @@ use byol::run::record::{Init, ResultName, Stage};
 use byol::trained::model::{Choice, TrainedClassifier};
 use tch::Device;
 
-fn data() -> Dataset {
-    dataset_with(PatternOptions { side: 32, train_per_class: 4, test_per_class: 4, unlabeled: 60 })
-}
-
 fn begun() -> Experiment {
-    let set = [
-        "image_size=16",
-        "width=0.0625",
+    tiny::experiment(&[
         "labels_per_class=[2]",
-        "draws=2",
         "pretrain.epochs=3",
         "pretrain.batch_size=20",
         "pretrain.checkpoint_every=1",
-        "supervised.epochs=2",
-        "supervised.minimum_steps=4",
-        "finetune.epochs=2",
-        "finetune.minimum_steps=4",
-    ];
-    resolve(Request { preset: Some("demo"), set: &set.map(str::to_owned), ..Request::default() }).unwrap()
+    ])
 }
 
 /// Asks to stop after an epoch of pre-training.
@@ -64,7 +51,7 @@ fn work(
     let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
     job(&mut Context {
         experiment: &experiment,
-        data: &data(),
+        data: &tiny::data(4, 60),
         hardware: &hardware,
         out,
         mode: OpenMode::Resume,

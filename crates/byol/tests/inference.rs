@@ -15,7 +15,7 @@ use byol::inference::pipeline::{self, Division, Outcome};
 use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Silent};
-use byol::train::supervised;
+use byol::train::answering::Answering;
 use byol::trained::model::{Choice, TrainedClassifier, TrainedEncoder};
 use tch::{Device, Tensor};
 
@@ -92,8 +92,8 @@ fn answers_are_those_of_the_evaluation() {
     let trained = TrainedClassifier::open(&run, Choice::default(), Device::Cpu).unwrap();
     let network = Network::classifier(&trained, &hardware).unwrap();
     let all: Vec<usize> = (0..test.labels.len()).collect();
-    let logits = supervised::logits(&trained.experiment, &hardware, &trained.classifier, &trained.weights, test, &all);
-    let logits = logits.unwrap();
+    let TrainedClassifier { experiment, classifier, weights, .. } = &trained;
+    let logits = Answering { experiment, hardware: &hardware, classifier, weights }.logits(test, &all).unwrap();
     let recorded = RunDirectory::existing(&run).unwrap().predictions().unwrap().remove(0).predicted;
     for (batch_size, threads) in [(4, 3), (1, 1), (64, 2)] {
         let (rows, unreadable) = go(&network, &files, Division { batch_size, threads });

@@ -1,5 +1,5 @@
-//! The layers that ARCHITECTURE.md draws, held against the sources: a module uses modules of lower layers alone, so that nothing
-//! in the library is a circle; and that each crate is whole by itself, as `cargo package` takes it.
+//! What ARCHITECTURE.md says, held against the sources: a module uses modules of lower layers alone, as it draws them, so that nothing
+//! in the library is a circle; and functions are where it says. Each crate is whole by itself, as `cargo package` takes it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -114,6 +114,39 @@ fn modules_use_lower_layers_alone() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Whether a source has a function or type of that name.
+fn defines(source: &str, name: &str) -> bool {
+    ["fn", "struct", "enum", "trait"].iter().any(|kind| {
+        let begin = format!("{kind} {name}");
+        let after = |place: usize| source[place + begin.len()..].chars().next();
+        let goes_on = |letter: char| letter.is_alphanumeric() || letter == '_';
+        source.match_indices(&begin).any(|(place, _)| !after(place).is_some_and(goes_on))
+    })
+}
+
+#[test]
+fn questions_are_answered_by_at_most_three_files_that_have_what_is_named() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (_, after) = text.split_once("## Questions, and the functions that answer them\n").expect("the section");
+    let section = after.split("\n## ").next().unwrap();
+    let (mut questions, mut named) = (0, 0);
+    for row in section.lines().filter(|line| line.starts_with("| ") && line.contains(".rs`")) {
+        questions += 1;
+        let (mut files, mut source) = (0, String::new());
+        for code in row.split('`').skip(1).step_by(2) {
+            if code.contains('/') {
+                files += 1;
+                source = fs::read_to_string(root().join(code)).unwrap_or_else(|error| panic!("{code}: {error}"));
+            } else if code.chars().all(|letter| letter.is_alphanumeric() || letter == '_') {
+                named += 1;
+                assert!(defines(&source, code), "`{code}` is not where it is said to be: {row}");
+            }
+        }
+        assert!((1..=3).contains(&files), "{files} files: {row}");
+    }
+    assert!(questions >= 10 && named >= 20, "{questions} questions, {named} names");
 }
 
 #[test]

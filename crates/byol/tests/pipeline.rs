@@ -1,5 +1,7 @@
 //! The whole pipeline on a small embedded set: every stage, interruption and resumption, and what is refused.
 
+mod tiny;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,26 +21,8 @@ use byol::run::record::{Control, HeadKind, LabelBudget, ResultName, Stage};
 use byol::train::TrainError;
 use byol::train::pretrain;
 
-fn small() -> Dataset {
-    dataset_with(PatternOptions { side: 32, train_per_class: 8, test_per_class: 4, unlabeled: 100 })
-}
-
 fn tiny(extra: &[&str]) -> Experiment {
-    let set = [
-        "image_size=16",
-        "width=0.0625",
-        "labels_per_class=[2, \"all\"]",
-        "draws=2",
-        "pretrain.epochs=4",
-        "pretrain.batch_size=16",
-        "pretrain.checkpoint_every=1",
-        "supervised.epochs=2",
-        "supervised.minimum_steps=4",
-        "finetune.epochs=2",
-        "finetune.minimum_steps=4",
-    ];
-    let set: Vec<String> = set.iter().chain(extra).map(|&pair| pair.to_owned()).collect();
-    resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap()
+    tiny::experiment(&[&["pretrain.epochs=4", "pretrain.checkpoint_every=1"], extra].concat())
 }
 
 /// Pre-training that is short, and long enough to collapse where nothing prevents it.
@@ -109,7 +93,7 @@ impl Try<'_> {
 fn a_run_compares_everything_and_a_resumed_one_equals_it() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
-    let (experiment, data) = (tiny(&[]), small());
+    let (experiment, data) = (tiny(&[]), tiny::data(8, 100));
     let attempt = |out, mode| Try { experiment: &experiment, data: &data, out, mode };
 
     let Outcome::Finished(summary) = attempt(&whole, OpenMode::Fresh).quietly(experiment::run).unwrap() else {
@@ -169,7 +153,7 @@ fn a_varied_training_that_was_stopped_ends_with_the_same_bytes() {
     let experiment = tiny(&set.iter().map(String::as_str).collect::<Vec<_>>());
     let folder = tempfile::tempdir().unwrap();
     let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
-    let data = small();
+    let data = tiny::data(8, 100);
     let attempt = |out, mode| Try { experiment: &experiment, data: &data, out, mode };
     let Outcome::Finished(summary) = attempt(&whole, OpenMode::Fresh).quietly(experiment::run).unwrap() else {
         panic!("the run did not finish")
@@ -209,14 +193,14 @@ fn refusal(experiment: &Experiment, data: &Dataset, out: &Path, mode: OpenMode) 
 fn what_cannot_work_is_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let (experiment, data) = (tiny(&[]), small());
+    let (experiment, data) = (tiny(&[]), tiny::data(8, 100));
     Try { experiment: &experiment, data: &data, out: &out, mode: OpenMode::Fresh }
         .quietly(experiment::pretrain)
         .unwrap();
     assert!(refusal(&experiment, &data, &out, OpenMode::Fresh).contains("holds another run already"));
     let changed = refusal(&tiny(&["pretrain.epochs=5"]), &data, &out, OpenMode::Resume);
     assert!(changed.contains("pretrain.epochs was 4, is 5"), "{changed}");
-    let other = dataset_with(PatternOptions { side: 32, train_per_class: 9, test_per_class: 4, unlabeled: 100 });
+    let other = tiny::data(9, 100);
     // A finished run says so before it looks at anything else but the data.
     assert!(refusal(&experiment, &other, &out, OpenMode::Resume).contains("other data"));
 
@@ -225,7 +209,7 @@ fn what_cannot_work_is_refused_with_a_remedy() {
     assert!(large.contains("pretrain.batch_size is 1000 but there are only 180 images"), "{large}");
     let labels = refusal(&tiny(&["labels_per_class=[9]"]), &data, &fresh("labels"), OpenMode::Fresh);
     assert!(labels.contains("8 labelled training images") && labels.contains("9 per class"), "{labels}");
-    let without = Dataset { test: None, ..small() };
+    let without = Dataset { test: None, ..tiny::data(8, 100) };
     let missing = refusal(&experiment, &without, &fresh("missing"), OpenMode::Fresh);
     assert!(missing.contains("no test split"), "{missing}");
 
@@ -246,7 +230,7 @@ fn what_cannot_work_is_refused_with_a_remedy() {
 fn the_views_that_are_shown_are_those_of_training() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = tiny(&["pretrain.view_size=24"]);
-    let pool: Arc<dyn ImageSource> = Arc::new(ConcatSource::from(small().pretraining_pool()));
+    let pool: Arc<dyn ImageSource> = Arc::new(ConcatSource::from(tiny::data(8, 100).pretraining_pool()));
     let indices = vec![3, 150];
     let views = experiment.training_views();
     let sheet = ViewSheet { source: pool.as_ref(), indices: &indices, views: &views, draws: 1, seed: experiment.seed };
@@ -295,7 +279,7 @@ fn every_option_runs_together_and_resumes() {
         "finetune.sweep_learning_rates=[0.001, 0.01]",
         "finetune.sweep_epochs=[2, 3]",
     ]);
-    let data = small();
+    let data = tiny::data(8, 100);
     let attempt = |mode| Try { experiment: &experiment, data: &data, out: &out, mode };
     let interrupt = Interrupt::default();
     let mut stop = StopAfter { epochs: 3, interrupt: interrupt.clone() };
@@ -335,7 +319,7 @@ fn a_loss_that_is_no_number_ends_training_and_names_its_step() {
     let folder = tempfile::tempdir().unwrap();
     let experiment = tiny(&["pretrain.learning_rate=1e38", "pretrain.optimizer=sgd", "pretrain.warmup_epochs=0"]);
     let out = folder.path().join("run");
-    let error = Try { experiment: &experiment, data: &small(), out: &out, mode: OpenMode::Fresh }
+    let error = Try { experiment: &experiment, data: &tiny::data(8, 100), out: &out, mode: OpenMode::Fresh }
         .quietly(experiment::pretrain)
         .unwrap_err();
     let ExperimentError::Train(TrainError::Diverged { step, .. }) = &error else { panic!("{error}") };
@@ -402,7 +386,7 @@ fn an_encoder_that_sees_other_images_is_warned_about() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let (run, data) = (folder.path().join("run"), small());
+    let (run, data) = (folder.path().join("run"), tiny::data(8, 100));
     let attempt = |experiment: &Experiment, reporter: &mut Warnings, work: &dyn Fn(&mut Context)| {
         let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
         work(&mut Context {

@@ -1,12 +1,11 @@
 //! Self-training on a small embedded set: what it learns from, what is refused, and that a resumed one equals one that was never
 //! stopped.
 
+mod tiny;
+
 use std::path::Path;
 
 use byol::config::Experiment;
-use byol::config::resolve::{Request, resolve};
-use byol::data::Dataset;
-use byol::data::patterns::{PatternOptions, dataset_with};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report::choice::ClassifierKind;
@@ -18,30 +17,10 @@ use byol::trained::classifiers::Chosen;
 use byol::trained::model::Choice;
 use tch::Device;
 
-/// 80 training images of ten classes, and 100 without labels.
-fn small() -> Dataset {
-    dataset_with(PatternOptions { side: 32, train_per_class: 8, test_per_class: 4, unlabeled: 100 })
-}
-
 fn tiny(extra: &[&str]) -> Experiment {
-    let set = [
-        "image_size=16",
-        "width=0.0625",
-        "labels_per_class=[2, \"all\"]",
-        "draws=2",
-        "pretrain.epochs=2",
-        "pretrain.batch_size=16",
-        "supervised.epochs=2",
-        "supervised.minimum_steps=4",
-        "finetune.epochs=2",
-        "finetune.minimum_steps=4",
-        "selftrain.part_of_run=true",
-        "selftrain.steps=10",
-        "selftrain.batch_size=8",
-        "selftrain.warmup_steps=2",
-    ];
-    let set: Vec<String> = set.iter().chain(extra).map(|&pair| pair.to_owned()).collect();
-    resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap()
+    let selftrain =
+        ["selftrain.part_of_run=true", "selftrain.steps=10", "selftrain.batch_size=8", "selftrain.warmup_steps=2"];
+    tiny::experiment(&[&selftrain, extra].concat())
 }
 
 fn attempt(
@@ -50,7 +29,8 @@ fn attempt(
     (reporter, interrupt): (&mut dyn Reporter, &Interrupt),
 ) -> Result<Outcome, ExperimentError> {
     let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(1)).unwrap();
-    let data = small();
+    // 80 training images, and 100 without labels.
+    let data = tiny::data(8, 100);
     let command = None;
     work(&mut Context { experiment, data: &data, hardware: &hardware, out, mode, command, interrupt, reporter })
 }

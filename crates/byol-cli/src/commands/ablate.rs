@@ -8,7 +8,7 @@ use byol::report::language::program;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::lock::RunLock;
-use byol::run::notice::Notice;
+use byol::run::notice::ProgramNote;
 
 use super::report;
 use crate::args::{self, Output};
@@ -49,7 +49,8 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
     };
     match ablation::ablate(&mut context, &variants, options.seeds)? {
         AblationOutcome::Interrupted => {
-            reporter.event(&Event::Note(Notice::said(program::ablation_interrupted(&options.out))));
+            let note = ProgramNote::AblationInterrupted { folder: options.out.display().to_string() };
+            reporter.event(&Event::Note(note.into()));
             Ok(Ending::Interrupted)
         }
         AblationOutcome::Finished(found) => report::show_ablation(&found, &options.out, output),

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use byol::config::resolve;
 use byol::config::{Experiment, StemKind};
 use byol::data::fetch::FetchOptions;
-use byol::report::language::program;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
-use byol::weights::known::{self, LICENCE};
+use byol::run::notice::ProgramNote;
+use byol::weights::known;
 use byol::weights::{Source, settings_of};
 
 use super::resume::{Earlier, Place};
@@ -73,15 +72,14 @@ impl Weights {
             return;
         }
         let key = |pair: &String| pair.split('=').next().unwrap_or_default().to_owned();
-        let used: Vec<&str> =
-            self.settings.iter().filter(|&pair| !typed.contains(&key(pair))).map(String::as_str).collect();
-        if !used.is_empty() {
-            reporter.event(&Event::Note(Notice::said(program::go_with_weights(&used))));
+        let settings: Vec<String> = self.settings.iter().filter(|&pair| !typed.contains(&key(pair))).cloned().collect();
+        if !settings.is_empty() {
+            reporter.event(&Event::Note(ProgramNote::GoWithWeights { settings }.into()));
         }
         let told = self.settings.iter().any(|pair| key(pair) == "image_size") || typed.contains("image_size");
         let side = experiment.image_size;
         if !self.settings.is_empty() && !told && experiment.stem == StemKind::Imagenet && side < SMALL {
-            reporter.event(&Event::Note(Notice::said(program::small_for_weights(side))));
+            reporter.event(&Event::Note(ProgramNote::SmallForWeights { side }.into()));
         }
     }
 
@@ -91,7 +89,7 @@ impl Weights {
             None => Ok(None),
             Some(Source::Path(path)) => Ok(Some(path.clone())),
             Some(Source::Known(known)) => {
-                reporter.event(&Event::Note(Notice::said(program::licence(known.name, LICENCE))));
+                reporter.event(&Event::Note(ProgramNote::Licence { weights: known.name }.into()));
                 let transfer = Transfer::new(output);
                 let options = FetchOptions {
                     url: self.url.clone(),

@@ -10,7 +10,6 @@ use byol::inference::parquet::ParquetWriter;
 use byol::inference::paths::{self, PathWriter};
 use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
@@ -83,7 +82,7 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     }
     target.finish()?;
 
-    reporter.event(&Event::Note(Notice::said(images::sentence(&timing, &network))));
+    reporter.event(&Event::Note(images::throughput(&timing, &network).into()));
     if output.json {
         output::json(&images::ended(&timing));
     } else {

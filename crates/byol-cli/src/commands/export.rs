@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::export::{self, ExportedNetwork, Format, GraphInput, Overwrite};
 use byol::inference::calibration::{self, Calibration};
+use byol::report::language::program::program_note;
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
 use byol::run::record::{LabelBudget, Stage};
 use byol::trained::model::{Choice, TrainedEncoder};
 use clap::{Args, ValueEnum};
@@ -110,9 +110,9 @@ pub fn export(options: &Export, output: Output, reporter: &mut dyn Reporter) -> 
         }
         false => {
             let chosen = options.which.open(&options.from, options.labels_per_class, &hardware)?;
-            about = Some((images::about(&chosen), images::about_json(&chosen)?));
-            if let Some(text) = images::no_better_than_guessing(&chosen) {
-                reporter.event(&Event::Warning(Notice::said(text)));
+            about = Some((program_note(&images::about(&chosen)), images::about_json(&chosen)?));
+            if let Some(note) = images::no_better_than_guessing(&chosen) {
+                reporter.event(&Event::Warning(note.into()));
             }
             ExportedNetwork::from(chosen.classifier)
         }

@@ -1,5 +1,4 @@
-//! What `byol predict`, `embed` and `neighbors` share: which network, which images, going through them, and the sentences
-//! about it.
+//! What `byol predict`, `embed` and `neighbors` share: which network, which images, going through them, and the notes on it.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -11,10 +10,8 @@ use byol::inference::InferenceError;
 use byol::inference::files::{self, Separator};
 use byol::inference::network::Network;
 use byol::inference::pipeline::{self, Division, Outcome, Timing};
-use byol::report::language::program;
-use byol::report::language::values::{Encoder, Taken, Tested};
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
+use byol::run::notice::{ProgramNote, Tested};
 use byol::run::record::HeadKind;
 use byol::run::record::{LabelBudget, Stage};
 use byol::statistics::wilson;
@@ -51,19 +48,16 @@ impl TrainedEncoder {
 
     /// Says which encoder is taken, and what it is worth for searching as far as that is known.
     pub fn tell(&self, origin: &Origin, reporter: &mut dyn Reporter) -> anyhow::Result<()> {
-        let taken = match origin.stage {
-            Stage::Selftrain => Encoder::Selftrained(origin.labels_per_class),
-            Stage::Finetune => Encoder::Finetuned(origin.labels_per_class),
-            Stage::Supervised => Encoder::Trained(origin.labels_per_class),
-            Stage::Pretrain => {
-                let knn = match self.from.is_dir() {
-                    true => classifiers::knn_of_encoder(&self.from)?,
-                    false => None,
-                };
-                Encoder::Pretrained(knn.map(|(budget, test)| (budget, tested(test))))
-            }
+        let knn = match origin.stage {
+            Stage::Pretrain if self.from.is_dir() => classifiers::knn_of_encoder(&self.from)?,
+            Stage::Pretrain | Stage::Supervised | Stage::Finetune | Stage::Selftrain => None,
         };
-        reporter.event(&Event::Note(Notice::said(program::encoder(&taken))));
+        let note = ProgramNote::Encoder {
+            stage: origin.stage,
+            labels_per_class: origin.labels_per_class,
+            knn: knn.map(|(budget, test)| (budget, tested(test))),
+        };
+        reporter.event(&Event::Note(note.into()));
         Ok(())
     }
 }
@@ -137,21 +131,23 @@ fn tested(test: TestResult) -> Tested {
 }
 
 /// Which classifier is taken, how good it is beside the others, and why it was taken.
-pub fn about(chosen: &Chosen) -> String {
+pub fn about(chosen: &Chosen) -> ProgramNote {
     let origin = chosen.classifier.origin();
-    program::taken(&Taken {
+    ProgramNote::Taken {
         kind: chosen.kind,
-        budget: origin.labels_per_class,
+        labels_per_class: origin.labels_per_class,
         test: origin.test.map(tested),
         others: chosen.others.iter().map(|&(kind, test)| (kind, tested(test))).collect(),
-        reason: &chosen.reason,
-    })
+        reason: chosen.reason.clone(),
+    }
 }
 
 /// That the classifier is no better than guessing, where it is not.
-pub fn no_better_than_guessing(chosen: &Chosen) -> Option<String> {
-    let (origin, classes) = (chosen.classifier.origin(), chosen.classifier.class_names().len());
-    program::no_better_than_guessing(tested(origin.test?), origin.guess(classes))
+pub fn no_better_than_guessing(chosen: &Chosen) -> Option<ProgramNote> {
+    let origin = chosen.classifier.origin();
+    let (right, images) = tested(origin.test?);
+    let guess = origin.guess(chosen.classifier.class_names().len());
+    (!guess.is_beaten_by(right, images)?).then_some(ProgramNote::NoBetterThanGuessing { right, images, guess })
 }
 
 /// The same for programs.
@@ -225,7 +221,6 @@ pub fn go_through(
 ) -> anyhow::Result<Timing> {
     let (begun, mut told) = (Instant::now(), Instant::now());
     let (mut done, mut first_problem) = (0, None);
-    let left_out = |path: &Path, problem: &str| Event::Warning(Notice::said(program::left_out(path, problem)));
     let division = Division::fitting(network, hardware.threads);
     let timing = pipeline::run::<anyhow::Error>(network, files, division, |path, outcome| {
         done += 1;
@@ -236,17 +231,18 @@ pub fn go_through(
                 let problem = problem.to_string();
                 // Of a single file, the error below says it.
                 if files.len() > 1 {
-                    reporter.event(&left_out(path, &problem));
+                    let note = ProgramNote::LeftOut { path: path.display().to_string(), problem: problem.clone() };
+                    reporter.event(&Event::Warning(note.into()));
                 }
                 first_problem.get_or_insert((path.to_owned(), problem));
             }
         }
         if told.elapsed() >= BETWEEN_LINES {
             told = Instant::now();
-            let rate = f64::from(done) / begun.elapsed().as_secs_f64();
-            let left = (files.len() as f64 - f64::from(done)) / rate;
-            let text = program::going_through(done, files.len(), rate, left);
-            reporter.event(&Event::Note(Notice::said(text)));
+            let (of, images_per_second) = (files.len(), f64::from(done) / begun.elapsed().as_secs_f64());
+            let seconds_left = (of as f64 - f64::from(done)) / images_per_second;
+            let note = ProgramNote::GoingThrough { done, of, images_per_second, seconds_left };
+            reporter.event(&Event::Note(note.into()));
         }
         Ok(())
     })?;
@@ -257,16 +253,20 @@ pub fn go_through(
         reporter.event(&Event::Warning(note.clone().into()));
     }
     if timing.unreadable > 0 {
-        let text = program::unreadable(timing.unreadable, files.len());
-        reporter.event(&Event::Warning(Notice::said(text)));
+        let note = ProgramNote::Unreadable { unreadable: timing.unreadable, of: files.len() };
+        reporter.event(&Event::Warning(note.into()));
     }
     Ok(timing)
 }
 
 /// Throughput. Where the time went is for programs, and for `byol bench`.
-pub fn sentence(timing: &Timing, network: &Network) -> String {
-    let threads = (!network.device().is_cuda()).then_some(timing.threads);
-    program::throughput(timing.images, timing.elapsed.as_secs_f64(), timing.images_per_second(), threads)
+pub fn throughput(timing: &Timing, network: &Network) -> ProgramNote {
+    ProgramNote::Throughput {
+        images: timing.images,
+        seconds: timing.elapsed.as_secs_f64(),
+        images_per_second: timing.images_per_second(),
+        threads: (!network.device().is_cuda()).then_some(timing.threads),
+    }
 }
 
 /// How the work went, for programs.

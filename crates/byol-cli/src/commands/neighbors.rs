@@ -11,7 +11,7 @@ use byol::inference::page::{Group, Page, Shown};
 use byol::inference::{InferenceError, embeddings, files, neighbors};
 use byol::report::language::program::{self, pages};
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
+use byol::run::notice::ProgramNote;
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
 
@@ -75,7 +75,8 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
     } else {
         let found = embeddings::read(&options.among)?;
         if found.matrix.columns == network.columns() && found.check(&trained.digest(), &options.among)?.is_none() {
-            reporter.event(&Event::Warning(Notice::said(program::unknown_network(&options.among))));
+            let note = ProgramNote::UnknownNetwork { file: options.among.display().to_string() };
+            reporter.event(&Event::Warning(note.into()));
         }
         (found.matrix, found.names)
     };

@@ -13,10 +13,9 @@ use byol::inference::page::{Group, Page, Shown};
 use byol::inference::predictions::{self, About, Answer, PredictionWriter};
 use byol::inference::seen;
 use byol::report::language::numbers::{capital, plural};
-use byol::report::language::program::{self, pages};
-use byol::report::language::values;
+use byol::report::language::program::{self, pages, program_note};
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
+use byol::run::notice::ProgramNote;
 use byol::trained::classifiers::AnyClassifier;
 use clap::{Args, ValueEnum};
 
@@ -105,9 +104,9 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let network = Network::of(trained, &hardware)?;
     let run = calibration::run_of(&options.trained.from);
     let (taken, doubtful) = (images::about(&chosen), images::no_better_than_guessing(&chosen));
-    reporter.event(&Event::Note(Notice::said(taken.clone())));
-    if let Some(text) = &doubtful {
-        reporter.event(&Event::Warning(Notice::said(text.clone())));
+    reporter.event(&Event::Note(taken.clone().into()));
+    if let Some(note) = &doubtful {
+        reporter.event(&Event::Warning(note.clone().into()));
     }
     if let Some(labelled) = &options.calibrate_on {
         let about = Calibrated { run: &run, trained, network: &network, hardware: &hardware };
@@ -151,11 +150,11 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     if let Some(target) = target {
         target.finish()?;
     }
-    let found = overview.sentence(class_names);
-    let closed = predictions::closed_set(class_names.len());
-    let about_probabilities = calibration.sentence();
+    let found = overview.note(class_names);
+    let closed = ProgramNote::ClosedSet { classes: class_names.len() };
+    let about_probabilities = calibration.note();
     if let Some(page) = &options.page {
-        let whole = |sentence: &String| format!("{}.", capital(sentence));
+        let whole = |note: &ProgramNote| format!("{}.", capital(&program_note(note)));
         let shown = Page {
             title: pages::PREDICTIONS.to_owned(),
             warning: doubtful.as_ref().map(whole),
@@ -167,14 +166,14 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     }
 
     let own_calibration = options.calibrate_on.is_some() && about.calibrated;
-    let sentences = [
-        Some(images::sentence(&timing, &network)),
+    let notes = [
+        Some(images::throughput(&timing, &network)),
         (!own_calibration).then_some(about_probabilities),
         Some(found),
         Some(closed),
     ];
-    for text in sentences.into_iter().flatten() {
-        reporter.event(&Event::Note(Notice::said(text)));
+    for note in notes.into_iter().flatten() {
+        reporter.event(&Event::Note(note.into()));
     }
     if output.json {
         let mut ended = images::ended(&timing);
@@ -257,11 +256,9 @@ impl Overview {
         self.most_first().into_iter().map(|(class, count)| (class_names[class].clone(), count.into())).collect()
     }
 
-    /// `60 images: 19 dog, 12 ship; 23 are less than 60% sure`.
-    fn sentence(&self, class_names: &[String]) -> String {
-        let counts = self.most_first().into_iter().map(|(class, count)| (class_names[class].as_str(), count));
-        let (images, unsure) = (self.images, self.unsure);
-        program::overview(&values::Overview { images, counts: counts.collect(), named: NAMED, unsure, sure: SURE })
+    fn note(&self, class_names: &[String]) -> ProgramNote {
+        let classes = self.most_first().into_iter().map(|(class, count)| (class_names[class].clone(), count)).collect();
+        ProgramNote::Predicted { images: self.images, classes, named: NAMED, unsure: self.unsure, sure: SURE }
     }
 }
 
@@ -311,8 +308,8 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
     enough(folder, held.files.len())?;
     let seen = seen::in_training(about.run, &held.files);
     if seen > 0 {
-        let text = program::seen_in_training(seen, held.files.len(), folder);
-        reporter.event(&Event::Warning(Notice::said(text)));
+        let (images, folder) = (held.files.len(), folder.display().to_string());
+        reporter.event(&Event::Warning(ProgramNote::SeenInTraining { seen, images, folder }.into()));
     }
     let mut logits = Vec::new();
     // An image that cannot be read has a label too many.
@@ -327,13 +324,13 @@ fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> a
     let data = Labelled { logits: &logits, labels: &labels, classes: class_names.len() };
     let record = calibration::Record::fit(data, Owner::of(about.trained.origin()), folder.display().to_string())
         .with_context(|| format!("failed to calibrate on {}", folder.display()))?;
-    let text = program::calibrated(&values::Calibrated {
+    let note = ProgramNote::Calibrated {
         images: record.images,
         temperature: record.temperature.0,
         loss: [record.loss_before, record.loss_after],
         calibration_error: [record.calibration_error_before, record.calibration_error_after],
-    });
-    reporter.event(&Event::Note(Notice::said(text)));
+    };
+    reporter.event(&Event::Note(note.into()));
     Ok(record)
 }
 
@@ -351,7 +348,7 @@ mod tests {
         }
         let expected =
             "12 images: 3 c3, 2 c1, 1 c0, 1 c2, 1 c4, 1 c5, 1 c6, 1 c7, 1 of another class; 9 are less than 60% sure";
-        assert_eq!(overview.sentence(&names), expected);
+        assert_eq!(program_note(&overview.note(&names)), expected);
         assert_eq!(overview.counts(&names)["c3"], 3);
     }
 

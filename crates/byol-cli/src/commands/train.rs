@@ -15,7 +15,7 @@ use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
 use byol::run::extend::Extension;
 use byol::run::lock::RunLock;
-use byol::run::notice::Notice;
+use byol::run::notice::ProgramNote;
 use byol::run::record::{Control, LabelBudget, Stage, Summary};
 use byol::weights::{self, Beginning};
 use serde::Serialize;
@@ -247,7 +247,7 @@ impl Job<'_> {
         if experiment.control() == Control::Given
             && let Some(pair) = self.config.set.iter().find(|pair| pair.trim_start().starts_with("supervised."))
         {
-            reporter.event(&Event::Warning(Notice::said(program::changes_nothing(pair))));
+            reporter.event(&Event::Warning(ProgramNote::ChangesNothing { pair: pair.clone() }.into()));
         }
         if plan.is_none() && self.command == TrainingCommand::Run && (is_new || place.more_epochs.is_some()) {
             measuring(reporter);
@@ -336,12 +336,13 @@ impl Job<'_> {
         output: Output,
         reporter: &mut dyn Reporter,
     ) -> anyhow::Result<Ending> {
+        let run = out.display().to_string();
         let (summary, note) = match outcome {
-            Outcome::Finished(summary) => (summary, program::finished(out)),
-            Outcome::AlreadyFinished(summary) => (summary, program::finished_before(out)),
-            Outcome::Interrupted(summary) => (summary, program::interrupted(&self.resume(out))),
+            Outcome::Finished(summary) => (summary, ProgramNote::Finished { run }),
+            Outcome::AlreadyFinished(summary) => (summary, ProgramNote::FinishedBefore { run }),
+            Outcome::Interrupted(summary) => (summary, ProgramNote::Interrupted { command: self.resume(out) }),
         };
-        reporter.event(&Event::Note(Notice::said(note)));
+        reporter.event(&Event::Note(note.into()));
         if output.json {
             output::json(&End { event: "ended", summary });
         } else {
@@ -380,7 +381,7 @@ fn most(budgets: &[LabelBudget]) -> usize {
 }
 
 fn measuring(reporter: &mut dyn Reporter) {
-    reporter.event(&Event::Note(Notice::said(program::MEASURING)));
+    reporter.event(&Event::Note(ProgramNote::Measuring.into()));
 }
 
 /// Makes a finished pre-training longer, if the data are those that it was begun with.
@@ -389,7 +390,8 @@ fn extend(out: &Path, more: usize, data: &Dataset, reporter: &mut dyn Reporter) 
     // Other data are refused where the run is opened.
     if run.summary()?.is_none_or(|summary| summary.data.fingerprint == data.fingerprint) {
         let Extension { epochs: [then, now], earlier, .. } = run.extend(more)?;
-        reporter.event(&Event::Note(Notice::said(program::extended([then, now], &earlier))));
+        let note = ProgramNote::Extended { then, now, earlier: earlier.display().to_string() };
+        reporter.event(&Event::Note(note.into()));
     }
     Ok(())
 }

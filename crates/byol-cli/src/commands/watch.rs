@@ -6,7 +6,7 @@ use byol::nearest::path_hint;
 use byol::report::language::program;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::Notice;
+use byol::run::notice::ProgramNote;
 use byol::run::place::runs_hint;
 use byol::watch::{Watch, WatchError};
 use clap::Args;
@@ -66,8 +66,8 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
     }
     for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
         let hint = if run.exists() { runs_hint(run) } else { path_hint(run) };
-        let text = program::waited_for(run, run.exists(), &hint);
-        reporter.event(&Event::Warning(Notice::said(text)));
+        let note = ProgramNote::WaitedFor { run: run.display().to_string(), exists: run.exists(), hint };
+        reporter.event(&Event::Warning(note.into()));
     }
     if options.open
         && let Err(error) = open::that_detached(&address)

@@ -15,6 +15,7 @@ use rand::seq::SliceRandom;
 
 use super::DataError;
 use super::duplicates;
+use super::error::SavedSplitProblem;
 use super::folder::Saving;
 use super::known_names::KnownNames;
 use super::labels;
@@ -214,12 +215,12 @@ impl UnsavedSplit {
             .and_then(|()| table.into_inner().map_err(|error| error.into_error()));
         match text {
             Ok(text) => Ok(UnsavedSplit { path: path.to_path_buf(), text }),
-            Err(source) => Err(DataError::SplitNotSaved { path: path.to_path_buf(), source }),
+            Err(source) => Err(SavedSplitProblem::NotSaved { path: path.to_path_buf(), source }.into()),
         }
     }
 
     fn failed(&self, source: io::Error) -> DataError {
-        DataError::SplitNotSaved { path: self.path.clone(), source }
+        SavedSplitProblem::NotSaved { path: self.path.clone(), source }.into()
     }
 
     /// That there is a place for it; nothing stays of the trial.
@@ -262,13 +263,14 @@ fn saved(
         splits.into_iter().map(|(place, split)| (by_name[&known.names()[place]], split)).collect();
     if splits.is_empty() {
         let (name, names) = saved.sample();
-        return Err(DataError::ForeignSplit {
+        return Err(SavedSplitProblem::Foreign {
             path: path.to_path_buf(),
             data: listing.root.clone(),
             names,
             name: name.to_owned(),
             image: by_name.keys().min().cloned().unwrap_or_default(),
-        });
+        }
+        .into());
     }
     divided.notes.extend(note);
     let mut new: Vec<usize> = by_name.values().copied().filter(|index| !splits.contains_key(index)).collect();
@@ -280,7 +282,7 @@ fn saved(
     let class_of = |index: usize| listing.images[index].label.map(usize::from).unwrap_or_default();
     if let Some(&index) = new.iter().find(|&&index| !known[class_of(index)]) {
         let class = listing.class_names[class_of(index)].clone();
-        return Err(DataError::ClassNotInSplit { path: path.to_path_buf(), class });
+        return Err(SavedSplitProblem::ClassMissing { path: path.to_path_buf(), class }.into());
     }
     if !gone.is_empty() {
         let first = gone.iter().take(NAMED).cloned().collect();

@@ -1,6 +1,7 @@
 //! What can be wrong with image data. What can go wrong while downloading it is in [`super::fetch`].
 
 mod image;
+mod saved_split;
 mod stl10;
 mod unlabelled;
 
@@ -21,6 +22,7 @@ use super::words::counted;
 use crate::nearest::{hint, path_hint};
 
 pub use image::ImageProblem;
+pub use saved_split::SavedSplitProblem;
 pub use stl10::{FoldProblem, Stl10Problem};
 pub use unlabelled::Unlabelled;
 
@@ -274,56 +276,9 @@ pub enum DataError {
         /// The name that two of them have.
         name: String,
     },
-    /// The drawn division cannot be kept.
-    #[error(
-        "could not save the train/test split in {path}: {source}; name a place for it with --split FILE, and give the same \
-         one every time"
-    )]
-    SplitNotSaved {
-        /// The file that was to hold it.
-        path: PathBuf,
-        /// What the system says of it.
-        source: io::Error,
-    },
-    /// A line of a saved split cannot be used.
-    #[error("{path}, line {line}: {problem}; repair the saved train/test split, or remove it to draw a new one")]
-    SplitFile {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A saved split knows none of the images.
-    #[error(
-        "the saved train/test split {path} names none of the images in {data}: {}, and images there have names such as \
-         `{image}`; write its names like these, remove it to draw a new one, or name another place with --split FILE",
-        lines_of_split(*names, name)
-    )]
-    ForeignSplit {
-        /// The file.
-        path: PathBuf,
-        /// The data.
-        data: PathBuf,
-        /// How many names it has.
-        names: usize,
-        /// The first of them.
-        name: String,
-        /// An image's name.
-        image: String,
-    },
-    /// A saved split was drawn before the class was there.
-    #[error(
-        "class `{class}` is not in the saved train/test split {path}, so it has no test images; add lines for it, or \
-         remove the file to draw a new split (results are then not comparable with earlier ones)"
-    )]
-    ClassNotInSplit {
-        /// The file.
-        path: PathBuf,
-        /// The class.
-        class: String,
-    },
+    /// The saved train/test split cannot be used, or not be saved.
+    #[error(transparent)]
+    SavedSplit(#[from] SavedSplitProblem),
     /// A file of STL-10 cannot be used.
     #[error(transparent)]
     Stl10(#[from] Stl10Problem),
@@ -480,13 +435,6 @@ impl DataError {
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| DataError::Io { action, path, source }
-    }
-}
-
-fn lines_of_split(names: usize, first: &str) -> String {
-    match names {
-        0 => "it has no lines".to_owned(),
-        _ => format!("it has {}, such as `{first}`", counted(names, "line")),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
+use super::error::SavedSplitProblem;
 use super::known_names::{KnownNames, Written, shortened};
 use super::lines::Lines;
 use super::names::composed;
@@ -80,7 +81,7 @@ impl SavedSplit {
     }
 
     fn damaged(&self, line: u64, problem: String) -> DataError {
-        DataError::SplitFile { path: self.path.clone(), line, problem }
+        SavedSplitProblem::Line { path: self.path.clone(), line, problem }.into()
     }
 
     /// What is written in its first line, and how many lines there are.

@@ -1,10 +1,13 @@
 //! Answers that are given without looking at an image, and whether a classifier is clearly better than they are: the one rule by
 //! which the page, the terminal and the model card say that its answers are not to be relied on.
 
+use serde::Serialize;
+
 use super::wilson;
 
 /// The best way to answer without looking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Guess {
     /// Any of so many classes, each as often as the others.
     AnyOf {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Accuracy, LabelBudget, ResultName};
+use super::record::{Accuracy, LabelBudget, Method, ResultName};
 
-/// The name of BYOL as published among the variants.
+/// The name of the method as published among the variants.
 pub const FULL_NAME: &str = "full";
 
 /// The name of the variant with all of the lab's faults.
@@ -13,7 +13,10 @@ pub const TOGETHER_NAME: &str = "lab-together";
 /// `ablation.json`: what the variants in one folder came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ablation {
-    /// Every variant, BYOL as published ([`FULL_NAME`]) among them.
+    /// The method of pre-training whose parts are changed; absent for BYOL, as before there was another.
+    #[serde(default, skip_serializing_if = "is_byol")]
+    pub method: Method,
+    /// Every variant, the method as published ([`FULL_NAME`]) among them.
     pub variants: Vec<VariantRecord>,
     /// The program that made the runs.
     pub version: String,
@@ -26,7 +29,7 @@ pub struct Ablation {
 pub struct VariantRecord {
     /// As it is named on the command line, and its folder.
     pub name: String,
-    /// What it changes in BYOL as published.
+    /// What it changes in the method as published.
     pub change: RecordedChange,
     /// Top-1 accuracy on ImageNet in the paper in percent, and where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +41,7 @@ pub struct VariantRecord {
 /// What a variant changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
-    /// It is BYOL as published.
+    /// It is the method as published.
     #[serde(rename = "nothing: BYOL as published")]
     Nothing,
     /// The online projection is compared with the target's directly, without a predictor.
@@ -125,6 +128,10 @@ pub struct ResultOfSeed {
     pub test_accuracy: f64,
 }
 
+fn is_byol(method: &Method) -> bool {
+    *method == Method::Byol
+}
+
 impl SeedRecord {
     /// Test accuracy of one classifier, 0-1; absent where it was not evaluated.
     pub fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<f64> {
@@ -159,5 +166,13 @@ mod tests {
         let read: RecordedChange = serde_json::from_str(earlier).unwrap();
         assert_eq!(read, RecordedChange::Other("the two views come from different pictures".to_owned()));
         assert_eq!(serde_json::to_string(&read).unwrap(), earlier);
+    }
+
+    #[test]
+    fn an_ablation_of_byol_is_recorded_as_it_always_was() {
+        let text = r#"{"variants":[],"version":"1","hardware":"cpu"}"#;
+        let read: Ablation = serde_json::from_str(text).unwrap();
+        assert_eq!(read.method, Method::Byol);
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
 }

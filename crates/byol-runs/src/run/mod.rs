@@ -1,6 +1,7 @@
 //! The run directory: what it holds, how it is written and read back.
 
 pub mod ablation;
+pub mod classifier;
 pub mod command;
 pub mod directory;
 mod error;

@@ -1,11 +1,15 @@
 //! What the library has to say while it works, with its values: what goes on, and what is odd but stops nothing. How it is said, the
 //! report's `language` knows.
 
+mod program;
+
 use serde::Serialize;
 
 use super::ablation::Change;
-use super::record::{Judgement, LabelBudget, Stage, Verdict};
+use super::record::{Judgement, LabelBudget, Method, Stage, Verdict};
 use crate::data::DataNote;
+
+pub use program::{ProgramNote, Tested};
 
 /// One thing to be said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -13,12 +17,8 @@ use crate::data::DataNote;
 pub enum Notice {
     /// Of the data, as it was opened.
     Data(DataNote),
-    /// What a program that runs the library says of its own work, in sentences of the language.
-    Said {
-        /// A whole sentence, for people.
-        #[serde(skip)]
-        text: String,
-    },
+    /// Of a program's own work.
+    Program(ProgramNote),
     /// Label budgets that the smallest class can fill took the place of the preset's.
     BudgetsFitted {
         /// The budgets that are compared instead.
@@ -109,6 +109,8 @@ pub enum Notice {
         name: String,
         /// What it changes.
         change: Change,
+        /// The method whose parts are changed.
+        method: Method,
         /// The run's seed.
         seed: u64,
     },
@@ -223,9 +225,8 @@ impl From<DataNote> for Notice {
     }
 }
 
-impl Notice {
-    /// A notice in words of one's own.
-    pub fn said(text: impl Into<String>) -> Notice {
-        Notice::Said { text: text.into() }
+impl From<ProgramNote> for Notice {
+    fn from(note: ProgramNote) -> Notice {
+        Notice::Program(note)
     }
 }

@@ -198,6 +198,7 @@ pub fn ablate(context: &mut Context, variants: &[Variant], seeds: usize) -> Resu
                 of: total,
                 name: variant.name.to_owned(),
                 change: variant.change,
+                method: experiment.method(),
                 seed: experiment.seed,
             };
             context.reporter.event(&Event::Note(notice));
@@ -218,6 +219,7 @@ pub fn ablate(context: &mut Context, variants: &[Variant], seeds: usize) -> Resu
         }
     }
     let ablation = Ablation {
+        method: context.experiment.method(),
         variants: MECHANISM.iter().chain(&LAB[1..]).map(|variant| collect(&out, variant)).collect::<Result<_, _>>()?,
         version: crate::version(),
         hardware: context.hardware.to_string(),

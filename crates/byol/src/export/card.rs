@@ -10,11 +10,11 @@ use super::onnx::{IMAGES, LOGITS, OPERATOR_SET, PROBABILITIES, RAW_IMAGES, REPRE
 use super::python::{HEIF, torchvision_call, upright};
 use super::{Export, ExportError, ExportedNetwork, Format, GraphInput};
 use crate::config::{Augmentation, Experiment};
-use crate::inference::predictions::closed_set;
 use crate::model::encoder::plain;
 use crate::report::language::english::method::method_with_source;
 use crate::report::language::english::names::training;
 use crate::report::language::english::numbers as words;
+use crate::report::language::english::program::{closed_set, program_note};
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage, SupervisedStage};
 
@@ -322,7 +322,7 @@ fn accuracy_section(card: &mut Card, export: &Export) {
                 in_use.temperature.0
             ),
         };
-        card.line(&format!("{}.{how}", words::capital(&export.calibration.sentence())));
+        card.line(&format!("{}.{how}", words::capital(&program_note(&export.calibration.note()))));
     }
 }
 

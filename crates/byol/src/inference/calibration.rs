@@ -9,8 +9,8 @@ use super::InferenceError;
 pub use crate::eval::temperature::ENOUGH_IMAGES;
 use crate::eval::temperature::{CalibrationError, Labelled, Temperature};
 use crate::files::write_atomically;
-use crate::report::language::english::numbers::plural;
 use crate::run::RunDirectory;
+use crate::run::notice::ProgramNote;
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 use crate::trained::model::Origin;
@@ -121,10 +121,10 @@ pub enum Source {
 }
 
 impl Source {
-    fn words(&self, images: usize) -> String {
+    fn folder(&self) -> Option<String> {
         match self {
-            Source::Test => format!("the run's {}", plural(images as u64, "test image")),
-            Source::Folder(folder) => format!("{} of {folder}", plural(images as u64, "image")),
+            Source::Test => None,
+            Source::Folder(folder) => Some(folder.clone()),
         }
     }
 }
@@ -151,23 +151,15 @@ impl Calibration {
     }
 
     /// What the images were, and what follows from their number.
-    pub fn sentence(&self) -> String {
+    pub fn note(&self) -> ProgramNote {
         match self {
-            Calibration::Scaled(InUse { temperature: Temperature(temperature), images, source }) => {
-                format!("the probabilities are calibrated on {}: temperature {temperature:.3}", source.words(*images))
+            &Calibration::Scaled(InUse { temperature: Temperature(temperature), images, ref source }) => {
+                ProgramNote::ProbabilitiesCalibrated { temperature, images, folder: source.folder() }
             }
             Calibration::TooFew { images, source } => {
-                let them = if *images == 1 { "is" } else { "are" };
-                format!(
-                    "the probabilities are the network's own, not calibrated: {} {them} too few ({ENOUGH_IMAGES} are needed; \
-                     --calibrate-on DIR takes others)",
-                    source.words(*images)
-                )
+                ProgramNote::ProbabilitiesOfTooFew { images: *images, folder: source.folder(), enough: ENOUGH_IMAGES }
             }
-            Calibration::Unknown => format!(
-                "the probabilities are the network's own, not calibrated; --calibrate-on DIR does that with at least {ENOUGH_IMAGES} \
-                 labelled images that trained nothing"
-            ),
+            Calibration::Unknown => ProgramNote::ProbabilitiesUncalibrated { enough: ENOUGH_IMAGES },
         }
     }
 }
@@ -247,6 +239,7 @@ pub fn keep(run: &Path, record: Record) -> Result<(), InferenceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::language::program::program_note;
 
     #[test]
     fn a_temperature_of_few_images_is_not_used() {
@@ -254,13 +247,14 @@ mod tests {
         let enough = of(2000, Source::Test);
         assert_eq!(enough.temperature(), Temperature(1.5));
         let text = "the probabilities are calibrated on the run's 2,000 test images: temperature 1.500";
-        assert_eq!(enough.sentence(), text);
+        assert_eq!(program_note(&enough.note()), text);
         for (few, said) in [
             (of(99, Source::Test), "not calibrated: the run's 99 test images are too few (100 are needed; "),
             (of(1, Source::Folder("held".to_owned())), "not calibrated: 1 image of held is too few (100 are needed; "),
         ] {
             assert_eq!((few.temperature(), few.in_use()), (Temperature::default(), None));
-            assert!(few.sentence().contains(said), "{}", few.sentence());
+            let sentence = program_note(&few.note());
+            assert!(sentence.contains(said), "{sentence}");
         }
     }
 

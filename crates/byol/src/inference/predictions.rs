@@ -47,11 +47,6 @@ pub enum Format {
     Events,
 }
 
-/// What answers cannot say.
-pub fn closed_set(classes: usize) -> String {
-    format!("every image gets one of the {classes} classes, also an image of something else")
-}
-
 impl Format {
     /// What names of files end in, the first of each format.
     pub const EXTENSIONS: [&str; 4] = ["csv", "json", "jsonl", "parquet"];

@@ -64,7 +64,8 @@ mod tests {
     use crate::data::patterns::{PatternOptions, dataset_with};
     use crate::device::{DeviceChoice, PrecisionChoice};
     use crate::run::record::{LabelBudget, SupervisedStage};
-    use crate::train::supervised::{Lengths, logits};
+    use crate::train::answering::Answering;
+    use crate::train::supervised::Lengths;
 
     fn experiment(head: &str) -> Experiment {
         let set = ["image_size=16", "width=0.125", head].map(str::to_owned);
@@ -107,7 +108,13 @@ mod tests {
         encoder.retain(|name, _| !name.starts_with("fc."));
         let request = FeatureRequest { experiment: &experiment, hardware: &hardware, encoder: &encoder };
         let expected = probe.scores(&extract(&request, &labeled, &train).unwrap().vectors).unwrap();
-        let found = logits(&experiment, &hardware, &learner.classifier, &learner.weights, &labeled, &train).unwrap();
+        let judged = Answering {
+            experiment: &experiment,
+            hardware: &hardware,
+            classifier: &learner.classifier,
+            weights: &learner.weights,
+        };
+        let found = judged.logits(&labeled, &train).unwrap();
         let known = |logits: &Tensor| logits.narrow(1, 0, 9).to_kind(tch::Kind::Double);
         let largest = known(&expected).abs().max().double_value(&[]);
         let deviation = (known(&found) - known(&expected)).abs().max().double_value(&[]) / largest;

@@ -1,6 +1,7 @@
 //! Training: BYOL without labels ([`pretrain`]), with labels ([`supervised`]: the baseline and fine-tuning), and with labels
 //! and a teacher's answers ([`selftrain`]). Each is one visible loop.
 
+pub mod answering;
 mod averaging;
 mod head;
 pub mod learner;

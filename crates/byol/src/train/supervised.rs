@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 
+use super::answering::Answering;
 use super::averaging::TailAverage;
 use super::mixing::Mixing;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
@@ -13,10 +14,10 @@ use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError, head};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Supervised};
-use crate::data::{ImageSource, LabeledImages};
+use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
-use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
 use crate::loss;
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
@@ -241,13 +242,9 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
 
         if sitting.ended_epoch().is_some() {
             let loss = sitting.epoch_loss()?;
-            let validation = validate(
-                experiment,
-                hardware,
-                (&learner.classifier, average.or(&learner.weights)),
-                task.labeled,
-                &task.validation,
-            )?;
+            let weights = average.or(&learner.weights);
+            let judged = Answering { experiment, hardware, classifier: &learner.classifier, weights };
+            let validation = judged.validate(task.labeled, &task.validation)?;
             sitting.epoch_ended(Figures {
                 loss,
                 train_accuracy: Some(sitting.train_accuracy()),
@@ -379,61 +376,4 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
         Augmentation::Views => experiment.pretrain.t.clone(),
     };
     ViewKind::Random { recipe, view: ViewNumber::Labelled }
-}
-
-/// Mean loss and accuracy over the validation images, where there are any.
-pub(super) fn validate(
-    experiment: &Experiment,
-    hardware: &Hardware,
-    (classifier, weights): (&Classifier, &Weights),
-    labeled: &LabeledImages,
-    images: &[usize],
-) -> Result<Option<(f64, f64)>, TrainError> {
-    if images.is_empty() {
-        return Ok(None);
-    }
-    let logits = logits(experiment, hardware, classifier, weights, labeled, images)?;
-    let labels = labels(labeled, images, hardware);
-    let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
-    Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))
-}
-
-/// The classifier's answers for the images `indices`, resized whole, with the running statistics of batch norm.
-///
-/// # Shapes
-/// float32 `[images, classes]` on the hardware's device.
-///
-/// # Errors
-/// An image cannot be read.
-pub fn logits(
-    experiment: &Experiment,
-    hardware: &Hardware,
-    classifier: &Classifier,
-    weights: &Weights,
-    labeled: &LabeledImages,
-    indices: &[usize],
-) -> Result<Tensor, TrainError> {
-    answers(experiment, hardware, (classifier, weights), labeled.images.clone(), indices)
-}
-
-/// As [`logits`], of images of any source.
-pub(super) fn answers(
-    experiment: &Experiment,
-    hardware: &Hardware,
-    (classifier, weights): (&Classifier, &Weights),
-    images: Arc<dyn ImageSource>,
-    indices: &[usize],
-) -> Result<Tensor, TrainError> {
-    let leaves = weights.leaves(hardware.precision);
-    let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
-    let image_set = ImageSet::of(experiment, images, hardware);
-    let views = ViewGroup::one(ViewKind::Whole, experiment.image_size);
-    let size = experiment.evaluation_batch_size;
-    let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
-    let mut rows = Vec::new();
-    for batch in batches {
-        let batch = batch?;
-        rows.push(tch::no_grad(|| classifier.forward(&pass, &batch.images[0]).to_kind(Kind::Float)));
-    }
-    Ok(Tensor::cat(&rows, 0))
 }

@@ -6,10 +6,9 @@ use std::path::Path;
 use tch::{Device, Tensor};
 
 use super::digest::digest;
+use super::found::{Found, Run};
 use super::heads::{self, Head, KeptHead};
-use super::model::{
-    Choice, Found, NetworkError, Origin, Run, TestResult, TrainedClassifier, class_names, experiment_of,
-};
+use super::model::{Choice, NetworkError, Origin, TestResult, TrainedClassifier, class_names, experiment_of};
 use crate::augment::Normalization;
 use crate::config::Experiment;
 use crate::eval::knn::Bank;

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod classifiers;
 pub mod digest;
 pub mod foreign;
+mod found;
 pub mod heads;
 pub mod model;
 mod network_error;

@@ -1,8 +1,9 @@
 //! What of a run that is not finished can be used already, with the options that ask for it.
 
 use super::checkpoint::CheckpointFolder;
+use super::found::Run;
 use super::heads;
-use super::model::{Ready, Run};
+use super::model::Ready;
 use crate::report::language::english::names::head;
 use crate::run::record::{LabelBudget, SupervisedStage};
 

@@ -13,11 +13,6 @@ use crate::model::EncoderConfig;
 /// Where torchvision's weights are; the names of files are those of its `models/resnet.py` (0.26.0).
 const SERVER: &str = "https://download.pytorch.org/models/";
 
-/// What whoever uses such weights should know.
-pub const LICENCE: &str = "torchvision's weights, trained on ImageNet: they may have terms of their own that come from that data \
-                           set, whose images are for research and education that is not commercial; whether you may use \
-                           them is yours to find out";
-
 /// Weights with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {

@@ -4,7 +4,7 @@ use crate::run::ablation::{Ablation, FULL_NAME, RecordedChange, TOGETHER_NAME, V
 use crate::run::record::{LabelBudget, ResultName};
 use crate::statistics::significance::{Difference, mean_difference};
 
-/// What one variant comes to beside full BYOL.
+/// What one variant comes to beside the full method.
 pub(super) struct Against<'a> {
     pub variant: &'a VariantRecord,
     /// Of the accuracies, variant minus full, over the seeds that both have.
@@ -26,18 +26,18 @@ pub enum Finding {
     Lost(Lost),
 }
 
-/// Variants beside full BYOL, by one way of evaluating.
+/// Variants beside the full method, by one way of evaluating.
 #[derive(Clone, Debug)]
 pub struct Judged {
     pub name: ResultName,
     pub budget: LabelBudget,
-    /// Accuracy of full BYOL, 0-1.
+    /// Accuracy of the full method, 0-1.
     pub full: f64,
     /// Names of variants with their differences, the lowest first; groups with none are absent.
     pub groups: Vec<(Place, Vec<(String, Difference)>)>,
 }
 
-/// Where a variant stands beside full BYOL.
+/// Where a variant stands beside the full method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Behind,
@@ -45,7 +45,7 @@ pub enum Place {
     Undecided,
 }
 
-/// Why the lab's BYOL lost: fine-tuning against the baseline, for BYOL as published and with all faults together.
+/// Why the lab's pre-training lost: fine-tuning against the baseline, for the method as published and with all faults together.
 #[derive(Clone, Debug)]
 pub struct Lost {
     pub budget: LabelBudget,
@@ -53,7 +53,7 @@ pub struct Lost {
     pub together: Option<Together>,
 }
 
-/// BYOL with all of the lab's faults.
+/// The method with all of the lab's faults.
 #[derive(Clone, Debug)]
 pub struct Together {
     pub gain: Gain,
@@ -62,7 +62,7 @@ pub struct Together {
     pub costly: Vec<(RecordedChange, Difference)>,
 }
 
-/// Fine-tuned BYOL beside its baseline.
+/// Fine-tuning beside its baseline.
 #[derive(Clone, Debug)]
 pub struct Gain {
     /// Accuracies, 0-1.
@@ -71,7 +71,7 @@ pub struct Gain {
     pub difference: Difference,
 }
 
-/// Where BYOL with all faults ends beside its baseline.
+/// Where the method with all faults ends beside its baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Short {
     Below,
@@ -79,7 +79,7 @@ pub enum Short {
     Undecided,
 }
 
-/// What an ablation found: collapse, then each variant against full BYOL, then fine-tuning against the baseline.
+/// What an ablation found: collapse, then each variant against the full method, then fine-tuning against the baseline.
 pub fn findings(ablation: &Ablation) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(collapse(ablation));
@@ -90,7 +90,7 @@ pub fn findings(ablation: &Ablation) -> Vec<Finding> {
     found
 }
 
-/// The largest label budget at which full BYOL was judged this way.
+/// The largest label budget at which the full method was judged this way.
 pub(super) fn budget_of(ablation: &Ablation, name: ResultName) -> Option<LabelBudget> {
     let full = full(ablation)?;
     let results = full.seeds.iter().flat_map(|seed| &seed.results);
@@ -101,7 +101,7 @@ fn full(ablation: &Ablation) -> Option<&VariantRecord> {
     ablation.variants.iter().find(|variant| variant.name == FULL_NAME)
 }
 
-/// Every other variant that was judged this way against full BYOL, in the ablation's order.
+/// Every other variant that was judged this way against the full method, in the ablation's order.
 pub(super) fn against_full(ablation: &Ablation, name: ResultName, budget: LabelBudget) -> Vec<Against<'_>> {
     let Some(full) = full(ablation) else { return Vec::new() };
     let others = ablation.variants.iter().filter(|variant| variant.name != FULL_NAME);
@@ -140,7 +140,7 @@ fn collapse(ablation: &Ablation) -> Option<Finding> {
     }
 }
 
-/// Who is behind full BYOL, who is ahead, and of whom nothing can be said.
+/// Who is behind the full method, who is ahead, and of whom nothing can be said.
 fn ranking(ablation: &Ablation, name: ResultName, budget: LabelBudget) -> Option<Finding> {
     let full = full(ablation)?.accuracy(name, budget)?.mean;
     let mut held = against_full(ablation, name, budget);
@@ -202,13 +202,14 @@ mod tests {
     use super::*;
     use crate::report::language::ablation::finding;
     use crate::run::ablation::ResultOfSeed;
+    use crate::run::record::Method;
 
     fn said(ablation: &Ablation) -> Vec<String> {
-        findings(ablation).iter().map(finding).collect()
+        findings(ablation).iter().map(|found| finding(found, ablation.method)).collect()
     }
 
     fn ablation(variants: Vec<VariantRecord>) -> Ablation {
-        Ablation { variants, version: "0".into(), hardware: "cpu".into() }
+        Ablation { method: Method::Byol, variants, version: "0".into(), hardware: "cpu".into() }
     }
 
     #[test]
@@ -251,7 +252,7 @@ mod tests {
             with("lab-together", [0.30, 0.32]),
         ]))
         .unwrap();
-        let text = finding(&Finding::Lost(found));
+        let text = finding(&Finding::Lost(found), Method::Byol);
         for part in [
             "BYOL as published 61.0% against 41.0%, +20.0 points",
             "with all of the lab's faults together 31.0% against 41.0%, −10.0 points",

@@ -1,4 +1,4 @@
-//! The page of an ablation: findings, how far each variant lies from BYOL as published, and the table.
+//! The page of an ablation: findings, how far each variant lies from the method as published, and the table.
 
 use maud::{Markup, html};
 
@@ -14,21 +14,21 @@ use crate::statistics::significance::Difference;
 const INTERVAL: (f64, f64, f64) = (260.0, 18.0, 8.0);
 
 pub(super) fn render(ablation: &Ablation) -> String {
-    let found = findings(ablation);
+    let (found, method) = (findings(ablation), ablation.method);
     let judged = [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_FINETUNED];
     let body = html! {
         header {
             p.over { (said::OVER) }
-            h1 { (said::TITLE) }
+            h1 { (said::title(method)) }
             p.verdict { (said::lead(ablation)) }
         }
         main {
             section aria-labelledby="findings" {
                 h2 id="findings" { (said::FINDINGS) }
-                @for found in &found { p { (said::finding(found)) } }
+                @for found in &found { p { (said::finding(found, method)) } }
             }
             section aria-labelledby="differences" {
-                h2 id="differences" { (said::DIFFERENCES) }
+                h2 id="differences" { (said::differences(method)) }
                 p { (said::DIFFERENCES_ARE) }
                 @for name in judged { (differences(ablation, name)) }
             }
@@ -43,7 +43,7 @@ pub(super) fn render(ablation: &Ablation) -> String {
         }
         footer { p { (rich(&said::made_from(ablation))) } }
     };
-    document(said::TITLE, &body, Conduct::Still)
+    document(&said::title(method), &body, Conduct::Still)
 }
 
 fn differences(ablation: &Ablation, name: ResultName) -> Markup {
@@ -119,7 +119,7 @@ fn changes(ablation: &Ablation) -> Markup {
         dl {
             @for variant in &ablation.variants {
                 dt { (variant.name) }
-                dd { (numbers::capital(&said::changed(variant))) "." }
+                dd { (numbers::capital(&said::changed(variant, ablation.method))) "." }
             }
         }
     }
@@ -129,11 +129,12 @@ fn changes(ablation: &Ablation) -> Markup {
 mod tests {
     use super::super::table::tests::variant;
     use super::*;
+    use crate::run::record::Method;
 
     #[test]
     fn the_page_stands_alone() {
         let variants = vec![variant("full", &[0.50, 0.52], None), variant("no-predictor", &[0.10, 0.11], Some(2))];
-        let page = render(&Ablation { variants, version: "0".into(), hardware: "cpu".into() });
+        let page = render(&Ablation { method: Method::Byol, variants, version: "0".into(), hardware: "cpu".into() });
         for part in ["2 variants of BYOL, 2 seeds each", "<svg", "\u{2212}40.5", "collapsed from epoch 2 on", "<style>"]
         {
             assert!(page.contains(part), "{part}");

@@ -9,7 +9,8 @@ use crate::run::record::{LabelBudget, ResultName};
 /// The table as Markdown that also reads well in a terminal, with notes under it.
 pub fn markdown(ablation: &Ablation) -> String {
     let (rows, notes) = (rows(ablation), notes(ablation));
-    let findings: String = findings(ablation).iter().map(|found| format!("{}\n\n", said::finding(found))).collect();
+    let found = findings(ablation);
+    let findings: String = found.iter().map(|found| format!("{}\n\n", said::finding(found, ablation.method))).collect();
     format!("{}\n{notes}\n{}", aligned(&rows, 1), findings.trim_end())
 }
 
@@ -67,7 +68,8 @@ fn figure(variant: &VariantRecord, digits: usize, of: impl Fn(&SeedRecord) -> Op
 }
 
 fn notes(ablation: &Ablation) -> String {
-    let each = ablation.variants.iter().map(|variant| format!("- {}: {}\n", variant.name, said::changed(variant)));
+    let changed = |variant: &VariantRecord| said::changed(variant, ablation.method);
+    let each = ablation.variants.iter().map(|variant| format!("- {}: {}\n", variant.name, changed(variant)));
     format!("{}\n\n{}", said::CAPTION, each.collect::<String>())
 }
 
@@ -75,6 +77,7 @@ fn notes(ablation: &Ablation) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::run::ablation::{Change, RecordedChange, ResultOfSeed};
+    use crate::run::record::Method;
 
     pub fn variant(name: &str, accuracies: &[f64], collapsed_at: Option<usize>) -> VariantRecord {
         let seed = |(seed, &test_accuracy)| SeedRecord {
@@ -103,6 +106,7 @@ pub(super) mod tests {
     #[test]
     fn a_table_beside_the_papers_figures() {
         let ablation = Ablation {
+            method: Method::Byol,
             variants: vec![variant("full", &[0.5, 0.52], None), variant("no-predictor", &[0.1, 0.1], Some(2))],
             version: "0".into(),
             hardware: "cpu".into(),

@@ -145,7 +145,7 @@ mod tests {
         countdown.through(&mut last).event(&Event::Step(report));
         assert_eq!(last.0, Some(Progress { step: 1, steps: 3, seconds_left: 130.0 }));
         countdown.stop(false).unwrap();
-        countdown.through(&mut Silent).event(&Event::Note(Notice::said("")));
+        countdown.through(&mut Silent).event(&Event::Note(Notice::NoTest));
 
         let read = directory.plan().unwrap().unwrap();
         assert!(read.steps.iter().all(|step| !step.ended) && read.steps[0].seconds > 0.0);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::{Session, candidate_name, candidates};
+use super::Session;
+use super::arm::{candidate_name, candidates};
 use crate::config::Supervised;
 use crate::config::selftrain::{Begin, Judge};
 use crate::data::splits::hold_out;
@@ -20,6 +21,7 @@ use crate::experiment::planning::{self, Kind};
 use crate::run::RunDirectory;
 use crate::run::notice::Notice;
 use crate::run::record::{Ended, Judgement, ResultName, SelfTraining, SupervisedStage, Verdict};
+use crate::train::answering::Answering;
 use crate::train::selftrain::{self as training, Network, Task, Teaching};
 use crate::train::supervised::{self, Lengths, Trained};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
@@ -125,12 +127,11 @@ impl Session<'_, '_> {
         }
         if let Some(test) = test {
             let all: Vec<usize> = (0..test.labels.len()).collect();
-            let logits = match &student {
-                Some(Trained { classifier, weights, .. }) => {
-                    supervised::logits(experiment, hardware, classifier, weights, test, &all)?
-                }
-                None => network.logits(experiment, hardware, test, &all)?,
+            let judged = match &student {
+                Some(Trained { classifier, weights, .. }) => Answering { experiment, hardware, classifier, weights },
+                None => network.answering(experiment, hardware),
             };
+            let logits = judged.logits(test, &all)?;
             let about =
                 Recorded { name: ResultName::PRETRAINED_SELFTRAINED, part, seconds: found.seconds, chosen: None };
             let mut record = Answers::of(&logits, &test.labels)?.calibrated(&logits, &test.labels)?.record(about);
@@ -235,9 +236,9 @@ impl Session<'_, '_> {
         held_out: &[usize],
     ) -> Result<Judgement, ExperimentError> {
         let (experiment, hardware) = (self.context.experiment, self.context.hardware);
-        let of_teacher = teacher.logits(experiment, hardware, labeled, held_out)?;
+        let of_teacher = teacher.answering(experiment, hardware).logits(labeled, held_out)?;
         let Trained { classifier, weights, .. } = student;
-        let of_student = supervised::logits(experiment, hardware, classifier, weights, labeled, held_out)?;
+        let of_student = Answering { experiment, hardware, classifier, weights }.logits(labeled, held_out)?;
         Ok(judge(&of_teacher, &of_student, &labels(labeled, held_out))?)
     }
 

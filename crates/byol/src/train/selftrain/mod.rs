@@ -13,8 +13,9 @@ use tch::{Device, Kind, Tensor};
 
 pub use teaching::Teaching;
 
+use super::answering::Answering;
 use super::sitting::{Course, End, Figures, Sitting};
-use super::supervised::{Rest, SupervisedLearner, Trained, answers, beginning, labels, logits, validate, view_kind};
+use super::supervised::{Rest, SupervisedLearner, Trained, beginning, labels, view_kind};
 use super::{Setting, TrainError};
 use crate::config::{Augmentation, Experiment, Selftrain};
 use crate::data::{ImageSource, LabeledImages};
@@ -53,18 +54,9 @@ impl Network {
         Ok(Network { classifier, weights, classes })
     }
 
-    /// As [`logits`].
-    ///
-    /// # Errors
-    /// An image cannot be read.
-    pub fn logits(
-        &self,
-        experiment: &Experiment,
-        hardware: &Hardware,
-        labeled: &LabeledImages,
-        indices: &[usize],
-    ) -> Result<Tensor, TrainError> {
-        logits(experiment, hardware, &self.classifier, &self.weights, labeled, indices)
+    /// It, as it answers.
+    pub fn answering<'a>(&'a self, experiment: &'a Experiment, hardware: &'a Hardware) -> Answering<'a> {
+        Answering { experiment, hardware, classifier: &self.classifier, weights: &self.weights }
     }
 
     /// What it teaches of the images of a pool: its answers for whole images, with the running statistics of batch norm. With
@@ -85,7 +77,7 @@ impl Network {
         if looked.is_empty() {
             return Ok(Teaching::of(&[], &[], None, settings, classes));
         }
-        let logits = answers(experiment, hardware, (&self.classifier, &self.weights), pool.clone(), &looked)?;
+        let logits = self.answering(experiment, hardware).answers(pool.clone(), &looked)?;
         let logits = Vec::<f32>::try_from(logits.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1))
             .map_err(EvalError::from)?;
         let frequencies = settings.align.then(|| frequencies(labels, classes));
@@ -196,13 +188,8 @@ pub fn train(setting: &mut Setting, task: Task, directory: &RunDirectory) -> Res
 
         if sitting.ended_epoch().is_some() {
             let loss = sitting.epoch_loss()?;
-            let validation = validate(
-                experiment,
-                hardware,
-                (&learner.classifier, &learner.weights),
-                task.labeled,
-                &task.validation,
-            )?;
+            let judged = Answering { experiment, hardware, classifier: &learner.classifier, weights: &learner.weights };
+            let validation = judged.validate(task.labeled, &task.validation)?;
             sitting.epoch_ended(Figures {
                 loss,
                 train_accuracy: Some(sitting.train_accuracy()),

@@ -1,20 +1,32 @@
 //! The page and the table of an ablation, and what it found.
 
+use super::method::method_name;
 use super::names::budget;
 use super::numbers::{capital, list, percent, plural, points, points_between};
 use crate::report::ablation::findings::{Finding, Gain, Judged, Lost, Place, Short, Together};
 use crate::run::ablation::{Ablation, Change, RecordedChange, VariantRecord};
-use crate::run::record::{Init, LabelBudget, Protocol, ResultName};
+use crate::run::record::{Init, LabelBudget, Method, Protocol, ResultName};
 use crate::statistics::significance::Difference;
 
-pub const TITLE: &str = "What each part of BYOL is for";
 pub const OVER: &str = "byol report · ablation";
 pub const FINDINGS: &str = "Findings";
-pub const DIFFERENCES: &str = "Each variant beside BYOL as published";
 pub const DIFFERENCES_ARE: &str = "Difference of test accuracy in percentage points, mean over the same seeds, with its 95% interval by \
      Student's t. Where an interval crosses the line at 0, the difference may be chance.";
 pub const RESULTS: &str = "Results";
 pub const CHANGES: &str = "What is changed";
+
+pub fn title(method: Method) -> String {
+    format!("What each part of {} is for", method_name(method))
+}
+
+/// Above how far each variant lies from the method as published.
+pub fn differences(method: Method) -> String {
+    format!("Each variant beside {}", as_published(method))
+}
+
+fn as_published(method: Method) -> String {
+    format!("{} as published", method_name(method))
+}
 
 /// What the table's figures are.
 pub const CAPTION: &str = "Test accuracy in percent: mean ± sample standard deviation over seeds. Effective rank (RankMe) is that of \
@@ -29,7 +41,8 @@ pub fn lead(ablation: &Ablation) -> String {
         (fewest, most) => format!("{fewest} to {most} seeds"),
     };
     let variants = plural(ablation.variants.len() as u64, "variant");
-    format!("{variants} of BYOL, {seeds} each, each trained and evaluated alike.")
+    let method = method_name(ablation.method);
+    format!("{variants} of {method}, {seeds} each, each trained and evaluated alike.")
 }
 
 /// Below a table of differences: how the variants were judged.
@@ -76,24 +89,24 @@ pub fn of_seeds(some: usize, all: usize) -> String {
 }
 
 /// What a variant changes, where the paper has it, and whether it collapsed.
-pub fn changed(variant: &VariantRecord) -> String {
+pub fn changed(variant: &VariantRecord, method: Method) -> String {
     let place = variant.paper.as_ref().map_or_else(String::new, |(_, place)| format!(" (paper: {place})"));
     let first = variant.seeds.iter().filter_map(|seed| seed.collapsed_at).min();
     let collapsed = first.map_or_else(String::new, |epoch| format!("; collapsed from epoch {epoch} on"));
-    format!("{}{place}{collapsed}", recorded_change(&variant.change))
+    format!("{}{place}{collapsed}", recorded_change(&variant.change, method))
 }
 
-fn recorded_change(of: &RecordedChange) -> &str {
+fn recorded_change(of: &RecordedChange, method: Method) -> String {
     match of {
-        RecordedChange::Known(of) => change(*of),
-        RecordedChange::Other(text) => text,
+        RecordedChange::Known(of) => change(*of, method),
+        RecordedChange::Other(text) => text.clone(),
     }
 }
 
 /// What is changed.
-pub fn change(change: Change) -> &'static str {
-    match change {
-        Change::Nothing => "nothing: BYOL as published",
+pub fn change(change: Change, method: Method) -> String {
+    let what = match change {
+        Change::Nothing => return format!("nothing: {}", as_published(method)),
         Change::NoPredictor => "no predictor",
         Change::NoStopGradient => "the gradient flows through the target branch, which is the online network",
         Change::TauZero => "tau 0: the target is the online network of the step before",
@@ -108,7 +121,8 @@ pub fn change(change: Change) -> &'static str {
         Change::ViewSize => "pre-training at 224/96 of the size of fine-tuning",
         Change::EvaluationMode => "the classifier stays in evaluation mode after the first epoch",
         Change::Together => "all of the lab's faults",
-    }
+    };
+    what.to_owned()
 }
 
 /// Where the page comes from; the record is `ablation.json`.
@@ -116,16 +130,16 @@ pub fn made_from(ablation: &Ablation) -> String {
     format!("Made by byol {} from `ablation.json` and nothing else; {}.", ablation.version, ablation.hardware)
 }
 
-/// One finding.
-pub fn finding(finding: &Finding) -> String {
+/// One finding of an ablation of that method.
+pub fn finding(finding: &Finding, method: Method) -> String {
     match finding {
         Finding::NoneCollapsed => "The representation collapsed in no variant.".to_owned(),
         Finding::AllCollapsed(fallen) => format!("The representation collapsed in every variant: {}.", times(fallen)),
         Finding::Collapsed { fallen, upright } => {
             format!("The representation collapsed in {}; it did not in {}.", times(fallen), list(upright))
         }
-        Finding::Judged(judged) => ranking(judged),
-        Finding::Lost(lost) => why_lost(lost),
+        Finding::Judged(judged) => ranking(judged, method),
+        Finding::Lost(lost) => why_lost(lost, method),
     }
 }
 
@@ -134,7 +148,7 @@ fn times(fallen: &[(String, usize, usize)]) -> String {
     list(&fallen.iter().map(|(name, some, all)| format!("{name} ({some} of {all} seeds)")).collect::<Vec<_>>())
 }
 
-fn ranking(judged: &Judged) -> String {
+fn ranking(judged: &Judged, method: Method) -> String {
     let groups: Vec<String> = judged
         .groups
         .iter()
@@ -151,9 +165,10 @@ fn ranking(judged: &Judged) -> String {
         })
         .collect();
     format!(
-        "{} with {} of BYOL as published: {}. In points of test accuracy, {}.",
+        "{} with {} of {}: {}. In points of test accuracy, {}.",
         capital(evaluation(judged.name)),
         budget(judged.budget),
+        as_published(method),
         percent(judged.full),
         groups.join("; ")
     )
@@ -176,27 +191,31 @@ fn gain(found: &Gain) -> String {
     )
 }
 
-fn why_lost(found: &Lost) -> String {
+fn why_lost(found: &Lost, method: Method) -> String {
+    let name = method_name(method);
     let published = format!(
-        "Fine-tuned with {}, against a baseline with the same labels: BYOL as published {}",
+        "Fine-tuned with {}, against a baseline with the same labels: {} {}",
         budget(found.budget),
+        as_published(method),
         gain(&found.published)
     );
     let Some(Together { gain: together, short, costly }) = &found.together else { return format!("{published}.") };
     let verdict = match short {
-        Short::Below => "With the faults BYOL ends below its own baseline, as it did in the lab (48.1% against 50.4%)",
-        Short::Above => {
-            "Even with the faults BYOL ends above its baseline here; in the lab it did not (48.1% against 50.4%)"
+        Short::Below => {
+            format!("With the faults {name} ends below its own baseline, as it did in the lab (48.1% against 50.4%)")
         }
-        Short::Undecided => {
-            "With the faults, these seeds cannot show that BYOL gains anything; in the lab it ended below its baseline (48.1% against 50.4%)"
-        }
+        Short::Above => format!(
+            "Even with the faults {name} ends above its baseline here; in the lab it did not (48.1% against 50.4%)"
+        ),
+        Short::Undecided => format!(
+            "With the faults, these seeds cannot show that {name} gains anything; in the lab it ended below its baseline (48.1% against 50.4%)"
+        ),
     };
     let alone = match costly.as_slice() {
         [] => "No fault costs anything by itself that these seeds can show.".to_owned(),
         costly => {
             let one = |(what, difference): &(RecordedChange, Difference)| {
-                format!("{} ({})", recorded_change(what), points(difference.mean))
+                format!("{} ({})", recorded_change(what, method), points(difference.mean))
             };
             let costly = costly.iter().map(one).collect::<Vec<_>>().join("; ");
             format!("Faults that cost fine-tuning something by themselves, the most costly first: {costly}.")

@@ -6,46 +6,48 @@ use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::health::Sign;
 use crate::run::record::{Control, HeadKind, Init, LabelBudget, Method, Protocol, ResultName, Stage};
 
+/// What a classifier is called.
+struct Called {
+    sentence: String,
+    legend: String,
+}
+
+/// The one table of names of classifiers.
+fn called(name: ResultName) -> Called {
+    let method = method_name(name.method());
+    let as_in = |sentence: &str, legend: &str| Called { sentence: sentence.to_owned(), legend: legend.to_owned() };
+    let of = |sentence: &str, legend: &str| as_in(&format!("{sentence} {method}"), &format!("{method}, {legend}"));
+    match (name.init, name.protocol) {
+        (Init::Random, Protocol::Finetuned) => as_in("the supervised baseline", "supervised baseline"),
+        (Init::Random, Protocol::Linear) => as_in("linear evaluation of a random encoder", "random encoder, linear"),
+        (Init::Random, Protocol::Knn) => as_in("k-NN evaluation of a random encoder", "random encoder, k-NN"),
+        (Init::Pretrained, Protocol::Finetuned) => of("fine-tuned", "fine-tuned"),
+        (Init::Pretrained, Protocol::Selftrained) => of("self-trained", "self-trained"),
+        (Init::Pretrained, Protocol::Linear) => of("linear evaluation of", "linear"),
+        (Init::Pretrained, Protocol::Knn) => of("k-NN evaluation of", "k-NN"),
+        (Init::Given, Protocol::Finetuned) => as_in("the fine-tuned given weights", "given weights, fine-tuned"),
+        (Init::Given, Protocol::Linear) => as_in("linear evaluation of the given weights", "given weights, linear"),
+        (Init::Given, Protocol::Knn) => as_in("k-NN evaluation of the given weights", "given weights, k-NN"),
+        (Init::Random | Init::Given, Protocol::Selftrained) => {
+            as_in("the self-trained baseline", "baseline, self-trained")
+        }
+    }
+}
+
 /// A classifier in a sentence.
 pub fn classifier(name: ResultName) -> String {
-    let method = method_name(name.method());
-    match (name.init, name.protocol) {
-        (Init::Random, Protocol::Finetuned) => "the supervised baseline".to_owned(),
-        (Init::Pretrained, Protocol::Finetuned) => format!("fine-tuned {method}"),
-        (Init::Pretrained, Protocol::Selftrained) => format!("self-trained {method}"),
-        (Init::Pretrained, Protocol::Linear) => format!("linear evaluation of {method}"),
-        (Init::Pretrained, Protocol::Knn) => format!("k-NN evaluation of {method}"),
-        (Init::Random, Protocol::Linear) => "linear evaluation of a random encoder".to_owned(),
-        (Init::Random, Protocol::Knn) => "k-NN evaluation of a random encoder".to_owned(),
-        (Init::Given, Protocol::Finetuned) => "the fine-tuned given weights".to_owned(),
-        (Init::Given, Protocol::Linear) => "linear evaluation of the given weights".to_owned(),
-        (Init::Given, Protocol::Knn) => "k-NN evaluation of the given weights".to_owned(),
-        (Init::Random | Init::Given, Protocol::Selftrained) => "the self-trained baseline".to_owned(),
-    }
+    called(name).sentence
+}
+
+/// A classifier in a legend.
+pub fn label(name: ResultName) -> String {
+    called(name).legend
 }
 
 /// The pre-trained and fine-tuned network in a sentence; of runs by several methods, all of these.
 pub fn fine_tuned(methods: &[Method]) -> String {
     let names: Vec<String> = methods.iter().map(|&method| method_name(method).to_owned()).collect();
     format!("fine-tuned {}", list(&names))
-}
-
-/// A classifier in a legend.
-pub fn label(name: ResultName) -> String {
-    let method = method_name(name.method());
-    match (name.init, name.protocol) {
-        (Init::Random, Protocol::Finetuned) => "supervised baseline".to_owned(),
-        (Init::Pretrained, Protocol::Finetuned) => format!("{method}, fine-tuned"),
-        (Init::Pretrained, Protocol::Selftrained) => format!("{method}, self-trained"),
-        (Init::Pretrained, Protocol::Linear) => format!("{method}, linear"),
-        (Init::Pretrained, Protocol::Knn) => format!("{method}, k-NN"),
-        (Init::Random, Protocol::Linear) => "random encoder, linear".to_owned(),
-        (Init::Random, Protocol::Knn) => "random encoder, k-NN".to_owned(),
-        (Init::Given, Protocol::Finetuned) => "given weights, fine-tuned".to_owned(),
-        (Init::Given, Protocol::Linear) => "given weights, linear".to_owned(),
-        (Init::Given, Protocol::Knn) => "given weights, k-NN".to_owned(),
-        (Init::Random | Init::Given, Protocol::Selftrained) => "baseline, self-trained".to_owned(),
-    }
 }
 
 /// A difference of two classifiers in a legend, by the pre-trained one and what the run holds it against.

@@ -4,6 +4,7 @@ use super::ablation::change;
 use super::advice::further;
 use super::data::data_note;
 use super::numbers::{count, percent, plural, whole_duration};
+use super::program::program_note;
 use super::progress::while_others;
 use super::selftraining::judged;
 use crate::report::advice::{FEW_PASSES, Further};
@@ -14,7 +15,7 @@ use crate::run::record::Stage;
 pub fn notice(notice: &Notice) -> String {
     match notice {
         Notice::Data(note) => data_note(note),
-        Notice::Said { text } => text.clone(),
+        Notice::Program(note) => program_note(note),
         Notice::BudgetsFitted { budgets, class, smallest } => {
             let budgets: Vec<String> = budgets.iter().map(ToString::to_string).collect();
             format!(
@@ -66,8 +67,8 @@ pub fn notice(notice: &Notice) -> String {
             percent(*confidence)
         ),
         Notice::SelftrainingJudged { verdict, judgement } => judged(*verdict, judgement.as_ref()),
-        Notice::Variant { number, of, name, change: what, seed } => {
-            format!("{number}/{of}: {name} ({}), seed {seed}", change(*what))
+        Notice::Variant { number, of, name, change: what, method, seed } => {
+            format!("{number}/{of}: {name} ({}), seed {seed}", change(*what, *method))
         }
         Notice::Lengthened { stage, epochs, asked, images, least_steps } => {
             let key = key(*stage);

@@ -4,67 +4,192 @@ use std::path::Path;
 
 use super::names::{kind, reason, with_first};
 use super::numbers::{guessing, percent, plural, right_of, whole_duration};
-use crate::report::language::values::{Calibrated, Encoder, Overview, Taken, Tested};
-use crate::statistics::guess::Guess;
+use crate::run::classifier::{ClassifierKind, Reason};
+use crate::run::notice::{ProgramNote, Tested};
+use crate::run::record::{LabelBudget, Stage};
 
-pub fn hardware(hardware: &str) -> String {
-    format!("hardware: {hardware}")
+/// What is known of the terms of known weights.
+const LICENCE: &str = "torchvision's weights, trained on ImageNet: they may have terms of their own that come from that data set, whose images are \
+     for research and education that is not commercial; whether you may use them is yours to find out";
+
+/// A note on the work.
+pub fn program_note(note: &ProgramNote) -> String {
+    match note {
+        ProgramNote::Hardware { hardware } => format!("hardware: {hardware}"),
+        ProgramNote::LookingThrough { folder } => format!("looking through {folder}"),
+        ProgramNote::LookedAt { done, of } => format!("{done} of {of} images looked at"),
+        ProgramNote::Measuring => "measuring a few steps of each kind on this machine".to_owned(),
+        ProgramNote::GoWithWeights { settings } => {
+            format!("the weights set {} (--set KEY=VALUE overrides that)", settings.join(" "))
+        }
+        ProgramNote::SmallForWeights { side } => format!(
+            "images are {side} px; weights of ImageNet were mostly trained at 224, and --set image_size=224 is more accurate and slower"
+        ),
+        ProgramNote::Licence { weights } => format!("{weights}: {LICENCE}"),
+        ProgramNote::ChangesNothing { pair } => {
+            format!("--set {pair} changes nothing: given weights are trained as fine-tuning is; set finetune.* instead")
+        }
+        ProgramNote::Extended { then, now, earlier } => format!(
+            "pre-training goes on from epoch {then} to {now}; until it has finished, use the results and classifiers with {} from {earlier}",
+            plural(*then as u64, "epoch")
+        ),
+        ProgramNote::WaitedFor { run, exists, hint } => {
+            let what = if *exists { "holds no run yet (waiting for one)" } else { "is not there yet (waiting for it)" };
+            format!("{run} {what}{hint}")
+        }
+        ProgramNote::Finished { run } => format!("finished: {run}"),
+        ProgramNote::FinishedBefore { run } => format!("{run} was finished before; nothing was left to do"),
+        ProgramNote::Interrupted { command } => interrupted(command),
+        ProgramNote::AblationInterrupted { folder } => {
+            format!("interrupted; the same command with --resume continues {folder}")
+        }
+        ProgramNote::Taken { kind: of, labels_per_class, test, others, reason: why } => {
+            taken((*of, *labels_per_class, *test), others, why)
+        }
+        ProgramNote::NoBetterThanGuessing { right, images, guess } => {
+            let right_on = format!("the classifier is right on {}", share((*right, *images)));
+            guessing(*right, *images, *guess).map_or(right_on.clone(), |text| format!("{right_on}; {text}"))
+        }
+        ProgramNote::Encoder { stage, labels_per_class, knn } => encoder(*stage, *labels_per_class, *knn),
+        ProgramNote::UnknownNetwork { file } => format!(
+            "{file} does not say which network made it; if it was another one, these neighbours mean nothing (`byol embed` writes it down)"
+        ),
+        ProgramNote::LeftOut { path, problem } => format!("left out {path}: {problem}"),
+        ProgramNote::Unreadable { unreadable, of } => {
+            let were = if *unreadable == 1 { "was" } else { "were" };
+            format!("{unreadable} of {of} images could not be read and {were} left out")
+        }
+        ProgramNote::GoingThrough { done, of, images_per_second, seconds_left } => {
+            format!("{done} of {of} images, {images_per_second:.0} images/s, {} left", whole_duration(*seconds_left))
+        }
+        ProgramNote::Throughput { images, seconds, images_per_second, threads } => {
+            let on = threads.map_or_else(|| "the GPU".to_owned(), |threads| plural(threads as u64, "thread"));
+            let images = plural(*images as u64, "image");
+            format!("{images} in {seconds:.1} s: {images_per_second:.1} images/s on {on}")
+        }
+        ProgramNote::Predicted { images, classes, named, unsure, sure } => {
+            predicted(*images, classes.split_at((*named).min(classes.len())), (*unsure, *sure))
+        }
+        ProgramNote::ClosedSet { classes } => closed_set(*classes),
+        ProgramNote::SeenInTraining { seen, images, folder } => format!(
+            "{seen} of the {} in {folder} lie in the run's own data and are not among its test images, so the classifier may have been \
+             trained on them: it is surer about these than about new images, and probabilities come out too high; calibrate on images \
+             that the run has not seen",
+            plural(*images as u64, "image")
+        ),
+        ProgramNote::Calibrated {
+            images,
+            temperature,
+            loss: [loss_before, loss_after],
+            calibration_error: [error_before, error_after],
+        } => format!(
+            "calibrated on {images} images: temperature {temperature:.3}, loss {loss_after:.4} (was {loss_before:.4}), calibration error \
+             {error_after:.4} (was {error_before:.4})"
+        ),
+        ProgramNote::ProbabilitiesCalibrated { temperature, images, folder } => {
+            format!(
+                "the probabilities are calibrated on {}: temperature {temperature:.3}",
+                labelled(*images, folder.as_deref())
+            )
+        }
+        ProgramNote::ProbabilitiesOfTooFew { images, folder, enough } => {
+            let them = if *images == 1 { "is" } else { "are" };
+            format!(
+                "the probabilities are the network's own, not calibrated: {} {them} too few ({enough} are needed; --calibrate-on DIR takes \
+                 others)",
+                labelled(*images, folder.as_deref())
+            )
+        }
+        ProgramNote::ProbabilitiesUncalibrated { enough } => format!(
+            "the probabilities are the network's own, not calibrated; --calibrate-on DIR does that with at least {enough} labelled images that \
+             trained nothing"
+        ),
+    }
 }
 
-pub fn looking_through(folder: &Path) -> String {
-    format!("looking through {}", folder.display())
+/// Which classifier is taken: of a kind and with a label budget, with its test; beside others, and why.
+fn taken(
+    (of, with, test): (ClassifierKind, Option<LabelBudget>, Option<Tested>),
+    others: &[(ClassifierKind, Tested)],
+    why: &Reason,
+) -> String {
+    let with = with.map(with_first).unwrap_or_default();
+    let test =
+        test.map_or_else(|| ", its accuracy is not recorded".to_owned(), |test| format!(", right on {}", share(test)));
+    let others: Vec<String> = others
+        .iter()
+        .map(|&(of, (right, images))| format!("{} {}", kind(of), percent(right as f64 / images.max(1) as f64)))
+        .collect();
+    let others = match others.is_empty() {
+        true => String::new(),
+        false => format!("; others on the same images: {}", others.join(", ")),
+    };
+    let why = reason(why).map_or_else(String::new, |why| format!("; {why}; --classifier takes another"));
+    format!("classifier: {}{with}{test}{others}{why}", kind(of))
 }
 
-pub fn looked_at(done: usize, of: usize) -> String {
-    format!("{done} of {of} images looked at")
+fn share((right, images): Tested) -> String {
+    right_of(right, images).unwrap_or_else(|| "no test images".to_owned())
 }
 
-pub const MEASURING: &str = "measuring a few steps of each kind on this machine";
-
-/// These settings go with given weights.
-pub fn go_with_weights(settings: &[&str]) -> String {
-    format!("the weights set {} (--set KEY=VALUE overrides that)", settings.join(" "))
+/// Which encoder is taken.
+fn encoder(stage: Stage, with: Option<LabelBudget>, knn: Option<(LabelBudget, Tested)>) -> String {
+    let with = with.map(with_first).unwrap_or_default();
+    match stage {
+        Stage::Selftrain => format!("encoder: self-trained{with}"),
+        Stage::Finetune => format!("encoder: fine-tuned{with}"),
+        Stage::Supervised => format!("encoder: trained{with} alone"),
+        Stage::Pretrain => {
+            let worth = knn.map_or_else(String::new, |(of, test)| {
+                format!(" (k-NN on it{}: right on {})", with_first(of), share(test))
+            });
+            format!(
+                "encoder: pre-trained{worth}; it finds images that look alike, --stage finetune images of the same class"
+            )
+        }
+    }
 }
 
-/// Images are small for weights of ImageNet.
-pub fn small_for_weights(side: usize) -> String {
-    format!(
-        "images are {side} px; weights of ImageNet were mostly trained at 224, and --set image_size=224 is more accurate and slower"
-    )
+/// `60 images: 19 dog, 12 ship; 23 are less than 60% sure`. Some classes are named, the others counted.
+fn predicted(
+    images: usize,
+    (named, others): (&[(String, usize)], &[(String, usize)]),
+    (unsure, sure): (usize, f64),
+) -> String {
+    let mut parts: Vec<String> = named.iter().map(|(class, count)| format!("{count} {class}")).collect();
+    let rest: usize = others.iter().map(|(_, count)| count).sum();
+    if rest > 0 {
+        let classes = match others.len() {
+            1 => "another class".to_owned(),
+            classes => format!("{classes} other classes"),
+        };
+        parts.push(format!("{rest} of {classes}"));
+    }
+    let unsure = match unsure {
+        0 => "none is".to_owned(),
+        1 => "1 is".to_owned(),
+        several => format!("{several} are"),
+    };
+    let (images, parts) = (plural(images as u64, "image"), parts.join(", "));
+    format!("{images}: {parts}; {unsure} less than {:.0}% sure", 100.0 * sure)
 }
 
-pub fn licence(weights: &str, licence: &str) -> String {
-    format!("{weights}: {licence}")
+/// What the answers of a classifier cannot say.
+pub fn closed_set(classes: usize) -> String {
+    format!("every image gets one of the {classes} classes, also an image of something else")
 }
 
-/// A setting that a run of given weights does not use.
-pub fn changes_nothing(pair: &str) -> String {
-    format!("--set {pair} changes nothing: given weights are trained as fine-tuning is; set finetune.* instead")
-}
-
-pub fn extended([then, now]: [usize; 2], earlier: &Path) -> String {
-    format!(
-        "pre-training goes on from epoch {then} to {now}; until it has finished, use the results and classifiers with {} from {}",
-        plural(then as u64, "epoch"),
-        earlier.display()
-    )
-}
-
-pub fn finished(run: &Path) -> String {
-    format!("finished: {}", run.display())
-}
-
-pub fn finished_before(run: &Path) -> String {
-    format!("{} was finished before; nothing was left to do", run.display())
+/// Labelled images that a temperature was chosen on.
+fn labelled(images: usize, folder: Option<&str>) -> String {
+    match folder {
+        None => format!("the run's {}", plural(images as u64, "test image")),
+        Some(folder) => format!("{} of {folder}", plural(images as u64, "image")),
+    }
 }
 
 /// A run that was interrupted, with the command that goes on.
 pub fn interrupted(command: &str) -> String {
     format!("interrupted; to go on: {command}")
-}
-
-pub fn ablation_interrupted(folder: &Path) -> String {
-    format!("interrupted; the same command with --resume continues {}", folder.display())
 }
 
 pub const NOTHING_BEGUN: &str = "interrupted; nothing was begun";
@@ -82,95 +207,6 @@ pub fn report(page: &Path) -> String {
     format!("report: {}", page.display())
 }
 
-/// Which classifier is taken.
-pub fn taken(taken: &Taken) -> String {
-    let with = taken.budget.map(with_first).unwrap_or_default();
-    let test = taken
-        .test
-        .map_or_else(|| ", its accuracy is not recorded".to_owned(), |test| format!(", right on {}", share(test)));
-    let others: Vec<String> = taken
-        .others
-        .iter()
-        .map(|&(of, (right, images))| format!("{} {}", kind(of), percent(right as f64 / images.max(1) as f64)))
-        .collect();
-    let others = match others.is_empty() {
-        true => String::new(),
-        false => format!("; others on the same images: {}", others.join(", ")),
-    };
-    let why = reason(taken.reason).map_or_else(String::new, |why| format!("; {why}; --classifier takes another"));
-    format!("classifier: {}{with}{test}{others}{why}", kind(taken.kind))
-}
-
-/// That a classifier is no better than guessing, where it is not.
-pub fn no_better_than_guessing((right, images): Tested, guess: Guess) -> Option<String> {
-    let text = guessing(right, images, guess)?;
-    Some(format!("the classifier is right on {}; {text}", share((right, images))))
-}
-
-fn share((right, images): Tested) -> String {
-    right_of(right, images).unwrap_or_else(|| "no test images".to_owned())
-}
-
-/// Which encoder is taken.
-pub fn encoder(encoder: &Encoder) -> String {
-    match encoder {
-        Encoder::Selftrained(with) => format!("encoder: self-trained{}", with.map(with_first).unwrap_or_default()),
-        Encoder::Finetuned(with) => format!("encoder: fine-tuned{}", with.map(with_first).unwrap_or_default()),
-        Encoder::Trained(with) => format!("encoder: trained{} alone", with.map(with_first).unwrap_or_default()),
-        Encoder::Pretrained(knn) => {
-            let worth = knn.map_or_else(String::new, |(of, test)| {
-                format!(" (k-NN on it{}: right on {})", with_first(of), share(test))
-            });
-            format!(
-                "encoder: pre-trained{worth}; it finds images that look alike, --stage finetune images of the same class"
-            )
-        }
-    }
-}
-
-/// An image that cannot be read.
-pub fn left_out(path: &Path, problem: &str) -> String {
-    format!("left out {}: {problem}", path.display())
-}
-
-/// How many images could not be read.
-pub fn unreadable(unreadable: usize, of: usize) -> String {
-    let were = if unreadable == 1 { "was" } else { "were" };
-    format!("{unreadable} of {of} images could not be read and {were} left out")
-}
-
-/// How far the work is.
-pub fn going_through(done: u32, of: usize, rate: f64, seconds_left: f64) -> String {
-    format!("{done} of {of} images, {rate:.0} images/s, {} left", whole_duration(seconds_left))
-}
-
-/// How fast the work went; on so many threads, or on the GPU.
-pub fn throughput(images: usize, seconds: f64, rate: f64, threads: Option<usize>) -> String {
-    let on = threads.map_or_else(|| "the GPU".to_owned(), |threads| plural(threads as u64, "thread"));
-    format!("{} in {seconds:.1} s: {rate:.1} images/s on {on}", plural(images as u64, "image"))
-}
-
-/// `60 images: 19 dog, 12 ship; 23 are less than 60% sure`.
-pub fn overview(found: &Overview) -> String {
-    let Overview { images, counts, named, unsure, sure } = found;
-    let mut parts: Vec<String> = counts.iter().take(*named).map(|(class, count)| format!("{count} {class}")).collect();
-    let others: usize = counts.iter().skip(*named).map(|(_, count)| count).sum();
-    if others > 0 {
-        let classes = match counts.len() - named {
-            1 => "another class".to_owned(),
-            classes => format!("{classes} other classes"),
-        };
-        parts.push(format!("{others} of {classes}"));
-    }
-    let unsure = match unsure {
-        0 => "none is".to_owned(),
-        1 => "1 is".to_owned(),
-        several => format!("{several} are"),
-    };
-    let (images, parts) = (plural(*images as u64, "image"), parts.join(", "));
-    format!("{images}: {parts}; {unsure} less than {:.0}% sure", 100.0 * sure)
-}
-
 pub fn predictions_are_in(images: usize, out: &Path) -> String {
     let predictions = if images == 1 { "1 prediction is".to_owned() } else { format!("{images} predictions are") };
     format!("{predictions} in {}", out.display())
@@ -180,47 +216,12 @@ pub fn images_are_in(page: &Path) -> String {
     format!("the images are in {}", page.display())
 }
 
-/// Labelled images that the run may have been trained on.
-pub fn seen_in_training(seen: usize, images: usize, folder: &Path) -> String {
-    format!(
-        "{seen} of the {} in {} lie in the run's own data and are not among its test images, so the classifier may have been \
-         trained on them: it is surer about these than about new images, and probabilities come out too high; calibrate on images \
-         that the run has not seen",
-        plural(images as u64, "image"),
-        folder.display()
-    )
-}
-
-pub fn calibrated(found: &Calibrated) -> String {
-    let ([loss_before, loss_after], [error_before, error_after]) = (found.loss, found.calibration_error);
-    format!(
-        "calibrated on {} images: temperature {:.3}, loss {loss_after:.4} (was {loss_before:.4}), calibration error \
-         {error_after:.4} (was {error_before:.4})",
-        found.images, found.temperature
-    )
-}
-
-/// A file of representations that does not name its network.
-pub fn unknown_network(file: &Path) -> String {
-    format!(
-        "{} does not say which network made it; if it was another one, these neighbours mean nothing (`byol embed` writes it \
-         down)",
-        file.display()
-    )
-}
-
 pub fn watching(runs: &[String], address: &str) -> String {
     format!("watching {} at {address} (Ctrl-C ends this, not the run)", runs.join(", "))
 }
 
 pub fn port_taken(port: u16) -> String {
     format!("port {port} is taken, so another one is used")
-}
-
-/// A run directory that is waited for, with a hint at what may have been meant.
-pub fn waited_for(run: &Path, exists: bool, hint: &str) -> String {
-    let what = if exists { "holds no run yet (waiting for one)" } else { "is not there yet (waiting for it)" };
-    format!("{} {what}{hint}", run.display())
 }
 
 pub fn no_browser(error: &str, address: &str) -> String {
