@@ -79,7 +79,7 @@ fn the_page_of_a_whole_run() {
         "--config RUN/config.toml --out RUN-again",
         "1 of these 2 neighbours are of the same class",
         "preset = &quot;made-up&quot;",
-        "Guessing among 4 equally frequent classes gives 25.0%",
+        "Guessing among 4 classes gives 25.0%",
         "20 min 34 s",
         "shows 51.0% of the variance",
         // Fine-tuned BYOL with all labels is right on 140 of 200.

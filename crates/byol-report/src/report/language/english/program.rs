@@ -104,7 +104,7 @@ pub fn taken(taken: &Taken) -> String {
 /// That a classifier is no better than guessing, where it is not.
 pub fn no_better_than_guessing((right, images): Tested, guess: Guess) -> Option<String> {
     let text = guessing(right, images, guess)?;
-    Some(format!("the classifier is right on {}; {text}", share((right, images))))
+    Some(format!("the classifier is right on {}; that {text}", share((right, images))))
 }
 
 fn share((right, images): Tested) -> String {
