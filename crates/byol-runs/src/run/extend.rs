@@ -78,10 +78,11 @@ impl RunDirectory {
                 .map_err(|source| failed(&place, source))?;
             }
         }
-        // Its temperatures are of classifiers that are no more.
-        let calibration = self.path().join("calibration.json");
-        if calibration.is_file() {
-            std::fs::remove_file(&calibration).map_err(|source| failed(&calibration, source))?;
+        // Temperatures and a page of classifiers that are no more.
+        for file in ["calibration.json", "report.html"].map(|name| self.path().join(name)) {
+            if file.is_file() {
+                std::fs::remove_file(&file).map_err(|source| failed(&file, source))?;
+            }
         }
         self.write_config(&experiment)?;
         Ok(Extension { epochs: [epochs, experiment.pretrain.epochs], earlier })

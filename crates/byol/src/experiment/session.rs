@@ -1,9 +1,12 @@
 //! One sitting of an experiment in a run directory: each stage is done unless an earlier sitting has done it, and what
 //! it found is recorded.
 
+mod arm;
+mod ending;
 mod images;
 mod selftrain;
 
+pub(super) use arm::{Arm, candidates};
 pub(super) use selftrain::{JUDGED, Lesson};
 
 use std::collections::BTreeMap;
@@ -12,15 +15,17 @@ use std::time::Instant;
 
 use tch::Tensor;
 
+use arm::{Choice, candidate_name};
+use ending::SummaryClock;
+
 use super::frozen::{Answers, FrozenFeatures, Recorded};
 use super::plan::{Part, frozen_parts, settled};
 use super::planning::countdown::Countdown;
 use super::planning::{self, Kind, Plan};
-use super::{Context, ExperimentError, Outcome, same_hardware, shown};
-use crate::config::{Experiment, Supervised};
+use super::{Context, ExperimentError, same_hardware, shown};
+use crate::config::Supervised;
 use crate::data::splits::hold_out;
 use crate::data::{ImageSource, LabeledImages};
-use crate::report;
 use crate::run::event::Event;
 use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
@@ -147,10 +152,12 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 
     /// A step of the plan begins.
-    pub(super) fn begin(&mut self, task: planning::Task) {
-        if let Some(progress) = self.countdown.as_mut().and_then(|countdown| countdown.start(task)) {
+    pub(super) fn begin(&mut self, task: planning::Task) -> Result<(), ExperimentError> {
+        let started = self.countdown.as_mut().map_or(Ok(None), |countdown| countdown.start(task))?;
+        if let Some(progress) = started {
             self.context.reporter.event(&Event::Progress(progress));
         }
+        Ok(())
     }
 
     /// The step that was begun has ended, or is left where it is.
@@ -166,15 +173,17 @@ impl<'s, 'a> Session<'s, 'a> {
         }
     }
 
-    /// Trains, while the countdown looks on.
+    /// Trains, while the countdown looks on and the summary keeps the time.
     fn training<T>(&mut self, train: impl FnOnce(&mut Setting) -> T) -> T {
+        let so_far = self.summary(false);
         let Context { experiment, hardware, interrupt, reporter, .. } = &mut *self.context;
+        let mut clock = SummaryClock::of(so_far, &self.directory, &mut **reporter);
         match &mut self.countdown {
             Some(countdown) => {
-                let mut counting = countdown.through(&mut **reporter);
+                let mut counting = countdown.through(&mut clock);
                 train(&mut Setting { experiment, hardware, interrupt, reporter: &mut counting })
             }
-            None => train(&mut Setting { experiment, hardware, interrupt, reporter: &mut **reporter }),
+            None => train(&mut Setting { experiment, hardware, interrupt, reporter: &mut clock }),
         }
     }
 
@@ -220,7 +229,7 @@ impl<'s, 'a> Session<'s, 'a> {
         if self.recorded(name, arm.part) {
             return Ok(Ended::Epochs);
         }
-        self.begin(planning::Task { kind: Kind::of(stage.into()), labels_per_class: Some(budget), draw });
+        self.begin(planning::Task { kind: Kind::of(stage.into()), labels_per_class: Some(budget), draw })?;
         let ended = self.train_and_record(name, arm, test)?;
         self.end(ended != Ended::Interrupted)?;
         Ok(ended)
@@ -320,7 +329,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let pools = pools.iter().map(|pool| (pool.images.len(), pool.name.clone())).collect();
         self.note(Notice::PretrainsOn { pools });
         let directory = self.directory.clone();
-        self.begin(planning::Task::only(Kind::Pretrain));
+        self.begin(planning::Task::only(Kind::Pretrain))?;
         let pretrained = self.training(|setting| pretraining::pretrain(setting, pool, monitor, &directory))?;
         self.end(pretrained.ended != Ended::Interrupted)?;
         let progress = &pretrained.progress;
@@ -336,6 +345,11 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(pretrained)
     }
 
+    /// Whether a frozen encoder has been judged at every budget and draw: of a run that is extended, what it began with has.
+    pub(super) fn is_judged(&self, names: [ResultName; 2], plan: &[Part]) -> bool {
+        names.iter().all(|&name| frozen_parts(plan).all(|part| self.recorded(name, part)))
+    }
+
     /// Judges one frozen encoder at every budget and draw that is not recorded yet. Nothing where it was interrupted.
     pub(super) fn judge_frozen(
         &mut self,
@@ -347,7 +361,7 @@ impl<'s, 'a> Session<'s, 'a> {
     ) -> Result<Option<FrozenFeatures>, ExperimentError> {
         let kind =
             if names.iter().all(|name| name.init == Init::Pretrained) { Kind::Frozen } else { Kind::FrozenControl };
-        self.begin(planning::Task::only(kind));
+        self.begin(planning::Task::only(kind))?;
         let features = FrozenFeatures::extract(self.context, encoder, labeled, test)?;
         for name in names {
             for part in frozen_parts(plan) {
@@ -414,86 +428,9 @@ impl<'s, 'a> Session<'s, 'a> {
             interrupted: false,
         }
     }
-
-    pub(super) fn interrupted(self) -> Result<Outcome, ExperimentError> {
-        let summary = Summary { interrupted: true, ..self.summary(false) };
-        self.directory.write_summary(&summary)?;
-        Ok(Outcome::Interrupted(summary))
-    }
-
-    pub(super) fn finish(mut self) -> Result<Outcome, ExperimentError> {
-        let path = self.directory.path().to_owned();
-        let countdown = self.countdown.take();
-        let outcome = self.finish_without_report()?;
-        report::write(&path)?;
-        countdown.map_or(Ok(()), |mut countdown| countdown.stop(true))?;
-        Ok(outcome)
-    }
-
-    pub(super) fn finish_without_report(self) -> Result<Outcome, ExperimentError> {
-        let summary = self.summary(true);
-        self.directory.write_summary(&summary)?;
-        Ok(Outcome::Finished(summary))
-    }
 }
 
 /// Whether the classifier of a judgement stays in the run: one on BYOL's encoder, of the first draw of a budget.
 pub(super) fn is_kept(name: ResultName, part: &Part) -> bool {
     name.init == Init::Pretrained && name.protocol.is_frozen() && part.draw == 0
-}
-
-/// One supervised stage with the labels of one part.
-pub(super) struct Arm<'a> {
-    pub stage: SupervisedStage,
-    pub part: &'a Part,
-    pub labeled: &'a LabeledImages,
-    /// What fine-tuning begins with.
-    pub encoder: Option<&'a BTreeMap<String, Tensor>>,
-}
-
-impl Arm<'_> {
-    /// The stage's settings before its sweep.
-    fn settings<'e>(&self, experiment: &'e Experiment) -> &'e Supervised {
-        experiment.training(self.stage)
-    }
-
-    fn trial_name(&self, candidate: &Supervised) -> String {
-        let Part { budget, draw, .. } = self.part;
-        format!("{}-{budget}-draw{draw}-{}", self.stage.name(), candidate_name(candidate))
-    }
-
-    /// The training of this arm; which of its images train and which validate is still open.
-    fn task<'t>(&'t self, settings: &'t Supervised, classes: usize) -> Task<'t> {
-        Task {
-            stage: self.stage,
-            settings,
-            budget: self.part.budget,
-            draw: self.part.draw,
-            labeled: self.labeled,
-            classes,
-            train: Vec::new(),
-            validation: Vec::new(),
-            encoder: self.encoder,
-            lengths: Lengths::Asked,
-        }
-    }
-}
-
-/// The settings of a stage, and what was chosen of them, for people.
-struct Choice {
-    settings: Supervised,
-    words: Option<String>,
-}
-
-/// Every combination of the sweep of a stage; the stage's own settings where it has none.
-pub(super) fn candidates(settings: &Supervised) -> Vec<Supervised> {
-    let or = |list: &[f64], own: f64| if list.is_empty() { vec![own] } else { list.to_vec() };
-    let rates = or(&settings.sweep_learning_rates, settings.learning_rate);
-    let epochs = if settings.sweep_epochs.is_empty() { vec![settings.epochs] } else { settings.sweep_epochs.clone() };
-    let pairs = epochs.iter().flat_map(|&epochs| rates.iter().map(move |&learning_rate| (learning_rate, epochs)));
-    pairs.map(|(learning_rate, epochs)| Supervised { learning_rate, epochs, ..settings.clone() }).collect()
-}
-
-fn candidate_name(settings: &Supervised) -> String {
-    format!("lr{}-epochs{}", settings.learning_rate, settings.epochs)
 }

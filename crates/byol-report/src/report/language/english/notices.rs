@@ -3,7 +3,8 @@
 use super::ablation::change;
 use super::advice::further;
 use super::data::data_note;
-use super::numbers::{count, percent, plural, whole_duration};
+use super::names::LABELLED_POOL;
+use super::numbers::{count, list, percent, plural, whole_duration};
 use super::progress::while_others;
 use super::selftraining::judged;
 use crate::report::advice::{FEW_PASSES, Further};
@@ -42,11 +43,15 @@ pub fn notice(notice: &Notice) -> String {
             count(FEW_PASSES),
             remedy(what)
         ),
-        Notice::LongerThanAsked { hours, seconds, others } => format!(
-            "at the speed that this machine has now{}, this run takes about {}, longer than --hours {hours}; a shorter one would lack \
-             a part of the comparison, or something that was typed, so it begins all the same",
+        Notice::LongerThanAsked { hours, seconds, typed, others } => format!(
+            "at the speed that this machine has now{}, this run takes about {}, longer than --hours {hours}; {}, so it begins all the \
+             same",
             others.map_or_else(String::new, |share| format!(" ({})", while_others(share))),
-            whole_duration(*seconds)
+            whole_duration(*seconds),
+            match typed.is_empty() {
+                true => "a shorter one would lack a part of the comparison".to_owned(),
+                false => format!("what was typed stays ({})", list(typed)),
+            }
         ),
         Notice::NoTest => "the data has no test split, so the classifier is trained but not judged".to_owned(),
         Notice::OtherImages { changes } => {
@@ -56,11 +61,16 @@ pub fn notice(notice: &Notice) -> String {
         }
         Notice::Candidate { name, accuracy } => format!("{name}: validation accuracy {accuracy:.4}"),
         Notice::PretrainsOn { pools } => {
-            let pools: Vec<String> = pools.iter().map(|(images, name)| format!("{images} images of {name}")).collect();
+            let of = |(images, name): &(usize, String)| match name.as_str() {
+                // Their labels play no part in it.
+                LABELLED_POOL => plural(*images as u64, "labelled training image"),
+                name => format!("{} of {name}", plural(*images as u64, "image")),
+            };
+            let pools: Vec<String> = pools.iter().map(of).collect();
             format!("pre-training on {}", pools.join(", "))
         }
         Notice::SelftrainsOn { pool, used, confidence } => format!(
-            "self-training on {} of {} without labels; of these the teacher is {} sure on average",
+            "self-training on {} of {} without labels, or with labels that are not used; of these the teacher is {} sure on average",
             count(*used as u64),
             plural(*pool as u64, "image"),
             percent(*confidence)
