@@ -89,7 +89,7 @@ mod tests {
     /// Begins a sitting, works, and says how many seconds the summary has then.
     fn sitting(out: &Path, work: impl FnOnce(Session<'_, '_>)) -> f64 {
         let experiment = crate::config::resolve::resolve(Default::default()).unwrap();
-        let data = dataset_with(PatternOptions { side: 16, train_per_class: 1, test_per_class: 1, unlabeled: 1 });
+        let data = dataset_with(PatternOptions { side: 32, train_per_class: 2, test_per_class: 1, unlabeled: 3 });
         let hardware = Hardware::auto().with_threads(1);
         let mut context = Context {
             experiment: &experiment,

@@ -290,7 +290,7 @@ chosen for --hours 0.2 (what you type, as in --set KEY=VALUE, is kept):
         let longer = super::plan(&plan.clone().extending(Some(&Plan { hours: Some(0.2), ..done(&plan) }), [3, 4]));
         let expected = "\
 plan: 7 of 12 steps are left, about 2 min 47 s; the first new accuracy after 1 min 43 s
-  baseline                 kept                           4 trainings: 10 and all labels per class, 2 draws
+  baseline                kept                            4 trainings: 10 and all labels per class, 2 draws
   pre-training      1 min 40 s      308,625 image passes  1 training without labels
   frozen encoders          3 s                            1 evaluation: linear classifier and k-NN, after pre-training
   fine-tuning       1 min 00 s       48,000 image passes  4 trainings: 10 and all labels per class, 2 draws
