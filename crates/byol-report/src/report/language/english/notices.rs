@@ -139,3 +139,25 @@ fn key(stage: Stage) -> &'static str {
         Stage::Selftrain => "selftrain",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labelled_images_among_those_without_labels_are_named() {
+        let pools = vec![(1, "train".to_owned()), (4000, "photos".to_owned())];
+        assert_eq!(
+            notice(&Notice::PretrainsOn { pools }),
+            "pre-training on 1 labelled training image, 4,000 images of photos"
+        );
+        let self_trains = Notice::SelftrainsOn { pool: 4500, used: 3000, confidence: 0.5 };
+        assert!(
+            notice(&self_trains).starts_with(
+                "self-training on 3,000 of 4,500 images without labels, or with labels that are not used;"
+            ),
+            "{}",
+            notice(&self_trains)
+        );
+    }
+}
