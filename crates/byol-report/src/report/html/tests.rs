@@ -77,7 +77,7 @@ fn the_page_of_a_whole_run() {
         "0123456789abcdef",
         "Unreadable files left out</dt><dd>2<",
         "--config RUN/config.toml --out RUN-again",
-        "1 of these 2 neighbours are of the same class",
+        "1 of these 2 neighbours is of the same class",
         "preset = &quot;made-up&quot;",
         "Guessing among 4 classes gives 25.0%",
         "20 min 34 s",

@@ -11,9 +11,12 @@ pub fn data_note(note: &DataNote) -> String {
         DataNote::FilesNotRead { kinds, remedies } => files_not_read(kinds, remedies),
         DataNote::FoldersNotSearched { folders } => folders_not_searched(folders),
         DataNote::Skipped { path, problem } => format!("skipped {path}: {problem}"),
-        DataNote::MoreSkipped { files, root } => format!("skipped {files} more files in {root}"),
+        DataNote::MoreSkipped { files, root } => format!("skipped {} in {root}", counted(*files, "more file")),
         DataNote::LineSkipped { problem } => problem.clone(),
-        DataNote::MoreLinesSkipped { lines } => format!("{lines} more lines name files that are not there"),
+        DataNote::MoreLinesSkipped { lines } => match *lines {
+            1 => "1 more line names a file that is not there".to_owned(),
+            lines => format!("{lines} more lines name files that are not there"),
+        },
         DataNote::Missing { file, lacks } => missing(file, *lacks),
         DataNote::NotInMemory { root } => format!(
             "the images of {root} are too many or too large to stay decoded in memory, so each is decoded again whenever it is \
@@ -34,9 +37,10 @@ pub fn data_note(note: &DataNote) -> String {
              images also; add others"
         ),
         DataNote::SplitImagesGone { images, tests, file, first } => format!(
-            "{} of the saved split {file} {} missing or unreadable, {tests} for the test ({})",
+            "{} of the saved split {file} {} missing or unreadable{} ({})",
             counted(*images, "image"),
             verb(*images, "is", "are"),
+            if *tests > 0 { format!(", {tests} for the test") } else { String::new() },
             some(first, *images)
         ),
         DataNote::SplitNamesShort { names, file, written, image } => format!(

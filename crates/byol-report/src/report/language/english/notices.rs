@@ -102,7 +102,11 @@ pub fn notice(notice: &Notice) -> String {
             format!("beside weights {path} asks for {}, which was passed over and not run", names.join(", "))
         }
         Notice::PrefixLeftOut { path, prefix } => format!("names in {path} begin with '{prefix}', which is left out"),
-        Notice::OutsideLeftOut { tensors, prefix } => format!("{tensors} tensors outside '{prefix}' are left out"),
+        Notice::OutsideLeftOut { tensors, prefix } => format!(
+            "{} outside '{prefix}' {} left out",
+            plural(*tensors as u64, "tensor"),
+            if *tensors == 1 { "is" } else { "are" }
+        ),
         Notice::NumberedLayers => "its numbered layers are read as conv1, bn1 and layer1 to layer4".to_owned(),
         Notice::HuggingFaceNames => {
             "its names are those of Hugging Face's transformers, read as torchvision's".to_owned()

@@ -174,9 +174,10 @@ pub mod gallery {
     }
 
     pub fn neighbours(same: usize, all: usize) -> String {
+        let are = if same == 1 { "is" } else { "are" };
         format!(
             "Some test images, each followed by the labelled training images nearest to it in the pre-trained encoder's \
-             representation (cosine similarity below). {same} of these {all} neighbours are of the same class (✓, solid frame); \
+             representation (cosine similarity below). {same} of these {all} neighbours {are} of the same class (✓, solid frame); \
              the others are marked ✗ with a dashed frame."
         )
     }

@@ -42,7 +42,11 @@ fn splits_are_told_with_counts_and_names() {
         let first = first[..images.min(3)].to_vec();
         data_note(&DataNote::SplitImagesGone { images, tests: 1, file: file.clone(), first })
     };
+    assert_eq!(data_note(&DataNote::MoreLinesSkipped { lines: 1 }), "1 more line names a file that is not there");
+    assert_eq!(data_note(&DataNote::MoreSkipped { files: 1, root: text("d") }), "skipped 1 more file in d");
     assert_eq!(gone(1), "1 image of the saved split a.csv is missing or unreadable, 1 for the test (x)");
+    let of_training = DataNote::SplitImagesGone { images: 2, tests: 0, file: file.clone(), first: first[..2].to_vec() };
+    assert_eq!(data_note(&of_training), "2 images of the saved split a.csv are missing or unreadable (x, y)");
     assert_eq!(gone(4), "4 images of the saved split a.csv are missing or unreadable, 1 for the test (x, y, z, ...)");
     assert_eq!(
         data_note(&DataNote::NotInSplit { images: 3, file: file.clone(), first: first.clone() }),
