@@ -179,7 +179,7 @@ mod tests {
     use crate::report::testing::{Run, Scratch, plan};
     use crate::run::record::LabelBudget;
 
-    /// Where a run is said to stand that goes on and has recorded so many epochs of its pre-training's 20.
+    /// The folder of a run that goes on, and what keeps it.
     fn goes_on(change: impl FnOnce(&mut Run)) -> (Scratch, std::path::PathBuf) {
         let scratch = Scratch::new();
         let mut run = Run::ahead();

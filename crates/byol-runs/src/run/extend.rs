@@ -23,8 +23,8 @@ pub struct Extension {
 
 impl RunDirectory {
     /// Makes a pre-training that has ended `more` epochs longer, so that the run goes on when it is opened next. Baseline
-    /// and control stay as they are; what rests on the pre-trained encoder (frozen, fine-tuned and self-trained) is removed, to be
-    /// found anew. The results of a finished run are kept in `earlier/epochs-N`, with its fine-tuned and self-trained classifiers: it
+    /// and control stay as they are; what rests on the pre-trained encoder (frozen, fine-tuned and self-trained, and the page) is
+    /// removed, to be found anew. The results of a finished run are kept in `earlier/epochs-N`, with its fine-tuned and self-trained classifiers: it
     /// can be named as a run where one is used.
     ///
     /// The new length is written last: a crash before it leaves a run that finds the earlier results again.
