@@ -2,7 +2,8 @@
 //! ends that too.
 
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
 
 use anyhow::Context;
 use byol::run::event::Interrupt;
@@ -12,6 +13,9 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
 use crate::{output, place};
+
+/// How long a last line may take where its reader takes no more.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The first signal that came; 0 before it.
 static FIRST: AtomicI32 = AtomicI32::new(0);
@@ -70,8 +74,12 @@ fn meet(signal: i32) {
             lock::release_all();
             end();
         }
+        Some(Phase::Training(asked)) if asked.requested() => {
+            say_and_go_on("byol: stopping at once; what was done since the last checkpoint is lost");
+            end();
+        }
         // A reader that takes no more holds up the end.
-        Some(Phase::Serving(asked) | Phase::Training(asked)) if asked.requested() => end(),
+        Some(Phase::Serving(asked)) if asked.requested() => end(),
         Some(Phase::Serving(asked)) => asked.request(),
         Some(Phase::Training(asked)) => {
             asked.request();
@@ -82,6 +90,16 @@ fn meet(signal: i32) {
         }
         None => end(),
     }
+}
+
+/// Says something, but does not wait for long where nobody takes it.
+fn say_and_go_on(line: &'static str) {
+    let (said, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        output::line(line);
+        let _ = said.send(());
+    });
+    let _ = heard.recv_timeout(PATIENCE);
 }
 
 /// Ends the program. Other threads compute; nobody may take from them what they use, so nothing is destructed.

@@ -35,6 +35,17 @@ impl Kind {
         }
     }
 
+    /// The stage that such a step trains; nothing where it trains none.
+    pub fn stage(self) -> Option<Stage> {
+        match self {
+            Kind::Baseline => Some(Stage::Supervised),
+            Kind::Pretrain => Some(Stage::Pretrain),
+            Kind::Finetune => Some(Stage::Finetune),
+            Kind::Selftrain => Some(Stage::Selftrain),
+            Kind::FrozenControl | Kind::Frozen | Kind::Report => None,
+        }
+    }
+
     /// Whether the time of one says how long the other takes.
     fn is_like(self, other: Kind) -> bool {
         let group = |kind| match kind {
@@ -130,11 +141,13 @@ pub enum Why {
         /// Image passes: epochs times images.
         passes: u64,
     },
-    /// Trainings with labels get so many percent of the time at most.
+    /// Trainings with labels get so many percent of the plan's hours at most.
     ShareOfTrainings {
-        /// Percent of the whole time, 0-100.
+        /// Percent of the hours, 0-100; what pre-training leaves of its own share does not count.
         percent: f64,
     },
+    /// Shorter trainings with labels there are none, and the hours are too few for them.
+    ShortestTrainings,
     /// More epochs than make these passes hardly teach more.
     MostPasses {
         /// Image passes: epochs times images.
@@ -182,6 +195,16 @@ pub struct Total {
     pub seconds: f64,
 }
 
+impl Total {
+    fn of<'s>(steps: impl Iterator<Item = &'s Step>) -> Total {
+        steps.fold(Total::default(), |total, step| Total {
+            steps: total.steps + 1,
+            images: total.images + step.images,
+            seconds: total.seconds + step.planned_seconds,
+        })
+    }
+}
+
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Progress {
@@ -204,21 +227,53 @@ impl Plan {
         self.steps.iter().map(|step| step.planned_seconds).sum()
     }
 
-    /// Seconds until the first accuracy is known, as planned.
+    /// The steps that have not ended.
+    pub fn left(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| !step.ended)
+    }
+
+    /// Seconds until the first accuracy is known that is not known yet, as planned.
     pub fn first_accuracy(&self) -> Option<f64> {
-        let accurate = |step: &Step| step.task.kind != Kind::Pretrain && step.task.kind != Kind::Report;
-        let first = self.steps.iter().position(accurate)?;
-        Some(self.steps[..=first].iter().map(|step| step.planned_seconds).sum())
+        let accurate = |step: &&Step| step.task.kind != Kind::Pretrain && step.task.kind != Kind::Report;
+        let first = self.left().position(|step| accurate(&step))?;
+        Some(self.left().take(first + 1).map(|step| step.planned_seconds).sum())
     }
 
     /// What all steps of one kind come to, ended or not.
     pub fn total(&self, kind: Kind) -> Total {
-        let of_kind = self.steps.iter().filter(|step| step.task.kind == kind);
-        of_kind.fold(Total::default(), |total, step| Total {
-            steps: total.steps + 1,
-            images: total.images + step.images,
-            seconds: total.seconds + step.planned_seconds,
-        })
+        Total::of(self.steps.iter().filter(|step| step.task.kind == kind))
+    }
+
+    /// What the steps of one kind come to that have not ended.
+    pub fn total_left(&self, kind: Kind) -> Total {
+        Total::of(self.left().filter(|step| step.task.kind == kind))
+    }
+
+    /// This plan for a run whose pre-training is made longer: what the run keeps has ended, and of pre-training the epochs are left
+    /// that are added. `earlier` is its plan until now, where it had one, and `epochs` are those of before and after.
+    #[must_use]
+    pub fn extending(mut self, earlier: Option<&Plan>, epochs: [usize; 2]) -> Plan {
+        let [before, now] = epochs;
+        let added = now.saturating_sub(before);
+        for step in &mut self.steps {
+            let then = earlier.and_then(|plan| plan.steps.iter().find(|then| then.task == step.task));
+            match step.task.kind {
+                Kind::Baseline | Kind::FrozenControl => {
+                    step.ended = then.is_none_or(|then| then.ended);
+                    step.seconds = then.map_or(0.0, |then| then.seconds);
+                }
+                Kind::Pretrain => {
+                    step.images = step.images / now.max(1) as u64 * added as u64;
+                    step.planned_seconds *= added as f64 / now.max(1) as f64;
+                }
+                Kind::Frozen | Kind::Finetune | Kind::Selftrain | Kind::Report => {}
+            }
+        }
+        // The lengths of everything else are those that were chosen then.
+        if let Some(earlier) = earlier {
+            (self.hours, self.chosen) = (earlier.hours, earlier.chosen.clone());
+        }
+        self
     }
 
     /// Images per second of the whole of pre-training as planned, monitoring included; that of its steps where none is planned.
@@ -264,6 +319,11 @@ impl Plan {
         self.steps.get(step).map_or(0.0, |step| step.planned_seconds * self.slowness(step.task.kind))
     }
 
+    /// Seconds that are left of a step by what it has taken in earlier sittings.
+    pub fn expected_left(&self, step: usize) -> f64 {
+        (self.expected(step) - self.steps.get(step).map_or(0.0, |step| step.seconds)).max(0.0)
+    }
+
     /// Where the run stands in step `step`, of which `seconds` are left.
     pub fn progress(&self, step: usize, seconds: f64) -> Progress {
         let later = (step + 1..self.steps.len()).filter(|&later| !self.steps[later].ended);
@@ -306,6 +366,43 @@ mod tests {
         let like = (12.4 + 20.0 + 25.0) / (12.4 + 10.0 + 25.0);
         close(plan.progress(2, 1.0).seconds_left, 1.0 + 10.0 * like);
         close(plan.expected(2), 4.0 * (12.4 + 5.0 + 25.0) / (12.4 + 2.5 + 25.0));
+    }
+
+    #[test]
+    fn what_an_extended_run_keeps_is_no_work_any_more() {
+        let rates = Rates { pretrain: 1.0, step_seconds: 1.0, image_seconds: 1.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let step = |kind, images, planned_seconds| Step {
+            task: Task::only(kind),
+            images,
+            planned_seconds,
+            seconds: 0.0,
+            ended: false,
+        };
+        let steps = vec![
+            step(Kind::Baseline, 10, 10.0),
+            step(Kind::Pretrain, 800, 80.0),
+            step(Kind::FrozenControl, 0, 4.0),
+            step(Kind::Frozen, 0, 4.0),
+            step(Kind::Report, 0, 2.0),
+        ];
+        let new = Plan { hours: None, chosen: Vec::new(), rates, steps, others: None };
+        let mut earlier = Plan { hours: Some(0.5), ..new.clone() };
+        for step in &mut earlier.steps {
+            (step.ended, step.seconds) = (true, 3.0);
+        }
+        // From 6 epochs to 8.
+        for (earlier, hours, seconds) in [(Some(&earlier), Some(0.5), 3.0), (None, None, 0.0)] {
+            let plan = new.clone().extending(earlier, [6, 8]);
+            assert_eq!((plan.hours, plan.steps[0].seconds), (hours, seconds));
+            let left: Vec<(Kind, u64, f64)> =
+                plan.left().map(|step| (step.task.kind, step.images, step.planned_seconds)).collect();
+            assert_eq!(left, [(Kind::Pretrain, 200, 20.0), (Kind::Frozen, 0, 4.0), (Kind::Report, 0, 2.0)]);
+            assert_eq!(plan.first_accuracy(), Some(24.0));
+            assert_eq!((plan.total(Kind::Baseline).steps, plan.total_left(Kind::Baseline).steps), (1, 0));
+            assert_eq!(plan.current(), Some(1));
+            // What pre-training took before is not taken off the epochs that are added.
+            assert!(plan.expected_left(1) > 0.0);
+        }
     }
 
     #[test]

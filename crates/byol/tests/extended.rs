@@ -135,8 +135,11 @@ fn an_extension_keeps_the_baseline_and_equals_an_interrupted_one() {
     assert!(page.contains("700 image passes"), "the page tells all passes");
 
     let interrupt = Interrupt::default();
+    assert!(!at("parted/report.html").exists(), "the page of before is of classifiers that are no more");
     let ended = work(&at("parted"), experiment::run, &mut StopAfter(5, interrupt.clone()), &interrupt);
     assert!(matches!(ended, Outcome::Interrupted(_)));
+    let page = std::fs::read_to_string(at("parted/report.html")).unwrap();
+    assert!(page.contains("500 image passes") && page.contains("Unfinished run"), "the page is of now");
     // Classifiers on the shorter pre-training are kept, and none of the longer one yet.
     let ready = TrainedClassifier::open(&at("parted"), Choice::default(), Device::Cpu).err().unwrap().to_string();
     assert!(ready.contains("--classifier baseline") && !ready.contains("--classifier knn"), "{ready}");

@@ -6,7 +6,7 @@ use byol::config::Experiment;
 use byol::data::{Dataset, Need, PATTERNS, Pools};
 use byol::device::Hardware;
 use byol::experiment::planning::{self, Plan, Scope, Wish};
-use byol::experiment::{self, Context, ExperimentError, Outcome};
+use byol::experiment::{self, Asked, Context, ExperimentError, Outcome};
 use byol::report;
 use byol::report::language::program;
 use byol::run::RunDirectory;
@@ -213,8 +213,9 @@ impl Job<'_> {
         if matches!(self.command, TrainingCommand::Run | TrainingCommand::Demo) {
             experiment::require_test(&data)?;
         }
+        let mut extended = None;
         if let Some(more) = place.more_epochs {
-            extend(out, more, &data, reporter)?;
+            extended = extend(out, more, &data, reporter)?;
             experiment = request::experiment(self.config, self.labels, basis)?;
         }
         let mut plan = match is_new && self.chooses() {
@@ -252,13 +253,18 @@ impl Job<'_> {
         if plan.is_none() && self.command == TrainingCommand::Run && (is_new || place.more_epochs.is_some()) {
             measuring(reporter);
             plan = planning::plan(&experiment, &data, &hardware)?;
+            if let (Some(whole), Some(epochs)) = (&plan, extended) {
+                let earlier = RunDirectory::existing(out)?.plan()?;
+                plan = Some(whole.clone().extending(earlier.as_ref(), epochs));
+            }
         }
         let interrupt = interrupt::ask_training()?;
         if let Some(plan) = &plan {
             reporter.event(&Event::Planned(plan));
         }
         if place.mode == OpenMode::Fresh && matches!(self.command, TrainingCommand::Run | TrainingCommand::Pretrain) {
-            for notice in experiment::warnings(&experiment, &data, plan.as_ref()) {
+            let asked = Asked { hours: self.hours, typed: &typed };
+            for notice in experiment::warnings(&experiment, &data, plan.as_ref(), asked) {
                 reporter.event(&Event::Warning(notice));
             }
         }
@@ -384,16 +390,18 @@ fn measuring(reporter: &mut dyn Reporter) {
     reporter.event(&Event::Note(ProgramNote::Measuring.into()));
 }
 
-/// Makes a finished pre-training longer, if the data are those that it was begun with.
-fn extend(out: &Path, more: usize, data: &Dataset, reporter: &mut dyn Reporter) -> anyhow::Result<()> {
+/// Makes a finished pre-training longer, if the data are those that it was begun with. Its epochs of before and after.
+fn extend(out: &Path, more: usize, data: &Dataset, reporter: &mut dyn Reporter) -> anyhow::Result<Option<[usize; 2]>> {
     let run = RunDirectory::existing(out)?;
     // Other data are refused where the run is opened.
-    if run.summary()?.is_none_or(|summary| summary.data.fingerprint == data.fingerprint) {
-        let Extension { epochs: [then, now], earlier, .. } = run.extend(more)?;
-        let note = ProgramNote::Extended { then, now, earlier: earlier.display().to_string() };
-        reporter.event(&Event::Note(note.into()));
+    if run.summary()?.is_some_and(|summary| summary.data.fingerprint != data.fingerprint) {
+        return Ok(None);
     }
-    Ok(())
+    let Extension { epochs, earlier, .. } = run.extend(more)?;
+    let [then, now] = epochs;
+    let note = ProgramNote::Extended { then, now, earlier: earlier.display().to_string() };
+    reporter.event(&Event::Note(note.into()));
+    Ok(Some(epochs))
 }
 
 /// The last line of `--json`.

@@ -38,7 +38,9 @@ fn every_classifier_can_be_used_and_says_what_it_is() {
     let (_, told, _) = predict(&run, &[]);
     assert!(
         told.contains("classifier: fine-tuned with 5 labels per class")
-            && told.contains("no labels were held out to choose by, so the default is taken"),
+            && told.contains(
+                "fine-tuning learned from all of its labels, so none are left to choose by, and the default is taken"
+            ),
         "{told}"
     );
     let (_, told, _) = predict(&place("shared"), &[]);

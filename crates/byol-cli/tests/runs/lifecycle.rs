@@ -57,16 +57,21 @@ fn one_process_writes_into_a_run_at_a_time() {
     let file = |name: &str| home.join("runs/mine").join(name);
     let process = format!("runs/mine is being written by process {} (since ", program.id());
     let before = std::fs::read(file("command.toml")).unwrap();
-    for arguments in
-        [&["pretrain", "--resume", "runs/mine"][..], &["pretrain", "--resume", "runs/mine", "--more-epochs", "1"]]
-    {
+    let fresh = ["pretrain", "--data", "photos", "--out", "runs/mine"];
+    for arguments in [
+        &["pretrain", "--resume", "runs/mine"][..],
+        &["pretrain", "--resume", "runs/mine", "--more-epochs", "1"],
+        &fresh,
+    ] {
         let refused = said(home, arguments, 1);
         assert!(refused.contains(&process) && refused.contains("byol watch runs/mine"), "{refused}");
         assert_eq!(refused.lines().count(), 1, "{refused}");
     }
     assert_eq!(std::fs::read(file("command.toml")).unwrap(), before);
-    // Readers are not held up.
+    // Readers are not held up, and told what works on the run.
     said(home, &["report", "runs/mine"], 0);
+    let unfinished = said(home, &["embed", "--from", "runs/mine", "photos", "--out", "x.npy"], 2);
+    assert!(unfinished.contains("works on it, as `byol watch runs/mine` shows"), "{unfinished}");
     signal(&program, "-INT");
     lines.for_each(drop);
     assert_eq!(ended(program).0, Some(130));
@@ -88,6 +93,7 @@ fn a_second_interrupt_ends_training_at_once_and_the_run_goes_on() {
     let (code, text) = ended(program);
     assert!(matches!(code, Some(130 | 143)), "{code:?}: {text}");
     assert!(!text.contains("panicked"), "{text}");
+    assert!(text.contains("byol: stopping at once; what was done since the last checkpoint is lost\n"), "{text}");
 
     let resume = ["pretrain", "--resume", "runs/mine"];
     let (program, lines) = training(home, &resume, "step");

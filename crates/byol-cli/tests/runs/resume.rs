@@ -68,6 +68,8 @@ fn a_run_is_planned_for_its_time_and_keeps_its_plan() {
     assert!(other.contains("was planned for --hours 0.1, and its lengths stay"), "{other}");
     let longer = said(home, &["run", "--resume", "runs/planned", "--more-epochs", "1"], 0);
     assert!(longer.contains("step 3 of 8, "), "{longer}");
+    // Two baselines and the judgement of the random encoder are kept.
+    assert!(longer.contains("plan: 5 of 8 steps are left, about "), "{longer}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn an_unfinished_run_says_what_of_it_is_ready() {
     assert_ne!(summary, unfinished);
     std::fs::write(run.join("summary.json"), unfinished).unwrap();
     let (run, image) = (run.to_str().unwrap(), images()[0].to_str().unwrap().to_owned());
-    let goes_on = format!("; once nothing works on it, `byol supervised --resume {run}` goes on");
+    let goes_on = format!("; `byol supervised --resume {run}` goes on with it");
     let refused = byol(&["predict", "--from", run, &image], "");
     let said = text(&refused.stderr);
     let options = "--classifier baseline --labels-per-class 20";

@@ -55,7 +55,8 @@ impl Table {
                 let line = lines.line_at(error.position().map_or(0, csv::Position::byte));
                 let problem = match error.kind() {
                     csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                        format!("{len} cells where the first line has {expected_len}")
+                        let cells = if *len == 1 { "1 cell".to_owned() } else { format!("{len} cells") };
+                        format!("{cells} where the first line has {expected_len}")
                     }
                     _ => error.to_string(),
                 };

@@ -162,7 +162,7 @@ fn a_table_that_cannot_be_read_leaves_the_images_to_describe() {
         let info = inspect(&path);
         assert_eq!((info.splits[0].name.as_str(), info.splits[0].images, info.as_unlabeled), ("unlabeled", 6, Some(6)));
         assert_eq!(info.damaged.len(), 1);
-        contains(&info.damaged[0].problem, &["labels.csv, line 3: 1 cells where the first line has 2"]);
+        contains(&info.damaged[0].problem, &["labels.csv, line 3: 1 cell where the first line has 2"]);
     }
     // Where nothing else is there, the table's error stays the error.
     for number in 0..6 {

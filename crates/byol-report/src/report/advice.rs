@@ -116,15 +116,6 @@ pub enum Aim {
     Accuracy { known: f64, wanted: u64, then_known: f64 },
 }
 
-impl Aim {
-    /// Test images that it takes.
-    pub fn wanted(&self) -> u64 {
-        match self {
-            Aim::Difference { wanted, .. } | Aim::Accuracy { wanted, .. } => *wanted,
-        }
-    }
-}
-
 /// How labelled images come into the test of a run's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntoTest {
@@ -260,6 +251,25 @@ fn data(run: &RunData) -> String {
     text
 }
 
+/// Epochs of a pre-training that was made longer than it was begun with.
+fn extended(run: &RunData) -> Option<i64> {
+    let pretrain = run.config.as_ref()?.get("pretrain")?;
+    pretrain.get("extended")?.as_array().filter(|before| !before.is_empty())?;
+    pretrain.get("epochs")?.as_integer()
+}
+
+/// The settings as they were typed; of a run that was extended, with its length of now instead of the one that it began with.
+fn settings(run: &RunData, record: &CommandRecord) -> Vec<String> {
+    const EPOCHS: &str = "pretrain.epochs=";
+    let mut words = record.settings.clone();
+    let Some(epochs) = extended(run) else { return words };
+    while let Some(place) = words.windows(2).position(|pair| pair[0] == "--set" && pair[1].trim().starts_with(EPOCHS)) {
+        words.drain(place..place + 2);
+    }
+    words.extend(["--set".to_owned(), format!("{EPOCHS}{epochs}")]);
+    words
+}
+
 /// `byol run` as it was typed, for another folder.
 fn again(run: &RunData, out: &str) -> String {
     let mut text = format!("byol run {}", data(run));
@@ -269,7 +279,7 @@ fn again(run: &RunData, out: &str) -> String {
             text.extend(file.iter().map(|file| format!(" {option} {}", shell_word(file))));
         }
         text.push_str(if record.strict { " --strict" } else { "" });
-        text.extend(record.settings.iter().map(|word| format!(" {}", shell_word(Path::new(word)))));
+        text.extend(settings(run, record).iter().map(|word| format!(" {}", shell_word(Path::new(word)))));
         text.extend(record.device.iter().map(|device| format!(" --device {device}")));
         text.extend(record.precision.iter().map(|precision| format!(" --precision {precision}")));
         text.extend(record.threads.map(|threads| format!(" --threads {threads}")));

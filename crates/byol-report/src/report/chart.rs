@@ -2,11 +2,14 @@
 //! (`html/charts.js`), which zooms. A series is told apart by colour, by marker and by whether its line is dashed. Nothing
 //! here knows what is drawn.
 
+mod range;
+
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::language::charts as said;
+use range::Range;
 
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
@@ -55,7 +58,12 @@ pub(super) struct Axis {
     pub ticks: Vec<(f64, String)>,
     /// Values that must lie on the axis.
     pub include: Vec<f64>,
+    /// It has values from 0 to 100, and small differences are not drawn as large ones.
+    pub percent: bool,
 }
+
+/// Percent that an axis of them shows at least.
+const LEAST_PERCENT: f64 = 10.0;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
@@ -97,7 +105,11 @@ pub(super) struct Point {
 
 impl Axis {
     pub fn linear(label: &str) -> Axis {
-        Axis { label: label.to_owned(), scale: Scale::Linear, ticks: Vec::new(), include: Vec::new() }
+        Axis { label: label.to_owned(), scale: Scale::Linear, ticks: Vec::new(), include: Vec::new(), percent: false }
+    }
+
+    pub fn percent(label: &str) -> Axis {
+        Axis { percent: true, ..Axis::linear(label) }
     }
 
     pub fn whole(label: &str) -> Axis {
@@ -106,6 +118,18 @@ impl Axis {
 
     pub fn including(self, values: &[f64]) -> Axis {
         Axis { include: values.to_vec(), ..self }
+    }
+
+    /// What must lie on the axis beside these values.
+    fn included(&self, values: impl Iterator<Item = f64>) -> Vec<f64> {
+        let all = values.chain(self.include.iter().copied());
+        let (low, high) =
+            all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        if !self.percent || high - low >= LEAST_PERCENT {
+            return self.include.clone();
+        }
+        let low = ((low + high - LEAST_PERCENT) / 2.0).clamp(0.0, 100.0 - LEAST_PERCENT);
+        [&self.include[..], &[low, low + LEAST_PERCENT]].concat()
     }
 }
 
@@ -116,7 +140,9 @@ impl Chart {
         points().next()?;
         let x = Range::new(&self.x, points().map(|point| point.x));
         let bars = points().filter_map(|point| point.bar).flat_map(|(low, high)| [low, high]);
-        let y = Range::new(&self.y, points().map(|point| point.y).chain(bars).chain(self.reference));
+        let heights = points().map(|point| point.y).chain(bars).chain(self.reference);
+        let include = self.y.included(heights.clone());
+        let y = Range::new(&self.y, heights.chain(include.iter().copied()));
         let (width, height) = self.size.pixels();
         let longest = y.ticks.iter().map(|(_, text)| text.chars().count()).max().unwrap_or(0);
         // The label's height, the ticks' digits, and air between them.
@@ -148,13 +174,13 @@ impl Chart {
                 }
             }
             @if self.series.len() > 1 { (legend(&self.series)) }
-            (data(&self.figures(&x)))
+            (data(&self.figures(&x, &include)))
             }
         })
     }
 
-    /// What the page's script draws the chart from.
-    fn figures(&self, x: &Range) -> Value {
+    /// What the page's script draws the chart from; `include` must lie on the y axis.
+    fn figures(&self, x: &Range, include: &[f64]) -> Value {
         let (width, height) = self.size.pixels();
         let series = self.series.iter().map(|series| {
             let points: Vec<&Point> = series.points.iter().filter(|point| point.drawable()).collect();
@@ -181,7 +207,7 @@ impl Chart {
             "height": height,
             "x": { "label": self.x.label, "log": self.x.scale == Scale::Log, "whole": self.x.scale == Scale::Whole,
                    "ticks": self.x.ticks, "include": self.x.include, "range": [short(x.low), short(x.high)] },
-            "y": { "label": self.y.label, "include": self.y.include },
+            "y": { "label": self.y.label, "include": include },
             "reference": self.reference,
             "dodge": self.dodge,
             "series": series.collect::<Vec<_>>(),
@@ -286,67 +312,6 @@ fn legend(series: &[Series]) -> Markup {
     }
 }
 
-/// The part of an axis that is drawn.
-struct Range {
-    low: f64,
-    high: f64,
-    scale: Scale,
-    ticks: Vec<(f64, String)>,
-}
-
-impl Range {
-    fn new(axis: &Axis, values: impl Iterator<Item = f64>) -> Range {
-        let ticks = axis.ticks.iter().map(|(value, _)| *value);
-        let (low, high) = values
-            .chain(axis.include.iter().copied())
-            .chain(ticks)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-        if axis.ticks.is_empty() {
-            let step = step(high - low, low.abs().max(high.abs()));
-            let step = if axis.scale == Scale::Whole { step.max(1.0) } else { step };
-            let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
-            let high = if high > low { high } else { low + step };
-            let count = ((high - low) / step).round() as usize;
-            let ticks = (0..=count).map(|nth| low + nth as f64 * step).map(|value| (value, tick(value, step)));
-            return Range { low, high, scale: axis.scale, ticks: ticks.collect() };
-        }
-        // Marked values are single places (label budgets): they keep a distance from the edges.
-        let (low, high) = match axis.scale {
-            Scale::Linear | Scale::Whole => (low - 0.08 * (high - low).max(1.0), high + 0.08 * (high - low).max(1.0)),
-            Scale::Log => {
-                let pad = (high / low).powf(0.12).max(1.3);
-                (low / pad, high * pad)
-            }
-        };
-        Range { low, high, scale: axis.scale, ticks: axis.ticks.clone() }
-    }
-
-    /// Where a value lies between both ends, 0-1.
-    fn share(&self, value: f64) -> f64 {
-        match self.scale {
-            Scale::Linear | Scale::Whole => (value - self.low) / (self.high - self.low),
-            Scale::Log => (value / self.low).ln() / (self.high / self.low).ln(),
-        }
-    }
-}
-
-/// A distance of 1, 2 or 5 times a power of ten that divides `span` into four to ten parts.
-fn step(span: f64, size: f64) -> f64 {
-    let span = if span > 1e-9 * size.max(1e-9) { span } else { 0.1 * size.max(1e-9) };
-    let power = 10f64.powf((span / 5.0).log10().floor());
-    let times = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| span / (times * power) <= 7.0).unwrap_or(10.0);
-    times * power
-}
-
-fn tick(value: f64, step: f64) -> String {
-    let value = if value.abs() < step * 1e-6 { 0.0 } else { value };
-    if !(1e-4..1e7).contains(&step) {
-        return if value == 0.0 { "0".to_owned() } else { format!("{value:.0e}") };
-    }
-    let decimals = (-step.log10()).ceil().max(0.0) as usize;
-    format!("{value:.decimals$}").replace('-', "\u{2212}")
-}
-
 /// A vertical bar with caps.
 fn bar(x: f64, low: f64, high: f64) -> String {
     let (left, right, x, low, high) = (n(x - 3.0), n(x + 3.0), n(x), n(low), n(high));
@@ -443,28 +408,23 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_and_cover_the_data() {
-        for (low, high) in [(0.0, 1.0), (0.31, 0.62), (-0.07, 0.2), (3.0, 3.0), (0.0, 0.0), (1e-9, 2e-9), (0.0, 4e7)] {
-            let range = Range::new(&Axis::linear(""), [low, high].into_iter());
-            assert!(range.low <= low + 1e-12 && range.high >= high, "{low} {high}");
-            assert!((2..=9).contains(&range.ticks.len()), "{low} {high}: {:?}", range.ticks);
+    fn percentages_stay_between_0_and_100_and_are_no_cliff() {
+        for (values, expected) in [
+            (&[100.0][..], [90.0, 100.0]),
+            (&[32.2], [26.0, 38.0]),
+            (&[1.0, 2.0], [0.0, 10.0]),
+            (&[95.0, 99.9], [90.0, 100.0]),
+            (&[20.0, 60.0], [20.0, 60.0]),
+        ] {
+            let axis = Axis::percent("accuracy, %");
+            let include = axis.included(values.iter().copied());
+            let range = Range::new(&axis, values.iter().chain(&include).copied());
+            assert_eq!([range.low, range.high], expected, "{values:?}");
         }
-        let texts: Vec<String> =
-            Range::new(&Axis::linear(""), [0.31, 0.62].into_iter()).ticks.into_iter().map(|(_, text)| text).collect();
-        let whole = Range::new(&Axis::whole("epoch"), [1.0, 3.0].into_iter());
-        assert_eq!(whole.ticks.iter().map(|(value, _)| *value).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
-        assert_eq!(texts, ["0.30", "0.35", "0.40", "0.45", "0.50", "0.55", "0.60", "0.65"]);
-    }
-
-    #[test]
-    fn a_logarithmic_axis_is_logarithmic() {
-        let axis = Axis {
-            scale: Scale::Log,
-            ticks: [1.0, 10.0, 100.0].map(|value| (value, String::new())).to_vec(),
-            ..Axis::linear("")
-        };
-        let range = Range::new(&axis, [1.0, 100.0].into_iter());
-        assert!((range.share(10.0) - 0.5).abs() < 1e-12);
-        assert!(range.share(1.0) > 0.0 && range.share(100.0) < 1.0);
+        assert!(Axis::linear("loss").included([1.0].into_iter()).is_empty());
+        let mut chart = chart(&[(0.0, 100.0)]);
+        chart.y = Axis::percent("accuracy, %");
+        let text = chart.render().expect("a point").into_string();
+        assert!(text.contains(r#""include":[90.0,100.0]"#) && !text.contains(">102<"), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 use super::load::RunData;
 use crate::plan::{Kind, Plan};
 use crate::run::command::TrainingCommand;
-use crate::run::record::{Ended, Stage};
+use crate::run::record::{Ended, PretrainRecord, Stage};
 
 /// How far pre-training went.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Pretraining {
     pub final_loss: f64,
     /// Absent when no epoch was recorded.
     pub seconds: Option<f64>,
-    /// Absent in a run without a summary.
+    /// Absent in a run without a summary, and while pre-training goes on.
     pub ended_by: Option<Ended>,
 }
 
@@ -43,18 +43,23 @@ pub enum Known {
 }
 
 impl RunData {
-    /// How far pre-training went: from the summary where it says so, else from the last recorded epoch.
+    /// How far pre-training went: from the summary where it says so and no further epoch has been recorded since, else from the
+    /// last recorded epoch.
     pub fn pretraining(&self) -> Option<Pretraining> {
         let epochs = self.epochs(Stage::Pretrain, None, 0);
         let seconds = epochs.last().map(|record| record.seconds);
-        if let Some(record) = self.summary.as_ref().and_then(|summary| summary.pretrain.as_ref()) {
+        let summary = self.summary.as_ref();
+        // While a run goes on after an interruption, or longer than before, its summary is of before.
+        let is_of_now = |record: &&PretrainRecord| epochs.last().is_none_or(|last| last.epoch <= record.epochs);
+        if let Some(record) = summary.and_then(|summary| summary.pretrain.as_ref()).filter(is_of_now) {
+            let stands = self.finished() || summary.is_some_and(|summary| summary.interrupted);
             return Some(Pretraining {
                 epochs: record.epochs,
                 images: record.images,
                 images_per_second: epochs.last().map_or(record.images_per_second, |last| last.overall_rate()),
                 final_loss: record.final_loss,
                 seconds,
-                ended_by: Some(record.ended_by),
+                ended_by: Some(record.ended_by).filter(|&ended| stands || ended != Ended::Interrupted),
             });
         }
         let last = epochs.last()?;
@@ -117,6 +122,26 @@ mod tests {
         assert!((found.images_per_second - 145.3).abs() < 0.01, "{found:?}");
         run.metrics.clear();
         assert_eq!(run.data().pretraining().map(|found| found.images_per_second), Some(160.0));
+    }
+
+    /// Epochs, passes, rate and time are of one moment: after `--resume` not partly those of the interruption.
+    #[test]
+    fn a_run_that_was_resumed_tells_what_it_recorded_since() {
+        let mut run = Run::ahead();
+        let whole = run.data().pretraining().expect("it has pre-trained");
+        let summary = run.summary.as_mut().expect("it has one");
+        (summary.finished, summary.interrupted) = (false, true);
+        let record = summary.pretrain.as_mut().expect("it has one");
+        (record.epochs, record.images, record.ended_by) = (12, 48_000, Ended::Interrupted);
+        let found = run.data().pretraining().expect("it has pre-trained");
+        assert_eq!((found.epochs, found.images, found.ended_by), (20, 80_000, None));
+        assert_eq!((found.images_per_second, found.seconds), (whole.images_per_second, whole.seconds));
+        // Where nothing came since, it is what it was when it was interrupted, and said to be so until it is resumed.
+        run.metrics.retain(|record| record.stage != Stage::Pretrain || record.epoch <= 12);
+        let found = run.data().pretraining().expect("it has pre-trained");
+        assert_eq!((found.epochs, found.ended_by), (12, Some(Ended::Interrupted)));
+        run.summary.as_mut().expect("it has one").interrupted = false;
+        assert_eq!(run.data().pretraining().map(|found| (found.epochs, found.ended_by)), Some((12, None)));
     }
 
     #[test]

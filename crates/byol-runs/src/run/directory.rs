@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::RunError;
-use super::lock::LOCK_FILE;
+use super::lock::{self, LOCK_FILE, Writing};
 use super::record::{
     EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Summary, SupervisedStage, TestImages,
     Thumbnails,
@@ -94,7 +94,13 @@ impl RunDirectory {
             };
         }
         if mode == OpenMode::Fresh {
-            return Err(RunError::Occupied { path: path.to_owned() });
+            // A run that another process is at cannot be resumed either.
+            return Err(match lock::writing(path) {
+                Writing::Now(holder) if holder.process != std::process::id() => {
+                    RunError::Locked { path: path.to_owned(), holder: holder.to_string() }
+                }
+                Writing::Now(_) | Writing::BrokenOff(_) | Writing::No => RunError::Occupied { path: path.to_owned() },
+            });
         }
         let then = directory.experiment()?;
         let differences = differences(&then, experiment)

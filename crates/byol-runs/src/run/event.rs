@@ -91,7 +91,7 @@ pub struct StepReport {
     pub tau: Option<f64>,
     /// Images per second of the sitting until then, from its third step on; an image of pre-training is two views.
     pub images_per_second: f64,
-    /// Seconds until the stage ends, at this speed.
+    /// Seconds until the stage ends, at this speed; at its beginning by the run's plan too, where there is one.
     pub seconds_left: f64,
 }
 

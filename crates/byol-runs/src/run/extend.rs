@@ -23,8 +23,8 @@ pub struct Extension {
 
 impl RunDirectory {
     /// Makes a pre-training that has ended `more` epochs longer, so that the run goes on when it is opened next. Baseline
-    /// and control stay as they are; what rests on the pre-trained encoder (frozen, fine-tuned and self-trained) is removed, to be
-    /// found anew. The results of a finished run are kept in `earlier/epochs-N`, with its fine-tuned and self-trained classifiers: it
+    /// and control stay as they are; what rests on the pre-trained encoder (frozen, fine-tuned and self-trained, and the page) is
+    /// removed, to be found anew. The results of a finished run are kept in `earlier/epochs-N`, with its fine-tuned and self-trained classifiers: it
     /// can be named as a run where one is used.
     ///
     /// The new length is written last: a crash before it leaves a run that finds the earlier results again.
@@ -78,10 +78,11 @@ impl RunDirectory {
                 .map_err(|source| failed(&place, source))?;
             }
         }
-        // Its temperatures are of classifiers that are no more.
-        let calibration = self.path().join("calibration.json");
-        if calibration.is_file() {
-            std::fs::remove_file(&calibration).map_err(|source| failed(&calibration, source))?;
+        // Temperatures and a page of classifiers that are no more.
+        for file in ["calibration.json", "report.html"].map(|name| self.path().join(name)) {
+            if file.is_file() {
+                std::fs::remove_file(&file).map_err(|source| failed(&file, source))?;
+            }
         }
         self.write_config(&experiment)?;
         Ok(Extension { epochs: [epochs, experiment.pretrain.epochs], earlier })

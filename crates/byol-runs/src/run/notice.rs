@@ -55,12 +55,14 @@ pub enum Notice {
         /// What to ask for instead.
         remedy: Remedy,
     },
-    /// The shortest run takes longer than the hours that were asked for.
+    /// The shortest run, with what was typed, takes longer than the hours that were asked for.
     LongerThanAsked {
         /// The hours that were asked for.
         hours: f64,
         /// What the shortest run takes, in seconds.
         seconds: f64,
+        /// The typed keys that make it longer, and stay; empty where it is the shortest that there is.
+        typed: Vec<String>,
         /// The share of the processor that other programs took while speed was measured, 0-1, where it was worth a word.
         others: Option<f64>,
     },

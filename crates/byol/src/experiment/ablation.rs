@@ -257,11 +257,11 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     };
     let pretrained = session.pretrain(pool, monitor.as_ref())?;
     if pretrained.ended == Ended::Interrupted {
-        return session.interrupted();
+        return session.interrupted_without_report();
     }
     let names = [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_KNN];
     if session.judge_frozen(names, &encoder_part(&pretrained.network), &plan, &labeled, &test)?.is_none() {
-        return session.interrupted();
+        return session.interrupted_without_report();
     }
     if variant.of_lab {
         let transferred = transferred_part(&pretrained.network);
@@ -270,7 +270,7 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
             {
                 let arm = Arm { stage, part, labeled: &labeled, encoder };
                 if session.arm(&arm, Some(&test))? == Ended::Interrupted {
-                    return session.interrupted();
+                    return session.interrupted_without_report();
                 }
             }
         }

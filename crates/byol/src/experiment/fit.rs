@@ -72,9 +72,30 @@ pub fn warn_of_test(data: &Dataset) -> Option<Notice> {
     few_test_images(data.test.as_ref().map_or(0, |test| test.labels.len())).map(Notice::Data)
 }
 
+/// What somebody asked for who begins a run.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The time that was typed, where one was.
+    pub hours: Option<f64>,
+    /// The keys that were typed, and those that were chosen for that.
+    pub typed: &'a Typed,
+}
+
+/// Keys that make a run longer; those of self-training are no part of what is chosen for the time.
+const LENGTHS: [&str; 8] = [
+    "labels_per_class",
+    "draws",
+    "pretrain.epochs",
+    "pretrain.batch_size",
+    "supervised.epochs",
+    "supervised.minimum_steps",
+    "finetune.epochs",
+    "finetune.minimum_steps",
+];
+
 /// What should be known about a pre-training before it begins. Where its length was chosen by time,
 /// `plan` says so.
-pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) -> Vec<Notice> {
+pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>, asked: Asked) -> Vec<Notice> {
     let mut warnings = Vec::new();
     let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
     if data.unlabeled.is_empty() && images > 0 {
@@ -105,10 +126,15 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>) ->
         let (epochs, batch_size) = (settings.epochs, settings.batch_size);
         warnings.push(Notice::FewPasses { epochs, steps, batch_size, images, passes, remedy });
     }
-    if let Some(plan) = plan
-        && let Some(hours) = plan.hours.filter(|hours| plan.seconds() > 3600.0 * hours)
+    // Nobody is told that a run is longer than a time that nobody named.
+    if let (Some(plan), Some(hours)) = (plan, asked.hours)
+        && plan.seconds() > 3600.0 * hours
     {
-        warnings.push(Notice::LongerThanAsked { hours, seconds: plan.seconds(), others: plan.others });
+        let chosen = plan.settings();
+        let stays =
+            |key: &&str| asked.typed.contains(key) && !chosen.iter().any(|pair| pair.starts_with(&format!("{key}=")));
+        let typed = LENGTHS.into_iter().filter(stays).map(str::to_owned).collect();
+        warnings.push(Notice::LongerThanAsked { hours, seconds: plan.seconds(), others: plan.others, typed });
     }
     warnings
 }
@@ -118,7 +144,7 @@ mod tests {
     use super::*;
     use crate::config::resolve::{Request, resolve_typed};
     use crate::data::patterns::{PatternOptions, dataset_with};
-    use crate::plan::Rates;
+    use crate::plan::{Chosen, Kind, Rates, Step, Task, Why};
     use crate::report::language::{advice, notices::notice};
 
     fn budgets(set: &[&str], train_per_class: usize) -> (String, Vec<String>) {
@@ -159,8 +185,9 @@ mod tests {
         let mut data = dataset_with(PatternOptions { side: 32, train_per_class: 10, test_per_class: 1, unlabeled: 60 });
         // 160 images are two full batches of 64.
         experiment.pretrain.epochs = 50;
+        let asked = Asked { hours: None, typed: &Typed::default() };
         let warned = |experiment: &Experiment, data: &Dataset, plan: Option<&Plan>| -> Vec<String> {
-            warnings(experiment, data, plan).iter().map(notice).collect()
+            warnings(experiment, data, plan, asked).iter().map(notice).collect()
         };
         let [few] = &warned(&experiment, &data, None)[..] else { panic!("one warning") };
         assert!(few.starts_with("50 epochs of 2 steps (64 images each, of 160 images) are 6,400 image passes; gains usually begin near 200,000"), "{few}");
@@ -172,9 +199,37 @@ mod tests {
         assert!(further.starts_with("1,513 more epochs are 193,664 passes, about 5 h"), "{further}");
         assert!(planned.contains(&format!("{further} (--hours 5.6, or --more-epochs 1513 afterwards)")), "{planned}");
         experiment.pretrain.epochs = 1563;
-        assert!(warnings(&experiment, &data, None).is_empty());
+        assert!(warned(&experiment, &data, None).is_empty());
         data.unlabeled.clear();
         let [alone] = &warned(&experiment, &data, None)[..1] else { panic!("a warning") };
         assert!(alone.contains("the 100 labelled training images alone"), "{alone}");
+    }
+
+    #[test]
+    fn a_run_is_longer_than_asked_for_a_cause_that_holds() {
+        let data = dataset_with(PatternOptions { side: 32, train_per_class: 10, test_per_class: 1, unlabeled: 60 });
+        let rates = Rates { pretrain: 10.0, step_seconds: 1.0, image_seconds: 0.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let step =
+            Step { task: Task::only(Kind::Pretrain), images: 0, planned_seconds: 7200.0, seconds: 0.0, ended: false };
+        let chosen = vec![Chosen { settings: vec!["draws=1".to_owned()], why: Why::ShortestTrainings }];
+        let plan = Plan { hours: Some(1.0), chosen, rates, steps: vec![step], others: None };
+        let longer = |set: &[&str], hours| {
+            let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
+            let (mut experiment, typed) = resolve_typed(Request { set: &set, ..Request::default() }).unwrap();
+            experiment.pretrain.epochs = 10_000;
+            let found = warnings(&experiment, &data, Some(&plan), Asked { hours, typed: &typed });
+            let mut said = found.iter().map(notice).filter(|said| said.contains("takes about"));
+            said.next()
+        };
+        assert_eq!(longer(&[], None), None, "no time was named");
+        let said = longer(&["draws=1", "image_size=64"], Some(1.0)).unwrap();
+        assert!(
+            said.ends_with(
+                "longer than --hours 1; a shorter one would lack a part of the comparison, so it begins all the same"
+            ),
+            "{said}"
+        );
+        let said = longer(&["draws=1", "pretrain.epochs=90", "labels_per_class=[2]"], Some(1.0)).unwrap();
+        assert!(said.ends_with("longer than --hours 1; what was typed stays (labels_per_class and pretrain.epochs), so it begins all the same"), "{said}");
     }
 }

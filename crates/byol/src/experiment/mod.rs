@@ -15,7 +15,7 @@ mod session;
 mod shown;
 
 pub use error::ExperimentError;
-pub use fit::{fit, warn_of_test, warnings};
+pub use fit::{Asked, fit, warn_of_test, warnings};
 pub use selftrain::selftrain;
 
 use std::collections::BTreeMap;
@@ -139,7 +139,8 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     }
     let before = initial.map_or_else(|| random_encoder(experiment), weights::encoder_of);
     let byol = encoder_part(&pretrained.network);
-    if session.judge_frozen(experiment.control().frozen(), &before, &plan, &labeled, &test)?.is_none() {
+    let control = experiment.control().frozen();
+    if !session.is_judged(control, &plan) && session.judge_frozen(control, &before, &plan, &labeled, &test)?.is_none() {
         return session.interrupted();
     }
     let names = [ResultName::PRETRAINED_LINEAR, ResultName::PRETRAINED_KNN];
@@ -158,7 +159,7 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     if self_trains && session.self_train_all(&plan, &labeled, &test, &transferred)? == Ended::Interrupted {
         return session.interrupted();
     }
-    session.begin(planning::Task::only(planning::Kind::Report));
+    session.begin(planning::Task::only(planning::Kind::Report))?;
     session.write_thumbnails(&test)?;
     session.finish()
 }

@@ -2,6 +2,7 @@
 //! it found is recorded.
 
 mod arm;
+mod ending;
 mod images;
 mod selftrain;
 
@@ -14,13 +15,14 @@ use std::time::Instant;
 
 use tch::Tensor;
 
+use ending::SummaryClock;
+
 use super::frozen::FrozenFeatures;
 use super::plan::{Part, frozen_parts, settled};
 use super::planning::countdown::Countdown;
 use super::planning::{self, Kind, Plan};
-use super::{Context, ExperimentError, Outcome, same_hardware, shown};
+use super::{Context, ExperimentError, same_hardware, shown};
 use crate::data::{ImageSource, LabeledImages};
-use crate::report;
 use crate::run::event::Event;
 use crate::run::lock::RunLock;
 use crate::run::notice::Notice;
@@ -143,10 +145,12 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 
     /// A step of the plan begins.
-    pub(super) fn begin(&mut self, task: planning::Task) {
-        if let Some(progress) = self.countdown.as_mut().and_then(|countdown| countdown.start(task)) {
+    pub(super) fn begin(&mut self, task: planning::Task) -> Result<(), ExperimentError> {
+        let started = self.countdown.as_mut().map_or(Ok(None), |countdown| countdown.start(task))?;
+        if let Some(progress) = started {
             self.context.reporter.event(&Event::Progress(progress));
         }
+        Ok(())
     }
 
     /// The step that was begun has ended, or is left where it is.
@@ -162,15 +166,17 @@ impl<'s, 'a> Session<'s, 'a> {
         }
     }
 
-    /// Trains, while the countdown looks on.
+    /// Trains, while the countdown looks on and the summary keeps the time.
     fn training<T>(&mut self, train: impl FnOnce(&mut Setting) -> T) -> T {
+        let so_far = self.summary(false);
         let Context { experiment, hardware, interrupt, reporter, .. } = &mut *self.context;
+        let mut clock = SummaryClock::of(so_far, &self.directory, &mut **reporter);
         match &mut self.countdown {
             Some(countdown) => {
-                let mut counting = countdown.through(&mut **reporter);
+                let mut counting = countdown.through(&mut clock);
                 train(&mut Setting { experiment, hardware, interrupt, reporter: &mut counting })
             }
-            None => train(&mut Setting { experiment, hardware, interrupt, reporter: &mut **reporter }),
+            None => train(&mut Setting { experiment, hardware, interrupt, reporter: &mut clock }),
         }
     }
 
@@ -223,7 +229,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let pools = pools.iter().map(|pool| (pool.images.len(), pool.name.clone())).collect();
         self.note(Notice::PretrainsOn { pools });
         let directory = self.directory.clone();
-        self.begin(planning::Task::only(Kind::Pretrain));
+        self.begin(planning::Task::only(Kind::Pretrain))?;
         let pretrained = self.training(|setting| pretraining::pretrain(setting, pool, monitor, &directory))?;
         self.end(pretrained.ended != Ended::Interrupted)?;
         let progress = &pretrained.progress;
@@ -239,6 +245,11 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(pretrained)
     }
 
+    /// Whether a frozen encoder has been judged at every budget and draw: of a run that is extended, what it began with has.
+    pub(super) fn is_judged(&self, names: [ResultName; 2], plan: &[Part]) -> bool {
+        names.iter().all(|&name| frozen_parts(plan).all(|part| self.recorded(name, part)))
+    }
+
     /// Judges one frozen encoder at every budget and draw that is not recorded yet. Nothing where it was interrupted.
     pub(super) fn judge_frozen(
         &mut self,
@@ -250,7 +261,7 @@ impl<'s, 'a> Session<'s, 'a> {
     ) -> Result<Option<FrozenFeatures>, ExperimentError> {
         let kind =
             if names.iter().all(|name| name.init == Init::Pretrained) { Kind::Frozen } else { Kind::FrozenControl };
-        self.begin(planning::Task::only(kind));
+        self.begin(planning::Task::only(kind))?;
         let features = FrozenFeatures::extract(self.context, encoder, labeled, test)?;
         for name in names {
             for part in frozen_parts(plan) {
@@ -316,27 +327,6 @@ impl<'s, 'a> Session<'s, 'a> {
             finished,
             interrupted: false,
         }
-    }
-
-    pub(super) fn interrupted(self) -> Result<Outcome, ExperimentError> {
-        let summary = Summary { interrupted: true, ..self.summary(false) };
-        self.directory.write_summary(&summary)?;
-        Ok(Outcome::Interrupted(summary))
-    }
-
-    pub(super) fn finish(mut self) -> Result<Outcome, ExperimentError> {
-        let path = self.directory.path().to_owned();
-        let countdown = self.countdown.take();
-        let outcome = self.finish_without_report()?;
-        report::write(&path)?;
-        countdown.map_or(Ok(()), |mut countdown| countdown.stop(true))?;
-        Ok(outcome)
-    }
-
-    pub(super) fn finish_without_report(self) -> Result<Outcome, ExperimentError> {
-        let summary = self.summary(true);
-        self.directory.write_summary(&summary)?;
-        Ok(Outcome::Finished(summary))
     }
 }
 

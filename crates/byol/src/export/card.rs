@@ -298,13 +298,13 @@ fn accuracy_section(card: &mut Card, export: &Export) {
     match (network.classifies(), answers) {
         (true, Some((test, right))) => {
             card.line(&format!(
-                "Right about {right}, after Wilson. This holds for images like those of the test split; nothing about this classifier \
-                 was chosen by their labels."
+                "It is right on {right}. The interval (Wilson's) covers the choice of test images. This holds for images like those of the \
+                 test split; nothing about this classifier was chosen by their labels."
             ));
             if let Some(text) =
                 words::guessing(test.right, test.total, network.origin().guess(network.class_names().len()))
             {
-                card.line(&format!("**{}.**", words::capital(&text)));
+                card.line(&format!("**Its accuracy {text}.**"));
             }
         }
         (true, None) => card.line("Not measured: the run has recorded no answers for test images."),
@@ -329,7 +329,7 @@ fn accuracy_section(card: &mut Card, export: &Export) {
 /// How near the answers are to those of `byol predict`; the tests of exports hold them to it.
 const AGREEMENT: &str = "`byol predict` gives the same but for rounding (less than 0.005 for the same pixels) where it \
      computes in float32, as it does on a CPU. Programs decode JPEG a level or two apart, by which probabilities differed by \
-     up to 0.01. In bfloat16 (`--precision bf16`, and on a GPU) and where another program resizes they differ by up to 0.02, \
+     up to 0.013. In bfloat16 (`--precision bf16`, and on a GPU) and where another program resizes they differ by up to 0.02, \
      which can change a close answer.";
 
 fn licence(network: &ExportedNetwork) -> String {

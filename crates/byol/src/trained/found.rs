@@ -140,7 +140,7 @@ impl Run {
             false => {
                 // A run of an earlier version does not say which command made it.
                 let command = self.directory.command().ok().flatten().unwrap_or_default().command.name();
-                Err(NetworkError::UnfinishedRun { path: self.path.clone(), ready: ready(self), command })
+                Err(NetworkError::unfinished(&self.path, ready(self), command))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Why a network or classifier cannot be had from a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::checkpoint::CheckpointError;
 use super::heads::HeadError;
@@ -10,6 +10,7 @@ use crate::nearest::path_hint;
 use crate::report::language::english::names::{head, training};
 use crate::run::RunError;
 use crate::run::command::shell_word;
+use crate::run::lock::{self, Writing};
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 
@@ -94,7 +95,7 @@ pub enum NetworkError {
         path: PathBuf,
     },
     /// The run goes on or was stopped, and it was not said which of its networks is meant.
-    #[error("{} is not finished; {}; once nothing works on it, `byol {command} --resume {}` goes on", path.display(), ready_words(ready), shell_word(path))]
+    #[error("{} is not finished; {}; {}", path.display(), ready_words(ready), goes_on(path, command, holder.as_deref()))]
     UnfinishedRun {
         /// The run directory.
         path: PathBuf,
@@ -102,6 +103,8 @@ pub enum NetworkError {
         ready: Vec<Ready>,
         /// The command that continues it.
         command: &'static str,
+        /// The process that works on it, where one does.
+        holder: Option<String>,
     },
     /// The stage that was asked for has not ended.
     #[error("{} of {} is not finished; continue it with --resume, or name one of its checkpoints", training(*stage), path.display())]
@@ -180,6 +183,15 @@ fn heads_there(there: &[LabelBudget]) -> String {
 }
 
 impl NetworkError {
+    /// That the run is not finished, and what works on it now.
+    pub(super) fn unfinished(path: &Path, ready: Vec<Ready>, command: &'static str) -> NetworkError {
+        let holder = match lock::writing(path) {
+            Writing::Now(holder) => Some(holder.to_string()),
+            Writing::BrokenOff(_) | Writing::No => None,
+        };
+        NetworkError::UnfinishedRun { path: path.to_owned(), ready, command, holder }
+    }
+
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
         match self {
@@ -200,5 +212,13 @@ impl NetworkError {
             | NetworkError::Model { .. }
             | NetworkError::Config { .. } => false,
         }
+    }
+}
+
+/// How an unfinished run comes to its end.
+fn goes_on(path: &Path, command: &str, holder: Option<&str>) -> String {
+    match holder {
+        Some(holder) => format!("{holder} works on it, as `byol watch {}` shows", shell_word(path)),
+        None => format!("`byol {command} --resume {}` goes on with it", shell_word(path)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::explain::explain;
 use super::super::language::advice::text;
-use super::super::language::numbers::about;
+use super::super::language::numbers::{about, count, rounded};
 use super::super::testing::{Run, TEST_IMAGES, plan};
 use super::*;
 use crate::plan::Plan;
@@ -100,9 +100,11 @@ fn an_undecided_difference_asks_for_the_test_that_could_decide() {
     let least = *needed.iter().min().expect("the accuracies differ");
     assert!(least > TEST_IMAGES as u64, "{needed:?}");
     let found = only(&data, Kind::MoreTestImages).expect("three points of 200 images decide nothing");
+    // What is missing is what is missing to the number that is named.
     let expected = format!(
-        "With 200 test images a difference of 3.0 points may be chance; about {} would be needed to tell.",
-        about(least)
+        "With 200 test images a difference of 3.0 points may be chance; about {} would be needed to tell. Label about {} more.",
+        about(least),
+        count(rounded(least) - 200)
     );
     assert!(text(&found.what).starts_with(&expected), "{}", text(&found.what));
     assert!(found.commands[0].ends_with(" --out made-up-more-tests"), "{:?}", found.commands);
@@ -123,7 +125,7 @@ fn few_test_images_ask_for_more_even_if_the_difference_is_decided() {
     // Wilson's interval of 14 of 28 is 0.3264 to 0.6736, of 75 of 150 it is 0.4209 to 0.5791.
     assert!(
         text(&found.what).starts_with(
-            "With 28 test images an accuracy is known to about ±18 points; 150 test images would give ±8. Label about 130 more."
+            "With 28 test images an accuracy is known to about ±18 points; 150 test images would give ±8. Label about 122 more."
         ),
         "{}",
         text(&found.what)
@@ -192,6 +194,15 @@ fn photographs_that_are_few_are_advised_to_begin_with_weights() {
         only(&typed, Kind::Weights).expect("as before").commands,
         [
             "byol run --data photos --preset lab --set pretrain.epochs=7 --labels-per-class 5,all --weights imagenet --out \
+          made-up-imagenet"
+        ]
+    );
+    // Of a run that was extended, the length is that of now.
+    typed.config = Some("[pretrain]\nepochs = 12\nextended = [7]\n".parse().expect("TOML"));
+    assert_eq!(
+        only(&typed, Kind::Weights).expect("as before").commands,
+        [
+            "byol run --data photos --preset lab --labels-per-class 5,all --set pretrain.epochs=12 --weights imagenet --out \
           made-up-imagenet"
         ]
     );
@@ -272,6 +283,16 @@ fn copies_and_contradictions_are_to_be_repaired_the_worst_first() {
     let all = of(&run.data());
     assert_eq!(all[0].kind(), Kind::Repair, "before everything else: {all:?}");
     assert!(all.len() <= 3 && all[0].worth > only_labels);
+    let exact = |exact| {
+        let copies = Some(Copies { images: 2, exact });
+        text(&What::Repair(Repair { copies, ..Repair::default() }))
+    };
+    assert!(exact(0).starts_with("2 test images are copies of training images, so "), "{}", exact(0));
+    assert!(
+        exact(2).starts_with("2 test images are copies of training images, to the last pixel, so "),
+        "{}",
+        exact(2)
+    );
     assert!(
         text(&all[0].what).starts_with(
             "20 test images are copies of training images (15 exact), so accuracies come out too high: remove the copies from \

@@ -198,7 +198,7 @@ fn of_few_test_images_no_classifier_is_called_best() {
     assert_eq!(
         headline_of(&found),
         "With 2 test images no classifier can be called best. The classifier that `predict` and `export` take is fine-tuned BYOL \
-         with all labels; it is right on 1 of 2 test images (50.0%; 95% interval 9.5% to 90.5%). That is no better than \
+         with all labels; it is right on 1 of 2 test images (50.0%; 95% interval 9.5% to 90.5%). Its accuracy is no better than \
          always answering with the most frequent class (50.0%), so do not rely on its answers. With all labels, whether pre-training on the unlabelled images helped cannot \
          be told from 2 test images."
     );
@@ -211,7 +211,9 @@ fn a_better_classifier_is_named_with_the_option_that_takes_it() {
     let headline = headline_of(&explain(&run(30).data()));
     assert!(headline.contains("take is fine-tuned BYOL with all labels; it is right on 8 of 40"), "{headline}");
     assert!(
-        headline.contains("That is no better than guessing among 4 classes (25.0%), so do not rely on its answers."),
+        headline.contains(
+            "Its accuracy is no better than guessing among 4 classes (25.0%), so do not rely on its answers."
+        ),
         "{headline}"
     );
     assert!(

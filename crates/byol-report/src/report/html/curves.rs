@@ -26,7 +26,7 @@ pub(super) fn pretraining(run: &RunData) -> Markup {
     }
     let watched = watched(run, &epochs);
     let of = |of: Measure, include: &[f64], curves: Vec<Series>| {
-        let y = Axis::linear(charts::axis(of)).including(include);
+        let y = axis(of, charts::axis(of)).including(include);
         let chart = over_epochs(charts::measure(of), y, Size::Third, curves);
         figure(chart, &charts::pretraining_caption(of, &watched, run.method()))
     };
@@ -111,7 +111,7 @@ fn of_budget(run: &RunData, budget: LabelBudget) -> Markup {
             series.push(curve(&charts::training_curve(stage, false), style, Line::Solid, &epochs, &train));
             series.push(curve(&charts::training_curve(stage, true), style, Line::Dashed, &epochs, &validation));
         }
-        let chart = over_epochs(charts::measure(of), Axis::linear(y), Size::Half, series);
+        let chart = over_epochs(charts::measure(of), axis(of, y), Size::Half, series);
         figure(chart, &charts::training_caption(of, budget))
     };
     html! {
@@ -125,6 +125,20 @@ fn of_budget(run: &RunData, budget: LabelBudget) -> Markup {
                 |record| percent(record.validation_accuracy),
             ))
         }
+    }
+}
+
+/// The y axis of a chart.
+pub(super) fn axis(of: Measure, label: &str) -> Axis {
+    match of {
+        Measure::Accuracy | Measure::Knn | Measure::LinearProbe | Measure::KnnAndProbe => Axis::percent(label),
+        Measure::Loss
+        | Measure::EffectiveRank
+        | Measure::Alignment
+        | Measure::Uniformity
+        | Measure::ProjectionDeviation
+        | Measure::LearningRate
+        | Measure::Tau => Axis::linear(label),
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::language::numbers;
 use super::super::language::values::Measure;
 use super::super::load::RunData;
 use super::super::table;
-use super::curves::{curve, over_epochs};
+use super::curves::{axis, curve, over_epochs};
 use super::results::{accuracy_point, budget_axis};
 use super::{figure, hint};
 use crate::run::record::{EpochRecord, LabelBudget, Method, ResultName, Stage};
@@ -25,7 +25,7 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
             Series { run: Some(place), ..curve(&run.name, place, line(place), &epochs, value) }
         });
         let (y, caption) = said::pretraining(of);
-        figure(over_epochs(y, Axis::linear(y), Size::Half, series.collect()), caption)
+        figure(over_epochs(y, axis(of, y), Size::Half, series.collect()), caption)
     };
     html! {
         section id="overview" data-unit="overview" aria-labelledby="overview-head" {
@@ -78,7 +78,7 @@ fn trainings(runs: &[&RunData], budget: LabelBudget) -> Markup {
             Some(Series { run: Some(place), ..curve(&run.name, place, line(place), &epochs, value) })
         });
         let y = said::training(of, stage);
-        let chart = over_epochs(&y, Axis::linear(&y), Size::Half, series.collect());
+        let chart = over_epochs(&y, axis(of, &y), Size::Half, series.collect());
         chart.map(|chart| (chart, said::training_caption(of, stage, budget)))
     };
     let accuracy = |record: &EpochRecord| record.train_accuracy.map(|share| 100.0 * share);
@@ -170,7 +170,7 @@ fn accuracies(runs: &[&RunData], budgets: &[LabelBudget], fine_tuned: bool) -> C
     Chart {
         title: said::accuracy_title(fine_tuned, &methods(runs)),
         x: budget_axis(runs, budgets),
-        y: Axis::linear(charts::TEST_ACCURACY),
+        y: Axis::percent(charts::TEST_ACCURACY),
         series: runs.iter().enumerate().map(of).filter(|series| !series.points.is_empty()).collect(),
         reference: None,
         size: Size::Half,

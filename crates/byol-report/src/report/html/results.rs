@@ -27,7 +27,7 @@ pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
         div.charts {
             (figure(
                 against_budget(run, &budgets).render(),
-                &charts::accuracy_caption(run.budgets().len(), run.classes()),
+                &charts::accuracy_caption(run.budgets().len(), run.guess()),
             ))
             (figure(differences(run, &explanation.comparisons).render(), charts::DIFFERENCES))
         }
@@ -146,7 +146,7 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
     Chart {
         title: charts::ACCURACY_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], budgets),
-        y: Axis::linear(charts::TEST_ACCURACY),
+        y: Axis::percent(charts::TEST_ACCURACY),
         series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
         reference: None,
         size: Size::Half,
@@ -161,7 +161,7 @@ pub(super) fn accuracy_point(run: &RunData, budget: LabelBudget, found: Accuracy
     Point {
         x: place(run, budget),
         y: mean,
-        bar: std.map(|std| (mean - std, mean + std)),
+        bar: std.map(|std| ((mean - std).max(0.0), (mean + std).min(100.0))),
         text: charts::accuracy_point(mean, std, budget),
     }
 }

@@ -5,7 +5,7 @@ use super::super::{load, write, write_comparison};
 use super::*;
 use crate::plan::Kind;
 use crate::report::notes::{ImageProblem, Note};
-use crate::run::record::{LabelBudget, ResultName};
+use crate::run::record::{LabelBudget, PoolRecord, ResultName};
 
 /// Elements that HTML closes by itself.
 const VOID: [&str; 5] = ["meta", "br", "img", "link", "input"];
@@ -77,9 +77,9 @@ fn the_page_of_a_whole_run() {
         "0123456789abcdef",
         "Unreadable files left out</dt><dd>2<",
         "--config RUN/config.toml --out RUN-again",
-        "1 of these 2 neighbours are of the same class",
+        "1 of these 2 neighbours is of the same class",
         "preset = &quot;made-up&quot;",
-        "Guessing among 4 equally frequent classes gives 25.0%",
+        "Guessing among 4 classes gives 25.0%",
         "20 min 34 s",
         "shows 51.0% of the variance",
         // Fine-tuned BYOL with all labels is right on 140 of 200.
@@ -106,6 +106,25 @@ fn the_page_of_a_whole_run() {
         .filter(|name| name.contains(".part"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_a_page_says_in_several_places_agrees() {
+    let mut run = Run::ahead();
+    // 140 of 200 test images are of one class.
+    run.set_labels((0..200).map(|image| if image < 120 { 0 } else { image % 4 }).collect());
+    let data = &mut run.summary.as_mut().expect("it has one").data;
+    let pool = |name: &str, images| PoolRecord { name: name.to_owned(), images };
+    data.unlabeled = vec![pool("train", 80), pool("photos", 4000)];
+    let page = render(&[run.data()]).expect("a page");
+    // As in the sentence about the classifier that is taken.
+    assert!(page.contains("Always answering with the most frequent class gives 70.0%"), "{page}");
+    assert!(page.contains("than always answering with the most frequent class (70.0%)"), "{page}");
+    assert!(!page.contains("Guessing among"), "one rule, one name");
+    // Labelled images among those for pre-training are called so.
+    assert!(page.contains("<dd>the 80 labelled training images and 4,000 of photos</dd>"), "{page}");
+    // The part that pre-training is watched on is kept from no training with labels.
+    assert!(page.contains("trainings with labels learn from that part too"), "{page}");
 }
 
 #[test]

@@ -159,7 +159,12 @@ pub fn choose(wish: Wish, resolve: &Resolve, data: &Dataset, hardware: &Hardware
         // Speed is measured, so what is enough differs from call to call. The shortest run is what is wanted; how long it takes
         // stands in the plan, and a warning says that it is longer.
         Err(PlanError::TooLittleTime { needed, .. }) => {
-            (wish.hours.unwrap_or(needed), chooser.lengths(&candidate, time(needed))?)
+            let mut groups = chooser.lengths(&candidate, time(needed))?;
+            // Their share is of the time that is enough, and not of the one that was asked for.
+            let share =
+                |chosen: &&mut Chosen| matches!(chosen.why, Why::ShareOfTrainings { .. }) && wish.hours.is_some();
+            groups.iter_mut().filter(share).for_each(|chosen| chosen.why = Why::ShortestTrainings);
+            (wish.hours.unwrap_or(needed), groups)
         }
         groups => (hours, groups?),
     };

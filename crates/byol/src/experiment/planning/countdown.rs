@@ -16,6 +16,8 @@ pub(crate) struct Countdown {
     directory: RunDirectory,
     /// The step that is being done, since when, and the seconds that are left of it by its own measure.
     current: Option<(usize, Instant, Option<f64>)>,
+    /// Optimiser steps that the training of this sitting began with.
+    done: usize,
 }
 
 impl Countdown {
@@ -25,19 +27,28 @@ impl Countdown {
     /// It cannot be written.
     pub(crate) fn begin(plan: Plan, directory: RunDirectory) -> Result<Countdown, RunError> {
         directory.write_plan(&plan)?;
-        Ok(Countdown { plan, directory, current: None })
+        Ok(Countdown { plan, directory, current: None, done: 0 })
     }
 
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// A step begins; what stands before it has been done.
-    pub(crate) fn start(&mut self, task: Task) -> Option<Progress> {
-        let step = self.plan.steps.iter().position(|step| step.task == task && !step.ended)?;
-        self.plan.steps[..step].iter_mut().for_each(|step| step.ended = true);
-        self.current = Some((step, Instant::now(), None));
-        self.progress()
+    /// A step begins; what stands before it has been done, which others read in the plan.
+    ///
+    /// # Errors
+    /// The plan cannot be written.
+    pub(crate) fn start(&mut self, task: Task) -> Result<Option<Progress>, RunError> {
+        let Some(step) = self.plan.steps.iter().position(|step| step.task == task && !step.ended) else {
+            return Ok(None);
+        };
+        let before = &mut self.plan.steps[..step];
+        if before.iter().any(|step| !step.ended) {
+            before.iter_mut().for_each(|step| step.ended = true);
+            self.directory.write_plan(&self.plan)?;
+        }
+        (self.current, self.done) = (Some((step, Instant::now(), None)), 0);
+        Ok(self.progress())
     }
 
     /// The current step has ended, or is left where it is.
@@ -53,21 +64,26 @@ impl Countdown {
 
     /// Where the run stands.
     pub(crate) fn progress(&self) -> Option<Progress> {
-        let (step, since, left) = self.current?;
-        let spent = self.plan.steps[step].seconds + since.elapsed().as_secs_f64();
-        let left = left.unwrap_or_else(|| (self.plan.expected(step) - spent).max(0.0));
-        Some(self.plan.progress(step, left))
+        let (step, _, left) = self.current?;
+        Some(self.plan.progress(step, left.unwrap_or_else(|| self.planned_left())))
     }
 
-    /// Takes over what a training says about itself: at its beginning little, from a tenth of it on all.
-    fn measured(&mut self, report: &StepReport) {
-        let Some((step, ..)) = self.current else { return };
-        let done = report.step as f64 / report.steps.max(1) as f64;
-        let trust = (done / TRUSTED_FROM).min(1.0);
-        let planned = self.plan.expected(step) * (1.0 - done);
+    /// Seconds that are left of the current step by the plan.
+    fn planned_left(&self) -> f64 {
+        let Some((step, since, _)) = self.current else { return 0.0 };
+        (self.plan.expected_left(step) - since.elapsed().as_secs_f64()).max(0.0)
+    }
+
+    /// Takes over what a training says about itself: at the beginning of a sitting little, from a tenth of what was left on all.
+    /// What is then said to be left of the training is what the whole counts on.
+    fn measured(&mut self, report: &StepReport) -> StepReport {
+        let [done, steps] = [report.step, report.steps].map(|steps| steps.saturating_sub(self.done) as f64);
+        let trust = (done / steps.max(1.0) / TRUSTED_FROM).min(1.0);
+        let seconds_left = trust * report.seconds_left + (1.0 - trust) * self.planned_left();
         if let Some((_, _, left)) = &mut self.current {
-            *left = Some(trust * report.seconds_left + (1.0 - trust) * planned);
+            *left = Some(seconds_left);
         }
+        StepReport { seconds_left, ..*report }
     }
 
     /// Takes the events of a training, and passes them on to `inner`.
@@ -84,18 +100,20 @@ pub(crate) struct Counting<'r> {
 
 impl Reporter for Counting<'_> {
     fn event(&mut self, event: &Event<'_>) {
-        if let Event::Step(report) = event {
-            let task = self.countdown.current.map(|(step, ..)| self.countdown.plan.steps[step].task);
-            // A sweep's trials come before the training that the step is about.
-            let own = task.is_some_and(|task| task.kind == Kind::of(report.stage));
-            if own && report.seconds_left > 0.0 {
-                self.countdown.measured(report);
-            }
-            if let Some(progress) = self.countdown.progress() {
-                self.inner.event(&Event::Progress(progress));
-            }
+        if let Event::StageStarted { done, .. } = event {
+            self.countdown.done = *done;
         }
-        self.inner.event(event);
+        let Event::Step(report) = event else { return self.inner.event(event) };
+        let task = self.countdown.current.map(|(step, ..)| self.countdown.plan.steps[step].task);
+        // A sweep's trials come before the training that the step is about.
+        let own = task.is_some_and(|task| task.kind == Kind::of(report.stage));
+        let report = if own && report.seconds_left > 0.0 { self.countdown.measured(report) } else { *report };
+        if let Some(progress) = self.countdown.progress() {
+            // A trial that takes longer than was planned for the whole step is a part of the whole all the same.
+            let seconds_left = progress.seconds_left.max(report.seconds_left);
+            self.inner.event(&Event::Progress(Progress { seconds_left, ..progress }));
+        }
+        self.inner.event(&Event::Step(report));
     }
 }
 
@@ -107,12 +125,16 @@ mod tests {
     use crate::run::notice::Notice;
     use crate::run::record::Stage;
 
-    struct Last(Option<Progress>);
+    /// What was told last: of the whole, and of the training.
+    #[derive(Debug, Default)]
+    struct Last(Option<Progress>, Option<StepReport>);
 
     impl Reporter for Last {
         fn event(&mut self, event: &Event<'_>) {
-            if let Event::Progress(progress) = event {
-                self.0 = Some(*progress);
+            match event {
+                Event::Progress(progress) => self.0 = Some(*progress),
+                Event::Step(report) => self.1 = Some(*report),
+                _ => {}
             }
         }
     }
@@ -128,7 +150,7 @@ mod tests {
         let steps = vec![step(Kind::Baseline), step(Kind::Pretrain), step(Kind::Report)];
         let plan = Plan { hours: None, chosen: Vec::new(), rates, steps, others: None };
         let mut countdown = Countdown::begin(plan, directory.clone()).unwrap();
-        assert_eq!(countdown.start(task(Kind::Baseline)).unwrap().step, 1);
+        assert_eq!(countdown.start(task(Kind::Baseline)).unwrap().unwrap().step, 1);
         let report = StepReport {
             stage: Stage::Supervised,
             epoch: 1,
@@ -141,19 +163,44 @@ mod tests {
             images_per_second: 87.4,
             seconds_left: 30.0,
         };
-        let mut last = Last(None);
+        let mut last = Last::default();
         countdown.through(&mut last).event(&Event::Step(report));
         assert_eq!(last.0, Some(Progress { step: 1, steps: 3, seconds_left: 130.0 }));
+        // At its beginning a training knows little of its speed; what is said to be left of it is a part of what is left of the whole.
+        for (step, seconds_left) in [(0, 5000.0), (1, 5.0)] {
+            countdown.through(&mut last).event(&Event::Step(StepReport { step, seconds_left, ..report }));
+            let (whole, own) = (last.0.unwrap().seconds_left, last.1.unwrap().seconds_left);
+            assert!((whole - own - 100.0).abs() < 1e-9 && own < 60.0, "{whole} {own}");
+        }
+        let trial = StepReport { stage: Stage::Finetune, seconds_left: 1000.0, ..report };
+        countdown.through(&mut last).event(&Event::Step(trial));
+        assert_eq!(last.0.unwrap().seconds_left, 1000.0);
         countdown.stop(false).unwrap();
         countdown.through(&mut Silent).event(&Event::Note(Notice::NoTest));
 
         let read = directory.plan().unwrap().unwrap();
         assert!(read.steps.iter().all(|step| !step.ended) && read.steps[0].seconds > 0.0);
         let mut resumed = Countdown::begin(read, directory.clone()).unwrap();
-        let progress = resumed.start(task(Kind::Pretrain)).unwrap();
+        let progress = resumed.start(task(Kind::Pretrain)).unwrap().unwrap();
         assert_eq!((progress.step, progress.steps), (2, 3), "what stands before it is done");
+        assert_eq!(directory.plan().unwrap().unwrap().current(), Some(1), "others see that too");
+        // Of a training that goes on after 98 of its 100 steps, the next one is half of what is left.
+        let begun = Event::StageStarted {
+            stage: Stage::Pretrain,
+            labels_per_class: None,
+            draw: 0,
+            epochs: 2,
+            steps: 100,
+            done: 98,
+        };
+        let going_on = StepReport { stage: Stage::Pretrain, step: 98, steps: 100, seconds_left: 7.0, ..report };
+        resumed.through(&mut last).event(&begun);
+        resumed.through(&mut last).event(&Event::Step(going_on));
+        assert!(last.1.unwrap().seconds_left > 20.0, "the plan's word: {last:?}");
+        resumed.through(&mut last).event(&Event::Step(StepReport { step: 99, ..going_on }));
+        assert_eq!(last.1.unwrap().seconds_left, 7.0);
         resumed.stop(true).unwrap();
         assert_eq!(directory.plan().unwrap().unwrap().current(), Some(2));
-        assert_eq!(resumed.start(task(Kind::Frozen)), None);
+        assert_eq!(resumed.start(task(Kind::Frozen)).unwrap(), None);
     }
 }

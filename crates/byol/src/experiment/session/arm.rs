@@ -37,7 +37,7 @@ impl Session<'_, '_> {
         if self.recorded(name, arm.part) {
             return Ok(Ended::Epochs);
         }
-        self.begin(planning::Task { kind: Kind::of(stage.into()), labels_per_class: Some(budget), draw });
+        self.begin(planning::Task { kind: Kind::of(stage.into()), labels_per_class: Some(budget), draw })?;
         let ended = self.train_and_record(name, arm, test)?;
         self.end(ended != Ended::Interrupted)?;
         Ok(ended)

@@ -70,7 +70,7 @@ impl Session<'_, '_> {
         if self.recorded(ResultName::PRETRAINED_SELFTRAINED, lesson.part) {
             return Ok(Ended::Epochs);
         }
-        self.begin(planning::Task { kind: Kind::Selftrain, labels_per_class: Some(budget), draw });
+        self.begin(planning::Task { kind: Kind::Selftrain, labels_per_class: Some(budget), draw })?;
         let ended = self.teach_and_record(lesson, test)?;
         self.end(ended != Ended::Interrupted)?;
         Ok(ended)

@@ -1,7 +1,7 @@
 //! What to do next.
 
 use super::names::{budget, classifier_with};
-use super::numbers::{about, count, duration, percent, plural, size};
+use super::numbers::{about, count, duration, percent, plural, rounded, size};
 use crate::data::DataSplit;
 use crate::report::advice::{Aim, FEW_PASSES, Further, IntoTest, Kind, Repair, What};
 
@@ -28,7 +28,12 @@ pub fn text(what: &What) -> String {
             plural(*images, "image")
         ),
         What::MoreTestImages { images, aim, into } => {
-            let more = about(aim.wanted() - images);
+            // From the number that is named.
+            let wanted = match aim {
+                Aim::Difference { wanted, .. } => rounded(*wanted),
+                Aim::Accuracy { wanted, .. } => *wanted,
+            };
+            let more = count(wanted.saturating_sub(*images));
             format!("{} Label about {more} more. {} Afterwards:", more_test_images(*images, aim), into_the_test(into))
         }
         What::MoreLabels { rising, weakest } => {
@@ -105,10 +110,14 @@ fn repair(found: &Repair) -> String {
     let mut texts = Vec::new();
     if let Some(copies) = found.copies {
         texts.push(format!(
-            "{} {} of training images ({} exact), so accuracies come out too high: remove the copies from one of the two.",
+            "{} {} of training images{}, so accuracies come out too high: remove the copies from one of the two.",
             plural(copies.images, "test image"),
             if copies.images == 1 { "is a copy" } else { "are copies" },
-            copies.exact,
+            match copies.exact as u64 {
+                0 => String::new(),
+                all if all == copies.images => ", to the last pixel".to_owned(),
+                exact => format!(" ({} exact)", count(exact)),
+            },
         ));
     }
     if let Some((images, first)) = &found.contradictions {

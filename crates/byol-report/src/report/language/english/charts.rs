@@ -2,11 +2,12 @@
 
 use super::method::method_name;
 use super::names::{budget, fine_tuned, label, stage};
-use super::numbers::{capital, count, figure, percent, points, points_between};
+use super::numbers::{capital, count, figure, name_of_guess, percent, points, points_between};
 use super::table::accuracies_are;
 use crate::report::compare::{Comparison, Outcome};
 use crate::report::language::values::{Measure, Watched};
 use crate::run::record::{LabelBudget, Method, Stage};
+use crate::statistics::guess::Guess;
 use crate::statistics::significance::McNemar;
 
 /// In a legend, and in the chart's title.
@@ -109,7 +110,9 @@ pub fn pretraining_caption(of: Measure, watched: &str, method: Method) -> String
         Measure::LearningRate => "Learning rate at the end of each epoch.".to_owned(),
         Measure::Tau => "Decay rate tau of the target network's moving average.".to_owned(),
         Measure::Accuracy | Measure::Knn | Measure::LinearProbe | Measure::KnnAndProbe => {
-            "Accuracy of k-NN and of a linear probe on held-out training images during pre-training.".to_owned()
+            "Accuracy of k-NN and of a linear probe during pre-training, on a part of the labelled training images that the two are not \
+             fitted to. It is there to watch: trainings with labels learn from that part too."
+                .to_owned()
         }
     }
 }
@@ -119,8 +122,9 @@ const SPREAD: &str = "Spread of the normalised projections: 1 when they fill all
 pub fn watched(images: Option<u64>, which: Watched) -> String {
     let count = images.map_or_else(String::new, |images| format!("{} ", count(images)));
     let kind = match which {
-        Watched::HeldOut => "held-out images",
-        Watched::Unlabeled => "unlabelled images",
+        Watched::HeldOut => "labelled training images",
+        // Labelled ones are among them.
+        Watched::Unlabeled => "images for pre-training",
         Watched::Training => "training images",
     };
     format!("{count}{kind}")
@@ -150,9 +154,9 @@ pub fn training_caption(of: Measure, with: LabelBudget) -> String {
 }
 
 /// Below the chart of accuracies.
-pub fn accuracy_caption(budgets: usize, classes: Option<usize>) -> String {
-    let chance = classes.map_or_else(String::new, |classes| {
-        format!(" Guessing among {classes} equally frequent classes gives {}.", percent(1.0 / classes as f64))
+pub fn accuracy_caption(budgets: usize, guess: Option<Guess>) -> String {
+    let chance = guess.map_or_else(String::new, |guess| {
+        format!(" {} gives {}.", capital(&name_of_guess(guess)), percent(guess.accuracy()))
     });
     let scale = if budgets > 1 { " (logarithmic)" } else { "" };
     format!(
@@ -243,10 +247,13 @@ pub mod overview {
             Measure::Loss => ("pre-training loss", "Loss of pre-training."),
             Measure::EffectiveRank => (
                 "effective rank",
-                "Effective rank (RankMe) of the representations of held-out images during pre-training.",
+                "Effective rank (RankMe) of the representations of the images that are watched during pre-training.",
             ),
             Measure::ProjectionDeviation => ("projection deviation", SPREAD),
-            _ => ("k-NN accuracy, %", "k-NN accuracy on held-out training images during pre-training."),
+            _ => (
+                "k-NN accuracy, %",
+                "k-NN accuracy during pre-training, on labelled training images that it is not fitted to.",
+            ),
         }
     }
 

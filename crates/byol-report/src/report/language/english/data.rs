@@ -11,9 +11,12 @@ pub fn data_note(note: &DataNote) -> String {
         DataNote::FilesNotRead { kinds, remedies } => files_not_read(kinds, remedies),
         DataNote::FoldersNotSearched { folders } => folders_not_searched(folders),
         DataNote::Skipped { path, problem } => format!("skipped {path}: {problem}"),
-        DataNote::MoreSkipped { files, root } => format!("skipped {files} more files in {root}"),
+        DataNote::MoreSkipped { files, root } => format!("skipped {} in {root}", counted(*files, "more file")),
         DataNote::LineSkipped { problem } => problem.clone(),
-        DataNote::MoreLinesSkipped { lines } => format!("{lines} more lines name files that are not there"),
+        DataNote::MoreLinesSkipped { lines } => match *lines {
+            1 => "1 more line names a file that is not there".to_owned(),
+            lines => format!("{lines} more lines name files that are not there"),
+        },
         DataNote::Missing { file, lacks } => missing(file, *lacks),
         DataNote::NotInMemory { root } => format!(
             "the images of {root} are too many or too large to stay decoded in memory, so each is decoded again whenever it is \
@@ -34,9 +37,10 @@ pub fn data_note(note: &DataNote) -> String {
              images also; add others"
         ),
         DataNote::SplitImagesGone { images, tests, file, first } => format!(
-            "{} of the saved split {file} {} missing or unreadable, {tests} for the test ({})",
+            "{} of the saved split {file} {} missing or unreadable{} ({})",
             counted(*images, "image"),
             verb(*images, "is", "are"),
+            if *tests > 0 { format!(", {tests} for the test") } else { String::new() },
             some(first, *images)
         ),
         DataNote::SplitNamesShort { names, file, written, image } => format!(
@@ -184,9 +188,9 @@ pub fn data_note(note: &DataNote) -> String {
             }
         }
         DataNote::CopiesLeftOut(LeftOut { pool, test_exact, test_near, .. }) => format!(
-            "{} of {pool} left out of pre-training as copies of test images: {test_exact} exact, {test_near} that {} like one",
+            "{} of {pool} left out of pre-training as copies of test images: {}",
             counted(test_exact + test_near, "image"),
-            verb(*test_near, "looks", "look")
+            exact_and_near(*test_exact, *test_near, "like one")
         ),
         DataNote::RepeatsLeftOut(LeftOut { pool, repeated, .. }) => format!(
             "{} of {pool} left out of pre-training because {} among the other images for it: each counts once",
@@ -342,11 +346,27 @@ fn straddling(found: &Straddling) -> String {
         format!(" (the first: {} {} {})", twins.test, relation(twins.exact), twins.other)
     });
     format!(
-        "{exact} of the test images {} in {other} also, {near} {} like one there{first}: accuracies come out too high; remove \
-         these files from one of the two, or correct the split so that copies lie on one side",
-        verb(*exact, "is", "are"),
-        verb(*near, "looks", "look")
+        "{}{first}: accuracies come out too high; remove these files from one of the two, or correct the split so that copies lie on \
+         one side",
+        shared(other, *exact, *near)
     )
+}
+
+/// `1 test image is in train also, 2 look like one there`, without what there is none of.
+pub(super) fn shared(other: &str, exact: usize, near: usize) -> String {
+    let is = subject(exact, "test image", "is", "are");
+    match (exact, near) {
+        (_, 0) => format!("{is} in {other} also"),
+        (0, _) => format!("{} like one of {other}", subject(near, "test image", "looks", "look")),
+        _ => format!("{is} in {other} also, {near} {} like one there", verb(near, "looks", "look")),
+    }
+}
+
+/// `1 exact, 2 that look like one`, without what there is none of.
+pub(super) fn exact_and_near(exact: usize, near: usize, like: &str) -> String {
+    let near = (near > 0).then(|| format!("{near} that {} {like}", verb(near, "looks", "look")));
+    let parts: Vec<String> = (exact > 0).then(|| format!("{exact} exact")).into_iter().chain(near).collect();
+    parts.join(", ")
 }
 
 /// How an image goes with its copy.

@@ -59,7 +59,7 @@ fn answer(answer: &Answer) -> Option<String> {
             }
         }
         Answer::Guessing { right, images, guess } => {
-            format!("{}.", capital(&guessing(*right, *images, *guess)?))
+            format!("Its accuracy {}.", guessing(*right, *images, *guess)?)
         }
         Answer::Better(better, name) => better_one(better, *name),
         Answer::Changed { gained, pool, found } => format!(

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::data::{counted, data_note, relation, verb};
+use super::data::{counted, data_note, exact_and_near, relation, shared};
 use crate::data::findings::{Contradiction, Repeated, Straddling};
 use crate::data::format::Format;
 use crate::data::info::{Damage, DataInfo, Imbalance, Pool, Sizes};
@@ -129,9 +129,7 @@ fn classes(text: &mut String, info: &DataInfo) {
 
 fn copies(text: &mut String, info: &DataInfo) {
     for Straddling { other, exact, near, examples } in &info.straddling {
-        let (images, are) = (counted(*exact, "test image"), verb(*exact, "is", "are"));
-        let look = verb(*near, "looks", "look");
-        line(text, format!("\nduplicates: {images} {are} in {other} also, {near} {look} like one there"));
+        line(text, format!("\nduplicates: {}", shared(other, *exact, *near)));
         for twins in examples {
             line(text, format!("  {} {} {}", twins.test, relation(twins.exact), twins.other));
         }
@@ -150,8 +148,7 @@ fn copies(text: &mut String, info: &DataInfo) {
     }
     for Repeated { class, exact, near, examples } in &info.repeated {
         let first = examples.first().map_or_else(String::new, |[one, other]| format!(": {other} repeats {one}"));
-        let look = verb(*near, "looks", "look");
-        line(text, format!("\ncopies: in class `{class}`, {exact} exact and {near} that {look} alike{first}"));
+        line(text, format!("\ncopies: in class `{class}`, {}{first}", exact_and_near(*exact, *near, "alike")));
     }
 }
 
@@ -221,7 +218,7 @@ mod tests {
                 "test 2 40 x 40 files: 10 .jpg",
                 "class train test few 2 1 many 6 1",
                 "imbalance: `many` has 6 training images, `few` 2 (3.0 times as many); accuracy favours the large classes",
-                "duplicates: 1 test image is in train also, 0 look like one there test/many/same.jpg equals train/many/2.jpg",
+                "duplicates: 1 test image is in train also test/many/same.jpg equals train/many/2.jpg",
                 "warning: with 2 test images an accuracy is known to about",
                 "damaged: 1",
                 "bad.jpg: the content is neither",

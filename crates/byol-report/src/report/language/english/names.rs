@@ -6,6 +6,9 @@ use crate::report::choice::{ClassifierKind, Reason};
 use crate::run::health::Sign;
 use crate::run::record::{Control, HeadKind, Init, LabelBudget, Method, Protocol, ResultName, Stage};
 
+/// The pool of the labelled training images, as a run records it. Pre-training sees them without their labels.
+pub(crate) const LABELLED_POOL: &str = "train";
+
 /// What a classifier is called.
 struct Called {
     sentence: String,
@@ -174,7 +177,10 @@ pub fn reason(reason: &Reason) -> Option<String> {
             };
             Some(format!("the best on held-out labels: {}{tie}", all.join(", ")))
         }
-        Reason::Undecided => Some("no labels were held out to choose by, so the default is taken".to_owned()),
+        Reason::Undecided => Some(
+            "fine-tuning learned from all of its labels, so none are left to choose by, and the default is taken"
+                .to_owned(),
+        ),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::ablation::change;
 use super::advice::further;
 use super::data::data_note;
-use super::numbers::{count, percent, plural, whole_duration};
+use super::names::LABELLED_POOL;
+use super::numbers::{count, list, percent, plural, whole_duration};
 use super::program::program_note;
 use super::progress::while_others;
 use super::selftraining::judged;
@@ -43,11 +44,15 @@ pub fn notice(notice: &Notice) -> String {
             count(FEW_PASSES),
             remedy(what)
         ),
-        Notice::LongerThanAsked { hours, seconds, others } => format!(
-            "at the speed that this machine has now{}, this run takes about {}, longer than --hours {hours}; a shorter one would lack \
-             a part of the comparison, or something that was typed, so it begins all the same",
+        Notice::LongerThanAsked { hours, seconds, typed, others } => format!(
+            "at the speed that this machine has now{}, this run takes about {}, longer than --hours {hours}; {}, so it begins all the \
+             same",
             others.map_or_else(String::new, |share| format!(" ({})", while_others(share))),
-            whole_duration(*seconds)
+            whole_duration(*seconds),
+            match typed.is_empty() {
+                true => "a shorter one would lack a part of the comparison".to_owned(),
+                false => format!("what was typed stays ({})", list(typed)),
+            }
         ),
         Notice::NoTest => "the data has no test split, so the classifier is trained but not judged".to_owned(),
         Notice::OtherImages { changes } => {
@@ -57,11 +62,16 @@ pub fn notice(notice: &Notice) -> String {
         }
         Notice::Candidate { name, accuracy } => format!("{name}: validation accuracy {accuracy:.4}"),
         Notice::PretrainsOn { pools } => {
-            let pools: Vec<String> = pools.iter().map(|(images, name)| format!("{images} images of {name}")).collect();
+            let of = |(images, name): &(usize, String)| match name.as_str() {
+                // Their labels play no part in it.
+                LABELLED_POOL => plural(*images as u64, "labelled training image"),
+                name => format!("{} of {name}", plural(*images as u64, "image")),
+            };
+            let pools: Vec<String> = pools.iter().map(of).collect();
             format!("pre-training on {}", pools.join(", "))
         }
         Notice::SelftrainsOn { pool, used, confidence } => format!(
-            "self-training on {} of {} without labels; of these the teacher is {} sure on average",
+            "self-training on {} of {} without labels, or with labels that are not used; of these the teacher is {} sure on average",
             count(*used as u64),
             plural(*pool as u64, "image"),
             percent(*confidence)
@@ -93,7 +103,11 @@ pub fn notice(notice: &Notice) -> String {
             format!("beside weights {path} asks for {}, which was passed over and not run", names.join(", "))
         }
         Notice::PrefixLeftOut { path, prefix } => format!("names in {path} begin with '{prefix}', which is left out"),
-        Notice::OutsideLeftOut { tensors, prefix } => format!("{tensors} tensors outside '{prefix}' are left out"),
+        Notice::OutsideLeftOut { tensors, prefix } => format!(
+            "{} outside '{prefix}' {} left out",
+            plural(*tensors as u64, "tensor"),
+            if *tensors == 1 { "is" } else { "are" }
+        ),
         Notice::NumberedLayers => "its numbered layers are read as conv1, bn1 and layer1 to layer4".to_owned(),
         Notice::HuggingFaceNames => {
             "its names are those of Hugging Face's transformers, read as torchvision's".to_owned()
@@ -128,5 +142,27 @@ fn key(stage: Stage) -> &'static str {
         Stage::Supervised => "supervised",
         Stage::Finetune => "finetune",
         Stage::Selftrain => "selftrain",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labelled_images_among_those_without_labels_are_named() {
+        let pools = vec![(1, "train".to_owned()), (4000, "photos".to_owned())];
+        assert_eq!(
+            notice(&Notice::PretrainsOn { pools }),
+            "pre-training on 1 labelled training image, 4,000 images of photos"
+        );
+        let self_trains = Notice::SelftrainsOn { pool: 4500, used: 3000, confidence: 0.5 };
+        assert!(
+            notice(&self_trains).starts_with(
+                "self-training on 3,000 of 4,500 images without labels, or with labels that are not used;"
+            ),
+            "{}",
+            notice(&self_trains)
+        );
     }
 }

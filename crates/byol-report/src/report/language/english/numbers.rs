@@ -39,24 +39,38 @@ pub fn right_of(right: u64, images: u64) -> Option<String> {
     ))
 }
 
-/// That a classifier's answers are no better than guesses, or not clearly; nothing where they are, or where nothing is known.
+/// What answers without looking are called: the same wherever an accuracy is held against them.
+pub fn name_of_guess(guess: Guess) -> String {
+    match guess {
+        Guess::AnyOf { classes } => format!("guessing among {}", counted_classes(classes)),
+        Guess::MostFrequent { .. } => "always answering with the most frequent class".to_owned(),
+    }
+}
+
+fn counted_classes(classes: usize) -> String {
+    if classes == 1 { "1 class".to_owned() } else { format!("{} classes", count(classes as u64)) }
+}
+
+/// That a classifier's answers are no better than guesses, or not clearly, after a subject; nothing where they are, or where
+/// nothing is known.
 pub fn guessing(right: u64, images: u64, guess: Guess) -> Option<String> {
     if guess.is_beaten_by(right, images)? {
         return None;
     }
     let how = if right as f64 / images as f64 > guess.accuracy() { "not clearly better" } else { "no better" };
-    let guessing = match guess {
-        Guess::AnyOf { classes } => format!("guessing among {classes} classes"),
-        Guess::MostFrequent { .. } => "always answering with the most frequent class".to_owned(),
-    };
-    let accuracy = percent(guess.accuracy());
-    Some(format!("that is {how} than {guessing} ({accuracy}), so do not rely on its answers"))
+    let (guessing, accuracy) = (name_of_guess(guess), percent(guess.accuracy()));
+    Some(format!("is {how} than {guessing} ({accuracy}), so do not rely on its answers"))
 }
 
-/// A number that is an estimate, rounded up to two digits: `300`, `1,300`.
-pub fn about(number: u64) -> String {
+/// An estimate, rounded up to two digits.
+pub fn rounded(number: u64) -> u64 {
     let step = 10u64.pow(number.max(1).ilog10().saturating_sub(1));
-    count(number.div_ceil(step) * step)
+    number.div_ceil(step) * step
+}
+
+/// A number that is an estimate: `300`, `1,300`. What is reckoned from it begins with the [`rounded`] one.
+pub fn about(number: u64) -> String {
+    count(rounded(number))
 }
 
 /// A difference of shares in percentage points with its sign: `+7.3`, `−0.4`, `0.0`. A small one keeps a second digit,
@@ -172,12 +186,13 @@ mod tests {
         assert_eq!(right_of(0, 0), None);
         // 6 of 25: 11.5% to 43.4%, and five classes are guessed in 20%.
         let five = Guess::AnyOf { classes: 5 };
-        let text = "that is not clearly better than guessing among 5 classes (20.0%), so do not rely on its answers";
+        let text = "is not clearly better than guessing among 5 classes (20.0%), so do not rely on its answers";
         assert_eq!(guessing(6, 25, five).as_deref(), Some(text));
-        assert!(guessing(5, 25, five).is_some_and(|text| text.starts_with("that is no better than guessing among 5")));
+        assert!(guessing(5, 25, five).is_some_and(|text| text.starts_with("is no better than guessing among 5")));
         assert_eq!([guessing(12, 25, five), guessing(0, 0, five)], [None, None]);
         // 88 of 100 would beat one of two classes.
-        let text = "that is no better than always answering with the most frequent class (90.0%), so do not rely on its answers";
+        let text =
+            "is no better than always answering with the most frequent class (90.0%), so do not rely on its answers";
         assert_eq!(guessing(88, 100, Guess::MostFrequent { own: 90, images: 100 }).as_deref(), Some(text));
     }
 

@@ -118,8 +118,9 @@ pub fn test_image(number: usize) -> String {
 /// The section on data and settings.
 pub mod facts {
     use super::*;
-    use crate::report::language::english::numbers::{capital, duration};
-    use crate::run::record::Summary;
+    use crate::report::language::english::names::LABELLED_POOL;
+    use crate::report::language::english::numbers::{capital, duration, plural};
+    use crate::run::record::{PoolRecord, Summary};
 
     pub const REPEAT: &str = "How to repeat it";
     pub const CONFIGURATION: &str = "Configuration";
@@ -128,8 +129,11 @@ pub mod facts {
     /// Each fact with its name.
     pub fn of(summary: &Summary, seconds: f64) -> Vec<(String, String)> {
         let data = &summary.data;
-        let pools: Vec<String> =
-            data.unlabeled.iter().map(|pool| format!("{} ({})", pool.name, count(pool.images as u64))).collect();
+        let of = |pool: &PoolRecord| match pool.name.as_str() {
+            LABELLED_POOL => format!("the {}", plural(pool.images as u64, "labelled training image")),
+            name => format!("{} of {name}", count(pool.images as u64)),
+        };
+        let pools: Vec<String> = data.unlabeled.iter().map(of).collect();
         let facts = [
             ("data", data.name.clone()),
             ("fingerprint", data.fingerprint.clone()),
@@ -170,9 +174,10 @@ pub mod gallery {
     }
 
     pub fn neighbours(same: usize, all: usize) -> String {
+        let are = if same == 1 { "is" } else { "are" };
         format!(
             "Some test images, each followed by the labelled training images nearest to it in the pre-trained encoder's \
-             representation (cosine similarity below). {same} of these {all} neighbours are of the same class (✓, solid frame); \
+             representation (cosine similarity below). {same} of these {all} neighbours {are} of the same class (✓, solid frame); \
              the others are marked ✗ with a dashed frame."
         )
     }

@@ -48,7 +48,7 @@ pub fn program_note(note: &ProgramNote) -> String {
         }
         ProgramNote::NoBetterThanGuessing { right, images, guess } => {
             let right_on = format!("the classifier is right on {}", share((*right, *images)));
-            guessing(*right, *images, *guess).map_or(right_on.clone(), |text| format!("{right_on}; {text}"))
+            guessing(*right, *images, *guess).map_or(right_on.clone(), |text| format!("{right_on}; that {text}"))
         }
         ProgramNote::Encoder { stage, labels_per_class, knn } => encoder(*stage, *labels_per_class, *knn),
         ProgramNote::UnknownNetwork { file } => format!(

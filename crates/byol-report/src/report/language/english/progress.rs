@@ -3,7 +3,7 @@
 use super::names::{budget_of_draw, label, stage};
 use super::notices::notice;
 use super::numbers::{count, expected_duration, list, percent, plural, rate, whole_duration};
-use crate::plan::{Kind, Plan, Progress, Why};
+use crate::plan::{Chosen, Kind, Plan, Progress, Task, Total, Why};
 use crate::run::event::{Event, StepReport};
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
 
@@ -88,12 +88,22 @@ pub fn line(event: &Event<'_>) -> Option<String> {
     })
 }
 
-/// A table of the stages, and a line for each group of chosen settings.
+/// A table of the stages, and a line for each group of chosen settings. Where a run is extended, what it keeps is no work.
 pub fn plan(plan: &Plan) -> String {
     let first = plan.first_accuracy();
-    let first =
-        first.map_or_else(String::new, |first| format!("; the first accuracy after {}", expected_duration(first)));
-    let (steps, about) = (plural(plan.steps.len() as u64, "step"), expected_duration(plan.seconds()));
+    let goes_on = plan.left().count() < plan.steps.len();
+    let first = match (first, goes_on) {
+        (None, _) => String::new(),
+        (Some(first), false) => format!("; the first accuracy after {}", expected_duration(first)),
+        (Some(first), true) => format!("; the first new accuracy after {}", expected_duration(first)),
+    };
+    let steps = plural(plan.steps.len() as u64, "step");
+    let steps = match plan.left().count() {
+        1 if goes_on => format!("1 of {steps} is left"),
+        left if goes_on => format!("{left} of {steps} are left"),
+        _ => steps,
+    };
+    let about = expected_duration(plan.left().map(|step| step.planned_seconds).sum());
     let mut lines = vec![format!("plan: {steps}, about {about}{first}")];
     let rows: [(&str, &[Kind]); 6] = [
         (stage(Stage::Supervised), &[Kind::Baseline]),
@@ -104,58 +114,80 @@ pub fn plan(plan: &Plan) -> String {
         ("report", &[Kind::Report]),
     ];
     for (name, kinds) in rows {
-        let totals = kinds.iter().map(|&kind| plan.total(kind));
-        let [steps, images, seconds] = totals.fold([0.0; 3], |[steps, images, seconds], total| {
-            [steps + total.steps as f64, images + total.images as f64, seconds + total.seconds]
-        });
-        let what = match kinds {
-            [Kind::Baseline | Kind::Finetune | Kind::Selftrain] => trainings(plan, kinds[0], steps as u64),
-            [Kind::Pretrain] => "without labels".to_owned(),
-            [Kind::Report] => String::new(),
-            _ => "linear classifier and k-NN, before and after".to_owned(),
-        };
-        if steps == 0.0 && kinds == [Kind::Selftrain] {
+        let of = |kind: &Kind| (plan.total(*kind).steps > 0).then(|| plan.total_left(*kind));
+        let left: Vec<Total> = kinds.iter().filter_map(of).collect();
+        let [steps, images] =
+            left.iter().fold([0, 0], |[steps, images], total| [steps + total.steps as u64, images + total.images]);
+        if left.is_empty() && kinds == [Kind::Selftrain] {
             // No part of this run.
             continue;
         }
-        let images = if images > 0.0 { format!("{} image passes", count(images as u64)) } else { String::new() };
-        let seconds = expected_duration(seconds);
+        let kept = !left.is_empty() && steps == 0;
+        let what = match kinds {
+            [kind @ (Kind::Baseline | Kind::Finetune | Kind::Selftrain)] => trainings(plan, *kind, kept),
+            [Kind::Pretrain] => format!("{} without labels", plural(steps, "training")),
+            [Kind::Report] => String::new(),
+            _ => evaluations(plan, steps),
+        };
+        let images = if images > 0 { format!("{} image passes", count(images)) } else { String::new() };
+        let seconds = match kept {
+            true => "kept".to_owned(),
+            false => expected_duration(left.iter().map(|total| total.seconds).sum()),
+        };
         lines.push(format!("  {name:<16} {seconds:>11}  {images:>24}  {what}").trim_end().to_owned());
     }
     lines.extend(plan.others.map(while_others));
-    if let Some(hours) = plan.hours.filter(|_| !plan.chosen.is_empty()) {
+    if let Some(hours) = plan.hours.filter(|_| !plan.chosen.is_empty() && !goes_on) {
         lines.push(format!("chosen for --hours {hours} (what you type, as in --set KEY=VALUE, is kept):"));
-        lines.extend(plan.chosen.iter().map(|chosen| format!("  {}: {}", chosen.settings.join(" "), why(&chosen.why))));
+        let chosen = plan.chosen.iter();
+        lines.extend(chosen.map(|chosen| format!("  {}: {}", chosen.settings.join(" "), why(chosen, hours))));
     }
     lines.join("\n")
 }
 
-/// `6 trainings: 10 and all labels per class, 3 draws`.
-fn trainings(plan: &Plan, kind: Kind, trainings: u64) -> String {
-    let tasks = plan.steps.iter().map(|step| step.task).filter(|task| task.kind == kind);
+/// `2 evaluations: linear classifier and k-NN, before and after pre-training`.
+fn evaluations(plan: &Plan, evaluations: u64) -> String {
+    let when = match [Kind::FrozenControl, Kind::Frozen].map(|kind| plan.total_left(kind).steps > 0) {
+        [true, false] => "before",
+        [false, true] => "after",
+        _ => "before and after",
+    };
+    format!("{}: linear classifier and k-NN, {when} pre-training", plural(evaluations, "evaluation"))
+}
+
+/// `6 trainings: 10 and all labels per class, 3 draws`, of those that are left, or that are kept.
+fn trainings(plan: &Plan, kind: Kind, kept: bool) -> String {
+    let of_kind = plan.steps.iter().filter(|step| step.task.kind == kind && step.ended == kept);
+    let tasks: Vec<Task> = of_kind.map(|step| step.task).collect();
     let mut budgets: Vec<String> = Vec::new();
     let mut draws = 0;
-    for task in tasks {
+    for task in &tasks {
         let budget = task.labels_per_class.map(|budget| budget.to_string());
         budgets.extend(budget.filter(|budget| !budgets.contains(budget)));
         draws = draws.max(task.draw + 1);
     }
-    let (trainings, draws) = (plural(trainings, "training"), plural(draws as u64, "draw"));
+    let (trainings, draws) = (plural(tasks.len() as u64, "training"), plural(draws as u64, "draw"));
     format!("{trainings}: {} labels per class, {draws}", list(&budgets))
 }
 
-/// Why settings were chosen.
-fn why(why: &Why) -> String {
-    match why {
+/// Why settings were chosen, for so many hours.
+fn why(chosen: &Chosen, hours: f64) -> String {
+    // With few labels, the steps take more epochs than are asked for, and a training then names those.
+    let steps = chosen.settings.iter().any(|pair| pair.contains(".minimum_steps="));
+    let least = if steps { "; with few labels, minimum_steps asks for more epochs than that" } else { "" };
+    match &chosen.why {
         Why::FastestNetwork { enough } => {
-            format!("the fastest network: a larger one would see fewer than {} images", count(*enough))
+            format!("the fastest network: a larger one would make fewer than {} image passes", count(*enough))
         }
         Why::LargestNetwork { passes } => {
-            format!("the largest network that can see {} images in the time", count(*passes))
+            format!("the largest network that can make {} image passes in the time", count(*passes))
         }
-        Why::ShareOfTrainings { percent } => format!("trainings with labels get {percent:.0}% of the time at most"),
-        Why::MostPasses { passes } => format!("{} passes of images; more epochs hardly teach more", count(*passes)),
-        Why::RestOfTheTime { passes } => format!("{} passes of images: the time that is left", count(*passes)),
+        Why::ShareOfTrainings { percent } => {
+            format!("the longest trainings with labels within {percent:.0}% of --hours {hours}{least}")
+        }
+        Why::ShortestTrainings => format!("the shortest trainings with labels{least}"),
+        Why::MostPasses { passes } => format!("{} image passes; more epochs hardly teach more", count(*passes)),
+        Why::RestOfTheTime { passes } => format!("{} image passes: the time that is left", count(*passes)),
         Why::ShortTraining => "a target that follows faster, since the training is short".to_owned(),
         Why::Said(text) => text.clone(),
     }
@@ -178,7 +210,7 @@ pub fn while_others(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Chosen, Rates, Step, Task};
+    use crate::plan::{Rates, Step};
     use crate::run::record::ResultName;
 
     #[test]
@@ -247,18 +279,53 @@ mod tests {
         let expected = "\
 plan: 12 steps, about 8 min 49 s; the first accuracy after 15 s
   baseline          1 min 00 s       48,000 image passes  4 trainings: 10 and all labels per class, 2 draws
-  pre-training      6 min 40 s    1,234,500 image passes  without labels
-  frozen encoders          5 s                            linear classifier and k-NN, before and after
+  pre-training      6 min 40 s    1,234,500 image passes  1 training without labels
+  frozen encoders          5 s                            2 evaluations: linear classifier and k-NN, before and after pre-training
   fine-tuning       1 min 00 s       48,000 image passes  4 trainings: 10 and all labels per class, 2 draws
   report                   4 s
 other programs took about half of the processor while this was measured; times are for the machine as busy as now
 chosen for --hours 0.2 (what you type, as in --set KEY=VALUE, is kept):
-  image_size=64 width=0.25: the largest network that can see 400,000 images in the time";
+  image_size=64 width=0.25: the largest network that can make 400,000 image passes in the time";
         assert_eq!(super::plan(&plan), expected);
+        let longer = super::plan(&plan.clone().extending(Some(&Plan { hours: Some(0.2), ..done(&plan) }), [3, 4]));
+        let expected = "\
+plan: 7 of 12 steps are left, about 2 min 47 s; the first new accuracy after 1 min 43 s
+  baseline                kept                            4 trainings: 10 and all labels per class, 2 draws
+  pre-training      1 min 40 s      308,625 image passes  1 training without labels
+  frozen encoders          3 s                            1 evaluation: linear classifier and k-NN, after pre-training
+  fine-tuning       1 min 00 s       48,000 image passes  4 trainings: 10 and all labels per class, 2 draws
+  report                   4 s";
+        assert!(longer.starts_with(expected), "{longer}");
+        assert!(!longer.contains("chosen for"), "what was chosen for a shorter run: {longer}");
         let mut plan = Plan { hours: None, chosen: Vec::new(), others: None, ..plan };
         assert_eq!(super::plan(&plan).lines().count(), 6);
         let frozen = plan.steps.iter_mut().filter(|step| [Kind::FrozenControl, Kind::Frozen].contains(&step.task.kind));
         frozen.for_each(|step| step.planned_seconds = 0.2);
         assert!(super::plan(&plan).contains("  frozen encoders    under 1 s  "), "{}", super::plan(&plan));
+    }
+
+    /// The plan once all of it is done.
+    fn done(plan: &Plan) -> Plan {
+        let steps = plan.steps.iter().cloned().map(|step| Step { ended: true, seconds: 1.0, ..step }).collect();
+        Plan { steps, ..plan.clone() }
+    }
+
+    #[test]
+    fn reasons_are_true_of_the_hours_and_the_data() {
+        let why = |setting: &str, why| super::why(&Chosen { settings: vec![setting.to_owned()], why }, 1.5);
+        assert_eq!(
+            why("supervised.minimum_steps=150", Why::ShareOfTrainings { percent: 50.0 }),
+            "the longest trainings with labels within 50% of --hours 1.5; with few labels, minimum_steps asks for more epochs than that"
+        );
+        assert_eq!(why("draws=1", Why::ShortestTrainings), "the shortest trainings with labels");
+        for passes in [
+            why("width=0.25", Why::FastestNetwork { enough: 400_000 }),
+            why("width=0.25", Why::LargestNetwork { passes: 400_000 }),
+            why("pretrain.epochs=9", Why::MostPasses { passes: 400_000 }),
+            why("pretrain.epochs=9", Why::RestOfTheTime { passes: 400_000 }),
+        ] {
+            // There may be far fewer images.
+            assert!(passes.contains("400,000 image passes"), "{passes}");
+        }
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn paragraph(found: &SelfTrained) -> String {
     let sure = mean(&|at| taken[at].confidence);
     let each = if taken.len() > 1 { " on average" } else { "" };
     let learned = format!(
-        "It learned from {} of {} without labels{each}, of whose classes its teacher was {} sure.",
+        "It learned from {} of {} without labels, or with labels that it was not given{each}, of whose classes its teacher was {} sure.",
         count(used),
         plural(pool, "image"),
         percent(sure)
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(
             paragraph(&of(vec![taken.clone()])),
             "With 10 labels per class the fine-tuned classifier was self-trained. It learned from 3,000 of 4,500 images without \
-             labels, of whose classes its teacher was 71.5% sure."
+             labels, or with labels that it was not given, of whose classes its teacher was 71.5% sure."
         );
         let worse = trained(Verdict::Worse, Some(JUDGED));
         let mixed = paragraph(&of(vec![taken, worse.clone()]));

@@ -2,9 +2,10 @@
 
 use super::names::{budget, stage};
 use super::numbers::{count, duration, figure, list};
+use crate::plan::{Kind, Task};
 use crate::report::standing::{Doing, Standing};
 use crate::run::lock::Holder;
-use crate::run::record::EpochRecord;
+use crate::run::record::{EpochRecord, LabelBudget, Stage};
 
 pub fn standing(standing: &Standing) -> String {
     let after =
@@ -30,9 +31,10 @@ pub fn standing(standing: &Standing) -> String {
 }
 
 fn doing(at: &Doing) -> String {
-    let doing = match &at.last {
-        None => "the first epoch has not ended yet".to_owned(),
-        Some(last) => {
+    let doing = match (&at.last, &at.task) {
+        (None, None) => FIRST_EPOCH.to_owned(),
+        (None, Some(task)) => begun(task),
+        (Some(last), _) => {
             let left =
                 at.seconds_left.map_or_else(String::new, |left| format!(", about {} left of it", duration(left)));
             let rate = count(last.overall_rate() as u64);
@@ -52,10 +54,26 @@ fn doing(at: &Doing) -> String {
 
 /// `baseline with all labels, draw 2: epoch 3 of 60`
 fn done(record: &EpochRecord) -> String {
-    let labels = record.labels_per_class.map_or_else(String::new, |of| format!(" with {}", budget(of)));
-    let draw = if record.draw > 0 { format!(", draw {}", record.draw + 1) } else { String::new() };
-    let (epoch, epochs) = (count(record.epoch as u64), count(record.epochs as u64));
-    format!("{}{labels}{draw}: epoch {epoch} of {epochs}", stage(record.stage))
+    let training = training(record.stage, record.labels_per_class, record.draw);
+    format!("{training}: epoch {} of {}", count(record.epoch as u64), count(record.epochs as u64))
+}
+
+/// `baseline with all labels, draw 2`
+fn training(of: Stage, with: Option<LabelBudget>, draw: usize) -> String {
+    let labels = with.map_or_else(String::new, |of| format!(" with {}", budget(of)));
+    let draw = if draw > 0 { format!(", draw {}", draw + 1) } else { String::new() };
+    format!("{}{labels}{draw}", stage(of))
+}
+
+const FIRST_EPOCH: &str = "the first epoch has not ended yet";
+
+/// What a step does that has recorded nothing yet.
+fn begun(task: &Task) -> String {
+    match (task.kind.stage(), task.kind) {
+        (Some(of), _) => format!("{}: {FIRST_EPOCH}", training(of, task.labels_per_class, task.draw)),
+        (None, Kind::Report) => "making the report".to_owned(),
+        (None, _) => "evaluating the frozen encoder".to_owned(),
+    }
 }
 
 /// `process 4711 (since 09:41 UTC)`, with the machine where it is another one.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::resolve::{Request, resolve_typed};
 use crate::data::patterns::{PatternOptions, dataset_with};
-use crate::experiment::fit;
+use crate::experiment::{Asked, fit, warnings};
 use crate::run::notice::Notice;
 
 /// Rates as an hour on two cores has them (docs/results.md).
@@ -120,10 +120,14 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
     assert_eq!((shortest.hours, shortest.total(Kind::Pretrain).images > 0), (Some(1e-6), true));
     let experiment = resolve(&shortest.settings()).unwrap();
     assert_eq!(experiment.image_size, 32);
-    let warned = crate::experiment::warnings(&experiment, &data, Some(&shortest));
+    let typed = Default::default();
+    let asked = |hours| Asked { hours: Some(hours), typed: &typed };
+    let warned = warnings(&experiment, &data, Some(&shortest), asked(1e-6));
     let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, seconds, .. } if *hours == 1e-6 && *seconds > 1.0);
     assert!(warned.iter().any(longer), "{warned:?}");
-    let warned = crate::experiment::warnings(&experiment, &data, Some(&plan));
+    let said = |why: Why| shortest.chosen.iter().any(|chosen| chosen.why == why);
+    assert!(said(Why::ShortestTrainings) && !said(Why::ShareOfTrainings { percent: 50.0 }), "{:?}", shortest.chosen);
+    let warned = warnings(&experiment, &data, Some(&plan), asked(0.1));
     assert!(!warned.iter().any(longer), "{warned:?}");
     let without = Dataset { test: None, ..data.clone() };
     assert!(choose(wish(0.1), &resolve, &without, &hardware).unwrap().is_none());

@@ -42,7 +42,11 @@ fn splits_are_told_with_counts_and_names() {
         let first = first[..images.min(3)].to_vec();
         data_note(&DataNote::SplitImagesGone { images, tests: 1, file: file.clone(), first })
     };
+    assert_eq!(data_note(&DataNote::MoreLinesSkipped { lines: 1 }), "1 more line names a file that is not there");
+    assert_eq!(data_note(&DataNote::MoreSkipped { files: 1, root: text("d") }), "skipped 1 more file in d");
     assert_eq!(gone(1), "1 image of the saved split a.csv is missing or unreadable, 1 for the test (x)");
+    let of_training = DataNote::SplitImagesGone { images: 2, tests: 0, file: file.clone(), first: first[..2].to_vec() };
+    assert_eq!(data_note(&of_training), "2 images of the saved split a.csv are missing or unreadable (x, y)");
     assert_eq!(gone(4), "4 images of the saved split a.csv are missing or unreadable, 1 for the test (x, y, z, ...)");
     assert_eq!(
         data_note(&DataNote::NotInSplit { images: 3, file: file.clone(), first: first.clone() }),
@@ -125,9 +129,13 @@ fn copies_are_told_with_what_to_do() {
     let found = Straddling { other: text("train"), exact: 1, near: 2, examples: vec![twins] };
     assert_eq!(
         data_note(&DataNote::TestInTrain(found)),
-        "1 of the test images is in train also, 2 look like one there (the first: a equals b): accuracies come out too high; remove \
-         these files from one of the two, or correct the split so that copies lie on one side"
+        "1 test image is in train also, 2 look like one there (the first: a equals b): accuracies come out too high; remove these files \
+         from one of the two, or correct the split so that copies lie on one side"
     );
+    assert_eq!(shared("train", 2, 0), "2 test images are in train also", "what there is none of is not said");
+    assert_eq!(shared("train", 0, 1), "1 test image looks like one of train");
+    let of = |exact, near| exact_and_near(exact, near, "like one");
+    assert_eq!([of(1, 0), of(0, 2), of(3, 1)], ["1 exact", "2 that look like one", "3 exact, 1 that looks like one"]);
     let first =
         vec![NamedLabel { image: text("a"), class: text("cat") }, NamedLabel { image: text("b"), class: text("dog") }];
     let told = |exact, images| data_note(&DataNote::Contradictions { exact, images, first: first.clone() });
