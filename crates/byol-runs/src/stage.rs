@@ -79,18 +79,21 @@ impl Stage {
 
 /// A method of pre-training. What people read calls it by its name, which the report's language knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Bootstrap your own latent (arXiv 2006.07733), with a target network that follows the online network.
     #[default]
     Byol,
+    /// MoCo v3 (arXiv 2104.02057): networks and views as BYOL's, and a contrastive loss over the images of the batch.
+    #[serde(rename = "moco-v3")]
+    MocoV3,
 }
 
 impl Method {
     /// Whether there is a target network, which follows the one that is trained as a moving average with the decay rate tau.
     pub fn has_target(self) -> bool {
         match self {
-            Method::Byol => true,
+            Method::Byol | Method::MocoV3 => true,
         }
     }
 }

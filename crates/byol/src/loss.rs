@@ -83,6 +83,18 @@ mod tests {
         assert!((loss - 2.0).abs() < 1e-6, "{loss}");
     }
 
+    /// Cosines of 1 and 0, at a temperature of 1/ln 3: the own target has 3/4 of the probability.
+    #[test]
+    fn contrastive_by_hand() {
+        let targets = Tensor::from_slice(&[2f64, 0.0, 0.0, 5.0]).view([2, 2]);
+        let predictions = Tensor::from_slice(&[1f64, 0.0, 0.0, 3.0, 7.0, 0.0, 4.0, 0.0]).view([4, 2]);
+        let temperature = 1.0 / 3f64.ln();
+        // The last row points to the other image's target.
+        let expected = -2.0 * temperature * (3.0 * 0.75f64.ln() + 0.25f64.ln()) / 4.0;
+        let found = contrastive(&predictions, &targets, temperature).double_value(&[]);
+        assert!((found - expected).abs() < 1e-12, "{found} and {expected}");
+    }
+
     /// Probabilities 1/8, 2/8 and 5/8.
     #[test]
     fn smoothed_cross_entropy_by_hand() {

@@ -87,7 +87,7 @@ pub struct Experiment {
 impl Experiment {
     /// How the encoder is pre-trained.
     pub fn method(&self) -> Method {
-        Method::Byol
+        self.pretrain.method
     }
 
     /// What BYOL is held against in a run of this configuration.
@@ -130,6 +130,11 @@ impl Experiment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Pretrain {
+    /// How the encoder is pre-trained: "byol", or "moco-v3", which has the same networks and views, and learns which of the
+    /// batch's targets belongs to a prediction (MoCo v3, arXiv 2104.02057).
+    pub method: Method,
+    /// What the cosines of predictions and targets are divided by in MoCo v3's loss; BYOL's has none.
+    pub temperature: f64,
     /// Passes over the pool of unlabelled images.
     pub epochs: usize,
     /// The lengths in epochs that the training had before each time that it was extended, shortest first; empty where it
@@ -178,10 +183,6 @@ pub struct Pretrain {
     pub projection_size: usize,
     /// What the online prediction is compared with.
     pub loss_target: LossTarget,
-    /// How prediction and target are compared.
-    pub loss: PretrainLoss,
-    /// What cosines are divided by in the contrastive loss.
-    pub temperature: f64,
     /// Whether the online network has a predictor. Without one, BYOL collapses (paper, Table 5b).
     pub predictor: bool,
     /// Whether the gradient stops at the target's projections. Where it does not, the target branch is the online
@@ -366,17 +367,6 @@ pub enum LossTarget {
     Projection,
     /// The target's projection passed through the online predictor without gradient (the lab's step 6).
     Prediction,
-}
-
-/// How predictions and targets are compared in pre-training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PretrainLoss {
-    /// The squared distance of both, normalised (BYOL, equation 2).
-    Regression,
-    /// Which of the batch's targets belongs to a prediction: the cross-entropy of their cosines (InfoNCE with a target
-    /// network: MoCo v3, arXiv 2104.02057, section 3, Algorithm 1).
-    Contrastive,
 }
 
 /// Named recipes for the two views.

@@ -106,7 +106,7 @@ const ADDED: [Added; 57] = [
     added(3, "pretrain.local_size", "0"),
     added(3, "pretrain.local_area", "[0.05, 0.25]"),
     added(3, "pretrain.patches", "1"),
-    added(3, "pretrain.loss", "\"regression\""),
+    added(3, "pretrain.method", "\"byol\""),
     added(3, "pretrain.temperature", "0.2"),
 ];
 

@@ -8,7 +8,7 @@ use byol::model::byol::{Byol, ByolConfig, Heads};
 use byol::model::classifier::ClassifierHead;
 use byol::model::{Classifier, EncoderConfig, Weights};
 use byol::optim::Optimizer;
-use byol::train::learner::{Learner, Objective};
+use byol::train::learner::{Distance, Learner, Objective};
 use byol::train::supervised::SupervisedLearner;
 use tch::{Device, Kind, Tensor};
 
@@ -163,6 +163,26 @@ fn byol_against_predictions_in_float64() {
     assert_losses("loss", &losses, &expected["prediction.losses"], 1e-8);
     let online = state_summary(&subject.online, &orders()["online_state"]);
     let key = |figure: &str| &expected[&format!("prediction.online.step3.{figure}")];
+    assert_summary("online after three steps", online, [key("norm"), key("probe")], 1e-8);
+}
+
+#[test]
+fn moco_v3_in_float64() {
+    let expected = tensors("step/moco-v3.safetensors");
+    let subject = || {
+        let byol = learner(OptimizerKind::Sgd, LossTarget::Projection, Kind::Double);
+        let objective = Objective { distance: Distance::Contrastive(0.2), ..Objective::paper(LossTarget::Projection) };
+        Learner::assemble(byol.model, [byol.online, byol.target], byol.optimizer, objective, Precision::Full)
+    };
+    let learner = subject();
+    let gradient = learner.gradient(&learner.loss(&[both(&images(1, 1), &images(2, 1))]).loss);
+    let found = summary(by_parameter(learner.online.layout(), &gradient));
+    assert_summary("gradient", found, [&expected["gradient.norm"], &expected["gradient.probe"]], 1e-8);
+    let mut learner = subject();
+    let (losses, _, _) = three_steps(&mut learner, OptimizerKind::Sgd);
+    assert_losses("loss", &losses, &expected["losses"], 1e-8);
+    let online = state_summary(&learner.online, &orders()["online_state"]);
+    let key = |figure: &str| &expected[&format!("online.step3.{figure}")];
     assert_summary("online after three steps", online, [key("norm"), key("probe")], 1e-8);
 }
 

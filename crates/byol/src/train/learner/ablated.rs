@@ -4,9 +4,10 @@
 use tch::Tensor;
 
 use super::{Learner, Network, SeenGroup, SeenImages, Sides};
-use crate::config::{Experiment, Fault, LossTarget, PretrainLoss, SeenBy, TrainingView};
+use crate::config::{Experiment, Fault, LossTarget, SeenBy, TrainingView};
 use crate::loss;
 use crate::model::byol::TargetPass;
+use crate::run::record::Method;
 use crate::train::phases::Phase;
 
 /// What the loss compares, and how.
@@ -52,7 +53,7 @@ pub enum Distance {
     Normalized,
     /// [`loss::squared_difference`]: the lab's fault.
     Unnormalized,
-    /// [`loss::contrastive`], with its temperature.
+    /// [`loss::contrastive`], with its temperature: MoCo v3.
     Contrastive(f64),
 }
 
@@ -75,10 +76,10 @@ impl Objective {
             true => TargetBranch::of(experiment.pretrain.loss_target),
             false => TargetBranch::OnlineWithGradient,
         };
-        let distance = match experiment.pretrain.loss {
+        let distance = match experiment.method() {
             _ if has(Fault::Unnormalized) => Distance::Unnormalized,
-            PretrainLoss::Regression => Distance::Normalized,
-            PretrainLoss::Contrastive => Distance::Contrastive(experiment.pretrain.temperature),
+            Method::Byol => Distance::Normalized,
+            Method::MocoV3 => Distance::Contrastive(experiment.pretrain.temperature),
         };
         let views = experiment.training_views();
         let groups = views.chunk_by(TrainingView::goes_with);

@@ -1,4 +1,4 @@
-//! BYOL as a [`Method`]: the [`Learner`] with the schedule of its target's decay rate, its checkpoint, and what a step costs.
+//! BYOL as a [`Method`], and MoCo v3, whose networks are the same and whose loss is another: the [`Learner`] with the schedule of its target's decay rate, its checkpoint, and what a step costs.
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@ use crate::run::record::Method;
 pub fn method_name(method: Method) -> &'static str {
     match method {
         Method::Byol => "BYOL",
+        Method::MocoV3 => "MoCo v3",
     }
 }
 
@@ -13,6 +14,7 @@ pub fn method_name(method: Method) -> &'static str {
 pub fn method_with_source(method: Method) -> String {
     let source = match method {
         Method::Byol => "arXiv 2006.07733",
+        Method::MocoV3 => "arXiv 2104.02057",
     };
     format!("{} ({source})", method_name(method))
 }
@@ -25,6 +27,10 @@ pub fn views(method: Method) -> String {
             "What {name} sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to predict the representation of \
              one from the other."
         ),
+        Method::MocoV3 => format!(
+            "What {name} sees of an image: two views, one drawn with t and one with t\u{2032}. It learns to tell the other view of the \
+             same image from views of other images."
+        ),
     }
 }
 
@@ -34,6 +40,9 @@ pub fn views_are(method: Method) -> String {
     match method {
         Method::Byol => format!(
             "{name} learns to say of two views of an image, one drawn with t and one with t', that they show the same."
+        ),
+        Method::MocoV3 => format!(
+            "{name} learns to find to a view of an image, drawn with t, the other one, drawn with t', among those of other images."
         ),
     }
 }
