@@ -220,9 +220,9 @@ impl Listing {
         let (test, validation) = (marked(Split::Test), marked(Split::Validation));
         let mut divided = Divided::default();
         let counts = self.count(usable.indices);
-        for (class, name) in self.class_names.iter().enumerate().filter(|(class, _)| counts[*class] == 1) {
+        for (class, (name, &images)) in self.class_names.iter().zip(&counts).enumerate().filter(|(_, (_, n))| **n > 0) {
             if let Some(meant) = labels::misspelt(&self.class_names, &counts, class) {
-                divided.warnings.push(DataNote::Misspelt { class: name.clone(), meant: meant.to_owned() });
+                divided.warnings.push(DataNote::Misspelt { class: name.clone(), images, meant: meant.to_owned() });
             }
         }
         for (place, name) in self.class_names.iter().enumerate() {
