@@ -9,7 +9,7 @@ use super::resolve::Entry;
 
 /// Version of the configurations that are saved. It grows by one with every change of the keys: what is added is listed
 /// in `ADDED`, what gets another name in `RENAMED`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Version of a saved configuration that states none, as those of before there were versions.
 const UNSTATED: u32 = 0;
@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 51] = [
+const ADDED: [Added; 52] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -102,6 +102,7 @@ const ADDED: [Added; 51] = [
     added(2, "selftrain.weight_decay", "0.0"),
     added(2, "selftrain.warmup_steps", "50"),
     added(2, "selftrain.schedule", "\"cosine\""),
+    added(3, "evaluation_crop", "1.0"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -162,7 +162,7 @@ impl Labels {
         let evaluate = &setting.experiment.evaluate;
         let features = |indices: &[usize]| -> Result<Features, TrainError> {
             let images = Images { source: self.source.clone(), indices: indices.to_vec() };
-            let whole = ViewGroup { side: setting.experiment.view_size(), kinds: vec![ViewKind::Whole] };
+            let whole = ViewGroup { side: setting.experiment.view_size(), kinds: vec![ViewKind::Plain] };
             let mut embedded = embed(setting, method, &images, whole)?;
             let [vectors, _] = embedded.remove(0);
             Ok(Features { vectors, labels: indices.iter().map(|&index| self.of_images[index]).collect() })

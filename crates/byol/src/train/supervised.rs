@@ -373,7 +373,7 @@ pub(super) fn labels(labeled: &LabeledImages, indices: &[usize], hardware: &Hard
 /// How labelled training images are drawn.
 pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> ViewKind {
     let recipe = match augmentation {
-        Augmentation::None => return ViewKind::Whole,
+        Augmentation::None => return ViewKind::Plain,
         Augmentation::Crop => Recipe::crop(),
         Augmentation::Color => Recipe::color(),
         Augmentation::Views => experiment.pretrain.t.clone(),
@@ -398,7 +398,7 @@ pub(super) fn validate(
     Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))
 }
 
-/// The classifier's answers for the images `indices`, resized whole, with the running statistics of batch norm.
+/// The classifier's answers for the images `indices` as evaluations see them, with the running statistics of batch norm.
 ///
 /// # Shapes
 /// float32 `[images, classes]` on the hardware's device.
@@ -427,7 +427,7 @@ pub(super) fn answers(
     let leaves = weights.leaves(hardware.precision);
     let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
     let image_set = ImageSet::of(experiment, images, hardware);
-    let views = ViewGroup::one(ViewKind::Whole, experiment.image_size);
+    let views = ViewGroup::one(ViewKind::Plain, experiment.image_size);
     let size = experiment.evaluation_batch_size;
     let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
     let mut rows = Vec::new();
