@@ -44,7 +44,7 @@ pub struct Neighbors {
 }
 
 pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    options.page.iter().try_for_each(|page| options.force.file(page))?;
+    options.page.iter().try_for_each(|page| options.force.page("--page", page))?;
     files::require(&[options.image.clone(), options.among.clone()])?;
     if options.image.is_dir() {
         return Err(InferenceError::FolderAsImage { path: options.image.clone() }.into());

@@ -69,10 +69,9 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
         let text = program::waited_for(run, run.exists(), &hint);
         reporter.event(&Event::Warning(Notice::said(text)));
     }
-    if options.open
-        && let Err(error) = open::that_detached(&address)
-    {
-        output::line(&program::no_browser(&error.to_string(), &address));
+    // What the system says of it names programs that nobody asked for.
+    if options.open && open::that_detached(&address).is_err() {
+        reporter.event(&Event::Warning(Notice::said(program::no_browser(&address))));
     }
     watch.serve(&interrupt)?;
     Ok(Ending::Done)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::names::{kind, reason, with_first};
-use super::numbers::{guessing, percent, plural, right_of, whole_duration};
+use super::numbers::{guessing, percent, plural, right_among, right_of, whole_duration};
 use crate::report::language::values::{Calibrated, Encoder, Overview, Taken, Tested};
 use crate::statistics::guess::Guess;
 
@@ -191,6 +191,22 @@ pub fn seen_in_training(seen: usize, images: usize, folder: &Path) -> String {
     )
 }
 
+/// Images to predict that the run may have been trained on.
+pub fn perhaps_trained_on(seen: usize, images: usize) -> String {
+    format!(
+        "{seen} of the {} {} in the run's own data and not among its test images, so the classifier may have been trained on {}: it \
+         is surer of such images, and more often right, than of new ones",
+        plural(images as u64, "image"),
+        if seen == 1 { "lies" } else { "lie" },
+        if seen == 1 { "it" } else { "them" },
+    )
+}
+
+/// How many of the images that have labels are answered rightly; nothing where none has one.
+pub fn right_on_labelled(right: usize, labelled: usize) -> Option<String> {
+    Some(format!("right on {}", right_among(right as u64, labelled as u64, "labelled image")?))
+}
+
 pub fn calibrated(found: &Calibrated) -> String {
     let ([loss_before, loss_after], [error_before, error_after]) = (found.loss, found.calibration_error);
     format!(
@@ -223,8 +239,8 @@ pub fn waited_for(run: &Path, exists: bool, hint: &str) -> String {
     format!("{} {what}{hint}", run.display())
 }
 
-pub fn no_browser(error: &str, address: &str) -> String {
-    format!("byol: no browser could be opened ({error}); open {address} yourself")
+pub fn no_browser(address: &str) -> String {
+    format!("no browser could be opened; open {address} yourself")
 }
 
 /// Below a table of evaluations on folds that were drawn.
