@@ -97,9 +97,8 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
             Group { heading: pages::NEAREST.to_owned(), images: nearest.iter().map(similar).collect() },
         ];
         let about = vec![pages::searched_in(&options.among)];
-        let text = Page { title: pages::like(&options.image), warning: None, about, groups, levels: network.levels() }
-            .render();
-        Target::new(page).write(text.as_bytes())?;
+        let (title, warnings, levels) = (pages::like(&options.image), Vec::new(), network.levels());
+        Target::new(page).write(Page { title, warnings, about, groups, levels }.render().as_bytes())?;
     }
 
     if output.json {
