@@ -53,6 +53,7 @@ labels = torch.tensor([names.index(path.parent.name) for path in files])
 with safe_open(weights, "pt") as file:
     facts, state = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
 side, mean, std = (json.loads(facts[key]) for key in ("image_size", "mean", "std"))
+share = float(facts.get("evaluation_crop", 1))  # of the centre square, what the network saw in evaluations
 
 if (facts["stem"], float(facts["width"])) == ("imagenet", 1.0):
     network = getattr(resnet, facts["encoder"])()
@@ -79,10 +80,10 @@ def upright(image):
 
 
 def prepared(path):
-    """The centre square, resized and normalised, as in training."""
+    """The centre square, or the inner share of it, resized and normalised, as byol evaluates."""
     levels = functional.pil_to_tensor(upright(Image.open(path)))
     height, width = levels.shape[1:]
-    edge = min(height, width)
+    edge = int(min(height, width) * share + 0.5)
     square = functional.crop(levels, (height - edge) // 2, (width - edge) // 2, edge, edge)
     small = functional.resize(square, [side, side], InterpolationMode.BICUBIC, antialias=True)
     return functional.normalize(small.float() / 255, mean, std)

@@ -1,6 +1,7 @@
 //! Where results go: files that are there whole or not at all, standard output that may be closed, and the one rule about what
 //! is there already: it is not replaced unless `--force` says so.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ impl Force {
         }
     }
 
+    /// As [`file`](Self::file), for a page that `option` names.
+    pub fn page(self, option: &str, path: &Path) -> Result<(), Usage> {
+        called_as_page(option, path)?;
+        self.file(path)
+    }
+
     /// Refuses a folder that holds something already.
     pub fn folder(self, path: &Path) -> Result<(), Usage> {
         let holds_something = || std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
@@ -60,6 +67,18 @@ impl Force {
 /// Whether one of the folders that lead to a place is a file.
 fn lies_in_a_file(path: &Path) -> bool {
     path.ancestors().skip(1).any(Path::is_file)
+}
+
+/// Refuses a page whose name says that it is something else than HTML.
+pub fn called_as_page(option: &str, path: &Path) -> Result<(), Usage> {
+    let is_html = |end: &OsStr| ["html", "htm"].iter().any(|html| end.eq_ignore_ascii_case(html));
+    match path.extension().is_some_and(is_html) {
+        true => Ok(()),
+        false => {
+            let path = path.display();
+            Err(Usage(format!("{option} {path}: a page is written as HTML; end its name with .html or .htm")))
+        }
+    }
 }
 
 /// Refuses a file whose name's ending names none of the formats; `otherwise` is what can be done instead.
@@ -201,6 +220,21 @@ mod tests {
             assert!(asked.folder(&below).is_err_and(|error| error.0.contains("is a file and no folder")));
         }
         assert!(asked.file(&folder.path().join("new/")).is_err_and(|error| error.0.contains("is a folder")));
+    }
+
+    #[test]
+    fn a_page_is_called_as_html_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let page = |name: &str| Force { force: true }.page("--page", &folder.path().join(name));
+        assert!(page("a.html").is_ok() && page("a.HTM").is_ok());
+        for name in ["a.pdf", "a.csv", "page", "a.html.png"] {
+            let refused = page(name).unwrap_err().0;
+            let expected = format!("--page {}: a page is written as HTML", folder.path().join(name).display());
+            assert!(refused.starts_with(&expected) && refused.ends_with(".html or .htm"), "{refused}");
+        }
+        std::fs::write(folder.path().join("b.html"), "mine").unwrap();
+        let kept = Force::default().page("--page", &folder.path().join("b.html"));
+        assert!(kept.is_err_and(|error| error.0.contains("--force")));
     }
 
     #[test]

@@ -174,6 +174,16 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
     Ok(dataset)
 }
 
+/// The labelled images of data that nobody trains on; reports what is odd about it.
+pub fn labelled(data: &Path, levels: Levels, reporter: &mut dyn Reporter) -> anyhow::Result<Dataset> {
+    let options = OpenOptions { levels, ..OpenOptions::default() };
+    let dataset = telling(reporter, &options, |options| Dataset::open_labelled(data, options))?;
+    for note in &dataset.warnings {
+        reporter.event(&Event::Warning(note.clone().into()));
+    }
+    Ok(dataset)
+}
+
 /// That data is where it was said to be, before anything is looked through.
 pub fn there(path: &Path) -> anyhow::Result<()> {
     Ok(data::require(path)?)

@@ -294,6 +294,7 @@ fn case(
         "batches_of": BATCHES,
         "class_names": class_names,
         "image_size": side,
+        "evaluation_crop": experiment.evaluation_crop,
         "mean": experiment.mean,
         "std": experiment.deviation,
     })
@@ -304,7 +305,14 @@ fn other_programs_compute_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let narrow = tiny(&["width=0.25", "labels_per_class=[2, \"all\"]"]);
     let plain = tiny(&["encoder=resnet18", "stem=imagenet", "width=1.0", "labels_per_class=[2]"]);
-    let bottleneck = tiny(&["encoder=resnet50", "stem=small", "width=0.125", "labels_per_class=[2]", "image_size=24"]);
+    let bottleneck = tiny(&[
+        "encoder=resnet50",
+        "stem=small",
+        "width=0.125",
+        "labels_per_class=[2]",
+        "image_size=24",
+        "evaluation_crop=0.875",
+    ]);
     let thin = tiny(&["encoder=resnet34", "stem=imagenet", "width=0.25", "labels_per_class=[2]"]);
     let of = |name: &str| folder.path().join(name);
     train(&narrow, &of("narrow"), Stages::All);

@@ -331,6 +331,23 @@ fn a_calibration_is_kept_and_used() {
     assert!(text(&again.stdout).contains(",true,"));
     let said = text(&again.stderr);
     assert!(said.contains("the probabilities are calibrated on ") && said.contains("held: temperature"), "{said}");
+    // A table of the same images gives the same temperature, and so does whatever else `--data` takes.
+    let listed: String = std::fs::read_dir(&held)
+        .unwrap()
+        .map(|class| class.unwrap().file_name().into_string().unwrap())
+        .flat_map(|class| {
+            let images = std::fs::read_dir(held.join(&class)).unwrap();
+            let names = images.map(|image| image.unwrap().file_name().into_string().unwrap());
+            names.map(|name| format!("{class}/{name},{class}\n")).collect::<Vec<_>>()
+        })
+        .collect();
+    let table = held.join("labels.csv");
+    std::fs::write(&table, format!("path,label\n{listed}")).unwrap();
+    for data in [held.to_str().unwrap(), table.to_str().unwrap()] {
+        let of_table = byol(&["predict", "--from", run, &image, "--calibrate-on", data], "");
+        assert_eq!(text(&of_table.stdout), text(&calibrate.stdout), "{of_table:?}");
+    }
+    std::fs::remove_file(&table).unwrap();
     // A dozen images are too few, and what is kept stays.
     let class = std::fs::read_dir(&held).unwrap().next().unwrap().unwrap();
     let few = copy.path().join("few").join(class.file_name());
@@ -362,6 +379,7 @@ fn a_calibration_is_kept_and_used() {
     );
 
     std::fs::create_dir(held.join("unicorns")).unwrap();
+    std::fs::copy(&image, held.join("unicorns/one.png")).unwrap();
     let wrong = byol(&["predict", "--from", run, &image, "--calibrate-on", held.to_str().unwrap()], "");
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("'unicorns'"));
@@ -373,7 +391,7 @@ fn what_cannot_be_done_is_explained() {
     let nowhere = at("nowhere");
     let near = at("imagse");
     let image = self::images()[0].to_str().unwrap().to_owned();
-    let cases: [(&[&str], i32, &str); 13] = [
+    let cases: [(&[&str], i32, &str); 15] = [
         (&["predict", "--from", &run, &empty], 2, "no images in"),
         (&["predict", "--from", &run, "-"], 1, "standard input holds no paths"),
         (&["predict", "--from", &run, "-0", &images], 2, "--null is for paths on standard input"),
@@ -388,9 +406,19 @@ fn what_cannot_be_done_is_explained() {
         (&["neighbors", &images, "--in", &images, "--from", &run], 2, "images is a folder; name one image"),
         (&["neighbors", &near, "--in", &images, "--from", &run], 2, "did you mean"),
         (&["predict", "--from", &run, &near], 2, "imagse does not exist; did you mean"),
-        (&["predict", "--from", &run, &image, "--calibrate-on", &near], 2, "imagse does not exist; did you mean"),
+        (&["predict", "--from", &run, &image, "--calibrate-on", &near], 2, "imagse does not exist; give the folder"),
         (&["embed", "--from", &run, &images, &near, "--out", "x.npy"], 2, "imagse does not exist; did you mean"),
         (&["predict", &run, &images, "--top", "1"], 2, "; did you mean `byol predict --from "),
+        (
+            &["predict", "--from", &run, &images, "--page", "p.pdf"],
+            2,
+            "--page p.pdf: a page is written as HTML; end its",
+        ),
+        (
+            &["report", &run, "--out", "p.pdf"],
+            2,
+            "--out p.pdf: a page is written as HTML; end its name with .html or .htm",
+        ),
     ];
     for (arguments, code, message) in cases {
         let output = byol(arguments, "");
@@ -398,6 +426,27 @@ fn what_cannot_be_done_is_explained() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(message), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn watch_goes_on_where_no_browser_can_be_opened() {
+    use std::io::{BufRead, BufReader};
+    let mut program = Command::new(env!("CARGO_BIN_EXE_byol"))
+        .args(["watch", &at("run"), "--port", "0", "--open"])
+        .env("PATH", at("empty"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned();
+    let connected = std::net::TcpStream::connect(&address);
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let expected = format!("no browser could be opened; open http://{address}/ yourself\n");
+    assert!(line.ends_with(&expected) && !line.contains("os error") && !line.contains("xdg"), "{line}");
+    assert!(connected.is_ok(), "{connected:?}");
 }
 
 #[test]

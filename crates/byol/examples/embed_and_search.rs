@@ -55,7 +55,7 @@ pub fn embed_and_search(
     let request = FeatureRequest { experiment: &experiment, hardware, encoder: &encoder };
     let all: Vec<usize> = (0..images.len()).collect();
     // `[images, features]`, float32, on the hardware's device.
-    let vectors = represent(&request, &images, &all, ViewKind::Whole)?;
+    let vectors = represent(&request, &images, &all, ViewKind::Plain)?;
 
     let queries = vectors.narrow(0, 0, 5.min(vectors.size()[0]));
     let found = nearest(&vectors, &queries, 5)?;

@@ -61,6 +61,8 @@ pub struct ImageSet {
     pub source: Arc<dyn ImageSource>,
     /// What the networks' inputs are normalised with.
     pub normalization: Normalization,
+    /// Share of the centre square that evaluation sees: [`Experiment::evaluation_crop`].
+    pub evaluation_crop: f64,
     /// Seed of the views.
     pub seed: u64,
     /// What the network that reads the batches runs on: where they are rendered, and in which type.
@@ -75,6 +77,7 @@ impl ImageSet {
         ImageSet {
             source,
             normalization: experiment.normalization(),
+            evaluation_crop: experiment.evaluation_crop,
             seed: experiment.seed,
             hardware: hardware.clone(),
             resident: None,
@@ -99,8 +102,8 @@ impl ImageSet {
 /// What one view of an image is drawn with.
 #[derive(Clone, Debug)]
 pub enum ViewKind {
-    /// The whole image, resized: for evaluation.
-    Whole,
+    /// The centre square of the image, or the inner part of it that evaluations see, resized and nothing else.
+    Plain,
     /// Drawn from a recipe; `view` keeps views of one image apart.
     Random {
         /// What may happen to the image.
@@ -127,13 +130,13 @@ impl ViewGroup {
 }
 
 impl ViewKind {
-    /// What happens to the view of image `index`, of that width and height, in `epoch`.
-    fn draw(&self, [width, height]: [usize; 2], seed: u64, epoch: usize, index: usize) -> ViewParams {
+    /// What happens to the view of image `index` of the set, of that width and height, in `epoch`.
+    fn draw(&self, [width, height]: [usize; 2], set: &ImageSet, epoch: usize, index: usize) -> ViewParams {
         match self {
-            ViewKind::Whole => ViewParams::whole(width, height),
+            ViewKind::Plain => ViewParams::inner(width, height, set.evaluation_crop),
             ViewKind::Random { recipe, view } => {
                 let at = Coordinates { epoch: epoch as u64, index: index as u64, view: view.number() };
-                recipe.sample(width, height, &mut random::rng(seed, Stream::View, at))
+                recipe.sample(width, height, &mut random::rng(set.seed, Stream::View, at))
             }
         }
     }

@@ -130,11 +130,11 @@ fn an_error_of_the_taker_ends_the_work() {
         pipeline::run::<InferenceError>(&network, &files, Division { batch_size: 1, threads: 2 }, |path, _| {
             taken += 1;
             match taken {
-                3 => Err(InferenceError::NoLabelled { path: path.to_owned() }),
+                3 => Err(InferenceError::FolderAsImage { path: path.to_owned() }),
                 _ => Ok(()),
             }
         });
-    assert!(matches!(result, Err(InferenceError::NoLabelled { .. })));
+    assert!(matches!(result, Err(InferenceError::FolderAsImage { .. })));
     assert_eq!(taken, 3);
 }
 

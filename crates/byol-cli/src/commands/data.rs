@@ -70,7 +70,7 @@ pub fn info(options: &args::Info, output: Output) -> anyhow::Result<Ending> {
         output::text(&inventory(&info));
     }
     // Whatever has classes is meant for --data. Why that refuses it has been said.
-    if info.refused.is_some() && !info.class_names.is_empty() {
+    if info.is_refused_with_labels() {
         return Ok(Ending::Failed);
     }
     match info.damaged.as_slice() {

@@ -44,7 +44,7 @@ pub struct Neighbors {
 }
 
 pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    options.page.iter().try_for_each(|page| options.force.file(page))?;
+    options.page.iter().try_for_each(|page| options.force.page("--page", page))?;
     files::require(&[options.image.clone(), options.among.clone()])?;
     if options.image.is_dir() {
         return Err(InferenceError::FolderAsImage { path: options.image.clone() }.into());
@@ -98,9 +98,8 @@ pub fn neighbors(options: &Neighbors, output: Output, reporter: &mut dyn Reporte
             Group { heading: pages::NEAREST.to_owned(), images: nearest.iter().map(similar).collect() },
         ];
         let about = vec![pages::searched_in(&options.among)];
-        let text = Page { title: pages::like(&options.image), warning: None, about, groups, levels: network.levels() }
-            .render();
-        Target::new(page).write(text.as_bytes())?;
+        let (title, warnings, levels) = (pages::like(&options.image), Vec::new(), network.levels());
+        Target::new(page).write(Page { title, warnings, about, groups, levels }.render().as_bytes())?;
     }
 
     if output.json {

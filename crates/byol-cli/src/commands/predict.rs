@@ -6,7 +6,6 @@ use anyhow::Context;
 use byol::device::Hardware;
 use byol::eval::temperature::Labelled;
 use byol::inference::calibration::{self, ENOUGH_IMAGES, Owner};
-use byol::inference::files;
 use byol::inference::labelled;
 use byol::inference::network::Network;
 use byol::inference::page::{Group, Page, Shown};
@@ -55,8 +54,8 @@ pub struct Predict {
     /// Classes for each image, likeliest first [default: 5, or all if there are fewer]
     #[arg(long, value_name = "N", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: Option<usize>,
-    /// Choose the temperature of the probabilities first, on labelled images that trained nothing: a folder with a
-    /// folder for each class, named as the class, and at least 100 of them. It is kept in the run directory, for this and later
+    /// Choose the temperature of the probabilities first, on labelled images that trained nothing: whatever --data
+    /// takes, with classes named as those of the run, and at least 100 images. It is kept in the run directory, for this and later
     /// predictions [default: that of the run's test images, where they are at least 100; else the network's own probabilities]
     #[arg(long, value_name = "DIR")]
     pub calibrate_on: Option<PathBuf>,
@@ -87,11 +86,10 @@ pub enum Order {
 }
 
 pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    for file in options.out.iter().chain(&options.page) {
-        options.force.file(file)?;
-    }
+    options.page.iter().try_for_each(|page| options.force.page("--page", page))?;
+    options.out.iter().try_for_each(|out| options.force.file(out))?;
     let format = options.format(output)?;
-    files::require(options.calibrate_on.as_slice())?;
+    options.calibrate_on.iter().try_for_each(|data| request::there(data))?;
     interrupt::end_at_once(match &options.out {
         Some(out) => program::not_written(out),
         None => "interrupted".to_owned(),
@@ -128,12 +126,18 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let lines = place::lines_to(target.as_ref())?;
     let mut writer = PredictionWriter::new(lines, format, about).with_context(failed)?;
     let at_once = options.sort == Order::Given;
+    let seen = seen::in_training(&run, &files);
+    let trained_on = (seen > 0).then(|| ProgramNote::PerhapsTrainedOn { seen, images: files.len() });
+    if let Some(note) = &trained_on {
+        reporter.event(&Event::Warning(note.clone().into()));
+    }
+    let labels = labelled::labels_of(&options.images.paths, class_names);
     let mut overview = Overview::new(class_names.len());
     let mut kept: Vec<(PathBuf, Vec<Answer>)> = Vec::new();
     let strict = options.images.strict;
     let timing = images::go_through(&network, &files, &hardware, strict, reporter, |path, logits| {
         let answers = predictions::likeliest(logits, class_names, temperature, about.top);
-        overview.add(&answers, class_names);
+        overview.add(&answers, class_names, labels.get(path).map(|&label| usize::from(label)));
         if at_once {
             writer.write(path, &answers).with_context(failed)?;
         }
@@ -153,12 +157,18 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let found = overview.note(class_names);
     let closed = ProgramNote::ClosedSet { classes: class_names.len() };
     let about_probabilities = calibration.note();
+    let right = (overview.labelled > 0)
+        .then_some(ProgramNote::RightOnLabelled { right: overview.right, images: overview.labelled });
     if let Some(page) = &options.page {
         let whole = |note: &ProgramNote| format!("{}.", capital(&program_note(note)));
         let shown = Page {
             title: pages::PREDICTIONS.to_owned(),
-            warning: doubtful.as_ref().map(whole),
-            about: [&taken, &found, &about_probabilities, &closed].map(whole).to_vec(),
+            warnings: [doubtful.as_ref(), trained_on.as_ref()].into_iter().flatten().map(whole).collect(),
+            about: [Some(&taken), Some(&found), right.as_ref(), Some(&about_probabilities), Some(&closed)]
+                .into_iter()
+                .flatten()
+                .map(whole)
+                .collect(),
             groups: groups(&kept, &overview, class_names),
             levels: network.levels(),
         };
@@ -170,6 +180,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         Some(images::throughput(&timing, &network)),
         (!own_calibration).then_some(about_probabilities),
         Some(found),
+        right,
         Some(closed),
     ];
     for note in notes.into_iter().flatten() {
@@ -179,6 +190,11 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         let mut ended = images::ended(&timing);
         ended["predicted"] = overview.counts(class_names).into();
         ended["unsure"] = overview.unsure.into();
+        ended["perhaps_trained_on"] = seen.into();
+        if overview.labelled > 0 {
+            ended["labelled"] = overview.labelled.into();
+            ended["right"] = overview.right.into();
+        }
         ended["classifier"] = images::about_json(&chosen)?;
         output::json(&ended);
         return Ok(Ending::Done);
@@ -229,20 +245,28 @@ struct Overview {
     counts: Vec<(usize, usize)>,
     images: usize,
     unsure: usize,
+    /// Images whose label is known, and those of them that were answered with it.
+    labelled: usize,
+    right: usize,
 }
 
 impl Overview {
     fn new(classes: usize) -> Overview {
-        Overview { counts: (0..classes).map(|class| (class, 0)).collect(), images: 0, unsure: 0 }
+        let counts = (0..classes).map(|class| (class, 0)).collect();
+        Overview { counts, images: 0, unsure: 0, labelled: 0, right: 0 }
     }
 
-    fn add(&mut self, answers: &[Answer], class_names: &[String]) {
+    /// Counts the answers for an image, whose label may be known.
+    fn add(&mut self, answers: &[Answer], class_names: &[String], label: Option<usize>) {
         let Some(best) = answers.first() else { return };
         self.images += 1;
         self.unsure += usize::from(best.probability < SURE);
-        if let Some(class) = class_names.iter().position(|name| name == best.class) {
+        let class = class_names.iter().position(|name| name == best.class);
+        if let Some(class) = class {
             self.counts[class].1 += 1;
         }
+        self.labelled += usize::from(label.is_some());
+        self.right += usize::from(label.is_some() && label == class);
     }
 
     /// The classes that were an answer, the most frequent first.
@@ -301,29 +325,21 @@ fn enough(folder: &Path, images: usize) -> Result<(), Usage> {
     }
 }
 
-/// Chooses a temperature on a folder with a folder for each class.
-fn calibrate(folder: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
+/// Chooses a temperature on labelled images.
+fn calibrate(data: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
     let class_names = about.trained.class_names();
-    let held = labelled::find(folder, class_names)?;
-    enough(folder, held.files.len())?;
-    let seen = seen::in_training(about.run, &held.files);
+    let held = labelled::of_classes(request::labelled(data, about.network.levels(), reporter)?, data, class_names)?;
+    enough(data, held.labels.len())?;
+    let places: Vec<PathBuf> = (0..held.images.len()).filter_map(|index| held.images.origin(index)).collect();
+    let seen = seen::in_training(about.run, &places);
     if seen > 0 {
-        let (images, folder) = (held.files.len(), folder.display().to_string());
+        let (images, folder) = (held.labels.len(), data.display().to_string());
         reporter.event(&Event::Warning(ProgramNote::SeenInTraining { seen, images, folder }.into()));
     }
-    let mut logits = Vec::new();
-    // An image that cannot be read has a label too many.
-    let mut labels = Vec::new();
-    let mut places = held.files.iter().zip(&held.labels);
-    images::go_through(about.network, &held.files, about.hardware, false, reporter, |path, row| {
-        logits.extend_from_slice(row);
-        labels.extend(places.by_ref().find(|(file, _)| *file == path).map(|(_, &label)| label));
-        Ok(())
-    })?;
-    enough(folder, labels.len())?;
-    let data = Labelled { logits: &logits, labels: &labels, classes: class_names.len() };
-    let record = calibration::Record::fit(data, Owner::of(about.trained.origin()), folder.display().to_string())
-        .with_context(|| format!("failed to calibrate on {}", folder.display()))?;
+    let logits = labelled::answers(about.network, &held.images, about.hardware)?;
+    let judged = Labelled { logits: &logits, labels: &held.labels, classes: class_names.len() };
+    let record = calibration::Record::fit(judged, Owner::of(about.trained.origin()), data.display().to_string())
+        .with_context(|| format!("failed to calibrate on {}", data.display()))?;
     let note = ProgramNote::Calibrated {
         images: record.images,
         temperature: record.temperature.0,
@@ -344,8 +360,10 @@ mod tests {
         let mut overview = Overview::new(10);
         for class in [3, 3, 3, 1, 1, 0, 2, 4, 5, 6, 7, 8] {
             let probability = if class == 3 { 0.9 } else { 0.5 };
-            overview.add(&[Answer { class: &names[class], probability }], &names);
+            let label = [None, Some(1), Some(3)][class % 3];
+            overview.add(&[Answer { class: &names[class], probability }], &names, label);
         }
+        assert_eq!((overview.labelled, overview.right), (7, 2), "both of class 1");
         let expected =
             "12 images: 3 c3, 2 c1, 1 c0, 1 c2, 1 c4, 1 c5, 1 c6, 1 c7, 1 of another class; 9 are less than 60% sure";
         assert_eq!(program_note(&overview.note(&names)), expected);

@@ -8,9 +8,10 @@ use byol::report::language::program;
 
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
-use crate::output;
+use crate::{output, place};
 
 pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> {
+    options.out.iter().try_for_each(|out| place::called_as_page("--out", out))?;
     if options.runs.iter().any(|folder| report::ablation::is_ablation(folder)) {
         return of_ablation(options, output);
     }

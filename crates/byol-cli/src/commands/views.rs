@@ -76,7 +76,7 @@ fn page_of(examples: &[ViewExample], out: &Path, method: Method) -> String {
     let groups = examples.iter().map(group).collect();
     Page {
         title: pages::VIEWS.to_owned(),
-        warning: None,
+        warnings: Vec::new(),
         about: vec![views_are(method)],
         groups,
         levels: Levels::default(),

@@ -69,10 +69,9 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
         let note = ProgramNote::WaitedFor { run: run.display().to_string(), exists: run.exists(), hint };
         reporter.event(&Event::Warning(note.into()));
     }
-    if options.open
-        && let Err(error) = open::that_detached(&address)
-    {
-        output::line(&program::no_browser(&error.to_string(), &address));
+    // What the system says of it names programs that nobody asked for.
+    if options.open && open::that_detached(&address).is_err() {
+        reporter.event(&Event::Warning(ProgramNote::NoBrowser { address }.into()));
     }
     watch.serve(&interrupt)?;
     Ok(Ending::Done)

@@ -54,3 +54,39 @@ fn the_page_says_not_to_rely_on_a_classifier_that_only_guesses() {
     let html = std::fs::read_to_string(page).unwrap();
     assert!(html.contains(&format!("<p class=\"warning\"><strong>T{warning}.</strong></p>")), "{html}");
 }
+
+#[test]
+fn the_page_says_how_many_labels_were_met_and_what_the_run_may_have_been_trained_on() {
+    let copy = tempfile::tempdir().unwrap();
+    assert!(Command::new("cp").arg("-r").arg(at("run")).arg(copy.path()).status().unwrap().success());
+    let (run, page, data) = (copy.path().join("run"), copy.path().join("page.html"), copy.path().join("data"));
+    let [run, page] = [&run, &page].map(|path| path.to_str().unwrap());
+    // Two of three labels are the run's own answers.
+    let first = byol(&["predict", "--from", run, &at("images"), "--top", "2", "--quiet"], "");
+    let (mut right, mut images) = (0, 0);
+    for (number, line) in text(&first.stdout).lines().skip(1).enumerate() {
+        let cells: Vec<&str> = line.split(',').collect();
+        let is_right = number % 3 > 0;
+        let class = data.join(cells[if is_right { 2 } else { 4 }]);
+        std::fs::create_dir_all(&class).unwrap();
+        std::fs::copy(cells[0], class.join(format!("{number}.png"))).unwrap();
+        (right, images) = (right + usize::from(is_right), images + 1);
+    }
+    let predict = || {
+        let arguments = ["predict", "--from", run, data.to_str().unwrap(), "--page", page, "--force"];
+        let output = byol(&arguments, "");
+        assert!(output.status.success(), "{output:?}");
+        (text(&output.stderr), std::fs::read_to_string(page).unwrap())
+    };
+    let on_labelled = format!("ight on {right} of {images} labelled images (");
+    let trained_on = format!("{images} of the {images} images lie in the run's own data and not among its test images");
+    let (said, html) = predict();
+    assert!(said.contains(&format!("r{on_labelled}")) && html.contains(&format!("<p>R{on_labelled}")), "{said}");
+    assert!(!said.contains("the run's own data") && !html.contains("the run's own data"), "{said}");
+    let record = format!("data = {data:?}\nfolder = {:?}\n", copy.path());
+    std::fs::write(copy.path().join("run/command.toml"), record).unwrap();
+    let (said, html) = predict();
+    assert!(said.contains(&trained_on) && said.contains(&format!("r{on_labelled}")), "{said}");
+    let shown = html.replace("&#39;", "'");
+    assert!(shown.contains(&format!("<p class=\"warning\"><strong>{trained_on}")), "{shown}");
+}

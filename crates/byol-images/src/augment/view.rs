@@ -79,7 +79,15 @@ impl ViewParams {
     /// The plain view, for evaluation: the centre square of an image of `width` by `height` pixels (all of a square
     /// one), resized, nothing else.
     pub fn whole(width: usize, height: usize) -> Self {
-        let side = width.min(height);
+        Self::inner(width, height, 1.0)
+    }
+
+    /// As [`whole`](Self::whole), of a square with the share `share` (0-1) of the shorter side. torchvision's evaluation, which resizes
+    /// the shorter side to `resize` pixels and takes the inner `crop`, is this with `crop / resize`, but that the square's sides
+    /// are whole pixels of the image here, and that its filter does not see beyond them.
+    pub fn inner(width: usize, height: usize, share: f64) -> Self {
+        // Exported networks compute this in the same way: export/onnx/mod.rs, export/python.rs.
+        let side = ((width.min(height) as f64 * share + 0.5) as usize).max(1);
         let crop = Crop { top: (height - side) / 2, left: (width - side) / 2, height: side, width: side };
         ViewParams { crop, flip: false, jitter: None, grayscale: false, blur: None, solarize: None }
     }

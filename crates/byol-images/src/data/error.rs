@@ -1,6 +1,7 @@
 //! What can be wrong with image data. What can go wrong while downloading it is in [`super::fetch`].
 
 mod image;
+mod not_read;
 mod saved_split;
 mod stl10;
 mod unlabelled;
@@ -22,6 +23,7 @@ use super::words::counted;
 use crate::nearest::{hint, path_hint};
 
 pub use image::ImageProblem;
+pub use not_read::{FileRemedy, counted_kinds};
 pub use saved_split::SavedSplitProblem;
 pub use stl10::{FoldProblem, Stl10Problem};
 pub use unlabelled::Unlabelled;

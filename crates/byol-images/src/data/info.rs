@@ -45,6 +45,8 @@ pub struct DataInfo {
     pub passed_over: PassedOver,
     /// Why commands that train with labels refuse the data; none where they do not.
     pub refused: Option<String>,
+    /// The table of labels that cannot be read, for the reason in `refused`; the inventory is then of the images beside it.
+    pub unread_table: Option<PathBuf>,
     /// How many images `--unlabeled` takes of it; none where that is not known without opening it.
     pub as_unlabeled: Option<usize>,
     /// What else was named for pre-training.
@@ -184,12 +186,12 @@ impl DataInfo {
     fn alone(found: &Found, options: &OpenOptions) -> Result<(Self, Option<Dataset>), DataError> {
         let found = match found {
             Found::Encoded(found) => {
-                let Salvaged { listing, refused, mut damaged } = salvage::list(found)?;
+                let Salvaged { listing, refused, unread_table, mut damaged } = salvage::list(found)?;
                 let passed_over = PassedOver::beside(found, &listing);
                 let (info, dataset) = Self::of_listing(listing, options)?;
                 let refused = refused.or(info.refused);
                 damaged.extend(info.damaged);
-                return Ok((DataInfo { passed_over, refused, damaged, ..info }, dataset));
+                return Ok((DataInfo { passed_over, refused, unread_table, damaged, ..info }, dataset));
             }
             Found::Pixels(found) => found,
         };
@@ -204,7 +206,12 @@ impl DataInfo {
 
     /// Whether the classes that were found, if any, are no reason against giving it as `--unlabeled`: folders may be years.
     pub fn takes_no_labels(&self) -> bool {
-        matches!(self.kind, Format::Folder | Format::ClassFolders)
+        matches!(self.kind, Format::Folder | Format::ClassFolders) && self.unread_table.is_none()
+    }
+
+    /// Whether it is meant for `--data`, because labels were found or a table that should hold them, and refused there.
+    pub fn is_refused_with_labels(&self) -> bool {
+        self.refused.is_some() && (!self.class_names.is_empty() || self.unread_table.is_some())
     }
 
     /// Where one class has at least twice the training images of another.
@@ -233,6 +240,7 @@ impl DataInfo {
             extensions: BTreeMap::new(),
             passed_over: PassedOver::default(),
             refused: None,
+            unread_table: None,
             as_unlabeled: None,
             pools: Vec::new(),
             pretraining: Vec::new(),

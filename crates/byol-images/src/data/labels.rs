@@ -92,21 +92,36 @@ pub(crate) fn assign_folders(listing: &mut Listing, classes: Vec<(String, Range<
     Ok(())
 }
 
-/// So many images make a class common.
-const COMMON: usize = 5;
+/// A class of more images is no slip of the hand.
+const FEW: usize = 5;
+/// Of more classes than these, many have names that differ by a letter.
+const MANY_CLASSES: usize = 1000;
+/// So many times as many images has the class that was meant.
+const TIMES: usize = 5;
 
-/// The common class that a class of one image, whose name differs from it by one letter, may have been meant for.
+/// The larger class that a class of few images, whose name differs from it by one letter or two that changed places, may have been
+/// meant for.
 pub(crate) fn misspelt<'a>(names: &'a [String], counts: &[usize], class: usize) -> Option<&'a str> {
-    let name = names.get(class).filter(|_| counts.get(class).is_some_and(|&count| count <= 1))?.to_lowercase();
-    // Numbered classes differ by a digit.
-    let letters = |name: &str| name.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>();
-    let is_meant = |other: &str| {
-        let other = other.to_lowercase();
-        letters(&other) != letters(&name) && strsim::damerau_levenshtein(&name, &other) == 1
-    };
-    let common = names.iter().zip(counts).filter(|(_, count)| **count >= COMMON);
-    let meant = common.filter(|(other, _)| other.chars().count() > 2 && is_meant(other));
+    let (name, count) = (names.get(class)?.to_lowercase(), counts.get(class).copied()?);
+    if count > FEW || names.len() > MANY_CLASSES {
+        return None;
+    }
+    let common = names.iter().zip(counts).filter(|(_, other)| **other >= TIMES * count.max(1));
+    let meant = common.filter(|(other, _)| is_slip(&name, &other.to_lowercase()));
     meant.max_by_key(|(_, count)| **count).map(|(other, _)| other.as_str())
+}
+
+/// Whether one name may be the other one, mistyped: words of three letters or fewer and numbers differ that much anyway.
+fn is_slip(one: &str, other: &str) -> bool {
+    let letters = |name: &str| name.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>();
+    let words = |name: &str| -> Vec<String> {
+        name.split(|letter: char| !letter.is_alphanumeric()).map(str::to_owned).collect()
+    };
+    let (first, second) = (words(one), words(other));
+    let is_long = |word: &String| word.chars().count() > 3;
+    let differing = first.iter().zip(&second).filter(|(first, second)| first != second);
+    let are_long = first.len() != second.len() || differing.clone().any(|(a, b)| is_long(a) || is_long(b));
+    are_long && letters(one) != letters(other) && strsim::damerau_levenshtein(one, other) == 1
 }
 
 /// The value of a whole number, which programs that know floats alone write as `3.0`.
@@ -120,11 +135,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lone_class_that_is_a_letter_away_from_a_common_one_is_misspelt() {
-        let names = ["car", "caar", "deer", "class 1", "class 2", "ox", "or", "der"].map(str::to_owned);
-        let of = |class| misspelt(&names, &[40, 1, 30, 9, 1, 8, 1, 2], class);
+    fn a_small_class_that_is_a_letter_away_from_a_large_one_is_misspelt() {
+        let names = ["car", "caar", "deer", "dear", "dere", "der", "deers", "reed"].map(str::to_owned);
+        let of = |class| misspelt(&names, &[40, 1, 30, 3, 1, 6, 5, 1], class);
         assert_eq!((of(0), of(1), of(2)), (None, Some("car"), None));
-        assert_eq!((of(4), of(6), of(7)), (None, None, None), "a number, short names, and two images");
+        assert_eq!((of(3), of(4), of(6)), (Some("deer"), Some("deer"), Some("deer")));
+        assert_eq!((of(5), of(7)), (None, None), "six images, and two letters");
+        assert_eq!(misspelt(&names, &[40, 1, 14, 3, 0, 0, 0, 0], 3), None, "not so many more");
+    }
+
+    #[test]
+    fn numbers_and_short_words_are_no_slips() {
+        for (one, other) in [
+            ("class1", "class2"),
+            ("class 1", "class 11"),
+            ("n01440764", "n01440765"),
+            ("cat", "bat"),
+            ("ox", "or"),
+            ("type_a", "type_b"),
+            ("grade I", "grade II"),
+            ("deer", "deer"),
+            ("deer", "bear"),
+        ] {
+            assert!(!is_slip(one, other), "{one} {other}");
+        }
+        for (one, other) in [("dear", "deer"), ("dere", "deer"), ("caar", "car"), ("polarbear", "polar bear")] {
+            assert!(is_slip(one, other) && is_slip(other, one), "{one} {other}");
+        }
     }
 
     #[test]

@@ -120,6 +120,21 @@ impl Listing {
         Ok(dataset)
     }
 
+    /// Decodes every labelled image once and makes a data set of those that can be used, all of them in `train`.
+    ///
+    /// # Errors
+    /// As [`LookedThrough::refuse_bad`]; no image has a label.
+    pub fn open_undivided(mut self, options: &OpenOptions) -> Result<Dataset, DataError> {
+        self.require_a_label()?;
+        self.images.retain(|listed| listed.label.is_some());
+        let (listing, looked) = self.look_through(options)?;
+        let divided = listing.undivided(&looked.kept);
+        let warnings = looked.depths.warnings(options.levels);
+        let mut dataset = listing.dataset(looked, divided);
+        dataset.warnings.extend(warnings);
+        Ok(dataset)
+    }
+
     /// Decodes every image once and makes a pool of those that can be used and are in no test split, without looking at files
     /// that are known to be `unreadable`.
     ///
@@ -220,9 +235,9 @@ impl Listing {
         let (test, validation) = (marked(Split::Test), marked(Split::Validation));
         let mut divided = Divided::default();
         let counts = self.count(usable.indices);
-        for (class, name) in self.class_names.iter().enumerate().filter(|(class, _)| counts[*class] == 1) {
+        for (class, (name, &images)) in self.class_names.iter().zip(&counts).enumerate().filter(|(_, (_, n))| **n > 0) {
             if let Some(meant) = labels::misspelt(&self.class_names, &counts, class) {
-                divided.warnings.push(DataNote::Misspelt { class: name.clone(), meant: meant.to_owned() });
+                divided.warnings.push(DataNote::Misspelt { class: name.clone(), images, meant: meant.to_owned() });
             }
         }
         for (place, name) in self.class_names.iter().enumerate() {

@@ -67,9 +67,10 @@ pub use subset::SubsetSource;
 
 pub use copies::Pools;
 
+use encoded::Place;
 use fingerprint::Fingerprint;
-use format::{Found, PixelSet};
-use listing::{Labels, Pool};
+use format::{EncodedSet, Found, PixelSet};
+use listing::{Labels, Listed, Pool};
 use note::shown;
 use passed_over::PassedOver;
 
@@ -86,6 +87,24 @@ pub fn require(path: &Path) -> Result<(), DataError> {
         true => Ok(()),
         false => Err(DataError::NotFound { path: path.to_path_buf() }),
     }
+}
+
+/// The files of the labelled images under a path with their classes' names, as `--data` takes them from class folders and tables; none
+/// where the labels are in other files than the images. Nothing is decoded.
+///
+/// # Errors
+/// As [`Dataset::open`], as far as that is known without decoding.
+#[doc(hidden)]
+pub fn labelled_files(path: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
+    let Found::Encoded(found @ (EncodedSet::Csv { .. } | EncodedSet::Folder { .. })) = format::find(path)? else {
+        return Ok(Vec::new());
+    };
+    let listing = found.list(Labels::Read)?;
+    let file = |listed: Listed| match (listed.encoded.place, listed.label) {
+        (Place::File(path), Some(label)) => Some((path, listing.class_names[usize::from(label)].clone())),
+        _ => None,
+    };
+    Ok(listing.images.into_iter().filter_map(file).collect())
 }
 
 /// What the training images are called among the pools of a pre-training.
@@ -225,6 +244,26 @@ impl Dataset {
                 Ok(dataset)
             }
         }
+    }
+
+    /// As [`open`](Self::open), for whoever judges or calibrates what is trained already: all labelled images are together in `train`,
+    /// whatever split they are of. None is drawn, and one class is enough.
+    ///
+    /// # Errors
+    /// Nothing is there, it holds no data set, or a file of it is damaged; no image has a label.
+    pub fn open_labelled(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
+        let found = match format::find(path.as_ref())? {
+            Found::Encoded(found) => return found.list(Labels::Read)?.open_undivided(options),
+            Found::Pixels(found) => found,
+        };
+        let mut dataset = Self::open_pixels(&found, options)?;
+        let parts: Vec<LabeledImages> = dataset.train.take().into_iter().chain(dataset.test.take()).collect();
+        if parts.is_empty() {
+            return Err(DataError::NoLabels(format!("no image of {} has a label", path.as_ref().display())));
+        }
+        let labels = parts.iter().flat_map(|part| part.labels.iter().copied()).collect();
+        let images = Arc::new(ConcatSource::new(parts.into_iter().map(|part| part.images).collect()));
+        Ok(Dataset { train: Some(LabeledImages { images, labels }), ..dataset })
     }
 
     /// Saves the train/test split that was drawn, where [`OpenOptions::saving`] left it for later.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+pub use super::error::FileRemedy;
 use super::error::Unlabelled;
 use super::findings::{LeftOut, NamedLabel, Straddling};
 use super::levels::{Levels, SampleKind};
@@ -160,11 +161,13 @@ pub enum DataNote {
     },
 
     // Classes and labels.
-    /// One image in a class that is called nearly as another.
+    /// Few images in a class that is called nearly as a larger one.
     Misspelt {
-        /// The class with one image.
+        /// The class with few images.
         class: String,
-        /// A class of several that is nearly called so.
+        /// How many it has, 1 or more.
+        images: usize,
+        /// The larger class that is nearly called so.
         meant: String,
     },
     /// Two classes differ in capital letters alone.
@@ -420,23 +423,6 @@ pub enum DataNote {
         /// Among so many.
         of: usize,
     },
-}
-
-/// What can be done with files that are not read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileRemedy {
-    /// Camera raw files.
-    Develop,
-    /// Files of formats that are not decoded here: convert them to PNG or JPEG.
-    Convert {
-        /// Extensions, each with its dot.
-        kinds: Vec<String>,
-    },
-    /// Videos.
-    TakeFrames,
-    /// Files without an extension.
-    NameThem,
 }
 
 /// What there is none of, where a file of a data set is missing.

@@ -12,10 +12,11 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::decode::signature::{Content, SIGNATURE_BYTES};
 use super::encoded::Place;
+use super::error::{FileRemedy, counted_kinds};
 use super::folder::{holds_images, is_aside, is_image};
 use super::format::EncodedSet;
 use super::listing::Listing;
-use super::note::{DataNote, FileRemedy};
+use super::note::DataNote;
 
 /// What was passed over in a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -181,25 +182,8 @@ pub(crate) fn hint(folder: &Path) -> String {
     let found = if folder.is_dir() { PassedOver::within(folder) } else { PassedOver::default() };
     let mut hint = String::new();
     if !found.files.is_empty() {
-        let kinds: Vec<String> = found
-            .kinds()
-            .into_iter()
-            .map(|(name, count)| match name.as_str() {
-                "" => format!("{count} without an extension"),
-                name => format!("{count} {name}"),
-            })
-            .collect();
-        let remedies: Vec<String> = found
-            .remedies()
-            .into_iter()
-            .map(|remedy| match remedy {
-                FileRemedy::Develop => "develop camera raw files into JPEG or TIFF".to_owned(),
-                FileRemedy::Convert { kinds } => format!("convert {} to PNG or JPEG", kinds.join(", ")),
-                FileRemedy::TakeFrames => "take single frames out of videos".to_owned(),
-                FileRemedy::NameThem => "give files without an extension one, such as .jpg".to_owned(),
-            })
-            .collect();
-        hint.push_str(&format!("; files that are not read: {}; {}", kinds.join(", "), remedies.join("; ")));
+        let (kinds, remedies) = (counted_kinds(&found.kinds()), FileRemedy::all(&found.remedies()));
+        hint.push_str(&format!("; files that are not read: {kinds}; {remedies}"));
     }
     if !found.folders.is_empty() {
         let names: Vec<&str> = found.folders.keys().map(String::as_str).collect();

@@ -161,8 +161,11 @@ fn a_table_that_cannot_be_read_leaves_the_images_to_describe() {
     for path in [root.path().to_path_buf(), root.path().join("labels.csv")] {
         let info = inspect(&path);
         assert_eq!((info.splits[0].name.as_str(), info.splits[0].images, info.as_unlabeled), ("unlabeled", 6, Some(6)));
-        assert_eq!(info.damaged.len(), 1);
-        contains(&info.damaged[0].problem, &["labels.csv, line 3: 1 cell where the first line has 2"]);
+        // The one reason, and no other: not that no image has a label.
+        assert_eq!(info.refused.as_deref(), Some(refusal(&path).as_str()));
+        contains(&refusal(&path), &["labels.csv, line 3: 1 cell where the first line has 2"]);
+        assert_eq!(info.unread_table, Some(root.path().join("labels.csv")));
+        assert!(info.damaged.is_empty() && info.is_refused_with_labels() && !info.takes_no_labels());
     }
     // Where nothing else is there, the table's error stays the error.
     for number in 0..6 {

@@ -203,3 +203,32 @@ fn dots_within_names_do_not_join_samples() {
     let (file, first) = (shown(&root.path().join("dots.tar")), "scan_2.5x_000.png".to_owned());
     assert_eq!(dataset.notes[0], DataNote::DottedNames { images: 8, root: file, first });
 }
+
+/// Whoever only judges needs no division, and no second class.
+#[test]
+fn labelled_images_of_every_kind_of_data_come_together() {
+    let root = tempfile::tempdir().unwrap();
+    class(&root.path().join("split/train/a"), 3, 0);
+    class(&root.path().join("split/test/b"), 2, 20);
+    image(&root.path().join("split/unlabeled/9.png"), 90);
+    class(&root.path().join("single/a"), 1, 40);
+    class(&root.path().join("listed"), 3, 60);
+    write(&root.path().join("listed/labels.csv"), b"path,label,split\n0.png,x,train\n1.png,y,test\n2.png,,\n");
+    let labelled = |path: &Path| {
+        let dataset = Dataset::open_labelled(path, &OpenOptions::default()).unwrap();
+        assert!(dataset.test.is_none());
+        listed(&dataset, &dataset.train)
+    };
+    let at = |name: &str| root.path().join(name);
+    let names: Vec<String> = labelled(&at("split")).into_values().collect();
+    assert_eq!(names, ["b", "b", "a", "a", "a"]);
+    assert_eq!(labelled(&at("single")), pairs(&[("a/0.png", "a")]));
+    for table in ["listed", "listed/labels.csv"] {
+        assert_eq!(labelled(&at(table)), pairs(&[("0.png", "x"), ("1.png", "y")]));
+    }
+    assert_eq!(labelled(&Path::new(FIXTURES).join("parquet/hub")).len(), 6);
+    assert_eq!(labelled(Path::new("patterns")).len(), 4000);
+    assert!(!at("split/byol-split.csv").exists());
+    let none = Dataset::open_labelled(at("split/unlabeled"), &OpenOptions::default()).err().unwrap().to_string();
+    contains(&none, &["unlabeled"]);
+}

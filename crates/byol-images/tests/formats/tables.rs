@@ -86,7 +86,29 @@ fn a_class_of_one_image_may_be_misspelt() {
     let of = |row: usize| if row < 12 { ",train" } else { ",test" };
     table(root.path(), &format!("path,label,split\n{}", rows(&of)));
     let warnings = open(root.path()).warnings;
-    let misspelt = DataNote::Misspelt { class: "caar".to_owned(), meant: "car".to_owned() };
+    let misspelt = DataNote::Misspelt { class: "caar".to_owned(), images: 1, meant: "car".to_owned() };
+    assert!(warnings.contains(&misspelt), "{warnings:?}");
+}
+
+#[test]
+fn a_class_of_few_images_may_be_misspelt() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 40, 0);
+    let of = |row: usize| {
+        if row % 2 == 0 {
+            "horse"
+        } else if row < 6 {
+            "dear"
+        } else {
+            "deer"
+        }
+    };
+    let rows: String = (0..40).map(|row| format!("{row}.png,{}\n", of(row))).collect();
+    table(root.path(), &format!("path,label\n{rows}"));
+    let misspelt = DataNote::Misspelt { class: "dear".to_owned(), images: 3, meant: "deer".to_owned() };
+    let info = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap();
+    assert!(info.warnings.contains(&misspelt), "{:?}", info.warnings);
+    let warnings = open(root.path()).warnings;
     assert!(warnings.contains(&misspelt), "{warnings:?}");
 }
 

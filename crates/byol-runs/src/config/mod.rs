@@ -42,6 +42,9 @@ pub struct Experiment {
     pub draws: usize,
     /// Side of the square images that the encoder sees, in pixels.
     pub image_size: usize,
+    /// Side of the square at an image's centre that the encoder sees in evaluations and predictions, as a share of the image's
+    /// shorter side. Weights of torchvision are evaluated with 0.875 or more (resized to 256 pixels, cropped to 224).
+    pub evaluation_crop: f64,
     /// The network that is trained: a residual network of so many layers.
     pub encoder: EncoderKind,
     /// How it begins: `imagenet` for large images, the others for small ones.

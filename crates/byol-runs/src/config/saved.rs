@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 57] = [
+const ADDED: [Added; 58] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -108,6 +108,7 @@ const ADDED: [Added; 57] = [
     added(3, "pretrain.patches", "1"),
     added(3, "pretrain.method", "\"byol\""),
     added(3, "pretrain.temperature", "0.2"),
+    added(3, "evaluation_crop", "1.0"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

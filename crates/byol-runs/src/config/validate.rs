@@ -24,6 +24,7 @@ impl Experiment {
         check("labels_per_class", &listed, once, "each label budget once")?;
         within("draws", self.draws, 1, 1000)?;
         within("image_size", self.image_size, 8, 1024)?;
+        within("evaluation_crop", self.evaluation_crop, 0.5, 1.0)?;
         within("width", self.width, 0.0625, 8.0)?;
         for (channel, value) in self.mean.iter().enumerate() {
             within(&format!("mean[{channel}]"), *value, 0.0, 1.0)?;

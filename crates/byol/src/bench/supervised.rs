@@ -107,7 +107,7 @@ fn evaluate(
     device::finish(hardware.device);
     let begun = Instant::now();
     let indices = (0..batches * batch_size).map(|index| index % images).collect();
-    let views = ViewGroup::one(ViewKind::Whole, side);
+    let views = ViewGroup::one(ViewKind::Plain, side);
     for batch in loader::in_order(image_set, views, indices, batch_size, hardware.threads) {
         let _ = forward(&batch?.images[0]);
     }

@@ -36,12 +36,12 @@ pub struct FeatureRequest<'a> {
     pub encoder: &'a BTreeMap<String, Tensor>,
 }
 
-/// Representations of the images `indices`, resized whole, with the running statistics of batch norm.
+/// Representations of the images `indices` as evaluations see them, with the running statistics of batch norm.
 ///
 /// # Errors
 /// An image cannot be read, or the weights do not fit the experiment's encoder.
 pub fn extract(request: &FeatureRequest, labeled: &LabeledImages, indices: &[usize]) -> Result<Features, FeatureError> {
-    let vectors = extract_view(request, labeled, indices, ViewKind::Whole)?;
+    let vectors = extract_view(request, labeled, indices, ViewKind::Plain)?;
     Ok(Features { vectors, labels: indices.iter().map(|&index| labeled.labels[index]).collect() })
 }
 

@@ -343,6 +343,9 @@ fn warn_of_other_images(context: &mut Context, checkpoint: &Checkpoint) {
     if now.image_size != then.image_size {
         changes.push(("image_size", now.image_size.to_string(), then.image_size.to_string()));
     }
+    if now.evaluation_crop != then.evaluation_crop {
+        changes.push(("evaluation_crop", now.evaluation_crop.to_string(), then.evaluation_crop.to_string()));
+    }
     if now.mean != then.mean {
         changes.push(("mean", format!("{:?}", now.mean), format!("{:?}", then.mean)));
     }

@@ -136,10 +136,19 @@ fn network_section(card: &mut Card, network: &ExportedNetwork) {
         ("standard deviation (likewise)", numbers(&experiment.deviation)),
         outputs,
     ]);
-    card.line(
-        "Of an image, the centre square is taken and resized by a smoothing bicubic filter to uint8 levels; these, divided by \
+    card.line(&format!(
+        "Of an image, {} is taken and resized by a smoothing bicubic filter to uint8 levels; these, divided by \
          255, less the mean, divided by the standard deviation, are what the network reads.",
-    );
+        square(experiment)
+    ));
+}
+
+/// What the network sees of an image.
+fn square(experiment: &Experiment) -> String {
+    match experiment.evaluation_crop {
+        1.0 => "the centre square".to_owned(),
+        share => format!("the square at the centre, {} of the shorter side long,", words::percent(share)),
+    }
 }
 
 fn data_section(card: &mut Card, network: &ExportedNetwork) {
@@ -380,7 +389,11 @@ fn usage(card: &mut Card, export: &Export) {
 }
 
 fn onnx_usage(card: &mut Card, network: &ExportedNetwork, input: GraphInput, file: &str) {
-    let Experiment { image_size: side, levels, .. } = network.experiment();
+    let Experiment { image_size: side, levels, evaluation_crop, .. } = network.experiment();
+    let bleed = match *evaluation_crop {
+        1.0 => String::new(),
+        share => format!(", bleed={}", (1.0 - share) / 2.0),
+    };
     let upright = upright(*levels);
     let outputs = match network.classifies() {
         true => format!("`{LOGITS}` and `{PROBABILITIES}`, float32 `[batch, classes]`"),
@@ -390,7 +403,8 @@ fn onnx_usage(card: &mut Card, network: &ExportedNetwork, input: GraphInput, fil
     let (inputs, prepare) = match input {
         GraphInput::Images => (
             format!(
-                "`{RAW_IMAGES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes the centre square, resizes and normalises"
+                "`{RAW_IMAGES}`, uint8 `[batch, 3, height, width]`, of any size: the graph takes {}, resizes and normalises",
+                square(network.experiment()).trim_end_matches(',')
             ),
             format!(
                 "image = np.asarray(upright(Image.open(\"image.jpg\")))\nfeed = {{\"{RAW_IMAGES}\": \
@@ -400,7 +414,7 @@ fn onnx_usage(card: &mut Card, network: &ExportedNetwork, input: GraphInput, fil
         GraphInput::Normalized => (
             format!("`{IMAGES}`, float32 `[batch, 3, {side}, {side}]`, resized and normalised as said above"),
             format!(
-                "image = ImageOps.fit(upright(Image.open(\"image.jpg\")), ({side}, {side}), Image.BICUBIC)\n\
+                "image = ImageOps.fit(upright(Image.open(\"image.jpg\")), ({side}, {side}), Image.BICUBIC{bleed})\n\
                  mean, std = (np.array(json.loads(facts[name]), np.float32) for name in (\"mean\", \"std\"))\n\
                  values = (np.asarray(image, np.float32) / 255 - mean) / std\n\
                  feed = {{\"{IMAGES}\": values.transpose(2, 0, 1)[None]}}"

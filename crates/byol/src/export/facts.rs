@@ -25,6 +25,9 @@ pub(super) fn facts(export: &Export) -> Result<Vec<(&'static str, String)>, Expo
         ("class_names", serde_json::to_string(network.class_names()).unwrap_or_default()),
         ("stage", training(origin.stage).to_owned()),
     ]);
+    if experiment.evaluation_crop != 1.0 {
+        facts.push(("evaluation_crop", experiment.evaluation_crop.to_string()));
+    }
     if experiment.levels != Levels::Full {
         facts.push(("levels", experiment.levels.to_string()));
     }

@@ -54,7 +54,7 @@ impl Format {
 /// What goes into an ONNX graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GraphInput {
-    /// uint8 `[batch, 3, height, width]` of any size, red, green, blue: the centre square is taken,
+    /// uint8 `[batch, 3, height, width]` of any size, red, green, blue: the centre square, or its inner part, is taken,
     /// resized and normalised in the graph.
     #[default]
     Images,

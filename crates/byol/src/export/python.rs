@@ -104,6 +104,7 @@ from torch import nn
 {HEIF}
 CLASS_NAMES = {classes}
 IMAGE_SIZE = {side}
+EVALUATION_CROP = {crop:?}
 MEAN = {mean:?}
 STD = {std:?}
 WEIGHTS = Path(__file__).with_name({quoted})
@@ -122,10 +123,10 @@ def load(path=WEIGHTS):
 {upright}
 
 def preprocess(image):
-    """An image of PIL's to [3, IMAGE_SIZE, IMAGE_SIZE]: upright, its centre square, resized and normalised, as in byol."""
+    """An image of PIL's to [3, IMAGE_SIZE, IMAGE_SIZE]: upright, its centre square (of it the share EVALUATION_CROP), resized and normalised, as in byol."""
     levels = functional.pil_to_tensor(upright(image))
     height, width = levels.shape[1:]
-    side = min(height, width)
+    side = int(min(height, width) * EVALUATION_CROP + 0.5)
     levels = functional.crop(levels, (height - side) // 2, (width - side) // 2, side, side)
     levels = functional.resize(levels, [IMAGE_SIZE, IMAGE_SIZE], InterpolationMode.BICUBIC, antialias=True)
     return functional.normalize(levels.to(torch.float32) / 255, MEAN, STD)
@@ -141,6 +142,7 @@ def preprocess(image):
         },
         classes = python_list(network.class_names()),
         side = experiment.image_size,
+        crop = experiment.evaluation_crop,
         mean = experiment.mean,
         std = experiment.deviation,
         votes = match network {

@@ -23,6 +23,7 @@ pub mod seen;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::loader::LoadError;
 use crate::model::ModelError;
 use crate::nearest::path_hint;
 
@@ -54,24 +55,18 @@ pub enum InferenceError {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder of labelled images has the name of no class.
+    /// Labelled images are of a class that the classifier does not know.
     #[error(
-        "{} holds a folder '{name}', but the classes are {}; name the folders as the classes", path.display(),
+        "{} has a class '{name}', but the classifier's are {}; name its classes as these", path.display(),
         .classes.join(", ")
     )]
     UnknownClass {
-        /// The folder that it lies in.
+        /// The data.
         path: PathBuf,
         /// Its name.
         name: String,
         /// The classifier's classes.
         classes: Vec<String>,
-    },
-    /// No folder of a class holds an image.
-    #[error("{} holds no labelled images; give a folder with a folder for each class in it", path.display())]
-    NoLabelled {
-        /// The folder that was searched.
-        path: PathBuf,
     },
     /// Every image is damaged.
     #[error("{}", none_readable(*files, path, problem))]
@@ -107,6 +102,9 @@ pub enum InferenceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An image of labelled data cannot be read any more.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// The weights do not fit the network.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -146,10 +144,7 @@ fn none_readable(files: usize, path: &Path, problem: &str) -> String {
 impl InferenceError {
     /// Whether another command line is the remedy.
     pub fn is_of_command_line(&self) -> bool {
-        use InferenceError::{FolderAsImage, NoImages, NoLabelled, NotThere, OtherNetwork};
-        matches!(
-            self,
-            OtherNetwork { .. } | NotThere { .. } | FolderAsImage { .. } | NoImages { .. } | NoLabelled { .. }
-        )
+        use InferenceError::{FolderAsImage, NoImages, NotThere, OtherNetwork};
+        matches!(self, OtherNetwork { .. } | NotThere { .. } | FolderAsImage { .. } | NoImages { .. })
     }
 }

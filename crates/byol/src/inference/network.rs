@@ -29,6 +29,8 @@ pub struct NetworkParts<'a> {
     pub head: Vec<Affine>,
     /// Side of the images that the network was trained on.
     pub side: usize,
+    /// Share of an image's centre square that it sees.
+    pub evaluation_crop: f64,
     /// What its inputs are normalised with.
     pub normalization: Normalization,
     /// The stored values that were black and white in training.
@@ -56,6 +58,7 @@ pub struct Network {
     device: Device,
     precision: Precision,
     side: usize,
+    evaluation_crop: f64,
     normalization: Normalization,
     levels: Levels,
 }
@@ -98,7 +101,7 @@ impl Network {
             head.push(Affine { weight: single(&layer.weight), bias: single(&layer.bias) });
             inputs = outputs;
         }
-        let NetworkParts { side, normalization, levels, .. } = parts;
+        let NetworkParts { side, evaluation_crop, normalization, levels, .. } = parts;
         let Hardware { device, precision, .. } = *hardware;
         let folded = (device == Device::Cpu && precision == Precision::Full).then(|| {
             let images = ImageShape { batch: fitting_batch(device) as i64, side: side as i64 };
@@ -108,7 +111,18 @@ impl Network {
             Some(folded) => Computing::Folded(folded),
             None => Computing::Layers { leaves: weights.leaves(precision), weights },
         };
-        Ok(Network { encoder, computing, head, votes: None, device, precision, side, normalization, levels })
+        Ok(Network {
+            encoder,
+            computing,
+            head,
+            votes: None,
+            device,
+            precision,
+            side,
+            evaluation_crop,
+            normalization,
+            levels,
+        })
     }
 
     /// A trained encoder: rows are representations.
@@ -121,6 +135,7 @@ impl Network {
             encoder: &trained.weights.named(),
             head: Vec::new(),
             side: trained.experiment.image_size,
+            evaluation_crop: trained.experiment.evaluation_crop,
             normalization: trained.normalization(),
             levels: trained.experiment.levels,
         };
@@ -146,6 +161,7 @@ impl Network {
             encoder: &named,
             head,
             side: trained.experiment.image_size,
+            evaluation_crop: trained.experiment.evaluation_crop,
             normalization: trained.normalization(),
             levels: trained.experiment.levels,
         };
@@ -162,6 +178,7 @@ impl Network {
             encoder: &trained.weights.named(),
             head: Vec::new(),
             side: trained.experiment.image_size,
+            evaluation_crop: trained.experiment.evaluation_crop,
             normalization: trained.normalization(),
             levels: trained.experiment.levels,
         };
@@ -200,6 +217,11 @@ impl Network {
     /// Side of the images that it sees, in pixels.
     pub fn side(&self) -> usize {
         self.side
+    }
+
+    /// Share of an image's centre square that it sees.
+    pub fn evaluation_crop(&self) -> f64 {
+        self.evaluation_crop
     }
 
     /// What its inputs are normalised with.

@@ -48,8 +48,8 @@ pub struct Group {
 pub struct Page {
     /// The page's title.
     pub title: String,
-    /// What nobody may miss, where there is such a thing.
-    pub warning: Option<String>,
+    /// What nobody may miss, a sentence each.
+    pub warnings: Vec<String>,
     /// Sentences below the title.
     pub about: Vec<String>,
     /// The images of the page, group by group.
@@ -95,7 +95,7 @@ impl Page {
                 body {
                     header {
                         h1 { (self.title) }
-                        @if let Some(warning) = &self.warning { p.warning { strong { (warning) } } }
+                        @for warning in &self.warnings { p.warning { strong { (warning) } } }
                         @for sentence in &self.about { p { (sentence) } }
                     }
                     main { @for group in &groups { (group) } }
@@ -175,7 +175,7 @@ mod tests {
         let images = vec![shown(image.clone()), shown(folder.path().join("none.png"))];
         let page = Page {
             title: "2 images".to_owned(),
-            warning: Some("Do not <rely>.".to_owned()),
+            warnings: vec!["Do not <rely>.".to_owned(), "Nor on this.".to_owned()],
             about: vec!["One & two".to_owned()],
             groups: vec![Group { heading: "cat".to_owned(), images }],
             levels: Levels::Full,
@@ -185,7 +185,8 @@ mod tests {
             !text.contains("<script")
                 && text.contains("&lt;script&gt;")
                 && text.contains("One &amp; two")
-                && text.contains("<p class=\"warning\"><strong>Do not &lt;rely&gt;.</strong></p>"),
+                && text.contains("<p class=\"warning\"><strong>Do not &lt;rely&gt;.</strong></p>")
+                && text.contains("<p class=\"warning\"><strong>Nor on this.</strong></p>"),
             "{text}"
         );
         assert!(text.contains("default-src 'none'") && text.contains("width:25.0%") && text.contains("cannot be read"));
@@ -202,7 +203,7 @@ mod tests {
         let group = |count| Group { heading: "x".to_owned(), images: vec![none.clone(); count] };
         let page = Page {
             title: "x".to_owned(),
-            warning: None,
+            warnings: Vec::new(),
             about: Vec::new(),
             groups: vec![group(MOST_IMAGES - 1), group(4)],
             levels: Levels::Full,

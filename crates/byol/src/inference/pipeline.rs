@@ -219,7 +219,8 @@ fn work<T: Input + TensorElement>(
     }
 }
 
-fn values(rows: &Tensor) -> Vec<f32> {
+/// Values of a tensor, in float32.
+pub(super) fn values(rows: &Tensor) -> Vec<f32> {
     let rows = rows.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
     let mut values = vec![0.0; rows.numel()];
     let count = values.len();
@@ -231,6 +232,7 @@ fn values(rows: &Tensor) -> Vec<f32> {
 struct Reader {
     image: Image,
     renderer: Renderer,
+    evaluation_crop: f64,
     normalization: Normalization,
     levels: Levels,
     depths: Depths,
@@ -241,6 +243,7 @@ impl Reader {
         Reader {
             image: Image::default(),
             renderer: Renderer::new(network.side()),
+            evaluation_crop: network.evaluation_crop(),
             normalization: network.normalization(),
             levels: network.levels(),
             depths: Depths::default(),
@@ -289,7 +292,7 @@ impl Reader {
         let decoding = read.elapsed();
         timing.decode += decoding;
         self.depths.join(Depths::of_stored(decoded?, self.levels));
-        let view = ViewParams::whole(self.image.width, self.image.height);
+        let view = ViewParams::inner(self.image.width, self.image.height, self.evaluation_crop);
         self.renderer
             .render(&self.image, &view, self.normalization, pixels)
             .map_err(|error| ImageProblem::Decode(error.to_string()))?;

@@ -126,7 +126,7 @@ fn render<T: Input + TensorElement>(
                     image_set.source.read(index, image)?;
                     shown = Some(index);
                 }
-                let params = kind.draw([image.width, image.height], image_set.seed, plan.epoch, index);
+                let params = kind.draw([image.width, image.height], image_set, plan.epoch, index);
                 let begin = (place * batch + row) * per_view;
                 // SAFETY: the tensor is contiguous, of this type, with `per_view` values for each view of each row, `begin` is
                 // where those of one begin, and nobody else holds it.
@@ -168,7 +168,7 @@ fn draw(image_set: &ImageSet, views: &[ViewGroup], plan: BatchPlan) -> Result<Dr
                         (known, [images[known].width, images[known].height])
                     }
                 };
-                of_group.push((image, kind.draw(size, image_set.seed, plan.epoch, index)));
+                of_group.push((image, kind.draw(size, image_set, plan.epoch, index)));
             }
             number += 1;
         }

@@ -45,7 +45,7 @@ impl Answering<'_> {
         let leaves = weights.leaves(hardware.precision);
         let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
         let image_set = ImageSet::of(experiment, images, hardware);
-        let views = ViewGroup::one(ViewKind::Whole, experiment.image_size);
+        let views = ViewGroup::one(ViewKind::Plain, experiment.image_size);
         let size = experiment.evaluation_batch_size;
         let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
         let mut rows = Vec::new();

@@ -34,7 +34,7 @@ pub(super) fn begin(
     }
 }
 
-/// Logistic regression on the images that are trained on, resized whole, its penalty chosen among them as for the
+/// Logistic regression on the images that are trained on, as evaluations see them, its penalty chosen among them as for the
 /// judgement of a frozen encoder.
 fn probe(
     experiment: &Experiment,

@@ -10,9 +10,9 @@ pub mod method;
 mod mixing;
 pub mod monitor;
 mod pace;
+mod patches;
 #[doc(hidden)]
 pub mod phases;
-mod patches;
 pub mod pretrain;
 pub mod selftrain;
 mod sitting;

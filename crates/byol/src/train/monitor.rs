@@ -116,7 +116,10 @@ impl Monitor {
         let views = experiment.training_views();
         let (pair, side) = (views.iter().take(2).enumerate(), experiment.view_size());
         let kinds = pair
-            .map(|(place, view)| ViewKind::Random { recipe: view.recipe.clone().into_owned(), view: ViewNumber::Watched(place) })
+            .map(|(place, view)| ViewKind::Random {
+                recipe: view.recipe.clone().into_owned(),
+                view: ViewNumber::Watched(place),
+            })
             .collect();
         let views = ViewGroup { side, kinds };
         let count = self.watched.indices.len();
@@ -162,7 +165,7 @@ impl Labels {
         let evaluate = &setting.experiment.evaluate;
         let features = |indices: &[usize]| -> Result<Features, TrainError> {
             let images = Images { source: self.source.clone(), indices: indices.to_vec() };
-            let whole = ViewGroup { side: setting.experiment.view_size(), kinds: vec![ViewKind::Whole] };
+            let whole = ViewGroup { side: setting.experiment.view_size(), kinds: vec![ViewKind::Plain] };
             let mut embedded = embed(setting, method, &images, whole)?;
             let [vectors, _] = embedded.remove(0);
             Ok(Features { vectors, labels: indices.iter().map(|&index| self.of_images[index]).collect() })

@@ -370,7 +370,7 @@ pub(super) fn labels(labeled: &LabeledImages, indices: &[usize], hardware: &Hard
 /// How labelled training images are drawn.
 pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> ViewKind {
     let recipe = match augmentation {
-        Augmentation::None => return ViewKind::Whole,
+        Augmentation::None => return ViewKind::Plain,
         Augmentation::Crop => Recipe::crop(),
         Augmentation::Color => Recipe::color(),
         Augmentation::Views => experiment.pretrain.t.clone(),

@@ -174,11 +174,12 @@ impl TrainedEncoder {
     /// A digest of everything that a representation depends on: the weights, the network's form, and how images are
     /// prepared for it.
     pub fn digest(&self) -> String {
-        let Experiment { image_size, mean, deviation, .. } = &self.experiment;
+        let Experiment { image_size, evaluation_crop, mean, deviation, .. } = &self.experiment;
         let mut form: Vec<Value> = self.encoder.config().keys().into_iter().map(|(_, value)| value).collect();
         form.extend([json!(image_size), json!(mean), json!(deviation)]);
-        let form = Value::from(form).to_string();
-        let text = format!("{form} {}", super::digest::digest(&self.weights.named()));
+        // The digest of networks from before there was the key stays.
+        form.extend((*evaluation_crop != 1.0).then(|| json!(evaluation_crop)));
+        let text = format!("{} {}", Value::from(form), super::digest::digest(&self.weights.named()));
         format!("sha256:{:x}", Sha256::digest(text))
     }
 

@@ -24,8 +24,10 @@ pub struct Known {
     pub file: &'static str,
     /// The network that they are of.
     pub encoder: EncoderKind,
-    /// Side of the images that torchvision evaluates them at.
-    pub image_size: usize,
+    /// Pixels to which torchvision resizes the shorter side of an image for their evaluation (its `Weights.transforms`).
+    pub resize_size: usize,
+    /// Side of the square that it then takes, and that they see.
+    pub crop_size: usize,
 }
 
 /// All of them. `resnet50` is torchvision's `DEFAULT`; `imagenet` is the one that a CPU trains within hours.
@@ -35,28 +37,32 @@ pub const KNOWN: [Known; 4] = [
         aliases: &["imagenet", "resnet18"],
         file: "resnet18-f37072fd.pth",
         encoder: EncoderKind::Resnet18,
-        image_size: 224,
+        resize_size: 256,
+        crop_size: 224,
     },
     Known {
         name: "resnet34.imagenet1k_v1",
         aliases: &["resnet34"],
         file: "resnet34-b627a593.pth",
         encoder: EncoderKind::Resnet34,
-        image_size: 224,
+        resize_size: 256,
+        crop_size: 224,
     },
     Known {
         name: "resnet50.imagenet1k_v1",
         aliases: &[],
         file: "resnet50-0676ba61.pth",
         encoder: EncoderKind::Resnet50,
-        image_size: 224,
+        resize_size: 256,
+        crop_size: 224,
     },
     Known {
         name: "resnet50.imagenet1k_v2",
         aliases: &["resnet50"],
         file: "resnet50-11ad3fa6.pth",
         encoder: EncoderKind::Resnet50,
-        image_size: 224,
+        resize_size: 232,
+        crop_size: 224,
     },
 ];
 
@@ -86,7 +92,8 @@ impl Known {
         Settings {
             form: Some(EncoderConfig::new(self.encoder, StemKind::Imagenet, 1.0)),
             normalization: Some(IMAGENET),
-            image_size: Some(self.image_size),
+            image_size: Some(self.crop_size),
+            evaluation_crop: Some(self.crop_size as f64 / self.resize_size as f64),
         }
     }
 

@@ -1,4 +1,5 @@
-//! What `--weights` names, and the settings that go with it: the network's form, the normalisation and the size of images.
+//! What `--weights` names, and the settings that go with it: the network's form, the normalisation, the size of images
+//! and what is seen of them.
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,7 @@ pub(super) struct Settings {
     pub form: Option<EncoderConfig>,
     pub normalization: Option<Normalized>,
     pub image_size: Option<usize>,
+    pub evaluation_crop: Option<f64>,
 }
 
 impl Settings {
@@ -38,6 +40,7 @@ impl Settings {
             pairs.push(format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
         }
         pairs.extend(self.image_size.map(|side| format!("image_size={side}")));
+        pairs.extend(self.evaluation_crop.map(|share| format!("evaluation_crop={share:?}")));
         if let Some(Normalized { mean, deviation }) = &self.normalization {
             pairs.push(format!("mean={mean:?}"));
             pairs.push(format!("deviation={deviation:?}"));
@@ -81,7 +84,8 @@ impl Source {
                 match exported(&file) {
                     Some(settings) => settings,
                     None => {
-                        Settings { form: form_of(path, file.tensors)?, normalization: Some(IMAGENET), image_size: None }
+                        let form = form_of(path, file.tensors)?;
+                        Settings { form, normalization: Some(IMAGENET), ..Settings::default() }
                     }
                 }
             }
@@ -96,6 +100,7 @@ pub fn settings_of(experiment: &Experiment) -> Vec<String> {
         form: Some(EncoderConfig::of(experiment)),
         normalization: Some(Normalized { mean: experiment.mean, deviation: experiment.deviation }),
         image_size: Some(experiment.image_size),
+        evaluation_crop: Some(experiment.evaluation_crop),
     };
     settings.pairs()
 }
@@ -114,5 +119,6 @@ fn exported(file: &File) -> Option<Settings> {
         )),
         normalization: Some(Normalized { mean: list("mean")?, deviation: list("std")? }),
         image_size: Some(fact("image_size")?.parse().ok()?),
+        evaluation_crop: Some(fact("evaluation_crop").map_or(Some(1.0), |share| share.parse().ok())?),
     })
 }

@@ -364,15 +364,21 @@ fn weights_tell_the_settings_that_go_with_them() {
     assert_eq!(settings, [&["encoder=resnet18", "stem=imagenet", "width=0.0625"][..], &imagenet].concat());
     let named = Source::find(Path::new("imagenet")).unwrap();
     let settings = named.settings().unwrap();
-    let expected = ["encoder=resnet18", "stem=imagenet", "width=1.0", "image_size=224"];
+    let expected = ["encoder=resnet18", "stem=imagenet", "width=1.0", "image_size=224", "evaluation_crop=0.875"];
     assert_eq!(settings, [&expected[..], &imagenet].concat());
+    // Resized to 232 and cropped to 224.
+    let newer = Source::find(Path::new("resnet50")).unwrap().settings().unwrap();
+    assert!(newer.contains(&"evaluation_crop=0.9655172413793104".to_owned()), "{newer:?}");
     // Stronger than a preset, weaker than what is typed.
     use crate::config::resolve::{Request, resolve};
     let set = ["image_size=96".to_owned()];
     let request = Request { preset: Some("demo"), over_preset: &settings, set: &set, ..Request::default() };
     let resolved = resolve(request).unwrap();
     assert_eq!((resolved.encoder, resolved.width, resolved.image_size), (EncoderKind::Resnet18, 1.0, 96));
-    assert_eq!(resolved.mean, IMAGENET.mean);
+    assert_eq!((resolved.mean, resolved.evaluation_crop), (IMAGENET.mean, 0.875));
+    // A run that goes on, and whatever else begins with its weights, has those of the run.
+    assert!(settings_of(&resolved).contains(&"evaluation_crop=0.875".to_owned()));
+    assert!(settings_of(&Experiment::preset("demo").unwrap()).contains(&"evaluation_crop=1.0".to_owned()));
 
     let message = Source::find(Path::new("resnet81")).unwrap_err().to_string();
     assert!(message.contains("the names are imagenet, resnet18, resnet34, resnet50, "), "{message}");

@@ -213,6 +213,55 @@ fn the_whole_view_is_the_centre_square() {
     assert_eq!(&levels(&image, &ViewParams::whole(2, 4), 2)[..4], &[2, 3, 4, 5]);
 }
 
+/// Its sides are whole pixels, and it lies in the middle of the centre square.
+#[test]
+fn the_inner_view_is_the_middle_of_the_centre_square() {
+    let crop = |width, height, share| ViewParams::inner(width, height, share).crop;
+    assert_eq!(crop(80, 64, 0.875), Crop { top: 4, left: 12, height: 56, width: 56 });
+    assert_eq!(crop(256, 341, 224.0 / 256.0), Crop { top: 58, left: 16, height: 224, width: 224 });
+    assert_eq!(crop(232, 232, 224.0 / 232.0), Crop { top: 4, left: 4, height: 224, width: 224 });
+    assert_eq!(crop(9, 7, 1.0), ViewParams::whole(9, 7).crop);
+    assert_eq!(crop(1, 5, 0.5), Crop { top: 2, left: 0, height: 1, width: 1 });
+}
+
+/// torchvision's own transforms of its weights (fixtures/crop) resize the shorter side and then crop; here one crop is resized. The
+/// outermost pixels apart, whose filter there sees what lies outside, both are the same to two levels.
+#[test]
+fn inner_views_match_torchvisions_evaluation() {
+    #[derive(Deserialize)]
+    struct Evaluated {
+        name: String,
+        picture: String,
+        resize: usize,
+        crop: usize,
+    }
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/crop");
+    let cases: Vec<Evaluated> = serde_json::from_slice(&std::fs::read(folder.join("crops.json")).unwrap()).unwrap();
+    let bytes = std::fs::read(folder.join("crops.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    assert!(cases.len() >= 6);
+    for Evaluated { name, picture, resize, crop: side } in cases {
+        let picture = tensors.tensor(&format!("picture/{picture}")).unwrap();
+        let &[3, height, width] = picture.shape() else { panic!("the image of {name} is not planar") };
+        let image = Image { width, height, pixels: picture.data().to_vec() };
+        let expected = tensors.tensor(&format!("case/{name}")).unwrap().data().to_vec();
+        let differences = |share: f64| -> Vec<u8> {
+            let found = levels(&image, &ViewParams::inner(width, height, share), side);
+            let inside = |place: usize| (EDGE..side - EDGE).contains(&place);
+            let inner = |index: usize| inside(index % side) && inside(index / side % side);
+            let pairs = found.iter().zip(&expected).enumerate();
+            pairs.filter(|&(index, _)| inner(index)).map(|(_, (a, b))| a.abs_diff(*b)).collect()
+        };
+        let worst = |share| differences(share).into_iter().max().unwrap();
+        let share = side as f64 / resize as f64;
+        assert!(worst(share) <= 2, "{name} is off by {} levels", worst(share));
+        assert!(worst(1.0) > 10, "{name}: the whole square is something else, by {} levels", worst(1.0));
+    }
+}
+
+/// Pixels of a view whose filter reaches beyond the crop, where there is something.
+const EDGE: usize = 3;
+
 #[test]
 fn flipping_mirrors_the_unflipped_view() {
     for (side, image) in [(40, noise(23, 31)), (11, noise(60, 50)), (20, noise(20, 20))] {

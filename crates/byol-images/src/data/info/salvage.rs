@@ -1,5 +1,7 @@
 //! An inventory goes on where a table, or one of several archives, cannot be used: of what else is there.
 
+use std::path::PathBuf;
+
 use super::Damage;
 use crate::data::format::EncodedSet;
 use crate::data::labels_csv::folder_of;
@@ -11,13 +13,24 @@ pub(super) struct Salvaged {
     pub listing: Listing,
     /// Why commands that train with labels refuse it.
     pub refused: Option<String>,
+    /// The table of labels that this is about, if one is the reason.
+    pub unread_table: Option<PathBuf>,
     /// Files that could not be used.
     pub damaged: Vec<Damage>,
 }
 
 impl Salvaged {
     fn of(listing: Listing) -> Self {
-        Salvaged { listing, refused: None, damaged: Vec::new() }
+        Salvaged { listing, refused: None, unread_table: None, damaged: Vec::new() }
+    }
+
+    /// The images that are there although the labels cannot be read. That none has a label then needs no other reason.
+    fn refused(listing: Listing, error: &DataError) -> Self {
+        let unread_table = match error {
+            DataError::CsvLine { path, .. } | DataError::EmptyTable { path } => Some(path.clone()),
+            _ => None,
+        };
+        Salvaged { refused: Some(error.to_string()), unread_table, ..Salvaged::of(listing) }
     }
 }
 
@@ -33,14 +46,11 @@ pub(super) fn list(found: &EncodedSet) -> Result<Salvaged, DataError> {
     match found {
         // Folders that are no classes hold images all the same.
         EncodedSet::Folder { .. } => match found.list(Labels::Ignored) {
-            Ok(listing) => Ok(Salvaged { refused: Some(error.to_string()), ..Salvaged::of(listing) }),
+            Ok(listing) => Ok(Salvaged::refused(listing, &error)),
             Err(_) => Err(error),
         },
         EncodedSet::Csv { table } => match class_folders::list_without_labels(folder_of(table)) {
-            Ok(listing) => {
-                let damage = Damage { path: table.clone(), problem: error.to_string(), missing: false };
-                Ok(Salvaged { damaged: vec![damage], ..Salvaged::of(listing) })
-            }
+            Ok(listing) => Ok(Salvaged { unread_table: Some(table.clone()), ..Salvaged::refused(listing, &error) }),
             Err(_) => Err(error),
         },
         EncodedSet::Parquet { root, shards } if shards.len() > 1 => {
@@ -56,10 +66,7 @@ pub(super) fn list(found: &EncodedSet) -> Result<Salvaged, DataError> {
 }
 
 /// The files that can be listed by themselves, together; none where each of them can, or together they cannot.
-fn without_damaged(
-    shards: &[std::path::PathBuf],
-    of: impl Fn(Vec<std::path::PathBuf>) -> EncodedSet,
-) -> Option<Salvaged> {
+fn without_damaged(shards: &[PathBuf], of: impl Fn(Vec<PathBuf>) -> EncodedSet) -> Option<Salvaged> {
     let (mut sound, mut damaged) = (Vec::new(), Vec::new());
     for shard in shards {
         match of(vec![shard.clone()]).list(Labels::Read) {

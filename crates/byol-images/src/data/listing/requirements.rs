@@ -14,20 +14,31 @@ impl Listing {
     /// # Errors
     /// No image has a label, none is for training, or there is one class.
     pub fn require_labels(&self) -> Result<(), DataError> {
+        self.require_a_label()?;
         let trains = |listed: &&Listed| !matches!(listed.split, Some(Split::Test | Split::Unlabeled));
-        let refused = |why: String| DataError::NoLabels(Meant::question(&self.root).unwrap_or(why));
-        let mut labelled = self.images.iter().filter(|listed| listed.label.is_some()).peekable();
-        if labelled.peek().is_none() {
-            let unknown = || format!("no image of {} has a label, and --data needs labelled ones", self.root.display());
-            return Err(refused(self.no_labels.as_ref().map_or_else(unknown, ToString::to_string)));
-        }
-        if !labelled.any(|listed| trains(&listed)) {
+        if !self.images.iter().filter(|listed| listed.label.is_some()).any(|listed| trains(&listed)) {
             let root = self.root.display();
-            return Err(refused(format!(
+            return Err(self.refused(format!(
                 "{root} has labelled images for the test and none for training; add some, or give the folder that holds both"
             )));
         }
         self.refuse_one_class()
+    }
+
+    /// That an image has a label, whatever it is for.
+    ///
+    /// # Errors
+    /// None has one.
+    pub fn require_a_label(&self) -> Result<(), DataError> {
+        if self.images.iter().any(|listed| listed.label.is_some()) {
+            return Ok(());
+        }
+        let unknown = || format!("no image of {} has a label, and --data needs labelled ones", self.root.display());
+        Err(self.refused(self.no_labels.as_ref().map_or_else(unknown, ToString::to_string)))
+    }
+
+    fn refused(&self, why: String) -> DataError {
+        DataError::NoLabels(Meant::question(&self.root).unwrap_or(why))
     }
 
     /// That each class has so many labelled images to train on, as far as can be told without decoding any.

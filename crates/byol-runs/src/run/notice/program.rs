@@ -73,6 +73,12 @@ pub enum ProgramNote {
         hint: String,
     },
 
+    /// No browser could be opened on a live page.
+    NoBrowser {
+        /// The page's address.
+        address: String,
+    },
+
     // How the work ended.
     /// A run is finished.
     Finished {
@@ -198,6 +204,20 @@ pub enum ProgramNote {
         images: usize,
         /// Where they lie.
         folder: String,
+    },
+    /// Images to predict may be among those that the run was trained on.
+    PerhapsTrainedOn {
+        /// Images that lie in the run's own data and are none of its test images.
+        seen: usize,
+        /// All images.
+        images: usize,
+    },
+    /// How many of the images that have a label are answered rightly.
+    RightOnLabelled {
+        /// So many of them.
+        right: usize,
+        /// All images that have a label.
+        images: usize,
     },
     /// A temperature was chosen.
     Calibrated {

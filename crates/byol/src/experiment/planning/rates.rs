@@ -115,7 +115,7 @@ fn evaluation(
     let schedule = steps_of(experiment, labeled, batch_size);
     let input = Input {
         image_set: image_set(experiment, labeled, hardware),
-        views: ViewGroup::one(ViewKind::Whole, experiment.image_size),
+        views: ViewGroup::one(ViewKind::Plain, experiment.image_size),
         schedule,
         hardware,
     };

@@ -235,8 +235,8 @@ impl Graph {
         self.node("Softmax", PROBABILITIES, &[&scaled], vec![int("axis", 1)]);
     }
 
-    /// Images of any size to what the network reads, as [`ViewParams::whole`](crate::augment::view::ViewParams::whole)
-    /// has it: the centre square, resized by a smoothing cubic.
+    /// Images of any size to what the network reads, as [`ViewParams::inner`](crate::augment::view::ViewParams::inner)
+    /// has it: the centre square or its inner part, resized by a smoothing cubic.
     fn prepare(&mut self, network: &ExportedNetwork, side: i64) -> String {
         let mut numbers = |name: &str, values: &[i64]| {
             let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -247,9 +247,10 @@ impl Graph {
         numbers("axes", &[2, 3]);
         self.node("Shape", "given", &[RAW_IMAGES], vec![int("start", 2), int("end", 4)]);
         self.node("ReduceMin", "shorter", &["given"], vec![int("keepdims", 1)]);
-        self.node("Sub", "excess", &["given", "shorter"], Vec::new());
+        let edge = self.edge(network.experiment().evaluation_crop);
+        self.node("Sub", "excess", &["given", edge], Vec::new());
         self.node("Div", "begin", &["excess", "two"], Vec::new());
-        self.node("Add", "end", &["begin", "shorter"], Vec::new());
+        self.node("Add", "end", &["begin", edge], Vec::new());
         self.node("Slice", "square", &[RAW_IMAGES, "begin", "end", "axes"], Vec::new());
         let cubic = vec![
             int("antialias", 1),
@@ -269,6 +270,24 @@ impl Graph {
         }
         self.node("Mul", "scaled", &["levels", "factor"], Vec::new());
         self.node("Add", IMAGES, &["scaled", "offset"], Vec::new())
+    }
+}
+
+impl Graph {
+    /// The name of the square's side, made of the image's `shorter` one.
+    fn edge(&mut self, share: f64) -> &'static str {
+        if share == 1.0 {
+            return "shorter";
+        }
+        for (name, value) in [("evaluation_crop", share), ("half", 0.5)] {
+            self.constant(name, &[1], DataType::Double, value.to_le_bytes().to_vec());
+        }
+        let to = |elements: DataType| vec![int("to", i64::from(elements as i32))];
+        self.node("Cast", "shorter_real", &["shorter"], to(DataType::Double));
+        self.node("Mul", "inner", &["shorter_real", "evaluation_crop"], Vec::new());
+        self.node("Add", "inner_and_half", &["inner", "half"], Vec::new());
+        self.node("Cast", "edge", &["inner_and_half"], to(DataType::Int64));
+        "edge"
     }
 }
 

@@ -112,6 +112,7 @@ pub enum DataType {
     Float = 1,
     Uint8 = 2,
     Int64 = 7,
+    Double = 11,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -1,9 +1,10 @@
 //! What was found out about data when it was opened.
 
 use crate::data::Unlabelled;
+use crate::data::error::{FileRemedy, counted_kinds};
 use crate::data::findings::{LeftOut, Straddling};
 use crate::data::levels::SampleKind;
-use crate::data::note::{DataNote, FileRemedy, Lack, LevelsRemedy, Span};
+use crate::data::note::{DataNote, Lack, LevelsRemedy, Span};
 
 /// One sentence, without a capital and a full stop.
 pub fn data_note(note: &DataNote) -> String {
@@ -84,9 +85,10 @@ pub fn data_note(note: &DataNote) -> String {
              more images and put them into the test",
             counted(*images, "test image")
         ),
-        DataNote::Misspelt { class, meant } => {
-            format!("class `{class}` has one image only; did you mean `{meant}`?")
-        }
+        DataNote::Misspelt { class, images, meant } => format!(
+            "class `{class}` has {} only and is called nearly as `{meant}`, which has many more; did you mean `{meant}`?",
+            counted(*images, "image")
+        ),
         DataNote::CapitalsDiffer { class, other } => format!(
             "classes `{class}` and `{other}` differ in capital letters alone and count as two; put them together if they are one"
         ),
@@ -278,30 +280,11 @@ fn some(first: &[String], of: usize) -> String {
 
 /// `12 files were not read: 8 .CR2, 3 .mp4, 1 .jxl; to use them, develop camera raw files into JPEG or TIFF; ...`
 fn files_not_read(kinds: &[(String, usize)], remedies: &[FileRemedy]) -> String {
-    let parts: Vec<String> = kinds
-        .iter()
-        .map(|(name, count)| match name.as_str() {
-            "" => format!("{count} without an extension"),
-            name => format!("{count} {name}"),
-        })
-        .collect();
-    let remedies: Vec<String> = remedies
-        .iter()
-        .map(|remedy| match remedy {
-            FileRemedy::Develop => "develop camera raw files into JPEG or TIFF".to_owned(),
-            FileRemedy::Convert { kinds } => format!("convert {} to PNG or JPEG", kinds.join(", ")),
-            FileRemedy::TakeFrames => "take single frames out of videos".to_owned(),
-            FileRemedy::NameThem => "give files without an extension one, such as .jpg".to_owned(),
-        })
-        .collect();
+    // In the words of the error about a folder that holds nothing else.
+    let (counted, remedies) = (counted_kinds(kinds), FileRemedy::all(remedies));
     let total = kinds.iter().map(|(_, count)| count).sum();
-    format!(
-        "{} not read: {}; to use {}, {}",
-        subject(total, "file", "was", "were"),
-        parts.join(", "),
-        verb(total, "it", "them"),
-        remedies.join("; ")
-    )
+    let (were, them) = (subject(total, "file", "was", "were"), verb(total, "it", "them"));
+    format!("{were} not read: {counted}; to use {them}, {remedies}")
 }
 
 fn folders_not_searched(folders: &[(String, usize)]) -> String {

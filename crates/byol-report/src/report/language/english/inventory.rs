@@ -10,6 +10,10 @@ use crate::data::info::{Damage, DataInfo, Imbalance, Pool, Sizes};
 /// Tables of splits and classes, then folds, missing files and damaged ones: lines, each ended.
 pub fn inventory(info: &DataInfo) -> String {
     let mut text = format!("{}\n", title(info));
+    // Nothing else that is said of the labels would be true.
+    if info.unread_table.is_some() {
+        refusal(&mut text, info);
+    }
     if !info.splits.is_empty() {
         line(&mut text, format!("\n{:<12}{:>9}   pixels", "split", "images"));
     }
@@ -40,8 +44,8 @@ pub fn inventory(info: &DataInfo) -> String {
     for note in &info.warnings {
         line(&mut text, format!("\nwarning: {}", data_note(note)));
     }
-    if let Some(refused) = &info.refused {
-        line(&mut text, format!("\nas --data, `byol run` refuses it: {refused}"));
+    if info.unread_table.is_none() {
+        refusal(&mut text, info);
     }
     if let Some(images) = info.as_unlabeled.filter(|_| info.takes_no_labels() && info.pools.is_empty()) {
         let images = counted(images, "image");
@@ -51,6 +55,12 @@ pub fn inventory(info: &DataInfo) -> String {
     text
 }
 
+fn refusal(text: &mut String, info: &DataInfo) {
+    if let Some(refused) = &info.refused {
+        line(text, format!("\nas --data, `byol run` refuses it: {refused}"));
+    }
+}
+
 fn line(text: &mut String, line: String) {
     text.push_str(&line);
     text.push('\n');
@@ -58,6 +68,9 @@ fn line(text: &mut String, line: String) {
 
 fn title(info: &DataInfo) -> String {
     let path = info.path.display();
+    if let Some(table) = &info.unread_table {
+        return format!("images in {path}, whose table of labels cannot be read: {}", table.display());
+    }
     match info.kind {
         Format::Stl10 => format!("STL-10 files in {path}"),
         Format::Folder => format!("images without labels in {path}"),
@@ -274,5 +287,28 @@ mod tests {
         let loose = root.path().join("emu");
         let text = inventory(&DataInfo::inspect(&loose, &OpenOptions::default()).unwrap());
         holds(&text, &["images without labels in ", "as --unlabeled, it gives 1 image without labels to pre-training"]);
+    }
+
+    #[test]
+    fn why_a_table_cannot_be_read_is_said_first_and_once() {
+        let root = tempfile::tempdir().unwrap();
+        for number in 0..4 {
+            wave(&root.path().join(format!("{number}.jpg")), number, 40);
+        }
+        for (table, cause) in [
+            ("path,label\n0.jpg,a\n1.jpg,b\n0.jpg,b\n", "line 4: `0.jpg` was listed before, in line 2"),
+            ("0.jpg,a\n1.jpg,b\n", "line 1: the first line must name a column of paths"),
+            ("path,label\n0.jpg,a\n1.jpg\n", "line 3: 1 cells where the first line has 2"),
+            ("path,label,split\n0.jpg,a,tset\n", "line 2: `tset` is no split"),
+        ] {
+            fs::write(root.path().join("labels.csv"), table).unwrap();
+            let info = DataInfo::inspect(root.path(), &OpenOptions::default()).unwrap();
+            let text = inventory(&info);
+            let [title, _, first, ..] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+            assert!(title.contains("whose table of labels cannot be read"), "{text}");
+            assert!(first.starts_with("as --data, `byol run` refuses it: ") && first.contains(cause), "{text}");
+            assert_eq!(text.matches(cause).count(), 1, "{text}");
+            assert!(!text.contains("has a label") && !text.contains("as --unlabeled"), "{text}");
+        }
     }
 }

@@ -28,11 +28,16 @@ pub fn percent(share: f64) -> String {
 
 /// `12 of 25 test images (48.0%; 95% interval 30.0% to 66.5%)`, after Wilson; nothing where there are none.
 pub fn right_of(right: u64, images: u64) -> Option<String> {
+    right_among(right, images, "test image")
+}
+
+/// The same of other images, of which `one` is what one is called.
+pub fn right_among(right: u64, images: u64, one: &str) -> Option<String> {
     let (low, high) = wilson(right, images).ok()?;
     Some(format!(
         "{} of {} ({}; 95% interval {} to {})",
         count(right),
-        plural(images, "test image"),
+        plural(images, one),
         percent(right as f64 / images as f64),
         percent(low),
         percent(high)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::names::{kind, reason, with_first};
-use super::numbers::{guessing, percent, plural, right_of, whole_duration};
+use super::numbers::{guessing, percent, plural, right_among, right_of, whole_duration};
 use crate::run::classifier::{ClassifierKind, Reason};
 use crate::run::notice::{ProgramNote, Tested};
 use crate::run::record::{LabelBudget, Stage};
@@ -77,6 +77,18 @@ pub fn program_note(note: &ProgramNote) -> String {
              that the run has not seen",
             plural(*images as u64, "image")
         ),
+        ProgramNote::PerhapsTrainedOn { seen, images } => format!(
+            "{seen} of the {} {} in the run's own data and not among its test images, so the classifier may have been trained on {}: it \
+             is surer of such images, and more often right, than of new ones",
+            plural(*images as u64, "image"),
+            if *seen == 1 { "lies" } else { "lie" },
+            if *seen == 1 { "it" } else { "them" },
+        ),
+        ProgramNote::RightOnLabelled { right, images } => {
+            let among = right_among(*right as u64, *images as u64, "labelled image");
+            format!("right on {}", among.unwrap_or_else(|| "no labelled image".to_owned()))
+        }
+        ProgramNote::NoBrowser { address } => format!("no browser could be opened; open {address} yourself"),
         ProgramNote::Calibrated {
             images,
             temperature,
@@ -222,10 +234,6 @@ pub fn watching(runs: &[String], address: &str) -> String {
 
 pub fn port_taken(port: u16) -> String {
     format!("port {port} is taken, so another one is used")
-}
-
-pub fn no_browser(error: &str, address: &str) -> String {
-    format!("byol: no browser could be opened ({error}); open {address} yourself")
 }
 
 /// Below a table of evaluations on folds that were drawn.

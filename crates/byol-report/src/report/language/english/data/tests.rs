@@ -23,6 +23,11 @@ fn files_and_folders_that_are_not_read_are_told_with_the_remedy() {
         data_note(&DataNote::FoldersNotSearched { folders }),
         "3 folders were not searched, because systems keep thumbnails or deleted files there: 2 `@eaDir`, `__MACOSX`"
     );
+    let misspelt = DataNote::Misspelt { class: text("dear"), images: 3, meant: text("deer") };
+    assert_eq!(
+        data_note(&misspelt),
+        "class `dear` has 3 images only and is called nearly as `deer`, which has many more; did you mean `deer`?"
+    );
     let file = text("train_X.bin");
     assert_eq!(data_note(&DataNote::Missing { file: file.clone(), lacks: None }), "train_X.bin is missing");
     assert_eq!(
