@@ -78,7 +78,7 @@ fn a_data_set_of_ones_own_is_compared_on() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let table = custom_dataset::custom_dataset(&folder.path().join("run")).unwrap();
-    assert!(table.contains("BYOL, fine-tuned") && table.contains("2 labels per class"), "{table}");
+    assert!(table.contains("MoCo v3, fine-tuned") && table.contains("2 labels per class"), "{table}");
 }
 
 #[test]

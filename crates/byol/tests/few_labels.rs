@@ -67,9 +67,10 @@ fn healthy_pretraining_beside_few_labels_is_no_collapse() {
     let mut runs = 0;
     for (classes, labels, seed) in grid() {
         let data = data(classes, labels, 100);
-        for (preset, batch) in [("demo", "pretrain.batch_size=16"), ("hour", "pretrain.batch_size=32")] {
-            let seed = format!("seed={seed}");
-            let experiment = small(preset, &["pretrain.epochs=6", batch, &seed]);
+        for (preset, batch, method) in [("demo", 16, "byol"), ("hour", 32, "moco-v3")] {
+            let [seed, batch] = [format!("seed={seed}"), format!("pretrain.batch_size={batch}")];
+            let method = format!("pretrain.method={method}");
+            let experiment = small(preset, &["pretrain.epochs=6", &batch, &method, &seed]);
             let out = folder.path().join(format!("{preset}-{classes}-{labels}-{seed}"));
             let outcome = pretrain(&experiment, &data, &out);
             let Ok(Outcome::Finished(_)) = outcome else { panic!("{}: {outcome:?}", out.display()) };
@@ -100,7 +101,14 @@ fn healthy_pretraining_beside_few_labels_is_no_collapse() {
 fn a_true_collapse_beside_few_labels_is_found_and_can_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let data = data(2, 3, 2400);
-    let set = ["pretrain.predictor=false", "pretrain.epochs=4", "pretrain.batch_size=64", "width=0.125"];
+    // MoCo v3 does not collapse without its predictor.
+    let set = [
+        "pretrain.method=byol",
+        "pretrain.predictor=false",
+        "pretrain.epochs=4",
+        "pretrain.batch_size=64",
+        "width=0.125",
+    ];
     let out = folder.path().join("run");
     let error = pretrain(&small("demo", &set), &data, &out).unwrap_err();
     let ExperimentError::Train(TrainError::Collapsed { step, .. }) = &error else { panic!("{error}") };

@@ -111,9 +111,9 @@ fn a_run_self_trains_after_fine_tuning_and_a_resumed_one_equals_it() {
     assert_eq!(chosen.kind, ClassifierKind::Selftrained);
     assert_eq!(chosen.classifier.origin().labels_per_class, Some(LabelBudget::All));
     let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
-    assert!(page.contains("BYOL, self-trained") && page.contains("images without labels"));
+    assert!(page.contains("MoCo v3, self-trained") && page.contains("images without labels"));
     let table = byol::report::table::markdown(&[byol::report::load(&whole).unwrap()]);
-    assert!(table.contains("| BYOL, self-trained"), "{table}");
+    assert!(table.contains("| MoCo v3, self-trained"), "{table}");
 }
 
 #[test]
