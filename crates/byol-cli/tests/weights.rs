@@ -99,7 +99,7 @@ fn a_run_with_weights_is_compared_with_them() {
     let kept = read_weights(&root.join("run/initial.safetensors")).unwrap();
     assert!(kept.len() == given.len() && kept.iter().all(|(name, tensor)| tensor.equal(&given[name])));
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
-    for row in ["Given weights, fine-tuned", "Given weights, linear", "Given weights, k-NN", "given weights, BYOL"] {
+    for row in ["Given weights, fine-tuned", "Given weights, linear", "Given weights, k-NN", "given weights, MoCo v3"] {
         assert!(table.contains(row), "{table}");
     }
     assert!(!table.contains("random"), "{table}");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::{Augmentation, EncoderKind, FilterNorm, FirstHead, OptimizerKind, ScheduleKind};
 use crate::data::Levels;
-use crate::stage::LabelBudget;
+use crate::stage::{LabelBudget, Method};
 
 fn with(set: &[&str]) -> Result<Experiment, ConfigError> {
     staged(None, set)
@@ -60,7 +60,12 @@ fn presets_have_the_values_that_they_had() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/presets");
     for name in preset::NAMES {
         let then = std::fs::read_to_string(folder.join(format!("{name}.toml"))).unwrap();
-        assert_eq!(Experiment::preset(name).unwrap(), Experiment::from_toml(&then).unwrap(), "{name}");
+        let mut expected = Experiment::from_toml(&then).unwrap();
+        // Changed on 2026-11-28.
+        if matches!(name, "demo" | "hour") {
+            expected.pretrain.method = Method::MocoV3;
+        }
+        assert_eq!(Experiment::preset(name).unwrap(), expected, "{name}");
     }
 }
 

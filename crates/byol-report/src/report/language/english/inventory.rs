@@ -298,7 +298,7 @@ mod tests {
         for (table, cause) in [
             ("path,label\n0.jpg,a\n1.jpg,b\n0.jpg,b\n", "line 4: `0.jpg` was listed before, in line 2"),
             ("0.jpg,a\n1.jpg,b\n", "line 1: the first line must name a column of paths"),
-            ("path,label\n0.jpg,a\n1.jpg\n", "line 3: 1 cells where the first line has 2"),
+            ("path,label\n0.jpg,a\n1.jpg\n", "line 3: 1 cell where the first line has 2"),
             ("path,label,split\n0.jpg,a,tset\n", "line 2: `tset` is no split"),
         ] {
             fs::write(root.path().join("labels.csv"), table).unwrap();
