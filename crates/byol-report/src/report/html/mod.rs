@@ -9,7 +9,7 @@ mod images;
 mod map;
 mod measures;
 mod mistakes;
-mod overlay;
+pub(super) mod overlay;
 mod results;
 mod thumbnails;
 

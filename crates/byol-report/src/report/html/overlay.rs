@@ -14,7 +14,7 @@ use super::results::{accuracy_point, budget_axis};
 use super::{figure, hint};
 use crate::run::record::{EpochRecord, LabelBudget, Method, ResultName, Stage};
 
-pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
+pub(in crate::report) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
     let runs: Vec<&RunData> = runs.iter().map(|(run, _)| *run).collect();
     let mut budgets: Vec<LabelBudget> = runs.iter().flat_map(|run| run.budgets()).collect();
     budgets.sort();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::names::{kind, reason, with_first};
-use super::numbers::{guessing, percent, plural, right_among, right_of, whole_duration};
+use super::numbers::{expected_duration, guessing, percent, plural, right_among, right_of, whole_duration};
 use crate::run::classifier::{ClassifierKind, Reason};
 use crate::run::notice::{ProgramNote, Tested};
 use crate::run::record::{LabelBudget, Stage};
@@ -33,6 +33,7 @@ pub fn program_note(note: &ProgramNote) -> String {
             "pre-training goes on from epoch {then} to {now}; until it has finished, use the results and classifiers with {} from {earlier}",
             plural(*then as u64, "epoch")
         ),
+        ProgramNote::Seeds { runs, seeds, hours, seconds } => seeds_ahead(*runs, *seeds, *hours, *seconds),
         ProgramNote::WaitedFor { run, exists, hint } => {
             let what = if *exists { "holds no run yet (waiting for one)" } else { "is not there yet (waiting for it)" };
             format!("{run} {what}{hint}")
@@ -117,6 +118,18 @@ pub fn program_note(note: &ProgramNote) -> String {
              trained nothing"
         ),
     }
+}
+
+/// What a plan is one of several of: the same settings with other seeds.
+fn seeds_ahead(runs: usize, [first, last]: [u64; 2], hours: Option<[f64; 2]>, seconds: Option<f64>) -> String {
+    let mut text = format!("{runs} runs follow this plan, with the same settings and seeds {first} to {last}");
+    if let Some([all, each]) = hours {
+        text += &format!("; each has its share of {all} h, {each} h");
+    }
+    if let Some(seconds) = seconds {
+        text += &format!("; about {} for all of them", expected_duration(seconds));
+    }
+    text
 }
 
 /// Which classifier is taken: of a kind and with a label budget, with its test; beside others, and why.

@@ -110,7 +110,7 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
         fit(&mut experiment, &typed, &data);
         Ok(experiment)
     };
-    let wish = |hours| Wish { hours: Some(hours), scope: Scope::Everything };
+    let wish = |hours| Wish { hours: Some(hours), runs: 1, scope: Scope::Everything };
     let plan = choose(wish(0.1), &resolve, &data, &hardware).unwrap().unwrap();
     let experiment = resolve(&plan.settings()).unwrap();
     assert_eq!((experiment.image_size, plan.hours), (32, Some(0.1)));
