@@ -8,6 +8,7 @@ use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
 use byol::run::notice::ProgramNote;
 use byol::run::place::runs_hint;
+use byol::run::seeds::each_run;
 use byol::watch::{Watch, WatchError};
 use clap::Args;
 
@@ -34,21 +35,23 @@ const PORT: u16 = 8449;
 const TRIED: u16 = 32;
 
 /// The port that was named; else the first that is free.
-fn bind(options: &Options) -> Result<Watch, WatchError> {
+fn bind(options: &Options, runs: &[PathBuf]) -> Result<Watch, WatchError> {
     let Some(port) = options.port else {
-        let free = |port| match Watch::bind(&options.runs, port) {
+        let free = |port| match Watch::bind(runs, port) {
             Err(WatchError::Listen { .. }) => None,
             decided => Some(decided),
         };
         let found = (PORT..PORT + TRIED).find_map(free);
-        return found.unwrap_or_else(|| Watch::bind(&options.runs, PORT));
+        return found.unwrap_or_else(|| Watch::bind(runs, PORT));
     };
-    Watch::bind(&options.runs, port)
+    Watch::bind(runs, port)
 }
 
 pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let interrupt = interrupt::ask_server()?;
-    let watch = bind(options).map_err(|error| match error {
+    // All runs of several seeds are made before the first begins.
+    let runs = each_run(&options.runs)?;
+    let watch = bind(options, &runs).map_err(|error| match error {
         WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Listen { .. } => {
             anyhow::Error::new(Usage(error.to_string()))
         }
@@ -56,15 +59,15 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
     })?;
     let address = format!("http://{}/", watch.address());
     if output.json {
-        output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": options.runs }));
+        output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": runs }));
     } else {
         if options.port.is_none() && watch.address().port() != PORT {
             output::line(&program::port_taken(PORT));
         }
-        let runs: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
-        output::text(&program::watching(&runs, &address));
+        let named: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
+        output::text(&program::watching(&named, &address));
     }
-    for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
+    for run in runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
         let hint = if run.exists() { runs_hint(run) } else { path_hint(run) };
         let note = ProgramNote::WaitedFor { run: run.display().to_string(), exists: run.exists(), hint };
         reporter.event(&Event::Warning(note.into()));

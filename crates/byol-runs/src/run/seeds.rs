@@ -33,6 +33,22 @@ pub fn run_of(folder: &Path, seed: u64) -> PathBuf {
     folder.join(format!("seed-{seed}"))
 }
 
+/// Every run that is meant by these folders: a run directory, or one that need not be there yet, means itself, and a folder of several seeds
+/// the run of each.
+///
+/// # Errors
+/// A record is damaged.
+pub fn each_run(folders: &[PathBuf]) -> Result<Vec<PathBuf>, RunError> {
+    let mut runs = Vec::new();
+    for folder in folders {
+        match SeedsRecord::read(folder)? {
+            Some(record) => runs.extend(record.runs(folder)),
+            None => runs.push(folder.clone()),
+        }
+    }
+    Ok(runs)
+}
+
 impl SeedsRecord {
     /// The record of a folder; nothing where it has none.
     ///
@@ -94,6 +110,9 @@ mod tests {
     fn whoever_needs_one_run_is_told_to_name_one() {
         let folder = tempfile::tempdir().unwrap();
         SeedsRecord { seeds: vec![7, 8], hours: None, version: "1".to_owned() }.write(folder.path()).unwrap();
+        let (one, runs) = (PathBuf::from("one"), [7, 8].map(|seed| run_of(folder.path(), seed)));
+        let each = each_run(&[one.clone(), folder.path().to_owned()]).unwrap();
+        assert_eq!(each, [&[one][..], &runs].concat());
         let run = folder.path().display();
         let message = RunDirectory::existing(folder.path()).unwrap_err().to_string();
         assert_eq!(message, format!("{run} holds a run for each of 2 seeds; name one of them, as in {run}/seed-7"));

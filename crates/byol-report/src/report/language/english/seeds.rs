@@ -3,7 +3,7 @@
 use super::names::{budget, classifier, difference_label};
 use super::numbers::{capital, list, plural, points, points_between, size};
 use crate::report::seeds::{DifferenceOverSeeds, FEW_SEEDS, OverSeeds, Told};
-use crate::run::record::{Control, LabelBudget};
+use crate::run::record::Control;
 
 /// Above the heading of the page.
 pub const OVER: &str = "byol report · several seeds";
@@ -85,12 +85,6 @@ pub fn few(found: &OverSeeds) -> Option<String> {
 
 /// Where no run has a result yet.
 pub const NOTHING: &str = "No run has finished yet.";
-
-/// The heads of the list of runs.
-pub fn run_columns(budgets: &[LabelBudget]) -> Vec<String> {
-    let first = ["run".to_owned()];
-    first.into_iter().chain(budgets.iter().map(|&of| budget(of))).collect()
-}
 
 /// Above the links to the pages of single runs.
 pub const EACH_HAS_A_PAGE: &str = "Each is a run by itself, with a page of its own:";
