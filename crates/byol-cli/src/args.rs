@@ -325,7 +325,7 @@ pub struct Ablate {
 
 #[derive(Args)]
 pub struct Report {
-    /// Run directories; each one's report.html is written anew
+    /// Run directories, or a folder of runs with several seeds; each one's report.html is written anew
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// Write one page that compares them all, instead

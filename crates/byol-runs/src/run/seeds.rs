@@ -1,6 +1,7 @@
 //! `seeds.json`: which runs of a folder are one comparison with several seeds. What lies in each of them is in `directory`; how they are begun
 //! is the experiment's business.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,8 @@ impl SeedsRecord {
         let path = folder.join(FILE);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            // What was named may be a file.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(source) => return Err(RunError::Read { path, source }),
         };
         match serde_json::from_slice::<SeedsRecord>(&text) {
@@ -99,6 +101,7 @@ mod tests {
         record.write(folder.path()).unwrap();
         assert_eq!(SeedsRecord::read(folder.path()).unwrap(), Some(record.clone()));
         assert_eq!(record.runs(Path::new("r")), [Path::new("r/seed-7"), Path::new("r/seed-8")]);
+        assert_eq!(SeedsRecord::read(&folder.path().join(FILE)).unwrap(), None, "a file holds no runs");
         for (text, reason) in [("{", "EOF"), (r#"{"seeds":[],"version":"1"}"#, "it names no seed")] {
             std::fs::write(folder.path().join(FILE), text).unwrap();
             let message = SeedsRecord::read(folder.path()).unwrap_err().to_string();

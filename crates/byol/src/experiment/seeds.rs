@@ -17,6 +17,9 @@ use crate::run::record::Ended;
 use crate::run::seeds::{SeedsRecord, run_of};
 use crate::run::{RunDirectory, RunError};
 
+/// The option that a seed is typed with, and what beside `--set` it wins over.
+const SEED: &str = "--seed";
+
 /// Runs the whole comparison once with each seed, one after the other, in run directories below `context.out`, all of them with the
 /// settings of `context.experiment`; and makes a page over all that have finished. Every run directory is made before the first begins,
 /// with `planned` in it, so that each can be gone on with by itself. Runs that are finished are not repeated.
@@ -58,11 +61,18 @@ pub fn run_seeds(
     Ok(Ended::Epochs)
 }
 
-/// What the run with one seed computes, and was asked for.
+/// What the run with one seed computes, and was asked for: with a seed of its own in place of the first.
 fn of_seed(context: &Context, seed: u64) -> (Experiment, Option<CommandRecord>) {
     let directory = run_of(context.out, seed);
     let run = std::path::absolute(&directory).unwrap_or(directory);
-    let command = context.command.map(|command| CommandRecord { run, ..command.clone() });
+    let command = context.command.map(|command| {
+        let mut settings = command.settings.clone();
+        if let Some(place) = settings.iter().position(|word| word == SEED) {
+            settings.drain(place..settings.len().min(place + 2));
+        }
+        settings.extend([SEED.to_owned(), seed.to_string()]);
+        CommandRecord { run, settings, ..command.clone() }
+    });
     (Experiment { seed, ..context.experiment.clone() }, command)
 }
 
