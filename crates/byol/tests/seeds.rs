@@ -81,7 +81,7 @@ impl Try<'_> {
 fn several_seeds_are_runs_of_their_own_and_go_on_where_they_were_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let (several, alone) = (folder.path().join("several"), folder.path().join("alone"));
-    let data = tiny::data(4, 60);
+    let data = tiny::data(8, 100);
     let experiment = tiny::experiment(&["seed=4"]);
     let attempt = Try { experiment: &experiment, data: &data, out: &several };
 

@@ -108,7 +108,7 @@ fn goes_on(record: SeedsRecord, typed: Option<usize>, place: Place) -> anyhow::R
     let mut unfinished = None;
     for run in &runs {
         let summary = RunDirectory::existing(run)?.summary()?;
-        if unfinished.is_none() && !summary.is_some_and(|summary| summary.finished) {
+        if unfinished.is_none() && summary.is_none_or(|summary| !summary.finished) {
             unfinished = Some(run.clone());
         }
     }

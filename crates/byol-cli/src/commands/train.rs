@@ -283,8 +283,7 @@ impl Job<'_> {
             reporter.event(&Event::Note(seeds.planned(plan.as_ref()).into()));
         }
         if place.mode == OpenMode::Fresh && matches!(self.command, TrainingCommand::Run | TrainingCommand::Pretrain) {
-            let hours = self.hours.map(|hours| planning::share(hours, place.runs()));
-            let asked = Asked { hours, typed: &typed };
+            let asked = Asked { hours: self.hours, runs: place.runs(), typed: &typed };
             for notice in experiment::warnings(&experiment, &data, plan.as_ref(), asked) {
                 reporter.event(&Event::Warning(notice));
             }

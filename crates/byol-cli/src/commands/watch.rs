@@ -35,23 +35,22 @@ const PORT: u16 = 8449;
 const TRIED: u16 = 32;
 
 /// The port that was named; else the first that is free.
-fn bind(options: &Options, runs: &[PathBuf]) -> Result<Watch, WatchError> {
+fn bind(options: &Options) -> Result<Watch, WatchError> {
     let Some(port) = options.port else {
-        let free = |port| match Watch::bind(runs, port) {
+        let free = |port| match Watch::bind(&options.runs, port) {
             Err(WatchError::Listen { .. }) => None,
             decided => Some(decided),
         };
         let found = (PORT..PORT + TRIED).find_map(free);
-        return found.unwrap_or_else(|| Watch::bind(runs, PORT));
+        return found.unwrap_or_else(|| Watch::bind(&options.runs, PORT));
     };
-    Watch::bind(runs, port)
+    Watch::bind(&options.runs, port)
 }
 
 pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let interrupt = interrupt::ask_server()?;
-    // All runs of several seeds are made before the first begins.
     let runs = each_run(&options.runs)?;
-    let watch = bind(options, &runs).map_err(|error| match error {
+    let watch = bind(options).map_err(|error| match error {
         WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Listen { .. } => {
             anyhow::Error::new(Usage(error.to_string()))
         }

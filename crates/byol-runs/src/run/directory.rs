@@ -91,19 +91,13 @@ impl RunDirectory {
         if !config.exists() {
             return match (is_empty(path), of_seeds(path)?) {
                 (true, _) => Ok(Config::Missing),
-                (false, Some(_)) if mode == OpenMode::Fresh => Err(RunError::Occupied { path: path.to_owned() }),
+                (false, Some(_)) if mode == OpenMode::Fresh => Err(taken(path)),
                 (false, Some(error)) => Err(error),
                 (false, None) => Err(RunError::NotARun { path: path.to_owned() }),
             };
         }
         if mode == OpenMode::Fresh {
-            // A run that another process is at cannot be resumed either.
-            return Err(match lock::writing(path) {
-                Writing::Now(holder) if holder.process != std::process::id() => {
-                    RunError::Locked { path: path.to_owned(), holder: holder.to_string() }
-                }
-                Writing::Now(_) | Writing::BrokenOff(_) | Writing::No => RunError::Occupied { path: path.to_owned() },
-            });
+            return Err(taken(path));
         }
         let then = directory.experiment()?;
         let differences = differences(&then, experiment)
@@ -342,6 +336,16 @@ impl RunDirectory {
     /// It is there but cannot be read.
     pub fn summary(&self) -> Result<Option<Summary>, RunError> {
         optional_json(self.summary_path())
+    }
+}
+
+/// The error of a new run where there is one. A run that another process is at cannot be resumed either.
+fn taken(path: &Path) -> RunError {
+    match lock::writing(path) {
+        Writing::Now(holder) if holder.process != std::process::id() => {
+            RunError::Locked { path: path.to_owned(), holder: holder.to_string() }
+        }
+        Writing::Now(_) | Writing::BrokenOff(_) | Writing::No => RunError::Occupied { path: path.to_owned() },
     }
 }
 

@@ -33,13 +33,20 @@ pub fn run_seeds(
 ) -> Result<Ended, ExperimentError> {
     let out = context.out.to_owned();
     let _lock = prepare(context, record, planned)?;
-    let of = record.seeds.len();
+    let mut left = Vec::new();
     for (place, &seed) in record.seeds.iter().enumerate() {
-        let directory = run_of(&out, seed);
-        let finished = RunDirectory::existing(&directory)?.summary()?.is_some_and(|summary| summary.finished);
-        if !finished {
-            context.reporter.event(&Event::Note(Notice::Seed { number: place + 1, of, seed }));
+        let summary = RunDirectory::existing(&run_of(&out, seed))?.summary()?;
+        if summary.is_none_or(|summary| !summary.finished) {
+            left.push((place + 1, seed));
         }
+    }
+    for (number, seed) in left {
+        if context.interrupt.requested() {
+            report::seeds::write(&out)?;
+            return Ok(Ended::Interrupted);
+        }
+        context.reporter.event(&Event::Note(Notice::Seed { number, of: record.seeds.len(), seed }));
+        let directory = run_of(&out, seed);
         let (experiment, command) = of_seed(context, seed);
         let mut inner = Context {
             experiment: &experiment,
@@ -58,6 +65,8 @@ pub fn run_seeds(
             return Ok(Ended::Interrupted);
         }
     }
+    // Of runs that were finished before, too: they may have been extended since.
+    report::seeds::write(&out)?;
     Ok(Ended::Epochs)
 }
 
