@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::super::explain::{Explanation, explain};
 use super::super::html::{Conduct, document, overlay, rich};
 use super::super::language::seeds as said;
 use super::super::load::RunData;
 use super::{Seeds, table};
 
 pub(super) fn render(seeds: &Seeds) -> String {
-    let runs: Vec<(&RunData, Explanation)> = seeds.runs.iter().map(|run| (run, explain(run))).collect();
+    // What each run found by itself, its own page explains.
+    let runs: Vec<&RunData> = seeds.runs.iter().collect();
     let title = said::title(&seeds.name, seeds.record.seeds.len());
     let names: Vec<String> = seeds.runs.iter().map(|run| format!("`{}/{}`", seeds.name, run.name)).collect();
     let body = html! {
@@ -68,5 +68,35 @@ fn cells(rows: &[Vec<String>], words: usize, caption: &str) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::over_seeds;
+    use super::super::tests::runs;
+    use super::*;
+    use crate::run::seeds::SeedsRecord;
+
+    #[test]
+    fn the_page_says_what_was_found_and_leads_to_each_run() {
+        let mut runs = runs(&[(0.30, 0.49), (0.40, 0.60), (0.50, 0.71), (0.1, 0.1)]);
+        runs[3].summary.as_mut().unwrap().finished = false;
+        let record = SeedsRecord { seeds: vec![0, 1, 2, 3], hours: None, version: "1".to_owned() };
+        let found = over_seeds(&runs, 4);
+        let page = render(&Seeds { name: "mine".to_owned(), record, runs, found });
+        for part in [
+            "<title>mine: one comparison with 4 seeds</title>",
+            "ahead of the supervised baseline by 20.0 points (95% interval +17.5 to +22.5).",
+            "3 of 4 seeds have finished",
+            "<td>+17.5 to +22.5</td>",
+            "<a href=\"seed-0/report.html\">seed-0</a>",
+            "<a href=\"seed-3/report.html\">seed-3</a> (not finished)",
+            "id=\"overview\"",
+            "<code>mine/seed-2</code>",
+        ] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
+        assert!(!page.contains("tell little"));
     }
 }

@@ -311,3 +311,19 @@ pub mod pages {
         format!("similarity {similarity:.3}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_plan_with_several_seeds_is_said() {
+        let said = |hours, seconds| program_note(&ProgramNote::Seeds { runs: 3, seeds: [7, 9], hours, seconds });
+        assert_eq!(
+            said(Some([1.0, 0.333]), Some(3300.0)),
+            "3 runs follow this plan, with the same settings and seeds 7 to 9; each has its share of 1 h, 0.333 h; about 55 min 00 s for \
+             all of them"
+        );
+        assert_eq!(said(None, None), "3 runs follow this plan, with the same settings and seeds 7 to 9");
+    }
+}
