@@ -106,10 +106,9 @@ fn goes_on(record: SeedsRecord, typed: Option<usize>, place: Place) -> anyhow::R
         return Err(Usage(text).into());
     }
     let mut unfinished = None;
-    for run in &runs {
-        let summary = RunDirectory::existing(run)?.summary()?;
-        if unfinished.is_none() && summary.is_none_or(|summary| !summary.finished) {
-            unfinished = Some(run.clone());
+    for run in record.existing(&place.out)? {
+        if unfinished.is_none() && run.summary()?.is_none_or(|summary| !summary.finished) {
+            unfinished = Some(run.path().to_owned());
         }
     }
     let finished = unfinished.is_none();

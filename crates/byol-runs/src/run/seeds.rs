@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
+use super::{RunDirectory, RunError};
 use crate::files::write_atomically;
 
 /// The record's name in the folder.
@@ -82,6 +82,22 @@ impl SeedsRecord {
         write_atomically(&path, &text).map_err(|source| RunError::Write { path, source })
     }
 
+    /// The runs of all seeds, in order.
+    ///
+    /// # Errors
+    /// One of them is not there any more.
+    pub fn existing(&self, folder: &Path) -> Result<Vec<RunDirectory>, RunError> {
+        let of_seed = |&seed: &u64| {
+            RunDirectory::existing(&run_of(folder, seed)).map_err(|_| RunError::Malformed {
+                path: folder.join(FILE),
+                reason: format!(
+                    "it names seed {seed}, and seed-{seed} beside it holds no run; bring that back, or begin anew with another --out"
+                ),
+            })
+        };
+        self.seeds.iter().map(of_seed).collect()
+    }
+
     /// The run directories of all seeds, in order, whether they are there or not.
     pub fn runs(&self, folder: &Path) -> Vec<PathBuf> {
         self.seeds.iter().map(|&seed| run_of(folder, seed)).collect()
@@ -91,7 +107,6 @@ impl SeedsRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::RunDirectory;
 
     #[test]
     fn a_record_survives_its_file_and_what_is_damaged_is_named() {
@@ -113,6 +128,11 @@ mod tests {
     fn whoever_needs_one_run_is_told_to_name_one() {
         let folder = tempfile::tempdir().unwrap();
         SeedsRecord { seeds: vec![7, 8], hours: None, version: "1".to_owned() }.write(folder.path()).unwrap();
+        std::fs::create_dir(folder.path().join("seed-7")).unwrap();
+        std::fs::write(folder.path().join("seed-7/config.toml"), "").unwrap();
+        let record = SeedsRecord::read(folder.path()).unwrap().unwrap();
+        let missing = record.existing(folder.path()).unwrap_err().to_string();
+        assert!(missing.contains("seeds.json: it names seed 8, and seed-8 beside it holds no run"), "{missing}");
         let (one, runs) = (PathBuf::from("one"), [7, 8].map(|seed| run_of(folder.path(), seed)));
         let each = each_run(&[one.clone(), folder.path().to_owned()]).unwrap();
         assert_eq!(each, [&[one][..], &runs].concat());

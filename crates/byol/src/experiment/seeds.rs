@@ -34,21 +34,37 @@ pub fn run_seeds(
     let out = context.out.to_owned();
     let _lock = prepare(context, record, planned)?;
     let mut left = Vec::new();
-    for (place, &seed) in record.seeds.iter().enumerate() {
-        let summary = RunDirectory::existing(&run_of(&out, seed))?.summary()?;
-        if summary.is_none_or(|summary| !summary.finished) {
-            left.push((place + 1, seed));
+    for (place, run) in record.existing(&out)?.iter().enumerate() {
+        if run.summary()?.is_none_or(|summary| !summary.finished) {
+            left.push(place);
         }
     }
-    for (number, seed) in left {
-        if context.interrupt.requested() {
-            report::seeds::write(&out)?;
+    if let (true, Some(&last)) = (left.is_empty(), record.seeds.last()) {
+        // It says whether it is the same run on the same data. Single runs may have been extended since the page was made.
+        run_seed(context, last)?;
+        report::seeds::write(&out)?;
+    }
+    for place in left {
+        let seed = record.seeds[place];
+        let interrupted = context.interrupt.requested() || {
+            let notice = Notice::Seed { number: place + 1, of: record.seeds.len(), seed };
+            context.reporter.event(&Event::Note(notice));
+            matches!(run_seed(context, seed)?, Outcome::Interrupted(_))
+        };
+        report::seeds::write(&out)?;
+        if interrupted {
             return Ok(Ended::Interrupted);
         }
-        context.reporter.event(&Event::Note(Notice::Seed { number, of: record.seeds.len(), seed }));
-        let directory = run_of(&out, seed);
-        let (experiment, command) = of_seed(context, seed);
-        let mut inner = Context {
+    }
+    Ok(Ended::Epochs)
+}
+
+/// The run with one of the seeds, which goes on by the plan in its directory.
+fn run_seed(context: &mut Context, seed: u64) -> Result<Outcome, ExperimentError> {
+    let directory = run_of(context.out, seed);
+    let (experiment, command) = of_seed(context, seed);
+    run_planned(
+        &mut Context {
             experiment: &experiment,
             data: context.data,
             hardware: context.hardware,
@@ -57,17 +73,9 @@ pub fn run_seeds(
             command: command.as_ref(),
             interrupt: context.interrupt,
             reporter: &mut *context.reporter,
-        };
-        // Its plan is in its directory.
-        let outcome = run_planned(&mut inner, None)?;
-        report::seeds::write(&out)?;
-        if let Outcome::Interrupted(_) = outcome {
-            return Ok(Ended::Interrupted);
-        }
-    }
-    // Of runs that were finished before, too: they may have been extended since.
-    report::seeds::write(&out)?;
-    Ok(Ended::Epochs)
+        },
+        None,
+    )
 }
 
 /// What the run with one seed computes, and was asked for: with a seed of its own in place of the first.
