@@ -278,6 +278,11 @@ pub struct Run {
     /// with --set or another option stays [default: 1, or less where there is less to do; without --preset and --config]
     #[arg(long, value_name = "H", value_parser = hours, allow_negative_numbers = true)]
     pub hours: Option<f64>,
+    /// Repeat the whole comparison with so many seeds, from --seed on, to see how much one pre-training differs from the next:
+    /// run directories RUN/seed-0, RUN/seed-1 and so on with the same settings, and in RUN the table and the page over all of
+    /// them; --hours is the time of all together [default: 1]
+    #[arg(long, value_name = "N", value_parser = seeds, allow_negative_numbers = true)]
+    pub seeds: Option<usize>,
     #[command(flatten)]
     pub labels: Labels,
     #[command(flatten)]
@@ -320,7 +325,7 @@ pub struct Ablate {
 
 #[derive(Args)]
 pub struct Report {
-    /// Run directories; each one's report.html is written anew
+    /// Run directories, or a folder of runs with several seeds; each one's report.html is written anew
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// Write one page that compares them all, instead
@@ -362,6 +367,14 @@ pub enum BenchName {
 
 pub fn at_least_one(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|number| *number > 0).ok_or("must be a whole number, 1 or more")
+}
+
+/// Seeds of one comparison at most: each is a whole run.
+const MOST_SEEDS: usize = 100;
+
+fn seeds(text: &str) -> Result<usize, String> {
+    let fits = |number: &usize| (1..=MOST_SEEDS).contains(number);
+    text.parse().ok().filter(fits).ok_or_else(|| format!("must be a whole number from 1 to {MOST_SEEDS}"))
 }
 
 fn hours(text: &str) -> Result<f64, &'static str> {

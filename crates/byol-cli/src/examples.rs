@@ -169,6 +169,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ),
             example("byol run --resume runs/all", "goes on where it was stopped"),
             example("byol run --resume runs/all --more-epochs 50", "pre-trains longer, without losing the baseline"),
+            example(
+                "byol run --data photos --unlabeled unlabeled --out runs/five --seeds 5 --hours 10",
+                "five times with different seeds, two hours each: what a gain is worth beside how much pre-trainings differ",
+            ),
             example("byol run --config byol.toml --data data --out runs/own", "with the file that byol init wrote"),
         ],
     ),

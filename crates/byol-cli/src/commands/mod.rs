@@ -17,6 +17,7 @@ pub mod pack;
 pub mod predict;
 mod report;
 mod resume;
+mod seeds;
 pub mod selftrain;
 mod train;
 mod views;

@@ -5,7 +5,9 @@ use std::path::Path;
 use byol::experiment::ablation::Ablation;
 use byol::report;
 use byol::report::language::program;
+use byol::run::seeds::each_run;
 
+use super::seeds;
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::{output, place};
@@ -15,13 +17,19 @@ pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> 
     if options.runs.iter().any(|folder| report::ablation::is_ablation(folder)) {
         return of_ablation(options, output);
     }
-    let runs = options.runs.iter().map(|run| report::load(run)).collect::<Result<Vec<_>, _>>()?;
+    if let [folder] = options.runs.as_slice()
+        && report::seeds::is_of_seeds(folder)
+    {
+        return of_seeds(folder, options.out.as_deref(), output);
+    }
+    let named = each_run(&options.runs)?;
+    let runs = named.iter().map(|run| report::load(run)).collect::<Result<Vec<_>, _>>()?;
     let pages = match &options.out {
         Some(page) => {
-            let runs: Vec<&Path> = options.runs.iter().map(AsRef::as_ref).collect();
+            let runs: Vec<&Path> = named.iter().map(AsRef::as_ref).collect();
             vec![report::write_comparison(&runs, page)?]
         }
-        None => options.runs.iter().map(|run| report::write(run)).collect::<Result<_, _>>()?,
+        None => named.iter().map(|run| report::write(run)).collect::<Result<_, _>>()?,
     };
     if output.json {
         let summaries: Vec<_> = runs.iter().map(|run| &run.summary).collect();
@@ -35,6 +43,16 @@ pub fn report(options: &args::Report, output: Output) -> anyhow::Result<Ending> 
     for page in pages {
         output::text(&program::report(&page));
     }
+    Ok(Ending::Done)
+}
+
+/// Writes the page over several seeds, or to `out`, and says what they found.
+fn of_seeds(folder: &Path, out: Option<&Path>, output: Output) -> anyhow::Result<Ending> {
+    let page = match out {
+        Some(page) => report::seeds::write_to(folder, page)?,
+        None => report::seeds::write(folder)?,
+    };
+    seeds::tell(&report::seeds::load(folder)?, folder, &page, output);
     Ok(Ending::Done)
 }
 

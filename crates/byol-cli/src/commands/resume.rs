@@ -10,6 +10,7 @@ use byol::run::directory::OpenMode;
 use byol::run::record::Summary;
 
 use super::beginning;
+use super::seeds::Seeds;
 use crate::args;
 use crate::exit::Usage;
 
@@ -21,6 +22,8 @@ pub struct Place {
     pub named: bool,
     /// Epochs by which its pre-training is to be extended.
     pub more_epochs: Option<usize>,
+    /// The runs with several seeds that it is one of.
+    pub seeds: Option<Seeds>,
 }
 
 impl Place {
@@ -34,14 +37,28 @@ impl Place {
             ))
             .into()),
             (Some(Some(run)), _) => {
-                Ok(Place { out: run.clone(), mode: OpenMode::Resume, named: true, more_epochs: None })
+                Ok(Place { out: run.clone(), mode: OpenMode::Resume, named: true, more_epochs: None, seeds: None })
             }
             (Some(None), Some(out)) => {
-                Ok(Place { out: out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None })
+                Ok(Place { out: out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None, seeds: None })
             }
-            (None, Some(out)) => Ok(Place { out: out.clone(), mode: OpenMode::Fresh, named: false, more_epochs: None }),
+            (None, Some(out)) => {
+                Ok(Place { out: out.clone(), mode: OpenMode::Fresh, named: false, more_epochs: None, seeds: None })
+            }
             (_, None) => Err(Usage("which run? name its directory, as in --resume runs/mine".to_owned()).into()),
         }
+    }
+}
+
+impl Place {
+    /// What was named: the run directory, or the folder of runs with several seeds.
+    pub fn folder(&self) -> &Path {
+        self.seeds.as_ref().map_or(&self.out, Seeds::folder)
+    }
+
+    /// Runs with the same settings that follow one plan.
+    pub fn runs(&self) -> usize {
+        self.seeds.as_ref().map_or(1, Seeds::count)
     }
 }
 

@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use super::beginning::Weights;
 use super::resume::{Earlier, Meant, Place, Typed};
+use super::seeds::{self, Seeds};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis, Wanted};
@@ -52,7 +53,7 @@ pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> a
         hours: None,
     };
     // A second demo shows the first one's result, or continues it.
-    let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None };
+    let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None, seeds: None };
     job.work(&place, output, reporter, |context, _, _| experiment::run(context))
 }
 
@@ -74,7 +75,11 @@ pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyh
         hours: run.hours,
     };
     let place = Place { more_epochs: run.longer.more_epochs, ..Place::of(&run.target)? };
-    job.work(&place, output, reporter, |context, _, plan| experiment::run_planned(context, plan))
+    let place = Seeds::place(run, place)?;
+    match &place.seeds {
+        Some(of) => seeds::work(&job, &place, of, output, reporter),
+        None => job.work(&place, output, reporter, |context, _, plan| experiment::run_planned(context, plan)),
+    }
 }
 
 pub fn supervised(
@@ -145,8 +150,7 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
 }
 
 impl Job<'_> {
-    /// Resolves the options, the cheapest first, and does the work: everything that can be wrong without the data is
-    /// found before it is looked through.
+    /// Does the work, and tells what it found.
     pub fn work(
         &self,
         place: &Place,
@@ -154,6 +158,19 @@ impl Job<'_> {
         reporter: &mut dyn Reporter,
         work: impl FnOnce(&mut Context<'_>, &Meant, Option<&Plan>) -> Result<Outcome, ExperimentError>,
     ) -> anyhow::Result<Ending> {
+        let outcome = self.train(place, output, reporter, work)?;
+        self.tell(&outcome, place, output, reporter)
+    }
+
+    /// Resolves the options, the cheapest first, and does the work: everything that can be wrong without the data is
+    /// found before it is looked through.
+    pub fn train<T>(
+        &self,
+        place: &Place,
+        output: Output,
+        reporter: &mut dyn Reporter,
+        work: impl FnOnce(&mut Context<'_>, &Meant, Option<&Plan>) -> Result<T, ExperimentError>,
+    ) -> anyhow::Result<T> {
         let Place { out, mode, .. } = place;
         let earlier = Earlier::of(place, self.command)?;
         // A run that goes on has its settings; what is typed beside them must agree.
@@ -166,9 +183,9 @@ impl Job<'_> {
         let (mut experiment, mut typed) = request::settings(self.config, self.labels, basis)?;
         let is_new = earlier.is_none();
         // The run of another process is refused before anything else of it is looked at.
-        let mut lock = if is_new { None } else { Some(RunLock::take(out)?) };
+        let mut lock = if is_new { None } else { Some(RunLock::take(place.folder())?) };
         if !is_new {
-            self.planned_for_these_hours(out)?;
+            self.planned_for_these_hours(place)?;
         }
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
@@ -183,7 +200,7 @@ impl Job<'_> {
         begins.tell(&experiment, &typed, reporter);
         interrupt::end_at_once(match is_new {
             true => program::NOTHING_BEGUN.to_owned(),
-            false => program::as_it_was(out),
+            false => program::as_it_was(place.folder()),
         })?;
         let hardware = request::hardware(&meant.hardware, reporter)?;
         if let Some(earlier) = &goes_on {
@@ -219,7 +236,7 @@ impl Job<'_> {
             experiment = request::experiment(self.config, self.labels, basis)?;
         }
         let mut plan = match is_new && self.chooses() {
-            true => self.choose(&begins.settings, &data, &hardware, reporter)?,
+            true => self.choose(&begins.settings, place.runs(), (&data, &hardware), reporter)?,
             false => None,
         };
         if let Some(plan) = &plan {
@@ -236,11 +253,11 @@ impl Job<'_> {
         };
         let (mode, notes) = weights::begin(&beginning, &mut experiment)?;
         if lock.is_none() && weights.is_some() {
-            lock = Some(RunLock::take(out)?);
+            lock = Some(RunLock::take(place.folder())?);
             RunDirectory::existing(out)?.write_command(&meant.record)?;
         }
         if lock.is_some() {
-            interrupt::end_at_once(program::interrupted(&self.resume(out)))?;
+            interrupt::end_at_once(program::interrupted(&self.resume(place)))?;
         }
         for notice in notes {
             reporter.event(&Event::Note(notice));
@@ -262,8 +279,11 @@ impl Job<'_> {
         if let Some(plan) = &plan {
             reporter.event(&Event::Planned(plan));
         }
+        if let Some(seeds) = place.seeds.as_ref().filter(|_| is_new) {
+            reporter.event(&Event::Note(seeds.planned(plan.as_ref()).into()));
+        }
         if place.mode == OpenMode::Fresh && matches!(self.command, TrainingCommand::Run | TrainingCommand::Pretrain) {
-            let asked = Asked { hours: self.hours, typed: &typed };
+            let asked = Asked { hours: self.hours, runs: place.runs(), typed: &typed };
             for notice in experiment::warnings(&experiment, &data, plan.as_ref(), asked) {
                 reporter.event(&Event::Warning(notice));
             }
@@ -278,14 +298,13 @@ impl Job<'_> {
             experiment: &experiment,
             data: &data,
             hardware: &hardware,
-            out,
+            out: place.folder(),
             mode,
             command: Some(&meant.record),
             interrupt: &interrupt,
             reporter,
         };
-        let outcome = work(&mut context, &meant, plan.as_ref())?;
-        self.tell(&outcome, out, output, reporter)
+        Ok(work(&mut context, &meant, plan.as_ref())?)
     }
 
     /// Whether settings are chosen for the time: where it was typed, or nobody has named settings to begin with.
@@ -297,8 +316,8 @@ impl Job<'_> {
     fn choose(
         &self,
         over_preset: &[String],
-        data: &Dataset,
-        hardware: &Hardware,
+        runs: usize,
+        (data, hardware): (&Dataset, &Hardware),
         reporter: &mut dyn Reporter,
     ) -> anyhow::Result<Option<Plan>> {
         let basis = Basis { over_preset, ..self.basis };
@@ -315,13 +334,16 @@ impl Job<'_> {
             Ok(experiment)
         };
         let scope = if named || given { Scope::Lengths } else { Scope::Everything };
-        Ok(planning::choose(Wish { hours: self.hours, scope }, &resolve, data, hardware)?)
+        Ok(planning::choose(Wish { hours: self.hours, runs, scope }, &resolve, data, hardware)?)
     }
 
     /// Refuses another time for a run whose lengths are settled.
-    fn planned_for_these_hours(&self, out: &Path) -> anyhow::Result<()> {
+    fn planned_for_these_hours(&self, place: &Place) -> anyhow::Result<()> {
         let Some(hours) = self.hours else { return Ok(()) };
-        let planned = RunDirectory::existing(out)?.plan()?.and_then(|plan| plan.hours);
+        let planned = match &place.seeds {
+            Some(seeds) => seeds.hours(),
+            None => RunDirectory::existing(&place.out)?.plan()?.and_then(|plan| plan.hours),
+        };
         if planned == Some(hours) {
             return Ok(());
         }
@@ -329,7 +351,7 @@ impl Job<'_> {
         let text = format!(
             "{} was planned {then}, and its lengths stay; resume it without --hours, make it longer with --more-epochs, \
              or choose another --out",
-            out.display()
+            place.folder().display()
         );
         Err(Usage(text).into())
     }
@@ -338,15 +360,16 @@ impl Job<'_> {
     fn tell(
         &self,
         outcome: &Outcome,
-        out: &Path,
+        place: &Place,
         output: Output,
         reporter: &mut dyn Reporter,
     ) -> anyhow::Result<Ending> {
+        let out = &place.out;
         let run = out.display().to_string();
         let (summary, note) = match outcome {
             Outcome::Finished(summary) => (summary, ProgramNote::Finished { run }),
             Outcome::AlreadyFinished(summary) => (summary, ProgramNote::FinishedBefore { run }),
-            Outcome::Interrupted(summary) => (summary, ProgramNote::Interrupted { command: self.resume(out) }),
+            Outcome::Interrupted(summary) => (summary, ProgramNote::Interrupted { command: self.resume(place) }),
         };
         reporter.event(&Event::Note(note.into()));
         if output.json {
@@ -371,9 +394,9 @@ impl Job<'_> {
 
 impl Job<'_> {
     /// The command line that continues the run.
-    fn resume(&self, out: &Path) -> String {
+    pub(super) fn resume(&self, place: &Place) -> String {
         let option = if self.command == TrainingCommand::Demo { "--out" } else { "--resume" };
-        format!("byol {} {option} {}", self.command.name(), shell_word(out))
+        format!("byol {} {option} {}", self.command.name(), shell_word(place.folder()))
     }
 }
 

@@ -8,6 +8,7 @@ use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
 use byol::run::notice::ProgramNote;
 use byol::run::place::runs_hint;
+use byol::run::seeds::each_run;
 use byol::watch::{Watch, WatchError};
 use clap::Args;
 
@@ -48,6 +49,7 @@ fn bind(options: &Options) -> Result<Watch, WatchError> {
 
 pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let interrupt = interrupt::ask_server()?;
+    let runs = each_run(&options.runs)?;
     let watch = bind(options).map_err(|error| match error {
         WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Listen { .. } => {
             anyhow::Error::new(Usage(error.to_string()))
@@ -56,15 +58,15 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
     })?;
     let address = format!("http://{}/", watch.address());
     if output.json {
-        output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": options.runs }));
+        output::json(&serde_json::json!({ "event": "watching", "address": address, "runs": runs }));
     } else {
         if options.port.is_none() && watch.address().port() != PORT {
             output::line(&program::port_taken(PORT));
         }
-        let runs: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
-        output::text(&program::watching(&runs, &address));
+        let named: Vec<String> = options.runs.iter().map(|run| run.display().to_string()).collect();
+        output::text(&program::watching(&named, &address));
     }
-    for run in options.runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
+    for run in runs.iter().filter(|run| RunDirectory::existing(run).is_err()) {
         let hint = if run.exists() { runs_hint(run) } else { path_hint(run) };
         let note = ProgramNote::WaitedFor { run: run.display().to_string(), exists: run.exists(), hint };
         reporter.event(&Event::Warning(note.into()));

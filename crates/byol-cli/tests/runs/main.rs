@@ -4,6 +4,7 @@ mod earlier;
 #[cfg(unix)]
 mod lifecycle;
 mod resume;
+mod seeds;
 
 use std::path::Path;
 use std::process::{Command, Output};

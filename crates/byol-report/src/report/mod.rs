@@ -16,6 +16,7 @@ mod load;
 pub mod mistakes;
 pub mod notes;
 pub mod pretraining;
+pub mod seeds;
 pub(crate) mod standing;
 pub mod table;
 

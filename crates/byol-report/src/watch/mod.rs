@@ -16,6 +16,7 @@ use crate::report::standing::{Standing, State, standing};
 use crate::report::{self, ReportError, RunData, language};
 use crate::run::directory::PLAN_FILE;
 use crate::run::event::Interrupt;
+use crate::run::seeds::each_run;
 
 /// How long a thread waits for a request before it looks whether it should end.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -63,7 +64,7 @@ pub enum WatchError {
 pub struct Watch {
     server: Server,
     address: SocketAddr,
-    runs: Vec<PathBuf>,
+    named: Vec<PathBuf>,
     made: Mutex<Made>,
 }
 
@@ -71,6 +72,8 @@ pub struct Watch {
 struct Made {
     page: Arc<str>,
     revision: u64,
+    /// The run directories that were meant then.
+    runs: Vec<PathBuf>,
     seen: Vec<Seen>,
     /// Why a run could not be read, where one could not.
     problems: Vec<Option<String>>,
@@ -104,7 +107,7 @@ fn status(run: &Path, problem: Option<String>) -> RunStatus {
 }
 
 impl Watch {
-    /// Listens on 127.0.0.1. A run directory need not be there yet. Port 0 takes any that is free.
+    /// Listens on 127.0.0.1. A run directory need not be there yet; a folder of runs with several seeds stands for all of them. Port 0 takes any that is free.
     ///
     /// # Errors
     /// There are no runs, one is a file, or the port is taken.
@@ -120,8 +123,8 @@ impl Watch {
         let address = server.server_addr().to_ip().ok_or_else(|| listen("gives no address".to_owned()))?;
         // Pages of an earlier server must not take this one's first for their own.
         let first = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_millis() as u64);
-        let made = Mutex::new(make(runs, first));
-        Ok(Watch { server, address, runs: runs.to_vec(), made })
+        let made = Mutex::new(make(meant(runs), first));
+        Ok(Watch { server, address, named: runs.to_vec(), made })
     }
 
     /// Where it listens.
@@ -178,11 +181,11 @@ impl Watch {
     }
 
     fn revision(&self) -> Response<std::io::Cursor<Vec<u8>>> {
-        let (revision, problems) = {
+        let (revision, runs, problems) = {
             let made = self.newest();
-            (made.revision, made.problems.clone())
+            (made.revision, made.runs.clone(), made.problems.clone())
         };
-        let runs = self.runs.iter().zip(problems).map(|(run, problem)| status(run, problem)).collect();
+        let runs = runs.iter().zip(problems).map(|(run, problem)| status(run, problem)).collect();
         match serde_json::to_string(&Revision { revision: revision.to_string(), runs }) {
             Ok(text) => Response::from_string(text).with_header(header("Content-Type", "application/json")),
             Err(error) => plain(500, &error.to_string()),
@@ -193,8 +196,11 @@ impl Watch {
     fn newest(&self) -> std::sync::MutexGuard<'_, Made> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let due = made.at.elapsed() >= made.took * IDLE_SHARE;
-        if due && self.runs.iter().map(|run| seen(run)).collect::<Vec<_>>() != made.seen {
-            *made = make(&self.runs, made.revision + 1);
+        if due {
+            let runs = meant(&self.named);
+            if runs != made.runs || runs.iter().map(|run| seen(run)).collect::<Vec<_>>() != made.seen {
+                *made = make(runs, made.revision + 1);
+            }
         }
         made
     }
@@ -215,7 +221,12 @@ fn seen(run: &Path) -> Seen {
     FILES.iter().map(file).collect()
 }
 
-fn make(runs: &[PathBuf], revision: u64) -> Made {
+/// The run directories that are meant by now. A record that is damaged means nothing here.
+fn meant(named: &[PathBuf]) -> Vec<PathBuf> {
+    each_run(named).unwrap_or_else(|_| named.to_vec())
+}
+
+fn make(runs: Vec<PathBuf>, revision: u64) -> Made {
     let begun = Instant::now();
     // Looked at before reading: what changes meanwhile is seen the next time.
     let seen = runs.iter().map(|run| seen(run)).collect();
@@ -230,7 +241,7 @@ fn make(runs: &[PathBuf], revision: u64) -> Made {
     let mut begun_runs: Vec<RunData> = read.into_iter().filter_map(Result::ok).collect();
     begun_runs.iter_mut().for_each(RunData::forgive_unfinished);
     let page = report::html::render_live(&begun_runs, &names, revision).into();
-    Made { page, revision, seen, problems, at: Instant::now(), took: begun.elapsed() }
+    Made { page, revision, runs, seen, problems, at: Instant::now(), took: begun.elapsed() }
 }
 
 /// Whether there is nothing of a run yet.

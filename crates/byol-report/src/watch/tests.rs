@@ -7,6 +7,7 @@ use super::*;
 use crate::report::testing::{Run, Scratch};
 use crate::run::lock::{LOCK_FILE, RunLock};
 use crate::run::record::Summary;
+use crate::run::seeds::SeedsRecord;
 
 /// Serves while `work` asks.
 fn served(runs: &[PathBuf], work: impl FnOnce(SocketAddr)) {
@@ -41,6 +42,32 @@ fn get(address: SocketAddr, path: &str) -> (String, String) {
 
 fn revision(address: SocketAddr) -> serde_json::Value {
     serde_json::from_str(&get(address, "/revision").1).expect("JSON")
+}
+
+#[test]
+fn runs_with_several_seeds_are_awaited_as_one_folder_and_shown_each() {
+    let scratch = Scratch::new();
+    let folder = scratch.path().join("several");
+    served(std::slice::from_ref(&folder), |address| {
+        let first = revision(address);
+        assert_eq!(first["runs"].as_array().map(Vec::len), Some(1), "{first}");
+        let record = SeedsRecord { seeds: vec![3, 4], hours: None, version: "1".to_owned() };
+        for run in record.runs(&folder) {
+            std::fs::create_dir_all(&run).expect("a folder");
+            std::fs::write(run.join("config.toml"), "seed = 3").expect("a configuration");
+        }
+        record.write(&folder).expect("a record");
+        let begun = std::time::Instant::now();
+        let two = |now: &serde_json::Value| now["runs"].as_array().is_some_and(|runs| runs.len() == 2);
+        let mut now = revision(address);
+        while !two(&now) && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+            now = revision(address);
+        }
+        assert!(two(&now) && now["runs"][1]["name"] == "seed-4" && now["revision"] != first["revision"], "{now}");
+        let page = get(address, "/").1;
+        assert!(page.contains("seed-3") && page.contains("seed-4"), "{page}");
+    });
 }
 
 #[test]

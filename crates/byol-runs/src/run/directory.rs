@@ -13,6 +13,7 @@ use super::record::{
     EmbeddingMap, EpochRecord, Gallery, Init, LabelBudget, PredictionRecord, Summary, SupervisedStage, TestImages,
     Thumbnails,
 };
+use super::seeds::SeedsRecord;
 use super::tensorboard;
 use crate::config::Experiment;
 use crate::config::resolve::{differences, only_watches};
@@ -88,19 +89,15 @@ impl RunDirectory {
         let directory = RunDirectory { path: path.to_owned() };
         let config = directory.config_path();
         if !config.exists() {
-            return match is_empty(path) {
-                true => Ok(Config::Missing),
-                false => Err(RunError::NotARun { path: path.to_owned() }),
+            return match (is_empty(path), of_seeds(path)?) {
+                (true, _) => Ok(Config::Missing),
+                (false, Some(_)) if mode == OpenMode::Fresh => Err(taken(path)),
+                (false, Some(error)) => Err(error),
+                (false, None) => Err(RunError::NotARun { path: path.to_owned() }),
             };
         }
         if mode == OpenMode::Fresh {
-            // A run that another process is at cannot be resumed either.
-            return Err(match lock::writing(path) {
-                Writing::Now(holder) if holder.process != std::process::id() => {
-                    RunError::Locked { path: path.to_owned(), holder: holder.to_string() }
-                }
-                Writing::Now(_) | Writing::BrokenOff(_) | Writing::No => RunError::Occupied { path: path.to_owned() },
-            });
+            return Err(taken(path));
         }
         let then = directory.experiment()?;
         let differences = differences(&then, experiment)
@@ -129,7 +126,7 @@ impl RunDirectory {
         let directory = RunDirectory { path: path.to_owned() };
         match directory.config_path().is_file() {
             true => Ok(directory),
-            false if path.exists() => Err(RunError::NoRun { path: path.to_owned() }),
+            false if path.exists() => Err(of_seeds(path)?.unwrap_or_else(|| RunError::NoRun { path: path.to_owned() })),
             false => Err(RunError::Missing { path: path.to_owned() }),
         }
     }
@@ -340,6 +337,25 @@ impl RunDirectory {
     pub fn summary(&self) -> Result<Option<Summary>, RunError> {
         optional_json(self.summary_path())
     }
+}
+
+/// The error of a new run where there is one. A run that another process is at cannot be resumed either.
+fn taken(path: &Path) -> RunError {
+    match lock::writing(path) {
+        Writing::Now(holder) if holder.process != std::process::id() => {
+            RunError::Locked { path: path.to_owned(), holder: holder.to_string() }
+        }
+        Writing::Now(_) | Writing::BrokenOff(_) | Writing::No => RunError::Occupied { path: path.to_owned() },
+    }
+}
+
+/// The error of whoever needs one run and names a folder of several seeds; nothing where it is no such folder.
+fn of_seeds(path: &Path) -> Result<Option<RunError>, RunError> {
+    let record = SeedsRecord::read(path)?;
+    Ok(record.and_then(|record| {
+        let first = record.runs(path).into_iter().next()?;
+        Some(RunError::OfSeeds { path: path.to_owned(), seeds: record.seeds.len(), first })
+    }))
 }
 
 /// What a JSON file holds, where it is there.

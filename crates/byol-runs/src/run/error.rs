@@ -136,6 +136,30 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder with a run for each of several seeds was named where one run is meant.
+    #[error(
+        "{} holds a run for each of {seeds} seeds; name one of them, as in {}",
+        path.display(), shell_word(first)
+    )]
+    OfSeeds {
+        /// The folder.
+        path: PathBuf,
+        /// How many seeds there are.
+        seeds: usize,
+        /// The run of the first.
+        first: PathBuf,
+    },
+    /// Runs with several seeds were to go on with others.
+    #[error(
+        "{} was begun {}; resume it without --seeds, or choose another --out",
+        path.display(), with_seeds(*then)
+    )]
+    OtherSeeds {
+        /// The folder.
+        path: PathBuf,
+        /// How many seeds there are; 1 for a run by itself.
+        then: usize,
+    },
     /// A checkpoint was named that lies in no run directory.
     #[error(
         "{} lies in no run directory, so that its settings are not known; name the run, or settings with --config or --preset",
@@ -182,6 +206,8 @@ impl RunError {
             | RunError::NotAFolder { .. }
             | RunError::Missing { .. }
             | RunError::NoRun { .. }
+            | RunError::OfSeeds { .. }
+            | RunError::OtherSeeds { .. }
             | RunError::Alone { .. } => true,
         }
     }
@@ -206,4 +232,8 @@ impl std::fmt::Display for OtherParts {
 fn list(differences: &[Difference]) -> String {
     let each = differences.iter().map(|change| format!("{} was {}, is {}", change.key, change.a, change.b));
     each.collect::<Vec<_>>().join("; ")
+}
+
+fn with_seeds(seeds: usize) -> String {
+    if seeds == 1 { "with a single seed".to_owned() } else { format!("with --seeds {seeds}") }
 }

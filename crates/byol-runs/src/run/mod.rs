@@ -15,6 +15,7 @@ pub mod notice;
 pub mod place;
 pub mod record;
 mod result_name;
+pub mod seeds;
 mod self_training;
 #[doc(hidden)]
 pub mod tensorboard;

@@ -116,6 +116,15 @@ pub enum Notice {
         /// The run's seed.
         seed: u64,
     },
+    /// The run with one of several seeds begins, or goes on.
+    Seed {
+        /// Which of them it is, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// The run's seed.
+        seed: u64,
+    },
     /// A training has more epochs than asked for, for its least number of steps.
     Lengthened {
         /// Which training it is.

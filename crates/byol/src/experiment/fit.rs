@@ -77,6 +77,8 @@ pub fn warn_of_test(data: &Dataset) -> Option<Notice> {
 pub struct Asked<'a> {
     /// The time that was typed, where one was.
     pub hours: Option<f64>,
+    /// Runs that share this time, from 1: the same comparison with several seeds.
+    pub runs: usize,
     /// The keys that were typed, and those that were chosen for that.
     pub typed: &'a Typed,
 }
@@ -116,7 +118,7 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>, as
                     passes: further.passes,
                     images_per_second: further.rate,
                     option: match plan.hours {
-                        Some(_) => RemedyOption::Hours(plan.hours_for(FEW_PASSES)),
+                        Some(_) => RemedyOption::Hours(asked.runs as f64 * plan.hours_for(FEW_PASSES)),
                         None => RemedyOption::Epochs(enough),
                     },
                 }
@@ -128,13 +130,14 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>, as
     }
     // Nobody is told that a run is longer than a time that nobody named.
     if let (Some(plan), Some(hours)) = (plan, asked.hours)
-        && plan.seconds() > 3600.0 * hours
+        && asked.runs as f64 * plan.seconds() > 3600.0 * hours
     {
+        let seconds = asked.runs as f64 * plan.seconds();
         let chosen = plan.settings();
         let stays =
             |key: &&str| asked.typed.contains(key) && !chosen.iter().any(|pair| pair.starts_with(&format!("{key}=")));
         let typed = LENGTHS.into_iter().filter(stays).map(str::to_owned).collect();
-        warnings.push(Notice::LongerThanAsked { hours, seconds: plan.seconds(), others: plan.others, typed });
+        warnings.push(Notice::LongerThanAsked { hours, seconds, others: plan.others, typed });
     }
     warnings
 }
@@ -185,7 +188,7 @@ mod tests {
         let mut data = dataset_with(PatternOptions { side: 32, train_per_class: 10, test_per_class: 1, unlabeled: 60 });
         // 160 images are two full batches of 64.
         experiment.pretrain.epochs = 50;
-        let asked = Asked { hours: None, typed: &Typed::default() };
+        let asked = Asked { hours: None, runs: 1, typed: &Typed::default() };
         let warned = |experiment: &Experiment, data: &Dataset, plan: Option<&Plan>| -> Vec<String> {
             warnings(experiment, data, plan, asked).iter().map(notice).collect()
         };
@@ -217,7 +220,7 @@ mod tests {
             let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
             let (mut experiment, typed) = resolve_typed(Request { set: &set, ..Request::default() }).unwrap();
             experiment.pretrain.epochs = 10_000;
-            let found = warnings(&experiment, &data, Some(&plan), Asked { hours, typed: &typed });
+            let found = warnings(&experiment, &data, Some(&plan), Asked { hours, runs: 1, typed: &typed });
             let mut said = found.iter().map(notice).filter(|said| said.contains("takes about"));
             said.next()
         };

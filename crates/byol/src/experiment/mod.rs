@@ -10,12 +10,14 @@ mod frozen;
 mod judge;
 mod plan;
 pub mod planning;
+mod seeds;
 mod selftrain;
 mod session;
 mod shown;
 
 pub use error::ExperimentError;
 pub use fit::{Asked, fit, warn_of_test, warnings};
+pub use seeds::run_seeds;
 pub use selftrain::selftrain;
 
 use std::collections::BTreeMap;

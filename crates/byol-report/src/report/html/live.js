@@ -82,6 +82,12 @@ function follow(live) {
   let revision = live.dataset.revision, states = "";
   const said = live.querySelector("[role=status]");
   const show = (runs) => {
+    const list = live.querySelector("ul");
+    /* A folder that was waited for may turn out to hold several runs. */
+    if (list.children.length !== runs.length) {
+      const of = (name) => make("li", {}, make("span", { class: "state" }), " ", make("b", {}, name), " ", make("span", { class: "text" }));
+      list.replaceChildren(...runs.map((run) => of(run.name)));
+    }
     live.querySelectorAll("li").forEach((item, place) => {
       item.querySelector(".state").textContent = words.state[runs[place].state];
       item.querySelector(".text").textContent = runs[place].text;

@@ -9,7 +9,7 @@ mod images;
 mod map;
 mod measures;
 mod mistakes;
-mod overlay;
+pub(super) mod overlay;
 mod results;
 mod thumbnails;
 
@@ -175,7 +175,7 @@ fn many(runs: &[(&RunData, Explanation)]) -> Markup {
             }
         }
         main {
-            (overlay::section(runs))
+            (overlay::section(&runs.iter().map(|(run, _)| *run).collect::<Vec<_>>()))
             @for (place, (run, explanation)) in runs.iter().enumerate() {
                 details.run id={ "run-" (place + 1) } data-run=(place) {
                     summary { h2 { (run.name) } }

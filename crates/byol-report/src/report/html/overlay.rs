@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::super::chart::{Axis, Chart, Line, Series, Size};
-use super::super::explain::Explanation;
 use super::super::language::charts::{self, overview as said};
 use super::super::language::numbers;
 use super::super::language::values::Measure;
@@ -14,8 +13,7 @@ use super::results::{accuracy_point, budget_axis};
 use super::{figure, hint};
 use crate::run::record::{EpochRecord, LabelBudget, Method, ResultName, Stage};
 
-pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
-    let runs: Vec<&RunData> = runs.iter().map(|(run, _)| *run).collect();
+pub(in crate::report) fn section(runs: &[&RunData]) -> Markup {
     let mut budgets: Vec<LabelBudget> = runs.iter().flat_map(|run| run.budgets()).collect();
     budgets.sort();
     budgets.dedup();
@@ -30,15 +28,15 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
     html! {
         section id="overview" data-unit="overview" aria-labelledby="overview-head" {
             h2 id="overview-head" { (said::HEADING) }
-            (choice(&runs))
-            (overview(&runs, &budgets))
-            @if differ(&runs) {
+            (choice(runs))
+            (overview(runs, &budgets))
+            @if differ(runs) {
                 p { (said::OTHER_TEST_IMAGES) }
             }
             (hint())
             div.charts {
                 @for fine_tuned in [true, false] {
-                    (figure(accuracies(&runs, &budgets, fine_tuned).render(), &said::accuracy_caption(fine_tuned, &methods(&runs))))
+                    (figure(accuracies(runs, &budgets, fine_tuned).render(), &said::accuracy_caption(fine_tuned, &methods(runs))))
                 }
                 (pretraining(Measure::Loss, &|record| Some(record.loss)))
                 (pretraining(Measure::Knn, &|record| record.knn_accuracy.map(|share| 100.0 * share)))
@@ -47,7 +45,7 @@ pub(super) fn section(runs: &[(&RunData, Explanation)]) -> Markup {
                 }))
                 (pretraining(Measure::ProjectionDeviation, &|record| record.projection_deviation))
             }
-            @for &budget in &budgets { (trainings(&runs, budget)) }
+            @for &budget in &budgets { (trainings(runs, budget)) }
         }
     }
 }

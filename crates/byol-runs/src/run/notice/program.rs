@@ -63,6 +63,17 @@ pub enum ProgramNote {
         /// Where its results and classifiers are kept.
         earlier: String,
     },
+    /// A comparison is repeated with several seeds.
+    Seeds {
+        /// Runs, one for each seed.
+        runs: usize,
+        /// The first seed, and the last.
+        seeds: [u64; 2],
+        /// Hours of all runs together, and of each, where they are planned for a time.
+        hours: Option<[f64; 2]>,
+        /// Seconds that all runs together are expected to take, where that was measured.
+        seconds: Option<f64>,
+    },
     /// A run that is watched does not hold anything yet.
     WaitedFor {
         /// Its directory.

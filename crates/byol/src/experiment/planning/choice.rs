@@ -25,6 +25,8 @@ pub enum Scope {
 pub struct Wish {
     /// Where the shortest run takes longer, it is chosen all the same. Nothing stands for an hour, or for as long as that takes.
     pub hours: Option<f64>,
+    /// Runs with the same settings that share this time, from 1: the same comparison with several seeds.
+    pub runs: usize,
     /// Which settings may be chosen.
     pub scope: Scope,
 }
@@ -133,7 +135,7 @@ pub fn choose(wish: Wish, resolve: &Resolve, data: &Dataset, hardware: &Hardware
     super::super::plan::plan(&resolve(&[])?, data, labeled)?;
     let (begun, load) = (Instant::now(), Load::begin());
     let chooser = Chooser { resolve, data, labeled, hardware };
-    let hours = wish.hours.unwrap_or(DEFAULT_HOURS);
+    let hours = share(wish.hours.unwrap_or(DEFAULT_HOURS), wish.runs);
     let time = |hours| Time { hours, measuring: begun.elapsed().as_secs_f64(), others: load.others() };
     let (candidate, groups) = match wish.scope {
         Scope::Lengths => {
@@ -161,10 +163,10 @@ pub fn choose(wish: Wish, resolve: &Resolve, data: &Dataset, hardware: &Hardware
         Err(PlanError::TooLittleTime { needed, .. }) => {
             let mut groups = chooser.lengths(&candidate, time(needed))?;
             // Their share is of the time that is enough, and not of the one that was asked for.
-            let share =
+            let of_share =
                 |chosen: &&mut Chosen| matches!(chosen.why, Why::ShareOfTrainings { .. }) && wish.hours.is_some();
-            groups.iter_mut().filter(share).for_each(|chosen| chosen.why = Why::ShortestTrainings);
-            (wish.hours.unwrap_or(needed), groups)
+            groups.iter_mut().filter(of_share).for_each(|chosen| chosen.why = Why::ShortestTrainings);
+            (wish.hours.map_or(needed, |hours| share(hours, wish.runs)), groups)
         }
         groups => (hours, groups?),
     };
@@ -172,6 +174,13 @@ pub fn choose(wish: Wish, resolve: &Resolve, data: &Dataset, hardware: &Hardware
     let pairs: Vec<String> = chosen.iter().flat_map(|chosen| chosen.settings.iter().cloned()).collect();
     let plan = work::planned(&resolve(&pairs)?, data, candidate.rates)?;
     Ok(Some(Plan { hours: Some(hours), chosen, others: load.others(), ..plan }))
+}
+
+/// What each of so many runs gets of a time, in hours: a number that can be read, and never more than its share.
+pub fn share(hours: f64, runs: usize) -> f64 {
+    let share = hours / runs.max(1) as f64;
+    let readable = (1000.0 * share).floor() / 1000.0;
+    if runs > 1 && readable > 0.0 { readable } else { share }
 }
 
 /// The time of a run.

@@ -16,6 +16,7 @@ pub mod numbers;
 pub(crate) mod page;
 pub mod program;
 pub mod progress;
+pub(crate) mod seeds;
 mod selftraining;
 pub(crate) mod statements;
 pub(crate) mod table;

@@ -80,6 +80,7 @@ pub fn notice(notice: &Notice) -> String {
         Notice::Variant { number, of, name, change: what, method, seed } => {
             format!("{number}/{of}: {name} ({}), seed {seed}", change(*what, *method))
         }
+        Notice::Seed { number, of, seed } => format!("run {number} of {of}: seed {seed}"),
         Notice::Lengthened { stage, epochs, asked, images, least_steps } => {
             let key = key(*stage);
             format!(

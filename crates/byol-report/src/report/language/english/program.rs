@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::names::{kind, reason, with_first};
-use super::numbers::{guessing, percent, plural, right_among, right_of, whole_duration};
+use super::numbers::{expected_duration, guessing, percent, plural, right_among, right_of, whole_duration};
 use crate::run::classifier::{ClassifierKind, Reason};
 use crate::run::notice::{ProgramNote, Tested};
 use crate::run::record::{LabelBudget, Stage};
@@ -33,6 +33,7 @@ pub fn program_note(note: &ProgramNote) -> String {
             "pre-training goes on from epoch {then} to {now}; until it has finished, use the results and classifiers with {} from {earlier}",
             plural(*then as u64, "epoch")
         ),
+        ProgramNote::Seeds { runs, seeds, hours, seconds } => seeds_ahead(*runs, *seeds, *hours, *seconds),
         ProgramNote::WaitedFor { run, exists, hint } => {
             let what = if *exists { "holds no run yet (waiting for one)" } else { "is not there yet (waiting for it)" };
             format!("{run} {what}{hint}")
@@ -117,6 +118,18 @@ pub fn program_note(note: &ProgramNote) -> String {
              trained nothing"
         ),
     }
+}
+
+/// What a plan is one of several of: the same settings with other seeds.
+fn seeds_ahead(runs: usize, [first, last]: [u64; 2], hours: Option<[f64; 2]>, seconds: Option<f64>) -> String {
+    let mut text = format!("{runs} runs follow this plan, with the same settings and seeds {first} to {last}");
+    if let Some([all, each]) = hours {
+        text += &format!("; each has its share of {all} h, {each} h");
+    }
+    if let Some(seconds) = seconds {
+        text += &format!("; about {} for all of them", expected_duration(seconds));
+    }
+    text
 }
 
 /// Which classifier is taken: of a kind and with a label budget, with its test; beside others, and why.
@@ -296,5 +309,21 @@ pub mod pages {
 
     pub fn similarity(similarity: f64) -> String {
         format!("similarity {similarity:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_a_plan_with_several_seeds_is_said() {
+        let said = |hours, seconds| program_note(&ProgramNote::Seeds { runs: 3, seeds: [7, 9], hours, seconds });
+        assert_eq!(
+            said(Some([1.0, 0.333]), Some(3300.0)),
+            "3 runs follow this plan, with the same settings and seeds 7 to 9; each has its share of 1 h, 0.333 h; about 55 min 00 s for \
+             all of them"
+        );
+        assert_eq!(said(None, None), "3 runs follow this plan, with the same settings and seeds 7 to 9");
     }
 }

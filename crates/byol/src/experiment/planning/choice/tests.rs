@@ -110,7 +110,7 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
         fit(&mut experiment, &typed, &data);
         Ok(experiment)
     };
-    let wish = |hours| Wish { hours: Some(hours), scope: Scope::Everything };
+    let wish = |hours| Wish { hours: Some(hours), runs: 1, scope: Scope::Everything };
     let plan = choose(wish(0.1), &resolve, &data, &hardware).unwrap().unwrap();
     let experiment = resolve(&plan.settings()).unwrap();
     assert_eq!((experiment.image_size, plan.hours), (32, Some(0.1)));
@@ -121,7 +121,7 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
     let experiment = resolve(&shortest.settings()).unwrap();
     assert_eq!(experiment.image_size, 32);
     let typed = Default::default();
-    let asked = |hours| Asked { hours: Some(hours), typed: &typed };
+    let asked = |hours| Asked { hours: Some(hours), runs: 1, typed: &typed };
     let warned = warnings(&experiment, &data, Some(&shortest), asked(1e-6));
     let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, seconds, .. } if *hours == 1e-6 && *seconds > 1.0);
     assert!(warned.iter().any(longer), "{warned:?}");
@@ -129,8 +129,22 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
     assert!(said(Why::ShortestTrainings) && !said(Why::ShareOfTrainings { percent: 50.0 }), "{:?}", shortest.chosen);
     let warned = warnings(&experiment, &data, Some(&plan), asked(0.1));
     assert!(!warned.iter().any(longer), "{warned:?}");
+    // Two runs share the time, and each is planned for its half.
+    let half = choose(Wish { runs: 2, ..wish(0.2) }, &resolve, &data, &hardware).unwrap().unwrap();
+    assert!(half.hours == Some(0.1) && half.seconds() <= 360.0, "{:?} {}", half.hours, half.seconds());
+    let shared = Asked { runs: 100, ..asked(0.1) };
+    let warned = warnings(&experiment, &data, Some(&plan), shared);
+    let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, .. } if *hours == 0.1);
+    assert_eq!(warned.iter().any(longer), 100.0 * plan.seconds() > 360.0, "{warned:?}");
     let without = Dataset { test: None, ..data.clone() };
     assert!(choose(wish(0.1), &resolve, &without, &hardware).unwrap().is_none());
+}
+
+#[test]
+fn time_is_shared_in_numbers_that_can_be_read() {
+    assert_eq!([share(1.0, 3), share(8.0, 5), share(0.123456, 1)], [0.333, 1.6, 0.123456]);
+    // Too little to be rounded.
+    assert!((share(1e-6, 2) - 5e-7).abs() < 1e-18);
 }
 
 #[test]
