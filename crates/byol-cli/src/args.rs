@@ -6,6 +6,7 @@ mod shared;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use byol::augment::FixedViews;
 use byol::config::preset;
 use byol::data::Levels;
 use clap::builder::PossibleValuesParser;
@@ -362,6 +363,12 @@ pub enum BenchName {
 
 pub fn at_least_one(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|number| *number > 0).ok_or("must be a whole number, 1 or more")
+}
+
+/// The fixed views that answers are averaged over, by their number.
+pub fn fixed_views(text: &str) -> Result<FixedViews, &'static str> {
+    let views = text.parse().ok().and_then(FixedViews::of_count);
+    views.ok_or("must be 1 (the whole view), 2 (that and its mirror image) or 10 (four corners, the centre, and their mirror images)")
 }
 
 fn hours(text: &str) -> Result<f64, &'static str> {

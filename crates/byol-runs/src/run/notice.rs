@@ -9,7 +9,7 @@ use super::ablation::Change;
 use super::record::{Judgement, LabelBudget, Method, Stage, Verdict};
 use crate::data::DataNote;
 
-pub use program::{ProgramNote, Tested};
+pub use program::{ProgramNote, SingleViews, Tested};
 
 /// One thing to be said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
