@@ -261,6 +261,9 @@ impl Job<'_> {
         let interrupt = interrupt::ask_training()?;
         if let Some(plan) = &plan {
             reporter.event(&Event::Planned(plan));
+            if let Some(notice) = experiment::expected(&experiment, plan) {
+                reporter.event(&Event::Note(notice));
+            }
         }
         if place.mode == OpenMode::Fresh && matches!(self.command, TrainingCommand::Run | TrainingCommand::Pretrain) {
             let asked = Asked { hours: self.hours, typed: &typed };
