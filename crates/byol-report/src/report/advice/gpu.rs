@@ -24,7 +24,19 @@ pub(super) fn on_a_gpu(run: &RunData, explanation: &Explanation) -> Option<Advic
     }
     Some(Advice {
         what: What::Gpu { passes: found.images, seconds: found.seconds },
-        commands: vec![again_on(run, Some("cuda"), &beside(run, "gpu"))],
+        commands: vec![in_the_same_time(run, summary.seconds)],
         worth: 0.5,
     })
+}
+
+/// The run as it was typed, for as many hours: those that it was planned for, else those that it took.
+fn in_the_same_time(run: &RunData, seconds: f64) -> String {
+    let command = again_on(run, Some("cuda"), &beside(run, "gpu"));
+    let planned = run.plan.as_ref().and_then(|plan| plan.hours);
+    match command.rsplit_once(" --out ").filter(|_| planned.is_none()) {
+        Some((begun, out)) => {
+            format!("{begun} --hours {} --out {out}", (10.0 * seconds / 3600.0).ceil().max(1.0) / 10.0)
+        }
+        None => command,
+    }
 }

@@ -228,7 +228,8 @@ fn labels_that_paid_are_asked_for_and_of_the_weakest_class() {
     assert!(
         text(&found.what).starts_with(
             "From 10 labels per class to all labels, accuracy rose by 12.5 points, so more labels are likely to help: if the curve goes on like \
-             that, 2,000 more, twice as many as now, add about 2.2 points. The class that needs them most is deer: 50.0% of its test images are classified correctly."
+             that, twice as many (2,000 more) add about 2.2 points. The class that needs them most is deer: 50.0% of its test images are classified \
+             correctly."
         ),
         "{}",
         text(&found.what)
@@ -288,7 +289,10 @@ fn a_cpu_with_few_passes_is_advised_to_be_a_gpu_after_everything_else() {
     let found = only(&typed, Kind::Gpu).expect("500,000 are few");
     let said = text(&found.what);
     assert!(said.starts_with("Pre-training made 500,000 image passes on a CPU, in ") && said.ends_with(':'), "{said}");
-    assert_eq!(found.commands, ["byol run --data photos --device cuda --precision bf16 --out made-up-gpu"]);
+    assert_eq!(found.commands, ["byol run --data photos --device cuda --precision bf16 --hours 0.4 --out made-up-gpu"]);
+    typed.plan = Some(Plan { hours: Some(2.0), ..plan(&[]) });
+    let found = only(&typed, Kind::Gpu).expect("500,000 are few");
+    assert!(found.commands[0].ends_with(" --hours 2 --out made-up-gpu"), "as it was planned: {:?}", found.commands);
 
     let without = |change: &dyn Fn(&mut Summary)| {
         let mut run = undecided();

@@ -41,7 +41,7 @@ pub fn text(what: &What) -> String {
             let rose = rising.map(|rising| {
                 let doubled = rising.doubled.map_or_else(String::new, |doubled| {
                     format!(
-                        ": if the curve goes on like that, {} more, twice as many as now, add about {}",
+                        ": if the curve goes on like that, twice as many ({} more) add about {}",
                         nearly(doubled.labels),
                         size(doubled.gain)
                     )
