@@ -6,6 +6,7 @@ mod shared;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use byol::augment::FixedViews;
 use byol::config::preset;
 use byol::data::Levels;
 use clap::builder::PossibleValuesParser;
@@ -375,6 +376,12 @@ const MOST_SEEDS: usize = 100;
 fn seeds(text: &str) -> Result<usize, String> {
     let fits = |number: &usize| (1..=MOST_SEEDS).contains(number);
     text.parse().ok().filter(fits).ok_or_else(|| format!("must be a whole number from 1 to {MOST_SEEDS}"))
+}
+
+/// The fixed views that answers are averaged over, by their number.
+pub fn fixed_views(text: &str) -> Result<FixedViews, &'static str> {
+    let views = text.parse().ok().and_then(FixedViews::of_count);
+    views.ok_or("must be 1 (the whole view), 2 (that and its mirror image) or 10 (four corners, the centre, and their mirror images)")
 }
 
 fn hours(text: &str) -> Result<f64, &'static str> {

@@ -208,6 +208,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "a page of the images, those to look at first",
             ),
             example(
+                "byol predict --from runs/all held-out --views 10 --out averaged.csv",
+                "averaged over ten views of each image; of a folder with labels it says how many are right",
+            ),
+            example(
                 "byol predict --from runs/all photos --classifier baseline --labels-per-class 10 --out p.csv --force",
                 "by another classifier of the run, replacing a file",
             ),

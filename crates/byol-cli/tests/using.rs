@@ -4,6 +4,8 @@
 mod no_run;
 #[path = "using/pages.rs"]
 mod pages;
+#[path = "using/views.rs"]
+mod views;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

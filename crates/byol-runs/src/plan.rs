@@ -1,8 +1,12 @@
 //! The plan of a run: its steps in order, how long each should take, and how long it took. What is left is told from it.
 
+mod expected;
+
 use serde::{Deserialize, Serialize};
 
 use crate::stage::{LabelBudget, Stage};
+
+pub use expected::{Begins, Expected, Prospect};
 
 /// Kinds of work; the speed of one says little about another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

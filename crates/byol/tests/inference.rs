@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use byol::augment::FixedViews;
 use byol::config::resolve::{Request, resolve};
 use byol::data::patterns::{PatternOptions, dataset_with};
 use byol::data::{Dataset, Image, ImageSource};
@@ -113,6 +114,51 @@ fn answers_are_those_of_the_evaluation() {
     let named = trained.weights.named();
     let error = (rows.linear(&named["fc.weight"], Some(&named["fc.bias"])) - &logits).abs().max();
     assert!(error.double_value(&[]) < 1e-4, "{error:?}");
+}
+
+/// Ten crops that are cut by hand, and given as files of their own, are answered as the ten views of the whole file.
+#[test]
+fn views_of_a_file_are_answered_as_files_that_were_cut_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let hardware = Hardware::choose(DeviceChoice::Cpu, PrecisionChoice::Fp32, Some(2)).unwrap();
+    let data = dataset_with(PatternOptions { side: 40, train_per_class: 2, test_per_class: 1, unlabeled: 0 });
+    let run = folder.path().join("run");
+    train(&run, &data, &hardware);
+    let trained = TrainedClassifier::open(&run, Choice::default(), Device::Cpu).unwrap();
+    let network = || Network::classifier(&trained, &hardware).unwrap();
+    let files = write(data.test.as_ref().unwrap().images.as_ref(), folder.path());
+    let mut cut = Vec::new();
+    for (number, path) in files.iter().enumerate() {
+        let Ok(image) = image::open(path) else { continue };
+        let image = image.to_rgb8();
+        // Seven eighths of 40 pixels.
+        for (place, (left, top)) in [(0, 0), (5, 0), (0, 5), (5, 5), (2, 2)].into_iter().enumerate() {
+            let crop = image::imageops::crop_imm(&image, left, top, 35, 35).to_image();
+            for (flip, view) in [crop.clone(), image::imageops::flip_horizontal(&crop)].into_iter().enumerate() {
+                let path = folder.path().join(format!("{number:03}-{flip}-{place}.png"));
+                view.save(&path).unwrap();
+                cut.push(path);
+            }
+        }
+    }
+    cut.sort();
+    let (expected, _) = go(&network(), &cut, Division { batch_size: 16, threads: 2 });
+    let ten = network().seeing(FixedViews::TenCrop);
+    assert_eq!(Division::fitting(&ten, 2).batch_size, 1, "ten views of one file are a batch");
+    for batch_size in [1, 3] {
+        let (rows, unreadable) = go(&ten, &files, Division { batch_size, threads: 2 });
+        assert_eq!((rows.len(), unreadable.len()), (expected.len(), 2));
+        let error = (Tensor::from_slice(&rows) - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
+        assert!(error < 1e-4, "batches of {batch_size}: {error}");
+    }
+    let columns = ten.columns();
+    let (plain, _) = go(&network(), &files, Division { batch_size: 4, threads: 2 });
+    let (two, _) = go(&network().seeing(FixedViews::Mirrored), &files, Division { batch_size: 4, threads: 2 });
+    for (two, plain) in two.chunks_exact(2 * columns).zip(plain.chunks_exact(columns)) {
+        let error = two.iter().zip(plain).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(error < 1e-4, "the first of two views is the plain one: {error}");
+        assert_ne!(two[..columns], two[columns..], "the second is another");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use byol::augment::FixedViews;
 use byol::device::Hardware;
 use byol::eval::temperature::Labelled;
 use byol::inference::calibration::{self, ENOUGH_IMAGES, Owner};
@@ -54,8 +55,12 @@ pub struct Predict {
     /// Classes for each image, likeliest first [default: 5, or all if there are fewer]
     #[arg(long, value_name = "N", value_parser = args::at_least_one, allow_negative_numbers = true)]
     pub top: Option<usize>,
+    /// Average the probabilities over so many views of each image: 1 is the whole view, 2 adds its mirror image; 10 are the four corners and
+    /// the centre, each with 0.875 of its side, and their mirror images, and take ten times as long. Nothing that the run recorded changes
+    #[arg(long, value_name = "N", default_value = "1", value_parser = args::fixed_views, allow_negative_numbers = true)]
+    pub views: FixedViews,
     /// Choose the temperature of the probabilities first, on labelled images that trained nothing: whatever --data
-    /// takes, with classes named as those of the run, and at least 100 images. It is kept in the run directory, for this and later
+    /// takes, with classes named as those of the run, and at least 100 images. It is chosen on single views, whatever --views is, and kept in the run directory, for this and later
     /// predictions [default: that of the run's test images, where they are at least 100; else the network's own probabilities]
     #[arg(long, value_name = "DIR")]
     pub calibrate_on: Option<PathBuf>,
@@ -99,7 +104,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let chosen = options.trained.open(&hardware)?;
     let trained = &chosen.classifier;
     let class_names = trained.class_names();
-    let network = Network::of(trained, &hardware)?;
+    let network = Network::of(trained, &hardware)?.seeing(options.views);
     let run = calibration::run_of(&options.trained.from);
     let (taken, doubtful) = (images::about(&chosen), images::no_better_than_guessing(&chosen));
     reporter.event(&Event::Note(taken.clone().into()));
@@ -113,7 +118,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let calibration = calibration::of(&run, trained.origin())?;
     let temperature = calibration.temperature();
     let about = About {
-        calibrated: calibration.in_use().is_some(),
+        calibrated: calibration.holds_for(options.views),
         calibration_images: calibration.in_use().map(|in_use| in_use.images),
         top: options.top.unwrap_or(TOP).min(class_names.len()),
     };
@@ -156,7 +161,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     }
     let found = overview.note(class_names);
     let closed = ProgramNote::ClosedSet { classes: class_names.len() };
-    let about_probabilities = calibration.note();
+    let about_probabilities = calibration.notes(options.views);
     let right = (overview.labelled > 0)
         .then_some(ProgramNote::RightOnLabelled { right: overview.right, images: overview.labelled });
     if let Some(page) = &options.page {
@@ -164,9 +169,11 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
         let shown = Page {
             title: pages::PREDICTIONS.to_owned(),
             warnings: [doubtful.as_ref(), trained_on.as_ref()].into_iter().flatten().map(whole).collect(),
-            about: [Some(&taken), Some(&found), right.as_ref(), Some(&about_probabilities), Some(&closed)]
+            about: [Some(&taken), Some(&found), right.as_ref()]
                 .into_iter()
                 .flatten()
+                .chain(&about_probabilities)
+                .chain([&closed])
                 .map(whole)
                 .collect(),
             groups: groups(&kept, &overview, class_names),
@@ -176,20 +183,17 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     }
 
     let own_calibration = options.calibrate_on.is_some() && about.calibrated;
-    let notes = [
-        Some(images::throughput(&timing, &network)),
-        (!own_calibration).then_some(about_probabilities),
-        Some(found),
-        right,
-        Some(closed),
-    ];
-    for note in notes.into_iter().flatten() {
+    // A calibration of now has been told.
+    let about_probabilities = if own_calibration { Vec::new() } else { about_probabilities };
+    let notes = [images::throughput(&timing, &network)].into_iter().chain(about_probabilities).chain([found]);
+    for note in notes.chain(right).chain([closed]) {
         reporter.event(&Event::Note(note.into()));
     }
     if output.json {
         let mut ended = images::ended(&timing);
         ended["predicted"] = overview.counts(class_names).into();
         ended["unsure"] = overview.unsure.into();
+        ended["views"] = options.views.count().into();
         ended["perhaps_trained_on"] = seen.into();
         if overview.labelled > 0 {
             ended["labelled"] = overview.labelled.into();

@@ -278,6 +278,9 @@ impl Job<'_> {
         let interrupt = interrupt::ask_training()?;
         if let Some(plan) = &plan {
             reporter.event(&Event::Planned(plan));
+            if let Some(notice) = experiment::expected(&experiment, plan) {
+                reporter.event(&Event::Note(notice));
+            }
         }
         if let Some(seeds) = place.seeds.as_ref().filter(|_| is_new) {
             reporter.event(&Event::Note(seeds.planned(plan.as_ref()).into()));

@@ -2,11 +2,13 @@
 //! each with the command that follows it.
 
 mod further;
+mod gpu;
+mod labels;
 
 use std::path::Path;
 
 use super::choice::taken;
-use super::compare::{FEW_TEST_IMAGES, Outcome, confusion};
+use super::compare::Outcome;
 use super::explain::{Explanation, MOST_TEST_IMAGES};
 use super::load::RunData;
 use crate::data::findings::Contradiction;
@@ -22,16 +24,12 @@ const WIDE: f64 = 0.075;
 const NARROW: f64 = 0.08;
 /// Images below which weights that were learned from 1.2 million hardly can be matched in a run of hours.
 const FEW_IMAGES: usize = 100_000;
-/// A class that is right this much less often than all are is worth labels of its own.
-const WEAK: f64 = 0.1;
-/// Accuracy that is gained from one label budget to the next, from which more labels promise more.
-const RISING: f64 = 0.03;
 
 /// Advice that is given at most.
 const MOST: usize = 3;
 
 /// Ends of the names of runs that advice gave.
-const SUFFIXES: [&str; 3] = ["imagenet", "more-tests", "more-labels"];
+const SUFFIXES: [&str; 4] = ["imagenet", "more-tests", "more-labels", "gpu"];
 
 /// One thing to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +50,7 @@ impl Advice {
             What::MoreTestImages { .. } => Kind::MoreTestImages,
             What::MoreLabels { .. } => Kind::MoreLabels,
             What::MorePasses { .. } => Kind::MorePasses,
+            What::Gpu { .. } => Kind::Gpu,
             What::Use { .. } => Kind::Use,
         }
     }
@@ -80,6 +79,11 @@ pub enum What {
     MorePasses {
         few: Option<u64>,
         further: Further,
+    },
+    /// A CPU made so many passes in so many seconds, where these are recorded.
+    Gpu {
+        passes: u64,
+        seconds: Option<f64>,
     },
     /// All is well with this classifier, which is right on this share of the test images.
     Use {
@@ -131,6 +135,17 @@ pub struct Rising {
     pub from: LabelBudget,
     pub to: LabelBudget,
     pub gained: f64,
+    /// What as many labels again promise, where that can be reckoned.
+    pub doubled: Option<Doubled>,
+}
+
+/// What twice as many labels promise: accuracy rises about as much with every doubling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubled {
+    /// Labels that are added.
+    pub labels: u64,
+    /// Accuracy (0-1) that they add.
+    pub gain: f64,
 }
 
 /// What advice is about.
@@ -142,6 +157,7 @@ pub enum Kind {
     MoreTestImages,
     MoreLabels,
     MorePasses,
+    Gpu,
     /// Nothing is amiss: the classifier is used.
     Use,
 }
@@ -157,8 +173,9 @@ pub fn advice(run: &RunData, explanation: &Explanation) -> Vec<Advice> {
         repair(run),
         weights(run),
         more_test_images(run, explanation),
-        more_labels(run, used),
+        labels::more_labels(run, used),
         more_passes(run, explanation),
+        gpu::on_a_gpu(run, explanation),
     ]
     .into_iter()
     .flatten()
@@ -272,6 +289,11 @@ fn settings(run: &RunData, record: &CommandRecord) -> Vec<String> {
 
 /// `byol run` as it was typed, for another folder.
 fn again(run: &RunData, out: &str) -> String {
+    again_on(run, typed(run).and_then(|record| record.device.as_deref()), out)
+}
+
+/// The same on a device that is named.
+fn again_on(run: &RunData, device: Option<&str>, out: &str) -> String {
     let mut text = format!("byol run {}", data(run));
     if let Some(record) = typed(run) {
         let files = [("--split", &record.split), ("--weights", &record.weights)];
@@ -280,7 +302,9 @@ fn again(run: &RunData, out: &str) -> String {
         }
         text.push_str(if record.strict { " --strict" } else { "" });
         text.extend(settings(run, record).iter().map(|word| format!(" {}", shell_word(Path::new(word)))));
-        text.extend(record.device.iter().map(|device| format!(" --device {device}")));
+    }
+    text.extend(device.map(|device| format!(" --device {device}")));
+    if let Some(record) = typed(run) {
         text.extend(record.precision.iter().map(|precision| format!(" --precision {precision}")));
         text.extend(record.threads.map(|threads| format!(" --threads {threads}")));
     }
@@ -382,60 +406,11 @@ fn into_the_test(run: &RunData) -> IntoTest {
     }
 }
 
-/// More labels: where accuracy still rises from budget to budget, or a class lies behind.
-fn more_labels(run: &RunData, used: Option<&Used>) -> Option<Advice> {
-    let used = used?;
-    let budgets = run.budgets();
-    let (before, last) = match budgets.as_slice() {
-        [.., before, last] => (Some(*before), *last),
-        [last] => (None, *last),
-        [] => return None,
-    };
-    let now = run.accuracy(used.name, last)?.mean;
-    let gained = before.and_then(|before| Some((before, now - run.accuracy(used.name, before)?.mean)));
-    let rising = gained.filter(|&(_, gained)| gained >= RISING);
-    let rising = rising.map(|(from, gained)| Rising { from, to: last, gained });
-    let enough = run.test_labels().is_some_and(|labels| labels.len() >= FEW_TEST_IMAGES);
-    let weakest = weakest(run, used.name, last).filter(|&(_, accuracy)| enough && now - accuracy >= WEAK);
-    if rising.is_none() && weakest.is_none() || last != LabelBudget::All {
-        return None;
-    }
-    let pools = run.summary.iter().flat_map(|summary| &summary.data.unlabeled);
-    let pool = pools.into_iter().map(|pool| pool.name.as_str()).find(|&name| name != "train" && name != "unlabeled");
-    Some(Advice {
-        what: What::MoreLabels { rising, weakest: weakest.map(|(class, accuracy)| (run.class_name(class), accuracy)) },
-        commands: vec![
-            format!(
-                "byol predict --from {} {} --sort unsure --out predictions.csv",
-                place(run),
-                shell_word(Path::new(pool.unwrap_or("FOLDER")))
-            ),
-            again(run, &beside(run, "more-labels")),
-        ],
-        worth: 2.0 + rising.map_or(0.0, |rising| 20.0 * rising.gained).min(2.5),
-    })
-}
-
-/// The class with the lowest test accuracy.
-fn weakest(run: &RunData, name: ResultName, budget: LabelBudget) -> Option<(u16, f64)> {
-    let accuracies = confusion(run, name, budget)?.class_accuracies();
-    let known =
-        accuracies.iter().enumerate().filter_map(|(class, accuracy)| Some((u16::try_from(class).ok()?, (*accuracy)?)));
-    known.min_by(|a, b| a.1.total_cmp(&b.1))
-}
-
 /// More passes: where there were few, or k-NN accuracy still rises.
 fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
     let found = run.pretraining()?;
     let per_epoch = found.images / (found.epochs as u64).max(1);
-    let ahead = |budget: LabelBudget| {
-        explanation.comparisons.iter().any(|found| {
-            found.name == ResultName::PRETRAINED_FINETUNED
-                && found.budget == budget
-                && found.outcome() == Some(Outcome::Ahead)
-        })
-    };
-    let everywhere = !run.budgets().is_empty() && run.budgets().into_iter().all(ahead);
+    let everywhere = ahead_everywhere(run, explanation);
     if per_epoch == 0 || found.ended_by == Some(Ended::Patience) {
         return None;
     }
@@ -458,6 +433,18 @@ fn more_passes(run: &RunData, explanation: &Explanation) -> Option<Advice> {
             (false, _) => 2.5,
         },
     })
+}
+
+/// Whether pre-training has gained something at every label budget.
+fn ahead_everywhere(run: &RunData, explanation: &Explanation) -> bool {
+    let ahead = |budget: LabelBudget| {
+        explanation.comparisons.iter().any(|found| {
+            found.name == ResultName::PRETRAINED_FINETUNED
+                && found.budget == budget
+                && found.outcome() == Some(Outcome::Ahead)
+        })
+    };
+    !run.budgets().is_empty() && run.budgets().into_iter().all(ahead)
 }
 
 /// All is well: predictions and an export. Nobody is told to use what only guesses.

@@ -1,9 +1,10 @@
 //! How far the pre-training of a run is: what it recorded, or what is still to come.
 
+use super::advice::FEW_PASSES;
 use super::load::RunData;
-use crate::plan::{Kind, Plan};
+use crate::plan::{Begins, Expected, Kind, Plan};
 use crate::run::command::TrainingCommand;
-use crate::run::record::{Ended, PretrainRecord, Stage};
+use crate::run::record::{Control, Ended, PretrainRecord, Stage};
 
 /// How far pre-training went.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +74,17 @@ impl RunData {
         })
     }
 
+    /// What its pre-training is to make by its plan, as long as that has not ended.
+    pub fn expected(&self) -> Option<Expected> {
+        let plan = self.plan.as_ref().filter(|plan| !self.finished() && plan.total_left(Kind::Pretrain).steps > 0)?;
+        let before = self.config.as_ref().and_then(|config| config.get("pretrain")?.get("extended")?.as_array());
+        let begins = match (self.control(), before.is_some_and(|before| !before.is_empty())) {
+            (Control::Random, false) => Begins::Anew,
+            (Control::Given, _) | (_, true) => Begins::Trained,
+        };
+        Expected::of(plan, begins, FEW_PASSES)
+    }
+
     /// The same with what is still to come of a run that has not finished.
     pub fn known_of_pretraining(&self) -> Known {
         if let Some(found) = self.pretraining() {
@@ -101,6 +113,7 @@ mod tests {
     use super::super::language::table::pretraining;
     use super::super::testing::{Run, plan};
     use super::*;
+    use crate::plan::Prospect;
     use crate::run::command::CommandRecord;
 
     /// A run that goes on and has not recorded an epoch of pre-training.
@@ -142,6 +155,36 @@ mod tests {
         assert_eq!((found.epochs, found.ended_by), (12, Some(Ended::Interrupted)));
         run.summary.as_mut().expect("it has one").interrupted = false;
         assert_eq!(run.data().pretraining().map(|found| (found.epochs, found.ended_by)), Some((12, None)));
+    }
+
+    /// Until pre-training has ended, and where its passes are planned.
+    #[test]
+    fn what_to_expect_is_known_until_pretraining_has_ended() {
+        let mut run = going_on();
+        let planned = |ended: bool| {
+            let mut plan = plan(&[(Kind::Baseline, true), (Kind::Pretrain, ended)]);
+            (plan.steps[1].images, plan.steps[1].planned_seconds) = (1_000_000, 3300.0);
+            Some(plan)
+        };
+        assert_eq!(run.expected(), None, "there is no plan");
+        run.plan = planned(false);
+        let gains = Prospect::Gains { from: FEW_PASSES };
+        assert_eq!(run.expected(), Some(Expected { passes: 1_000_000, seconds: 3300.0, prospect: gains }));
+        let sentence = "Pre-training makes about 1.0 million image passes in about 55 min 00 s on this machine; on natural photographs, \
+                        gains were seen from 200,000 on.";
+        let told = crate::report::table::markdown(std::slice::from_ref(&run));
+        assert!(told.contains(sentence), "{told}");
+        let page = crate::report::html::render(std::slice::from_ref(&run)).expect("it is one run");
+        assert!(page.contains(&format!("<p>{sentence}</p>")));
+        for config in ["initial_weights = \"ab12\"", "[pretrain]\nextended = [7]"] {
+            run.config = Some(config.parse().expect("TOML"));
+            assert_eq!(run.expected().map(|found| found.prospect), Some(Prospect::Open), "{config}");
+        }
+        run.plan = planned(true);
+        assert_eq!(run.expected(), None, "it has ended");
+        run.plan = planned(false);
+        run.summary.as_mut().expect("it has one").finished = true;
+        assert_eq!(run.expected(), None, "the run has ended");
     }
 
     #[test]

@@ -48,6 +48,9 @@ fn of_run(run: &RunData) -> String {
     text.push('\n');
     text.push_str(&language::table::pretraining(&run.known_of_pretraining()));
     text.push('\n');
+    if let Some(expected) = run.expected() {
+        text.push_str(&format!("\n{}\n", language::table::expected(&expected)));
+    }
     for note in &run.notes {
         text.push_str(&format!("\n{}\n", language::table::noted(&language::notes::note(note))));
     }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::ablation::Change;
 use super::record::{Judgement, LabelBudget, Method, Stage, Verdict};
 use crate::data::DataNote;
+use crate::plan::Expected;
 
-pub use program::{ProgramNote, Tested};
+pub use program::{ProgramNote, SingleViews, Tested};
 
 /// One thing to be said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,6 +56,8 @@ pub enum Notice {
         /// What to ask for instead.
         remedy: Remedy,
     },
+    /// How many images pre-training is to see, and what that promises.
+    PassesExpected(Expected),
     /// The shortest run, with what was typed, takes longer than the hours that were asked for.
     LongerThanAsked {
         /// The hours that were asked for.

@@ -106,6 +106,13 @@ impl Temperature {
         powers.into_iter().map(|power| power / sum).collect()
     }
 
+    /// The mean of the probabilities over the views of one image, whose logits stand one after the other, `classes` values each.
+    pub fn mean_probabilities(self, logits: &[f32], classes: usize) -> Vec<f64> {
+        let views: Vec<Vec<f64>> = logits.chunks(classes.max(1)).map(|view| self.probabilities(view)).collect();
+        let of_class = |class: usize| views.iter().filter_map(|view| view.get(class)).sum::<f64>() / views.len() as f64;
+        (0..views.first().map_or(0, Vec::len)).map(of_class).collect()
+    }
+
     /// The temperature with the least mean negative log-likelihood of the labels.
     ///
     /// That is convex in the inverse temperature, so where its slope changes sign is the only minimum; it is found by
@@ -190,6 +197,23 @@ mod tests {
         let loss = data.loss(temperature);
         assert!((loss + 0.75 * 0.75f64.ln() + 0.25 * 0.25f64.ln()).abs() < 1e-9, "{loss}");
         assert!(loss < data.loss(Temperature::default()));
+    }
+
+    /// Of two classes, (ln 3, 0) is 3/4 to 1/4 and (0, 0) a half each: the mean is 5/8 to 3/8. The mean of the logits would be the root of 3
+    /// to 1, 0.634. At temperature 2, the first view alone is that.
+    #[test]
+    fn probabilities_are_averaged_and_logits_are_not() {
+        let logits = [3f32.ln(), 0.0, 0.0, 0.0];
+        let close = |found: Vec<f64>, expected: [f64; 2]| {
+            assert_eq!(found.len(), 2);
+            assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-7), "{found:?}");
+        };
+        close(Temperature::default().mean_probabilities(&logits, 2), [0.625, 0.375]);
+        let first = 3f64.sqrt() / (3f64.sqrt() + 1.0);
+        close(Temperature(2.0).mean_probabilities(&logits, 2), [(first + 0.5) / 2.0, (1.5 - first) / 2.0]);
+        let single = [0.3, -1.7, 2.9];
+        let of_one = Temperature(1.3).mean_probabilities(&single, 3);
+        assert_eq!(of_one, Temperature(1.3).probabilities(&single), "of one view, to the last bit");
     }
 
     #[test]

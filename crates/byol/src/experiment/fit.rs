@@ -7,6 +7,7 @@ use crate::config::resolve::Typed;
 use crate::config::{Experiment, OptimizerKind};
 use crate::data::Dataset;
 use crate::data::findings::few_test_images;
+use crate::plan::{Begins, Expected, Prospect};
 use crate::report::advice::{FEW_PASSES, Further};
 use crate::run::notice::{Notice, Remedy, RemedyOption};
 use crate::run::record::LabelBudget;
@@ -94,6 +95,20 @@ const LENGTHS: [&str; 8] = [
     "finetune.epochs",
     "finetune.minimum_steps",
 ];
+
+/// How many images the planned pre-training sees, and what that promises; nothing where there are so few that
+/// [`warnings`] says so.
+pub fn expected(experiment: &Experiment, plan: &Plan) -> Option<Notice> {
+    let begins = match experiment.initial_weights.is_empty() && experiment.pretrain.extended.is_empty() {
+        true => Begins::Anew,
+        false => Begins::Trained,
+    };
+    let found = Expected::of(plan, begins, FEW_PASSES)?;
+    match found.prospect {
+        Prospect::Gains { .. } | Prospect::Open => Some(Notice::PassesExpected(found)),
+        Prospect::TooFew { .. } => None,
+    }
+}
 
 /// What should be known about a pre-training before it begins. Where its length was chosen by time,
 /// `plan` says so.
@@ -206,6 +221,25 @@ mod tests {
         data.unlabeled.clear();
         let [alone] = &warned(&experiment, &data, None)[..1] else { panic!("a warning") };
         assert!(alone.contains("the 100 labelled training images alone"), "{alone}");
+    }
+
+    #[test]
+    fn what_enough_passes_promise_is_told_and_few_are_left_to_the_warning() {
+        let (mut experiment, _) = resolve_typed(Request::default()).unwrap();
+        let rates = Rates { pretrain: 10.0, step_seconds: 1.0, image_seconds: 0.0, evaluate: 1.0, linear_seconds: 0.0 };
+        let said = |experiment: &Experiment, images| {
+            let task = Task::only(Kind::Pretrain);
+            let step = Step { task, images, planned_seconds: 600.0, seconds: 0.0, ended: false };
+            let plan = Plan { hours: None, chosen: Vec::new(), rates, steps: vec![step], others: None };
+            expected(experiment, &plan).as_ref().map(notice)
+        };
+        let passes = "pre-training makes about 250,000 image passes in about 10 min 00 s on this machine";
+        let gains = format!("{passes}; on natural photographs, gains were seen from 200,000 on");
+        assert_eq!(said(&experiment, 250_000), Some(gains));
+        assert_eq!(said(&experiment, FEW_PASSES - 1), None);
+        experiment.initial_weights = "given".to_owned();
+        assert_eq!(said(&experiment, 250_000).as_deref(), Some(passes));
+        assert!(said(&experiment, 1000).is_some_and(|said| said.contains("about 1,000 image passes")));
     }
 
     #[test]

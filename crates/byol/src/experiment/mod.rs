@@ -16,7 +16,7 @@ mod session;
 mod shown;
 
 pub use error::ExperimentError;
-pub use fit::{Asked, fit, warn_of_test, warnings};
+pub use fit::{Asked, expected, fit, warn_of_test, warnings};
 pub use seeds::run_seeds;
 pub use selftrain::selftrain;
 

@@ -1,16 +1,20 @@
 //! The temperature of one classifier of a run: kept in the run directory, in `calibration.json`. How it is chosen is in
 //! [`eval::temperature`](crate::eval::temperature).
+//!
+//! A temperature is always one of single views, as the run's own is. Where answers are averaged over several, it is applied to each view;
+//! how often the means are right was not measured, so nobody calls them calibrated.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::InferenceError;
+use crate::augment::FixedViews;
 pub use crate::eval::temperature::ENOUGH_IMAGES;
 use crate::eval::temperature::{CalibrationError, Labelled, Temperature};
 use crate::files::write_atomically;
 use crate::run::RunDirectory;
-use crate::run::notice::ProgramNote;
+use crate::run::notice::{ProgramNote, SingleViews};
 use crate::run::record::HeadKind;
 use crate::run::record::{LabelBudget, Stage};
 use crate::trained::model::Origin;
@@ -150,7 +154,27 @@ impl Calibration {
         self.in_use().map_or_else(Temperature::default, |in_use| in_use.temperature)
     }
 
-    /// What the images were, and what follows from their number.
+    /// Whether probabilities that are averaged over these views may be called calibrated: those of one view, with a temperature.
+    pub fn holds_for(&self, views: FixedViews) -> bool {
+        match views {
+            FixedViews::Plain => self.in_use().is_some(),
+            FixedViews::Mirrored | FixedViews::TenCrop => false,
+        }
+    }
+
+    /// What the probabilities of answers over these views are.
+    pub fn notes(&self, views: FixedViews) -> Vec<ProgramNote> {
+        let averaged = |scaled| ProgramNote::ProbabilitiesAveraged { views: views.count(), scaled };
+        match (views, self.in_use()) {
+            (FixedViews::Plain, _) => vec![self.note()],
+            (FixedViews::Mirrored | FixedViews::TenCrop, None) => vec![self.note(), averaged(None)],
+            (FixedViews::Mirrored | FixedViews::TenCrop, Some(&InUse { temperature, images, ref source })) => {
+                vec![averaged(Some(SingleViews { temperature: temperature.0, images, folder: source.folder() }))]
+            }
+        }
+    }
+
+    /// Of single views: what the images were, and what follows from their number.
     pub fn note(&self) -> ProgramNote {
         match self {
             &Calibration::Scaled(InUse { temperature: Temperature(temperature), images, ref source }) => {
@@ -248,6 +272,7 @@ mod tests {
         assert_eq!(enough.temperature(), Temperature(1.5));
         let text = "the probabilities are calibrated on the run's 2,000 test images: temperature 1.500";
         assert_eq!(program_note(&enough.note()), text);
+        assert_eq!(enough.notes(FixedViews::Plain), [enough.note()]);
         for (few, said) in [
             (of(99, Source::Test), "not calibrated: the run's 99 test images are too few (100 are needed; "),
             (of(1, Source::Folder("held".to_owned())), "not calibrated: 1 image of held is too few (100 are needed; "),
@@ -256,6 +281,29 @@ mod tests {
             let sentence = program_note(&few.note());
             assert!(sentence.contains(said), "{sentence}");
         }
+    }
+
+    /// The temperature stays that of single views, and is said to be.
+    #[test]
+    fn averaged_probabilities_are_not_called_calibrated() {
+        let of = |images, source| Calibration::of(InUse { temperature: Temperature(1.5), images, source });
+        let said = |calibration: &Calibration, views| -> Vec<String> {
+            calibration.notes(views).iter().map(program_note).collect()
+        };
+        let enough = of(2000, Source::Test);
+        let holds = FixedViews::ALL.map(|views| enough.holds_for(views));
+        assert_eq!(holds, [true, false, false]);
+        let [ten] = &said(&enough, FixedViews::TenCrop)[..] else { panic!("one note") };
+        assert_eq!(
+            ten,
+            "the probabilities are means over 10 views of each image, each at temperature 1.500, which was chosen on single views of the run's \
+             2,000 test images; means are less sure than single views, so they are not called calibrated"
+        );
+        let few = of(99, Source::Test);
+        assert!(!few.holds_for(FixedViews::Plain));
+        let [own, means] = &said(&few, FixedViews::Mirrored)[..] else { panic!("two notes") };
+        assert!(own.contains("99 test images are too few"), "{own}");
+        assert_eq!(means, "the probabilities are means over 2 views of each image");
     }
 
     #[test]

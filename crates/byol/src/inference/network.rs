@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use super::folded::{FoldedEncoder, ImageShape};
-use crate::augment::Normalization;
+use crate::augment::{FixedViews, Normalization};
 use crate::data::Levels;
 use crate::device::Hardware;
 use crate::device::Precision;
@@ -59,6 +59,7 @@ pub struct Network {
     precision: Precision,
     side: usize,
     evaluation_crop: f64,
+    views: FixedViews,
     normalization: Normalization,
     levels: Levels,
 }
@@ -120,6 +121,7 @@ impl Network {
             precision,
             side,
             evaluation_crop,
+            views: FixedViews::Plain,
             normalization,
             levels,
         })
@@ -205,7 +207,7 @@ impl Network {
         }
     }
 
-    /// Values that an image's row has.
+    /// Values that the row of one view has.
     pub fn columns(&self) -> usize {
         match (&self.votes, self.head.last()) {
             (Some(votes), _) => votes.classes,
@@ -224,6 +226,17 @@ impl Network {
         self.evaluation_crop
     }
 
+    /// The same network, which sees these views of every file that it is given.
+    #[must_use]
+    pub fn seeing(self, views: FixedViews) -> Network {
+        Network { views, ..self }
+    }
+
+    /// The views that it sees of every file: one, unless others were [asked for](Self::seeing).
+    pub fn views(&self) -> FixedViews {
+        self.views
+    }
+
     /// What its inputs are normalised with.
     pub fn normalization(&self) -> Normalization {
         self.normalization
@@ -234,7 +247,7 @@ impl Network {
         self.levels
     }
 
-    /// Images that had best go through the network together.
+    /// Views that had best go through the network together.
     pub fn fitting_batch(&self) -> usize {
         fitting_batch(self.device)
     }

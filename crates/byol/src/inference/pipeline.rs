@@ -5,6 +5,8 @@
 //! of an operation, and no two pools of threads compete for the cores. On a GPU the threads prepare batches, and the
 //! calling thread has them computed.
 //!
+//! A file is decoded once, whatever number of its views the network sees ([`Network::views`]); these go through it together.
+//!
 //! The order of the rows is that of the files, and a row does not depend on the number of threads.
 
 use std::collections::BTreeMap;
@@ -20,7 +22,7 @@ use tch::{Device, Kind, Tensor};
 use super::InferenceError;
 use super::network::Network;
 use crate::augment::kernels::layout::Input;
-use crate::augment::{Normalization, Renderer, ViewParams};
+use crate::augment::{FixedViews, Normalization, Renderer};
 use crate::data::decode;
 use crate::data::depths::Depths;
 use crate::data::error::ImageProblem;
@@ -31,23 +33,25 @@ use crate::element::TensorElement;
 /// How the work is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Division {
-    /// Images that go through the network together.
+    /// Files whose views go through the network together.
     pub batch_size: usize,
     /// Threads that read, decode and resize, and on the CPU compute, 1 or more.
     pub threads: usize,
 }
 
 impl Division {
-    /// Batches that suit the network's device.
+    /// Batches of as many views as suit the network's device, and of all views of a file at least.
     pub fn fitting(network: &Network, threads: usize) -> Division {
-        Division { batch_size: network.fitting_batch(), threads }
+        let batch_size = (network.fitting_batch() / network.views().count()).max(1);
+        Division { batch_size, threads }
     }
 }
 
 /// What became of one file.
 #[derive(Debug)]
 pub enum Outcome<'a> {
-    /// The network's answer, [`Network::columns`] values.
+    /// The network's answers for the file's views, one after the other: [`Network::columns`] values for each of
+    /// [`Network::views`].
     Row(&'a [f32]),
     /// It cannot be read or decoded.
     Unreadable(ImageProblem),
@@ -138,7 +142,7 @@ pub fn run<E: From<InferenceError>>(
                         rows
                     }
                 };
-                let mut rows = rows.chunks_exact(network.columns().max(1));
+                let mut rows = rows.chunks_exact((network.columns() * network.views().count()).max(1));
                 for (path, problem) in files[range(number)].iter().zip(batch.problems) {
                     let outcome = match problem {
                         Some(problem) => Outcome::Unreadable(problem),
@@ -182,9 +186,9 @@ struct Batch {
 }
 
 enum Answers {
-    /// Rows of the files without problems, one after the other.
+    /// Rows of the files without problems, one after the other; of a file, those of its views.
     Rows(Vec<f32>),
-    /// The images of the files without problems, on the CPU.
+    /// The views of the files without problems, in the same order, on the CPU.
     Prepared(Tensor),
 }
 
@@ -233,6 +237,7 @@ struct Reader {
     image: Image,
     renderer: Renderer,
     evaluation_crop: f64,
+    views: FixedViews,
     normalization: Normalization,
     levels: Levels,
     depths: Depths,
@@ -244,21 +249,24 @@ impl Reader {
             image: Image::default(),
             renderer: Renderer::new(network.side()),
             evaluation_crop: network.evaluation_crop(),
+            views: network.views(),
             normalization: network.normalization(),
             levels: network.levels(),
             depths: Depths::default(),
         }
     }
 
-    /// What is wrong with each file, and the images of the others, `[images, 3, side, side]`, channels-last in memory.
+    /// What is wrong with each file, and the views of the others, `[files * views, 3, side, side]`, channels-last in memory; those of
+    /// one file stand together.
     fn batch<T: Input + TensorElement>(
         &mut self,
         files: &[PathBuf],
         timing: &mut Timing,
     ) -> (Vec<Option<ImageProblem>>, Tensor) {
         let side = self.renderer.side();
-        let images = Tensor::empty([files.len() as i64, side as i64, side as i64, 3], (T::KIND, Device::Cpu));
-        let values = 3 * side * side;
+        let views = self.views.count();
+        let images = Tensor::empty([(files.len() * views) as i64, side as i64, side as i64, 3], (T::KIND, Device::Cpu));
+        let values = views * 3 * side * side;
         let mut place = 0;
         let problems = files
             .iter()
@@ -273,10 +281,10 @@ impl Reader {
                 problem
             })
             .collect();
-        (problems, images.narrow(0, 0, place as i64).permute([0, 3, 1, 2]))
+        (problems, images.narrow(0, 0, (place * views) as i64).permute([0, 3, 1, 2]))
     }
 
-    /// One image as the network sees it in an evaluation.
+    /// The views of one image that the network sees, one after the other.
     fn image<T: Input + TensorElement>(
         &mut self,
         path: &Path,
@@ -292,10 +300,13 @@ impl Reader {
         let decoding = read.elapsed();
         timing.decode += decoding;
         self.depths.join(Depths::of_stored(decoded?, self.levels));
-        let view = ViewParams::inner(self.image.width, self.image.height, self.evaluation_crop);
-        self.renderer
-            .render(&self.image, &view, self.normalization, pixels)
-            .map_err(|error| ImageProblem::Decode(error.to_string()))?;
+        let views = self.views.of(self.image.width, self.image.height, self.evaluation_crop);
+        let per_view = pixels.len() / views.len();
+        for (view, pixels) in views.iter().zip(pixels.chunks_exact_mut(per_view)) {
+            self.renderer
+                .render(&self.image, view, self.normalization, pixels)
+                .map_err(|error| ImageProblem::Decode(error.to_string()))?;
+        }
         timing.resize += read.elapsed() - decoding;
         Ok(())
     }

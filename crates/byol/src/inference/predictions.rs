@@ -18,15 +18,16 @@ pub struct Answer<'a> {
     pub probability: f64,
 }
 
-/// The `count` likeliest classes, likeliest first; of equally likely ones the first of `class_names` first.
+/// The `count` likeliest classes of an image, likeliest first; of equally likely ones the first of `class_names` first. `logits` has a value
+/// for each class, for each of the image's views one after the other: a class is as likely as the mean of its probabilities over the views.
 pub fn likeliest<'a>(
     logits: &[f32],
     class_names: &'a [String],
     temperature: Temperature,
     count: usize,
 ) -> Vec<Answer<'a>> {
-    let probabilities = temperature.probabilities(logits);
-    let mut order: Vec<usize> = (0..probabilities.len().min(class_names.len())).collect();
+    let probabilities = temperature.mean_probabilities(logits, class_names.len());
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
     let answer = |class: usize| Answer { class: &class_names[class], probability: probabilities[class] };
     order.into_iter().take(count).map(answer).collect()
@@ -190,6 +191,23 @@ mod tests {
         }
         let all = likeliest(&[1.0, 2.0, 2.0], &names, Temperature::default(), 9);
         assert!((all.iter().map(|answer| answer.probability).sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    /// The second view turns the answer of the first: 3/4, 1/4 and almost nothing against 1/10, 1/10 and 8/10.
+    #[test]
+    fn an_answer_is_that_of_all_views() {
+        let names = names();
+        let of = |probabilities: [f32; 3]| probabilities.map(f32::ln);
+        let logits = [of([0.75, 0.25, 1e-9]), of([0.1, 0.1, 0.8])].concat();
+        let answers = likeliest(&logits, &names, Temperature::default(), 3);
+        let found: Vec<(&str, f64)> = answers.iter().map(|answer| (answer.class, answer.probability)).collect();
+        for ((class, probability), (name, expected)) in
+            found.into_iter().zip([("cat", 0.425), ("bird", 0.4), ("a \"big\", dog", 0.175)])
+        {
+            assert_eq!(class, name);
+            assert!((probability - expected).abs() < 1e-6, "{class}: {probability}");
+        }
+        assert_eq!(likeliest(&logits[3..], &names, Temperature::default(), 1)[0].class, "bird");
     }
 
     fn written(format: Format) -> String {

@@ -3,6 +3,7 @@
 
 mod augment;
 mod eval;
+mod fixed_views;
 mod formula;
 mod model;
 mod optim;

@@ -6,6 +6,7 @@ use super::super::language::numbers::{about, count, rounded};
 use super::super::testing::{Run, TEST_IMAGES, plan};
 use super::*;
 use crate::plan::Plan;
+use crate::run::record::{PretrainRecord, Summary};
 
 fn of(run: &RunData) -> Vec<Advice> {
     advice(run, &explain(run))
@@ -226,8 +227,9 @@ fn labels_that_paid_are_asked_for_and_of_the_weakest_class() {
     let found = only(&run.data(), Kind::MoreLabels).expect("12.5 points were gained by labels");
     assert!(
         text(&found.what).starts_with(
-            "From 10 labels per class to all labels, accuracy rose by 12.5 points, so more labels are likely to help. The class that needs \
-             them most is deer: 50.0% of its test images are classified correctly."
+            "From 10 labels per class to all labels, accuracy rose by 12.5 points, so more labels are likely to help: if the curve goes on like \
+             that, twice as many (2,000 more) add about 2.2 points. The class that needs them most is deer: 50.0% of its test images are classified \
+             correctly."
         ),
         "{}",
         text(&found.what)
@@ -257,6 +259,55 @@ fn three_pieces_at_most_the_worthiest_first_and_none_of_an_unfinished_run() {
     assert!(found.windows(2).all(|pair| pair[0].worth >= pair[1].worth), "{found:?}");
     run.summary.as_mut().expect("it has one").finished = false;
     assert!(of(&run.data()).is_empty());
+}
+
+/// A run on a CPU whose passes decided nothing.
+fn undecided() -> Run {
+    let mut run =
+        Run::with_accuracies(&[(ResultName::SUPERVISED, 0.80, 0.80), (ResultName::PRETRAINED_FINETUNED, 0.81, 0.81)]);
+    let summary = run.summary.as_mut().expect("it has one");
+    (summary.data.skipped, summary.data.name) = (0, "photos".to_owned());
+    summary.data.unlabeled[0].images = FEW_IMAGES;
+    summary.pretrain.as_mut().expect("it has one").images = 500_000;
+    for record in run.metrics.iter_mut().filter(|record| record.stage == Stage::Pretrain) {
+        record.knn_accuracy = Some(0.8);
+    }
+    run
+}
+
+#[test]
+fn a_cpu_with_few_passes_is_advised_to_be_a_gpu_after_everything_else() {
+    let mut typed = undecided().data();
+    typed.command = Some(CommandRecord {
+        data: "photos".into(),
+        device: Some("cpu".into()),
+        precision: Some("bf16".into()),
+        ..CommandRecord::default()
+    });
+    let all = of(&typed);
+    assert_eq!(all.last().map(Advice::kind), Some(Kind::Gpu), "the last of all: {all:?}");
+    let found = only(&typed, Kind::Gpu).expect("500,000 are few");
+    let said = text(&found.what);
+    assert!(said.starts_with("Pre-training made 500,000 image passes on a CPU, in ") && said.ends_with(':'), "{said}");
+    assert_eq!(found.commands, ["byol run --data photos --device cuda --precision bf16 --hours 0.4 --out made-up-gpu"]);
+    typed.plan = Some(Plan { hours: Some(2.0), ..plan(&[]) });
+    let found = only(&typed, Kind::Gpu).expect("500,000 are few");
+    assert!(found.commands[0].ends_with(" --hours 2 --out made-up-gpu"), "as it was planned: {:?}", found.commands);
+
+    let without = |change: &dyn Fn(&mut Summary)| {
+        let mut run = undecided();
+        change(run.summary.as_mut().expect("it has one"));
+        only(&run.data(), Kind::Gpu)
+    };
+    assert!(without(&|_| ()).is_some_and(|found| found.commands[0].contains(" --device cuda")), "nothing was recorded");
+    assert_eq!(without(&|summary| summary.hardware = "cuda:0, bf16".to_owned()), None);
+    assert_eq!(without(&|summary| summary.data.name = PATTERNS.to_owned()), None);
+    let pretrain =
+        |change: fn(&mut PretrainRecord)| without(&|summary| change(summary.pretrain.as_mut().expect("it has one")));
+    assert_eq!(pretrain(|record| record.images = 1_000_000), None);
+    assert_eq!(pretrain(|record| record.ended_by = Ended::Patience), None);
+    // Where it has gained something everywhere, nothing more is asked of anybody.
+    assert_eq!(only(&content().data(), Kind::Gpu), None);
 }
 
 #[test]

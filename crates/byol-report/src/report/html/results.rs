@@ -14,7 +14,10 @@ use crate::run::record::{Accuracy, Init, LabelBudget, ResultName};
 pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
     let budgets = run.columns();
     if !run.finished() && budgets.is_empty() && run.pretraining().is_none() {
-        return nothing(language::table::nothing_evaluated(run.finished()));
+        return html! {
+            (nothing(language::table::nothing_evaluated(run.finished())))
+            (expected(run))
+        };
     }
     html! {
         @if budgets.is_empty() {
@@ -23,6 +26,7 @@ pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
             (comparison_table(run, &budgets))
         }
         p { (language::table::pretraining(&run.known_of_pretraining())) }
+        (expected(run))
         (hint())
         div.charts {
             (figure(
@@ -33,6 +37,11 @@ pub(super) fn section(run: &RunData, explanation: &Explanation) -> Markup {
         }
         @if !explanation.comparisons.is_empty() { (differences_table(&explanation.comparisons)) }
     }
+}
+
+/// What is to be expected of pre-training, until it has ended.
+fn expected(run: &RunData) -> Markup {
+    html! { @if let Some(expected) = run.expected() { p { (language::table::expected(&expected)) } } }
 }
 
 /// Every difference with its interval and tests.

@@ -250,6 +250,13 @@ pub enum ProgramNote {
         /// The folder that these lie in; absent where they are the run's test images.
         folder: Option<String>,
     },
+    /// Probabilities are means over several fixed views of each image.
+    ProbabilitiesAveraged {
+        /// How many views.
+        views: usize,
+        /// The temperature that each view's logits are divided by, where there is one: it was chosen on single views.
+        scaled: Option<SingleViews>,
+    },
     /// Probabilities are the network's own, because there are too few labelled images to choose a temperature on.
     ProbabilitiesOfTooFew {
         /// Labelled images that there are.
@@ -264,6 +271,17 @@ pub enum ProgramNote {
         /// How many labelled images it takes to calibrate them.
         enough: usize,
     },
+}
+
+/// A temperature that was chosen on single views of labelled images.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SingleViews {
+    /// What logits are divided by.
+    pub temperature: f64,
+    /// Labelled images that it was chosen on.
+    pub images: usize,
+    /// The folder that these lie in; absent where they are the run's test images.
+    pub folder: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What to do next.
 
 use super::names::{budget, classifier_with};
-use super::numbers::{about, count, duration, percent, plural, rounded, size};
+use super::numbers::{about, count, duration, nearly, percent, plural, rounded, size, whole_duration};
 use crate::data::DataSplit;
 use crate::report::advice::{Aim, FEW_PASSES, Further, IntoTest, Kind, Repair, What};
 
@@ -13,6 +13,7 @@ pub fn heading(kind: Kind) -> &'static str {
         Kind::MoreTestImages => "Test on more images",
         Kind::MoreLabels => "Label more images",
         Kind::MorePasses => "Pre-train longer",
+        Kind::Gpu => "Use a GPU",
         Kind::Use => "Use the classifier",
     }
 }
@@ -38,8 +39,15 @@ pub fn text(what: &What) -> String {
         }
         What::MoreLabels { rising, weakest } => {
             let rose = rising.map(|rising| {
+                let doubled = rising.doubled.map_or_else(String::new, |doubled| {
+                    format!(
+                        ": if the curve goes on like that, twice as many ({} more) add about {}",
+                        nearly(doubled.labels),
+                        size(doubled.gain)
+                    )
+                });
                 format!(
-                    "From {} to {}, accuracy rose by {}, so more labels are likely to help. ",
+                    "From {} to {}, accuracy rose by {}, so more labels are likely to help{doubled}. ",
                     budget(rising.from),
                     budget(rising.to),
                     size(rising.gained)
@@ -72,6 +80,12 @@ pub fn text(what: &What) -> String {
                 further(more)
             )
         }
+        What::Gpu { passes, seconds } => format!(
+            "Pre-training made {} image passes on a CPU{}. A GPU makes many more of them in the same time, with which gains are likelier and \
+             larger networks can be trained. On a machine that has one, with the same data:",
+            count(*passes),
+            seconds.map_or_else(String::new, |seconds| format!(", in {}", whole_duration(seconds)))
+        ),
         What::Use { name, budget, accuracy } => format!(
             "Nothing more needs to be done: {} is right on {} of the test images. Use it for new images, or export it for \
              other programs.",

@@ -6,7 +6,7 @@ use super::data::data_note;
 use super::names::LABELLED_POOL;
 use super::numbers::{count, list, percent, plural, whole_duration};
 use super::program::program_note;
-use super::progress::while_others;
+use super::progress::{expected, while_others};
 use super::selftraining::judged;
 use crate::report::advice::{FEW_PASSES, Further};
 use crate::run::notice::{Notice, Remedy, RemedyOption};
@@ -44,6 +44,7 @@ pub fn notice(notice: &Notice) -> String {
             count(FEW_PASSES),
             remedy(what)
         ),
+        Notice::PassesExpected(found) => expected(found),
         Notice::LongerThanAsked { hours, seconds, typed, others } => format!(
             "at the speed that this machine has now{}, this run takes about {}, longer than --hours {hours}; {}, so it begins all the \
              same",

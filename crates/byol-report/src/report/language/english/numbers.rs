@@ -78,6 +78,17 @@ pub fn about(number: u64) -> String {
     count(rounded(number))
 }
 
+/// A number that need not be exact, to two digits: `54,000`, `1.2 million`, `12 million`.
+pub fn nearly(number: u64) -> String {
+    let step = 10u64.pow(number.max(1).ilog10().saturating_sub(1));
+    let near = (number + step / 2) / step * step;
+    match near {
+        ..1_000_000 => count(near),
+        1_000_000..10_000_000 => format!("{:.1} million", near as f64 / 1e6),
+        _ => format!("{} million", count(near / 1_000_000)),
+    }
+}
+
 /// A difference of shares in percentage points with its sign: `+7.3`, `−0.4`, `0.0`. A small one keeps a second digit,
 /// so that an end of an interval does not seem to touch 0.
 pub fn points(difference: f64) -> String {
@@ -199,6 +210,14 @@ mod tests {
         let text =
             "is no better than always answering with the most frequent class (90.0%), so do not rely on its answers";
         assert_eq!(guessing(88, 100, Guess::MostFrequent { own: 90, images: 100 }).as_deref(), Some(text));
+    }
+
+    #[test]
+    fn large_numbers_are_said_to_two_digits() {
+        let said = [0, 7, 449, 54_400, 995_000, 999_999, 1_249_999, 12_345_678, 250_000_000].map(nearly);
+        let expected =
+            ["0", "7", "450", "54,000", "1.0 million", "1.0 million", "1.2 million", "12 million", "250 million"];
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::names::{kind, reason, with_first};
 use super::numbers::{expected_duration, guessing, percent, plural, right_among, right_of, whole_duration};
 use crate::run::classifier::{ClassifierKind, Reason};
-use crate::run::notice::{ProgramNote, Tested};
+use crate::run::notice::{ProgramNote, SingleViews, Tested};
 use crate::run::record::{LabelBudget, Stage};
 
 /// What is known of the terms of known weights.
@@ -105,6 +105,7 @@ pub fn program_note(note: &ProgramNote) -> String {
                 labelled(*images, folder.as_deref())
             )
         }
+        ProgramNote::ProbabilitiesAveraged { views, scaled } => averaged(*views, scaled.as_ref()),
         ProgramNote::ProbabilitiesOfTooFew { images, folder, enough } => {
             let them = if *images == 1 { "is" } else { "are" };
             format!(
@@ -202,6 +203,19 @@ fn predicted(
 /// What the answers of a classifier cannot say.
 pub fn closed_set(classes: usize) -> String {
     format!("every image gets one of the {classes} classes, also an image of something else")
+}
+
+/// What probabilities are that are means over several views.
+fn averaged(views: usize, scaled: Option<&SingleViews>) -> String {
+    let means = format!("the probabilities are means over {} of each image", plural(views as u64, "view"));
+    scaled.map_or(means.clone(), |scaled| {
+        format!(
+            "{means}, each at temperature {:.3}, which was chosen on single views of {}; means are less sure than single views, so they are not \
+             called calibrated",
+            scaled.temperature,
+            labelled(scaled.images, scaled.folder.as_deref())
+        )
+    })
 }
 
 /// Labelled images that a temperature was chosen on.

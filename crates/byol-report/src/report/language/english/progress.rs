@@ -2,8 +2,8 @@
 
 use super::names::{budget_of_draw, label, stage};
 use super::notices::notice;
-use super::numbers::{count, expected_duration, list, percent, plural, rate, whole_duration};
-use crate::plan::{Chosen, Kind, Plan, Progress, Task, Total, Why};
+use super::numbers::{count, expected_duration, list, nearly, percent, plural, rate, whole_duration};
+use crate::plan::{Chosen, Expected, Kind, Plan, Progress, Prospect, Task, Total, Why};
 use crate::run::event::{Event, StepReport};
 use crate::run::record::{EpochRecord, LabelBudget, Stage};
 
@@ -143,6 +143,24 @@ pub fn plan(plan: &Plan) -> String {
         lines.extend(chosen.map(|chosen| format!("  {}: {}", chosen.settings.join(" "), why(chosen, hours))));
     }
     lines.join("\n")
+}
+
+/// `pre-training makes about 1.2 million image passes in about 55 min 10 s on this machine; on natural photographs, gains were seen from 200,000 on`
+pub fn expected(expected: &Expected) -> String {
+    let passes = format!(
+        "pre-training makes about {} image passes in about {} on this machine",
+        nearly(expected.passes),
+        expected_duration(expected.seconds)
+    );
+    match expected.prospect {
+        Prospect::Gains { from } => {
+            format!("{passes}; on natural photographs, gains were seen from {} on", count(from))
+        }
+        Prospect::TooFew { from } => {
+            format!("{passes}; on natural photographs, gains were seen only from {} on", count(from))
+        }
+        Prospect::Open => passes,
+    }
 }
 
 /// `2 evaluations: linear classifier and k-NN, before and after pre-training`.
@@ -308,6 +326,23 @@ plan: 7 of 12 steps are left, about 2 min 47 s; the first new accuracy after 1 m
     fn done(plan: &Plan) -> Plan {
         let steps = plan.steps.iter().cloned().map(|step| Step { ended: true, seconds: 1.0, ..step }).collect();
         Plan { steps, ..plan.clone() }
+    }
+
+    #[test]
+    fn what_to_expect_is_said_with_the_passes_and_the_time() {
+        let said = |passes, prospect| expected(&Expected { passes, seconds: 3310.0, prospect });
+        assert_eq!(
+            said(1_034_000, Prospect::Gains { from: 200_000 }),
+            "pre-training makes about 1.0 million image passes in about 55 min 10 s on this machine; on natural photographs, gains were \
+             seen from 200,000 on"
+        );
+        let few = said(54_400, Prospect::TooFew { from: 200_000 });
+        assert!(
+            few.contains("about 54,000 image passes") && few.ends_with("gains were seen only from 200,000 on"),
+            "{few}"
+        );
+        let open = said(200_000, Prospect::Open);
+        assert!(open.ends_with("200,000 image passes in about 55 min 10 s on this machine"), "{open}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The comparison table and what stands around it in a terminal.
 
 use super::names::budget;
-use super::numbers::{count, figure, plural};
+use super::numbers::{capital, count, figure, plural};
+use crate::plan::Expected;
 use crate::report::pretraining::Known;
 use crate::run::record::{Ended, LabelBudget};
 
@@ -36,6 +37,11 @@ pub fn accuracies_are(several: bool) -> &'static str {
         true => "Test accuracy in percent; where there are several label draws, mean ± sample standard deviation.",
         false => "Test accuracy in percent.",
     }
+}
+
+/// What is to be expected of a pre-training that goes on, or is to come.
+pub fn expected(expected: &Expected) -> String {
+    format!("{}.", capital(&super::progress::expected(expected)))
 }
 
 /// One line on pre-training.
