@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -161,11 +161,15 @@ impl Drop for Target {
     }
 }
 
+/// Bytes of a line that go to standard output at once: the probabilities of some ten thousand classes.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// Standard output or a file, for lines of data.
 pub fn lines_to(target: Option<&Target>) -> anyhow::Result<Box<dyn Write + Send>> {
     Ok(match target {
         Some(target) => Box::new(BufWriter::new(target.create()?)),
-        None => Box::new(BufWriter::new(StandardOutput)),
+        // Notes of `--json` come between lines, never into one.
+        None => Box::new(LineWriter::with_capacity(LONGEST_LINE, StandardOutput)),
     })
 }
 
