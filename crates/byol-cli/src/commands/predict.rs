@@ -132,7 +132,7 @@ pub fn predict(options: &Predict, output: Output, reporter: &mut dyn Reporter) -
     let mut writer = PredictionWriter::new(lines, format, about).with_context(failed)?;
     let at_once = options.sort == Order::Given;
     let seen = seen::in_training(&run, &files);
-    let trained_on = (seen > 0).then(|| ProgramNote::PerhapsTrainedOn { seen, images: files.len() });
+    let trained_on = (seen > 0).then_some(ProgramNote::PerhapsTrainedOn { seen, images: files.len() });
     if let Some(note) = &trained_on {
         reporter.event(&Event::Warning(note.clone().into()));
     }

@@ -95,7 +95,7 @@ fn a_class_of_few_images_may_be_misspelt() {
     let root = tempfile::tempdir().unwrap();
     class(root.path(), 40, 0);
     let of = |row: usize| {
-        if row % 2 == 0 {
+        if row.is_multiple_of(2) {
             "horse"
         } else if row < 6 {
             "dear"

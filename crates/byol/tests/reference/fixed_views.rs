@@ -58,7 +58,7 @@ fn views_come_by_their_number_and_begin_with_the_plain_one() {
     }
     assert!([0, 3, 4, 5, 12].into_iter().all(|count| FixedViews::of_count(count).is_none()));
     let plain = ViewParams::inner(50, 41, 0.9);
-    assert_eq!(FixedViews::default().of(50, 41, 0.9), [plain.clone()]);
+    assert_eq!(FixedViews::default().of(50, 41, 0.9), std::slice::from_ref(&plain));
     let mirrored = ViewParams { flip: true, ..plain.clone() };
     assert_eq!(FixedViews::Mirrored.of(50, 41, 0.9), [plain, mirrored]);
 }

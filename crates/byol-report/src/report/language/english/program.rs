@@ -69,7 +69,7 @@ pub fn program_note(note: &ProgramNote) -> String {
             format!("{images} in {seconds:.1} s: {images_per_second:.1} images/s on {on}")
         }
         ProgramNote::Predicted { images, classes, named, unsure, sure } => {
-            predicted(*images, classes.split_at((*named).min(classes.len())), (*unsure, *sure))
+            predicted(*images, classes, *named, (*unsure, *sure))
         }
         ProgramNote::ClosedSet { classes } => closed_set(*classes),
         ProgramNote::SeenInTraining { seen, images, folder } => format!(
@@ -177,11 +177,8 @@ fn encoder(stage: Stage, with: Option<LabelBudget>, knn: Option<(LabelBudget, Te
 }
 
 /// `60 images: 19 dog, 12 ship; 23 are less than 60% sure`. Some classes are named, the others counted.
-fn predicted(
-    images: usize,
-    (named, others): (&[(String, usize)], &[(String, usize)]),
-    (unsure, sure): (usize, f64),
-) -> String {
+fn predicted(images: usize, classes: &[(String, usize)], named: usize, (unsure, sure): (usize, f64)) -> String {
+    let (named, others) = classes.split_at(named.min(classes.len()));
     let mut parts: Vec<String> = named.iter().map(|(class, count)| format!("{count} {class}")).collect();
     let rest: usize = others.iter().map(|(_, count)| count).sum();
     if rest > 0 {

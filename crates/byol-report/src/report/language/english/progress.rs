@@ -324,7 +324,7 @@ plan: 7 of 12 steps are left, about 2 min 47 s; the first new accuracy after 1 m
 
     /// The plan once all of it is done.
     fn done(plan: &Plan) -> Plan {
-        let steps = plan.steps.iter().cloned().map(|step| Step { ended: true, seconds: 1.0, ..step }).collect();
+        let steps = plan.steps.iter().map(|step| Step { ended: true, seconds: 1.0, ..step.clone() }).collect();
         Plan { steps, ..plan.clone() }
     }
 
