@@ -179,10 +179,10 @@ pub fn write(folder: &Path) -> Result<PathBuf, ReportError> {
     write_to(folder, &folder.join("report.html"))
 }
 
-/// As [`write`], to a place of one's own.
+/// As [`write()`], to a place of one's own.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_to(folder: &Path, page: &Path) -> Result<PathBuf, ReportError> {
     write_page(page, &page::render(&load(folder)?))
 }
