@@ -139,7 +139,7 @@ impl Reporter for StopIn {
     }
 }
 
-/// Everything that training with labels may be varied by, stopped in the middle of the baseline and of fine-tuning, where weights
+/// Everything that training with labels may be varied by, after pre-training with local views, stopped in the middle of the baseline and of fine-tuning, where weights
 /// are being averaged.
 #[test]
 fn a_varied_training_that_was_stopped_ends_with_the_same_bytes() {
@@ -150,6 +150,9 @@ fn a_varied_training_that_was_stopped_ends_with_the_same_bytes() {
     let mut set = [varied("supervised"), varied("finetune")].concat();
     set.extend(["finetune.head=linear", "finetune.filter_norm=initial", "zero_init_residual=true"].map(str::to_owned));
     set.push("pretrain.predictor_learning_rate=2.0".to_owned());
+    // BYOL with multi-crop, where the preset has MoCo v3 with patches.
+    let multi_crop = ["pretrain.method=byol", "pretrain.patches=1", "pretrain.local_views=2", "pretrain.local_size=8"];
+    set.extend(multi_crop.map(str::to_owned));
     let experiment = tiny(&set.iter().map(String::as_str).collect::<Vec<_>>());
     let folder = tempfile::tempdir().unwrap();
     let (whole, parted) = (folder.path().join("whole"), folder.path().join("parted"));
@@ -267,6 +270,7 @@ fn every_option_runs_together_and_resumes() {
     let experiment = tiny(&[
         "labels_per_class=[2, \"folds\"]",
         "draws=1",
+        "pretrain.patches=1",
         "faults=[\"unpaired-views\", \"online-target\", \"unnormalized\", \"lab-heads\", \"evaluation-mode\"]",
         "pretrain.optimizer=lars",
         "pretrain.accumulation_steps=2",

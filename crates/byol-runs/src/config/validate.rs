@@ -65,8 +65,8 @@ impl Experiment {
         check("pretrain.local_area", format!("[{low}, {high}]"), is_area, what)?;
         within("pretrain.patches", patches, 1, 8)?;
         let side = self.view_size();
-        let what = format!("a divisor of the views' side, {side} pixels, that leaves patches of at least 8");
-        check("pretrain.patches", patches, side.is_multiple_of(patches) && side / patches >= 8, &what)?;
+        let what = format!("a divisor of the views' side, {side} pixels, that leaves patches of at least 4");
+        check("pretrain.patches", patches, side.is_multiple_of(patches) && side / patches >= 4, &what)?;
         if patches > 1 {
             let what = "1, because pretrain.local_views is above 0";
             check("pretrain.patches", patches, local_views == 0, what)?;

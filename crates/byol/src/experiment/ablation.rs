@@ -23,8 +23,9 @@ use crate::run::{RunDirectory, RunError};
 /// What an ablation changes in the preset that it begins with: short pre-trainings that are looked at after every epoch
 /// and go on when they collapse, frozen encoders judged with all labels, and supervised stages with two per class.
 /// Another seed draws other labels, so that one draw of each is enough.
-pub const BASIS: [&str; 8] = [
+pub const BASIS: [&str; 9] = [
     "pretrain.method=byol",
+    "pretrain.patches=1",
     "pretrain.epochs=4",
     "pretrain.monitor_every=1",
     "pretrain.stop_on_collapse=false",
