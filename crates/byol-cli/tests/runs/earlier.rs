@@ -155,7 +155,8 @@ fn an_interrupted_run_of_an_earlier_version_goes_on() {
         let resumed = said(home, &["run", "--resume", "begun"], 0);
         assert!(resumed.contains("hardware: cpu, 1 threads, fp32") && resumed.contains("finished: begun"), "{resumed}");
         // What a configuration without a version leaves out is as the preset has it today.
-        let method = ["--set", "pretrain.method=byol"];
+        let pairs = ["pretrain.method=byol", "pretrain.patches=1", "pretrain.temperature=0.2"];
+        let method = pairs.map(|pair| ["--set", pair]).concat();
         let whole =
             [&["run", "--data", "patterns", "--config", "settings.toml", "--out", "whole"][..], &method].concat();
         said(home, &[&whole[..], &HARDWARE].concat(), 0);
