@@ -156,9 +156,9 @@ fn an_interrupted_run_of_an_earlier_version_goes_on() {
         assert!(resumed.contains("hardware: cpu, 1 threads, fp32") && resumed.contains("finished: begun"), "{resumed}");
         // What a configuration without a version leaves out is as the preset has it today.
         let pairs = ["pretrain.method=byol", "pretrain.patches=1", "pretrain.temperature=0.2"];
-        let method = pairs.map(|pair| ["--set", pair]).concat();
+        let as_then = pairs.map(|pair| ["--set", pair]).concat();
         let whole =
-            [&["run", "--data", "patterns", "--config", "settings.toml", "--out", "whole"][..], &method].concat();
+            [&["run", "--data", "patterns", "--config", "settings.toml", "--out", "whole"][..], &as_then].concat();
         said(home, &[&whole[..], &HARDWARE].concat(), 0);
 
         let (ended, alone) = (losses("begun"), losses("whole"));

@@ -148,7 +148,7 @@ pub struct Pretrain {
     pub batch_size: usize,
     /// Parts that a batch is computed in, one after the other, where it does not fit in memory: their gradients are
     /// averaged, and there is one optimiser step and one step of the moving average per batch. Batch norm sees one part
-    /// at a time.
+    /// at a time, and so does MoCo v3's loss.
     pub accumulation_steps: usize,
     /// Side of the views in pixels; 0 is the experiment's `image_size`.
     pub view_size: usize,
