@@ -7,8 +7,6 @@
 pub mod augment;
 pub mod data;
 #[doc(hidden)]
-pub mod element;
-#[doc(hidden)]
 pub mod files;
 #[doc(hidden)]
 pub mod nearest;

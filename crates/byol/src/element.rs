@@ -3,7 +3,7 @@
 use half::bf16;
 use tch::Kind;
 
-pub use byol_images::element::Element;
+pub use byol_kernels::element::Element;
 
 /// An element that tensors can hold.
 pub trait TensorElement: Element {

@@ -1,9 +1,7 @@
 //! Augmented views: what may happen ([`recipe`]), what happens to one view ([`view`]), which views are the same every time
-//! ([`fixed`]), and how pixels are made ([`render`] over [`kernels`]). Sampling parameters and rendering pixels never mix.
+//! ([`fixed`]), and how pixels are made ([`render`], over the kernels of `byol-kernels`). Sampling parameters and rendering pixels never mix.
 
 pub mod fixed;
-#[doc(hidden)]
-pub mod kernels;
 pub mod recipe;
 pub mod render;
 pub mod view;

@@ -1,10 +1,11 @@
-//! Making the pixels of a view from an image and [`ViewParams`], by the [`kernels`](super::kernels). Nothing random.
+//! Making the pixels of a view from an image and [`ViewParams`], by the kernels of `byol-kernels`. Nothing random.
 
-use super::kernels::blur::Blurrer;
-use super::kernels::color::{self, ColorStep};
-use super::kernels::layout::Input;
-use super::kernels::planes::Planes;
-use super::kernels::resize::Resizer;
+use byol_kernels::views::blur::Blurrer;
+use byol_kernels::views::color::{self, ColorStep};
+use byol_kernels::views::layout::Input;
+use byol_kernels::views::planes::Planes;
+use byol_kernels::views::resize::{Resizer, Window};
+
 use super::view::{Adjustment, Blur, Crop, Jitter, ViewParams};
 use crate::data::Image;
 
@@ -176,7 +177,9 @@ impl Renderer {
             return;
         }
         let size = [image.height, image.width];
-        self.resizer.resized_crop(&image.pixels, size, params.crop, params.flip, &mut self.planes);
+        let Crop { top, left, height, width } = params.crop;
+        let window = Window { top, left, height, width };
+        self.resizer.resized_crop(&image.pixels, size, window, params.flip, &mut self.planes);
         self.change_colors(params);
         if let Some(blur) = params.blur {
             // A mirrored edge has no more than side - 1 pixels; only views of 1 or 2 pixels are that small.

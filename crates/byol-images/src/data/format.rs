@@ -53,6 +53,20 @@ impl Format {
             Format::Pack => "pack",
         }
     }
+
+    /// Whether its classes, if any, are names of folders, which may as well be years or places.
+    pub(crate) fn is_told_by_folders(self) -> bool {
+        match self {
+            Format::ClassFolders | Format::Folder => true,
+            Format::Patterns
+            | Format::Stl10
+            | Format::Cifar10
+            | Format::Csv
+            | Format::Parquet
+            | Format::WebDataset
+            | Format::Pack => false,
+        }
+    }
 }
 
 /// A path, and how to read it. The two ways have types of their own, so that a new kind is read in every place or does not

@@ -206,7 +206,7 @@ impl DataInfo {
 
     /// Whether the classes that were found, if any, are no reason against giving it as `--unlabeled`: folders may be years.
     pub fn takes_no_labels(&self) -> bool {
-        matches!(self.kind, Format::Folder | Format::ClassFolders) && self.unread_table.is_none()
+        self.kind.is_told_by_folders() && self.unread_table.is_none()
     }
 
     /// Whether it is meant for `--data`, because labels were found or a table that should hold them, and refused there.

@@ -352,6 +352,17 @@ pub enum OptimizerKind {
     Lars,
 }
 
+impl OptimizerKind {
+    /// Whether the size of its steps hardly depends on the size of the gradient, so that a learning rate does well with batches of
+    /// another size too.
+    pub fn is_adaptive(self) -> bool {
+        match self {
+            OptimizerKind::Adam | OptimizerKind::Adamw => true,
+            OptimizerKind::Sgd | OptimizerKind::Nesterov | OptimizerKind::Lars => false,
+        }
+    }
+}
+
 /// How a value goes from its beginning to the end of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

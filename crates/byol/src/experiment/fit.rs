@@ -4,7 +4,7 @@
 use super::plan::smallest_class;
 use super::planning::Plan;
 use crate::config::resolve::Typed;
-use crate::config::{Experiment, OptimizerKind};
+use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::data::findings::few_test_images;
 use crate::plan::{Begins, Expected, Prospect};
@@ -58,9 +58,7 @@ fn fit_budgets(experiment: &mut Experiment, data: &Dataset) -> Option<Notice> {
 fn fit_batch(experiment: &mut Experiment, data: &Dataset) -> Option<Notice> {
     let images: usize = data.pretraining_pool().iter().map(|pool| pool.images.len()).sum();
     let settings = &mut experiment.pretrain;
-    // Only Adam's learning rate does well with another batch.
-    let adaptive = matches!(settings.optimizer, OptimizerKind::Adam | OptimizerKind::Adamw);
-    let fitted = adaptive && settings.accumulation_steps == 1;
+    let fitted = settings.optimizer.is_adaptive() && settings.accumulation_steps == 1;
     if !fitted || images < 2 || settings.batch_size <= images {
         return None;
     }

@@ -16,12 +16,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use byol_kernels::views::layout::Input;
 use half::bf16;
 use tch::{Device, Kind, Tensor};
 
 use super::InferenceError;
 use super::network::Network;
-use crate::augment::kernels::layout::Input;
 use crate::augment::{FixedViews, Normalization, Renderer};
 use crate::data::decode;
 use crate::data::depths::Depths;

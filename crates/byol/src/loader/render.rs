@@ -7,11 +7,11 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use byol_cuda::Kernels;
+use byol_kernels::views::layout::Input;
 use half::bf16;
 use tch::{Device, Tensor};
 
 use super::{Batch, BatchPlan, ImageSet, LoadError, ViewGroup};
-use crate::augment::kernels::layout::Input;
 use crate::augment::{Renderer, ViewParams};
 use crate::data::Image;
 use crate::device::Hardware;

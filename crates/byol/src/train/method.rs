@@ -95,5 +95,10 @@ pub fn begin(
     hardware: &Hardware,
     given: Option<BTreeMap<String, Tensor>>,
 ) -> Result<Box<dyn Method>, TrainError> {
-    Ok(Box::new(byol::ByolMethod::begin(experiment, hardware, given)?))
+    match experiment.method() {
+        // They differ in the loss alone.
+        crate::stage::Method::Byol | crate::stage::Method::MocoV3 => {
+            Ok(Box::new(byol::ByolMethod::begin(experiment, hardware, given)?))
+        }
+    }
 }

@@ -36,6 +36,7 @@ impl Swell {
         }
     }
 
+    #[inline]
     fn at(&self, x: f32, y: f32) -> f32 {
         self.strength * sine(x * self.x + y * self.y + self.turn)
     }
@@ -164,7 +165,9 @@ pub(super) fn draw(figure: Figure, side: usize, rng: &mut impl Rng, pixels: &mut
         let y = position(row);
         look.line(&xs, y, &mut line);
         look.occlude(&xs, y, &mut line);
-        line.noise.fill_with(|| look.noise * draws.noise());
+        for noise in &mut line.noise {
+            *noise = look.noise * draws.noise();
+        }
         for channel in 0..3 {
             let [ground, figure] = look.tint.map(|tint| tint[channel]);
             let (middle, swing) = (0.5 * (figure + ground), 0.5 * (figure - ground));
@@ -182,6 +185,7 @@ fn tint(hue: f32, saturation: f32) -> [f32; 3] {
     [0.0, 1.0 / 3.0, 2.0 / 3.0].map(|third| saturation * cosine(hue - third))
 }
 
+#[inline]
 fn level(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
@@ -193,15 +197,18 @@ struct Draws<'a, R> {
 
 impl<R: Rng> Draws<'_, R> {
     /// A number from `low..=high`.
+    #[inline]
     fn between(&mut self, [low, high]: [f32; 2]) -> f32 {
         let unit = (self.rng.next_u64() >> 40) as f32 * (1.0 / (1u32 << 24) as f32);
         low + (high - low) * unit
     }
 
     /// A number of mean 0 and deviation 1, nearly normal: the sum of four uniform ones.
+    #[inline]
     fn noise(&mut self) -> f32 {
         let word = self.rng.next_u64();
-        let sum: u64 = [0, 16, 32, 48].into_iter().map(|shift| word >> shift & 0xffff).sum();
+        let part = |shift: u32| word >> shift & 0xffff;
+        let sum = part(0) + part(16) + part(32) + part(48);
         // Each has variance 65536^2 / 12.
         (sum as f32 - 131_070.0) * (1.732_050_8 / 65_536.0)
     }

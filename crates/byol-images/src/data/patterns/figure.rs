@@ -105,6 +105,7 @@ impl Figure {
     }
 }
 
+#[inline]
 fn fill(x: &[f32], y: &[f32], heights: &mut [f32], height: impl Fn(f32, f32) -> f32) {
     for (out, (&x, &y)) in heights.iter_mut().zip(x.iter().zip(y)) {
         *out = height(x, y);
@@ -113,6 +114,7 @@ fn fill(x: &[f32], y: &[f32], heights: &mut [f32], height: impl Fn(f32, f32) -> 
 
 /// The position within the unit cell of a brick-wise lattice, from its centre, and a number of turns that differs from
 /// cell to cell.
+#[inline]
 fn cell(x: f32, y: f32) -> (f32, f32, f32) {
     let row = nearest(y);
     let x = x + 0.5 * row;

@@ -1,16 +1,18 @@
-//! Fused batch norm on the CPU, for float32 and bfloat16: the loops are in [`rows`] and [`pool`], the threads libtorch's.
+//! Fused batch norm on the CPU, for float32 and bfloat16: the loops are in `byol-kernels`, the threads libtorch's.
 
 mod pool;
 mod rows;
 mod slices;
 
+use byol_kernels::norm::pool::{Pools, Size};
+use byol_kernels::norm::rows::{Mask, RowSweeps};
 use half::bf16;
 use tch::{Device, Kind, Tensor};
 
-use self::pool::{Pools, Size};
-use self::rows::{GradientFigures, Mask, Rows, Sweeps};
+use self::rows::{GradientFigures, Rows};
 use self::slices::{values, values_mut};
 use super::{Activation, BatchNormCall, EPSILON, MOMENTUM, empty_like, from_rows, rows_of};
+use crate::element::TensorElement;
 use crate::model::Mode;
 
 /// Whether these kernels compute what `input` asks for.
@@ -30,7 +32,7 @@ struct Figures {
 
 impl Figures {
     /// The batch's own in training, of which the running ones take their share; else the running ones.
-    fn of<E: Sweeps>(x: &[E], rows: Rows, call: &BatchNormCall) -> Figures {
+    fn of<E: TensorElement + RowSweeps>(x: &[E], rows: Rows, call: &BatchNormCall) -> Figures {
         let parameters = [call.weight, call.bias].map(|parameter| values::<f32>(parameter).to_vec());
         let (mean, variance) = match call.mode {
             Mode::Train => {
@@ -111,7 +113,7 @@ pub(super) fn batch_norm(
     }
 }
 
-fn batch_norm_of<E: Sweeps>(
+fn batch_norm_of<E: TensorElement + RowSweeps>(
     input: &Tensor,
     residual: Option<&Tensor>,
     activation: Activation,
@@ -176,7 +178,7 @@ pub(super) fn batch_norm_relu_pool(input: &Tensor, call: &BatchNormCall) -> Tens
     }
 }
 
-fn batch_norm_relu_pool_of<E: Sweeps + Pools>(input: &Tensor, call: &BatchNormCall) -> Tensor {
+fn batch_norm_relu_pool_of<E: TensorElement + RowSweeps + Pools>(input: &Tensor, call: &BatchNormCall) -> Tensor {
     let x = tch::no_grad(|| rows_of(&input.detach()));
     let (batch, channels, height, width) = input.size4().expect("images have four dimensions");
     let size = Size { height: height as usize, width: width as usize, channels: channels as usize };

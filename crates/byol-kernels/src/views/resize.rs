@@ -10,7 +10,15 @@ use multiversion::multiversion;
 use super::filter::{Direction, Filter, Weights};
 use super::layout::{LEVEL_BITS, Matrix, transpose, widen};
 use super::planes::Planes;
-use crate::augment::view::Crop;
+
+/// A rectangle of an image, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub top: usize,
+    pub left: usize,
+    pub height: usize,
+    pub width: usize,
+}
 
 /// Scratch memory of the resize; grows to the widest and the tallest crop seen.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +50,7 @@ impl Resizer {
         &mut self,
         pixels: &[u8],
         [height, width]: [usize; 2],
-        crop: Crop,
+        crop: Window,
         flip: bool,
         planes: &mut Planes,
     ) {
