@@ -3,8 +3,8 @@
 
 use super::plan::smallest_class;
 use super::planning::Plan;
-use crate::config::resolve::Typed;
 use crate::config::Experiment;
+use crate::config::resolve::Typed;
 use crate::data::Dataset;
 use crate::data::findings::few_test_images;
 use crate::plan::{Begins, Expected, Prospect};

@@ -279,23 +279,23 @@ impl<'a> Colors<'a> {
         let is_used = |alpha: &Alpha| (0..raster.pixels()).any(|pixel| opacity(pixel, alpha.band()) > 0);
         let alpha = self.alpha.filter(is_used);
         let mut shown = Vec::with_capacity(3 * raster.pixels());
+        // Without `map` over the bands, which is a call for each pixel where it is compiled in another unit.
         for pixel in 0..raster.pixels() {
             let color = match self.model {
                 Model::Gray { inverted: false } => [shade(pixel, 0); 3],
                 Model::Gray { inverted: true } => [255 - shade(pixel, 0); 3],
-                Model::Rgb => [0, 1, 2].map(|band| shade(pixel, band)),
+                Model::Rgb => [shade(pixel, 0), shade(pixel, 1), shade(pixel, 2)],
                 Model::Palette => self.entry(raster.value(raster.place(pixel, 0)) as usize),
-                Model::Cmyk => of_inks([0, 1, 2, 3].map(|band| shade(pixel, band))),
-                Model::YCbCr => of_luma([0, 1, 2].map(|band| shade(pixel, band))),
+                Model::Cmyk => of_inks([shade(pixel, 0), shade(pixel, 1), shade(pixel, 2), shade(pixel, 3)]),
+                Model::YCbCr => of_luma([shade(pixel, 0), shade(pixel, 1), shade(pixel, 2)]),
             };
-            shown.extend(match alpha {
-                None => color,
-                Some(Alpha::Straight { band }) => color.map(|value| over_white(value, opacity(pixel, band))),
-                Some(Alpha::Multiplied { band }) => {
-                    let white = 255 - opacity(pixel, band);
-                    color.map(|value| value.saturating_add(white))
-                }
-            });
+            for value in color {
+                shown.push(match alpha {
+                    None => value,
+                    Some(Alpha::Straight { band }) => over_white(value, opacity(pixel, band)),
+                    Some(Alpha::Multiplied { band }) => value.saturating_add(255 - opacity(pixel, band)),
+                });
+            }
         }
         let bands = self.model.bands();
         let value = |index: usize| raster.value(raster.place(index / bands, index % bands));
@@ -336,14 +336,15 @@ impl Alpha {
 /// As Pillow does.
 fn of_inks([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
     let product = |a: u8, b: u8| ((u32::from(a) * u32::from(b) * 2 + 255) / 510) as u8;
-    [cyan, magenta, yellow].map(|ink| product(255 - ink, 255 - black))
+    let light = 255 - black;
+    [product(255 - cyan, light), product(255 - magenta, light), product(255 - yellow, light)]
 }
 
 /// JPEG's colours (ITU-T T.871, section 7).
 fn of_luma([luma, blue, red]: [u8; 3]) -> [u8; 3] {
     let (luma, blue, red) = (f32::from(luma), f32::from(blue) - 128.0, f32::from(red) - 128.0);
-    let colors = [luma + 1.402 * red, luma - 0.344_136 * blue - 0.714_136 * red, luma + 1.772 * blue];
-    colors.map(|value| (value + 0.5) as u8)
+    let byte = |value: f32| (value + 0.5) as u8;
+    [byte(luma + 1.402 * red), byte(luma - 0.344_136 * blue - 0.714_136 * red), byte(luma + 1.772 * blue)]
 }
 
 /// The same for samples of every type.
@@ -393,6 +394,7 @@ impl Raster {
         each!(&self.samples, samples => samples.len())
     }
 
+    #[inline]
     fn place(&self, pixel: usize, band: usize) -> usize {
         if self.planar { band * self.pixels() + pixel } else { pixel * self.bands + band }
     }

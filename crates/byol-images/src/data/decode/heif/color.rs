@@ -83,15 +83,18 @@ impl<'a> Samples<'a> {
         Samples { values: &frame.planes[plane], width, height, offset, scale: 1.0 / span, whole: depth == 8 }
     }
 
+    #[inline]
     fn raw(&self, x: usize, y: usize) -> f32 {
         f32::from(self.values[y.min(self.height - 1) * self.width + x.min(self.width - 1)])
     }
 
+    #[inline]
     fn at(&self, x: usize, y: usize) -> f32 {
         (self.raw(x, y) - self.offset) * self.scale
     }
 
     /// At a pixel of an image that is twice as wide and high where `half` says so.
+    #[inline]
     fn between(&self, (x, y): (usize, usize), half: (bool, bool)) -> f32 {
         let neighbor = |place: usize, half: bool| match (half, place % 2) {
             (false, _) => (place, place),
@@ -106,6 +109,7 @@ impl<'a> Samples<'a> {
     }
 }
 
+#[inline]
 fn rgb(matrix: u16, luma: f32, blue: f32, red: f32) -> [f32; 3] {
     let [r, g, b] = match matrix {
         // Planes are green, blue, red.
@@ -123,7 +127,7 @@ fn rgb(matrix: u16, luma: f32, blue: f32, red: f32) -> [f32; 3] {
             [r, (luma - kr * r - kb * b) / (1.0 - kr - kb), b]
         }
     };
-    [r, g, b].map(|value| value.clamp(0.0, 1.0))
+    [r.clamp(0.0, 1.0), g.clamp(0.0, 1.0), b.clamp(0.0, 1.0)]
 }
 
 #[cfg(test)]
