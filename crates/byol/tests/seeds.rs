@@ -17,6 +17,7 @@ use byol::run::notice::Notice;
 use byol::run::record::{Ended, LabelBudget, ResultName, Stage};
 use byol::run::seeds::SeedsRecord;
 use byol::run::{RunDirectory, RunError};
+use byol::train::TrainError;
 
 /// Keeps which seeds were begun, and asks to stop after the first epoch of pre-training of one of them.
 struct Watching {
@@ -140,6 +141,24 @@ fn several_seeds_are_runs_of_their_own_and_go_on_where_they_were_stopped() {
     // Whoever needs one run is told to name one.
     let message = RunDirectory::existing(&several).unwrap_err().to_string();
     assert!(message.ends_with(&format!("name one of them, as in {}", several.join("seed-4").display())), "{message}");
+}
+
+/// Here every seed fails; what counts is that the second is tried, and that the command does not end as if all were well.
+#[test]
+fn a_seed_that_fails_does_not_end_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("several");
+    let set = ["seed=4", "pretrain.learning_rate=1e38", "pretrain.optimizer=sgd", "pretrain.warmup_epochs=0"];
+    let (data, experiment) = (tiny::data(8, 100), tiny::experiment(&set));
+    let attempt = Try { experiment: &experiment, data: &data, out: &out };
+    for mode in [OpenMode::Fresh, OpenMode::Resume] {
+        let (ended, begun) = attempt.seeds(mode, &[4, 5], None);
+        assert_eq!(begun, [4, 5]);
+        let error = ended.unwrap_err();
+        assert!(matches!(error, ExperimentError::Train(TrainError::Diverged { .. })), "{error}");
+    }
+    assert!(!report::seeds::load(&out).unwrap().found.finished);
+    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains("0 of 2 seeds have finished"));
 }
 
 #[test]

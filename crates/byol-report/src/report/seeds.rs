@@ -75,7 +75,7 @@ pub struct DifferenceOverSeeds {
     pub labels_per_class: LabelBudget,
     /// Mean over seeds, -1 to 1.
     pub mean: f64,
-    /// Ends of the 95% interval by Student's t distribution over the seeds' differences; absent with one seed. It holds what changes
+    /// Ends of the 95% interval by Student's t distribution over the seeds' differences, cut at -1 and 1; absent with one seed. It holds what changes
     /// with the seed (pre-training, label draws, order), and not that there could be other test images.
     pub interval: Option<[f64; 2]>,
     /// Each seed's difference of means over label draws, -1 to 1.
@@ -144,7 +144,8 @@ pub(super) fn over_seeds(runs: &[RunData], planned: usize) -> OverSeeds {
             let of_seed = |run: &&RunData| Some(mean(run, name, budget)? - mean(run, against, budget)?);
             let runs: Vec<f64> = finished.iter().filter_map(of_seed).collect();
             if let Some(found) = mean_difference(&runs) {
-                let interval = found.low.is_finite().then_some([found.low, found.high]);
+                // No difference is larger, though Student's distribution would have it.
+                let interval = found.low.is_finite().then_some([found.low.max(-1.0), found.high.min(1.0)]);
                 differences.push(DifferenceOverSeeds {
                     name,
                     against,
@@ -256,6 +257,9 @@ pub(super) mod tests {
         let found = over_seeds(&runs(&[(0.40, 0.60), (0.40, 0.62)]), 2);
         let [low, high] = fine_tuning(&found).interval.expect("there are two seeds");
         assert!((low - 0.082_938).abs() < 1e-6 && (high - 0.337_062).abs() < 1e-6, "{low} {high}");
+        // -10 and 30 points: 10 ± 254.1, which no difference of accuracies can be.
+        let found = over_seeds(&runs(&[(0.40, 0.30), (0.40, 0.70)]), 2);
+        assert_eq!(fine_tuning(&found).interval, Some([-1.0, 1.0]));
         let found = over_seeds(&runs(&[(0.40, 0.60)]), 2);
         assert_eq!((fine_tuning(&found).interval, fine_tuning(&found).told(), found.finished), (None, None, false));
     }

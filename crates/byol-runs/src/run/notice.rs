@@ -119,6 +119,15 @@ pub enum Notice {
         /// The run's seed.
         seed: u64,
     },
+    /// The training of one of several seeds failed, and the other seeds go on.
+    SeedFailed {
+        /// The run's seed.
+        seed: u64,
+        /// How many seeds are still to come.
+        left: usize,
+        /// Why, as a sentence.
+        why: String,
+    },
     /// The run with one of several seeds begins, or goes on.
     Seed {
         /// Which of them it is, from 1.

@@ -23,9 +23,11 @@ const SEED: &str = "--seed";
 /// Runs the whole comparison once with each seed, one after the other, in run directories below `context.out`, all of them with the
 /// settings of `context.experiment`; and makes a page over all that have finished. Every run directory is made before the first begins,
 /// with `planned` in it, so that each can be gone on with by itself. Runs that are finished are not repeated.
+/// One that collapses or diverges, as one pre-training may and the next may not, stays unfinished, and the others go on.
 ///
 /// # Errors
-/// As [`run`](super::run); the folder holds something else, or seeds other than these.
+/// As [`run`](super::run), where training failed after all seeds have been tried; the folder holds something else, or seeds other than
+/// these.
 pub fn run_seeds(
     context: &mut Context,
     record: &SeedsRecord,
@@ -44,19 +46,32 @@ pub fn run_seeds(
         run_seed(context, last)?;
         report::seeds::write(&out)?;
     }
-    for place in left {
+    let mut failed = None;
+    for (tried, &place) in left.iter().enumerate() {
         let seed = record.seeds[place];
         let interrupted = context.interrupt.requested() || {
             let notice = Notice::Seed { number: place + 1, of: record.seeds.len(), seed };
             context.reporter.event(&Event::Note(notice));
-            matches!(run_seed(context, seed)?, Outcome::Interrupted(_))
+            match run_seed(context, seed) {
+                Ok(outcome) => matches!(outcome, Outcome::Interrupted(_)),
+                Err(ExperimentError::Train(error)) if error.may_be_the_seed() => {
+                    let notice = Notice::SeedFailed { seed, left: left.len() - tried - 1, why: error.to_string() };
+                    context.reporter.event(&Event::Note(notice));
+                    failed.get_or_insert(error);
+                    false
+                }
+                Err(error) => return Err(error),
+            }
         };
         report::seeds::write(&out)?;
         if interrupted {
             return Ok(Ended::Interrupted);
         }
     }
-    Ok(Ended::Epochs)
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(Ended::Epochs),
+    }
 }
 
 /// The run with one of the seeds, which goes on by the plan in its directory.

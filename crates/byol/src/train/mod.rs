@@ -159,6 +159,11 @@ impl TrainError {
         matches!(self, TrainError::BatchTooLarge { .. })
     }
 
+    /// Whether the same training may do well with another seed.
+    pub fn may_be_the_seed(&self) -> bool {
+        matches!(self, TrainError::Collapsed { .. } | TrainError::Diverged { .. })
+    }
+
     fn diverged(stage: Stage, loss: f64, step: usize) -> TrainError {
         let key = match stage {
             Stage::Pretrain => "pretrain.learning_rate",

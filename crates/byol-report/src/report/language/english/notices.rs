@@ -81,6 +81,10 @@ pub fn notice(notice: &Notice) -> String {
         Notice::Variant { number, of, name, change: what, method, seed } => {
             format!("{number}/{of}: {name} ({}), seed {seed}", change(*what, *method))
         }
+        Notice::SeedFailed { seed, left: 0, why } => format!("seed {seed} failed: {why}"),
+        Notice::SeedFailed { seed, left, why } => {
+            format!("seed {seed} failed, and the {} go on: {why}", plural(*left as u64, "seed after it"))
+        }
         Notice::Seed { number, of, seed } => format!("run {number} of {of}: seed {seed}"),
         Notice::Lengthened { stage, epochs, asked, images, least_steps } => {
             let key = key(*stage);
