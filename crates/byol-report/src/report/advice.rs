@@ -327,7 +327,8 @@ fn repair(run: &RunData) -> Option<Advice> {
     }
     let contradictions = &known.findings.contradictions;
     if let Some(first) = contradictions.first() {
-        worth = worth.max(if contradictions.iter().any(|found| found.exact) { 3.0 } else { 1.0 });
+        // One of two labels of the same image is wrong for certain, and is quickly mended.
+        worth = worth.max(if contradictions.iter().any(|found| found.exact) { 4.5 } else { 1.0 });
         found.contradictions = Some((contradictions.len() as u64, first.clone()));
     }
     found.skipped = known.skipped as u64;

@@ -128,7 +128,10 @@ fn undecided(found: &Undecided) -> String {
                     format!("; the {} differ too much to tell", plural(*draws as u64, "label draw"))
                 }
                 Some(Could::TestImages(needed)) => {
-                    format!("; a difference of this size would take about {} test images", about(*needed))
+                    format!(
+                        "; to tell a difference of this size from chance would take about {} test images",
+                        about(*needed)
+                    )
                 }
                 None => String::new(),
             };

@@ -11,7 +11,7 @@ pub const GLOSSARY: [(&str, &str); 18] = [
     ),
     (
         "Pre-training",
-        "The encoder learns from images without their labels: it predicts one changed view of an image from another.",
+        "The encoder learns from images without their labels: what two differently cropped and coloured views of one image have in common.",
     ),
     ("Baseline", "Encoder and classifier trained on the labelled images alone, without pre-training."),
     ("Fine-tuned", "Encoder and classifier trained further with the labels, from the pre-trained encoder."),

@@ -42,7 +42,7 @@ pub fn views_are(method: Method) -> String {
             "{name} learns to say of two views of an image, one drawn with t and one with t', that they show the same."
         ),
         Method::MocoV3 => format!(
-            "{name} learns to find to a view of an image, drawn with t, the other one, drawn with t', among those of other images."
+            "From one view of an image, drawn with t, {name} learns to tell the other one, drawn with t', from views of other images."
         ),
     }
 }
