@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::chart::{Axis, Chart, Line, Point, Scale, Series, Size};
 use super::super::compare::{Comparison, FEW_TEST_IMAGES};
 use super::super::explain::Explanation;
-use super::super::language::{charts, glossary, names, numbers, statements};
+use super::super::language::{charts, glossary, method, names, numbers, statements};
 use super::super::load::RunData;
 use super::super::{language, table};
 use super::{figure, hint, nothing, rich};
@@ -246,19 +246,23 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
 }
 
 pub(super) fn explanation(explanation: &Explanation) -> Markup {
+    let by = explanation.verdict.method;
     let groups = explanation.statements.chunk_by(|a, b| a.topic() == b.topic());
     html! {
         div.explanation {
             @for group in groups {
                 div {
-                    h3 { (statements::heading(group[0].topic(), explanation.verdict.method)) }
+                    h3 { (statements::heading(group[0].topic(), by)) }
                     @for statement in group { p { (rich(&statements::statement(statement))) } }
                 }
             }
         }
         details {
             summary { h3 { (glossary::HEADING) } }
-            dl.glossary { @for (word, meaning) in glossary::GLOSSARY { div { dt { (word) } dd { (meaning) } } } }
+            dl.glossary {
+                div { dt { (method::method_name(by)) } dd { (method::method_meaning(by)) } }
+                @for (word, meaning) in glossary::GLOSSARY { div { dt { (word) } dd { (meaning) } } }
+            }
         }
     }
 }

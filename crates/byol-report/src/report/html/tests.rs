@@ -73,6 +73,7 @@ fn the_page_of_a_whole_run() {
     assert!(!page.contains("class=\"nothing\""), "a whole run leaves nothing out");
     for text in [
         "bird &lt;small&gt;",
+        "<dt>BYOL</dt><dd>A way of pre-training: ",
         "Largest change: ",
         "0123456789abcdef",
         "Unreadable files left out</dt><dd>2<",

@@ -19,6 +19,20 @@ pub fn method_with_source(method: Method) -> String {
     format!("{} ({source})", method_name(method))
 }
 
+/// What it is, among the words that not every reader knows.
+pub fn method_meaning(method: Method) -> &'static str {
+    match method {
+        Method::Byol => {
+            "A way of pre-training: from one view of an image, a network learns to predict what a copy of itself that follows it slowly (the \
+             target network) makes of another view."
+        }
+        Method::MocoV3 => {
+            "A way of pre-training: from one view of an image, a network learns to tell which of many images another view is of, by what a \
+             copy of itself that follows it slowly (the target network) makes of that view."
+        }
+    }
+}
+
 /// Above views of the page.
 pub fn views(method: Method) -> String {
     let name = method_name(method);
