@@ -60,8 +60,8 @@ pub enum Notice {
     PassesExpected(Expected),
     /// The shortest run, with what was typed, takes longer than the hours that were asked for.
     LongerThanAsked {
-        /// The hours that were asked for.
-        hours: f64,
+        /// The hours that were asked for; absent where none were, and a run has one.
+        hours: Option<f64>,
         /// What the shortest run takes, in seconds.
         seconds: f64,
         /// The typed keys that make it longer, and stay; empty where it is the shortest that there is.

@@ -2,7 +2,7 @@
 //! has typed others.
 
 use super::plan::smallest_class;
-use super::planning::Plan;
+use super::planning::{DEFAULT_HOURS, Plan};
 use crate::config::Experiment;
 use crate::config::resolve::Typed;
 use crate::data::Dataset;
@@ -141,8 +141,9 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>, as
         let (epochs, batch_size) = (settings.epochs, settings.batch_size);
         warnings.push(Notice::FewPasses { epochs, steps, batch_size, images, passes, remedy });
     }
-    // Nobody is told that a run is longer than a time that nobody named.
-    if let (Some(plan), Some(hours)) = (plan, asked.hours)
+    let hours = asked.hours.unwrap_or(DEFAULT_HOURS);
+    // A run whose settings nothing chose for a time is as long as these say.
+    if let Some(plan) = plan.filter(|plan| asked.hours.or(plan.hours).is_some())
         && asked.runs as f64 * plan.seconds() > 3600.0 * hours
     {
         let seconds = asked.runs as f64 * plan.seconds();
@@ -150,7 +151,7 @@ pub fn warnings(experiment: &Experiment, data: &Dataset, plan: Option<&Plan>, as
         let stays =
             |key: &&str| asked.typed.contains(key) && !chosen.iter().any(|pair| pair.starts_with(&format!("{key}=")));
         let typed = LENGTHS.into_iter().filter(stays).map(str::to_owned).collect();
-        warnings.push(Notice::LongerThanAsked { hours, seconds, others: plan.others, typed });
+        warnings.push(Notice::LongerThanAsked { hours: asked.hours, seconds, others: plan.others, typed });
     }
     warnings
 }
@@ -256,7 +257,8 @@ mod tests {
             let mut said = found.iter().map(notice).filter(|said| said.contains("takes about"));
             said.next()
         };
-        assert_eq!(longer(&[], None), None, "no time was named");
+        let said = longer(&[], None).unwrap();
+        assert!(said.contains("longer than the hour that it has where --hours names no time; a shorter one"), "{said}");
         let said = longer(&["draws=1", "image_size=64"], Some(1.0)).unwrap();
         assert!(
             said.ends_with(

@@ -31,8 +31,8 @@ pub struct Wish {
     pub scope: Scope,
 }
 
-/// Hours of whoever names none.
-const DEFAULT_HOURS: f64 = 1.0;
+/// Hours of a run, or of several that share them, where none are named.
+pub const DEFAULT_HOURS: f64 = 1.0;
 
 /// A network with its image size, as pairs.
 struct NetworkSize {

@@ -9,7 +9,7 @@ mod rates;
 mod work;
 
 pub use crate::plan::{Chosen, Kind, Plan, Progress, Rates, Step, Task, Total, Why};
-pub use choice::{Resolve, Scope, Wish, choose, share};
+pub use choice::{DEFAULT_HOURS, Resolve, Scope, Wish, choose, share};
 
 use crate::config::{ConfigError, Experiment};
 use crate::data::{DataError, Dataset};

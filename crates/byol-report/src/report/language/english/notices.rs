@@ -46,10 +46,13 @@ pub fn notice(notice: &Notice) -> String {
         ),
         Notice::PassesExpected(found) => expected(found),
         Notice::LongerThanAsked { hours, seconds, typed, others } => format!(
-            "at the speed that this machine has now{}, this run takes about {}, longer than --hours {hours}; {}, so it begins all the \
-             same",
+            "at the speed that this machine has now{}, this run takes about {}, longer than {}; {}, so it begins all the same",
             others.map_or_else(String::new, |share| format!(" ({})", while_others(share))),
             whole_duration(*seconds),
+            match hours {
+                Some(hours) => format!("--hours {hours}"),
+                None => "the hour that it has where --hours names no time".to_owned(),
+            },
             match typed.is_empty() {
                 true => "a shorter one would lack a part of the comparison".to_owned(),
                 false => format!("what was typed stays ({})", list(typed)),

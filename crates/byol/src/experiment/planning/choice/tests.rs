@@ -123,7 +123,7 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
     let typed = Default::default();
     let asked = |hours| Asked { hours: Some(hours), runs: 1, typed: &typed };
     let warned = warnings(&experiment, &data, Some(&shortest), asked(1e-6));
-    let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, seconds, .. } if *hours == 1e-6 && *seconds > 1.0);
+    let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, seconds, .. } if *hours == Some(1e-6) && *seconds > 1.0);
     assert!(warned.iter().any(longer), "{warned:?}");
     let said = |why: Why| shortest.chosen.iter().any(|chosen| chosen.why == why);
     assert!(said(Why::ShortestTrainings) && !said(Why::ShareOfTrainings { percent: 50.0 }), "{:?}", shortest.chosen);
@@ -134,7 +134,7 @@ fn whatever_is_chosen_can_be_planned_on_this_machine() {
     assert!(half.hours == Some(0.1) && half.seconds() <= 360.0, "{:?} {}", half.hours, half.seconds());
     let shared = Asked { runs: 100, ..asked(0.1) };
     let warned = warnings(&experiment, &data, Some(&plan), shared);
-    let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, .. } if *hours == 0.1);
+    let longer = |notice: &Notice| matches!(notice, Notice::LongerThanAsked { hours, .. } if *hours == Some(0.1));
     assert_eq!(warned.iter().any(longer), 100.0 * plan.seconds() > 360.0, "{warned:?}");
     let without = Dataset { test: None, ..data.clone() };
     assert!(choose(wish(0.1), &resolve, &without, &hardware).unwrap().is_none());
