@@ -10,7 +10,7 @@ mod map;
 mod measures;
 mod mistakes;
 pub(super) mod overlay;
-mod results;
+pub(super) mod results;
 mod thumbnails;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -328,7 +328,7 @@ pub(super) fn rich(text: &str) -> Markup {
 }
 
 /// An image or chart with the sentence that says what it shows.
-fn figure(content: Option<Markup>, caption: &str) -> Markup {
+pub(super) fn figure(content: Option<Markup>, caption: &str) -> Markup {
     html! {
         @if let Some(content) = content {
             figure { (content) figcaption { (caption) } }
@@ -337,7 +337,7 @@ fn figure(content: Option<Markup>, caption: &str) -> Markup {
 }
 
 /// How charts are asked; the page's script, which makes it true, uncovers it.
-fn hint() -> Markup {
+pub(super) fn hint() -> Markup {
     html! {
         p.hint data-hint="charts" hidden {
             (page::CHART_KEYS)

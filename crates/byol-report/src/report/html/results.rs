@@ -138,8 +138,18 @@ fn style(run: &RunData, name: ResultName) -> usize {
 
 /// Accuracy against label budget, every classifier.
 fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
-    let of = |name: ResultName| {
-        let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, run.accuracy(name, budget)?));
+    accuracies(run, &run.results(), budgets, &|name, budget| run.accuracy(name, budget))
+}
+
+/// Accuracies against label budget; `run` says which colours classifiers have, and where budgets stand.
+pub(in crate::report) fn accuracies(
+    run: &RunData,
+    names: &[ResultName],
+    budgets: &[LabelBudget],
+    accuracy: &dyn Fn(ResultName, LabelBudget) -> Option<Accuracy>,
+) -> Chart {
+    let of = |&name: &ResultName| {
+        let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, accuracy(name, budget)?));
         Series {
             label: names::label(name),
             style: style(run, name),
@@ -151,12 +161,12 @@ fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
             points: budgets.iter().filter_map(point).collect(),
         }
     };
-    let series: Vec<Series> = run.results().into_iter().map(of).collect();
+    let series = names.iter().map(of);
     Chart {
         title: charts::ACCURACY_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], budgets),
         y: Axis::percent(charts::TEST_ACCURACY),
-        series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
+        series: series.filter(|series| !series.points.is_empty()).collect(),
         reference: None,
         size: Size::Half,
         dodge: 6.0,
@@ -211,18 +221,36 @@ fn place(run: &RunData, budget: LabelBudget) -> f64 {
     }
 }
 
+/// A difference at a label budget with the ends of its interval, -1 to 1.
+#[derive(Clone, Copy)]
+pub(in crate::report) struct Difference {
+    pub name: ResultName,
+    pub budget: LabelBudget,
+    pub mean: f64,
+    pub interval: Option<(f64, f64)>,
+}
+
 /// Differences with their intervals, every pair.
 fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
-    let budgets: Vec<LabelBudget> = comparisons.iter().map(|found| found.budget).collect();
-    let of = |(name, _): (ResultName, ResultName)| {
-        let point = |found: &Comparison| {
-            let interval = found.paired.as_ref().map(|paired| (paired.difference.low, paired.difference.high));
-            Point {
-                x: place(run, found.budget),
-                y: 100.0 * found.difference(),
-                bar: interval.map(|(low, high)| (100.0 * low, 100.0 * high)),
-                text: charts::difference_point(found.difference(), interval, found.budget),
-            }
+    let of = |found: &Comparison| Difference {
+        name: found.name,
+        budget: found.budget,
+        mean: found.difference(),
+        interval: found.paired.as_ref().map(|paired| (paired.difference.low, paired.difference.high)),
+    };
+    let names: Vec<ResultName> = run.pairs().into_iter().map(|(name, _)| name).collect();
+    differences_of(run, &names, &comparisons.iter().map(of).collect::<Vec<_>>())
+}
+
+/// Differences of these classifiers; `run` says which colours they have, and where budgets stand.
+pub(in crate::report) fn differences_of(run: &RunData, names: &[ResultName], found: &[Difference]) -> Chart {
+    let budgets: Vec<LabelBudget> = found.iter().map(|found| found.budget).collect();
+    let of = |&name: &ResultName| {
+        let point = |found: &Difference| Point {
+            x: place(run, found.budget),
+            y: 100.0 * found.mean,
+            bar: found.interval.map(|(low, high)| (100.0 * low, 100.0 * high)),
+            text: charts::difference_point(found.mean, found.interval, found.budget),
         };
         Series {
             label: names::difference_label(name, run.control()),
@@ -230,15 +258,15 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
             style: style(run, name),
             line: Line::None,
             run: None,
-            points: comparisons.iter().filter(|found| found.name == name).map(point).collect(),
+            points: found.iter().filter(|found| found.name == name).map(point).collect(),
         }
     };
-    let series: Vec<Series> = run.pairs().into_iter().map(of).collect();
+    let series = names.iter().map(of);
     Chart {
         title: charts::DIFFERENCES_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], &budgets),
         y: Axis::linear(charts::DIFFERENCE),
-        series: series.into_iter().filter(|series| !series.points.is_empty()).collect(),
+        series: series.filter(|series| !series.points.is_empty()).collect(),
         reference: Some(0.0),
         size: Size::Half,
         dodge: 12.0,

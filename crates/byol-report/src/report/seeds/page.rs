@@ -2,10 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::super::html::{Conduct, document, overlay, rich};
+use super::super::html::results::{Difference, accuracies, differences_of};
+use super::super::html::{Conduct, document, figure, hint, overlay, rich};
 use super::super::language::seeds as said;
 use super::super::load::RunData;
-use super::{Seeds, table};
+use super::{DifferenceOverSeeds, OverSeeds, Seeds, table};
+use crate::run::record::{LabelBudget, ResultName};
 
 pub(super) fn render(seeds: &Seeds) -> String {
     // What each run found by itself, its own page explains.
@@ -24,6 +26,7 @@ pub(super) fn render(seeds: &Seeds) -> String {
                 @if seeds.found.results.is_empty() { p.nothing { (said::NOTHING) } } @else {
                     (cells(&table::rows(&seeds.found), 2, said::ACCURACIES_ARE))
                 }
+                (charts(&seeds.runs, &seeds.found))
                 @if !seeds.found.differences.is_empty() {
                     (cells(&table::differences(&seeds.found), 2, said::DIFFERENCES_ARE))
                 }
@@ -45,6 +48,44 @@ pub(super) fn render(seeds: &Seeds) -> String {
         footer { p { (rich(&said::made_from(&seeds.record.version, &names))) } }
     };
     document(&title, &body, Conduct::Interactive)
+}
+
+/// Accuracies with their deviations between seeds, and differences with their intervals.
+fn charts(runs: &[RunData], found: &OverSeeds) -> Markup {
+    // The runs have the same settings: any of them says which colours and label budgets there are.
+    let Some(run) = runs.iter().find(|run| run.finished()) else { return html! {} };
+    let names = each_once(found.results.iter().map(|result| result.name));
+    let budgets = each_once(found.results.iter().map(|result| result.labels_per_class));
+    let accuracy = |name: ResultName, budget: LabelBudget| {
+        let of = found.results.iter().find(|result| (result.name, result.labels_per_class) == (name, budget));
+        of.map(|result| result.test_accuracy.clone())
+    };
+    let differences: Vec<Difference> = found.differences.iter().map(of_seeds).collect();
+    html! {
+        (hint())
+        div.charts {
+            (figure(accuracies(run, &names, &budgets, &accuracy).render(), said::ACCURACIES_DRAWN))
+            (figure(differences_of(run, &each_once(differences.iter().map(|one| one.name)), &differences).render(), said::DIFFERENCES_DRAWN))
+        }
+    }
+}
+
+fn of_seeds(found: &DifferenceOverSeeds) -> Difference {
+    Difference {
+        name: found.name,
+        budget: found.labels_per_class,
+        mean: found.mean,
+        interval: found.interval.map(|[low, high]| (low, high)),
+    }
+}
+
+fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    all.fold(Vec::new(), |mut kept, one| {
+        if !kept.contains(&one) {
+            kept.push(one);
+        }
+        kept
+    })
 }
 
 /// A table whose first `words` columns are words, its head first.
@@ -93,6 +134,9 @@ mod tests {
             "<a href=\"seed-0/report.html\">seed-0</a>",
             "<a href=\"seed-3/report.html\">seed-3</a> (not finished)",
             "id=\"overview\"",
+            // Of the charts: mean and deviation between seeds, and the interval of the difference.
+            "60.0% ± 11.0 with 10 labels per class",
+            "+20.0 points (95% interval +17.5 to +22.5) with 10 labels per class",
             "<code>mine/seed-2</code>",
         ] {
             assert!(page.contains(part), "{part}\n{page}");

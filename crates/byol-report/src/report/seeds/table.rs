@@ -3,7 +3,7 @@
 use super::super::language::{names, numbers, seeds as said, table as of_one};
 use super::super::table::{aligned, percent};
 use super::{OverSeeds, Seeds};
-use crate::run::record::{Control, Init, LabelBudget, Protocol, ResultName};
+use crate::run::record::{Control, Init, LabelBudget, ResultName};
 
 /// The joined table, the differences with their intervals, and what they tell.
 pub fn markdown(seeds: &Seeds) -> String {
@@ -23,10 +23,11 @@ pub fn markdown(seeds: &Seeds) -> String {
     text
 }
 
-/// Every sentence on what was found: fine-tuning beside its baseline, then what to know of it.
+/// Every sentence on what was found: fine-tuning beside its baseline, and self-training beside fine-tuning, then what to know
+/// of it.
 pub(super) fn told(found: &OverSeeds) -> Vec<String> {
-    let of_fine_tuning = |name: ResultName| (name.init, name.protocol) == (Init::Pretrained, Protocol::Finetuned);
-    let differences = found.differences.iter().filter(|one| of_fine_tuning(one.name));
+    let trained_on = |name: ResultName| name.init == Init::Pretrained && !name.protocol.is_frozen();
+    let differences = found.differences.iter().filter(|one| trained_on(one.name));
     differences.map(said::finding).chain(said::few(found)).chain(said::finished(found)).collect()
 }
 

@@ -27,6 +27,13 @@ pub fn finished(found: &OverSeeds) -> Option<String> {
 pub const ACCURACIES_ARE: &str = "Test accuracy in percent: mean over seeds ± sample standard deviation between seeds. The accuracy of a \
      seed is its mean over label draws.";
 
+/// Below the chart of accuracies.
+pub const ACCURACIES_DRAWN: &str = "Test accuracy, mean over seeds. Bars: one sample standard deviation between seeds.";
+
+/// Below the chart of differences.
+pub const DIFFERENCES_DRAWN: &str = "Each classifier beside what it is held against, mean over seeds. Bars: Student's 95% intervals over the \
+     seeds. A bar that does not cross zero tells a difference.";
+
 /// The heads of the table of differences.
 pub fn difference_columns() -> Vec<String> {
     ["difference", "labels", "points", "95% interval", "each seed"].map(str::to_owned).into()
