@@ -1,6 +1,7 @@
 //! Views of an image that are the same every time: what answers are averaged over. Nothing random and no pixels.
 
 use super::view::{Crop, ViewParams};
+use crate::data::decode::Detail;
 
 /// Side of a corner, or of the centre, as a share of the side of the square that evaluations see: Krizhevsky et al. 2012 (section 4.1)
 /// cut 224 pixels out of 256.
@@ -30,6 +31,12 @@ impl FixedViews {
             FixedViews::Mirrored => 2,
             FixedViews::TenCrop => 10,
         }
+    }
+
+    /// How an image is decoded whose views are shrunk to `side` pixels.
+    pub fn detail(self, side: usize, evaluation_crop: f64) -> Detail {
+        let share = if self == FixedViews::TenCrop { SHARE } else { 1.0 };
+        Detail::to_shrink((side as f64 / (share * evaluation_crop)).ceil() as usize)
     }
 
     /// The views that are so many; none for other numbers than 1, 2 and 10.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use memmap2::Mmap;
 use rayon::prelude::*;
 
+use super::decode::Detail;
 use super::decode::deep::Stored;
 use super::depths::Depths;
 use super::error::{DataError, ImageProblem};
@@ -96,11 +97,12 @@ impl Encoded {
     }
 
     /// Says which values were stored, where they had more than eight bits.
-    pub fn decode(&self, levels: Levels, image: &mut Image) -> Result<Option<Stored>, ImageProblem> {
+    pub fn decode(&self, levels: Levels, detail: Detail, image: &mut Image) -> Result<Option<Stored>, ImageProblem> {
         match &self.place {
-            Place::File(path) => decode::decode(path, levels, image),
+            Place::File(path) => decode::decode(path, levels, detail, image),
             Place::Part { archive, start, len, .. } => {
-                decode::decode_bytes(archive.bytes().get(*start..start + len).unwrap_or_default(), levels, image)
+                let bytes = archive.bytes().get(*start..start + len).unwrap_or_default();
+                decode::decode_bytes(bytes, levels, detail, image)
             }
             Place::Missing(missing) => Err(missing.problem()),
         }
@@ -153,7 +155,7 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
     let (kept_bytes, done) = (AtomicU64::new(0), AtomicUsize::new(0));
     let look_at = |image: &mut Image, encoded: &Encoded| {
         let outcome = encoded.bytes().and_then(|bytes| {
-            let stored = encoded.decode(options.levels, image)?;
+            let stored = encoded.decode(options.levels, Detail::Full, image)?;
             let depths = Depths::of(image, stored, options.levels);
             let size = image.pixels.len() as u64;
             let fits = kept_bytes.fetch_add(size, Ordering::Relaxed) + size <= options.memory_budget_bytes;
@@ -249,7 +251,7 @@ impl ImageSource for EncodedImages {
                 Ok(())
             }
             None => encoded
-                .decode(self.levels, image)
+                .decode(self.levels, Detail::Full, image)
                 .map(drop)
                 .map_err(|problem| DataError::Image { path: encoded.path(), problem }),
         }

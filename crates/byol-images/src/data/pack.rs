@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::decode::Detail;
 use super::depths::Depths;
 use super::encoded::Skipped;
 use super::error::ImageProblem;
@@ -215,10 +216,11 @@ fn write(
     for start in (0..listing.images.len()).step_by(AT_ONCE) {
         let end = (start + AT_ONCE).min(listing.images.len());
         let decode = |image: &mut Image, index: usize| {
-            let outcome = listing.images[index].encoded.decode(options.levels, image).map(|stored| {
-                let depths = Depths::of(image, stored, options.levels);
-                (Look::of(image), depths, shrunk(image, size))
-            });
+            let outcome =
+                listing.images[index].encoded.decode(options.levels, Detail::to_shrink(size), image).map(|stored| {
+                    let depths = Depths::of(image, stored, options.levels);
+                    (Look::of(image), depths, shrunk(image, size))
+                });
             if let Some(on_progress) = &options.on_progress {
                 on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.images.len());
             }

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rayon::prelude::*;
 
-use crate::data::{Image, Levels, decode};
+use crate::data::decode::{self, Detail};
+use crate::data::{Image, Levels};
 use crate::gallery::small_jpeg;
 
 /// Longest side of a small image, in pixels.
@@ -138,7 +139,7 @@ fn figures(shown: &[Shown], levels: Levels) -> Vec<Markup> {
 
 fn small(path: &Path, levels: Levels) -> Option<Vec<u8>> {
     let mut image = Image::default();
-    decode::decode(path, levels, &mut image).ok()?;
+    decode::decode(path, levels, Detail::to_shrink(SIDE as usize), &mut image).ok()?;
     small_jpeg(&image, SIDE).ok()
 }
 

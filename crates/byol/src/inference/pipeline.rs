@@ -23,7 +23,7 @@ use tch::{Device, Kind, Tensor};
 use super::InferenceError;
 use super::network::Network;
 use crate::augment::{FixedViews, Normalization, Renderer};
-use crate::data::decode;
+use crate::data::decode::{self, Detail};
 use crate::data::depths::Depths;
 use crate::data::error::ImageProblem;
 use crate::data::{DataNote, Image, Levels};
@@ -238,6 +238,7 @@ struct Reader {
     renderer: Renderer,
     evaluation_crop: f64,
     views: FixedViews,
+    detail: Detail,
     normalization: Normalization,
     levels: Levels,
     depths: Depths,
@@ -250,6 +251,7 @@ impl Reader {
             renderer: Renderer::new(network.side()),
             evaluation_crop: network.evaluation_crop(),
             views: network.views(),
+            detail: network.views().detail(network.side(), network.evaluation_crop()),
             normalization: network.normalization(),
             levels: network.levels(),
             depths: Depths::default(),
@@ -296,7 +298,7 @@ impl Reader {
         let bytes = std::fs::read(path)?;
         let read = Instant::now();
         timing.read += read - begun;
-        let decoded = decode::decode_bytes(&bytes, self.levels, &mut self.image);
+        let decoded = decode::decode_bytes(&bytes, self.levels, self.detail, &mut self.image);
         let decoding = read.elapsed();
         timing.decode += decoding;
         self.depths.join(Depths::of_stored(decoded?, self.levels));

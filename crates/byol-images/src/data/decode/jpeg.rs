@@ -1,4 +1,9 @@
-//! Whether a JPEG file is whole.
+//! JPEG files: whether one is whole, and its image at a part of its size.
+
+use image::{DynamicImage, GrayImage, RgbImage};
+use jpeg_decoder::{Decoder, PixelFormat};
+
+use super::MAX_DECODER_BYTES;
 
 /// Whether the image ends where its last scan does. The decoder fills up what is missing from a JPEG file that was cut off
 /// with gray and says nothing. Entropy-coded data holds no marker but restarts (ITU-T T.81, B.1.1.5); thumbnails lie within
@@ -26,6 +31,56 @@ pub fn ends(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// The image at an eighth, a quarter or a half of its sides, the smallest that has `least` pixels along the shorter one, in its coarsest
+/// component, too; fewer frequencies of each block of 8x8 are then transformed back (as with libjpeg's `scale_denom`). Sides are rounded to
+/// the nearest: a last row or column that lies outside the image for the most part is left out, or all of it would be shifted when it is
+/// shrunk further.
+///
+/// Nothing where that saves nothing, where it is neither gray nor RGB in eight bits, or where something is wrong with it: whoever
+/// decodes it in full says what.
+pub fn reduced(bytes: &[u8], (width, height): (u32, u32), least: usize) -> Option<DynamicImage> {
+    let rounded = |side: u32, by: u32| (side + by / 2) / by;
+    let coarsest = coarsest(bytes)?;
+    let suffices = |by: u32| (rounded(width.min(height), by) / coarsest) as usize >= least.max(1);
+    let by = [8, 4, 2].into_iter().find(|&by| suffices(by))?;
+    let mut decoder = Decoder::new(bytes);
+    decoder.set_max_decoding_buffer_size(MAX_DECODER_BYTES as usize);
+    decoder.read_info().ok()?;
+    let [wide, high] = [width, height].map(|side| u16::try_from(side.div_ceil(by)).ok());
+    decoder.scale(wide?, high?).ok()?;
+    let pixels = decoder.decode().ok()?;
+    let info = decoder.info()?;
+    let (wide, high) = (info.width.into(), info.height.into());
+    let image = match info.pixel_format {
+        PixelFormat::L8 => GrayImage::from_raw(wide, high, pixels).map(DynamicImage::from),
+        PixelFormat::RGB24 => RgbImage::from_raw(wide, high, pixels).map(DynamicImage::from),
+        PixelFormat::L16 | PixelFormat::CMYK32 => None,
+    }?;
+    Some(image.crop_imm(0, 0, rounded(width, by), rounded(height, by)))
+}
+
+/// How many pixels along a side share a sample of the coarsest component: 2 where chroma is halved (T.81, A.1.1 and B.2.2).
+fn coarsest(bytes: &[u8]) -> Option<u32> {
+    let mut at = 2;
+    loop {
+        let (marker, after) = next_marker(bytes, at)?;
+        at = after;
+        match marker {
+            0x01 | 0xd0..=0xd7 => continue,
+            // Frame headers; the others of these numbers are tables and extensions.
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => break,
+            _ => at += usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])),
+        }
+    }
+    let count = usize::from(*bytes.get(at + 7)?);
+    let factors = bytes.get(at + 8..at + 8 + 3 * count)?.chunks_exact(3).map(|component| component[1]);
+    let coarsest_of = |of: fn(u8) -> u8| {
+        let along = || factors.clone().map(of);
+        Some(along().max()?.div_ceil(along().min().filter(|&least| least > 0)?))
+    };
+    coarsest_of(|factor| factor >> 4).max(coarsest_of(|factor| factor & 15)).map(u32::from)
 }
 
 /// The next marker at or after a place, and where it ends. As other decoders, passes over what is neither a marker nor in a

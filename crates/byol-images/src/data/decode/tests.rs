@@ -176,3 +176,71 @@ fn one_file_is_a_source_of_one() {
     assert!(FileImage::open(folder.path()).unwrap_err().to_string().contains("not a regular file"));
     assert!(FileImage::open(folder.path().join("b")).is_err());
 }
+
+/// The files of `make_photographs.py`.
+fn photographs() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats/photographs");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap())).collect()
+}
+
+fn decoded_to(bytes: &[u8], detail: Detail) -> Image {
+    let mut image = Image::default();
+    decode_bytes(bytes, Levels::Full, detail, &mut image).unwrap();
+    image
+}
+
+/// The planes side by side, shrunk as a pack is.
+fn shrunk(image: &Image, width: usize, height: usize) -> Vec<u8> {
+    let shrink = |plane: &[u8]| {
+        let plane = ImageBuffer::<image::Luma<u8>, &[u8]>::from_raw(image.width as u32, image.height as u32, plane);
+        let filter = image::imageops::FilterType::Triangle;
+        image::imageops::resize(&plane.unwrap(), width as u32, height as u32, filter).into_raw()
+    };
+    image.pixels.chunks_exact(image.width * image.height).flat_map(shrink).collect()
+}
+
+/// Of every kind of JPEG file: what is decoded at a part of its size and shrunk is, within 2 levels on average, what is decoded in full and
+/// shrunk. It has the pixels that are asked for, and is turned as the whole is.
+#[test]
+fn photographs_decoded_at_a_part_of_their_size_look_the_same() {
+    assert_eq!(photographs().len(), 9);
+    for (name, bytes) in photographs() {
+        let whole = decoded_to(&bytes, Detail::Full);
+        // Chroma that is halved must suffice by itself, and what is CMYK the decoder does not reduce.
+        let expected: [usize; 7] = match name.as_str() {
+            "cmyk.jpg" => [1; 7],
+            "gray.jpg" | "full-chroma.jpg" | "rgb.jpg" => [8, 8, 8, 4, 2, 2, 1],
+            _ => [8, 4, 2, 2, 1, 1, 1],
+        };
+        for (side, by) in [9, 18, 19, 37, 38, 75, 76].into_iter().zip(expected) {
+            let image = decoded_to(&bytes, Detail::to_shrink(side));
+            let sides = [whole.width, whole.height].map(|side| (side + by / 2) / by);
+            assert_eq!([image.width, image.height], sides, "{name}, to {side}");
+            assert!(image.width.min(image.height) >= 2 * side && image.pixels.len() == 3 * sides[0] * sides[1]);
+            let (width, height) = (whole.width * side / 301, whole.height * side / 301);
+            let (found, expected) = (shrunk(&image, width, height), shrunk(&whole, width, height));
+            let differences = found.iter().zip(&expected).map(|(found, expected)| u64::from(found.abs_diff(*expected)));
+            let mean = differences.sum::<u64>() as f64 / found.len() as f64;
+            println!("{name}, to {side}: {mean:.2} levels");
+            assert!(mean <= 2.0, "{name}, to {side}: {mean:.2} levels");
+        }
+    }
+}
+
+/// What is wrong with a file is found at a part of its size, too, and named as it is of the whole.
+#[test]
+fn bad_files_are_refused_at_any_size() {
+    let (_, bytes) = photographs().into_iter().find(|(name, _)| name == "halved-chroma.jpg").unwrap();
+    let problem = |bytes: &[u8], detail| {
+        decode_bytes(bytes, Levels::Full, detail, &mut Image::default()).unwrap_err().to_string()
+    };
+    let cut = &bytes[..bytes.len() / 2];
+    assert_eq!(problem(cut, Detail::Side(40)), problem(cut, Detail::Full));
+    // A header that claims 60,000 by 60,000 pixels.
+    let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    let mut huge = bytes.clone();
+    huge[frame + 5..frame + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
+    assert_eq!(problem(&huge, Detail::Side(40)), problem(&huge, Detail::Full));
+    assert!(problem(&huge, Detail::Side(40)).contains("60000"), "{}", problem(&huge, Detail::Side(40)));
+}
