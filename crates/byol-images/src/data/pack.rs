@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
-use image::imageops::FilterType;
-use image::{ImageBuffer, Luma};
+use fast_image_resize::images::{self, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -216,11 +216,11 @@ fn write(
     for start in (0..listing.images.len()).step_by(AT_ONCE) {
         let end = (start + AT_ONCE).min(listing.images.len());
         let decode = |image: &mut Image, index: usize| {
-            let outcome =
-                listing.images[index].encoded.decode(options.levels, Detail::to_shrink(size), image).map(|stored| {
-                    let depths = Depths::of(image, stored, options.levels);
-                    (Look::of(image), depths, shrunk(image, size))
-                });
+            let encoded = &listing.images[index].encoded;
+            let outcome = encoded.decode(options.levels, Detail::to_shrink(size), image).and_then(|stored| {
+                let depths = Depths::of(image, stored, options.levels);
+                Ok((Look::of(image), depths, shrunk(image, size)?))
+            });
             if let Some(on_progress) = &options.on_progress {
                 on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.images.len());
             }
@@ -293,23 +293,26 @@ fn write(
     })
 }
 
-/// The image with its shorter side at most `size`, by the average of what each pixel covers (a triangle filter).
-fn shrunk(image: &mut Image, size: usize) -> Image {
+/// The image with its shorter side at most `size`, by the average of what each pixel covers (a triangle filter as wide as the pixels
+/// that it joins: Pillow's `BILINEAR`).
+fn shrunk(image: &mut Image, size: usize) -> Result<Image, ImageProblem> {
     let shorter = image.width.min(image.height);
     if shorter <= size {
-        return std::mem::take(image);
+        return Ok(std::mem::take(image));
     }
     let scaled = |side: usize| ((side * size + shorter / 2) / shorter).max(1);
     let (width, height) = (scaled(image.width), scaled(image.height));
-    let mut pixels = Vec::with_capacity(3 * width * height);
-    for plane in image.pixels.chunks_exact(image.width * image.height) {
-        let whole = ImageBuffer::<Luma<u8>, &[u8]>::from_raw(image.width as u32, image.height as u32, plane);
-        if let Some(whole) = whole {
-            let small = image::imageops::resize(&whole, width as u32, height as u32, FilterType::Triangle);
-            pixels.extend_from_slice(small.as_raw());
-        }
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let failed = |error: &dyn std::error::Error| ImageProblem::Decode(error.to_string());
+    let (mut resizer, mut pixels) = (Resizer::new(), vec![0; 3 * width * height]);
+    let planes = image.pixels.chunks_exact(image.width * image.height).zip(pixels.chunks_exact_mut(width * height));
+    for (plane, small) in planes {
+        let whole = ImageRef::new(image.width as u32, image.height as u32, plane, PixelType::U8);
+        let small = images::Image::from_slice_u8(width as u32, height as u32, small, PixelType::U8);
+        let (whole, mut small) = (whole.map_err(|error| failed(&error))?, small.map_err(|error| failed(&error))?);
+        resizer.resize(&whole, &mut small, &options).map_err(|error| failed(&error))?;
     }
-    Image { width, height, pixels }
+    Ok(Image { width, height, pixels })
 }
 
 /// How many files data is read from, and a hash of their paths, sizes and times of change.
