@@ -1,7 +1,7 @@
 //! What `byol` needs of libtorch and `tch` does not give: operations whose gradient is written in Rust
 //! ([`with_gradient`], [`with_gradients`]), some operations ([`convolution_backward`], [`copy_all`], [`fused_adam`],
-//! [`send`], the convolutions in [`fused`]), libtorch's own threads ([`parallel`]), and what it says about itself
-//! ([`about`]). A small C++ shim does the rest.
+//! [`send`], the convolutions in [`fused`]), libtorch's own threads ([`parallel`], [`set_own_threads`], [`dismiss_own_threads`]),
+//! and what it says about itself ([`about`]). A small C++ shim does the rest.
 //!
 //! Nothing numerical lives here.
 
@@ -59,6 +59,8 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn byol_configuration() -> *mut c_char;
     fn byol_library() -> *mut c_char;
+    fn byol_set_own_threads(threads: i32);
+    fn byol_dismiss_own_threads();
     fn byol_parallel(tasks: usize, context: *const c_void, run: unsafe extern "C" fn(*const c_void, usize, usize));
 }
 
@@ -302,6 +304,23 @@ unsafe extern "C" fn release(context: *mut c_void) {
     drop(unsafe { Box::from_raw(context.cast::<Context>()) });
 }
 
+/// How many threads compute what the calling thread asks of libtorch, and its [`parallel`]: for good, whatever others set
+/// before or after. `tch::set_num_threads` alone is undone when a new thread first computes, by what was set last anywhere.
+///
+/// Threads that have not computed yet will begin with this number; whoever divides the cores among threads sets his own again.
+pub fn set_own_threads(threads: usize) {
+    // SAFETY: the call changes settings of libtorch and OpenMP for this thread.
+    unsafe { byol_set_own_threads(threads.clamp(1, i32::MAX as usize) as i32) };
+}
+
+/// Ends the threads that the calling one has computed with, where OpenMP's are used; the next operation begins others, in some
+/// ten microseconds each. After an operation they would wait for the next one in a loop, for milliseconds, on cores that others
+/// can use meanwhile.
+pub fn dismiss_own_threads() {
+    // SAFETY: the call ends idle threads; inside a parallel region it does nothing.
+    unsafe { byol_dismiss_own_threads() };
+}
+
 /// Runs `task(0)` to `task(tasks - 1)` on the threads that libtorch computes with, and waits for all.
 ///
 /// # Panics
@@ -365,6 +384,36 @@ mod tests {
         let [_, second] = twice();
         second.sum(Kind::Double).backward();
         assert_eq!(Vec::<f64>::try_from(x.grad()).unwrap(), [1.0; 2]);
+    }
+
+    /// What another thread sets does not reach a thread that has chosen, not even when that first computes.
+    #[test]
+    fn a_thread_has_its_own_number_of_threads() {
+        let at_work = || {
+            let threads = std::sync::Mutex::new(std::collections::HashSet::new());
+            parallel(64, |_| drop(threads.lock().unwrap().insert(std::thread::current().id())));
+            threads.into_inner().unwrap().len()
+        };
+        let alone = std::thread::spawn(move || {
+            set_own_threads(1);
+            std::thread::spawn(|| set_own_threads(3)).join().unwrap();
+            [at_work(), tch::get_num_threads() as usize]
+        });
+        assert_eq!(alone.join().unwrap(), [1, 1]);
+        let again = std::thread::spawn(move || {
+            set_own_threads(3);
+            [(); 3].map(|()| {
+                dismiss_own_threads();
+                at_work()
+            })
+        });
+        assert_eq!(again.join().unwrap(), [3; 3]);
+        let three = std::thread::spawn(move || {
+            set_own_threads(3);
+            std::thread::spawn(|| set_own_threads(1)).join().unwrap();
+            [at_work(), tch::get_num_threads() as usize]
+        });
+        assert_eq!(three.join().unwrap(), [3, 3]);
     }
 
     #[test]

@@ -175,6 +175,21 @@ void byol_parallel(size_t tasks, const void* context, void (*run)(const void* co
   });
 }
 
+// libtorch gives a thread the number that any thread has set last when it first asks. It asks once in its own library and once
+// in this one, whose copies of an inline function have each a flag of their own.
+void byol_set_own_threads(int threads) {
+  at::internal::lazy_init_num_threads();
+  at::get_num_threads();
+  at::set_num_threads(threads);
+}
+
+// Ends the threads that the calling one has computed with; the next parallel region begins others.
+void byol_dismiss_own_threads() {
+#ifdef _OPENMP
+  omp_pause_resource_all(omp_pause_soft);
+#endif
+}
+
 // What libtorch says about itself, to be freed; null where it says nothing.
 char* byol_configuration() {
   try {

@@ -2,6 +2,10 @@
 //!
 //! What layers compute does not live here.
 
+mod apart;
+
+pub(crate) use apart::Apart;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;

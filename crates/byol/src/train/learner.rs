@@ -3,10 +3,12 @@
 //! recorded, in [`pretrain`](super::pretrain).
 
 mod ablated;
+mod lanes;
 
 pub use ablated::{Distance, Objective, TargetBranch};
 
-use tch::Tensor;
+use lanes::{Division, Lanes};
+use tch::{Device, Tensor};
 
 use super::patches;
 use super::phases::{Phase, PhaseClock, PhaseTimes};
@@ -38,6 +40,8 @@ pub struct Learner {
     objective: Objective,
     /// The gradient that the parts of the batch have given so far.
     gradient: Option<Tensor>,
+    /// What passes the views apart, once they have been.
+    lanes: Option<Lanes>,
     phases: PhaseClock,
 }
 
@@ -122,6 +126,7 @@ impl Learner {
             precision,
             objective,
             gradient: None,
+            lanes: None,
             phases: PhaseClock::default(),
         }
     }
@@ -138,8 +143,10 @@ impl Learner {
 
     /// Lines 5 to 9 for one of `parts` equal parts of a batch: loss and gradient of the online network.
     pub fn accumulate(&mut self, views: &[Tensor], parts: usize) -> StepOutput {
-        let output = self.loss(views);
-        let gradient = self.gradient(&output.loss);
+        let (output, gradient) = match self.division(views) {
+            Some(division) => self.apart(views, division),
+            None => self.together(views),
+        };
         self.gradient = Some(match self.gradient.take() {
             _ if parts == 1 => gradient,
             None => gradient / parts as f64,
@@ -150,6 +157,36 @@ impl Learner {
         });
         self.phases.lap(Phase::Backward);
         StepOutput { loss: output.loss.detach(), ..output }
+    }
+
+    /// Lines 5 to 9 of all views in one pass of each network, whose operations occupy all of libtorch's threads.
+    fn together(&self, views: &[Tensor]) -> (StepOutput, Tensor) {
+        let output = self.loss(views);
+        let gradient = self.gradient(&output.loss);
+        (output, gradient)
+    }
+
+    /// Lines 5 to 9, every view by itself on threads of its own: [`lanes`] says why, and that the numbers are the same.
+    fn apart(&mut self, views: &[Tensor], division: Division) -> (StepOutput, Tensor) {
+        self.phases.begin();
+        self.refresh();
+        let kept = self.lanes.take().filter(|lanes| lanes.serves(&division));
+        let mut lanes = kept.unwrap_or_else(|| Lanes::start(self, division));
+        let passed = lanes.pass(&self.objective, views);
+        for (online, target) in &passed.statistics {
+            self.online.move_statistics(online);
+            target.iter().for_each(|target| self.target.move_statistics(target));
+        }
+        self.lanes = Some(lanes);
+        self.phases.lap_divided(&passed.seconds, Phase::Backward);
+        (passed.output, passed.gradient)
+    }
+
+    /// How the views divide libtorch's threads among them; not where one pass of all is as good, or what is compared needs it.
+    fn division(&self, views: &[Tensor]) -> Option<Division> {
+        let fits = self.online.device() == Device::Cpu && self.objective.branch == TargetBranch::Average;
+        let threads = tch::get_num_threads().max(1) as usize;
+        fits.then(|| Division::of(&lanes::costs(&self.objective, views), threads)).flatten()
     }
 
     /// Lines 5 to 7: the loss of a batch, with the graph for its gradient.
@@ -188,8 +225,7 @@ impl Learner {
         let pairs = self.objective.pairs();
         let mut terms = pairs.iter().map(|pair| self.objective.distance(pair, &sides));
         let first = terms.next().unwrap_or_else(|| Tensor::from(0f32));
-        let sum = terms.fold(first, |sum, term| sum + term);
-        let loss = if pairs.len() == 2 { sum } else { sum * (2.0 / pairs.len().max(1) as f64) };
+        let loss = self.objective.of_sum(terms.fold(first, |sum, term| sum + term));
         StepOutput { loss, projections: sides.aims[0].detach() }
     }
 
@@ -218,8 +254,8 @@ impl Learner {
         let project = |seen: &SeenImages| {
             let (pass, parts) = (self.pass(network, Mode::Train, seen.group.views), self.objective.patches);
             match network {
-                Network::Online if parts > 1 => self.project_patches(&pass, seen.images.whole(), parts),
-                _ => self.model.project(&pass, &seen.images),
+                Network::Online => project_parts(&self.model, &pass, &seen.images, parts),
+                Network::Target => self.model.project(&pass, &seen.images),
             }
         };
         let mut projections: Vec<Tensor> = seen.map(project).collect();
@@ -227,13 +263,6 @@ impl Learner {
             1 => projections.remove(0),
             _ => Tensor::cat(&projections, 0),
         }
-    }
-
-    /// Projections of every pair of patches of each view.
-    fn project_patches(&self, pass: &Pass, images: &Tensor, parts: usize) -> Tensor {
-        let patches = patches::divide(images, pass.views, parts);
-        let pairs = patches::combine(&self.model.represent(pass, &patches), pass.views, parts);
-        self.model.project_representations(pass, &pairs)
     }
 
     /// The online network's predictions of the projections of the views that `network` sees.
@@ -290,6 +319,17 @@ impl Learner {
         self.online.refresh(&mut self.online_leaves);
         self.target.refresh(&mut self.target_leaves);
     }
+}
+
+/// Projections of views as the online network sees them: whole where `parts` is 1, else of every pair of `parts` by `parts`
+/// patches of each view.
+fn project_parts(model: &Byol, pass: &Pass, images: &SharedImages, parts: usize) -> Tensor {
+    if parts == 1 {
+        return model.project(pass, images);
+    }
+    let patches = patches::divide(images.whole(), pass.views, parts);
+    let pairs = patches::combine(&model.represent(pass, &patches), pass.views, parts);
+    model.project_representations(pass, &pairs)
 }
 
 impl Network {

@@ -84,6 +84,19 @@ impl PhaseClock {
             self.0.set(Some(running));
         }
     }
+
+    /// A lap in which threads of their own went through several phases ends here: `parts` are seconds of it, at most as many as
+    /// it took, and the rest belongs to `rest`.
+    pub(super) fn lap_divided(&self, parts: &[(Phase, f64)], rest: Phase) {
+        self.lap(rest);
+        if let Some(mut running) = self.0.get() {
+            for &(phase, seconds) in parts {
+                running.times.0[rest as usize] -= seconds;
+                running.times.0[phase as usize] += seconds;
+            }
+            self.0.set(Some(running));
+        }
+    }
 }
 
 /// The time when `device` has finished what it was given so far.
@@ -114,5 +127,18 @@ mod tests {
         assert_eq!(times[Phase::TargetForward], 0.0);
         assert_eq!(times.total(), times[Phase::OnlineForward] + times[Phase::Backward]);
         assert_eq!(clock.stop(), None);
+    }
+
+    #[test]
+    fn a_divided_lap_is_as_long_as_its_parts() {
+        let clock = PhaseClock::default();
+        clock.lap_divided(&[(Phase::TargetForward, 1.0)], Phase::Backward);
+        assert_eq!(clock.stop(), None);
+        clock.start(Device::Cpu);
+        std::thread::sleep(Duration::from_millis(20));
+        clock.lap_divided(&[(Phase::TargetForward, 0.005), (Phase::OnlineForward, 0.01)], Phase::Backward);
+        let times = clock.stop().unwrap();
+        assert_eq!((times[Phase::TargetForward], times[Phase::OnlineForward]), (0.005, 0.01));
+        assert!(times[Phase::Backward] >= 0.0049 && times.total() >= 0.0199, "{times:?}");
     }
 }

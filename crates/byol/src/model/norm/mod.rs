@@ -15,7 +15,7 @@ use super::Mode;
 /// PyTorch's default, and the paper's (appendix C).
 pub(crate) const EPSILON: f64 = 1e-5;
 /// Share of the batch's statistics in the running ones: PyTorch's default, and the paper's decay of 0.9 (appendix C).
-const MOMENTUM: f64 = 0.1;
+pub(super) const MOMENTUM: f64 = 0.1;
 
 /// What follows the normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Activation {
 pub(super) struct BatchNormCall<'a> {
     pub weight: &'a Tensor,
     pub bias: &'a Tensor,
-    /// Running statistics: moved in training, used in evaluation.
+    /// Running statistics: moved in training, used in evaluation. In the type of weight and bias, or float64.
     pub mean: &'a Tensor,
     pub variance: &'a Tensor,
     pub mode: Mode,

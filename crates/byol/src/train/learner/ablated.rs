@@ -117,6 +117,14 @@ impl Objective {
         (0..self.views(Network::Online)).flat_map(pairs_of).collect()
     }
 
+    /// The loss, whose terms of all pairs add up to `sum`: twice their mean.
+    pub(super) fn of_sum(&self, sum: Tensor) -> Tensor {
+        match self.pairs().len() {
+            2 => sum,
+            pairs => sum * (2.0 / pairs.max(1) as f64),
+        }
+    }
+
     /// How far the prediction of a pair is from its aim.
     pub(super) fn distance(&self, pair: &Pair, sides: &Sides) -> Tensor {
         let (prediction, aim) = (&sides.predictions[pair.view], &sides.aims[pair.aim]);
@@ -127,7 +135,8 @@ impl Objective {
         }
     }
 
-    fn between(&self, prediction: &Tensor, aim: &Tensor) -> Tensor {
+    /// How far predictions are from an aim, whichever network made it.
+    pub(super) fn between(&self, prediction: &Tensor, aim: &Tensor) -> Tensor {
         match self.distance {
             Distance::Normalized => loss::regression(prediction, &repeated(aim, prediction)),
             Distance::Unnormalized => loss::squared_difference(prediction, &repeated(aim, prediction)),

@@ -83,13 +83,23 @@ impl Figures {
     }
 }
 
-/// `running <- (1 - momentum) running + momentum statistic`, for one group after the other.
+/// `running <- (1 - momentum) running + momentum statistic`, for one group after the other. Float64 are the statistics of a
+/// view apart from the others ([`Apart`](crate::model::parameters::Apart)).
 fn move_running(running: &Tensor, statistic: &[f64], factor: f64) {
-    let mut running = running.shallow_clone();
-    let running = values_mut::<f32>(&mut running);
-    for group in statistic.chunks(running.len()) {
-        for (running, statistic) in running.iter_mut().zip(group) {
-            *running = ((1.0 - MOMENTUM) * f64::from(*running) + MOMENTUM * factor * statistic) as f32;
+    let moved = |running: f64, statistic: f64| (1.0 - MOMENTUM) * running + MOMENTUM * factor * statistic;
+    let mut tensor = running.shallow_clone();
+    for group in statistic.chunks(running.numel()) {
+        match running.kind() {
+            Kind::Double => {
+                let running = values_mut::<f64>(&mut tensor).iter_mut();
+                running.zip(group).for_each(|(running, statistic)| *running = moved(*running, *statistic));
+            }
+            _ => {
+                let running = values_mut::<f32>(&mut tensor).iter_mut();
+                running
+                    .zip(group)
+                    .for_each(|(running, statistic)| *running = moved(f64::from(*running), *statistic) as f32);
+            }
         }
     }
 }

@@ -1,18 +1,32 @@
 //! Tensors as slices, and slices that several tasks write.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::element::TensorElement;
 
+/// A type of values as they lie in a tensor's memory.
+pub(super) trait Stored {
+    const KIND: Kind;
+}
+
+impl<E: TensorElement> Stored for E {
+    const KIND: Kind = E::KIND;
+}
+
+/// Of statistics alone.
+impl Stored for f64 {
+    const KIND: Kind = Kind::Double;
+}
+
 /// The values of a contiguous tensor in memory order.
-pub(super) fn values<E: TensorElement>(tensor: &Tensor) -> &[E] {
+pub(super) fn values<E: Stored>(tensor: &Tensor) -> &[E] {
     assert!(tensor.is_contiguous() && tensor.kind() == E::KIND && tensor.device() == tch::Device::Cpu);
     // SAFETY: the tensor is contiguous, of this type, in the CPU's memory, and lives as long as the slice.
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
 /// The values of a contiguous tensor that nobody else uses.
-pub(super) fn values_mut<E: TensorElement>(tensor: &mut Tensor) -> &mut [E] {
+pub(super) fn values_mut<E: Stored>(tensor: &mut Tensor) -> &mut [E] {
     assert!(tensor.is_contiguous() && tensor.kind() == E::KIND && tensor.device() == tch::Device::Cpu);
     // SAFETY: as in `values`; the borrow is exclusive.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
