@@ -282,7 +282,8 @@ mod tests {
             for (found, expected) in results(Kind::BFloat16).into_iter().zip(results(Kind::Double)) {
                 assert_eq!(found.size(), expected.size());
                 let error = (found - &expected).abs().max().double_value(&[]);
-                assert!(error <= 0.02 * expected.abs().max().double_value(&[]), "side {side}: {error}");
+                // Processors without bfloat16 instructions add up in bfloat16; NaN is no error that is small.
+                assert!(error <= 0.05 * expected.abs().max().double_value(&[]), "side {side}: {error}");
             }
         }
     }
