@@ -295,7 +295,7 @@ fn write(
 
 /// The image with its shorter side at most `size`, by the average of what each pixel covers (a triangle filter as wide as the pixels
 /// that it joins: Pillow's `BILINEAR`).
-fn shrunk(image: &mut Image, size: usize) -> Result<Image, ImageProblem> {
+pub(super) fn shrunk(image: &mut Image, size: usize) -> Result<Image, ImageProblem> {
     let shorter = image.width.min(image.height);
     if shorter <= size {
         return Ok(std::mem::take(image));
@@ -470,5 +470,31 @@ impl EncodedSet {
         };
         files.sort();
         Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Image.resize((4, 3), Image.BILINEAR)` of Pillow 13.0.0, of gray values `(37 x + 53 y) mod 256`.
+    #[test]
+    fn images_are_shrunk_as_pillow_does() {
+        let plane = || (0..5).flat_map(|y| (0..7).map(move |x| ((37 * x + 53 * y) % 256) as u8));
+        let mut image =
+            Image { width: 7, height: 5, pixels: [plane(), plane(), plane()].into_iter().flatten().collect() };
+        let small = shrunk(&mut image, 3).unwrap();
+        let pillow = [42, 100, 168, 168, 125, 167, 166, 87, 201, 118, 78, 136];
+        assert_eq!((small.width, small.height), (4, 3));
+        for plane in small.pixels.chunks_exact(12) {
+            let most = plane.iter().zip(pillow).map(|(found, expected): (&u8, u8)| found.abs_diff(expected)).max();
+            assert!(most <= Some(1), "{plane:?}");
+        }
+    }
+
+    #[test]
+    fn small_images_stay() {
+        let image = Image { width: 2, height: 3, pixels: (0..18).collect() };
+        assert_eq!(shrunk(&mut image.clone(), 2).unwrap(), image);
     }
 }

@@ -82,6 +82,21 @@ pub struct DifferenceOverSeeds {
     pub runs: Vec<f64>,
 }
 
+impl OverSeeds {
+    /// The label budgets that there are results of, in rising order.
+    pub(super) fn budgets(&self) -> Vec<LabelBudget> {
+        let mut budgets: Vec<LabelBudget> = self.results.iter().map(|result| result.labels_per_class).collect();
+        budgets.sort();
+        budgets.dedup();
+        budgets
+    }
+
+    pub(super) fn accuracy(&self, name: ResultName, budget: LabelBudget) -> Option<&Accuracy> {
+        let of = |result: &&ResultOverSeeds| (result.name, result.labels_per_class) == (name, budget);
+        Some(&self.results.iter().find(of)?.test_accuracy)
+    }
+}
+
 /// What an interval over seeds says of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {

@@ -279,12 +279,15 @@ mod tests {
                 output.sum(Kind::Double).backward();
                 [output.detach(), input.grad(), weight.grad()].map(|tensor| tensor.to_kind(Kind::Double))
             };
-            for (found, expected) in results(Kind::BFloat16).into_iter().zip(results(Kind::Double)) {
+            for (place, (found, expected)) in results(Kind::BFloat16).into_iter().zip(results(Kind::Double)).enumerate()
+            {
                 assert_eq!(found.size(), expected.size());
+                let largest = expected.abs().max().double_value(&[]);
                 let error = (found - &expected).abs().max().double_value(&[]);
-                // Sums of at most 64 terms of at most 1, which processors without bfloat16 instructions add up in bfloat16: 0.053
-                // was seen there. NaN is not less than anything.
-                assert!(error <= 0.1, "side {side}: {error}");
+                // The filters' gradients are sums of 64 terms of at most 1, which nearly cancel, and which processors without bfloat16
+                // instructions add up in bfloat16: errors of 0.053 were seen there.
+                let bound = if place == 2 { 0.1 } else { 0.02 * largest };
+                assert!(error <= bound, "side {side}, {place}: {error}");
             }
         }
     }

@@ -13,21 +13,12 @@ pub fn ends(bytes: &[u8]) -> bool {
     const START_OF_IMAGE: u8 = 0xd8;
     const END_OF_IMAGE: u8 = 0xd9;
     const START_OF_SCAN: u8 = 0xda;
-    let (mut at, mut scanned) = (2, false);
-    while let Some((marker, after)) = next_marker(bytes, at) {
-        at = after;
+    let mut scanned = false;
+    for (marker, _) in markers(bytes) {
         match marker {
-            // Restarts, and a marker of no meaning; none of them has a length.
-            0x01 | 0xd0..=0xd7 => {}
             END_OF_IMAGE => return scanned,
             START_OF_IMAGE => return false,
-            _ => match bytes.get(at..at + 2) {
-                Some(&[high, low]) => {
-                    at += usize::from(u16::from_be_bytes([high, low]));
-                    scanned |= marker == START_OF_SCAN;
-                }
-                _ => return false,
-            },
+            _ => scanned |= marker == START_OF_SCAN,
         }
     }
     false
@@ -63,24 +54,31 @@ pub fn reduced(bytes: &[u8], (width, height): (u32, u32), least: usize) -> Optio
 
 /// How many pixels along a side share a sample of the coarsest component: 2 where chroma is halved (T.81, A.1.1 and B.2.2).
 fn coarsest(bytes: &[u8]) -> Option<u32> {
-    let mut at = 2;
-    loop {
-        let (marker, after) = next_marker(bytes, at)?;
-        at = after;
-        match marker {
-            0x01 | 0xd0..=0xd7 => continue,
-            // Frame headers; the others of these numbers are tables and extensions.
-            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => break,
-            _ => at += usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])),
-        }
-    }
-    let count = usize::from(*bytes.get(at + 7)?);
-    let factors = bytes.get(at + 8..at + 8 + 3 * count)?.chunks_exact(3).map(|component| component[1]);
+    // Frame headers; the others of these numbers are tables and extensions.
+    let is_frame = |marker: u8| matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+    let (_, frame) = markers(bytes).find(|&(marker, _)| is_frame(marker))?;
+    let count = usize::from(*frame.get(5)?);
+    let factors = frame.get(6..6 + 3 * count)?.chunks_exact(3).map(|component| component[1]);
     let coarsest_of = |of: fn(u8) -> u8| {
         let along = || factors.clone().map(of);
         Some(along().max()?.div_ceil(along().min().filter(|&least| least > 0)?))
     };
     coarsest_of(|factor| factor >> 4).max(coarsest_of(|factor| factor & 15)).map(u32::from)
+}
+
+/// The markers of a file, each with what its segment holds, up to a segment without a length.
+fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut at = 2;
+    std::iter::from_fn(move || {
+        let (marker, after) = next_marker(bytes, at)?;
+        // Restarts, beginning and end, and a marker of no meaning have no length.
+        let length = match marker {
+            0x01 | 0xd0..=0xd9 => 0,
+            _ => usize::from(u16::from_be_bytes([*bytes.get(after)?, *bytes.get(after + 1)?])),
+        };
+        at = after + length;
+        Some((marker, bytes.get(after + length.min(2)..at).unwrap_or_default()))
+    })
 }
 
 /// The next marker at or after a place, and where it ends. As other decoders, passes over what is neither a marker nor in a

@@ -1,6 +1,7 @@
 //! Single image files, made here.
 
 use super::*;
+use crate::data::pack;
 use image::{GrayImage, ImageBuffer, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 
 fn decoded(name: &str, bytes: &[u8]) -> Result<Image, DataError> {
@@ -190,16 +191,6 @@ fn decoded_to(bytes: &[u8], detail: Detail) -> Image {
     image
 }
 
-/// The planes side by side, shrunk as a pack is.
-fn shrunk(image: &Image, width: usize, height: usize) -> Vec<u8> {
-    let shrink = |plane: &[u8]| {
-        let plane = ImageBuffer::<image::Luma<u8>, &[u8]>::from_raw(image.width as u32, image.height as u32, plane);
-        let filter = image::imageops::FilterType::Triangle;
-        image::imageops::resize(&plane.unwrap(), width as u32, height as u32, filter).into_raw()
-    };
-    image.pixels.chunks_exact(image.width * image.height).flat_map(shrink).collect()
-}
-
 /// Of every kind of JPEG file: what is decoded at a part of its size and shrunk is, within 2 levels on average, what is decoded in full and
 /// shrunk. It has the pixels that are asked for, and is turned as the whole is.
 #[test]
@@ -218,11 +209,11 @@ fn photographs_decoded_at_a_part_of_their_size_look_the_same() {
             let sides = [whole.width, whole.height].map(|side| (side + by / 2) / by);
             assert_eq!([image.width, image.height], sides, "{name}, to {side}");
             assert!(image.width.min(image.height) >= 2 * side && image.pixels.len() == 3 * sides[0] * sides[1]);
-            let (width, height) = (whole.width * side / 301, whole.height * side / 301);
-            let (found, expected) = (shrunk(&image, width, height), shrunk(&whole, width, height));
-            let differences = found.iter().zip(&expected).map(|(found, expected)| u64::from(found.abs_diff(*expected)));
-            let mean = differences.sum::<u64>() as f64 / found.len() as f64;
-            println!("{name}, to {side}: {mean:.2} levels");
+            let [found, expected] = [image, whole.clone()].map(|mut image| pack::shrunk(&mut image, side).unwrap());
+            assert_eq!((found.width, found.height), (expected.width, expected.height), "{name}, to {side}");
+            let pairs = found.pixels.iter().zip(&expected.pixels);
+            let differences = pairs.map(|(found, expected)| u64::from(found.abs_diff(*expected)));
+            let mean = differences.sum::<u64>() as f64 / found.pixels.len() as f64;
             assert!(mean <= 2.0, "{name}, to {side}: {mean:.2} levels");
         }
     }

@@ -138,17 +138,16 @@ fn style(run: &RunData, name: ResultName) -> usize {
 
 /// Accuracy against label budget, every classifier.
 fn against_budget(run: &RunData, budgets: &[LabelBudget]) -> Chart {
-    accuracies(run, &run.results(), budgets, &|name, budget| run.accuracy(name, budget))
+    accuracies(run, budgets, &|name, budget| run.accuracy(name, budget))
 }
 
-/// Accuracies against label budget; `run` says which colours classifiers have, and where budgets stand.
+/// Accuracies against label budget; `run` says which classifiers there are, which colours they have, and where budgets stand.
 pub(in crate::report) fn accuracies(
     run: &RunData,
-    names: &[ResultName],
     budgets: &[LabelBudget],
     accuracy: &dyn Fn(ResultName, LabelBudget) -> Option<Accuracy>,
 ) -> Chart {
-    let of = |&name: &ResultName| {
+    let of = |name: ResultName| {
         let point = |&budget: &LabelBudget| Some(accuracy_point(run, budget, accuracy(name, budget)?));
         Series {
             label: names::label(name),
@@ -161,7 +160,7 @@ pub(in crate::report) fn accuracies(
             points: budgets.iter().filter_map(point).collect(),
         }
     };
-    let series = names.iter().map(of);
+    let series = run.results().into_iter().map(of);
     Chart {
         title: charts::ACCURACY_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], budgets),
@@ -238,14 +237,13 @@ fn differences(run: &RunData, comparisons: &[Comparison]) -> Chart {
         mean: found.difference(),
         interval: found.paired.as_ref().map(|paired| (paired.difference.low, paired.difference.high)),
     };
-    let names: Vec<ResultName> = run.pairs().into_iter().map(|(name, _)| name).collect();
-    differences_of(run, &names, &comparisons.iter().map(of).collect::<Vec<_>>())
+    differences_of(run, &comparisons.iter().map(of).collect::<Vec<_>>())
 }
 
-/// Differences of these classifiers; `run` says which colours they have, and where budgets stand.
-pub(in crate::report) fn differences_of(run: &RunData, names: &[ResultName], found: &[Difference]) -> Chart {
+/// Differences; `run` says which pairs there are, which colours they have, and where budgets stand.
+pub(in crate::report) fn differences_of(run: &RunData, found: &[Difference]) -> Chart {
     let budgets: Vec<LabelBudget> = found.iter().map(|found| found.budget).collect();
-    let of = |&name: &ResultName| {
+    let of = |(name, _): (ResultName, ResultName)| {
         let point = |found: &Difference| Point {
             x: place(run, found.budget),
             y: 100.0 * found.mean,
@@ -261,7 +259,7 @@ pub(in crate::report) fn differences_of(run: &RunData, names: &[ResultName], fou
             points: found.iter().filter(|found| found.name == name).map(point).collect(),
         }
     };
-    let series = names.iter().map(of);
+    let series = run.pairs().into_iter().map(of);
     Chart {
         title: charts::DIFFERENCES_BY_BUDGET.to_owned(),
         x: budget_axis(&[run], &budgets),

@@ -7,7 +7,6 @@ use super::super::html::{Conduct, document, figure, hint, overlay, rich};
 use super::super::language::seeds as said;
 use super::super::load::RunData;
 use super::{DifferenceOverSeeds, OverSeeds, Seeds, table};
-use crate::run::record::{LabelBudget, ResultName};
 
 pub(super) fn render(seeds: &Seeds) -> String {
     // What each run found by itself, its own page explains.
@@ -54,18 +53,13 @@ pub(super) fn render(seeds: &Seeds) -> String {
 fn charts(runs: &[RunData], found: &OverSeeds) -> Markup {
     // The runs have the same settings: any of them says which colours and label budgets there are.
     let Some(run) = runs.iter().find(|run| run.finished()) else { return html! {} };
-    let names = each_once(found.results.iter().map(|result| result.name));
-    let budgets = each_once(found.results.iter().map(|result| result.labels_per_class));
-    let accuracy = |name: ResultName, budget: LabelBudget| {
-        let of = found.results.iter().find(|result| (result.name, result.labels_per_class) == (name, budget));
-        of.map(|result| result.test_accuracy.clone())
-    };
+    let accuracy = |name, budget| found.accuracy(name, budget).cloned();
     let differences: Vec<Difference> = found.differences.iter().map(of_seeds).collect();
     html! {
         (hint())
         div.charts {
-            (figure(accuracies(run, &names, &budgets, &accuracy).render(), said::ACCURACIES_DRAWN))
-            (figure(differences_of(run, &each_once(differences.iter().map(|one| one.name)), &differences).render(), said::DIFFERENCES_DRAWN))
+            (figure(accuracies(run, &found.budgets(), &accuracy).render(), said::ACCURACIES_DRAWN))
+            (figure(differences_of(run, &differences).render(), said::DIFFERENCES_DRAWN))
         }
     }
 }
@@ -77,15 +71,6 @@ fn of_seeds(found: &DifferenceOverSeeds) -> Difference {
         mean: found.mean,
         interval: found.interval.map(|[low, high]| (low, high)),
     }
-}
-
-fn each_once<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
-    all.fold(Vec::new(), |mut kept, one| {
-        if !kept.contains(&one) {
-            kept.push(one);
-        }
-        kept
-    })
 }
 
 /// A table whose first `words` columns are words, its head first.

@@ -31,13 +31,6 @@ pub(super) fn told(found: &OverSeeds) -> Vec<String> {
     differences.map(said::finding).chain(said::few(found)).chain(said::finished(found)).collect()
 }
 
-fn budgets(found: &OverSeeds) -> Vec<LabelBudget> {
-    let mut budgets: Vec<LabelBudget> = found.results.iter().map(|result| result.labels_per_class).collect();
-    budgets.sort();
-    budgets.dedup();
-    budgets
-}
-
 /// What pre-training is held against: a run that begins with given weights has results of these.
 fn control(found: &OverSeeds) -> Control {
     let given = found.results.iter().any(|result| result.name.init == Init::Given);
@@ -46,7 +39,7 @@ fn control(found: &OverSeeds) -> Control {
 
 /// The cells of the joined table, its head first.
 pub(super) fn rows(found: &OverSeeds) -> Vec<Vec<String>> {
-    let (budgets, control) = (budgets(found), control(found));
+    let (budgets, control) = (found.budgets(), control(found));
     let mut names: Vec<ResultName> = Vec::new();
     for result in &found.results {
         if !names.contains(&result.name) {
@@ -55,11 +48,8 @@ pub(super) fn rows(found: &OverSeeds) -> Vec<Vec<String>> {
     }
     let mut rows = vec![of_one::columns(&budgets)];
     for name in names {
-        let accuracy = |&budget: &LabelBudget| {
-            let of = |result: &&super::ResultOverSeeds| result.name == name && result.labels_per_class == budget;
-            let result = found.results.iter().find(of);
-            percent(result.map(|result| (result.test_accuracy.mean, result.test_accuracy.std)))
-        };
+        let accuracy =
+            |&budget: &LabelBudget| percent(found.accuracy(name, budget).map(|accuracy| (accuracy.mean, accuracy.std)));
         let mut row = vec![numbers::capital(&names::label(name)), names::began_as(name, control)];
         row.extend(budgets.iter().map(accuracy));
         rows.push(row);
