@@ -14,6 +14,7 @@ mod norm;
 pub mod parameters;
 pub mod rescaling;
 pub mod resnet;
+mod slices;
 pub(crate) mod walk;
 
 pub use byol::Byol;

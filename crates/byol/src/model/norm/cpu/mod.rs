@@ -2,7 +2,6 @@
 
 mod pool;
 mod rows;
-mod slices;
 
 use byol_kernels::norm::pool::{Pools, Size};
 use byol_kernels::norm::rows::{Mask, RowSweeps};
@@ -10,10 +9,10 @@ use half::bf16;
 use tch::{Device, Kind, Tensor};
 
 use self::rows::{GradientFigures, Rows};
-use self::slices::{values, values_mut};
 use super::{Activation, BatchNormCall, EPSILON, MOMENTUM, empty_like, from_rows, rows_of};
 use crate::element::TensorElement;
 use crate::model::Mode;
+use crate::model::slices::{values, values_mut};
 
 /// Whether these kernels compute what `input` asks for.
 pub(super) fn serves(input: &Tensor) -> bool {

@@ -4,7 +4,7 @@
 use byol_kernels::norm::pool::{Pools, Size};
 
 use super::rows::{GradientFigures, Rows, fold};
-use super::slices::Shared;
+use crate::model::slices::Shared;
 
 /// `y = max over the window of relu(x * scale + shift)`, and the position of the first maximum, or [`CUT`].
 pub(super) fn forward<E: Pools>(

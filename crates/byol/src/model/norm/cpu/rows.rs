@@ -3,7 +3,7 @@
 
 use byol_kernels::norm::rows::{Linear, Mask, RowSweeps};
 
-use super::slices::Shared;
+use crate::model::slices::Shared;
 
 /// Rows of channels, in memory order, in groups that are normalised separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
