@@ -346,6 +346,9 @@ pub struct Bench {
     /// Repeat the images until there are N, or take the first N
     #[arg(long, value_name = "N", value_parser = set_size, allow_negative_numbers = true)]
     pub set_size: Option<usize>,
+    /// Measure a second time beside N busy threads, and say what share of the rate is left: a machine is rarely ours alone
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "sweep", allow_negative_numbers = true)]
+    pub beside: Option<usize>,
     /// Measure at several batch_size, image_size, threads or set_size, as in --sweep batch_size=16,64,256; several
     /// sweeps follow one another
     #[arg(long, value_name = "KEY=N,...")]

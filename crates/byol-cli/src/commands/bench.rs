@@ -88,7 +88,12 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
 fn points(options: &args::Bench, subject: Subject, hardware: &Hardware) -> anyhow::Result<Vec<Point>> {
     let point = |sweep: Option<(SweepKey, usize)>| {
         let mut threads = hardware.threads;
-        let mut length = BenchOptions { steps: options.steps, set_size: options.set_size, ..BenchOptions::default() };
+        let mut length = BenchOptions {
+            steps: options.steps,
+            set_size: options.set_size,
+            beside: options.beside.unwrap_or_default(),
+            ..BenchOptions::default()
+        };
         let mut set = Vec::new();
         match sweep {
             None => {}

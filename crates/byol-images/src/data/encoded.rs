@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use memmap2::Mmap;
 use rayon::prelude::*;
 
-use super::decode::Detail;
-use super::decode::deep::Stored;
+use super::decode::{Decoded, Detail};
 use super::depths::Depths;
 use super::error::{DataError, ImageProblem};
+use super::fingerprint::Fingerprint;
 use super::folder::OpenOptions;
 use super::levels::Levels;
 use super::look::Look;
@@ -96,8 +96,7 @@ impl Encoded {
         }
     }
 
-    /// Says which values were stored, where they had more than eight bits.
-    pub fn decode(&self, levels: Levels, detail: Detail, image: &mut Image) -> Result<Option<Stored>, ImageProblem> {
+    pub fn decode(&self, levels: Levels, detail: Detail, image: &mut Image) -> Result<Decoded, ImageProblem> {
         match &self.place {
             Place::File(path) => decode::decode(path, levels, detail, image),
             Place::Part { archive, start, len, .. } => {
@@ -129,13 +128,31 @@ pub(crate) struct EncodedImages {
     decoded: Option<Vec<Image>>,
 }
 
+/// What identifies an image beside its name, without its pixels.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stamp {
+    /// Encoded.
+    bytes: u64,
+    /// Whether fewer pixels are decoded than are stored: those that earlier versions saw are others.
+    reduced: bool,
+}
+
+impl Stamp {
+    pub fn add_to(self, fingerprint: &mut Fingerprint) {
+        fingerprint.number(self.bytes);
+        if self.reduced {
+            fingerprint.bytes(b"decoded at a part of its size");
+        }
+    }
+}
+
 /// What came of looking at every image.
 pub(crate) struct LookedThrough {
     pub images: EncodedImages,
     /// Which of the given images `images` holds, in order.
     pub kept: Vec<usize>,
-    /// The encoded size of each of them.
-    pub bytes: Vec<u64>,
+    /// What identifies each of them beside its name.
+    pub stamps: Vec<Stamp>,
     pub skipped: Vec<Skipped>,
     /// How much of their range they use.
     pub depths: Depths,
@@ -144,23 +161,22 @@ pub(crate) struct LookedThrough {
 /// Decodes every image once, on all threads, and keeps what it looks like.
 pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> LookedThrough {
     struct Seen {
-        width: usize,
-        height: usize,
-        bytes: u64,
+        whole: (usize, usize),
+        stamp: Stamp,
         look: Look,
         depths: Depths,
         /// Kept while the budget lasts.
-        pixels: Option<Vec<u8>>,
+        image: Option<Image>,
     }
     let (kept_bytes, done) = (AtomicU64::new(0), AtomicUsize::new(0));
     let look_at = |image: &mut Image, encoded: &Encoded| {
         let outcome = encoded.bytes().and_then(|bytes| {
-            let stored = encoded.decode(options.levels, Detail::Full, image)?;
+            let Decoded { stored, size: whole } = encoded.decode(options.levels, Detail::Views, image)?;
             let depths = Depths::of(image, stored, options.levels);
+            let stamp = Stamp { bytes, reduced: whole != (image.width, image.height) };
             let size = image.pixels.len() as u64;
             let fits = kept_bytes.fetch_add(size, Ordering::Relaxed) + size <= options.memory_budget_bytes;
-            let pixels = fits.then(|| image.pixels.clone());
-            Ok(Seen { width: image.width, height: image.height, bytes, look: Look::of(image), depths, pixels })
+            Ok(Seen { whole, stamp, look: Look::of(image), depths, image: fits.then(|| image.clone()) })
         });
         if let Some(on_progress) = &options.on_progress {
             on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, given.len());
@@ -169,7 +185,7 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
     };
     let seen: Vec<Result<Seen, ImageProblem>> = given.par_iter().map_init(Image::default, look_at).collect();
 
-    let all_fit = seen.iter().flatten().all(|image| image.pixels.is_some());
+    let all_fit = seen.iter().flatten().all(|seen| seen.image.is_some());
     let mut images = EncodedImages {
         images: Vec::new(),
         sizes: Vec::new(),
@@ -177,25 +193,25 @@ pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> Looked
         levels: options.levels,
         decoded: all_fit.then(Vec::new),
     };
-    let (mut kept, mut sizes, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut kept, mut stamps, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Depths::default();
     for (index, (encoded, outcome)) in given.into_iter().zip(seen).enumerate() {
         match outcome {
-            Ok(Seen { width, height, bytes, look, depths, pixels }) => {
+            Ok(Seen { whole, stamp, look, depths, image }) => {
                 all.join(depths);
-                if let (Some(decoded), Some(pixels)) = (&mut images.decoded, pixels) {
-                    decoded.push(Image { width, height, pixels });
+                if let (Some(decoded), Some(image)) = (&mut images.decoded, image) {
+                    decoded.push(image);
                 }
-                images.sizes.push((width, height));
+                images.sizes.push(whole);
                 images.looks.push(look);
                 images.images.push(encoded);
                 kept.push(index);
-                sizes.push(bytes);
+                stamps.push(stamp);
             }
             Err(problem) => skipped.push(Skipped { path: encoded.path(), problem }),
         }
     }
-    LookedThrough { images, kept, bytes: sizes, skipped, depths: all }
+    LookedThrough { images, kept, stamps, skipped, depths: all }
 }
 
 impl LookedThrough {
@@ -218,7 +234,7 @@ impl LookedThrough {
 }
 
 impl EncodedImages {
-    /// (width, height) of every image, after turning it upright.
+    /// (width, height) of every image, after turning it upright, as it is stored.
     pub fn sizes(&self) -> &[(usize, usize)] {
         &self.sizes
     }
@@ -251,7 +267,7 @@ impl ImageSource for EncodedImages {
                 Ok(())
             }
             None => encoded
-                .decode(self.levels, Detail::Full, image)
+                .decode(self.levels, Detail::Views, image)
                 .map(drop)
                 .map_err(|problem| DataError::Image { path: encoded.path(), problem }),
         }

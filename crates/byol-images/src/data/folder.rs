@@ -115,9 +115,9 @@ impl FolderSource {
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
         let mut looked = look_through(search(folder)?, options).refuse_bad(folder, options)?;
         let mut fingerprint = Fingerprint::new("folder");
-        for (index, &bytes) in looked.bytes.iter().enumerate() {
+        for (index, stamp) in looked.stamps.iter().enumerate() {
             fingerprint.bytes(looked.images.name(index).as_bytes());
-            fingerprint.number(bytes);
+            stamp.add_to(&mut fingerprint);
         }
         let skipped = std::mem::take(&mut looked.skipped);
         Ok(FolderSource { images: looked.images, skipped, fingerprint: fingerprint.finish() })
@@ -128,7 +128,7 @@ impl FolderSource {
         &self.skipped
     }
 
-    /// (width, height) of every image, after turning it upright.
+    /// (width, height) of every image, after turning it upright, as it is stored.
     pub fn sizes(&self) -> &[(usize, usize)] {
         self.images.sizes()
     }
@@ -299,6 +299,41 @@ mod tests {
             let mut seen = seen.lock().unwrap().clone();
             seen.sort_unstable();
             assert_eq!(seen, [(1, 4), (2, 4), (3, 4), (4, 4)]);
+        }
+    }
+
+    /// Photographs from 12 megapixels on (4:4:4: those of 9, whose colour has as many pixels) lose what no view shows; their size is told
+    /// as it is stored, and the fingerprint is another than an earlier version's, which was of names and bytes alone.
+    #[test]
+    fn large_photographs_are_decoded_at_a_part_of_their_size() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, [width, height]) in
+            [("large.jpg", [3001, 3100]), ("less.jpg", [2998, 3100]), ("other.png", [3001, 40])]
+        {
+            let smooth =
+                image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x / 12) as u8, (y / 13) as u8, 90]));
+            smooth.save(folder.path().join(name)).unwrap();
+        }
+        for memory_budget_bytes in [0, 1 << 30] {
+            let source = FolderSource::open(folder.path(), &OpenOptions { memory_budget_bytes, ..lenient() }).unwrap();
+            assert_eq!(source.sizes(), [(3001, 3100), (2998, 3100), (3001, 40)]);
+            let mut image = Image::default();
+            let mut read = |index: usize| {
+                source.read(index, &mut image).unwrap();
+                let middle = image.pixels[image.height / 2 * image.width + image.width / 2];
+                ([image.width, image.height], middle)
+            };
+            let (sides, middle) = read(0);
+            assert_eq!(sides, [1501, 1550]);
+            assert!(middle.abs_diff(1500 / 12) <= 1, "{middle}");
+            assert_eq!((read(1).0, read(2).0), ([2998, 3100], [3001, 40]));
+
+            let mut earlier = Fingerprint::new("folder");
+            for name in ["large.jpg", "less.jpg", "other.png"] {
+                earlier.bytes(name.as_bytes());
+                earlier.number(fs::metadata(folder.path().join(name)).unwrap().len());
+            }
+            assert_ne!(source.fingerprint(), earlier.finish());
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::drawn_split::{self, Kept, UnsavedSplit};
-use super::encoded::{Encoded, EncodedImages, LookedThrough, Skipped, look_through};
+use super::encoded::{Encoded, EncodedImages, LookedThrough, Skipped, Stamp, look_through};
 use super::error::{ImageProblem, Unlabelled};
 use super::fingerprint::Fingerprint;
 use super::folder::{Need, OpenOptions, Saving};
@@ -353,10 +353,10 @@ impl Listing {
         for name in &self.class_names {
             fingerprint.bytes(name.as_bytes());
         }
-        for (&index, &bytes) in looked.kept.iter().zip(&looked.bytes) {
+        for (&index, stamp) in looked.kept.iter().zip(&looked.stamps) {
             let listed = &self.images[index];
             fingerprint.bytes(listed.encoded.name.as_bytes());
-            fingerprint.number(bytes);
+            stamp.add_to(&mut fingerprint);
             fingerprint.number(listed.label.map_or(0, |label| u64::from(label) + 1));
         }
         for part in [&divided.train, &divided.test, &divided.unlabeled] {
@@ -370,7 +370,7 @@ impl Listing {
 
     /// Hashes of the splits by themselves: names, encoded sizes and classes of their images.
     fn fingerprints(&self, looked: &LookedThrough, divided: &Divided) -> Fingerprints {
-        let bytes: HashMap<usize, u64> = looked.kept.iter().copied().zip(looked.bytes.iter().copied()).collect();
+        let stamps: HashMap<usize, Stamp> = looked.kept.iter().copied().zip(looked.stamps.iter().copied()).collect();
         let part = |indices: &[usize]| {
             if indices.is_empty() {
                 return String::new();
@@ -379,7 +379,7 @@ impl Listing {
             for index in indices {
                 let listed = &self.images[*index];
                 fingerprint.bytes(listed.encoded.name.as_bytes());
-                fingerprint.number(bytes.get(index).copied().unwrap_or_default());
+                stamps.get(index).copied().unwrap_or_default().add_to(&mut fingerprint);
                 let class = listed.label.map(|label| self.class_names[usize::from(label)].as_str());
                 fingerprint.bytes(class.unwrap_or_default().as_bytes());
             }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::decode::Detail;
+use super::decode::{Decoded, Detail};
 use super::depths::Depths;
 use super::encoded::Skipped;
 use super::error::ImageProblem;
@@ -217,10 +217,12 @@ fn write(
         let end = (start + AT_ONCE).min(listing.images.len());
         let decode = |image: &mut Image, index: usize| {
             let encoded = &listing.images[index].encoded;
-            let outcome = encoded.decode(options.levels, Detail::to_shrink(size), image).and_then(|stored| {
-                let depths = Depths::of(image, stored, options.levels);
-                Ok((Look::of(image), depths, shrunk(image, size)?))
-            });
+            let outcome = encoded.decode(options.levels, Detail::to_shrink(size), image).and_then(
+                |Decoded { stored, .. }| {
+                    let depths = Depths::of(image, stored, options.levels);
+                    Ok((Look::of(image), depths, shrunk(image, size)?))
+                },
+            );
             if let Some(on_progress) = &options.on_progress {
                 on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, listing.images.len());
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::{EDGE, Grid, OUTPUTS, Strides};
+use super::{EDGE, Finish, Grid, OUTPUTS, Strides};
 
 /// `$to = $factor * $from + ...`, value by value.
 macro_rules! sum {
@@ -139,25 +139,68 @@ pub(super) fn gradient(
 
 /// The outputs of a row of tiles from their points, as far as `y` reaches: one to four rows of pixels.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-pub(super) fn output(points: &[f32], strides: Strides, lines: &mut [f32], grid: Grid, channels: usize, y: &mut [f32]) {
+pub(super) fn output(
+    points: &[f32],
+    strides: Strides,
+    lines: &mut [f32],
+    grid: Grid,
+    channels: usize,
+    finish: Option<Finish>,
+    y: &mut [f32],
+) {
     let (row, length) = (grid.width * channels, grid.line(channels));
     for down in 0..EDGE {
         let line = &mut lines[down * length..][..length];
         for tile in 0..grid.across() {
             let mut found = [&points[..0]; EDGE];
             for across in 0..EDGE {
-                found[across] = &points[(down * EDGE + across) * strides.point + tile * strides.tile..][..channels];
+                let from = (down * EDGE + across) * strides.point + tile * strides.tile;
+                found[across] = &points[from..][..channels];
             }
             for pixel in 0..OUTPUTS {
                 output_pixel(pixel, found, &mut line[(tile * OUTPUTS + pixel) * channels..][..channels]);
             }
         }
     }
+    let (lines, spare) = lines.split_at_mut(EDGE * length);
     let mut rows = [&lines[..0]; EDGE];
     for index in 0..EDGE {
         rows[index] = &lines[index * length..][..row];
     }
     for (pixel, y) in y.chunks_exact_mut(row).enumerate() {
-        output_pixel(pixel, rows, y);
+        match finish {
+            None => output_pixel(pixel, rows, y),
+            Some(finish) => {
+                let spare = &mut spare[..row];
+                output_pixel(pixel, rows, spare);
+                finish_row(spare, finish, y);
+            }
+        }
+    }
+}
+
+/// See [`Finish`]; `found` is what was computed of a row of pixels.
+#[inline(always)]
+fn finish_row(found: &[f32], Finish { bias, onto, relu }: Finish, y: &mut [f32]) {
+    let channels = bias.len();
+    for (found, y) in found.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
+        match onto {
+            true => {
+                for channel in 0..channels {
+                    y[channel] += found[channel] + bias[channel];
+                }
+            }
+            false => {
+                for channel in 0..channels {
+                    y[channel] = found[channel] + bias[channel];
+                }
+            }
+        }
+        if relu {
+            for channel in 0..channels {
+                // A NaN stays one.
+                y[channel] = if y[channel] < 0.0 { 0.0 } else { y[channel] };
+            }
+        }
     }
 }

@@ -87,9 +87,20 @@ impl Scratch {
         for (values, channels) in self.points.iter_mut().zip(channels) {
             grow(values, points * Strides::of(channels, tiles).point);
         }
-        grow(&mut self.lines, EDGE * grid.line(most));
+        grow(&mut self.lines, (EDGE + 1) * grid.line(most));
         grow(&mut self.zeros, grid.width * most);
     }
+}
+
+/// What is done to outputs before they go to memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Finish<'a> {
+    /// Added, for every channel.
+    pub bias: &'a [f32],
+    /// Whether what is in the outputs' memory is added.
+    pub onto: bool,
+    /// Whether what is negative becomes 0.
+    pub relu: bool,
 }
 
 /// The outputs of some rows of tiles, counted through all images: `y` holds their pixels, from
@@ -100,7 +111,15 @@ impl Scratch {
 ///
 /// # Panics
 /// A slice is shorter than that.
-pub fn convolve(grid: Grid, filters: &Filters, x: &[f32], rows: Range<usize>, scratch: &mut Scratch, y: &mut [f32]) {
+pub fn convolve(
+    grid: Grid,
+    filters: &Filters,
+    x: &[f32],
+    rows: Range<usize>,
+    scratch: &mut Scratch,
+    finish: Option<Finish>,
+    y: &mut [f32],
+) {
     let [from, to] = filters.channels();
     let (across, tiles) = (grid.across(), rows.len() * grid.across());
     let strides = [from, to].map(|channels| Strides::of(channels, tiles));
@@ -122,7 +141,7 @@ pub fn convolve(grid: Grid, filters: &Filters, x: &[f32], rows: Range<usize>, sc
         let (_, top) = grid.place(row);
         let pixels = OUTPUTS.min(grid.height - top) * grid.width;
         let y = &mut y[(grid.pixels_before(row) - start) * to..][..pixels * to];
-        lines::output(&products[number * across * strides[1].tile..], strides[1], lines, grid, to, y);
+        lines::output(&products[number * across * strides[1].tile..], strides[1], lines, grid, to, finish, y);
     }
 }
 

@@ -59,5 +59,6 @@ pub fn measure(
         evaluation_images_per_second: None,
         memory: machine::memory(),
         first_step_seconds: None,
+        beside: None,
     })
 }

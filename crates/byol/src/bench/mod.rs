@@ -4,6 +4,7 @@
 //! and how much memory the process has in `machine`.
 
 mod augment;
+mod beside;
 mod machine;
 mod pool;
 mod pretrain;
@@ -17,6 +18,8 @@ use crate::data::Dataset;
 use crate::device::Hardware;
 use crate::run::record::Stage;
 use crate::train::TrainError;
+
+use self::beside::Busy;
 
 pub use machine::Memory;
 
@@ -39,11 +42,13 @@ pub struct BenchOptions {
     /// Images of the set; the data's own are repeated, or the first of them taken, to make as many. `None` is the data
     /// as it is.
     pub set_size: Option<usize>,
+    /// Busy threads, beside which all is measured a second time; with 0 it is not.
+    pub beside: usize,
 }
 
 impl Default for BenchOptions {
     fn default() -> BenchOptions {
-        BenchOptions { warmup_steps: 5, steps: 30, set_size: None }
+        BenchOptions { warmup_steps: 5, steps: 30, set_size: None, beside: 0 }
     }
 }
 
@@ -81,6 +86,19 @@ pub struct BenchResult {
     /// Seconds from the start of the process to the end of the first step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_step_seconds: Option<f64>,
+    /// The same beside busy threads; absent where none were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+}
+
+/// What is left of a rate while other threads want the same cores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Beside {
+    /// Threads that do nothing but count.
+    pub busy_threads: usize,
+    pub images_per_second: f64,
+    /// Of the rate that was measured without them just before.
+    pub share_of_quiet: f64,
 }
 
 /// Mean milliseconds that a step spends in its parts. On a GPU they come from steps of their own, which are slower than
@@ -164,9 +182,20 @@ pub fn measure(
 ) -> Result<BenchResult, TrainError> {
     check(subject, experiment, data, options)?;
     machine::forget_memory();
-    match subject {
+    let measure = || match subject {
         Subject::Augment => augment::measure(experiment, data, hardware, options),
         Subject::Pretrain => pretrain::measure(experiment, data, hardware, options),
         Subject::Supervised => supervised::measure(experiment, data, hardware, options),
+    };
+    let mut measured = measure()?;
+    if options.beside > 0 {
+        let _busy = Busy::start(options.beside);
+        let images_per_second = measure()?.images_per_second;
+        measured.beside = Some(Beside {
+            busy_threads: options.beside,
+            images_per_second,
+            share_of_quiet: images_per_second / measured.images_per_second,
+        });
     }
+    Ok(measured)
 }

@@ -177,5 +177,6 @@ pub fn run(
         evaluation_images_per_second: None,
         memory,
         first_step_seconds,
+        beside: None,
     })
 }

@@ -12,6 +12,7 @@ use std::fmt::Arguments;
 use byol_torch::fused::FusedConvolution;
 use tch::{Device, Kind, Tensor};
 
+use crate::model::convolution::winograd::BiasedWinograd;
 use crate::model::layers::{BatchNorm, Convolution, SquareWindow};
 use crate::model::walk::{Operations, POOL};
 use crate::model::{Encoder, NORM_EPSILON};
@@ -40,16 +41,47 @@ struct Step {
 #[derive(Debug)]
 enum Operation {
     Convolution {
-        convolution: FusedConvolution,
+        convolution: BiasedConvolution,
         relu: bool,
     },
     /// ReLU of the convolution and a shortcut, in the shortcut's memory.
     ConvolutionOnto {
-        convolution: FusedConvolution,
+        convolution: BiasedConvolution,
         shortcut: Operand,
     },
     MaxPool,
     Average,
+}
+
+/// Whichever is faster.
+#[derive(Debug)]
+enum BiasedConvolution {
+    Fused(FusedConvolution),
+    Winograd(BiasedWinograd),
+}
+
+impl BiasedConvolution {
+    fn new(weight: &Tensor, bias: &Tensor, window: SquareWindow, input: [i64; 4]) -> Option<BiasedConvolution> {
+        let (stride, padding) = (window.stride, window.padding());
+        if let Some(winograd) = BiasedWinograd::new(weight, bias, [stride, padding], input[3]) {
+            return Some(BiasedConvolution::Winograd(winograd));
+        }
+        FusedConvolution::new(weight, bias, stride, padding, input).map(BiasedConvolution::Fused)
+    }
+
+    fn forward(&self, input: &Tensor, relu: bool) -> Tensor {
+        match self {
+            BiasedConvolution::Fused(convolution) => convolution.forward(input, relu),
+            BiasedConvolution::Winograd(convolution) => convolution.forward(input, relu),
+        }
+    }
+
+    fn add_relu(&self, input: &Tensor, onto: Tensor) -> Tensor {
+        match self {
+            BiasedConvolution::Fused(convolution) => convolution.add_relu(input, onto),
+            BiasedConvolution::Winograd(convolution) => convolution.add_relu(input, onto),
+        }
+    }
 }
 
 /// A result that a step reads.
@@ -171,7 +203,7 @@ impl Draft<'_> {
                 DraftKind::Convolution { weight, bias, window, shortcut, relu } => {
                     let [weight, bias] = [weight, bias].map(|tensor| tensor.to_kind(Kind::Float));
                     let shape = [batch, input.channels, input.side, input.side];
-                    let convolution = FusedConvolution::new(&weight, &bias, window.stride, window.padding(), shape)?;
+                    let convolution = BiasedConvolution::new(&weight, &bias, window, shape)?;
                     match shortcut {
                         None => Operation::Convolution { convolution, relu },
                         Some(place) => {

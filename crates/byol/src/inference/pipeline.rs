@@ -301,7 +301,7 @@ impl Reader {
         let decoded = decode::decode_bytes(&bytes, self.levels, self.detail, &mut self.image);
         let decoding = read.elapsed();
         timing.decode += decoding;
-        self.depths.join(Depths::of_stored(decoded?, self.levels));
+        self.depths.join(Depths::of_stored(decoded?.stored, self.levels));
         let views = self.views.of(self.image.width, self.image.height, self.evaluation_crop);
         let per_view = pixels.len() / views.len();
         for (view, pixels) in views.iter().zip(pixels.chunks_exact_mut(per_view)) {

@@ -10,7 +10,7 @@
 //! up the channels.
 
 mod small;
-mod winograd;
+pub(crate) mod winograd;
 
 use std::cell::OnceCell;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 
 pub mod byol;
 pub mod classifier;
-mod convolution;
+pub(crate) mod convolution;
 pub mod encoder;
 pub mod heads;
 pub mod layers;

@@ -37,6 +37,14 @@ pub fn measurement(subject: Subject, measured: &BenchResult) -> String {
         let [own, mapped, peak] = [memory.memory_mib, memory.mapped_mib, memory.peak_memory_mib];
         line("memory", format!("{own:.0} MiB, and {mapped:.0} MiB of mapped files; together at most {peak:.0} MiB"));
     }
+    if let Some(beside) = measured.beside {
+        let (rate, share) = (beside.images_per_second, 100.0 * beside.share_of_quiet);
+        let threads = match beside.busy_threads {
+            1 => "one busy thread".to_owned(),
+            count => format!("{count} busy threads"),
+        };
+        line("beside", format!("{threads}: {rate:.1} images/s, {share:.0}% of the rate above"));
+    }
     if let Some(seconds) = measured.first_step_seconds {
         line("first step", format!("done {seconds:.1} s after the program's start"));
     }

@@ -24,17 +24,20 @@ pub fn ends(bytes: &[u8]) -> bool {
     false
 }
 
-/// The image at an eighth, a quarter or a half of its sides, the smallest that has `least` pixels along the shorter one, in its coarsest
-/// component, too; fewer frequencies of each block of 8x8 are then transformed back (as with libjpeg's `scale_denom`). Sides are rounded to
+/// The image at an eighth, a quarter or a half of its sides, the smallest that has `brightness` pixels along the shorter one, and `color` in its
+/// coarsest component; fewer frequencies of each block of 8x8 are then transformed back (as with libjpeg's `scale_denom`). Sides are rounded to
 /// the nearest: a last row or column that lies outside the image for the most part is left out, or all of it would be shifted when it is
 /// shrunk further.
 ///
 /// Nothing where that saves nothing, where it is neither gray nor RGB in eight bits, or where something is wrong with it: whoever
 /// decodes it in full says what.
-pub fn reduced(bytes: &[u8], (width, height): (u32, u32), least: usize) -> Option<DynamicImage> {
+pub fn reduced(bytes: &[u8], (width, height): (u32, u32), [brightness, color]: [usize; 2]) -> Option<DynamicImage> {
     let rounded = |side: u32, by: u32| (side + by / 2) / by;
     let coarsest = coarsest(bytes)?;
-    let suffices = |by: u32| (rounded(width.min(height), by) / coarsest) as usize >= least.max(1);
+    let suffices = |by: u32| {
+        let side = rounded(width.min(height), by);
+        side as usize >= brightness && (side / coarsest) as usize >= color.max(1)
+    };
     let by = [8, 4, 2].into_iter().find(|&by| suffices(by))?;
     let mut decoder = Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(MAX_DECODER_BYTES as usize);

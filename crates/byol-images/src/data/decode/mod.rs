@@ -48,6 +48,22 @@ pub enum Detail {
     /// So many along the shorter side at least, where the image has as many. JPEG images are then decoded at a half, a quarter or an
     /// eighth of their sides, in a fraction of the time (section "Images that are shrunk" of docs/data.md); others are decoded in full.
     Side(usize),
+    /// As many as views of a photograph can show, of which they see a part each, enlarged or shrunk: JPEG images of 12 megapixels and more are
+    /// decoded at a half of their sides or less, so that 1,500 pixels along the shorter one are left, and 750 where their colours are halved.
+    Views,
+}
+
+/// Brightness and colour of [`Detail::Views`]: a crop of a twelfth of the area has 424 pixels along a side then, for views of 224 at
+/// most.
+const FOR_VIEWS: [usize; 2] = [1500, 750];
+
+/// What decoding tells beside the pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decoded {
+    /// Which values were stored, where they had more than eight bits.
+    pub stored: Option<Stored>,
+    /// Width and height of the whole image, upright.
+    pub size: (usize, usize),
 }
 
 impl Detail {
@@ -141,47 +157,47 @@ pub fn file_size(path: &Path) -> Result<u64, ImageProblem> {
     }
 }
 
-/// See [`FileImage::decode_with`]. Says which values were stored, where they had more than eight bits.
-pub fn decode(path: &Path, levels: Levels, detail: Detail, image: &mut Image) -> Result<Option<Stored>, ImageProblem> {
+/// See [`FileImage::decode_with`].
+pub fn decode(path: &Path, levels: Levels, detail: Detail, image: &mut Image) -> Result<Decoded, ImageProblem> {
     file_size(path)?;
     decode_bytes(&fs::read(path)?, levels, detail, image)
 }
 
 /// Decodes the content of a file, as [`decode`] does.
-pub fn decode_bytes(
-    bytes: &[u8],
-    levels: Levels,
-    detail: Detail,
-    image: &mut Image,
-) -> Result<Option<Stored>, ImageProblem> {
+pub fn decode_bytes(bytes: &[u8], levels: Levels, detail: Detail, image: &mut Image) -> Result<Decoded, ImageProblem> {
     if bytes.is_empty() {
         return Err(ImageProblem::Empty);
     }
     // A decoder that panics on one crafted file must not end a run over a million good ones.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
+        let mut whole = None;
         let (opened, stored) = match Content::of(bytes) {
             Content::Image(ImageFormat::Tiff) => tiff::decode(bytes, levels)?,
-            Content::Image(format) => upright(bytes, format, levels, detail)?,
+            Content::Image(format) => {
+                let (opened, stored, size) = upright(bytes, format, levels, detail)?;
+                whole = Some(size);
+                (opened, stored)
+            }
             Content::Heif => {
                 heif::decode(bytes, MAX_PIXELS)?.into_planes(image);
-                return Ok(None);
+                return Ok(Decoded { stored: None, size: (image.width, image.height) });
             }
             Content::Unread { what, remedy } => return Err(ImageProblem::Unread { what, remedy }),
             Content::Unknown => return Err(ImageProblem::UnknownFormat),
         };
         to_planes(opened, image);
-        Ok(stored)
+        Ok(Decoded { stored, size: whole.unwrap_or((image.width, image.height)) })
     }));
     decoded.unwrap_or_else(|_| Err(ImageProblem::Decode("the decoder failed".into())))
 }
 
-/// The image, turned as its EXIF data says.
+/// The image, turned as its EXIF data says, and the size of the whole.
 fn upright(
     bytes: &[u8],
     format: ImageFormat,
     levels: Levels,
     detail: Detail,
-) -> Result<(DynamicImage, Option<Stored>), ImageProblem> {
+) -> Result<(DynamicImage, Option<Stored>, (usize, usize)), ImageProblem> {
     let decode_error = |error: image::ImageError| ImageProblem::Decode(error.to_string());
     if format == ImageFormat::Jpeg && !jpeg::ends(bytes) {
         return Err(ImageProblem::CutOff);
@@ -202,17 +218,26 @@ fn upright(
         ImageFormat::Png => png::orientation(bytes),
         _ => decoder.orientation().ok(),
     };
-    let reduced = match (format, detail) {
-        (ImageFormat::Jpeg, Detail::Side(least)) => jpeg::reduced(bytes, (width, height), least),
-        _ => None,
+    let least = match detail {
+        Detail::Full => None,
+        Detail::Side(side) => Some([side, side]),
+        Detail::Views => Some(FOR_VIEWS),
     };
+    let least = least.filter(|_| format == ImageFormat::Jpeg);
+    let reduced = least.and_then(|least| jpeg::reduced(bytes, (width, height), least));
     let image = match reduced {
         Some(image) => image,
         None => DynamicImage::from_decoder(decoder).map_err(decode_error)?,
     };
     let (mut image, stored) = deep::in_eight_bits(image, levels);
-    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
-    Ok((image, stored))
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    image.apply_orientation(orientation);
+    let (width, height) = (width as usize, height as usize);
+    let on_its_side = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    Ok((image, stored, if on_its_side { (height, width) } else { (width, height) }))
 }
 
 /// Refuses what is too large or empty, by its header.

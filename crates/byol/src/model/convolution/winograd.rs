@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use byol_kernels::winograd::{self, Direction, Filters, Grid, POINTS, Scratch};
+use byol_kernels::winograd::{self, Direction, Filters, Finish, Grid, POINTS, Scratch};
 use byol_torch::Wanted;
 use tch::{Device, Kind, Tensor};
 
@@ -37,12 +37,16 @@ pub(super) struct Winograd {
 impl Winograd {
     /// None where libtorch is faster, or elsewhere than in float32 on the CPU.
     pub(super) fn of(input: &Tensor, weight: &Tensor, window: Window) -> Option<Winograd> {
-        if (input.device(), input.kind()) != (Device::Cpu, Kind::Float) || (window.stride, window.padding) != (1, 1) {
+        if (input.device(), input.kind()) != (Device::Cpu, Kind::Float) {
             return None;
         }
         let (_, _, height, width) = input.size4().ok()?;
+        Winograd::of_sizes([height, width], weight, window)
+    }
+
+    fn of_sizes([height, width]: [i64; 2], weight: &Tensor, window: Window) -> Option<Winograd> {
         let (outputs, inputs, rows, columns) = weight.size4().ok()?;
-        if (rows, columns) != (3, 3) || inputs.min(outputs) < LEAST_CHANNELS {
+        if (window.stride, window.padding, rows, columns) != (1, 1, 3, 3) || inputs.min(outputs) < LEAST_CHANNELS {
             return None;
         }
         let grid = Grid { height: height as usize, width: width as usize };
@@ -70,10 +74,19 @@ impl Winograd {
     /// `[batch, height, width, from]` to `[batch, to, height, width]`, channels last in memory.
     fn through(self, filters: &Tensor, direction: Direction, x: &Tensor) -> Tensor {
         let filters = Filters::new(values(filters), self.channels, direction);
-        let [from, to] = filters.channels();
+        let mut y = self.empty(x.size()[0], filters.channels()[1]);
+        self.compute(&filters, x, None, values_mut(&mut y));
+        y.permute([0, 3, 1, 2])
+    }
+
+    fn empty(self, batch: i64, channels: usize) -> Tensor {
         let Grid { height, width } = self.grid;
-        let mut y = Tensor::empty([x.size()[0], height as i64, width as i64, to as i64], (Kind::Float, Device::Cpu));
-        let (x, shared) = (values::<f32>(x), Shared::new(values_mut(&mut y)));
+        Tensor::empty([batch, height as i64, width as i64, channels as i64], (Kind::Float, Device::Cpu))
+    }
+
+    fn compute(self, filters: &Filters, x: &Tensor, finish: Option<Finish>, y: &mut [f32]) {
+        let [from, to] = filters.channels();
+        let (x, shared) = (values::<f32>(x), Shared::new(y));
         let rows = self.rows(x.len() / from);
         let per_task = (TASK_TILES / self.grid.across()).max(1);
         byol_torch::parallel(rows.div_ceil(per_task), |task| {
@@ -81,9 +94,8 @@ impl Winograd {
             let [begin, end] = [rows.start, rows.end].map(|row| self.grid.pixels_before(row) * to);
             // SAFETY: every row of tiles has pixels of its own.
             let y = unsafe { shared.part(begin, end - begin) };
-            SCRATCH.with_borrow_mut(|scratch| winograd::convolve(self.grid, &filters, x, rows, scratch, y));
+            SCRATCH.with_borrow_mut(|scratch| winograd::convolve(self.grid, filters, x, rows, scratch, finish, y));
         });
-        y.permute([0, 3, 1, 2])
     }
 
     /// `[outputs, inputs, 3, 3]`, channels last in memory.
@@ -125,6 +137,48 @@ impl Winograd {
     /// Rows of tiles in images of so many pixels together.
     fn rows(self, pixels: usize) -> usize {
         pixels / (self.grid.height * self.grid.width).max(1) * self.grid.down()
+    }
+}
+
+/// One with a bias, whose filters are transformed once; no gradient goes through it.
+#[derive(Debug)]
+pub(crate) struct BiasedWinograd {
+    winograd: Winograd,
+    filters: Filters,
+    bias: Vec<f32>,
+}
+
+impl BiasedWinograd {
+    /// None where libtorch is faster.
+    ///
+    /// # Shapes
+    /// `weight` is `[outputs, inputs, side, side]`, `bias` `[outputs]`, both float32 on the CPU; inputs will be `[batch, inputs, image, image]`.
+    pub(crate) fn new(
+        weight: &Tensor,
+        bias: &Tensor,
+        [stride, padding]: [i64; 2],
+        image: i64,
+    ) -> Option<BiasedWinograd> {
+        let winograd = Winograd::of_sizes([image; 2], weight, Window { stride, padding })?;
+        let filters = Filters::new(values(&rows_of(weight)), winograd.channels, Direction::Forward);
+        Some(BiasedWinograd { winograd, filters, bias: values::<f32>(&bias.contiguous()).to_vec() })
+    }
+
+    /// The convolution of `input`, and ReLU if `relu`, channels last in memory.
+    pub(crate) fn forward(&self, input: &Tensor, relu: bool) -> Tensor {
+        let x = rows_of(input);
+        let mut y = self.winograd.empty(x.size()[0], self.bias.len());
+        let finish = Finish { bias: &self.bias, onto: false, relu };
+        self.winograd.compute(&self.filters, &x, Some(finish), values_mut(&mut y));
+        y.permute([0, 3, 1, 2])
+    }
+
+    /// `relu(convolution(input) + onto)`, in the memory of `onto`, which is channels last there.
+    pub(crate) fn add_relu(&self, input: &Tensor, onto: Tensor) -> Tensor {
+        let mut y = rows_of(&onto);
+        let finish = Finish { bias: &self.bias, onto: true, relu: true };
+        self.winograd.compute(&self.filters, &rows_of(input), Some(finish), values_mut(&mut y));
+        y.permute([0, 3, 1, 2])
     }
 }
 
