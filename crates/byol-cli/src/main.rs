@@ -14,6 +14,7 @@ mod progress;
 mod request;
 mod sweep;
 mod transfer;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -93,6 +93,23 @@ fn a_sweep_measures_every_point_and_breaks_its_steps_down() {
 }
 
 #[test]
+fn a_rate_is_measured_beside_busy_threads() {
+    let small = ["--preset", "demo", "--set", "image_size=8", "--set", "width=0.25", "--steps", "2"];
+    for what in ["augment", "pretrain", "supervised"] {
+        let measure = |rest: &[&str]| byol(&[&["bench", what][..], &small, rest].concat());
+        let line = stdout(&measure(&["--beside", "2", "--json"]));
+        let measured: serde_json::Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
+        let beside = &measured["beside"];
+        assert_eq!(beside["busy_threads"], 2);
+        let [quiet, busy] = [&measured, beside].map(|of| of["images_per_second"].as_f64().unwrap());
+        assert!(busy > 0.0 && (beside["share_of_quiet"].as_f64().unwrap() - busy / quiet).abs() < 1e-9, "{measured}");
+        assert!(!stdout(&measure(&["--json"])).contains("beside"));
+    }
+    let output = byol(&["bench", "augment", "--beside", "1", "--sweep", "batch_size=8"]);
+    assert_eq!(output.status.code(), Some(2), "one or the other");
+}
+
+#[test]
 fn a_wrong_configuration_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("my.toml");
@@ -127,6 +144,13 @@ fn an_interrupted_run_ends_with_a_checkpoint_and_can_be_reported() {
         .expect("the program can be started");
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("\"event\":\"step\"")), "training never began");
+    // The program has begun anew under the same number, with threads that do not wait in a loop for long.
+    #[cfg(target_os = "linux")]
+    {
+        let environment = std::fs::read(format!("/proc/{}/environ", program.id())).unwrap();
+        let chosen = std::env::var_os("GOMP_SPINCOUNT").is_some() || std::env::var_os("OMP_WAIT_POLICY").is_some();
+        assert!(chosen || environment.split(|&byte| byte == 0).any(|variable| variable == b"GOMP_SPINCOUNT=2000"));
+    }
     let interrupt = Command::new("kill").args(["-INT", &program.id().to_string()]).status();
     assert!(interrupt.unwrap().success());
     let last = lines.map(Result::unwrap).last().unwrap();

@@ -25,10 +25,13 @@ pub mod watch;
 
 use crate::args::{Arguments, Command, Data};
 use crate::exit::Ending;
-use crate::progress;
+use crate::{progress, waiting};
 
 /// Does what was asked for.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    if computes(&arguments.command) {
+        waiting::give_way();
+    }
     let output = arguments.output;
     let reporter = &mut *progress::reporter(output);
     match &arguments.command {
@@ -55,5 +58,32 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Init(init) => init::init(init, output),
         Command::Completions(completions) => completions::completions(completions),
         Command::Man(man) => man::man(man, output),
+    }
+}
+
+/// Whether libtorch's threads compute for it, for longer than it takes to begin anew.
+fn computes(command: &Command) -> bool {
+    match command {
+        Command::Demo(_)
+        | Command::Supervised(_)
+        | Command::Pretrain(_)
+        | Command::Finetune(_)
+        | Command::Selftrain(_)
+        | Command::Evaluate(_)
+        | Command::Run(_)
+        | Command::Predict(_)
+        | Command::Embed(_)
+        | Command::Ablate(_)
+        | Command::Bench(_) => true,
+        Command::Data(_)
+        | Command::Views(_)
+        | Command::Export(_)
+        | Command::Neighbors(_)
+        | Command::Report(_)
+        | Command::Watch(_)
+        | Command::Doctor(_)
+        | Command::Init(_)
+        | Command::Completions(_)
+        | Command::Man(_) => false,
     }
 }

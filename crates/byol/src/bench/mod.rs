@@ -130,7 +130,7 @@ pub struct Breakdown {
 }
 
 /// Operations per second, beside those of a product of large square matrices in the same precision on the same device
-/// and threads.
+/// and threads. Convolutions count as plain ones: where they take fewer multiplications, in float32 on a CPU, the share may be above 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Arithmetic {
     /// 10^9 floating-point operations of a step per image, by the networks' structure; norms and activations are not
