@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 TOLERANCE = 1e-4
 # Programs round differently when they resize, so that levels may differ by one; this much of the largest answer.
-RESIZING_TOLERANCE = 2e-2
+RESIZING_TOLERANCE = 4e-2
 
 
 def main():

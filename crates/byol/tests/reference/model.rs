@@ -88,9 +88,9 @@ fn float32_matches_torchvision() {
     for (name, reference) in references() {
         // In float32, rounding moves some pre-activations of the deep networks across zero, in PyTorch as here, so that
         // their gradients differ between any two programs, ResNet-50's by percents; the `-active` networks have no such
-        // pre-activations.
+        // pre-activations. Winograd's convolutions round some ten times as coarsely as plain ones: ResNet-50's outputs differ by 2e-4.
         let robust = !matches!(name.as_str(), "resnet18" | "resnet34" | "resnet50");
-        compare(&name, &reference, Kind::Float, 1e-4, robust);
+        compare(&name, &reference, Kind::Float, 5e-4, robust);
     }
 }
 
