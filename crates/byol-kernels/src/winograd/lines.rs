@@ -1,6 +1,8 @@
 //! Rows of tiles to points and back, by the matrices of F(4x4, 3x3) (arXiv 1509.09308, section 4.3). What is transformed vertically are
 //! whole rows of pixels, horizontally the channels of a pixel, so that every loop is over what lies next to each other in memory.
 
+#![expect(clippy::neg_multiply, reason = "the matrices as they are printed, a factor for every term")]
+
 use std::ops::Range;
 
 use multiversion::multiversion;
@@ -153,9 +155,9 @@ pub(super) fn output(
         let line = &mut lines[down * length..][..length];
         for tile in 0..grid.across() {
             let mut found = [&points[..0]; EDGE];
-            for across in 0..EDGE {
+            for (across, found) in found.iter_mut().enumerate() {
                 let from = (down * EDGE + across) * strides.point + tile * strides.tile;
-                found[across] = &points[from..][..channels];
+                *found = &points[from..][..channels];
             }
             for pixel in 0..OUTPUTS {
                 output_pixel(pixel, found, &mut line[(tile * OUTPUTS + pixel) * channels..][..channels]);
@@ -197,9 +199,9 @@ fn finish_row(found: &[f32], Finish { bias, onto, relu }: Finish, y: &mut [f32])
             }
         }
         if relu {
-            for channel in 0..channels {
+            for value in y {
                 // A NaN stays one.
-                y[channel] = if y[channel] < 0.0 { 0.0 } else { y[channel] };
+                *value = if *value < 0.0 { 0.0 } else { *value };
             }
         }
     }

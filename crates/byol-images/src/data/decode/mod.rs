@@ -174,7 +174,7 @@ pub fn decode_bytes(bytes: &[u8], levels: Levels, detail: Detail, image: &mut Im
         let (opened, stored) = match Content::of(bytes) {
             Content::Image(ImageFormat::Tiff) => tiff::decode(bytes, levels)?,
             Content::Image(format) => {
-                let (opened, stored, size) = upright(bytes, format, levels, detail)?;
+                let (opened, Decoded { stored, size }) = upright(bytes, format, levels, detail)?;
                 whole = Some(size);
                 (opened, stored)
             }
@@ -197,7 +197,7 @@ fn upright(
     format: ImageFormat,
     levels: Levels,
     detail: Detail,
-) -> Result<(DynamicImage, Option<Stored>, (usize, usize)), ImageProblem> {
+) -> Result<(DynamicImage, Decoded), ImageProblem> {
     let decode_error = |error: image::ImageError| ImageProblem::Decode(error.to_string());
     if format == ImageFormat::Jpeg && !jpeg::ends(bytes) {
         return Err(ImageProblem::CutOff);
@@ -237,7 +237,8 @@ fn upright(
         orientation,
         Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
     );
-    Ok((image, stored, if on_its_side { (height, width) } else { (width, height) }))
+    let size = if on_its_side { (height, width) } else { (width, height) };
+    Ok((image, Decoded { stored, size }))
 }
 
 /// Refuses what is too large or empty, by its header.
