@@ -22,7 +22,7 @@ use render::{Finish, Made, RenderTime, gpu_of, work};
 use schedule::Orders;
 
 use crate::augment::{Normalization, Recipe, RenderError, ViewParams};
-use crate::config::Experiment;
+use crate::config::{Experiment, Sides};
 use crate::data::{DataError, ImageSource};
 use crate::device::Hardware;
 use crate::loader::gpu::{DeviceImages, GpuError};
@@ -116,16 +116,16 @@ pub enum ViewKind {
 /// Views of one side, which stand in one tensor of a batch.
 #[derive(Clone, Debug)]
 pub struct ViewGroup {
-    /// In pixels.
-    pub side: usize,
+    /// In pixels, by the epoch.
+    pub sides: Sides,
     /// How each view is drawn, in the order in which they stand in the tensor.
     pub kinds: Vec<ViewKind>,
 }
 
 impl ViewGroup {
     /// One view of every image.
-    pub fn one(kind: ViewKind, side: usize) -> Vec<ViewGroup> {
-        vec![ViewGroup { side, kinds: vec![kind] }]
+    pub fn one(kind: ViewKind, sides: impl Into<Sides>) -> Vec<ViewGroup> {
+        vec![ViewGroup { sides: sides.into(), kinds: vec![kind] }]
     }
 }
 
@@ -192,7 +192,8 @@ pub fn scheduled(
     })
 }
 
-/// Renders views of the images `indices` once, in order, in batches of `batch_size`. Random views are those of epoch 0.
+/// Renders views of the images `indices` once, in order, in batches of `batch_size`. Random views are those of epoch 0, and so
+/// are sides.
 pub fn in_order(
     image_set: ImageSet,
     views: Vec<ViewGroup>,
@@ -221,7 +222,7 @@ fn start<P: FnMut(usize) -> BatchPlan + Send + 'static>(
     mut planner: impl FnMut() -> P,
 ) -> Batches {
     let workers = workers.clamp(1, batches.len().max(1));
-    let finish = Finish::new(image_set.clone(), &views);
+    let finish = Finish::new(image_set.clone());
     let mut ready = Vec::new();
     let mut threads = Vec::new();
     let rendering = Arc::new(RenderTime::default());
@@ -281,7 +282,7 @@ mod tests {
         let hardware = Hardware::auto().with_threads(1);
         let source = data.unlabeled[0].images.clone();
         let group = |side: usize, places: Range<usize>| ViewGroup {
-            side,
+            sides: side.into(),
             kinds: places
                 .map(|place| ViewKind::Random { recipe: Recipe::paper_t(), view: ViewNumber::Pretraining(place) })
                 .collect(),
@@ -297,5 +298,35 @@ mod tests {
             assert_eq!(*found, batch(vec![group]).images[0]);
         }
         assert_ne!(together[0].narrow(0, 0, 3), together[0].narrow(0, 3, 3), "two draws");
+    }
+
+    /// A side that grows is that of the batch's epoch, and the crops are those of every other side.
+    #[test]
+    fn a_side_that_grows_is_that_of_the_epoch() {
+        let data = dataset_with(PatternOptions { side: 32, train_per_class: 1, test_per_class: 1, unlabeled: 5 });
+        let experiment = Experiment::preset("demo").unwrap();
+        let hardware = Hardware::auto().with_threads(1);
+        let batches = |sides: Sides, steps: Range<usize>| -> Vec<Tensor> {
+            let image_set = ImageSet::of(&experiment, data.unlabeled[0].images.clone(), &hardware);
+            let kind = ViewKind::Random { recipe: Recipe::paper_t(), view: ViewNumber::Pretraining(0) };
+            let schedule = Schedule {
+                indices: Arc::new((0..5).collect()),
+                batch_size: 2,
+                parts: 1,
+                last: LastBatch::Drop,
+                pairing: Pairing::SameImage,
+                seed: 3,
+                order: 0,
+            };
+            let batches = scheduled(image_set, ViewGroup::one(kind, sides), schedule, steps, 2);
+            batches.map(|batch| batch.unwrap().images.remove(0)).collect()
+        };
+        let growing = batches(Sides::growing(16, 32, 4), 0..8);
+        let sides: Vec<i64> = growing.iter().map(|images| images.size()[3]).collect();
+        assert_eq!(sides, [16, 16, 16, 16, 24, 24, 32, 32], "two batches an epoch");
+        for (side, steps) in [(16, 0..4), (24, 4..6), (32, 6..8)] {
+            assert_eq!(growing[steps.clone()], batches(side.into(), steps));
+        }
+        assert_eq!(growing[5..], batches(Sides::growing(16, 32, 4), 5..8), "wherever it begins");
     }
 }

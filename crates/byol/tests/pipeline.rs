@@ -144,12 +144,13 @@ impl Reporter for StopIn {
 #[test]
 fn a_varied_training_that_was_stopped_ends_with_the_same_bytes() {
     let varied = |stage: &str| {
-        let settings = "optimizer=\"adamw\" weight_decay=0.01 layer_decay=0.7 mixup=0.2 cutmix=1.0 label_smoothing=0.1 average=0.5";
+        let settings = "optimizer=\"adamw\" weight_decay=0.01 layer_decay=0.7 mixup=0.2 cutmix=1.0 label_smoothing=0.1 average=0.5 \
+                        first_size=8";
         settings.split(' ').map(|pair| format!("{stage}.{pair}")).collect::<Vec<_>>()
     };
     let mut set = [varied("supervised"), varied("finetune")].concat();
     set.extend(["finetune.head=linear", "finetune.filter_norm=initial", "zero_init_residual=true"].map(str::to_owned));
-    set.push("pretrain.predictor_learning_rate=2.0".to_owned());
+    set.extend(["pretrain.predictor_learning_rate=2.0", "pretrain.first_size=8"].map(str::to_owned));
     // BYOL with multi-crop, where the preset has MoCo v3 with patches.
     let multi_crop = ["pretrain.method=byol", "pretrain.patches=1", "pretrain.local_views=2", "pretrain.local_size=8"];
     set.extend(multi_crop.map(str::to_owned));

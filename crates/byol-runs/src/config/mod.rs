@@ -9,6 +9,7 @@ pub mod preset;
 pub mod resolve;
 mod saved;
 pub mod selftrain;
+mod sides;
 #[doc(hidden)]
 pub mod template;
 mod validate;
@@ -17,6 +18,7 @@ mod views;
 pub use error::{ConfigError, Origin};
 pub use saved::VERSION;
 pub use selftrain::Selftrain;
+pub use sides::Sides;
 pub use views::{SeenBy, TrainingView};
 
 use documented::DocumentedFields;
@@ -152,6 +154,9 @@ pub struct Pretrain {
     pub accumulation_steps: usize,
     /// Side of the views in pixels; 0 is the experiment's `image_size`.
     pub view_size: usize,
+    /// Side of the two views in the first epoch, in pixels, from where it grows evenly; the last quarter of the epochs has the
+    /// full one (progressive learning, arXiv 2104.00298, section 4). 0 has the full one throughout.
+    pub first_size: usize,
     /// Small views of every image besides the two, which the online network alone sees: multi-crop (arXiv 2006.09882,
     /// section 3.3). Each is compared with both views by the target network; 0 is BYOL as in the paper.
     pub local_views: usize,
@@ -229,6 +234,9 @@ pub struct Supervised {
     pub minimum_steps: usize,
     /// Images per step; a label budget smaller than this is one batch.
     pub batch_size: usize,
+    /// Side of training images in the first epoch, in pixels, from where it grows evenly to `image_size`, which the last quarter
+    /// of the epochs has (progressive learning, arXiv 2104.00298, section 4). 0 has `image_size` throughout.
+    pub first_size: usize,
     /// What turns gradients into steps.
     pub optimizer: OptimizerKind,
     /// Peak learning rate of the optimiser, as it is used: not scaled by the batch size.

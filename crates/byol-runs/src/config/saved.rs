@@ -9,7 +9,7 @@ use super::resolve::Entry;
 
 /// Version of the configurations that are saved. It grows by one with every change of the keys: what is added is listed
 /// in `ADDED`, what gets another name in `RENAMED`.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Version of a saved configuration that states none, as those of before there were versions.
 const UNSTATED: u32 = 0;
@@ -48,7 +48,7 @@ struct History {
 
 const HISTORY: History = History { version: VERSION, added: &ADDED, renamed: &RENAMED };
 
-const ADDED: [Added; 58] = [
+const ADDED: [Added; 61] = [
     added(1, "checkpoint_minutes", "0.0"),
     added(1, "faults", "[]"),
     added(1, "pretrain.accumulation_steps", "1"),
@@ -109,6 +109,9 @@ const ADDED: [Added; 58] = [
     added(3, "pretrain.method", "\"byol\""),
     added(3, "pretrain.temperature", "0.2"),
     added(3, "evaluation_crop", "1.0"),
+    added(4, "pretrain.first_size", "0"),
+    added(4, "supervised.first_size", "0"),
+    added(4, "finetune.first_size", "0"),
 ];
 
 const RENAMED: [Renamed; 0] = [];

@@ -42,6 +42,7 @@ impl Experiment {
         self.pretrain.validate()?;
         for (stage, settings) in [("supervised", &self.supervised), ("finetune", &self.finetune)] {
             settings.validate(stage)?;
+            first_size(&format!("{stage}.first_size"), settings.first_size, self.image_size)?;
             let patience = settings.patience;
             let held_out = patience == 0 || share > 0.0;
             check(&format!("{stage}.patience"), patience, held_out, "0, because validation_share is 0")?;
@@ -65,9 +66,12 @@ impl Experiment {
         check("pretrain.local_area", format!("[{low}, {high}]"), is_area, what)?;
         within("pretrain.patches", patches, 1, 8)?;
         let side = self.view_size();
+        first_size("pretrain.first_size", self.pretrain.first_size, side)?;
         let what = format!("a divisor of the views' side, {side} pixels, that leaves patches of at least 4");
         check("pretrain.patches", patches, side.is_multiple_of(patches) && side / patches >= 4, &what)?;
         if patches > 1 {
+            let what = "0, because pretrain.patches is above 1";
+            check("pretrain.first_size", self.pretrain.first_size, self.pretrain.first_size == 0, what)?;
             let what = "1, because pretrain.local_views is above 0";
             check("pretrain.patches", patches, local_views == 0, what)?;
             let plain = self.pretrain.stop_gradient && !self.faults.contains(&Fault::OnlineTarget);
@@ -179,6 +183,11 @@ impl Supervised {
         check("supervised.head", "linear", random, "random: a random encoder tells a linear head little")?;
         check("supervised.filter_norm", "initial", kept, "kept: random filters have their initial norm")
     }
+}
+
+/// A side to begin with that is no larger than the one at the end.
+fn first_size(key: &str, first: usize, full: usize) -> Result<(), ConfigError> {
+    check(key, first, first == 0 || (8..=full).contains(&first), &format!("8 to the full side, {full}, or 0"))
 }
 
 /// Not-a-number passes no comparison, so it is never allowed.

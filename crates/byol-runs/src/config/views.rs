@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::Experiment;
+use super::sides::Sides;
 use crate::augment::Recipe;
 use crate::random::ViewNumber;
 
@@ -54,6 +55,12 @@ impl Experiment {
             seen_by: SeenBy::Online,
         });
         global.chain(local).collect()
+    }
+
+    /// Sides of the two views over pre-training. What a training that was made longer adds has the full side.
+    pub fn view_sides(&self) -> Sides {
+        let first_length = self.pretrain.extended.first().copied().unwrap_or(self.pretrain.epochs);
+        Sides::growing(self.pretrain.first_size, self.view_size(), first_length)
     }
 
     /// Side of the local views in pixels.

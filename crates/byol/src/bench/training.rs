@@ -133,7 +133,7 @@ pub fn run(
 ) -> Result<BenchResult, TrainError> {
     let Input { mut image_set, views, schedule, flops_per_image } = input;
     image_set.make_resident()?;
-    let (side, set_size) = (views.first().map_or(0, |group| group.side), image_set.source.len());
+    let (side, set_size) = (views.first().map_or(0, |group| group.sides.full()), image_set.source.len());
     let (batch_size, parts) = (schedule.batch_size, schedule.parts);
     let warmup_steps = options.warmup_steps.max(1);
     let extra_steps = if hardware.device.is_cuda() { BREAKDOWN_STEPS } else { 0 };

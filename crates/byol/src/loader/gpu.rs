@@ -152,6 +152,11 @@ impl GpuRenderer {
         Ok(GpuRenderer { kernels, device, side, precision, normalization })
     }
 
+    /// Side of its views in pixels.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
     /// Renders views of `images`, each named by its number.
     ///
     /// # Shapes

@@ -41,8 +41,8 @@ pub(super) struct Drawn {
     indices: Vec<usize>,
     /// The images that the views name, where they are not in the GPU's memory already.
     images: Vec<Image>,
-    /// Of each group of views: images by number, and what happens to them.
-    views: Vec<Vec<(usize, ViewParams)>>,
+    /// Of each group of views: its side, images by number, and what happens to them.
+    views: Vec<(usize, Vec<(usize, ViewParams)>)>,
 }
 
 /// What rendering has cost so far.
@@ -76,7 +76,7 @@ pub(super) fn work(
     rendering: &RenderTime,
 ) {
     let on_gpu = gpu_of(&image_set.hardware).is_some();
-    let mut renderers: Vec<Renderer> = views.iter().map(|group| Renderer::new(group.side)).collect();
+    let mut renderers: Vec<Renderer> = views.iter().map(|group| Renderer::new(group.sides.full())).collect();
     let mut image = Image::default();
     for number in batches {
         let begun = processor_time::of_this_thread();
@@ -107,10 +107,17 @@ fn render<T: Input + TensorElement>(
     image: &mut Image,
 ) -> Result<Batch, LoadError> {
     let batch = plan.indices.len();
+    for (group, renderer) in views.iter().zip(renderers.iter_mut()) {
+        let side = group.sides.at(plan.epoch);
+        if renderer.side() != side {
+            *renderer = Renderer::new(side);
+        }
+    }
     let images: Vec<Tensor> = views
         .iter()
-        .map(|group| {
-            let side = group.side as i64;
+        .zip(renderers.iter())
+        .map(|(group, renderer)| {
+            let side = renderer.side() as i64;
             Tensor::empty([(group.kinds.len() * batch) as i64, side, side, 3], (T::KIND, Device::Cpu))
         })
         .collect();
@@ -118,7 +125,7 @@ fn render<T: Input + TensorElement>(
         let mut shown = None;
         let mut number = 0;
         for ((group, images), renderer) in views.iter().zip(&images).zip(renderers.iter_mut()) {
-            let per_view = group.side * group.side * 3;
+            let per_view = renderer.side() * renderer.side() * 3;
             for (place, kind) in group.kinds.iter().enumerate() {
                 let index = plan.image(row, number);
                 number += 1;
@@ -172,7 +179,7 @@ fn draw(image_set: &ImageSet, views: &[ViewGroup], plan: BatchPlan) -> Result<Dr
             }
             number += 1;
         }
-        drawn.push(of_group);
+        drawn.push((group.sides.at(plan.epoch), of_group));
     }
     Ok(Drawn { indices: plan.indices, images, views: drawn })
 }
@@ -180,15 +187,13 @@ fn draw(image_set: &ImageSet, views: &[ViewGroup], plan: BatchPlan) -> Result<Dr
 /// The last part of making a batch, on the thread that asks for it.
 pub(super) struct Finish {
     image_set: ImageSet,
-    /// Sides of the groups of views.
-    sides: Vec<usize>,
-    /// One for each group, made when they are first needed.
+    /// One for each group, of the side that it has just now.
     renderers: Vec<GpuRenderer>,
 }
 
 impl Finish {
-    pub fn new(image_set: ImageSet, views: &[ViewGroup]) -> Self {
-        Finish { image_set, sides: views.iter().map(|group| group.side).collect(), renderers: Vec::new() }
+    pub fn new(image_set: ImageSet) -> Self {
+        Finish { image_set, renderers: Vec::new() }
     }
 
     pub fn batch(&mut self, made: Made) -> Result<Batch, LoadError> {
@@ -199,10 +204,11 @@ impl Finish {
                 Ok(Batch { images, ..batch })
             }
             Made::Drawn(drawn) => {
-                if self.renderers.is_empty() {
+                let sides = drawn.views.iter().map(|&(side, _)| side);
+                if !self.renderers.iter().map(GpuRenderer::side).eq(sides.clone()) {
                     let index = gpu_of(hardware).unwrap_or_default();
-                    let renderer = |&side: &usize| GpuRenderer::new(side, normalization, index, hardware.precision);
-                    let renderers = self.sides.iter().map(renderer).collect::<Result<_, _>>();
+                    let renderer = |side| GpuRenderer::new(side, normalization, index, hardware.precision);
+                    let renderers = sides.map(renderer).collect::<Result<_, _>>();
                     self.renderers = renderers.map_err(GpuError::from)?;
                 }
                 let images = match resident {
@@ -211,7 +217,7 @@ impl Finish {
                 };
                 let groups = self.renderers.iter().zip(&drawn.views);
                 let images =
-                    groups.map(|(renderer, views)| renderer.render(&images, views)).collect::<Result<_, _>>()?;
+                    groups.map(|(renderer, (_, views))| renderer.render(&images, views)).collect::<Result<_, _>>()?;
                 Ok(Batch { indices: drawn.indices, images })
             }
         }

@@ -121,7 +121,7 @@ impl Monitor {
                 view: ViewNumber::Watched(place),
             })
             .collect();
-        let views = ViewGroup { side, kinds };
+        let views = ViewGroup { sides: side.into(), kinds };
         let count = self.watched.indices.len();
         let health = match &embed(setting, method, &self.watched, views)?[..] {
             [first, second] if count > 1 => Some(Health {
@@ -165,7 +165,7 @@ impl Labels {
         let evaluate = &setting.experiment.evaluate;
         let features = |indices: &[usize]| -> Result<Features, TrainError> {
             let images = Images { source: self.source.clone(), indices: indices.to_vec() };
-            let whole = ViewGroup { side: setting.experiment.view_size(), kinds: vec![ViewKind::Plain] };
+            let whole = ViewGroup { sides: setting.experiment.view_size().into(), kinds: vec![ViewKind::Plain] };
             let mut embedded = embed(setting, method, &images, whole)?;
             let [vectors, _] = embedded.remove(0);
             Ok(Features { vectors, labels: indices.iter().map(|&index| self.of_images[index]).collect() })

@@ -13,6 +13,8 @@ pub(super) struct Pace {
     /// When the warm-up steps were over.
     warm: Option<Instant>,
     steps: usize,
+    /// Of the steps after the warm-up: each as a share of one on images of full side.
+    work: f64,
     /// Images after the warm-up steps, and in them.
     images: u64,
     warm_up_images: u64,
@@ -23,14 +25,24 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn start() -> Pace {
         let now = Instant::now();
-        Pace { begun: now, warm: None, steps: 0, images: 0, warm_up_images: 0, reported: now, estimated: false }
+        Pace {
+            begun: now,
+            warm: None,
+            steps: 0,
+            work: 0.0,
+            images: 0,
+            warm_up_images: 0,
+            reported: now,
+            estimated: false,
+        }
     }
 
-    /// Counts one step of so many images.
-    pub(super) fn step(&mut self, images: usize) {
+    /// Counts one step of so many images, which has that share of the pixels that it would have with the full side.
+    pub(super) fn step(&mut self, images: usize, share: f64) {
         self.steps += 1;
         if self.steps > WARM_UP_STEPS {
             self.images += images as u64;
+            self.work += share;
         } else {
             self.warm_up_images += images as u64;
         }
@@ -50,12 +62,10 @@ impl Pace {
         self.begun.elapsed().as_secs_f64()
     }
 
-    /// Seconds that so many further steps will take.
-    pub(super) fn seconds_for(&self, steps: usize) -> f64 {
+    /// Seconds that further steps will take, so many of them if all images had the full side.
+    pub(super) fn seconds_for(&self, work: f64) -> f64 {
         match self.warm {
-            Some(warm) if self.steps > WARM_UP_STEPS => {
-                warm.elapsed().as_secs_f64() / (self.steps - WARM_UP_STEPS) as f64 * steps as f64
-            }
+            Some(warm) if self.work > 0.0 => warm.elapsed().as_secs_f64() / self.work * work,
             _ => 0.0,
         }
     }

@@ -10,7 +10,7 @@ use super::method;
 use super::monitor::{Look, Monitor};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError};
-use crate::config::{Experiment, Fault, PatienceMetric, Pretrain, TrainingView};
+use crate::config::{Experiment, Fault, PatienceMetric, Pretrain, SeenBy, Sides, TrainingView};
 use crate::data::ImageSource;
 use crate::eval::health;
 use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
@@ -63,12 +63,25 @@ pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
     }
 }
 
-/// The views of pre-training, as batches hold them.
+/// The views of pre-training, as batches hold them, of full side in every epoch.
 pub fn views(experiment: &Experiment) -> Vec<ViewGroup> {
+    grouped(experiment, |view| view.side.into())
+}
+
+/// The same with the sides that they have in each epoch: the two views grow, where that is set, local ones do not.
+fn growing_views(experiment: &Experiment) -> Vec<ViewGroup> {
+    let sides = experiment.view_sides();
+    grouped(experiment, |view| match view.seen_by {
+        SeenBy::Both => sides,
+        SeenBy::Online => view.side.into(),
+    })
+}
+
+fn grouped(experiment: &Experiment, sides: impl Fn(&TrainingView) -> Sides) -> Vec<ViewGroup> {
     let kind = |view: &TrainingView| ViewKind::Random { recipe: view.recipe.clone().into_owned(), view: view.number };
     let views = experiment.training_views();
     let groups = views.chunk_by(TrainingView::goes_with);
-    groups.map(|views| ViewGroup { side: views[0].side, kinds: views.iter().map(kind).collect() }).collect()
+    groups.map(|views| ViewGroup { sides: sides(&views[0]), kinds: views.iter().map(kind).collect() }).collect()
 }
 
 /// Trains on `pool` from the newest checkpoint of `directory`, or from the beginning where there is none.
@@ -89,7 +102,7 @@ pub fn pretrain(
     let parts = schedule.parts;
     let given = weights::initial(directory, experiment)?.map(weights::encoder_of);
     let mut method = method::begin(experiment, hardware, given)?;
-    let (mut sitting, found) = Sitting::begin(setting, course(settings, &schedule, directory), directory)?;
+    let (mut sitting, found) = Sitting::begin(setting, course(experiment, &schedule, directory), directory)?;
     if let Some(checkpoint) = &found {
         method.restore(checkpoint)?;
     }
@@ -97,7 +110,7 @@ pub fn pretrain(
     if !sitting.is_finished() {
         image_set.make_resident()?;
     }
-    let mut batches = sitting.batches(image_set, views(experiment), schedule);
+    let mut batches = sitting.batches(image_set, growing_views(experiment), schedule);
 
     while sitting.goes_on() {
         let mut projections = None;
@@ -147,7 +160,8 @@ pub fn pretrain(
     Ok(Pretrained { network: method.network(), progress, ended, epochs, images, images_per_second, seconds })
 }
 
-fn course(settings: &Pretrain, schedule: &Schedule, directory: &RunDirectory) -> Course {
+fn course(experiment: &Experiment, schedule: &Schedule, directory: &RunDirectory) -> Course {
+    let settings = &experiment.pretrain;
     let steps_per_epoch = schedule.steps_per_epoch();
     Course {
         stage: Stage::Pretrain,
@@ -157,6 +171,7 @@ fn course(settings: &Pretrain, schedule: &Schedule, directory: &RunDirectory) ->
         epochs: settings.epochs,
         steps_per_epoch,
         images_per_epoch: steps_per_epoch * settings.batch_size,
+        sides: experiment.view_sides(),
         peak: settings.learning_rate,
         warmup_epochs: settings.warmup_epochs,
         schedule: settings.schedule,

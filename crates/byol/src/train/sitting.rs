@@ -9,7 +9,7 @@ use super::method::Moment;
 use super::monitor::Look;
 use super::pace::{CheckpointClock, Pace};
 use super::{Setting, TrainError};
-use crate::config::ScheduleKind;
+use crate::config::{ScheduleKind, Sides};
 use crate::loader::{self, Batches, ImageSet, Schedule, ViewGroup};
 use crate::optim::schedule::LearningRate;
 use crate::run::RunDirectory;
@@ -29,6 +29,8 @@ pub(super) struct Course {
     pub epochs: usize,
     pub steps_per_epoch: usize,
     pub images_per_epoch: usize,
+    /// Of the images that it trains on; what they cost follows.
+    pub sides: Sides,
     /// The learning rate at the end of warm-up.
     pub peak: f64,
     pub warmup_epochs: f64,
@@ -45,6 +47,14 @@ pub(super) struct Course {
 impl Course {
     fn steps(&self) -> usize {
         self.epochs * self.steps_per_epoch
+    }
+
+    /// The steps after the first so many, each as a share of one on images of full side.
+    fn work(&self, made: usize) -> f64 {
+        let epoch = made / self.steps_per_epoch;
+        let begun = (made % self.steps_per_epoch) as f64 * self.sides.share_at(epoch);
+        let [before, all] = [epoch, self.epochs].map(|epochs| self.sides.share_of_pixels(epochs) * epochs as f64);
+        (all - before) * self.steps_per_epoch as f64 - begun
     }
 
     /// Whether a record is one of this training.
@@ -231,7 +241,8 @@ impl<'s, 'a> Sitting<'s, 'a> {
         let images = std::mem::take(&mut self.images);
         self.progress.step += 1;
         self.progress.seen += images as u64;
-        self.pace.step(images);
+        let epoch = (self.progress.step - 1) / self.course.steps_per_epoch;
+        self.pace.step(images, self.course.sides.share_at(epoch));
         self.rates = (learning_rate, tau);
         self.best = false;
         // Epochs of pre-training are long, while one of a few labelled images is a single step.
@@ -247,12 +258,12 @@ impl<'s, 'a> Sitting<'s, 'a> {
                 learning_rate,
                 tau,
                 images_per_second: self.pace.images_per_second(),
-                seconds_left: self.pace.seconds_for(self.steps() - self.progress.step),
+                seconds_left: self.pace.seconds_for(self.course.work(self.progress.step)),
             };
             self.setting.reporter.event(&Event::Step(report));
         }
         if self.pace.estimate_due() {
-            let seconds = self.pace.seconds_for(self.steps() - self.first_step);
+            let seconds = self.pace.seconds_for(self.course.work(self.first_step));
             self.setting.reporter.event(&Event::Estimate { stage: self.course.stage, seconds });
         }
         Ok(())

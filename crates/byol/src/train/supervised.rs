@@ -13,7 +13,7 @@ use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError, head};
 use crate::augment::Recipe;
-use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Supervised};
+use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Sides, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
@@ -210,7 +210,8 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
         return Err(TrainError::TooFewImages { stage: task.stage.into(), images: task.train.len() });
     }
     let schedule = task.schedule(experiment.seed);
-    let course = task.course(setting.reporter, schedule.steps_per_epoch(), directory);
+    let course = task.course(setting.reporter, schedule.steps_per_epoch(), (experiment.image_size, directory));
+    let sides = course.sides;
     let mut learner = task.begin(experiment, hardware)?;
     let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
     let mut average = TailAverage::over(task.settings.average, sitting.steps());
@@ -224,7 +225,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
     let view = view_kind(task.settings.augmentation, experiment);
     let mixing = Mixing::of(task.settings, task.classes, experiment.seed, 1 + task.draw as u64);
-    let mut batches = sitting.batches(image_set, ViewGroup::one(view, experiment.image_size), schedule);
+    let mut batches = sitting.batches(image_set, ViewGroup::one(view, sides), schedule);
 
     while sitting.goes_on() {
         if experiment.faults.contains(&Fault::EvaluationMode) && sitting.epochs() > 0 {
@@ -292,7 +293,12 @@ impl Task<'_> {
     }
 
     /// The training's course: longer than its epochs where it takes that for its steps, which is said once.
-    fn course(&self, reporter: &mut dyn Reporter, steps_per_epoch: usize, directory: &RunDirectory) -> Course {
+    fn course(
+        &self,
+        reporter: &mut dyn Reporter,
+        steps_per_epoch: usize,
+        (side, directory): (usize, &RunDirectory),
+    ) -> Course {
         let settings = self.settings;
         let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(steps_per_epoch));
         if epochs > settings.epochs && self.draw == 0 && self.lengths == Lengths::Asked {
@@ -313,6 +319,7 @@ impl Task<'_> {
             epochs,
             steps_per_epoch,
             images_per_epoch: self.train.len(),
+            sides: Sides::growing(settings.first_size, side, epochs),
             peak: settings.learning_rate,
             warmup_epochs: settings.warmup_epochs,
             schedule: settings.schedule,

@@ -289,7 +289,8 @@ impl Chooser<'_> {
         let probe = format!("pretrain.epochs={MOST_EPOCHS}");
         let experiment = (self.resolve)(&[pairs(&groups), vec![probe]].concat())?;
         let per_epoch = work::per_epoch(&experiment, self.data);
-        let epoch = per_epoch as f64 / candidate.rates.pretrain;
+        let share = experiment.view_sides().share_of_pixels(experiment.pretrain.epochs);
+        let epoch = share * per_epoch as f64 / candidate.rates.pretrain;
         let look = work::look_seconds(&experiment, self.data, &candidate.rates)?;
         // Somebody has typed another number, which stays.
         let typed = experiment.pretrain.epochs != MOST_EPOCHS;

@@ -3,7 +3,7 @@
 use super::super::plan::{Part, frozen_parts, plan};
 use super::super::session::{JUDGED, SWEEP_HELD_OUT, candidates};
 use crate::config::selftrain::Judge;
-use crate::config::{Experiment, LinearSolver, Supervised};
+use crate::config::{Experiment, LinearSolver, Sides, Supervised};
 use crate::data::{DataError, Dataset};
 use crate::plan::{Kind, Plan, Rates, Step, Task};
 use crate::run::record::SupervisedStage;
@@ -70,7 +70,8 @@ fn pretraining(experiment: &Experiment, data: &Dataset, rates: &Rates) -> Result
     let settings = &experiment.pretrain;
     let images = (per_epoch(experiment, data) * settings.epochs) as u64;
     let looks = settings.epochs.checked_div(settings.monitor_every).unwrap_or(0);
-    let seconds = images as f64 / rates.pretrain + looks as f64 * look_seconds(experiment, data, rates)?;
+    let full = experiment.view_sides().share_of_pixels(settings.epochs) * images as f64;
+    let seconds = full / rates.pretrain + looks as f64 * look_seconds(experiment, data, rates)?;
     Ok(step(Task::only(Kind::Pretrain), images, seconds + TRAINING_OVERHEAD))
 }
 
@@ -94,19 +95,20 @@ struct Work {
 fn with_labels(experiment: &Experiment, settings: &Supervised, part: &Part, rates: &Rates) -> Work {
     let labels = part.indices.len();
     let held_out = |share: f64| (share * labels as f64) as usize;
-    let mut work = training(settings, labels, held_out(experiment.validation_share), rates);
+    let side = experiment.image_size;
+    let mut work = training(settings, side, [labels, held_out(experiment.validation_share)], rates);
     let candidates = candidates(settings);
     if candidates.len() > 1 {
         for candidate in candidates {
-            let trial = training(&candidate, labels, held_out(SWEEP_HELD_OUT), rates);
+            let trial = training(&candidate, side, [labels, held_out(SWEEP_HELD_OUT)], rates);
             work = Work { images: work.images + trial.images, seconds: work.seconds + trial.seconds };
         }
     }
     work
 }
 
-/// One training with so many labels, of which some are held out and looked at after each epoch.
-fn training(settings: &Supervised, labels: usize, held_out: usize, rates: &Rates) -> Work {
+/// One training on images of that side with so many labels, of which some are held out and looked at after each epoch.
+fn training(settings: &Supervised, side: usize, [labels, held_out]: [usize; 2], rates: &Rates) -> Work {
     let images = labels - held_out;
     let batch_size = settings.batch_size.min(images).max(1);
     // One image alone is no batch.
@@ -115,7 +117,9 @@ fn training(settings: &Supervised, labels: usize, held_out: usize, rates: &Rates
     let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(per_epoch.max(1)));
     let (steps, images) = (epochs * per_epoch, epochs * (images / batch_size * batch_size + rest));
     let evaluated = (epochs * held_out) as f64 / rates.evaluate;
-    let seconds = rates.training_seconds(steps, images) + evaluated;
+    // The rates are of the full side.
+    let share = Sides::growing(settings.first_size, side, epochs).share_of_pixels(epochs);
+    let seconds = share * rates.training_seconds(steps, images) + evaluated;
     Work { images: images as u64, seconds: seconds + epochs as f64 * EPOCH_OVERHEAD + TRAINING_OVERHEAD }
 }
 
@@ -144,7 +148,7 @@ fn self_training(experiment: &Experiment, data: &Dataset, part: &Part, rates: &R
         Judge::Never => false,
     };
     if tried && experiment.validation_share == 0.0 && held_out(JUDGED) > 0 {
-        let teacher = training(&experiment.finetune, labels - held_out(JUDGED), 0, rates);
+        let teacher = training(&experiment.finetune, experiment.image_size, [labels - held_out(JUDGED), 0], rates);
         for trial in [teacher, student(labels, held_out(JUDGED))] {
             work = Work { images: work.images + trial.images, seconds: work.seconds + trial.seconds };
         }
@@ -192,6 +196,18 @@ mod tests {
         assert_eq!((steps[4].images, steps[4].planned_seconds), (3 * 256, 76.8 + TRAINING_OVERHEAD));
         // 200 training and 50 test images; two draws of 20 labels, and all of them once.
         assert_eq!(steps[5].planned_seconds, 4.0 + 1.0 + 2.4);
+        // A quarter of the pixels at first: 60 of 80 epochs grow from 16 to 32, in steps of 8.
+        let growing = of(&[
+            "labels_per_class=[20]",
+            "draws=1",
+            "supervised.epochs=80",
+            "supervised.minimum_steps=0",
+            "image_size=32",
+            "supervised.first_size=16",
+        ]);
+        let share = (30.0 * 0.25 + 30.0 * 0.5625 + 20.0) / 80.0;
+        let expected = share * (160.0 * 0.25 + 16000.0 * 0.01) + 80.0 * EPOCH_OVERHEAD + TRAINING_OVERHEAD + 1.0;
+        assert!((growing[0].planned_seconds - expected).abs() < 1e-9, "{}", growing[0].planned_seconds);
         assert_eq!(steps[3].task, Task { kind: Kind::Baseline, labels_per_class: Some(LabelBudget::All), draw: 1 });
     }
 

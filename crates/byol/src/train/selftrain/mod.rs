@@ -151,7 +151,7 @@ pub fn train(setting: &mut Setting, task: Task, directory: &RunDirectory) -> Res
         return Err(TrainError::TooFewImages { stage: Stage::Selftrain, images: task.train.len() });
     }
     let [labelled, unlabelled] = task.schedules(settings, experiment.seed);
-    let course = task.course(settings, labelled.batch_size + unlabelled.batch_size, directory);
+    let course = task.course(experiment, labelled.batch_size + unlabelled.batch_size, directory);
     let Task { student: Network { classifier, weights, .. }, .. } = task;
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     let mut learner = SupervisedLearner::new(classifier, weights, optimizer, hardware.precision);
@@ -228,7 +228,8 @@ impl Task<'_> {
         [schedule(&self.train, sizes[0], order), schedule(&self.teaching.images, sizes[1], order + 1)]
     }
 
-    fn course(&self, settings: &Selftrain, images_per_step: usize, directory: &RunDirectory) -> Course {
+    fn course(&self, experiment: &Experiment, images_per_step: usize, directory: &RunDirectory) -> Course {
+        let (settings, side) = (&experiment.selftrain, experiment.image_size);
         let [epochs, steps_per_epoch] = lengths(settings);
         let folder = directory.supervised_checkpoints(SupervisedStage::Selftrain, self.budget, self.draw);
         Course {
@@ -239,6 +240,7 @@ impl Task<'_> {
             epochs,
             steps_per_epoch,
             images_per_epoch: steps_per_epoch * images_per_step,
+            sides: side.into(),
             peak: settings.learning_rate,
             warmup_epochs: settings.warmup_steps as f64 / steps_per_epoch as f64,
             schedule: settings.schedule,
