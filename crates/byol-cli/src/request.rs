@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
-use byol::data::{self, Dataset, Levels, Need, OpenOptions, Pools, Saving};
+use byol::data::{self, Dataset, Decoding, Levels, Need, OpenOptions, Pools, Saving};
 use byol::device::{Hardware, Precision, PrecisionChoice};
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
@@ -141,17 +141,20 @@ pub struct Wanted<'a> {
     pub labels_per_class: usize,
     /// What happens to copies where they are looked for.
     pub copies: Option<Pools>,
+    /// When images for pre-training are decoded.
+    pub decoding: Decoding,
     pub levels: Levels,
 }
 
 /// The data that the options mean, looked through for copies where that is asked for; reports what is odd about it.
 pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Result<Dataset> {
-    let Wanted { data, unlabeled, strictness, need, labels_per_class, copies, levels } = wanted;
+    let Wanted { data, unlabeled, strictness, need, labels_per_class, copies, decoding, levels } = wanted;
     let options = OpenOptions {
         strict: strictness.strict,
         need,
         labels_per_class,
         levels,
+        decoding,
         split_file: strictness.kept.split.clone(),
         saving: Saving::Later,
         ..OpenOptions::default()
@@ -189,7 +192,7 @@ pub fn there(path: &Path) -> anyhow::Result<()> {
     Ok(data::require(path)?)
 }
 
-/// Opens data on another thread, and tells now and then how far that is: every image is decoded once, which takes
+/// Opens data on another thread, and tells now and then how far that is, and how long it will take: decoding every image takes
 /// minutes in a large folder.
 fn telling<T: Send>(
     reporter: &mut dyn Reporter,
@@ -205,10 +208,14 @@ fn telling<T: Send>(
     thread::scope(|scope| {
         let opening = scope.spawn(move || open(&options));
         let mut last = Instant::now();
+        // Images are listed before the first of them is looked at.
+        let mut begun = None;
         for (done, of) in progress {
+            let begun = *begun.get_or_insert_with(Instant::now);
             if last.elapsed() >= BETWEEN_NOTES {
                 last = Instant::now();
-                reporter.event(&Event::Note(ProgramNote::LookedAt { done, of }.into()));
+                let seconds_left = begun.elapsed().as_secs_f64() / done as f64 * of.saturating_sub(done) as f64;
+                reporter.event(&Event::Note(ProgramNote::LookedAt { done, of, seconds_left }.into()));
             }
         }
         opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -33,6 +33,8 @@ pub enum Stream {
     Mixing = 10,
     /// Which images without labels a teacher answers for.
     Taught = 11,
+    /// Which images take the place of one that cannot be used.
+    Replacement = 12,
 }
 
 /// The coordinates of a random choice within a stream. Unused ones are zero.

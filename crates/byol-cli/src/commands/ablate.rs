@@ -1,6 +1,6 @@
 //! `byol ablate`.
 
-use byol::data::Need;
+use byol::data::{Decoding, Need};
 use byol::experiment::Context;
 use byol::experiment::ablation::{self, AblationOutcome, BASIS, LAB, MECHANISM, Variant};
 use byol::nearest::hint;
@@ -31,6 +31,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
             need: Need::Labels,
             labels_per_class: 0,
             copies: None,
+            decoding: Decoding::AtOnce,
             levels: experiment.levels,
         },
         reporter,

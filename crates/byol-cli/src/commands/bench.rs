@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use byol::bench::{self, BenchOptions, BenchResult, Subject};
 use byol::config::Experiment;
-use byol::data::{Levels, Need};
+use byol::data::{Decoding, Levels, Need};
 use byol::device::Hardware;
 use byol::run::event::Reporter;
 use byol::run::record::Stage;
@@ -51,6 +51,7 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
             need: Need::Images,
             labels_per_class: 0,
             copies: None,
+            decoding: Decoding::AtOnce,
             levels: Levels::default(),
         },
         reporter,

@@ -3,11 +3,13 @@
 use byol::data::Need;
 use byol::experiment::{self, Context, Keep};
 use byol::report::language::{names, program};
+use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Interrupt, Reporter};
 use byol::run::lock::RunLock;
 use byol::run::record::{Accuracy, HeadKind, LabelBudget, PredictionRecord, ResultName};
 
+use super::resume::decoding_of;
 use crate::args::{self, Output, ProtocolName};
 use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis, Wanted};
@@ -34,6 +36,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
         }
     })?;
     let hardware = request::hardware(&options.hardware, reporter)?;
+    let run = RunDirectory::existing(&options.from).and_then(|run| run.summary()).unwrap_or_default();
     let data = request::dataset(
         Wanted {
             data: &options.source.data,
@@ -42,6 +45,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
             need: Need::Labels,
             labels_per_class: 0,
             copies: None,
+            decoding: decoding_of(run.as_ref()),
             levels: experiment.levels,
         },
         reporter,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use byol::data::Decoding;
 use byol::device::{DeviceChoice, PrecisionChoice, RecordedHardware};
 use byol::run::RunDirectory;
 use byol::run::command::{CommandRecord, TrainingCommand, shell_word};
@@ -70,6 +71,8 @@ pub struct Earlier {
     pub initial_weights: String,
     /// What it has found so far, where something is left to do.
     pub goes_on: Option<Summary>,
+    /// When it decoded the images for pre-training.
+    pub decoding: Decoding,
 }
 
 impl Earlier {
@@ -81,8 +84,10 @@ impl Earlier {
         }
         let run = RunDirectory::existing(out)?;
         let initial_weights = run.experiment()?.initial_weights;
-        let goes_on = run.summary()?.filter(|summary| !summary.finished || place.more_epochs.is_some());
-        let earlier = Earlier { command: run.command()?, initial_weights, goes_on };
+        let summary = run.summary()?;
+        let decoding = decoding_of(summary.as_ref());
+        let goes_on = summary.filter(|summary| !summary.finished || place.more_epochs.is_some());
+        let earlier = Earlier { command: run.command()?, initial_weights, goes_on, decoding };
         if let Some(record) = earlier.command.as_ref().filter(|record| !command.continues(record.command)) {
             let name = record.command.name();
             let text =
@@ -90,6 +95,15 @@ impl Earlier {
             return Err(Usage(text).into());
         }
         Ok(Some(earlier))
+    }
+}
+
+/// When a run decodes images for pre-training: as it began, so that the same ones are left out of it.
+pub fn decoding_of(run: Option<&Summary>) -> Decoding {
+    let pools = run.map(|run| run.data.unlabeled.iter().map(|pool| pool.decoding));
+    match pools.is_some_and(|mut pools| pools.all(|decoding| decoding == Decoding::AtOnce)) {
+        true => Decoding::AtOnce,
+        false => Decoding::AtFirstUse,
     }
 }
 

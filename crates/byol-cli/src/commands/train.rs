@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use byol::config::Experiment;
-use byol::data::{Dataset, Need, PATTERNS, Pools};
+use byol::data::{Dataset, Decoding, Need, PATTERNS, Pools};
 use byol::device::Hardware;
 use byol::experiment::planning::{self, Plan, Scope, Wish};
 use byol::experiment::{self, Asked, Context, ExperimentError, Outcome};
@@ -190,6 +190,7 @@ impl Job<'_> {
         let begun_with = earlier.as_ref().map_or(String::new(), |earlier| earlier.initial_weights.clone());
         RunDirectory::check(out, *mode, &Experiment { initial_weights: begun_with, ..experiment.clone() })?;
         let goes_on = earlier.as_ref().and_then(|earlier| earlier.goes_on.clone());
+        let decoding = earlier.as_ref().map_or(Decoding::AtFirstUse, |earlier| earlier.decoding);
         let mut meant = Meant::of(self.command, &self.typed, self.hardware, place, earlier)?;
         meant.record.settings.extend(request::as_typed(self.config, self.labels));
         for path in [&meant.data].into_iter().chain(&meant.unlabeled) {
@@ -220,6 +221,7 @@ impl Job<'_> {
             need,
             labels_per_class: if typed.contains("labels_per_class") { most(&experiment.labels_per_class) } else { 0 },
             copies: Some(copies),
+            decoding,
             levels: experiment.levels,
         };
         let data = request::dataset(wanted, reporter)?;

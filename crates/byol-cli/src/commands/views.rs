@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use byol::data::{ImageSource, Levels, Need};
+use byol::data::{Decoding, ImageSource, Levels, Need};
 use byol::gallery::{self, ViewSheet};
 use byol::inference::page::{Group, Page, Shown};
 use byol::report::language::method::views_are;
@@ -32,6 +32,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
             need: Need::Images,
             labels_per_class: 0,
             copies: None,
+            decoding: Decoding::AtOnce,
             levels: experiment.levels,
         },
         reporter,

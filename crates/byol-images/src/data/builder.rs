@@ -86,7 +86,7 @@ impl DatasetBuilder {
         let name = name.into();
         let pool = self.take_in(&name, images.as_ref(), &[]);
         self.dataset.parts.add_unlabeled(&pool);
-        self.dataset.unlabeled.push(UnlabeledImages { name, images });
+        self.dataset.unlabeled.push(UnlabeledImages::new(name, images));
         self
     }
 

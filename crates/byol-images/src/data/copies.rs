@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::duplicates::{EXAMPLES, Index, Seen, groups, looks_of, straddling};
 use super::findings::{Contradiction, LeftOut, NAMED_FILES, NamedLabel, Repeated};
+use super::first_use::Barred;
 use super::look::Look;
 use super::note::DataNote;
-use super::{DataError, Dataset, Fingerprints, ImageSource, LabeledImages, PATTERNS, TRAIN, without};
+use super::{DataError, Dataset, Fingerprints, ImageSource, LabeledImages, PATTERNS, TRAIN, UnlabeledImages, without};
 
 /// What happens to the images that pre-training may draw from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +31,8 @@ impl Dataset {
     /// once: of the training images and the pools in their order the first one stays.
     ///
     /// Images that were decoded when the data was opened are not read again; all others (STL-10's files, CIFAR-10's, packs)
-    /// are read once. The embedded set has no copies and is not looked at.
+    /// are read once. Of a pool that waits, the same files are left out now, and what has equal pixels or looks alike when it is first used
+    /// ([`FirstUse`](super::first_use::FirstUse)). The embedded set has no copies and is not looked at.
     ///
     /// # Errors
     /// An image cannot be read any more; a pool that was added holds nothing but copies of test images.
@@ -68,14 +72,13 @@ impl Dataset {
     }
 
     fn leave_out(&mut self, train: &[Look], test: &[Look]) -> Result<(), DataError> {
-        let tests = Index::new(test);
-        let test_images = self.test.as_ref().map(|test| &test.images);
-        let test_origins: HashSet<PathBuf> = test_images.map(|images| origins(images.as_ref())).unwrap_or_default();
+        let test_origins = self.test.as_ref().map(|test| origins(test.images.as_ref())).unwrap_or_default();
+        let tests = Tests { index: Index::new(test), origins: test_origins };
         let mut seen = Known::default();
         let mut of_train = LeftOut { pool: TRAIN.into(), ..LeftOut::default() };
         if let Some(images) = self.train.as_ref().map(|train| Arc::clone(&train.images)) {
             for (index, look) in train.iter().enumerate() {
-                match relation(look, &tests) {
+                match relation(look, &tests.index) {
                     Some(exact) => {
                         self.kept_from_pretraining.push(index);
                         *(if exact { &mut of_train.test_exact } else { &mut of_train.test_near }) += 1;
@@ -84,39 +87,34 @@ impl Dataset {
                 }
             }
         }
+        // What one that waits has in common with the others is asked last, when these are known.
+        let waits = |pool: &UnlabeledImages| pool.judged_later.is_some();
+        let (waiting, others): (Vec<usize>, Vec<usize>) =
+            (0..self.unlabeled.len()).partition(|&pool| waits(&self.unlabeled[pool]));
         let mut found = vec![of_train];
+        found.resize_with(1 + self.unlabeled.len(), LeftOut::default);
         let mut empty: Vec<String> = Vec::new();
-        for pool in 0..self.unlabeled.len() {
-            let name = self.unlabeled[pool].name.clone();
-            let images = Arc::clone(&self.unlabeled[pool].images);
-            let looks = looks_of(images.as_ref())?;
-            let mut of_pool = LeftOut { pool: name.clone(), ..LeftOut::default() };
-            let mut left_out = Vec::new();
-            let mut here = Known::default();
-            for (index, look) in looks.iter().enumerate() {
-                let origin = images.origin(index);
-                let is_test = origin.as_ref().is_some_and(|origin| test_origins.contains(origin));
-                match if is_test { Some(true) } else { relation(look, &tests) } {
-                    Some(true) => of_pool.test_exact += 1,
-                    Some(false) => of_pool.test_near += 1,
-                    None if seen.holds(origin.as_ref(), look) => of_pool.repeated += 1,
-                    None => {
-                        here.add(origin, look);
-                        continue;
-                    }
-                }
-                left_out.push(index);
-            }
+        for pool in others.into_iter().chain(waiting) {
+            let given = self.unlabeled[pool].clone();
+            let (left_out, of_pool) = match &given.judged_later {
+                None => look_among(&given, &tests, &mut seen)?,
+                Some(judged) => look_among_files(&given.name, judged.all().as_ref(), &tests, &seen),
+            };
             // A pool whose images are all in others adds nothing, which is said; one of test images alone is a mistake.
-            if left_out.len() == images.len() && of_pool.repeated == 0 && !images.is_empty() {
-                return Err(DataError::OnlyTestImages { path: name.into() });
+            if left_out.len() == given.images.len() && !given.images.is_empty() {
+                if of_pool.repeated == 0 {
+                    return Err(DataError::OnlyTestImages { path: given.name.into() });
+                }
+                empty.push(given.name.clone());
             }
-            if left_out.len() == images.len() && !images.is_empty() {
-                empty.push(name.clone());
-            }
-            seen.join(here);
-            self.unlabeled[pool].images = without(&images, &left_out);
-            found.push(of_pool);
+            self.unlabeled[pool] = match &given.judged_later {
+                None => UnlabeledImages { images: without(&given.images, &left_out), ..given },
+                Some(judged) => {
+                    let barred = Barred { tests: test.to_vec(), elsewhere: std::mem::take(&mut seen.digests) };
+                    UnlabeledImages::waiting(given.name, without(judged.all(), &left_out), barred)
+                }
+            };
+            found[1 + pool] = of_pool;
         }
         found.retain(|pool| pool.total() > 0);
         self.unlabeled.retain(|pool| !pool.images.is_empty());
@@ -149,6 +147,58 @@ impl Dataset {
         }
         self.fingerprint = whole;
     }
+}
+
+/// The images of the test.
+struct Tests<'a> {
+    index: Index<'a>,
+    origins: HashSet<PathBuf>,
+}
+
+impl Tests<'_> {
+    fn holds_file(&self, origin: Option<&PathBuf>) -> bool {
+        origin.is_some_and(|origin| self.origins.contains(origin))
+    }
+}
+
+/// The images of a pool that are left out, by their looks and their files; the others are known from now on.
+fn look_among(pool: &UnlabeledImages, tests: &Tests<'_>, seen: &mut Known) -> Result<(Vec<usize>, LeftOut), DataError> {
+    let looks = looks_of(pool.images.as_ref())?;
+    let mut of_pool = LeftOut { pool: pool.name.clone(), ..LeftOut::default() };
+    let mut left_out = Vec::new();
+    let mut here = Known::default();
+    for (index, look) in looks.iter().enumerate() {
+        let origin = pool.images.origin(index);
+        let is_test = tests.holds_file(origin.as_ref());
+        match if is_test { Some(true) } else { relation(look, &tests.index) } {
+            Some(true) => of_pool.test_exact += 1,
+            Some(false) => of_pool.test_near += 1,
+            None if seen.holds(origin.as_ref(), look) => of_pool.repeated += 1,
+            None => {
+                here.add(origin, look);
+                continue;
+            }
+        }
+        left_out.push(index);
+    }
+    seen.join(here);
+    Ok((left_out, of_pool))
+}
+
+/// As [`look_among`], of images that nobody has looked at: by their files alone.
+fn look_among_files(name: &str, images: &dyn ImageSource, tests: &Tests<'_>, seen: &Known) -> (Vec<usize>, LeftOut) {
+    let mut of_pool = LeftOut { pool: name.to_owned(), ..LeftOut::default() };
+    let mut left_out = Vec::new();
+    let origins: Vec<Option<PathBuf>> = (0..images.len()).into_par_iter().map(|index| images.origin(index)).collect();
+    for (index, origin) in origins.iter().enumerate() {
+        match origin.as_ref() {
+            origin if tests.holds_file(origin) => of_pool.test_exact += 1,
+            Some(origin) if seen.origins.contains(origin) => of_pool.repeated += 1,
+            _ => continue,
+        }
+        left_out.push(index);
+    }
+    (left_out, of_pool)
 }
 
 /// Whether an image is a test image: with equal pixels, or by its look; nothing if it is none.

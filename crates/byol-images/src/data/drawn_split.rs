@@ -95,7 +95,7 @@ struct Copies {
 }
 
 fn copies(labeled: &[usize], usable: Usable<'_>) -> Copies {
-    let look = |index: &usize| usable.looks.get(usable.indices.binary_search(index).ok()?).cloned();
+    let look = |index: &usize| usable.looks.get(usable.indices.binary_search(index).ok()?)?.clone();
     let looks: Vec<_> = labeled.iter().filter_map(look).collect();
     let mut copies = Copies { group_of: HashMap::new(), exact: HashSet::new() };
     for (number, group) in duplicates::groups(&looks).into_iter().enumerate() {

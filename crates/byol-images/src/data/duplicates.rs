@@ -5,6 +5,7 @@
 //! eight places, cut into ten parts, agree in at least two of the parts. So there is a table for each pair of parts, and
 //! only images that have the same pair there, and about the same brightness, are compared.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
@@ -61,14 +62,15 @@ type Entry = (u64, u32, u32);
 
 /// Images that others can be looked for among.
 pub(crate) struct Index<'a> {
-    looks: &'a [Look],
+    looks: Cow<'a, [Look]>,
     /// The first image with each digest.
     exact: HashMap<[u8; 16], usize>,
     tables: Vec<Vec<Entry>>,
 }
 
 impl<'a> Index<'a> {
-    pub fn new(looks: &'a [Look]) -> Self {
+    pub fn new(looks: impl Into<Cow<'a, [Look]>>) -> Self {
+        let looks = looks.into();
         let exact = looks.iter().enumerate().rev().map(|(index, look)| (look.digest(), index)).collect();
         let of_one = |look: &Look| keys(look.steps()).collect::<Vec<u64>>();
         let mut tables: Vec<Vec<Entry>> = vec![Vec::new(); (PARTS * (PARTS - 1) / 2) as usize];
@@ -79,6 +81,10 @@ impl<'a> Index<'a> {
         }
         tables.par_iter_mut().for_each(|table| table.par_sort_unstable());
         Index { looks, exact, tables }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.looks.is_empty()
     }
 
     /// An image that has the same pixels as `look`.

@@ -1,5 +1,6 @@
-//! Images that are stored encoded, in files of their own or in parts of larger files: all of them are decoded once, to
-//! find those that cannot be used, and kept in memory where they fit. One image is decoded in [`super::decode`].
+//! Images that are stored encoded, in files of their own or in parts of larger files: they are decoded once, to find those
+//! that cannot be used, and kept in memory where they fit. Which of them wait until they are used is said in
+//! [`super::first_use`]; one image is decoded in [`super::decode`].
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use memmap2::Mmap;
 use rayon::prelude::*;
 
+use super::decode::header::{self, Header};
 use super::decode::{Decoded, Detail};
 use super::depths::Depths;
 use super::error::{DataError, ImageProblem};
@@ -17,7 +19,7 @@ use super::folder::OpenOptions;
 use super::levels::Levels;
 use super::look::Look;
 use super::missing_files::Missing;
-use super::{Image, ImageSource, decode, origin};
+use super::{Image, ImageSource, decode, first_use, origin};
 
 /// An image and where its encoded bytes lie.
 #[derive(Clone, Debug)]
@@ -96,6 +98,19 @@ impl Encoded {
         }
     }
 
+    /// How many bytes it takes, and what its beginning tells; nothing is decoded.
+    pub fn header(&self) -> Result<(u64, Header), ImageProblem> {
+        let bytes = self.bytes()?;
+        let header = match &self.place {
+            Place::File(path) => header::of_file(path, bytes)?,
+            Place::Part { archive, start, len, .. } => {
+                header::of_bytes(archive.bytes().get(*start..start + len).unwrap_or_default())?
+            }
+            Place::Missing(missing) => return Err(missing.problem()),
+        };
+        Ok((bytes, header))
+    }
+
     pub fn decode(&self, levels: Levels, detail: Detail, image: &mut Image) -> Result<Decoded, ImageProblem> {
         match &self.place {
             Place::File(path) => decode::decode(path, levels, detail, image),
@@ -118,14 +133,31 @@ pub struct Skipped {
     pub problem: ImageProblem,
 }
 
+/// An image that is to be looked at.
+pub(crate) struct Given {
+    pub encoded: Encoded,
+    /// Whether it is for pre-training alone, so that it may be decoded when it is first used.
+    pub may_wait: bool,
+}
+
+impl Given {
+    /// One that is decoded when the data is opened.
+    pub fn now(encoded: Encoded) -> Self {
+        Given { encoded, may_wait: false }
+    }
+}
+
 /// The usable ones among many encoded images.
 pub(crate) struct EncodedImages {
     images: Vec<Encoded>,
     sizes: Vec<(usize, usize)>,
-    looks: Vec<Look>,
+    /// Of those that have been decoded.
+    looks: Vec<Option<Look>>,
     levels: Levels,
-    /// All images decoded, or none.
-    decoded: Option<Vec<Image>>,
+    /// All images that have been decoded, or nothing.
+    decoded: Vec<Option<Image>>,
+    /// Whether all that have been decoded are kept.
+    in_memory: bool,
 }
 
 /// What identifies an image beside its name, without its pixels.
@@ -156,65 +188,100 @@ pub(crate) struct LookedThrough {
     pub skipped: Vec<Skipped>,
     /// How much of their range they use.
     pub depths: Depths,
+    /// How many of them are decoded when they are first used: all that may wait, or none.
+    pub waiting: usize,
 }
 
-/// Decodes every image once, on all threads, and keeps what it looks like.
-pub(crate) fn look_through(given: Vec<Encoded>, options: &OpenOptions) -> LookedThrough {
-    struct Seen {
-        whole: (usize, usize),
-        stamp: Stamp,
-        look: Look,
-        depths: Depths,
-        /// Kept while the budget lasts.
-        image: Option<Image>,
+/// One image that was looked at.
+struct Seen {
+    /// (0, 0) where it has not been decoded.
+    whole: (usize, usize),
+    stamp: Stamp,
+    look: Option<Look>,
+    depths: Depths,
+    /// Kept while the budget lasts.
+    image: Option<Image>,
+}
+
+impl Seen {
+    /// One that is decoded later.
+    fn waiting((bytes, header): (u64, Header)) -> Self {
+        let stamp = Stamp { bytes, reduced: header.reduced };
+        Seen { whole: (0, 0), stamp, look: None, depths: Depths::default(), image: None }
     }
+}
+
+/// Decodes every image once, on all threads, and keeps what it looks like; those that may wait are decoded when they are first used
+/// instead, where [`first_use::stamped`] says so.
+pub(crate) fn look_through(given: Vec<Given>, options: &OpenOptions) -> LookedThrough {
+    let may_wait: Vec<&Encoded> = given.iter().filter(|given| given.may_wait).map(|given| &given.encoded).collect();
+    let headers = first_use::stamped(&may_wait, options);
+    let is_waiting = |given: &Given| headers.is_some() && given.may_wait;
+    let count = given.iter().filter(|given| !is_waiting(given)).count();
     let (kept_bytes, done) = (AtomicU64::new(0), AtomicUsize::new(0));
-    let look_at = |image: &mut Image, encoded: &Encoded| {
+    let look_at = |image: &mut Image, given: &Given| {
+        if is_waiting(given) {
+            return None;
+        }
+        let encoded = &given.encoded;
         let outcome = encoded.bytes().and_then(|bytes| {
             let Decoded { stored, size: whole } = encoded.decode(options.levels, Detail::Views, image)?;
             let depths = Depths::of(image, stored, options.levels);
             let stamp = Stamp { bytes, reduced: whole != (image.width, image.height) };
             let size = image.pixels.len() as u64;
             let fits = kept_bytes.fetch_add(size, Ordering::Relaxed) + size <= options.memory_budget_bytes;
-            Ok(Seen { whole, stamp, look: Look::of(image), depths, image: fits.then(|| image.clone()) })
+            Ok(Seen { whole, stamp, look: Some(Look::of(image)), depths, image: fits.then(|| image.clone()) })
         });
         if let Some(on_progress) = &options.on_progress {
-            on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, given.len());
+            on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, count);
         }
-        outcome
+        Some(outcome)
     };
-    let seen: Vec<Result<Seen, ImageProblem>> = given.par_iter().map_init(Image::default, look_at).collect();
-
-    let all_fit = seen.iter().flatten().all(|seen| seen.image.is_some());
-    let mut images = EncodedImages {
-        images: Vec::new(),
-        sizes: Vec::new(),
-        looks: Vec::new(),
-        levels: options.levels,
-        decoded: all_fit.then(Vec::new),
+    let seen: Vec<Option<Result<Seen, ImageProblem>>> = given.par_iter().map_init(Image::default, look_at).collect();
+    let mut headers = headers.unwrap_or_default().into_iter();
+    let seen = seen.into_iter().filter_map(|seen| match seen {
+        Some(seen) => Some(seen),
+        None => headers.next().map(|header| header.map(Seen::waiting)),
+    });
+    let mut looked = LookedThrough {
+        images: EncodedImages {
+            images: Vec::new(),
+            sizes: Vec::new(),
+            looks: Vec::new(),
+            levels: options.levels,
+            decoded: Vec::new(),
+            in_memory: kept_bytes.into_inner() <= options.memory_budget_bytes,
+        },
+        kept: Vec::new(),
+        stamps: Vec::new(),
+        skipped: Vec::new(),
+        depths: Depths::default(),
+        waiting: 0,
     };
-    let (mut kept, mut stamps, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    let mut all = Depths::default();
-    for (index, (encoded, outcome)) in given.into_iter().zip(seen).enumerate() {
+    for (index, (Given { encoded, .. }, outcome)) in given.into_iter().zip(seen).enumerate() {
         match outcome {
-            Ok(Seen { whole, stamp, look, depths, image }) => {
-                all.join(depths);
-                if let (Some(decoded), Some(image)) = (&mut images.decoded, image) {
-                    decoded.push(image);
-                }
-                images.sizes.push(whole);
-                images.looks.push(look);
-                images.images.push(encoded);
-                kept.push(index);
-                stamps.push(stamp);
-            }
-            Err(problem) => skipped.push(Skipped { path: encoded.path(), problem }),
+            Ok(seen) => looked.keep(index, encoded, seen),
+            Err(problem) => looked.skipped.push(Skipped { path: encoded.path(), problem }),
         }
     }
-    LookedThrough { images, kept, stamps, skipped, depths: all }
+    looked
 }
 
 impl LookedThrough {
+    fn keep(&mut self, index: usize, encoded: Encoded, seen: Seen) {
+        let Seen { whole, stamp, look, depths, image } = seen;
+        self.depths.join(depths);
+        self.waiting += usize::from(look.is_none());
+        if self.images.in_memory {
+            self.images.decoded.push(image);
+        }
+        self.images.sizes.push(whole);
+        self.images.looks.push(look);
+        self.images.images.push(encoded);
+        self.kept.push(index);
+        self.stamps.push(stamp);
+    }
+
     /// Sorts what was skipped, and refuses it where nothing is left or `strict` asks for it. `root` is what was opened.
     ///
     /// # Errors
@@ -234,19 +301,19 @@ impl LookedThrough {
 }
 
 impl EncodedImages {
-    /// (width, height) of every image, after turning it upright, as it is stored.
+    /// (width, height) of every image, after turning it upright, as it is stored; (0, 0) of those that are decoded later.
     pub fn sizes(&self) -> &[(usize, usize)] {
         &self.sizes
     }
 
-    /// What each of them looks like.
-    pub fn looks(&self) -> &[Look] {
+    /// What each of them looks like; nothing of those that are decoded later.
+    pub fn looks(&self) -> &[Option<Look>] {
         &self.looks
     }
 
     /// Whether the decoded images are kept in memory.
     pub fn in_memory(&self) -> bool {
-        self.decoded.is_some()
+        self.in_memory
     }
 }
 
@@ -261,12 +328,12 @@ impl ImageSource for EncodedImages {
             index,
             len: self.images.len(),
         })?;
-        match &self.decoded {
-            Some(decoded) => {
-                image.clone_from(&decoded[index]);
+        match self.decoded.get(index) {
+            Some(Some(decoded)) => {
+                image.clone_from(decoded);
                 Ok(())
             }
-            None => encoded
+            _ => encoded
                 .decode(self.levels, Detail::Views, image)
                 .map(drop)
                 .map_err(|problem| DataError::Image { path: encoded.path(), problem }),
@@ -282,6 +349,6 @@ impl ImageSource for EncodedImages {
     }
 
     fn look(&self, index: usize) -> Option<&Look> {
-        self.looks.get(index)
+        self.looks.get(index)?.as_ref()
     }
 }

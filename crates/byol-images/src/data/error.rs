@@ -328,6 +328,16 @@ pub enum DataError {
         /// Why that one cannot be used.
         problem: ImageProblem,
     },
+    /// Of a pool whose images are judged when they are first used, none can be.
+    #[error(
+        "none of the {images} images of {path} can be used: they cannot be read, or are test images or in another folder also"
+    )]
+    NothingUsed {
+        /// The pool.
+        path: PathBuf,
+        /// Its images.
+        images: usize,
+    },
     /// An image cannot be used, and none may be skipped ([`OpenOptions::strict`](super::OpenOptions::strict)).
     #[error("{path}: {problem}; {}, or leave out --strict to skip such files", problem.remedy())]
     StrictImage {

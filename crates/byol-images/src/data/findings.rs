@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::encoded::Skipped;
+use super::first_use::{NotUsed, Why};
 use super::note::DataNote;
 use crate::statistics::uncertainty;
 
@@ -35,6 +36,24 @@ impl Findings {
         *self == Findings::default()
     }
 
+    /// Adds images of a pool that were not used, which are counted in `of_pool` where they could be read; says how many could not.
+    pub(crate) fn add_not_used(&mut self, found: &[NotUsed], of_pool: LeftOut) -> usize {
+        let problem = |found: &NotUsed| match &found.why {
+            Why::Unreadable { problem } => Some(Unreadable { path: found.image.clone(), problem: problem.clone() }),
+            Why::TestExact | Why::TestNear | Why::Repeated => None,
+        };
+        let unreadable: Vec<Unreadable> = found.iter().filter_map(problem).collect();
+        let count = unreadable.len();
+        let room = NAMED_FILES.saturating_sub(self.unreadable.len());
+        self.unreadable.extend(unreadable.into_iter().take(room));
+        match self.left_out.iter_mut().find(|known| known.pool == of_pool.pool) {
+            Some(known) => known.add(&of_pool),
+            None if of_pool.total() > 0 => self.left_out.push(of_pool),
+            None => {}
+        }
+        count
+    }
+
     /// Names files that were left out, as far as there is room.
     pub(crate) fn name_unreadable(&mut self, skipped: &[Skipped]) {
         let room = NAMED_FILES.saturating_sub(self.unreadable.len());
@@ -52,6 +71,12 @@ impl LeftOut {
     #[must_use]
     pub fn total(&self) -> usize {
         self.test_exact + self.test_near + self.repeated
+    }
+
+    fn add(&mut self, other: &LeftOut) {
+        self.test_exact += other.test_exact;
+        self.test_near += other.test_near;
+        self.repeated += other.repeated;
     }
 
     /// What is told of it, for each reason.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
 
 use super::decode::EXTENSIONS;
-use super::encoded::{Encoded, EncodedImages, Place, look_through};
+use super::encoded::{Encoded, EncodedImages, Given, Place, look_through};
 use super::error::DataError;
 use super::fingerprint::Fingerprint;
+use super::first_use::Decoding;
 use super::levels::Levels;
 use super::look::Look;
 use super::missing_files::Missing;
@@ -56,6 +57,8 @@ pub struct OpenOptions {
     pub memory_budget_bytes: u64,
     /// Which stored values are black and white, where images hold more than eight bits.
     pub levels: Levels,
+    /// When images for pre-training are decoded for the first time; with [`strict`](Self::strict), at once.
+    pub decoding: Decoding,
     /// Where a train/test split that is drawn here is kept; by default, beside the data.
     pub split_file: Option<PathBuf>,
     /// When it is saved there.
@@ -73,6 +76,7 @@ impl Default for OpenOptions {
             labels_per_class: 0,
             memory_budget_bytes: 1 << 30,
             levels: Levels::Full,
+            decoding: Decoding::AtOnce,
             split_file: None,
             saving: Saving::AtOnce,
             on_progress: None,
@@ -89,6 +93,7 @@ impl fmt::Debug for OpenOptions {
             .field("labels_per_class", &self.labels_per_class)
             .field("memory_budget_bytes", &self.memory_budget_bytes)
             .field("levels", &self.levels)
+            .field("decoding", &self.decoding)
             .field("split_file", &self.split_file)
             .field("saving", &self.saving)
             .finish_non_exhaustive()
@@ -113,7 +118,8 @@ impl FolderSource {
     /// `folder` does not exist or is no folder; it holds no image, or none that can be read; with
     /// [`strict`](OpenOptions::strict), the first image that cannot.
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, DataError> {
-        let mut looked = look_through(search(folder)?, options).refuse_bad(folder, options)?;
+        let found = search(folder)?.into_iter().map(Given::now).collect();
+        let mut looked = look_through(found, options).refuse_bad(folder, options)?;
         let mut fingerprint = Fingerprint::new("folder");
         for (index, stamp) in looked.stamps.iter().enumerate() {
             fingerprint.bytes(looked.images.name(index).as_bytes());

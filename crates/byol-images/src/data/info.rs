@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::copies::Labelled;
 use super::duplicates::{Seen, look_at_all, straddling};
-use super::encoded::{LookedThrough, Skipped, look_through};
+use super::encoded::{Given, LookedThrough, Skipped, look_through};
 use super::error::Stl10Problem;
 use super::findings::{Contradiction, LeftOut, Repeated, Straddling, few_test_images};
 use super::folder::{OpenOptions, Saving};
@@ -320,8 +320,8 @@ impl DataInfo {
         info.notes = listing.notes.clone();
         info.warnings = listing.warnings.clone();
         let options = OpenOptions { strict: false, memory_budget_bytes: 0, ..options.clone() };
-        let encoded = listing.images.iter().map(|listed| listed.encoded.clone()).collect();
-        let mut looked = look_through(encoded, &options);
+        let given = listing.images.iter().map(|listed| Given::now(listed.encoded.clone())).collect();
+        let mut looked = look_through(given, &options);
         info.notes.extend(looked.depths.notes(options.levels));
         info.warnings.extend(looked.depths.warnings(options.levels));
         looked.skipped.sort_by(|a, b| a.path.cmp(&b.path));
@@ -351,7 +351,7 @@ impl DataInfo {
         info.notes.extend(notes.iter().cloned());
         info.warnings.extend(warnings.iter().cloned());
         let size = |index: &usize| images.sizes()[kept.partition_point(|kept| kept < index)];
-        let look = |index: &usize| images.looks().get(kept.binary_search(index).ok()?).cloned();
+        let look = |index: &usize| images.looks().get(kept.binary_search(index).ok()?)?.clone();
         let seen = |part: &[usize]| -> Vec<Look> { part.iter().filter_map(look).collect() };
         let name = |part: &[usize], place: usize| listing.images[part[place]].encoded.name.clone();
         let test_looks = seen(test);

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::drawn_split::{self, Kept, UnsavedSplit};
-use super::encoded::{Encoded, EncodedImages, LookedThrough, Skipped, Stamp, look_through};
+use super::encoded::{Encoded, EncodedImages, Given, LookedThrough, Skipped, Stamp, look_through};
 use super::error::{ImageProblem, Unlabelled};
 use super::fingerprint::Fingerprint;
+use super::first_use::Decoding;
 use super::folder::{Need, OpenOptions, Saving};
 use super::format::Format;
 use super::known_names::KnownNames;
@@ -62,8 +63,8 @@ pub(crate) struct Listed {
 pub(crate) struct Usable<'a> {
     /// Sorted.
     pub indices: &'a [usize],
-    /// What each of them looks like.
-    pub looks: &'a [Look],
+    /// What each of them looks like; nothing of those for pre-training that are decoded when they are first used.
+    pub looks: &'a [Option<Look>],
 }
 
 /// The splits, as indices into a listing's images.
@@ -102,7 +103,7 @@ impl Listing {
         }
     }
 
-    /// Decodes every image once and makes a data set of those that can be used.
+    /// Decodes every image once, but for those for pre-training that wait, and makes a data set of those that can be used.
     ///
     /// # Errors
     /// As [`LookedThrough::refuse_bad`] and [`Listing::divide`].
@@ -127,7 +128,7 @@ impl Listing {
     pub fn open_undivided(mut self, options: &OpenOptions) -> Result<Dataset, DataError> {
         self.require_a_label()?;
         self.images.retain(|listed| listed.label.is_some());
-        let (listing, looked) = self.look_through(options)?;
+        let (listing, looked) = self.look_through(&OpenOptions { decoding: Decoding::AtOnce, ..options.clone() })?;
         let divided = listing.undivided(&looked.kept);
         let warnings = looked.depths.warnings(options.levels);
         let mut dataset = listing.dataset(looked, divided);
@@ -135,8 +136,8 @@ impl Listing {
         Ok(dataset)
     }
 
-    /// Decodes every image once and makes a pool of those that can be used and are in no test split, without looking at files
-    /// that are known to be `unreadable`.
+    /// Decodes every image once, unless they wait, and makes a pool of those that can be used and are in no test split, without
+    /// looking at files that are known to be `unreadable`.
     ///
     /// # Errors
     /// As [`LookedThrough::refuse_bad`]; a saved split cannot be read.
@@ -159,12 +160,13 @@ impl Listing {
         }
         let fingerprint = listing.fingerprint(&looked, &Divided::default());
         warnings.extend(looked.depths.warnings(options.levels));
-        let LookedThrough { images, skipped, .. } = looked;
-        let notes = listing.notes.iter().cloned().chain(too_large(&images, &listing.root)).collect();
+        let notes = listing.notes.iter().cloned().chain(too_large(&looked, &listing.root)).collect();
+        let LookedThrough { images, skipped, waiting, .. } = looked;
         let sizes = images.sizes().to_vec();
         Ok(Pool {
             images: Arc::new(images),
             sizes,
+            waits: waiting > 0,
             skipped,
             fingerprint,
             notes,
@@ -219,8 +221,11 @@ impl Listing {
     }
 
     fn look_through(self, options: &OpenOptions) -> Result<(Listing, LookedThrough), DataError> {
-        let encoded = self.images.iter().map(|listed| listed.encoded.clone()).collect();
-        let looked = look_through(encoded, options).refuse_bad(&self.root, options)?;
+        let given = |listed: &Listed| Given {
+            encoded: listed.encoded.clone(),
+            may_wait: listed.label.is_none() || listed.split == Some(Split::Unlabeled),
+        };
+        let looked = look_through(self.images.iter().map(given).collect(), options).refuse_bad(&self.root, options)?;
         Ok((self, looked))
     }
 
@@ -301,11 +306,12 @@ impl Listing {
     pub fn dataset(self, looked: LookedThrough, divided: Divided) -> Dataset {
         let fingerprint = self.fingerprint(&looked, &divided);
         let parts = self.fingerprints(&looked, &divided);
-        let LookedThrough { images, kept, skipped, .. } = looked;
+        let too_large = too_large(&looked, &self.root);
+        let LookedThrough { images, kept, skipped, waiting, .. } = looked;
         let no_labels = self.no_labels.filter(|_| divided.train.is_empty() && divided.test.is_empty());
         let mut notes = self.notes;
         notes.extend(divided.notes);
-        notes.extend(too_large(&images, &self.root));
+        notes.extend(too_large);
         let images: Arc<EncodedImages> = Arc::new(images);
         let place: HashMap<usize, usize> = kept.into_iter().enumerate().map(|(place, index)| (index, place)).collect();
         let subset = |indices: &[usize]| -> Arc<dyn ImageSource> {
@@ -319,7 +325,7 @@ impl Listing {
             })
         };
         let unlabeled = (!divided.unlabeled.is_empty())
-            .then(|| UnlabeledImages { name: "unlabeled".into(), images: subset(&divided.unlabeled) });
+            .then(|| UnlabeledImages::of("unlabeled".into(), subset(&divided.unlabeled), waiting > 0));
         let mut warnings = self.warnings;
         warnings.extend(divided.warnings);
         warnings.extend(describe(&skipped, &self.root));
@@ -394,6 +400,8 @@ pub(crate) struct Pool {
     pub images: Arc<dyn ImageSource>,
     /// (width, height) of each; empty where they are not known without reading them.
     pub sizes: Vec<(usize, usize)>,
+    /// Whether they are decoded when they are first used.
+    pub waits: bool,
     pub skipped: Vec<Skipped>,
     pub fingerprint: String,
     pub notes: Vec<DataNote>,
@@ -401,9 +409,11 @@ pub(crate) struct Pool {
     pub passed_over: PassedOver,
 }
 
-/// A note, where the images do not stay in memory.
-fn too_large(images: &EncodedImages, root: &Path) -> Option<DataNote> {
-    (!images.in_memory()).then(|| DataNote::NotInMemory { root: shown(root) })
+/// Notes, where the images do not stay in memory.
+fn too_large(looked: &LookedThrough, root: &Path) -> Vec<DataNote> {
+    let decoded = (!looked.images.in_memory()).then(|| DataNote::NotInMemory { root: shown(root) });
+    let waiting = (looked.waiting > 0).then(|| DataNote::DecodedLater { images: looked.waiting, root: shown(root) });
+    decoded.into_iter().chain(waiting).collect()
 }
 
 /// The warning about test images in a pool.

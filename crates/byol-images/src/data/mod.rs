@@ -15,6 +15,7 @@ pub mod error;
 pub mod fetch;
 pub mod findings;
 mod fingerprint;
+pub mod first_use;
 pub mod folder;
 pub mod format;
 pub mod hf_parquet;
@@ -58,6 +59,7 @@ pub use drawn_split::UnsavedSplit;
 pub use error::{DataError, Unlabelled};
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
+pub use first_use::Decoding;
 pub use folder::{Need, OpenOptions, Saving};
 pub use levels::Levels;
 pub use note::DataNote;
@@ -69,6 +71,7 @@ pub use copies::Pools;
 
 use encoded::Place;
 use fingerprint::Fingerprint;
+use first_use::{Barred, FirstUse, NotUsed};
 use format::{EncodedSet, Found, PixelSet};
 use listing::{Labels, Listed, Pool};
 use note::shown;
@@ -177,6 +180,36 @@ pub struct UnlabeledImages {
     pub name: String,
     /// The images.
     pub images: Arc<dyn ImageSource>,
+    /// The same images, where they are judged when they are first used ([`Decoding::AtFirstUse`]).
+    pub judged_later: Option<Arc<FirstUse>>,
+}
+
+impl UnlabeledImages {
+    /// Images that have been looked through, or are drawn.
+    pub fn new(name: String, images: Arc<dyn ImageSource>) -> Self {
+        UnlabeledImages { name, images, judged_later: None }
+    }
+
+    /// When its images are decoded for the first time.
+    pub fn decoding(&self) -> Decoding {
+        match self.judged_later {
+            Some(_) => Decoding::AtFirstUse,
+            None => Decoding::AtOnce,
+        }
+    }
+
+    /// Images that wait to be judged, or have been.
+    fn of(name: String, images: Arc<dyn ImageSource>, waits: bool) -> Self {
+        match waits {
+            true => UnlabeledImages::waiting(name, images, Barred::default()),
+            false => UnlabeledImages::new(name, images),
+        }
+    }
+
+    fn waiting(name: String, images: Arc<dyn ImageSource>, barred: Barred) -> Self {
+        let judged = Arc::new(FirstUse::new(name.clone(), images, barred));
+        UnlabeledImages { name, images: Arc::clone(&judged) as Arc<dyn ImageSource>, judged_later: Some(judged) }
+    }
 }
 
 /// Everything that was found under one `--data`, plus every `--unlabeled`.
@@ -221,7 +254,8 @@ pub struct Dataset {
 
 impl Dataset {
     /// Opens what `--data` names: the embedded set if `path` is exactly `patterns`, or a folder or file of one of the
-    /// kinds in [`mod@format`]. Images are decoded once, to find those that cannot be used.
+    /// kinds in [`mod@format`]. Images are decoded once, to find those that cannot be used; those for pre-training may wait
+    /// ([`decoding`](OpenOptions::decoding)).
     ///
     /// Labelled images that are not divided into training and test images are divided by a split that is drawn once
     /// and saved ([`split_file`](OpenOptions::split_file), [`saving`](OpenOptions::saving)).
@@ -311,6 +345,10 @@ impl Dataset {
             Err(DataError::UnknownDataset { path }) => return Err(DataError::NoImages { path }),
             found => found?,
         };
+        // What repeats in several pools is known for one that waits, among those that do not.
+        let waits = self.unlabeled.iter().any(|pool| pool.judged_later.is_some());
+        let decoding = if waits { Decoding::AtOnce } else { options.decoding };
+        let options = &OpenOptions { decoding, ..options.clone() };
         match found {
             Found::Encoded(found) => {
                 let listing = found.list(Labels::Ignored)?;
@@ -326,7 +364,7 @@ impl Dataset {
 
     /// Adds a pool but for the images that are test images of this data set; says how many are.
     fn add_pool(&mut self, path: &Path, pool: Pool) -> Result<usize, DataError> {
-        let Pool { images, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
+        let Pool { images, waits, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
         let (images, left_out) = self.without_test_images(images);
         if images.is_empty() {
             return Err(DataError::OnlyTestImages { path: path.to_path_buf() });
@@ -346,7 +384,7 @@ impl Dataset {
         fingerprint.bytes(of_pool.as_bytes());
         self.fingerprint = fingerprint.finish();
         self.parts.add_unlabeled(&of_pool);
-        self.unlabeled.push(UnlabeledImages { name: path.display().to_string(), images });
+        self.unlabeled.push(UnlabeledImages::of(path.display().to_string(), images, waits));
         Ok(left_out)
     }
 
@@ -361,6 +399,7 @@ impl Dataset {
         Pool {
             images,
             sizes: Vec::new(),
+            waits: false,
             skipped: Vec::new(),
             fingerprint: self.fingerprint,
             notes: self.notes,
@@ -385,14 +424,43 @@ impl Dataset {
         }
     }
 
+    /// What has been found so far of the pool whose images are judged when they are first used.
+    pub fn not_used(&self) -> Vec<NotUsed> {
+        self.waiting().map(|judged| judged.not_used()).unwrap_or_default()
+    }
+
+    /// Takes over what an earlier sitting found of the pool whose images are judged when they are first used.
+    pub fn recall(&self, found: &[NotUsed]) {
+        if let Some(judged) = self.waiting() {
+            judged.recall(found);
+        }
+    }
+
+    /// [`findings`](Self::findings), and the number of [`skipped`](Self::skipped) files, with what was not used for these reasons.
+    pub fn with_not_used(&self, found: &[NotUsed]) -> (Findings, usize) {
+        let mut findings = self.findings.clone();
+        let Some(judged) = self.waiting() else { return (findings, self.skipped) };
+        let unreadable = findings.add_not_used(found, judged.left_out(found));
+        (findings, self.skipped + unreadable)
+    }
+
+    /// What there is to say of images that are not used.
+    pub fn notes_of(&self, found: &[NotUsed]) -> Vec<DataNote> {
+        let Some(judged) = self.waiting() else { return Vec::new() };
+        let left_out = judged.left_out(found);
+        first_use::describe(found, &left_out.pool).into_iter().chain(left_out.notes()).collect()
+    }
+
+    fn waiting(&self) -> Option<&FirstUse> {
+        self.unlabeled.iter().find_map(|pool| pool.judged_later.as_deref())
+    }
+
     /// What a pre-training may learn from, in this order: the unlabelled split, every `--unlabeled`, and the training
     /// images without their labels (`train`). [`ConcatSource`] makes one source of them.
     pub fn pretraining_pool(&self) -> Vec<UnlabeledImages> {
         let train = self.train.as_ref();
-        let train = train.map(|train| UnlabeledImages {
-            name: TRAIN.into(),
-            images: without(&train.images, &self.kept_from_pretraining),
-        });
+        let train =
+            train.map(|train| UnlabeledImages::new(TRAIN.into(), without(&train.images, &self.kept_from_pretraining)));
         self.unlabeled.iter().cloned().chain(train).collect()
     }
 
@@ -402,7 +470,7 @@ impl Dataset {
         let train = self.train.as_ref().map(|train| {
             let mut left_out = [labelled, &self.kept_from_pretraining].concat();
             left_out.sort_unstable();
-            UnlabeledImages { name: TRAIN.into(), images: without(&train.images, &left_out) }
+            UnlabeledImages::new(TRAIN.into(), without(&train.images, &left_out))
         });
         self.unlabeled.iter().cloned().chain(train).filter(|pool| !pool.images.is_empty()).collect()
     }

@@ -65,6 +65,14 @@ pub enum DataNote {
         root: String,
     },
 
+    /// Images for pre-training do not fit into memory, and are decoded when they are first used.
+    DecodedLater {
+        /// How many.
+        images: usize,
+        /// The data or the pool.
+        root: String,
+    },
+
     // Which image is for what.
     /// A division was drawn; it is kept in a file, or will be once the data is used.
     SplitDrawn {

@@ -234,7 +234,7 @@ fn write(
             match outcome {
                 Ok((look, depths, image)) => {
                     all.join(depths);
-                    looks.push(look);
+                    looks.push(Some(look));
                     out.write_all(&image.pixels).map_err(failed)?;
                     pixels.update(&image.pixels);
                     written += image.pixels.len() as u64;

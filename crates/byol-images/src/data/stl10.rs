@@ -56,7 +56,7 @@ pub fn open(folder: &Path) -> Result<Dataset, DataError> {
     let mut unlabeled = Vec::new();
     if unlabeled_path.exists() {
         let images = Arc::new(Stl10Images::open(&unlabeled_path, "unlabeled")?);
-        unlabeled.push(UnlabeledImages { name: "unlabeled".into(), images });
+        unlabeled.push(UnlabeledImages::new("unlabeled".into(), images));
     }
     if train.is_none() && unlabeled.is_empty() {
         return Err(Stl10Problem::MissingSplit { folder: folder.to_path_buf() }.into());

@@ -5,6 +5,7 @@ mod cifar10;
 mod class_folders;
 mod copies;
 mod depths;
+mod first_use;
 mod heif;
 mod images;
 mod inventories;

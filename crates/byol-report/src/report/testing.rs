@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::load::RunData;
-use crate::data::Findings;
+use crate::data::{Decoding, Findings};
 use crate::plan::{Kind, Plan, Rates, Step, Task};
 use crate::run::record::{
     DataRecord, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, Plane, PoolRecord,
@@ -291,7 +291,7 @@ fn summary(test_labels: Vec<u16>) -> Summary {
             class_names: ["airplane", "bird <small>", "car", "deer"].map(str::to_owned).to_vec(),
             train_images: 2000,
             test_images: TEST_IMAGES,
-            unlabeled: vec![PoolRecord { name: "unlabeled".to_owned(), images: 4000 }],
+            unlabeled: vec![PoolRecord { name: "unlabeled".to_owned(), images: 4000, decoding: Decoding::AtOnce }],
             skipped: 2,
             test_labels,
             findings: Findings::default(),

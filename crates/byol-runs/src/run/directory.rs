@@ -17,6 +17,7 @@ use super::seeds::SeedsRecord;
 use super::tensorboard;
 use crate::config::Experiment;
 use crate::config::resolve::{differences, only_watches};
+use crate::data::first_use::NotUsed;
 use crate::files::write_atomically;
 use crate::plan::Plan;
 
@@ -299,6 +300,28 @@ impl RunDirectory {
     /// The file cannot be written.
     pub fn write_test_images(&self, images: &TestImages) -> Result<(), RunError> {
         self.write_json(&self.path.join("test-images.json"), images)
+    }
+
+    fn not_used_path(&self) -> PathBuf {
+        self.path.join("not-used.jsonl")
+    }
+
+    /// Writes which images of a pool others took the place of, as far as is known.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_not_used(&self, images: &[NotUsed]) -> Result<(), RunError> {
+        let path = self.not_used_path();
+        let lines: Vec<Vec<u8>> = images.iter().map(|image| line(&path, image)).collect::<Result<_, _>>()?;
+        write_atomically(&path, &lines.concat()).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// What earlier sittings wrote of images that are not used; nothing where all are.
+    ///
+    /// # Errors
+    /// A line is no record.
+    pub fn not_used(&self) -> Result<Vec<NotUsed>, RunError> {
+        read_lines(&self.not_used_path())
     }
 
     fn write_json(&self, path: &Path, value: &impl Serialize) -> Result<(), RunError> {

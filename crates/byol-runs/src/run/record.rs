@@ -9,7 +9,7 @@ pub use super::health::{Health, Spread};
 pub use super::result_name::{Protocol, ResultName};
 pub use super::self_training::{Judgement, SelfTraining, Verdict};
 pub use crate::data::DataSplit;
-use crate::data::{Findings, Fingerprints};
+use crate::data::{Decoding, Findings, Fingerprints};
 pub use crate::stage::{Control, LabelBudget, Method, Stage, SupervisedStage};
 
 /// One line of `metrics.jsonl`: the end of an epoch of one stage.
@@ -259,13 +259,20 @@ impl DataRecord {
     }
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// One pool of images that pre-training drew from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolRecord {
     /// The name of the split, or the folder.
     pub name: String,
-    /// Images in it that can be used.
+    /// Images in it that can be used, as far as that was known when it was opened.
     pub images: usize,
+    /// When they were decoded; `at_once` in runs of before there was a choice.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub decoding: Decoding,
 }
 
 /// The accuracy of one classifier at one label budget.

@@ -9,13 +9,13 @@ mod selftrain;
 pub(super) use arm::{Arm, SWEEP_HELD_OUT, candidates};
 pub(super) use selftrain::{JUDGED, Lesson};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tch::Tensor;
 
-use ending::SummaryClock;
+use ending::{SummaryClock, Written};
 
 use super::frozen::FrozenFeatures;
 use super::plan::{Part, frozen_parts, settled};
@@ -60,6 +60,8 @@ pub(super) struct Session<'s, 'a> {
     earlier: f64,
     /// Where the run stands in its plan, where it has one.
     countdown: Option<Box<Countdown>>,
+    /// Images of a pool that are not used, by number, of which it has been told.
+    told: BTreeSet<usize>,
     /// No other process writes into the directory.
     _lock: RunLock,
 }
@@ -115,12 +117,15 @@ impl<'s, 'a> Session<'s, 'a> {
         }
         // Nothing refuses the run any more.
         context.data.save_split()?;
+        let not_used = directory.not_used()?;
+        context.data.recall(&not_used);
         let predictions = directory.predictions()?;
         let session = Session {
             pretrain: earlier.as_ref().and_then(|summary| summary.pretrain.clone()),
             earlier: earlier.map_or(0.0, |summary| summary.seconds),
             begun: Instant::now(),
             countdown: None,
+            told: not_used.iter().map(|image| image.index).collect(),
             _lock: lock,
             context,
             directory,
@@ -169,15 +174,18 @@ impl<'s, 'a> Session<'s, 'a> {
     /// Trains, while the countdown looks on and the summary keeps the time.
     fn training<T>(&mut self, train: impl FnOnce(&mut Setting) -> T) -> T {
         let so_far = self.summary(false);
-        let Context { experiment, hardware, interrupt, reporter, .. } = &mut *self.context;
-        let mut clock = SummaryClock::of(so_far, &self.directory, &mut **reporter);
-        match &mut self.countdown {
+        let Context { experiment, hardware, interrupt, reporter, data, .. } = &mut *self.context;
+        let written = Written { summary: so_far, directory: &self.directory, data, told: &mut self.told };
+        let mut clock = SummaryClock::of(written, &mut **reporter);
+        let trained = match &mut self.countdown {
             Some(countdown) => {
                 let mut counting = countdown.through(&mut clock);
                 train(&mut Setting { experiment, hardware, interrupt, reporter: &mut counting })
             }
             None => train(&mut Setting { experiment, hardware, interrupt, reporter: &mut clock }),
-        }
+        };
+        clock.tell_not_used();
+        trained
     }
 
     pub(super) fn warn(&mut self, what: Notice) {
@@ -284,6 +292,7 @@ impl<'s, 'a> Session<'s, 'a> {
 
     fn summary(&self, finished: bool) -> Summary {
         let data = self.context.data;
+        let (findings, skipped) = data.with_not_used(&data.not_used());
         let mut results = Vec::new();
         for name in self.control().results() {
             for labels_per_class in settled(self.context.experiment, data) {
@@ -311,11 +320,15 @@ impl<'s, 'a> Session<'s, 'a> {
                 unlabeled: data
                     .pretraining_pool()
                     .iter()
-                    .map(|pool| PoolRecord { name: pool.name.clone(), images: pool.images.len() })
+                    .map(|pool| PoolRecord {
+                        name: pool.name.clone(),
+                        images: pool.images.len(),
+                        decoding: pool.decoding(),
+                    })
                     .collect(),
-                skipped: data.skipped,
+                skipped,
                 test_labels: data.test.as_ref().map_or_else(Vec::new, |test| test.labels.clone()),
-                findings: data.findings.clone(),
+                findings,
                 split: data.test.is_some().then(|| data.split.clone()),
             },
             seed: self.context.experiment.seed,

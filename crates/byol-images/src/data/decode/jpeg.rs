@@ -31,14 +31,8 @@ pub fn ends(bytes: &[u8]) -> bool {
 ///
 /// Nothing where that saves nothing, where it is neither gray nor RGB in eight bits, or where something is wrong with it: whoever
 /// decodes it in full says what.
-pub fn reduced(bytes: &[u8], (width, height): (u32, u32), [brightness, color]: [usize; 2]) -> Option<DynamicImage> {
-    let rounded = |side: u32, by: u32| (side + by / 2) / by;
-    let coarsest = coarsest(bytes)?;
-    let suffices = |by: u32| {
-        let side = rounded(width.min(height), by);
-        side as usize >= brightness && (side / coarsest) as usize >= color.max(1)
-    };
-    let by = [8, 4, 2].into_iter().find(|&by| suffices(by))?;
+pub fn reduced(bytes: &[u8], (width, height): (u32, u32), least: [usize; 2]) -> Option<DynamicImage> {
+    let by = Frame { size: (width, height), ..frame(bytes)? }.divisor(least)?;
     let mut decoder = Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(MAX_DECODER_BYTES as usize);
     decoder.read_info().ok()?;
@@ -55,18 +49,51 @@ pub fn reduced(bytes: &[u8], (width, height): (u32, u32), [brightness, color]: [
     Some(image.crop_imm(0, 0, rounded(width, by), rounded(height, by)))
 }
 
-/// How many pixels along a side share a sample of the coarsest component: 2 where chroma is halved (T.81, A.1.1 and B.2.2).
-fn coarsest(bytes: &[u8]) -> Option<u32> {
+/// A side of an image that is decoded at a part of its size.
+pub fn rounded(side: u32, by: u32) -> u32 {
+    (side + by / 2) / by
+}
+
+/// What the frame header tells (ITU-T T.81, B.2.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// Width and height as they are stored, in pixels.
+    pub size: (u32, u32),
+    /// Whether it has one component or three, of eight bits.
+    pub is_gray_or_rgb: bool,
+    /// How many pixels along a side share a sample of the coarsest component: 2 where chroma is halved (A.1.1).
+    coarsest: u32,
+}
+
+impl Frame {
+    /// The largest part of 8, 4 and 2 by which sides can be divided so that `brightness` pixels are left along the shorter one, and
+    /// `color` of the coarsest component.
+    pub fn divisor(&self, [brightness, color]: [usize; 2]) -> Option<u32> {
+        let (width, height) = self.size;
+        let suffices = |by: u32| {
+            let side = rounded(width.min(height), by);
+            side as usize >= brightness && (side / self.coarsest) as usize >= color.max(1)
+        };
+        [8, 4, 2].into_iter().find(|&by| suffices(by))
+    }
+}
+
+/// The frame header; nothing where there is none, or these bytes end before it.
+pub fn frame(bytes: &[u8]) -> Option<Frame> {
     // Frame headers; the others of these numbers are tables and extensions.
     let is_frame = |marker: u8| matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
     let (_, frame) = markers(bytes).find(|&(marker, _)| is_frame(marker))?;
-    let count = usize::from(*frame.get(5)?);
-    let factors = frame.get(6..6 + 3 * count)?.chunks_exact(3).map(|component| component[1]);
+    let &[precision, high, low, wide, narrow, count, ..] = frame else { return None };
+    let factors = frame.get(6..6 + 3 * usize::from(count))?.chunks_exact(3).map(|component| component[1]);
     let coarsest_of = |of: fn(u8) -> u8| {
         let along = || factors.clone().map(of);
         Some(along().max()?.div_ceil(along().min().filter(|&least| least > 0)?))
     };
-    coarsest_of(|factor| factor >> 4).max(coarsest_of(|factor| factor & 15)).map(u32::from)
+    Some(Frame {
+        size: (u16::from_be_bytes([wide, narrow]).into(), u16::from_be_bytes([high, low]).into()),
+        is_gray_or_rgb: precision == 8 && matches!(count, 1 | 3),
+        coarsest: coarsest_of(|factor| factor >> 4).max(coarsest_of(|factor| factor & 15)).map(u32::from)?,
+    })
 }
 
 /// The markers of a file, each with what its segment holds, up to a segment without a length.

@@ -3,6 +3,7 @@
 
 #[doc(hidden)]
 pub mod deep;
+pub(crate) mod header;
 mod heif;
 mod jpeg;
 mod png;

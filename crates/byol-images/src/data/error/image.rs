@@ -96,6 +96,25 @@ impl ImageProblem {
         matches!(self, ImageProblem::NotThere | ImageProblem::NamedInTable(_))
     }
 
+    /// Whether it lies in what the file holds, so that it is the same whenever the file is read.
+    pub(crate) fn is_of_content(&self) -> bool {
+        match self {
+            ImageProblem::TooManyPixels { .. }
+            | ImageProblem::NoPixels { .. }
+            | ImageProblem::UnknownFormat
+            | ImageProblem::Unread { .. }
+            | ImageProblem::Tiff(_)
+            | ImageProblem::CutOff
+            | ImageProblem::Decode(_) => true,
+            ImageProblem::Empty
+            | ImageProblem::TooManyBytes { .. }
+            | ImageProblem::NotAFile
+            | ImageProblem::NamedInTable(_)
+            | ImageProblem::NotThere
+            | ImageProblem::Io(_) => false,
+        }
+    }
+
     /// What to do about a file that is to be used.
     pub(super) fn remedy(&self) -> &'static str {
         match self {

@@ -80,8 +80,8 @@ pub(crate) fn open(path: &Path, levels: Option<Levels>) -> Result<Dataset, DataE
             labels: places.iter().filter_map(|&place| index.labels[place]).collect(),
         })
     };
-    let unlabeled = (!index.unlabeled.is_empty())
-        .then(|| UnlabeledImages { name: "unlabeled".into(), images: subset(&index.unlabeled) });
+    let unlabeled =
+        (!index.unlabeled.is_empty()).then(|| UnlabeledImages::new("unlabeled".into(), subset(&index.unlabeled)));
     let warnings = match index.skipped {
         0 => Vec::new(),
         files => vec![DataNote::PackedWithout { files, pack: shown(path) }],

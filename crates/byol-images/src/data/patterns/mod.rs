@@ -61,7 +61,7 @@ pub fn dataset_with(options: PatternOptions) -> Dataset {
         class_names: Figure::ALL.map(|figure| figure.name().to_owned()).to_vec(),
         train: Some(labeled(Split::Train, side, train_per_class)),
         test: Some(labeled(Split::Test, side, test_per_class)),
-        unlabeled: vec![UnlabeledImages { name: Split::Unlabeled.name().into(), images: pool }],
+        unlabeled: vec![UnlabeledImages::new(Split::Unlabeled.name().into(), pool)],
         folds: None,
         fingerprint: fingerprint(options, ""),
         parts: Fingerprints {

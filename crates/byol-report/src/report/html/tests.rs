@@ -3,6 +3,7 @@
 use super::super::testing::{Run, Scratch, plan};
 use super::super::{load, write, write_comparison};
 use super::*;
+use crate::data::Decoding;
 use crate::plan::Kind;
 use crate::report::notes::{ImageProblem, Note};
 use crate::run::record::{LabelBudget, PoolRecord, ResultName};
@@ -115,7 +116,7 @@ fn what_a_page_says_in_several_places_agrees() {
     // 140 of 200 test images are of one class.
     run.set_labels((0..200).map(|image| if image < 120 { 0 } else { image % 4 }).collect());
     let data = &mut run.summary.as_mut().expect("it has one").data;
-    let pool = |name: &str, images| PoolRecord { name: name.to_owned(), images };
+    let pool = |name: &str, images| PoolRecord { name: name.to_owned(), images, decoding: Decoding::AtOnce };
     data.unlabeled = vec![pool("train", 80), pool("photos", 4000)];
     let page = render(&[run.data()]).expect("a page");
     // As in the sentence about the classifier that is taken.

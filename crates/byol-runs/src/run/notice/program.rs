@@ -31,6 +31,8 @@ pub enum ProgramNote {
         done: usize,
         /// All that there are.
         of: usize,
+        /// What the others will take, at the speed so far.
+        seconds_left: f64,
     },
     /// The speed of this machine is being measured.
     Measuring,

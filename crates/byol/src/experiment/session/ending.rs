@@ -1,8 +1,11 @@
 //! How a sitting ends, and what is known of its time where it ends without a word.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::Session;
+use crate::data::Dataset;
+use crate::data::first_use::NotUsed;
 use crate::experiment::{ExperimentError, Outcome};
 use crate::report;
 use crate::run::RunDirectory;
@@ -43,34 +46,73 @@ impl Session<'_, '_> {
 /// How much of a sitting's time is lost at most where its process is killed.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// What is written while a training goes on.
+pub(super) struct Written<'r> {
+    /// Of when it began.
+    pub summary: Summary,
+    pub directory: &'r RunDirectory,
+    pub data: &'r Dataset,
+    /// Images of a pool that are not used, of which it has been told.
+    pub told: &'r mut BTreeSet<usize>,
+}
+
 /// Passes the events of a training on, and writes the time into the summary now and then: a process that is killed, or stopped by
-/// a second Ctrl-C, does not come to write it.
+/// a second Ctrl-C, does not come to write it. Likewise what is found of images as they are first used, which is told at the end of an
+/// epoch.
 pub(super) struct SummaryClock<'r> {
-    summary: Summary,
-    directory: &'r RunDirectory,
+    of: Written<'r>,
     inner: &'r mut dyn Reporter,
     begun: Instant,
     written: Instant,
     every: Duration,
+    /// So many images are recorded as not used.
+    recorded: usize,
 }
 
 impl<'r> SummaryClock<'r> {
-    /// `summary` is of now.
-    pub fn of(summary: Summary, directory: &'r RunDirectory, inner: &'r mut dyn Reporter) -> SummaryClock<'r> {
+    pub fn of(of: Written<'r>, inner: &'r mut dyn Reporter) -> SummaryClock<'r> {
         let now = Instant::now();
-        SummaryClock { summary, directory, inner, begun: now, written: now, every: EVERY }
+        let recorded = of.told.len();
+        SummaryClock { of, inner, begun: now, written: now, every: EVERY, recorded }
+    }
+
+    /// Writes down which images are not used, where more are known now.
+    fn record_not_used(&mut self) -> Vec<NotUsed> {
+        let found = self.of.data.not_used();
+        // What keeps a record from being written keeps the next checkpoint from it, which says so.
+        if found.len() > self.recorded && self.of.directory.write_not_used(&found).is_ok() {
+            self.recorded = found.len();
+        }
+        found
+    }
+
+    /// Says which images are not used, those of which it has not been told.
+    pub fn tell_not_used(&mut self) {
+        let mut found = self.record_not_used();
+        found.retain(|image| self.of.told.insert(image.index));
+        for note in self.of.data.notes_of(&found) {
+            self.inner.event(&Event::Warning(note.into()));
+        }
     }
 }
 
 impl Reporter for SummaryClock<'_> {
     fn event(&mut self, event: &Event<'_>) {
+        if matches!(event, Event::CheckpointSaved { .. }) {
+            self.record_not_used();
+        }
         if matches!(event, Event::Step(_) | Event::CheckpointSaved { .. }) && self.written.elapsed() >= self.every {
             self.written = Instant::now();
-            let seconds = self.summary.seconds + self.begun.elapsed().as_secs_f64();
-            // What keeps this from being written keeps the next checkpoint from it, which says so.
-            let _ = self.directory.write_summary(&Summary { seconds, ..self.summary.clone() });
+            let mut summary = self.of.summary.clone();
+            summary.seconds += self.begun.elapsed().as_secs_f64();
+            let data = self.of.data;
+            (summary.data.findings, summary.data.skipped) = data.with_not_used(&data.not_used());
+            let _ = self.of.directory.write_summary(&summary);
         }
         self.inner.event(event);
+        if matches!(event, Event::EpochEnded(_)) {
+            self.tell_not_used();
+        }
     }
 }
 
@@ -114,7 +156,9 @@ mod tests {
         let seconds = sitting(&out, |session| {
             let mut silent = Silent;
             let summary = Summary { seconds: 100.0, ..session.summary(false) };
-            let mut clock = SummaryClock::of(summary, &session.directory, &mut silent);
+            let (data, mut told) = (session.context.data, BTreeSet::new());
+            let written = Written { summary, directory: &session.directory, data, told: &mut told };
+            let mut clock = SummaryClock::of(written, &mut silent);
             let saved = Event::CheckpointSaved { path: &path };
             clock.event(&saved);
             let early = session.directory.summary().unwrap().unwrap().seconds;

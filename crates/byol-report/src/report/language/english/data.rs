@@ -23,6 +23,12 @@ pub fn data_note(note: &DataNote) -> String {
             "the images of {root} are too many or too large to stay decoded in memory, so each is decoded again whenever it is \
              needed; `byol data pack {root} --out FILE` decodes them once"
         ),
+        DataNote::DecodedLater { images, root } => format!(
+            "the {} of {root} for pre-training would not fit into memory, so each is decoded whenever it is needed, and not before; what cannot be \
+             read then, or is a copy of a test image, is told at the end of an epoch, and another image takes its place (--strict looks at \
+             all of them first; `byol data pack {root} --out FILE` decodes them once)",
+            counted(*images, "image")
+        ),
         DataNote::SplitDrawn { train, test, file, saved } => {
             let what = if *saved { "was drawn and saved in" } else { "will be drawn and saved in" };
             format!("a train/test split ({train} for training, {test} for the test) {what} {file}")

@@ -17,7 +17,9 @@ pub fn program_note(note: &ProgramNote) -> String {
     match note {
         ProgramNote::Hardware { hardware } => format!("hardware: {hardware}"),
         ProgramNote::LookingThrough { folder } => format!("looking through {folder}"),
-        ProgramNote::LookedAt { done, of } => format!("{done} of {of} images looked at"),
+        ProgramNote::LookedAt { done, of, seconds_left } => {
+            format!("{done} of {of} images looked at, {} left", whole_duration(*seconds_left))
+        }
         ProgramNote::Measuring => "measuring a few steps of each kind on this machine".to_owned(),
         ProgramNote::GoWithWeights { settings } => {
             format!("the weights set {} (--set KEY=VALUE overrides that)", settings.join(" "))

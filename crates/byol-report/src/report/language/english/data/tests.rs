@@ -199,6 +199,7 @@ fn every_note_is_a_sentence_without_a_capital_and_a_full_stop() {
         DataNote::MoreSkipped { files: 2, root: name() },
         DataNote::MoreLinesSkipped { lines: 3 },
         DataNote::NotInMemory { root: name() },
+        DataNote::DecodedLater { images: 2, root: name() },
         DataNote::CopiesTrained { images: 2 },
         DataNote::OnlyCopies { class: name() },
         DataNote::SplitNotUsed { file: name() },
