@@ -1,9 +1,6 @@
 //! JPEG files: whether one is whole, and its image at a part of its size.
 
-mod baseline;
-mod entropy;
 mod header;
-mod transform;
 
 use image::{DynamicImage, GrayImage, RgbImage};
 use jpeg_decoder::{Decoder, PixelFormat};
@@ -48,13 +45,21 @@ pub fn reduced(
     let shorter = width.min(height);
     let suffices = |by: u32, pixels: usize, share: u32| (rounded(shorter, by) / share) as usize >= pixels.max(1);
     let by = [8, 4, 2].into_iter().find(|&by| suffices(by, brightness, 1))?;
-    let size = [width, height].map(|side| rounded(side, by) as usize);
-    if baseline::decode(bytes, by as usize, size, image).is_some() {
+    if baseline(bytes, (width, height), by, image).is_some() {
         return Some(());
     }
     let coarsest = coarsest(bytes)?;
     let by = [8, 4, 2].into_iter().find(|&by| suffices(by, brightness, 1) && suffices(by, color, coarsest))?;
     to_planes(scaled(bytes, (width, height), by)?, image);
+    Some(())
+}
+
+/// The image of a baseline file at one part in `by` of its sides.
+fn baseline(bytes: &[u8], (width, height): (u32, u32), by: u32, image: &mut Image) -> Option<()> {
+    let scan = header::read(bytes)?;
+    let size = [width, height].map(|side| rounded(side, by) as usize);
+    byol_kernels::jpeg::decode(&scan, by as usize, size, &mut image.pixels)?;
+    [image.width, image.height] = size;
     Some(())
 }
 

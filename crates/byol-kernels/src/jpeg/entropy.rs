@@ -6,7 +6,7 @@ const LOOK: u32 = 11;
 const ENTRIES: usize = 1 << LOOK;
 
 /// Where the coefficients stand in a block of 8x8, row by row, in the order in which they are stored (T.81, figure A.6).
-pub(super) const ZIGZAG: [u8; 64] = [
+pub const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
@@ -117,7 +117,7 @@ fn signed(number: usize, bits: u32) -> i32 {
 
 /// A table of Huffman codes. Symbols of coefficients have a run of zeros in the upper four bits, and in the lower four the bits of the value
 /// that follows (T.81, F.1.2.2.1).
-pub(super) struct Codes {
+pub struct Codes {
     /// By the next bits, the first symbol: bits of the code in the lowest byte, with those of the value where all are among the looked up
     /// ones, and with `FOLLOWS` where not; then the symbol, and the value in the upper half. Zero where the code is longer.
     first: Box<[u32; ENTRIES]>,
@@ -198,7 +198,7 @@ impl Codes {
 
     /// The difference of a block's mean from that of the block before.
     #[inline(always)]
-    pub fn difference(&self, bits: &mut Bits) -> Option<i32> {
+    pub(super) fn difference(&self, bits: &mut Bits) -> Option<i32> {
         let (symbol, value) = self.next(bits)?;
         (symbol < 16).then_some(value)
     }
@@ -206,7 +206,7 @@ impl Codes {
     /// Reads a block's coefficients from the second to `last`, in the order of [`ZIGZAG`], and passes over the others. Returns the place of the
     /// last that is not zero, among those that were read.
     #[inline(always)]
-    pub fn coefficients(&self, bits: &mut Bits, last: usize, block: &mut [i16; 64]) -> Option<usize> {
+    pub(super) fn coefficients(&self, bits: &mut Bits, last: usize, block: &mut [i16; 64]) -> Option<usize> {
         let (mut place, mut found) = (1, 0);
         while place <= last {
             let (symbol, value) = self.next(bits)?;
