@@ -14,7 +14,9 @@ usage: bench/run.sh [--data DIR] [--rounds N] [--steps N] [--only SUBJECTS] [--l
                    (default: data, where `byol data fetch stl10` puts it)
   --rounds N       how often every program runs, in turn (default 3)
   --steps N        steps per run that are counted (default 30)
-  --only SUBJECTS  some of pretrain,supervised,augment (default: all three)
+  --only SUBJECTS  some of pretrain,fp32,loaded,supervised,augment,photographs (default: all); fp32 is pre-training in float32
+                   on a processor that has bf16, loaded is pre-training beside two and eight busy processes, photographs
+                   are JPEG files of 12 megapixels
   --log FILE       keep every figure there, one JSON object a line
   --no-write       print, but leave docs/benchmarks.md as it is
 
@@ -22,13 +24,14 @@ environment:
   PEERS_PYTHON     a Python that has bench/peers/requirements.txt (default: one is made in the cache)
   BYOL             the program (default: cargo run --release --quiet --bin byol --)
   THREADS, WORKERS of the PyTorch programs (default: all cores, and 2)
+  PHOTOGRAPHS      how many files of 12 megapixels are made (default 24)
 
 Variants with tcmalloc need libtcmalloc_minimal (Debian: libtcmalloc-minimal4), compiled ones a C++ compiler; without,
 they are skipped with a message. A program that fails is reported and left out.
 TEXT
 }
 
-data=data rounds=3 steps=30 only=pretrain,supervised,augment log='' document=docs/benchmarks.md
+data=data rounds=3 steps=30 only=pretrain,fp32,loaded,supervised,augment,photographs log='' document=docs/benchmarks.md
 command=$(command_shown "bench/run.sh${*:+ $*}")
 while [ $# -gt 0 ]; do
     case $1 in
@@ -45,14 +48,21 @@ done
 check_number --rounds "$rounds"
 check_number --steps "$steps"
 for subject in ${only//,/ }; do
-    [[ $subject =~ ^(pretrain|supervised|augment)$ ]] || fail "--only $subject: choose from pretrain,supervised,augment"
+    [[ $subject =~ ^(pretrain|fp32|loaded|supervised|augment|photographs)$ ]] ||
+        fail "--only $subject: choose from pretrain,fp32,loaded,supervised,augment,photographs"
 done
 [ -d "$data" ] || fail "$data is not a folder; fetch STL-10 with 'byol data fetch stl10' or name it with --data"
 data=$(cd "$data" && pwd)
 [ -f "$data/train_X.bin" ] || data=$data/stl10_binary
 [ -f "$data/train_X.bin" ] || fail "no train_X.bin in ${data%/stl10_binary}; fetch STL-10 with 'byol data fetch stl10'"
 temporary=$(mktemp -d)
-trap 'rm -rf "$temporary"' EXIT
+busy=()
+# Ends the busy processes, if any.
+rest() {
+    [ ${#busy[@]} = 0 ] || kill "${busy[@]}" 2>/dev/null || true
+    busy=()
+}
+trap 'rest; rm -rf "$temporary"' EXIT
 raw=$(realpath "${log:-"$temporary/raw"}")
 cd "$here"
 
@@ -111,6 +121,38 @@ pretrain() {
         --steps "$steps" --threads "$threads" --workers "$workers"
 }
 
+# Pre-training in float32, where `pretrain` is in bf16.
+fp32() {
+    [ "$precision" != fp32 ] || return 0
+    local peer=("$python" bench/peers/pretrain_torch.py --data "$data" --steps "$steps" --threads "$threads"
+        --workers "$workers" --precision fp32)
+    # shellcheck disable=SC2046
+    measure "pretrain, fp32" byol "${byol[@]}" bench pretrain --data "$data" --json --steps "$steps" --device cpu \
+        --precision fp32 $(networks 64)
+    measure "pretrain, fp32" "PyTorch tuned, fp32" "${peer[@]}"
+    with_tcmalloc "pretrain, fp32" "PyTorch tuned, fp32" "${peer[@]}"
+    [ -z "$compiler" ] || measure "pretrain, fp32" "PyTorch tuned, fp32, compiled" "${peer[@]}" --compile
+}
+
+# Pre-training while other processes want the cores, the same ones for every program.
+loaded() {
+    local count fewer=$(((steps + 4) / 5))
+    local peer=("$python" bench/peers/pretrain_torch.py --data "$data" --steps "$fewer" --threads "$threads"
+        --workers "$workers" --precision "$precision")
+    for count in 2 8; do
+        for _ in $(seq "$count"); do
+            sh -c 'while :; do :; done' &
+            busy+=($!)
+        done
+        # shellcheck disable=SC2046
+        measure "pretrain, beside $count" byol "${byol[@]}" bench pretrain --data "$data" --json --steps "$fewer" \
+            --device cpu --precision "$precision" $(networks 64)
+        measure "pretrain, beside $count" "PyTorch tuned, $precision" "${peer[@]}"
+        with_tcmalloc "pretrain, beside $count" "PyTorch tuned, $precision" "${peer[@]}"
+        rest
+    done
+}
+
 supervised() {
     local peer=("$python" bench/peers/supervised_torch.py --data "$data" --steps "$steps" --precision "$precision"
         --threads "$threads" --workers "$workers")
@@ -133,6 +175,16 @@ augment() {
         with_tcmalloc "augment, $side px" "torchvision v2" "${peer[@]}"
     done
 }
+
+photographs() {
+    local name files=("$python" bench/photographs.py "$temporary/photographs" --images "${PHOTOGRAPHS:-24}" --json)
+    measure photographs byol "${files[@]}" --only pack --byol "${byol[*]}"
+    for name in draft pillow vips torchvision; do
+        measure photographs "${photograph_peers[$name]}" "${files[@]}" --only "$name"
+    done
+}
+declare -A photograph_peers=([draft]="Pillow with draft" [pillow]=Pillow [vips]="pyvips, shrink on load"
+    [torchvision]="torchvision decode_jpeg")
 
 warn_of_load
 "$python" bench/summary.py begin "$raw" cpu "$command"

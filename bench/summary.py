@@ -26,6 +26,11 @@ SECTIONS = {
 }
 SUBJECTS = {
     "pretrain": "BYOL pre-training, data and views included (ResNet-18, 96 px, batch 64, heads 4096-256)",
+    "pretrain, fp32": "BYOL pre-training, the same in fp32",
+    **{
+        f"pretrain, beside {count}": f"BYOL pre-training, the same beside {count} busy processes"
+        for count in (2, 8)
+    },
     "supervised": "Supervised training and evaluation, no augmentation (ResNet-18, 96 px, batch 128)",
     "augment, 96 px": "Rendering t and t' alone, one thread, 96 px",
     "augment, 224 px": "Rendering t and t' alone, one thread, 224 px",
@@ -38,6 +43,7 @@ SUBJECTS = {
         for side in (96, 224)
         for precision in ("bf16", "fp32")
     },
+    "photographs": "JPEG files of 4000x3000 shrunk to 160 px: images by seconds of processor time, the programs' start apart",
     "gpu epoch": "An epoch of 100,000 images (ResNet-18, 96 px, batch 512, bf16)",
     "gpu compute": "Steps without data or views (ResNet-18, 96 px, batch 512, bf16)",
 }
@@ -45,6 +51,7 @@ SUBJECTS = {
 FURTHER = {
     "gpu_busy_percent": "GPU busy, %",
     "gpu_memory_used_mib": "GPU memory used, MiB",
+    "start_seconds": "start and end, s of processor time",
 }
 EPOCH = 100_000
 

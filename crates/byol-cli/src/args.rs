@@ -340,7 +340,7 @@ pub struct Bench {
     /// A folder, or `patterns` for the embedded set
     #[arg(long, value_name = "DIR", default_value = "patterns")]
     pub data: PathBuf,
-    /// Steps to measure, after a few that are not counted
+    /// Steps to measure, after a few that are not counted; files, for decode
     #[arg(long, value_name = "N", default_value = "30", value_parser = at_least_one, allow_negative_numbers = true)]
     pub steps: usize,
     /// Repeat the images until there are N, or take the first N
@@ -361,6 +361,8 @@ pub struct Bench {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum BenchName {
+    /// Opening image files, those of --data or a made photograph of 12 megapixels: as they are stored, for views, shrunk
+    Decode,
     /// Rendering of views alone
     Augment,
     /// Steps of BYOL, data and views included; an image is two views

@@ -271,6 +271,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             example("byol bench pretrain --preset hour", "images per second, and where a step's time goes"),
             example("byol bench pretrain --sweep batch_size=64,256 --json", "at two batch sizes, for a program"),
+            example("byol bench decode --data photos --steps 100", "opening one's own photographs"),
             example("byol bench augment --data photos --set-size 1000 --steps 100", "views alone, of one's own images"),
         ],
     ),

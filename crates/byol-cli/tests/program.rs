@@ -110,6 +110,22 @@ fn a_rate_is_measured_beside_busy_threads() {
 }
 
 #[test]
+fn opening_files_is_measured_in_every_way() {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../byol-images/tests/fixtures/formats/photographs");
+    let output = byol(&["bench", "decode", "--data", fixtures, "--steps", "18", "--json"]);
+    let measured: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&measured["files"], &measured["threads"], &measured["steps"]), (&9.into(), &1.into(), &18.into()));
+    let ways = measured["ways"].as_array().unwrap();
+    let names: Vec<_> = ways.iter().map(|opened| opened["way"].as_str().unwrap()).collect();
+    assert_eq!(names, ["whole", "for_views", "whole_then_shrunk", "shrunk"]);
+    assert!(ways.iter().all(|opened| opened["processor_ms"].as_f64() > Some(0.0)), "{measured}");
+    assert_eq!(measured["images_per_second"], ways[3]["images_per_second"]);
+    let output = byol(&["bench", "decode", "--data", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && message.contains("Cargo.toml"), "{message}");
+}
+
+#[test]
 fn a_wrong_configuration_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("my.toml");

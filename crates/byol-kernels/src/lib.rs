@@ -1,5 +1,5 @@
-//! The inner loops of `byol` on the CPU: pixels of augmented views, batch norm, and convolutions in
-//! float32. Slices in, slices out, without threads, files, images or tensors.
+//! The inner loops of `byol` on the CPU: pixels of augmented views and of reduced JPEG images, batch norm, and convolutions
+//! in float32. Slices in, slices out, without threads, files, images or tensors.
 //!
 //! Every kernel is plain Rust in a form that the compiler turns into vector instructions; `multiversion` compiles it for several
 //! instruction sets and picks one at run time (its AVX-512 means Ice Lake's or Zen 4's, and later). They are a crate of their own
@@ -9,6 +9,7 @@
 //! Nothing here belongs to the surface of [`byol`](https://docs.rs/byol).
 
 pub mod element;
+pub mod jpeg;
 pub mod norm;
 mod product;
 pub mod taps;

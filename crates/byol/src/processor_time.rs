@@ -8,6 +8,12 @@ pub fn of_this_thread() -> Duration {
     clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }
 
+/// Processor time of all threads of this process since it began, those that have ended too.
+#[cfg(unix)]
+pub fn of_this_process() -> Duration {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
 #[cfg(unix)]
 fn clock(which: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -26,6 +32,12 @@ pub fn of_this_thread() -> Duration {
 
     static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
     BEGUN.elapsed()
+}
+
+/// Likewise.
+#[cfg(not(unix))]
+pub fn of_this_process() -> Duration {
+    of_this_thread()
 }
 
 /// Processor time of the whole machine and of this process, at a moment.
@@ -58,7 +70,7 @@ impl Usage {
             return None;
         }
         Some(Usage {
-            own: clock(libc::CLOCK_PROCESS_CPUTIME_ID).as_secs_f64(),
+            own: of_this_process().as_secs_f64(),
             busy: (user + nice + system + interrupts + soft + stolen) / per_second,
             idle: (idle + waiting) / per_second,
         })

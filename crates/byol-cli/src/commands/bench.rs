@@ -1,5 +1,6 @@
-//! `byol bench`: what is to be measured, one point after the other. How it is written for people is in `tables`.
+//! `byol bench`: what is to be measured, one point after the other. Opening images is in `decode`, how all is written for people in `tables`.
 
+mod decode;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ struct SweepLine<'a> {
 
 pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let subject = match options.what {
+        BenchName::Decode => return decode::bench(options, output),
         BenchName::Augment => Subject::Augment,
         BenchName::Pretrain => Subject::Pretrain,
         BenchName::Supervised => Subject::Supervised,

@@ -173,7 +173,7 @@ impl Stamp {
     pub fn add_to(self, fingerprint: &mut Fingerprint) {
         fingerprint.number(self.bytes);
         if self.reduced {
-            fingerprint.bytes(b"decoded at a part of its size");
+            fingerprint.bytes(b"decoded at a part of its size by a second decoder");
         }
     }
 }

@@ -297,7 +297,11 @@ fn write(
 
 /// The image with its shorter side at most `size`, by the average of what each pixel covers (a triangle filter as wide as the pixels
 /// that it joins: Pillow's `BILINEAR`).
-pub(super) fn shrunk(image: &mut Image, size: usize) -> Result<Image, ImageProblem> {
+///
+/// # Errors
+/// There is no room for it.
+#[doc(hidden)]
+pub fn shrunk(image: &mut Image, size: usize) -> Result<Image, ImageProblem> {
     let shorter = image.width.min(image.height);
     if shorter <= size {
         return Ok(std::mem::take(image));

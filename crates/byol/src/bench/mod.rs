@@ -1,10 +1,11 @@
-//! Throughput on this machine: rendering views, a pre-training step, a supervised step; data and augmentation included.
+//! Throughput on this machine: opening encoded images, rendering views, a pre-training step, a supervised step; data and augmentation included.
 //!
 //! How a training is measured is in `training`, what is trained in `pretrain` and `supervised`, what the machine can do
 //! and how much memory the process has in `machine`.
 
 mod augment;
 mod beside;
+pub mod decode;
 mod machine;
 mod pool;
 mod pretrain;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use byol::bench::decode::{DecodeResult, Way};
 use byol::bench::{BenchResult, Breakdown, Subject};
 
 use crate::sweep::SweepKey;
@@ -47,6 +48,37 @@ pub fn measurement(subject: Subject, measured: &BenchResult) -> String {
     }
     if let Some(seconds) = measured.first_step_seconds {
         line("first step", format!("done {seconds:.1} s after the program's start"));
+    }
+    text
+}
+
+/// Opening of encoded images.
+pub fn opened(measured: &DecodeResult) -> String {
+    let &DecodeResult { first: (width, height), mean_bytes, steps, image_size, .. } = measured;
+    let megabytes = mean_bytes / 1e6;
+    let files = match measured.files {
+        1 => format!("a file of {width}x{height}, {megabytes:.1} MB"),
+        files => format!("{files} files, the first of {width}x{height}, {megabytes:.1} MB on average"),
+    };
+    let mut text = format!("{files}; means of {steps} on one thread, ms of processor time\n\n");
+    let _ = writeln!(text, "{:<32} {:>11} {:>9} {:>9}", "", "result", "ms/file", "files/s");
+    for opened in &measured.ways {
+        let way = match opened.way {
+            Way::Whole => "decoded".to_owned(),
+            Way::ForViews => "decoded for views".to_owned(),
+            Way::WholeThenShrunk => format!("decoded, then shrunk to {image_size}"),
+            Way::Shrunk => format!("shrunk to {image_size}, as in a pack"),
+        };
+        let (width, height) = opened.result;
+        let size = format!("{width}x{height}");
+        let _ = writeln!(text, "{way:<32} {size:>11} {:>9.1} {:>9.1}", opened.processor_ms, opened.images_per_second);
+    }
+    if let Some(memory) = measured.memory {
+        let _ = write!(
+            text,
+            "\n{:<12} {:.0} MiB, at most {:.0} MiB\n",
+            "memory", memory.memory_mib, memory.peak_memory_mib
+        );
     }
     text
 }

@@ -68,10 +68,12 @@ fn told(bytes: &[u8], of: u64) -> Result<Option<Header>, ImageProblem> {
     let plain = |pixels| Header { pixels, reduced: false, deep: false };
     match Content::of(bytes) {
         Content::Image(ImageFormat::Jpeg) => {
-            let Some(frame) = jpeg::frame(bytes) else { return Ok(None) };
+            let (Some(frame), Some(is_baseline)) = (jpeg::frame(bytes), jpeg::is_baseline(bytes)) else {
+                return Ok(None);
+            };
             let (width, height) = frame.size;
             refuse_size(width, height)?;
-            let by = if frame.is_gray_or_rgb { frame.divisor(FOR_VIEWS) } else { None };
+            let by = if frame.is_gray_or_rgb { frame.divisor(FOR_VIEWS, is_baseline) } else { None };
             let [wide, high] = [width, height].map(|side| u64::from(jpeg::rounded(side, by.unwrap_or(1))));
             Ok(Some(Header { reduced: by.is_some(), ..plain(wide * high) }))
         }

@@ -6,6 +6,7 @@ pub mod deep;
 pub(crate) mod header;
 mod heif;
 mod jpeg;
+mod orientation;
 mod png;
 pub(crate) mod signature;
 mod tiff;
@@ -17,10 +18,10 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use self::deep::Stored;
+use self::orientation::Turn;
 use self::signature::Content;
 use super::error::{DataError, ImageProblem};
 use super::levels::Levels;
@@ -171,34 +172,33 @@ pub fn decode_bytes(bytes: &[u8], levels: Levels, detail: Detail, image: &mut Im
     }
     // A decoder that panics on one crafted file must not end a run over a million good ones.
     let decoded = catch_unwind(AssertUnwindSafe(|| {
-        let mut whole = None;
-        let (opened, stored) = match Content::of(bytes) {
-            Content::Image(ImageFormat::Tiff) => tiff::decode(bytes, levels)?,
-            Content::Image(format) => {
-                let (opened, Decoded { stored, size }) = upright(bytes, format, levels, detail)?;
-                whole = Some(size);
-                (opened, stored)
+        let stored = match Content::of(bytes) {
+            Content::Image(ImageFormat::Tiff) => {
+                let (opened, stored) = tiff::decode(bytes, levels)?;
+                to_planes(opened, image);
+                stored
             }
+            Content::Image(format) => return upright(bytes, format, levels, detail, image),
             Content::Heif => {
                 heif::decode(bytes, MAX_PIXELS)?.into_planes(image);
-                return Ok(Decoded { stored: None, size: (image.width, image.height) });
+                None
             }
             Content::Unread { what, remedy } => return Err(ImageProblem::Unread { what, remedy }),
             Content::Unknown => return Err(ImageProblem::UnknownFormat),
         };
-        to_planes(opened, image);
-        Ok(Decoded { stored, size: whole.unwrap_or((image.width, image.height)) })
+        Ok(Decoded { stored, size: (image.width, image.height) })
     }));
     decoded.unwrap_or_else(|_| Err(ImageProblem::Decode("the decoder failed".into())))
 }
 
-/// The image, turned as its EXIF data says, and the size of the whole.
+/// Decodes the image, turned as its EXIF data says.
 fn upright(
     bytes: &[u8],
     format: ImageFormat,
     levels: Levels,
     detail: Detail,
-) -> Result<(DynamicImage, Decoded), ImageProblem> {
+    image: &mut Image,
+) -> Result<Decoded, ImageProblem> {
     let decode_error = |error: image::ImageError| ImageProblem::Decode(error.to_string());
     if format == ImageFormat::Jpeg && !jpeg::ends(bytes) {
         return Err(ImageProblem::CutOff);
@@ -225,21 +225,19 @@ fn upright(
         Detail::Views => Some(FOR_VIEWS),
     };
     let least = least.filter(|_| format == ImageFormat::Jpeg);
-    let reduced = least.and_then(|least| jpeg::reduced(bytes, (width, height), least));
-    let image = match reduced {
-        Some(image) => image,
-        None => DynamicImage::from_decoder(decoder).map_err(decode_error)?,
-    };
-    let (mut image, stored) = deep::in_eight_bits(image, levels);
-    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-    image.apply_orientation(orientation);
+    let mut stored = None;
+    let reduced = least.and_then(|least| jpeg::reduced(bytes, (width, height), least, image));
+    if reduced.is_none() {
+        let opened = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
+        let (opened, found) = deep::in_eight_bits(opened, levels);
+        to_planes(opened, image);
+        stored = found;
+    }
+    let turn = orientation.map_or(Turn::default(), Turn::of);
+    turn.apply(image);
     let (width, height) = (width as usize, height as usize);
-    let on_its_side = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    let size = if on_its_side { (height, width) } else { (width, height) };
-    Ok((image, Decoded { stored, size }))
+    let size = if turn.swaps_sides { (height, width) } else { (width, height) };
+    Ok(Decoded { stored, size })
 }
 
 /// Refuses what is too large or empty, by its header.

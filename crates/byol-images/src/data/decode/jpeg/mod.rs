@@ -1,9 +1,14 @@
 //! JPEG files: whether one is whole, and its image at a part of its size.
 
+mod header;
+
 use image::{DynamicImage, GrayImage, RgbImage};
 use jpeg_decoder::{Decoder, PixelFormat};
 
-use super::MAX_DECODER_BYTES;
+use super::{MAX_DECODER_BYTES, to_planes};
+use crate::data::Image;
+
+const START_OF_SCAN: u8 = 0xda;
 
 /// Whether the image ends where its last scan does. The decoder fills up what is missing from a JPEG file that was cut off
 /// with gray and says nothing. Entropy-coded data holds no marker but restarts (ITU-T T.81, B.1.1.5); thumbnails lie within
@@ -12,9 +17,8 @@ use super::MAX_DECODER_BYTES;
 pub fn ends(bytes: &[u8]) -> bool {
     const START_OF_IMAGE: u8 = 0xd8;
     const END_OF_IMAGE: u8 = 0xd9;
-    const START_OF_SCAN: u8 = 0xda;
     let mut scanned = false;
-    for (marker, _) in markers(bytes) {
+    for (marker, _, _) in markers(bytes) {
         match marker {
             END_OF_IMAGE => return scanned,
             START_OF_IMAGE => return false,
@@ -24,15 +28,37 @@ pub fn ends(bytes: &[u8]) -> bool {
     false
 }
 
-/// The image at an eighth, a quarter or a half of its sides, the smallest that has `brightness` pixels along the shorter one, and `color` in its
-/// coarsest component; fewer frequencies of each block of 8x8 are then transformed back (as with libjpeg's `scale_denom`). Sides are rounded to
-/// the nearest: a last row or column that lies outside the image for the most part is left out, or all of it would be shifted when it is
-/// shrunk further.
+/// Decodes the image at an eighth, a quarter or a half of its sides, the smallest that has `brightness` pixels along the shorter one; fewer
+/// frequencies of each block of 8x8 are then transformed back (as with libjpeg's `scale_denom`). Sides are rounded to the nearest: a last
+/// row or column that lies outside the image for the most part is left out, or all of it would be shifted when it is shrunk further.
+///
+/// Baseline files are decoded here, others (progressive ones above all) by `jpeg-decoder`, at a scale where `color` pixels along the shorter side
+/// are left in the coarsest component too.
 ///
 /// Nothing where that saves nothing, where it is neither gray nor RGB in eight bits, or where something is wrong with it: whoever
-/// decodes it in full says what.
-pub fn reduced(bytes: &[u8], (width, height): (u32, u32), least: [usize; 2]) -> Option<DynamicImage> {
-    let by = Frame { size: (width, height), ..frame(bytes)? }.divisor(least)?;
+/// decodes it in full says what. The image may be any then.
+pub fn reduced(bytes: &[u8], (width, height): (u32, u32), least: [usize; 2], image: &mut Image) -> Option<()> {
+    let frame = Frame { size: (width, height), ..frame(bytes)? };
+    let by = frame.divisor(least, true)?;
+    if baseline(bytes, (width, height), by, image).is_some() {
+        return Some(());
+    }
+    let by = frame.divisor(least, false)?;
+    to_planes(scaled(bytes, (width, height), by)?, image);
+    Some(())
+}
+
+/// The image of a baseline file at one part in `by` of its sides.
+fn baseline(bytes: &[u8], (width, height): (u32, u32), by: u32, image: &mut Image) -> Option<()> {
+    let scan = header::read(bytes)?;
+    let size = [width, height].map(|side| rounded(side, by) as usize);
+    byol_kernels::jpeg::decode(&scan, by as usize, size, &mut image.pixels)?;
+    [image.width, image.height] = size;
+    Some(())
+}
+
+/// The image at one part in `by` of its sides, by `jpeg-decoder`.
+fn scaled(bytes: &[u8], (width, height): (u32, u32), by: u32) -> Option<DynamicImage> {
     let mut decoder = Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(MAX_DECODER_BYTES as usize);
     decoder.read_info().ok()?;
@@ -66,23 +92,30 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The largest part of 8, 4 and 2 by which sides can be divided so that `brightness` pixels are left along the shorter one, and
-    /// `color` of the coarsest component.
-    pub fn divisor(&self, [brightness, color]: [usize; 2]) -> Option<u32> {
+    /// The largest part of 8, 4 and 2 by which [`reduced`] divides the sides: so many `brightness` pixels are left along the shorter one, and,
+    /// but in baseline files, whose chroma is brought to full size there, so many of `color` in the coarsest component.
+    pub fn divisor(&self, [brightness, color]: [usize; 2], is_baseline: bool) -> Option<u32> {
         let (width, height) = self.size;
         let suffices = |by: u32| {
             let side = rounded(width.min(height), by);
-            side as usize >= brightness && (side / self.coarsest) as usize >= color.max(1)
+            let has_color = is_baseline || (side / self.coarsest) as usize >= color.max(1);
+            side as usize >= brightness.max(1) && has_color
         };
         [8, 4, 2].into_iter().find(|&by| suffices(by))
     }
+}
+
+/// Whether the scan that [`reduced`] decodes by itself begins in these bytes; nothing where they end before any scan.
+pub fn is_baseline(bytes: &[u8]) -> Option<bool> {
+    let begins = markers(bytes).any(|(marker, _, _)| marker == START_OF_SCAN);
+    begins.then(|| header::read(bytes).is_some())
 }
 
 /// The frame header; nothing where there is none, or these bytes end before it.
 pub fn frame(bytes: &[u8]) -> Option<Frame> {
     // Frame headers; the others of these numbers are tables and extensions.
     let is_frame = |marker: u8| matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
-    let (_, frame) = markers(bytes).find(|&(marker, _)| is_frame(marker))?;
+    let (_, frame, _) = markers(bytes).find(|&(marker, _, _)| is_frame(marker))?;
     let &[precision, high, low, wide, narrow, count, ..] = frame else { return None };
     let factors = frame.get(6..6 + 3 * usize::from(count))?.chunks_exact(3).map(|component| component[1]);
     let coarsest_of = |of: fn(u8) -> u8| {
@@ -96,8 +129,8 @@ pub fn frame(bytes: &[u8]) -> Option<Frame> {
     })
 }
 
-/// The markers of a file, each with what its segment holds, up to a segment without a length.
-fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+/// The markers of a file, each with what its segment holds and where that ends, up to a segment without a length.
+fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8], usize)> {
     let mut at = 2;
     std::iter::from_fn(move || {
         let (marker, after) = next_marker(bytes, at)?;
@@ -107,7 +140,7 @@ fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
             _ => usize::from(u16::from_be_bytes([*bytes.get(after)?, *bytes.get(after + 1)?])),
         };
         at = after + length;
-        Some((marker, bytes.get(after + length.min(2)..at).unwrap_or_default()))
+        Some((marker, bytes.get(after + length.min(2)..at).unwrap_or_default(), at))
     })
 }
 
@@ -116,7 +149,7 @@ fn markers(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 fn next_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
     let mut at = from;
     loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+        at += memchr::memchr(0xff, bytes.get(at..)?)?;
         match bytes.get(at + 1)? {
             // A byte of the value 255 in entropy-coded data.
             0x00 => at += 2,
@@ -128,43 +161,4 @@ fn next_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SCAN: [u8; 8] = [0xff, 0xda, 0, 4, 1, 2, 33, 44];
-    const END: [u8; 2] = [0xff, 0xd9];
-
-    fn file(parts: &[&[u8]]) -> Vec<u8> {
-        [&[&[0xff, 0xd8][..]], parts].concat().concat()
-    }
-
-    #[test]
-    fn the_end_follows_the_scan() {
-        assert!(ends(&file(&[&SCAN, &END])));
-        assert!(!ends(&file(&[&SCAN])));
-        assert!(!ends(&file(&[&END])));
-        assert!(!ends(&[0xff, 0xd8]));
-        assert!(!ends(&[]));
-    }
-
-    #[test]
-    fn stuffed_bytes_restarts_and_fill_bytes_are_no_end() {
-        assert!(!ends(&file(&[&SCAN, &[0xff, 0x00, 0xd9, 0xff, 0xd0, 5]])));
-        assert!(ends(&file(&[&SCAN, &[0xff, 0x00, 0xd9, 0xff, 0xd7, 5, 0xff, 0xff], &END[1..]])));
-    }
-
-    #[test]
-    fn tables_and_scans_may_follow_a_scan() {
-        let table = [0xff, 0xc4, 0, 6, 0xff, 0xd9, 0xff, 0xd8];
-        assert!(ends(&file(&[&table, &SCAN, &table, &SCAN, &END])));
-        assert!(!ends(&file(&[&table, &SCAN, &table, &SCAN])));
-    }
-
-    #[test]
-    fn an_image_behind_a_cut_one_does_not_make_it_whole() {
-        let whole = file(&[&SCAN, &END]);
-        assert!(ends(&[whole.clone(), whole.clone()].concat()));
-        assert!(!ends(&[&whole[..whole.len() - 2], &whole].concat()));
-        assert!(!ends(&[&whole[..whole.len() - 1], &whole].concat()));
-    }
-}
+mod tests;
