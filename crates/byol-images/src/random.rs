@@ -33,6 +33,10 @@ pub enum Stream {
     Mixing = 10,
     /// Which images without labels a teacher answers for.
     Taught = 11,
+    /// Which images are chosen to be labelled.
+    Choice = 12,
+    /// Where clusters begin.
+    Clusters = 13,
 }
 
 /// The coordinates of a random choice within a stream. Unused ones are zero.
