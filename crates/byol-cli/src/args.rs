@@ -96,6 +96,8 @@ pub enum Command {
     Embed(commands::embed::Embed),
     /// Find the images that are most like one
     Neighbors(commands::neighbors::Neighbors),
+    /// Say which images are worth labelling: simulate it on data whose labels are known
+    Label(commands::label::Label),
     /// Change one thing of BYOL at a time and compare; shows what each part is for
     Ablate(Ablate),
     /// Make the table and the report page of finished or interrupted runs
@@ -133,6 +135,8 @@ pub enum Data {
     Fetch(Fetch),
     /// Say what data holds: splits, classes, sizes, what is damaged, and what is in training and test alike
     Info(Info),
+    /// Find what is wrong with labelled data by a run's encoder: labels, copies, outliers, classes
+    Check(commands::check::Check),
     /// Decode images once into one file, from which training reads them without decoding
     Pack(commands::pack::Pack),
 }

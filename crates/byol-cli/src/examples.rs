@@ -48,6 +48,16 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "data check",
+        &[
+            example("byol data check photos --from runs/all", "a line for each suspicion, the worst first"),
+            example(
+                "byol data check photos --from runs/all --page check.html --csv check.csv",
+                "with the images on a page, and as a table",
+            ),
+        ],
+    ),
+    (
         "data pack",
         &[
             example(
@@ -240,6 +250,23 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             example(
                 "byol neighbors photo.jpg --in photos --from runs/all --stage finetune --page near.html",
                 "those of the same class, on a page",
+            ),
+        ],
+    ),
+    (
+        "label",
+        &[
+            example(
+                "byol label --simulate --data photos --from runs/all",
+                "accuracy with 40, 100 and 250 labels, by how their images were chosen",
+            ),
+            example(
+                "byol label --simulate --data photos --from runs/all --budgets 20,50 --strategies auto --seeds 10 --page curves.html",
+                "one strategy beside random images, with curves",
+            ),
+            example(
+                "byol label --simulate --data photos --from runs/all --test-share 0.1 --json",
+                "a tenth of the labels measures, for a program",
             ),
         ],
     ),

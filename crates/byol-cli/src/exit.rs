@@ -11,6 +11,7 @@ use byol::experiment::ExperimentError;
 use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
 use byol::inference::InferenceError;
+use byol::label::LabelError;
 use byol::report::ReportError;
 use byol::run::RunError;
 use byol::run::command::shell_word;
@@ -83,6 +84,7 @@ fn is_usage(cause: &(dyn Error + 'static)) -> bool {
         || says(cause, DataError::is_of_command_line)
         || says(cause, ExportError::is_of_command_line)
         || says(cause, InferenceError::is_of_command_line)
+        || says(cause, LabelError::is_of_command_line)
         || says(cause, NetworkError::is_of_command_line)
         || says(cause, WeightsError::is_of_command_line)
         || says(cause, CheckpointError::is_of_command_line)

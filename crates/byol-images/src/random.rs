@@ -35,6 +35,10 @@ pub enum Stream {
     Taught = 11,
     /// Which images take the place of one that cannot be used.
     Replacement = 12,
+    /// Which images are chosen to be labelled.
+    Choice = 13,
+    /// Where clusters begin.
+    Clusters = 14,
 }
 
 /// The coordinates of a random choice within a stream. Unused ones are zero.

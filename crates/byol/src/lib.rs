@@ -53,6 +53,7 @@
 
 #[doc(hidden)]
 pub mod bench;
+pub mod check;
 pub mod device;
 #[doc(hidden)]
 pub mod doctor;
@@ -61,6 +62,7 @@ pub mod eval;
 pub mod experiment;
 pub mod export;
 pub mod inference;
+pub mod label;
 pub mod loader;
 pub mod loss;
 pub mod model;

@@ -3,6 +3,7 @@
 mod ablate;
 mod beginning;
 mod bench;
+pub mod check;
 pub mod completions;
 mod data;
 pub mod doctor;
@@ -11,11 +12,13 @@ mod evaluate;
 pub mod export;
 mod images;
 pub mod init;
+pub mod label;
 pub mod man;
 pub mod neighbors;
 pub mod pack;
 pub mod predict;
 mod report;
+mod representations;
 mod resume;
 mod seeds;
 pub mod selftrain;
@@ -38,6 +41,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Demo(demo) => train::demo(demo, output, reporter),
         Command::Data(Data::Fetch(fetch)) => data::fetch(fetch, output, reporter),
         Command::Data(Data::Info(info)) => data::info(info, output),
+        Command::Data(Data::Check(options)) => check::check(options, output, reporter),
         Command::Data(Data::Pack(options)) => pack::pack(options, output, reporter),
         Command::Views(views) => views::views(views, output, reporter),
         Command::Supervised(supervised) => train::supervised(supervised, output, reporter),
@@ -49,6 +53,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Command::Run(run) => train::run(run, output, reporter),
         Command::Predict(options) => predict::predict(options, output, reporter),
         Command::Embed(options) => embed::embed(options, output, reporter),
+        Command::Label(options) => label::label(options, output, reporter),
         Command::Neighbors(options) => neighbors::neighbors(options, output, reporter),
         Command::Ablate(ablate) => ablate::ablate(ablate, output, reporter),
         Command::Report(report) => report::report(report, output),
@@ -73,9 +78,11 @@ fn computes(command: &Command) -> bool {
         | Command::Run(_)
         | Command::Predict(_)
         | Command::Embed(_)
+        | Command::Label(_)
+        | Command::Data(Data::Check(_))
         | Command::Ablate(_)
         | Command::Bench(_) => true,
-        Command::Data(_)
+        Command::Data(Data::Fetch(_) | Data::Info(_) | Data::Pack(_))
         | Command::Views(_)
         | Command::Export(_)
         | Command::Neighbors(_)

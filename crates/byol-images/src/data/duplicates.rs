@@ -39,7 +39,8 @@ pub(crate) fn look_at_all(images: &dyn ImageSource) -> Result<Vec<(Size, Look)>,
 ///
 /// # Errors
 /// An image cannot be read any more.
-pub(crate) fn looks_of(images: &dyn ImageSource) -> Result<Vec<Look>, DataError> {
+#[doc(hidden)]
+pub fn looks_of(images: &dyn ImageSource) -> Result<Vec<Look>, DataError> {
     let look = |image: &mut Image, index| match images.look(index) {
         Some(look) => Ok(look.clone()),
         None => {
@@ -117,7 +118,8 @@ impl<'a> Index<'a> {
 
 /// Images that are the same or look alike, put together: an image that looks like two others joins them. Groups of two
 /// or more, each sorted, in the order of their first images.
-pub(crate) fn groups(looks: &[Look]) -> Vec<Vec<usize>> {
+#[doc(hidden)]
+pub fn groups(looks: &[Look]) -> Vec<Vec<usize>> {
     let index = Index::new(looks);
     let mut together = Together((0..looks.len()).collect());
     for (place, look) in looks.iter().enumerate() {

@@ -57,7 +57,8 @@ impl Look {
     }
 
     /// Equal for images of equal size and pixels.
-    pub(super) fn digest(&self) -> [u8; 16] {
+    #[doc(hidden)]
+    pub fn digest(&self) -> [u8; 16] {
         self.digest
     }
 

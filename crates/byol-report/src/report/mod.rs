@@ -7,6 +7,7 @@ pub mod advice;
 mod chart;
 pub mod choice;
 pub(crate) mod compare;
+pub mod data_check;
 pub(crate) mod explain;
 pub(crate) mod html;
 #[doc(hidden)]
@@ -17,6 +18,7 @@ pub mod mistakes;
 pub mod notes;
 pub mod pretraining;
 pub mod seeds;
+pub mod simulation;
 pub(crate) mod standing;
 pub mod table;
 

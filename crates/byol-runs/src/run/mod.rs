@@ -3,6 +3,7 @@
 pub mod ablation;
 pub mod classifier;
 pub mod command;
+pub mod data_check;
 pub mod directory;
 mod error;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod record;
 mod result_name;
 pub mod seeds;
 mod self_training;
+pub mod simulation;
 #[doc(hidden)]
 pub mod tensorboard;
 #[doc(hidden)]

@@ -2,14 +2,16 @@
 //! penalty chosen by cross-validation inside the given labels. No test vector is seen here before the model is fitted.
 //! The paper's classifier trained by SGD is in [`sgd`].
 
+mod held_out;
 mod objective;
 pub mod sgd;
 
 use tch::{Device, Kind, Tensor};
 
 use super::{EvalError, Features, ValidatedBy, Validation, finite_matrix, metrics};
-use crate::data::splits::stratified_folds;
 use crate::statistics::StatisticsError;
+use held_out::folds;
+pub use held_out::{OutOfFold, out_of_fold};
 use objective::{Effort, Rotated, Solution};
 
 /// Rows that are scored at a time.
@@ -80,42 +82,119 @@ pub struct LinearModel {
 /// `classes`, all images are of one class, an option is out of its range, or the fit does not converge.
 pub fn fit_linear(train: &Features, classes: usize, options: &LinearOptions) -> Result<LinearModel, EvalError> {
     let penalties = options.check()?;
-    train.check(classes)?;
-    let present = present_classes(&train.labels, classes)?;
+    let prepared = Prepared::new(train, classes)?;
     let _guard = tch::no_grad_guard();
-
-    let vectors = train.vectors.to_kind(Kind::Double);
-    let mean = vectors.mean_dim([0i64].as_slice(), true, Kind::Double);
-    let deviation = deviation(&vectors, &mean);
-    // Every class that occurs gets a place; there is no optimum for a bias of one that does not.
-    let places: Vec<u16> =
-        train.labels.iter().map(|label| present.partition_point(|class| class < label) as u16).collect();
-    let rotated = Rotated::new(&((vectors - &mean) / &deviation), &places, present.len())?;
-    let (l2, validation) = choose(&rotated, &places, &penalties, options)?;
+    let Prepared { rotated, places, .. } = &prepared;
+    let (l2, validation) = choose(rotated, places, &penalties, options)?;
     // Weak penalties are approached from strong ones.
     let mut start = None;
     for &penalty in penalties.iter().take_while(|&&penalty| penalty > l2) {
         start = Some(rotated.minimize(penalty, start.as_ref(), CHOICE)?);
     }
-    let fitted = rotated.minimize(l2, start.as_ref(), FIT)?;
-    if fitted.gradient > CONVERGED {
-        let reason = format!("its gradient is still {:.1e}", fitted.gradient);
-        return Err(EvalError::NotConverged { l2, reason });
+    prepared.fitted(l2, start.as_ref(), validation)
+}
+
+/// Fits once more, to other labelled representations of the same encoder, with the penalty `l2` and from the weights of an earlier
+/// model, whose classes may be fewer: where little has changed, this takes a few steps. The result is that of [`fit_linear`] with this
+/// penalty alone, up to where both stop.
+///
+/// # Errors
+/// As [`fit_linear`]; or the earlier model is of other features.
+pub fn refit_linear(
+    train: &Features,
+    classes: usize,
+    l2: f64,
+    earlier: &LinearModel,
+) -> Result<LinearModel, EvalError> {
+    LinearOptions { l2: vec![l2], folds: 2, seed: 0 }.check()?;
+    let prepared = Prepared::new(train, classes)?;
+    let _guard = tch::no_grad_guard();
+    let (expected, found) = (prepared.mean.size()[1] as usize, earlier.mean.size()[1] as usize);
+    if found != expected {
+        return Err(EvalError::Width {
+            what: "the earlier model's weights",
+            found,
+            against: "the training vectors",
+            expected,
+        });
+    }
+    prepared.fitted(l2, Some(&prepared.start(earlier)), None)
+}
+
+/// Labelled representations, ready to be fitted to.
+struct Prepared {
+    /// As [`LinearModel`] has them.
+    mean: Tensor,
+    deviation: Tensor,
+    classes: usize,
+    /// The classes that occur, sorted; there is no optimum for a bias of one that does not.
+    present: Vec<u16>,
+    /// The place of each row's class among these.
+    places: Vec<u16>,
+    rotated: Rotated,
+}
+
+impl Prepared {
+    fn new(train: &Features, classes: usize) -> Result<Prepared, EvalError> {
+        train.check(classes)?;
+        let present = present_classes(&train.labels, classes)?;
+        let _guard = tch::no_grad_guard();
+        let vectors = train.vectors.to_kind(Kind::Double);
+        let mean = vectors.mean_dim([0i64].as_slice(), true, Kind::Double);
+        let deviation = deviation(&vectors, &mean);
+        let places: Vec<u16> =
+            train.labels.iter().map(|label| present.partition_point(|class| class < label) as u16).collect();
+        let rotated = Rotated::new(&((vectors - &mean) / &deviation), &places, present.len())?;
+        Ok(Prepared { mean, deviation, classes, present, places, rotated })
     }
 
-    let device = mean.device();
-    let columns: Vec<i64> = present.iter().map(|&class| i64::from(class)).collect();
-    let columns = Tensor::from_slice(&columns).to_device(device);
-    let weights = rotated.weights(&fitted);
-    let all = |value: f64, rows: i64| Tensor::full([rows, classes as i64], value, (Kind::Double, device));
-    Ok(LinearModel {
-        weights: all(0.0, weights.size()[0]).index_copy(1, &columns, &weights),
-        bias: all(f64::NEG_INFINITY, 1).index_copy(1, &columns, &fitted.bias),
-        mean,
-        deviation,
-        chosen: Chosen::L2(l2),
-        validation,
-    })
+    /// The columns of the classes that occur.
+    fn columns(&self) -> Tensor {
+        let columns: Vec<i64> = self.present.iter().map(|&class| i64::from(class)).collect();
+        Tensor::from_slice(&columns).to_device(self.mean.device())
+    }
+
+    /// What an earlier model says, in these standardised features. Of a class that is new it knows nothing: weights of zero, and the
+    /// lowest bias.
+    fn start(&self, earlier: &LinearModel) -> Solution {
+        let per_unit = &earlier.weights / earlier.deviation.transpose(0, 1);
+        let bias = &earlier.bias + (&self.mean - &earlier.mean).mm(&per_unit);
+        let weights = per_unit * self.deviation.transpose(0, 1);
+        let lowest = bias.masked_fill(&bias.isinf(), f64::INFINITY).min().double_value(&[]);
+        let bias = bias.masked_fill(&bias.isinf(), lowest);
+        let missing = (self.classes as i64 - bias.size()[1]).max(0);
+        let weights = Tensor::cat(
+            &[&weights, &weights.new_zeros([weights.size()[0], missing], (Kind::Double, self.mean.device()))],
+            1,
+        );
+        let bias = Tensor::cat(&[&bias, &bias.new_full([1, missing], lowest, (Kind::Double, self.mean.device()))], 1);
+        let columns = self.columns();
+        self.rotated.solution(&weights.index_select(1, &columns), &bias.index_select(1, &columns))
+    }
+
+    fn fitted(
+        &self,
+        l2: f64,
+        start: Option<&Solution>,
+        validation: Option<Validation>,
+    ) -> Result<LinearModel, EvalError> {
+        let fitted = self.rotated.minimize(l2, start, FIT)?;
+        if fitted.gradient > CONVERGED {
+            let reason = format!("its gradient is still {:.1e}", fitted.gradient);
+            return Err(EvalError::NotConverged { l2, reason });
+        }
+        let (device, columns) = (self.mean.device(), self.columns());
+        let weights = self.rotated.weights(&fitted);
+        let all = |value: f64, rows: i64| Tensor::full([rows, self.classes as i64], value, (Kind::Double, device));
+        Ok(LinearModel {
+            weights: all(0.0, weights.size()[0]).index_copy(1, &columns, &weights),
+            bias: all(f64::NEG_INFINITY, 1).index_copy(1, &columns, &fitted.bias),
+            mean: self.mean.shallow_clone(),
+            deviation: self.deviation.shallow_clone(),
+            chosen: Chosen::L2(l2),
+            validation,
+        })
+    }
 }
 
 impl LinearOptions {
@@ -166,6 +245,24 @@ impl LinearModel {
             ((rows - &self.mean) / &self.deviation).mm(&self.weights) + &self.bias
         });
         Ok(Tensor::cat(&scores.collect::<Vec<_>>(), 0))
+    }
+
+    /// Probabilities, in single precision: of many images, and at once.
+    ///
+    /// # Shapes
+    /// `vectors` is float32 `[images, features]` on the model's device; float32 `[images, classes]`, each row's sum 1.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores).
+    pub fn probabilities(&self, vectors: &Tensor) -> Result<Tensor, EvalError> {
+        let (_, found) = finite_matrix("vectors", vectors)?;
+        let expected = self.weights.size()[0] as usize;
+        if found != expected {
+            return Err(EvalError::Width { what: "vectors", found, against: "the training vectors", expected });
+        }
+        let _guard = tch::no_grad_guard();
+        let (weights, bias) = self.affine();
+        Ok(vectors.linear(&weights, Some(&bias)).softmax(1, Kind::Float))
     }
 
     /// The penalty or learning rate that was chosen.
@@ -235,9 +332,7 @@ fn choose(
     let mut right = vec![0; penalties.len()];
     let mut images = 0;
     for held_out in folds {
-        let mut kept = vec![true; labels.len()];
-        held_out.iter().for_each(|&row| kept[row] = false);
-        let kept: Vec<usize> = (0..labels.len()).filter(|&row| kept[row]).collect();
+        let kept = held_out::without(labels.len(), &held_out);
         let (kept, held_out_rows) = (rotated.select(&kept), rotated.select(&held_out));
         images += held_out.len() as u64;
         let mut solution: Option<Solution> = None;
@@ -256,20 +351,6 @@ fn choose(
     }
     let validation = Validation { right: right[best] as u64, images, by: ValidatedBy::CrossValidation };
     Ok((penalties[best], Some(validation)))
-}
-
-/// Rows to hold out, fold by fold; none where every class has a single row.
-fn folds(labels: &[u16], options: &LinearOptions) -> Result<Option<Vec<Vec<usize>>>, EvalError> {
-    let mut counts = vec![0; usize::from(u16::MAX) + 1];
-    labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
-    let most = counts.iter().copied().max().unwrap_or(0);
-    if most < 2 {
-        return Ok(None);
-    }
-    let rows: Vec<usize> = (0..labels.len()).filter(|&row| counts[usize::from(labels[row])] > 1).collect();
-    let of_rows: Vec<u16> = rows.iter().map(|&row| labels[row]).collect();
-    let folds = stratified_folds(&of_rows, options.folds.min(most), options.seed)?;
-    Ok(Some(folds.into_iter().map(|fold| fold.into_iter().map(|place| rows[place]).collect()).collect()))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod parquet;
 pub mod paths;
 pub mod pipeline;
 pub mod predictions;
+pub mod representations;
 pub mod seen;
 
 use std::io;

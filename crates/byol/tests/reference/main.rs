@@ -5,6 +5,7 @@ mod augment;
 mod eval;
 mod fixed_views;
 mod formula;
+mod label;
 mod model;
 mod optim;
 mod step;

@@ -190,6 +190,45 @@ pub enum ProgramNote {
         threads: Option<usize>,
     },
 
+    // Representations of a pool.
+    /// How many representations have been computed.
+    Representing {
+        /// Images that are done.
+        done: usize,
+        /// All that are to be computed.
+        of: usize,
+    },
+    /// Representations are there.
+    Represented {
+        /// Images of the pool.
+        images: usize,
+        /// Those that were computed now; the others' had been kept.
+        computed: usize,
+    },
+    /// Representations cannot be kept in the run.
+    RepresentationsNotKept {
+        /// The file that cannot be written.
+        file: String,
+        /// Why, as the system says it.
+        problem: String,
+    },
+    /// A simulation of labelling has reached a number of labels.
+    Simulated {
+        /// Name of the strategy.
+        strategy: String,
+        /// Seed of the simulation.
+        seed: u64,
+        /// Labels by now.
+        labels: usize,
+        /// Accuracy on the test images, 0-1.
+        test_accuracy: f64,
+    },
+    /// Data is looked at that training commands refuse.
+    RefusedForTraining {
+        /// Why they do, as the error says it.
+        problem: String,
+    },
+
     // What predictions are.
     /// How often each class was predicted, and how sure that was.
     Predicted {

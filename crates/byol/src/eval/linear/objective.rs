@@ -99,6 +99,13 @@ impl Rotated {
         self.axes.mm(&solution.weights)
     }
 
+    /// A place to start from, by weights of the features themselves, `[features, classes]`, and biases, `[1, classes]`. What lies outside
+    /// the axes' span is left out, where weights are zero at the minimum.
+    pub fn solution(&self, weights: &Tensor, bias: &Tensor) -> Solution {
+        let weights = self.axes.transpose(0, 1).mm(weights);
+        Solution { weights, bias: bias.shallow_clone(), cost: f64::INFINITY, gradient: f64::INFINITY }
+    }
+
     /// Minimises the mean cross-entropy plus `l2 / 2` times the sum of squared weights, from `start` or from zero.
     pub fn minimize(&self, l2: f64, start: Option<&Solution>, effort: Effort) -> Result<Solution, EvalError> {
         let mut best = self.round(l2, start, effort.gradient)?;

@@ -116,3 +116,89 @@ fn bad_input_is_named() {
     assert!(narrow.starts_with("vectors have 2 columns but the training vectors have 4"), "{narrow}");
     assert!(model.scores(&(&good.vectors * f64::NAN)).is_err());
 }
+
+#[test]
+fn a_refit_ends_where_a_fit_from_nothing_ends() {
+    let labels = per_class(30);
+    let train = features(&labels, 6.0);
+    let few = Features { vectors: train.vectors.narrow(0, 0, 20), labels: labels[..20].to_vec() };
+    for l2 in [1.0, 1e-2, 1e-4] {
+        let earlier = fit_linear(&few, 3, &options(&[l2])).unwrap();
+        let expected = fit_linear(&train, 3, &options(&[l2])).unwrap();
+        let found = refit_linear(&train, 3, l2, &earlier).unwrap();
+        let difference = (found.weights() - expected.weights()).abs().max().double_value(&[]);
+        assert!(difference < 1e-5, "l2={l2}: {difference}");
+        assert_eq!(found.chosen(), Chosen::L2(l2));
+    }
+}
+
+#[test]
+fn a_refit_takes_in_a_class_that_the_earlier_model_did_not_know() {
+    let (labels, all) = (per_class(10), per_class(20));
+    let of_two: Vec<usize> = (0..30).filter(|&row| labels[row] < 2).collect();
+    let rows: Vec<i64> = of_two.iter().map(|&row| row as i64).collect();
+    let train = features(&all, 0.5);
+    let few = Features {
+        vectors: train.vectors.index_select(0, &Tensor::from_slice(&rows)),
+        labels: of_two.iter().map(|&row| all[row]).collect(),
+    };
+    // Whether the earlier one had a place for the class or not.
+    for classes in [2, 3] {
+        let earlier = fit_linear(&few, classes, &options(&[1e-2])).unwrap();
+        let found = refit_linear(&train, 3, 1e-2, &earlier).unwrap();
+        assert_eq!(found.predict(&train.vectors).unwrap(), all);
+    }
+    let narrow = Features { vectors: train.vectors.narrow(1, 0, 2), labels: all.clone() };
+    let earlier = fit_linear(&narrow, 3, &options(&[1e-2])).unwrap();
+    let message = refit_linear(&train, 3, 1e-2, &earlier).unwrap_err().to_string();
+    assert!(message.contains("the earlier model's weights have 2 columns"), "{message}");
+}
+
+#[test]
+fn probabilities_are_the_softmax_of_the_scores() {
+    let train = features(&per_class(20), 6.0);
+    let model = fit_linear(&train, 4, &options(&[1e-2])).unwrap();
+    let expected = model.scores(&train.vectors).unwrap().softmax(1, Kind::Double);
+    let found = model.probabilities(&train.vectors).unwrap();
+    assert!((found.to_kind(Kind::Double) - expected).abs().max().double_value(&[]) < 1e-5);
+}
+
+/// Each row's probabilities are those of a model that is fitted without it.
+#[test]
+fn leaving_one_out_leaves_its_label_out() {
+    let labels = per_class(6);
+    let train = features(&labels, 6.0);
+    let found = out_of_fold(&train, 3, 0.1, labels.len(), 0).unwrap();
+    assert_eq!(found.rows, (0..labels.len()).collect::<Vec<_>>());
+    // With the label of one row changed, its own probabilities stay, and others' change.
+    let mut other = labels.clone();
+    other[4] = (labels[4] + 1) % 3;
+    let changed = Features { vectors: train.vectors.shallow_clone(), labels: other };
+    let again = out_of_fold(&changed, 3, 0.1, labels.len(), 0).unwrap();
+    let difference = (&found.probabilities - &again.probabilities).abs().amax([1i64], false);
+    let difference = Vec::<f64>::try_from(difference).unwrap();
+    assert!(difference[4] < 1e-4, "{difference:?}");
+    assert!(difference.iter().enumerate().all(|(row, change)| row == 4 || *change > 1e-3), "{difference:?}");
+}
+
+#[test]
+fn the_only_image_of_a_class_is_never_held_out() {
+    let mut labels = per_class(6);
+    labels.push(3);
+    let mut rows = Vec::new();
+    for row in 0..labels.len() {
+        rows.push([row as f32, f32::from(labels[row]), (row * row % 7) as f32]);
+    }
+    let train = Features { vectors: Tensor::from_slice2(&rows), labels: labels.clone() };
+    for folds in [3, labels.len()] {
+        let found = out_of_fold(&train, 5, 1e-2, folds, 0).unwrap();
+        assert_eq!(found.rows, (0..labels.len() - 1).collect::<Vec<_>>());
+        let sums =
+            Vec::<f64>::try_from(found.probabilities.sum_dim_intlist([1i64].as_slice(), false, Kind::Double)).unwrap();
+        assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-12), "{sums:?}");
+        assert_eq!(found.probabilities.select(1, 4).abs().max().double_value(&[]), 0.0);
+        let validation = found.validation(&labels).unwrap().unwrap();
+        assert_eq!(validation.images, 18);
+        assert!(validation.right > 9, "{validation:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::names::{kind, reason, with_first};
-use super::numbers::{expected_duration, guessing, percent, plural, right_among, right_of, whole_duration};
+use super::numbers::{count, expected_duration, guessing, percent, plural, right_among, right_of, whole_duration};
 use crate::run::classifier::{ClassifierKind, Reason};
 use crate::run::notice::{ProgramNote, SingleViews, Tested};
 use crate::run::record::{LabelBudget, Stage};
@@ -64,6 +64,25 @@ pub fn program_note(note: &ProgramNote) -> String {
         }
         ProgramNote::GoingThrough { done, of, images_per_second, seconds_left } => {
             format!("{done} of {of} images, {images_per_second:.0} images/s, {} left", whole_duration(*seconds_left))
+        }
+        ProgramNote::Representing { done, of } => {
+            format!("{} of {} computed", count(*done as u64), plural(*of as u64, "representation"))
+        }
+        ProgramNote::Represented { images, computed } => {
+            format!(
+                "representations of {}, {} of them computed now",
+                plural(*images as u64, "image"),
+                count(*computed as u64)
+            )
+        }
+        ProgramNote::RepresentationsNotKept { file, problem } => {
+            format!("{file} cannot be written ({problem}), so representations are computed anew next time")
+        }
+        ProgramNote::Simulated { strategy, seed, labels, test_accuracy } => {
+            format!("{strategy}, seed {seed}, {}: {}", plural(*labels as u64, "label"), percent(*test_accuracy))
+        }
+        ProgramNote::RefusedForTraining { problem } => {
+            format!("training commands would refuse the data: {problem}; it is looked at without a division")
         }
         ProgramNote::Throughput { images, seconds, images_per_second, threads } => {
             let on = threads.map_or_else(|| "the GPU".to_owned(), |threads| plural(threads as u64, "thread"));

@@ -1,0 +1,139 @@
+//! What a look at labelled data found.
+
+use super::numbers::{count, list, plural, right_among};
+use crate::run::data_check::{DataCheck, Finding, LabelledImage};
+
+pub const OVER: &str = "byol data check";
+pub const FINDINGS: &str = "Most suspicious first";
+/// What the findings are.
+pub const LEAD: &str = "Each is a suspicion by what a frozen encoder makes of the images, not a judgement: look before you change a \
+     label. No file was changed.";
+/// Where an image cannot be shown.
+pub const NOT_SHOWN: &str = "cannot be read";
+/// Under a test image.
+pub const TEST: &str = "test";
+/// Copies that a line names at most.
+const NAMED: usize = 4;
+
+/// Title and heading of the page.
+pub fn title(check: &DataCheck) -> String {
+    format!("What is suspicious in {}", check.data)
+}
+
+/// One line on a finding, without a full stop.
+pub fn finding(finding: &Finding) -> String {
+    match finding {
+        Finding::Contradiction { images, exact } => {
+            let each: Vec<String> =
+                images.iter().take(NAMED).map(|one| format!("{} ({})", name(one), one.class)).collect();
+            let more = more(images);
+            format!("different labels: {}{more} {}", list_of(&each, more.is_empty()), alike(*exact))
+        }
+        Finding::InTrainAndTest { images, exact } => {
+            format!("in training and in test: {} {}", names(images), alike(*exact))
+        }
+        Finding::WrongLabel { image, likely, own_probability, likely_probability } => format!(
+            "wrong label: {} is labelled {} ({}), probably {likely} ({})",
+            name(image),
+            image.class,
+            whole_percent(*own_probability),
+            whole_percent(*likely_probability)
+        ),
+        Finding::Outlier { image, distance } => format!(
+            "outlier: {} ({}) is {distance:.1} times as far from its nearest images as is usual",
+            name(image),
+            image.class
+        ),
+        Finding::Repeated { images, exact } => {
+            let class = images.first().map(|one| one.class.as_str()).unwrap_or_default();
+            format!("repeated in {class}: {} {}", names(images), alike(*exact))
+        }
+        Finding::AlikeClasses { classes: [one, other], mistaken, images } => format!(
+            "classes alike: {one} and {other}, {} of {} taken for the other",
+            count(*mistaken),
+            plural(*images, "image")
+        ),
+        Finding::SmallClass { class, images } => {
+            format!("small class: {class} has {}, too few to judge", plural(*images as u64, "labelled image"))
+        }
+    }
+}
+
+fn alike(exact: bool) -> &'static str {
+    if exact { "have equal pixels" } else { "look alike" }
+}
+
+fn whole_percent(share: f64) -> String {
+    format!("{:.0}%", 100.0 * share)
+}
+
+fn name(image: &LabelledImage) -> String {
+    if image.test { format!("{} [test]", image.image) } else { image.image.clone() }
+}
+
+fn names(images: &[LabelledImage]) -> String {
+    let named: Vec<String> = images.iter().take(NAMED).map(name).collect();
+    let more = more(images);
+    format!("{}{more}", list_of(&named, more.is_empty()))
+}
+
+/// A list, or the beginning of one.
+fn list_of(parts: &[String], whole: bool) -> String {
+    if whole { list(parts) } else { parts.join(", ") }
+}
+
+fn more(images: &[LabelledImage]) -> String {
+    match images.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        left => format!(" and {}", plural(left as u64, "other")),
+    }
+}
+
+/// How much there is of what, and how far the labels can be judged.
+pub fn closing(check: &DataCheck) -> String {
+    let looked = format!("{} of {}", plural(check.images as u64, "labelled image"), check.data);
+    let held_out = check.held_out.and_then(|found| {
+        let right = right_among(found.right, found.images, "label")?;
+        Some(format!(" A classifier that did not see them agrees with {right}."))
+    });
+    let held_out = held_out.unwrap_or_else(|| " There is one class alone, so no label can be judged.".to_owned());
+    if check.findings.is_empty() {
+        return format!("Nothing suspicious in {looked}.{held_out}");
+    }
+    let kinds = [
+        ("contradiction", "contradiction"),
+        ("in_train_and_test", "image in training and in test"),
+        ("wrong_label", "probable wrong label"),
+        ("outlier", "outlier"),
+        ("repeated", "repeated image"),
+        ("alike_classes", "pair of classes alike"),
+        ("small_class", "small class"),
+    ];
+    let of = |(kind, said): (&str, &str)| {
+        let found = check.findings.iter().filter(|finding| finding.kind() == kind).count();
+        (found > 0).then(|| counted(found, said))
+    };
+    let counts: Vec<String> = kinds.into_iter().filter_map(of).collect();
+    format!("{} in {looked}: {}.{held_out}", plural(check.findings.len() as u64, "finding"), list(&counts))
+}
+
+fn counted(found: usize, said: &str) -> String {
+    match (found, said) {
+        (1, _) => format!("1 {said}"),
+        (_, "image in training and in test") => format!("{} images in training and in test", count(found as u64)),
+        (_, "pair of classes alike") => format!("{} pairs of classes alike", count(found as u64)),
+        (_, "small class") => format!("{} small classes", count(found as u64)),
+        _ => plural(found as u64, said),
+    }
+}
+
+/// How many images of a finding the page leaves out.
+pub fn not_shown(images: usize) -> String {
+    let are = if images == 1 { "is" } else { "are" };
+    format!("{} more {are} not shown.", count(images as u64))
+}
+
+/// What made the page.
+pub fn made_by(check: &DataCheck) -> String {
+    format!("Made by byol {}.", check.version)
+}

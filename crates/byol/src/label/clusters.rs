@@ -1,0 +1,257 @@
+//! Clusters of representations: k-means by Lloyd's algorithm from centres that are spread by k-means++. What clusters are for is not
+//! here.
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use tch::{Kind, Tensor};
+
+use super::{rows_of, values_of};
+use crate::random::{Coordinates, Stream, rng};
+
+/// Rounds of Lloyd's algorithm at most.
+const ROUNDS: usize = 50;
+/// It ends where the centres' squared moves sum to less than this share of the features' mean variance, as scikit-learn's does.
+const TOLERANCE: f64 = 1e-4;
+/// Centres are spread over so many rows for each, at least; of more rows, these are drawn at random.
+const ROWS_PER_CENTER: usize = 10;
+const LEAST_ROWS: usize = 2000;
+/// Distances that are held at a time: 64 MiB of float32.
+const DISTANCES_AT_ONCE: usize = 1 << 24;
+
+/// Where the random choices of a clustering come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// The seed.
+    pub seed: u64,
+    /// Keeps clusterings of one seed apart.
+    pub number: u64,
+}
+
+/// Clusters of rows.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Clusters {
+    /// float32 `[clusters, features]`: the mean of each cluster's rows.
+    pub centers: Tensor,
+    /// The cluster of each row.
+    pub of_rows: Vec<usize>,
+    /// The sum of squared distances from the rows to their centres.
+    pub inertia: f64,
+}
+
+impl Clusters {
+    /// The rows of each cluster.
+    pub fn members(&self) -> Vec<Vec<usize>> {
+        let mut members = vec![Vec::new(); self.centers.size()[0] as usize];
+        for (row, &cluster) in self.of_rows.iter().enumerate() {
+            members[cluster].push(row);
+        }
+        members
+    }
+}
+
+/// Divides rows into `count` clusters (as many as there are rows, where these are fewer): centres by k-means++ (Arthur and
+/// Vassilvitskii 2007), then [`lloyd`].
+///
+/// # Shapes
+/// `vectors` is float32 `[images, features]`, with one row or more; `count` is 1 or more.
+pub fn kmeans(vectors: &Tensor, count: usize, draw: Draw) -> Clusters {
+    let rows = vectors.size()[0] as usize;
+    let count = count.clamp(1, rows.max(1));
+    let Draw { seed, number } = draw;
+    let mut random = rng(seed, Stream::Clusters, Coordinates { index: number, ..Coordinates::default() });
+    let some = (ROWS_PER_CENTER * count).max(LEAST_ROWS);
+    let sampled = if rows > some {
+        let mut all: Vec<usize> = (0..rows).collect();
+        let (drawn, _) = all.partial_shuffle(&mut random, some);
+        drawn.sort_unstable();
+        rows_of(vectors, drawn)
+    } else {
+        vectors.shallow_clone()
+    };
+    let lengths = squared_lengths(&sampled);
+    let first = random.random_range(0..sampled.size()[0] as usize);
+    let chosen = spread(
+        first,
+        count,
+        &mut |row| {
+            let center = sampled.get(row as i64);
+            let squared = &lengths + lengths.get(row as i64) - sampled.mv(&center) * 2.0;
+            values_of(&squared.clamp_min(0.0))
+        },
+        &mut random,
+    );
+    lloyd(vectors, &rows_of(&sampled, &chosen), None)
+}
+
+/// The rule of k-means++: after `first`, each next one is drawn with a probability that is proportional to the squared distance to the
+/// nearest one so far; `distances` gives those of all to one. Fewer than `count` come where all others are as good as chosen.
+pub(super) fn spread(
+    first: usize,
+    count: usize,
+    distances: &mut dyn FnMut(usize) -> Vec<f32>,
+    random: &mut impl RngExt,
+) -> Vec<usize> {
+    let mut chosen = vec![first];
+    let mut nearest = distances(first);
+    nearest[first] = 0.0;
+    while chosen.len() < count {
+        let total: f64 = nearest.iter().map(|&distance| f64::from(distance)).sum();
+        if total <= 0.0 {
+            break;
+        }
+        let mut left = random.random::<f64>() * total;
+        let place = nearest.iter().position(|&distance| {
+            left -= f64::from(distance);
+            left < 0.0 && distance > 0.0
+        });
+        // Rounding may leave nothing at the end.
+        let Some(next) = place.or_else(|| nearest.iter().rposition(|&distance| distance > 0.0)) else { break };
+        for (nearest, other) in nearest.iter_mut().zip(distances(next)) {
+            *nearest = nearest.min(other);
+        }
+        nearest[next] = 0.0;
+        chosen.push(next);
+    }
+    chosen
+}
+
+/// Lloyd's algorithm from given centres (Lloyd 1982): each row belongs to the nearest centre, and each centre is the mean of its rows,
+/// weighted by `weights` where there are some. A cluster that loses all rows is put where the row that is farthest from its centre
+/// stands.
+///
+/// # Shapes
+/// `vectors` float32 `[images, features]`, `centers` float32 `[clusters, features]`, `weights` float32 `[images]`, each above zero.
+pub fn lloyd(vectors: &Tensor, centers: &Tensor, weights: Option<&Tensor>) -> Clusters {
+    let _guard = tch::no_grad_guard();
+    let enough = TOLERANCE * vectors.var_dim([0i64].as_slice(), false, false).mean(Kind::Double).double_value(&[]);
+    let ones = Tensor::ones([vectors.size()[0]], (Kind::Float, vectors.device()));
+    let weights = weights.unwrap_or(&ones);
+    let weighted = vectors * weights.unsqueeze(1);
+    let mut centers = centers.copy();
+    let (mut nearest, mut distances) = assign(vectors, &centers);
+    for _ in 0..ROUNDS {
+        let moved = means(&weighted, weights, &nearest, &distances, &centers);
+        let shift = (&moved - &centers).square().sum(Kind::Double).double_value(&[]);
+        centers = moved;
+        let (next, near) = assign(vectors, &centers);
+        let still = next == nearest;
+        (nearest, distances) = (next, near);
+        if still || shift <= enough {
+            break;
+        }
+    }
+    let of_rows =
+        Vec::<i64>::try_from(&nearest).unwrap_or_default().into_iter().map(|cluster| cluster as usize).collect();
+    Clusters { centers, of_rows, inertia: distances.sum(Kind::Double).double_value(&[]) }
+}
+
+/// The nearest centre of each row, int64 `[images]`, and the squared distance to it, float32 `[images]`.
+fn assign(vectors: &Tensor, centers: &Tensor) -> (Tensor, Tensor) {
+    let of_centers = squared_lengths(centers);
+    let turned = centers.transpose(0, 1);
+    let chunk = (DISTANCES_AT_ONCE / centers.size()[0].max(1) as usize).max(1) as i64;
+    let (mut nearest, mut distances) = (Vec::new(), Vec::new());
+    for rows in vectors.split(chunk, 0) {
+        let (least, place) = (&of_centers - rows.mm(&turned) * 2.0).min_dim(1, false);
+        distances.push((least + squared_lengths(&rows)).clamp_min(0.0));
+        nearest.push(place);
+    }
+    (Tensor::cat(&nearest, 0), Tensor::cat(&distances, 0))
+}
+
+/// The weighted mean of each cluster's rows.
+fn means(weighted: &Tensor, weights: &Tensor, nearest: &Tensor, distances: &Tensor, centers: &Tensor) -> Tensor {
+    let sums = centers.zeros_like().index_add(0, nearest, weighted);
+    let counts = Tensor::zeros([centers.size()[0]], (Kind::Float, centers.device())).index_add(0, nearest, weights);
+    let means = sums / counts.clamp_min(f64::from(f32::MIN_POSITIVE)).unsqueeze(1);
+    let empty: Vec<usize> =
+        values_of(&counts).iter().enumerate().filter(|(_, count)| **count <= 0.0).map(|(place, _)| place).collect();
+    if !empty.is_empty() {
+        let farthest = distances.argsort(0, true);
+        for (place, cluster) in empty.into_iter().enumerate() {
+            let row = farthest.int64_value(&[place as i64]);
+            let (at, weight) = (weighted.get(row), weights.double_value(&[row]));
+            means.get(cluster as i64).copy_(&(at / weight));
+        }
+    }
+    means
+}
+
+pub(super) fn squared_lengths(rows: &Tensor) -> Tensor {
+    rows.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(rows: &[[f32; 2]]) -> Tensor {
+        Tensor::from_slice2(rows)
+    }
+
+    #[test]
+    fn two_heaps_are_two_clusters() {
+        let vectors = points(&[[0.0, 0.0], [0.0, 2.0], [10.0, 0.0], [10.0, 2.0], [10.0, 4.0]]);
+        let found = lloyd(&vectors, &points(&[[0.0, 1.0], [1.0, 1.0]]), None);
+        // From these centres all but two rows are of the second at first: means (0, 1) and (10, 2).
+        assert_eq!(found.of_rows, [0, 0, 1, 1, 1]);
+        assert_eq!(values_of(&found.centers), [0.0, 1.0, 10.0, 2.0]);
+        // 1 + 1 and 4 + 0 + 4.
+        assert_eq!(found.inertia, 10.0);
+        assert_eq!(found.members(), [vec![0, 1], vec![2, 3, 4]]);
+    }
+
+    #[test]
+    fn weights_pull_the_centre() {
+        let vectors = points(&[[0.0, 0.0], [4.0, 0.0]]);
+        let found = lloyd(&vectors, &points(&[[1.0, 0.0]]), Some(&Tensor::from_slice(&[3.0f32, 1.0])));
+        assert_eq!(values_of(&found.centers), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_cluster_without_rows_takes_the_farthest_one() {
+        let vectors = points(&[[0.0, 0.0], [1.0, 0.0], [9.0, 0.0]]);
+        let found = lloyd(&vectors, &points(&[[1.0, 0.0], [50.0, 0.0]]), None);
+        assert_eq!(found.of_rows, [0, 0, 1]);
+        assert_eq!(values_of(&found.centers), [0.5, 0.0, 9.0, 0.0]);
+    }
+
+    #[test]
+    fn clusters_are_found_from_any_seed_and_the_same_from_one() {
+        let mut rows = Vec::new();
+        for row in 0..60u16 {
+            let (heap, jitter) = (f32::from(row % 3), f32::from(row % 7) / 10.0);
+            rows.push([20.0 * heap + jitter, 10.0 * heap * heap - jitter]);
+        }
+        let vectors = points(&rows);
+        for seed in 0..20 {
+            let found = kmeans(&vectors, 3, Draw { seed, number: 0 });
+            let first: Vec<usize> = (0..3).map(|heap| found.of_rows[heap]).collect();
+            assert!((0..60).all(|row| found.of_rows[row] == first[row % 3]), "seed {seed}: {:?}", found.of_rows);
+            assert_eq!(found.of_rows, kmeans(&vectors, 3, Draw { seed, number: 0 }).of_rows);
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_clusters_than_rows() {
+        let vectors = points(&[[0.0, 0.0], [1.0, 1.0]]);
+        let found = kmeans(&vectors, 9, Draw { seed: 0, number: 0 });
+        assert_eq!((found.centers.size()[0], found.inertia), (2, 0.0));
+        // Of equal rows one is a centre.
+        let found = kmeans(&points(&[[1.0, 1.0], [1.0, 1.0]]), 2, Draw { seed: 0, number: 0 });
+        assert_eq!(found.of_rows, [0, 0]);
+    }
+
+    #[test]
+    fn the_next_centre_is_drawn_by_squared_distance() {
+        // From the first of 0, 1, 3: probabilities 1/10 and 9/10.
+        let at = [0.0f32, 1.0, 3.0];
+        let drawn = |seed: u64| {
+            let mut random = rng(seed, Stream::Clusters, Coordinates::default());
+            spread(0, 2, &mut |row| at.iter().map(|value| (value - at[row]).powi(2)).collect(), &mut random)[1]
+        };
+        let far = (0..1000).filter(|&seed| drawn(seed) == 2).count();
+        assert!((870..=930).contains(&far), "{far} of 1000");
+    }
+}
