@@ -159,6 +159,8 @@ char* byol_group_nccl(
     const Store* store, int rank, int size, void* options_at, void* group_at, int64_t timeout, Group** result) {
   return guarded([&] {
     quiet();
+    // One of NCCL's ways to add, by switches of NVLink, gives other bits from call to call.
+    setenv("NCCL_ALGO", "^NVLS", /*overwrite=*/0);
     // Never freed, because `delete` would believe the class's size: one reference to each object is never given back.
     void* options_memory = std::calloc(1, NCCL_BYTES);
     void* group_memory = std::calloc(1, NCCL_BYTES);
