@@ -10,6 +10,8 @@ fn main() {
     library::main();
     println!("cargo::rerun-if-changed=src/shim.cpp");
     println!("cargo::rerun-if-changed=src/fused.cpp");
+    println!("cargo::rerun-if-changed=src/group.cpp");
+    println!("cargo::rerun-if-changed=gloo-names");
     // docs.rs, which sets this, links nothing.
     if env::var_os("DOCS_RS").is_some() {
         return;
@@ -26,8 +28,11 @@ fn main() {
         .warnings(false)
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
+        // libtorch carries Gloo inside, but not its headers.
+        .include("gloo-names")
         .file("src/shim.cpp")
-        .file("src/fused.cpp");
+        .file("src/fused.cpp")
+        .file("src/group.cpp");
     // `at::parallel_for` uses OpenMP where libtorch does.
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         build.flag("-fopenmp");

@@ -33,7 +33,7 @@ pub fn about() -> About {
 ///
 /// # Safety
 /// The pointer is null, or that of a C string from `malloc` that nobody else has.
-unsafe fn owned(text: *mut c_char) -> Option<Vec<u8>> {
+pub(crate) unsafe fn owned(text: *mut c_char) -> Option<Vec<u8>> {
     if text.is_null() {
         return None;
     }

@@ -1,7 +1,8 @@
 //! What `byol` needs of libtorch and `tch` does not give: operations whose gradient is written in Rust
 //! ([`with_gradient`], [`with_gradients`]), some operations ([`convolution_backward`], [`copy_all`], [`fused_adam`],
 //! [`send`], the convolutions in [`fused`]), libtorch's own threads ([`parallel`], [`set_own_threads`], [`dismiss_own_threads`]),
-//! and what it says about itself ([`about`]). A small C++ shim does the rest.
+//! groups of processes that compute together ([`group`]), and what it says about itself ([`about`]). A small C++ shim does the
+//! rest.
 //!
 //! Nothing numerical lives here.
 
@@ -9,6 +10,7 @@
 
 pub mod about;
 pub mod fused;
+pub mod group;
 
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,9 +1,12 @@
-//! Which device, precision and threads the work uses, and loading the GPU half of libtorch when there is a GPU.
+//! Which device, precision, threads and other processes the work uses, and loading the GPU half of libtorch when there is a GPU.
 
 use std::fmt;
 use std::str::FromStr;
 
+use byol_torch::group::{Nccl, Refused};
 use tch::{Cuda, Device};
+
+use crate::ranks::{Medium, Ranks, RanksError};
 
 /// The type that a forward pass computes in. Parameters are kept as they are in [`Weights`](crate::model::Weights); the loss is float32 or
 /// wider in either case.
@@ -119,6 +122,18 @@ pub struct Hardware {
     pub precision: Precision,
     /// Threads of libtorch's operations on the CPU, and of rendering.
     pub threads: usize,
+    /// The processes that pre-train together; by default this one alone.
+    pub ranks: Ranks,
+}
+
+impl DeviceChoice {
+    /// That of one of several ranks on a host, by its number there: the GPU of that number, or the only one that it sees.
+    pub fn of_rank(self, local: usize) -> DeviceChoice {
+        match (self, cuda_devices()) {
+            (DeviceChoice::Auto | DeviceChoice::Cuda(0), Ok(seen)) if seen > 1 => DeviceChoice::Cuda(local),
+            (chosen, _) => chosen,
+        }
+    }
 }
 
 impl Hardware {
@@ -167,7 +182,22 @@ impl Hardware {
             PrecisionChoice::Bf16 => Precision::Bf16,
             PrecisionChoice::Auto => fastest_precision(device),
         };
-        Hardware { device, precision, threads }
+        Hardware { device, precision, threads, ranks: Ranks::default() }
+    }
+
+    /// The same as one of several ranks, which are joined for tensors on its device.
+    ///
+    /// # Errors
+    /// The ranks cannot be joined there.
+    pub fn among(self, ranks: &Ranks) -> Result<Hardware, RanksError> {
+        let medium = match self.device.is_cuda() {
+            true => nccl().map(Medium::Gpu).ok_or_else(|| {
+                RanksError::Unjoined(Refused("libtorch's GPU library has no group over NCCL".to_owned()))
+            })?,
+            false => Medium::Cpu,
+        };
+        ranks.compute_in(medium)?;
+        Ok(Hardware { ranks: ranks.clone(), ..self })
     }
 
     /// The same with another number of threads, at least one, which libtorch is set up for.
@@ -214,7 +244,8 @@ impl RecordedHardware {
         Some(RecordedHardware { device: device.parse().ok()?, precision: precision.parse().ok()?, threads })
     }
 
-    /// Whether `hardware` computes the same numbers, as far as can be told: GPUs are not told apart.
+    /// Whether `hardware` computes the same numbers, as far as can be told: GPUs are not told apart. Several ranks may go on
+    /// where others stopped, on other threads: their number changes rounding anyway.
     pub fn computes_as(&self, hardware: &Hardware) -> bool {
         let now = RecordedHardware::read(&hardware.to_string());
         let kind = |recorded: &RecordedHardware| match recorded.device {
@@ -222,7 +253,8 @@ impl RecordedHardware {
             device => device,
         };
         now.is_some_and(|now| {
-            RecordedHardware { device: kind(self), ..*self } == RecordedHardware { device: kind(&now), ..now }
+            let threads = if hardware.ranks.is_alone() { self.threads } else { now.threads };
+            RecordedHardware { device: kind(self), threads, ..*self } == RecordedHardware { device: kind(&now), ..now }
         })
     }
 }
@@ -280,13 +312,20 @@ pub(crate) fn has_driver() -> bool {
     std::path::Path::new("/dev/nvidiactl").exists()
 }
 
-/// Loads libtorch's GPU half, which the program is not linked with so that it starts without a GPU too.
+/// The group over NCCL of libtorch's GPU half.
+fn nccl() -> Option<Nccl> {
+    let library = load_cuda().ok()?;
+    // SAFETY: it is a handle of that library, of the version that this program was built with.
+    unsafe { Nccl::find(library as *mut _) }
+}
+
+/// Loads libtorch's GPU half, which the program is not linked with so that it starts without a GPU too; its handle.
 #[cfg(target_os = "linux")]
-fn load_cuda() -> Result<(), String> {
+fn load_cuda() -> Result<usize, String> {
     use std::ffi::CStr;
     use std::sync::OnceLock;
 
-    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+    static LOADED: OnceLock<Result<usize, String>> = OnceLock::new();
     LOADED
         .get_or_init(|| {
             // Without a driver the half-gigabyte library would be loaded for nothing.
@@ -296,7 +335,7 @@ fn load_cuda() -> Result<(), String> {
             // SAFETY: the name is a constant C string; libtorch's own initialisers are the only code that runs.
             let handle = unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
             if !handle.is_null() {
-                return Ok(());
+                return Ok(handle as usize);
             }
             // SAFETY: dlerror returns null or a C string that lives until the next dl call of this thread.
             let reason = unsafe {
@@ -313,7 +352,7 @@ fn load_cuda() -> Result<(), String> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn load_cuda() -> Result<(), String> {
+fn load_cuda() -> Result<usize, String> {
     Err("GPUs are supported on Linux only".to_owned())
 }
 
@@ -332,8 +371,8 @@ pub(crate) mod tests {
 
     #[test]
     fn recorded_hardware_is_read_back_and_compared() {
-        let cpu = Hardware { device: Device::Cpu, precision: Precision::Bf16, threads: 2 };
-        let gpu = Hardware { device: Device::Cuda(1), precision: Precision::Full, threads: 8 };
+        let cpu = Hardware { device: Device::Cpu, precision: Precision::Bf16, threads: 2, ranks: Ranks::default() };
+        let gpu = Hardware { device: Device::Cuda(1), precision: Precision::Full, threads: 8, ranks: Ranks::default() };
         let read = |hardware: &Hardware| RecordedHardware::read(&hardware.to_string()).unwrap();
         assert_eq!(read(&cpu).to_string(), "--device cpu --precision bf16 --threads 2");
         assert_eq!(read(&gpu).to_string(), "--device cuda:1 --precision fp32");

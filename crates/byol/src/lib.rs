@@ -68,6 +68,7 @@ pub mod loss;
 pub mod model;
 pub mod optim;
 mod processor_time;
+pub mod ranks;
 pub mod train;
 pub mod trained;
 pub mod weights;

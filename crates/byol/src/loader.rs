@@ -16,7 +16,7 @@ use std::time::Duration;
 use byol_cuda::Kernels;
 use tch::Tensor;
 
-pub use schedule::{BatchPlan, LastBatch, Pairing, Schedule};
+pub use schedule::{BatchPlan, LastBatch, Pairing, Schedule, WHOLE};
 
 use render::{Finish, Made, RenderTime, gpu_of, work};
 use schedule::Orders;

@@ -1,5 +1,7 @@
 //! BYOL's loss (paper, section 3.1, equation 2 and Algorithm 1) and the classifier's.
 
+use std::ops::Range;
+
 use tch::{Kind, Tensor};
 
 /// Mean squared distance of l2-normalised predictions and targets: `mean(2 - 2 cos(prediction, target))`, 0 to 4.
@@ -29,12 +31,13 @@ pub fn squared_difference(predictions: &Tensor, targets: &Tensor) -> Tensor {
 /// temperature (MoCo v3, arXiv 2104.02057, Algorithm 1): InfoNCE with the other targets of the batch as negatives.
 ///
 /// # Shapes
-/// Predictions `[n * batch, projection]`, row `i` of which belongs to row `i % batch` of the targets, `[batch, projection]`; a
-/// scalar in float32, or float64 where the inputs are.
-pub fn contrastive(predictions: &Tensor, targets: &Tensor, temperature: f64) -> Tensor {
+/// Predictions `[n * batch, projection]`, where row `i` belongs to row `i % batch` of the targets `own`, which are `batch` of
+/// all targets, `[targets, projection]`: the others are those of other processes. A scalar in float32, or float64 where the
+/// inputs are.
+pub fn contrastive(predictions: &Tensor, targets: &Tensor, own: Range<i64>, temperature: f64) -> Tensor {
     let cosines = normalize(predictions).matmul(&normalize(targets).transpose(0, 1));
-    let (rows, batch) = (predictions.size()[0], targets.size()[0]);
-    let own = Tensor::arange(batch, (Kind::Int64, cosines.device())).repeat([rows / batch]);
+    let (rows, batch) = (predictions.size()[0], own.end - own.start);
+    let own = Tensor::arange_start(own.start, own.end, (Kind::Int64, cosines.device())).repeat([rows / batch]);
     cross_entropy(&(cosines / temperature), &own) * (2.0 * temperature)
 }
 
@@ -91,8 +94,15 @@ mod tests {
         let temperature = 1.0 / 3f64.ln();
         // The last row points to the other image's target.
         let expected = -2.0 * temperature * (3.0 * 0.75f64.ln() + 0.25f64.ln()) / 4.0;
-        let found = contrastive(&predictions, &targets, temperature).double_value(&[]);
+        let found = contrastive(&predictions, &targets, 0..2, temperature).double_value(&[]);
         assert!((found - expected).abs() < 1e-12, "{found} and {expected}");
+        // The same of each half, whose own target is the first or the second of all.
+        let half = |image: i64| {
+            let rows = Tensor::stack(&[predictions.get(image), predictions.get(2 + image)], 0);
+            contrastive(&rows, &targets, image..image + 1, temperature).double_value(&[])
+        };
+        let mean = (half(0) + half(1)) / 2.0;
+        assert!((mean - expected).abs() < 1e-12, "{mean} and {expected}");
     }
 
     /// Probabilities 1/8, 2/8 and 5/8.

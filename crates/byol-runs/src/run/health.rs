@@ -37,7 +37,7 @@ pub struct Health {
 }
 
 /// One sign that a representation has collapsed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Sign {
     /// Projections of different images are alike: their deviation, 1 where they are spread evenly.
     ProjectionsAlike {

@@ -84,7 +84,9 @@ impl fmt::Display for Holder {
     }
 }
 
-fn host() -> String {
+/// The machine's name, as far as it is known.
+#[doc(hidden)]
+pub fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     name.or_else(|| std::env::var("HOSTNAME").ok()).map_or_else(String::new, |name| name.trim().to_owned())
 }

@@ -10,12 +10,13 @@ use super::{BenchOptions, BenchResult, pool};
 use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::device::{self, Hardware};
-use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, Pairing, Schedule, ViewGroup, ViewKind, WHOLE};
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode};
 use crate::optim::Optimizer;
+use crate::ranks::Ranks;
 use crate::train::TrainError;
 use crate::train::phases::PhaseTimes;
 use crate::train::supervised::{SupervisedLearner, view_kind};
@@ -75,6 +76,7 @@ pub fn measure(
         pairing: Pairing::SameImage,
         seed: experiment.seed,
         order: 0,
+        share: WHOLE,
     };
     let views = ViewGroup::one(view_kind(settings.augmentation, experiment), experiment.image_size);
     let input = Input { image_set: image_set.clone(), views, schedule, flops_per_image };
@@ -99,6 +101,7 @@ fn evaluate(
         mode: Mode::Evaluate,
         precision: hardware.precision,
         views: 1,
+        ranks: Ranks::alone(),
     };
     let forward = |images: &Tensor| tch::no_grad(|| learner.classifier.forward(&pass, images));
     let images = image_set.source.len();

@@ -12,6 +12,7 @@ use crate::device::Hardware;
 use crate::loader::{self, ImageSet, LoadError, ViewGroup, ViewKind};
 use crate::model::layers::Pass;
 use crate::model::{Encoder, EncoderConfig, Mode, ModelError, Weights};
+use crate::ranks::Ranks;
 
 /// Representations that cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +75,14 @@ pub fn represent(
     let FeatureRequest { experiment, hardware, .. } = *request;
     let (network, weights) = network(request)?;
     let leaves = weights.leaves(hardware.precision);
-    let pass =
-        Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
+    let pass = Pass {
+        weights: &weights,
+        leaves: &leaves,
+        mode: Mode::Evaluate,
+        precision: hardware.precision,
+        views: 1,
+        ranks: Ranks::alone(),
+    };
     let image_set = ImageSet::of(experiment, Arc::clone(images), hardware);
     let views = ViewGroup::one(view, experiment.image_size);
     let size = experiment.evaluation_batch_size;

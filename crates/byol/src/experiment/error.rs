@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::gallery::GalleryError;
+use crate::ranks::RanksError;
 use crate::report::ReportError;
 use crate::run::RunError;
 use crate::run::record::LabelBudget;
@@ -26,6 +27,9 @@ pub enum ExperimentError {
     /// A training cannot go on.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Other processes that train with this one are gone, or do not fit.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// A checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -136,6 +140,7 @@ impl ExperimentError {
             ExperimentError::Data(error) => error.is_of_command_line(),
             ExperimentError::Run(error) => error.is_of_command_line(),
             ExperimentError::Train(error) => error.is_of_configuration(),
+            ExperimentError::Ranks(error) => error.is_of_command_line(),
             ExperimentError::Checkpoint(error) => error.is_of_command_line(),
             _ => false,
         }

@@ -33,15 +33,15 @@ use crate::eval::features::{self, FeatureRequest};
 use crate::model::byol::{encoder_part, transferred_part};
 use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
-use crate::run::event::{Event, Interrupt, Reporter};
+use crate::run::event::{Event, Interrupt, Reporter, Silent};
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{HeadKind, Init, LabelBudget, PredictionRecord, ResultName, Summary, SupervisedStage};
 use crate::run::{RunDirectory, RunError};
-use crate::train::TrainError;
 use crate::train::learner::networks;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain as pretraining;
+use crate::train::{Setting, TrainError};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::trained::digest::digest;
 use crate::weights;
@@ -220,7 +220,10 @@ fn arms(
 pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
     let pool = pool(context.data, context.experiment)?;
     let monitor = monitor(context.data, context.experiment)?;
-    let mut session = match Session::open(context)? {
+    let ranks = context.hardware.ranks.clone();
+    let opened = Session::open(context)?;
+    ranks.value_of_first(matches!(opened, Opened::Session(_)))?;
+    let mut session = match opened {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
@@ -228,6 +231,32 @@ pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
         Ended::Interrupted => session.interrupted(),
         Ended::Epochs | Ended::Patience => session.finish(),
     }
+}
+
+/// What a rank that is not the first pre-trains with: the run directory and all that is told are rank 0's.
+pub struct Along<'a> {
+    /// The resolved configuration, the same as rank 0's.
+    pub experiment: &'a Experiment,
+    /// The data, the same as rank 0's.
+    pub data: &'a Dataset,
+    /// What the work runs on, and with whom.
+    pub hardware: &'a Hardware,
+    /// What stops the work of all ranks.
+    pub interrupt: &'a Interrupt,
+}
+
+/// Pre-trains along with rank 0, which calls [`pretrain`]. Returns how that ended; nothing where there was nothing to do.
+///
+/// # Errors
+/// As [`pretrain`]; or rank 0 has failed.
+pub fn pretrain_along(along: &Along) -> Result<Option<Ended>, ExperimentError> {
+    let Along { experiment, data, hardware, interrupt } = *along;
+    let pool = pool(data, experiment)?;
+    if !hardware.ranks.value_of_first(false)? {
+        return Ok(None);
+    }
+    let reporter = &mut Silent;
+    Ok(Some(pretraining::along(&mut Setting { experiment, hardware, interrupt, reporter }, pool)?))
 }
 
 /// Judges the frozen encoder of the run or checkpoint `from`, beside the same encoder before BYOL: `byol evaluate`.

@@ -298,6 +298,7 @@ mod tests {
     use crate::device::Precision;
     use crate::model::layers::Pass;
     use crate::model::{EncoderConfig, Mode, Weights};
+    use crate::ranks::Ranks;
 
     #[test]
     fn folded_equals_unfolded() {
@@ -323,8 +324,14 @@ mod tests {
             let weights = Weights::of(&layout, &named, Device::Cpu).unwrap();
             let images = Tensor::randn([3, side, side, 3], (Kind::Float, Device::Cpu)).permute([0, 3, 1, 2]);
             let leaves = weights.leaves(Precision::Full);
-            let pass =
-                Pass { weights: &weights, leaves: &leaves, mode: Mode::Evaluate, precision: Precision::Full, views: 1 };
+            let pass = Pass {
+                weights: &weights,
+                leaves: &leaves,
+                mode: Mode::Evaluate,
+                precision: Precision::Full,
+                views: 1,
+                ranks: Ranks::alone(),
+            };
             let expected = tch::no_grad(|| encoder.represent(&pass, &images));
             // Made for another batch size than it gets, as at the end of a list of files.
             let Some(folded) = FoldedEncoder::new(&encoder, &named, ImageShape { batch: 4, side }) else {

@@ -13,6 +13,7 @@ use crate::eval::knn::Bank;
 use crate::eval::knn::log_votes;
 use crate::model::layers::Pass;
 use crate::model::{Encoder, EncoderConfig, Leaves, Mode, ModelError, Weights};
+use crate::ranks::Ranks;
 use crate::trained::classifiers::{AnyClassifier, TrainedKnn};
 use crate::trained::model::{TrainedClassifier, TrainedEncoder};
 
@@ -272,7 +273,8 @@ impl Network {
                 Computing::Folded(folded) => folded.forward(images),
                 Computing::Layers { weights, leaves } => {
                     let precision = self.precision;
-                    let pass = Pass { weights, leaves, mode: Mode::Evaluate, precision, views: 1 };
+                    let pass =
+                        Pass { weights, leaves, mode: Mode::Evaluate, precision, views: 1, ranks: Ranks::alone() };
                     self.encoder.represent(&pass, images).to_kind(Kind::Float)
                 }
             };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 
 use crate::random::{self, Coordinates, Stream};
+use crate::ranks::Place;
 
 /// Which images one batch holds, in order, and the epoch their views are drawn for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,12 @@ pub struct Schedule {
     pub seed: u64,
     /// Keeps the orders of different stages apart.
     pub order: u64,
+    /// Which of how many equal shares of every batch is rendered here.
+    pub share: Place,
 }
+
+/// All of every batch.
+pub const WHOLE: Place = Place { rank: 0, size: 1 };
 
 /// What happens to images that do not fill a batch at the end of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +103,9 @@ impl Schedule {
     pub(super) fn plan(&self, batch: usize, orders: &Orders) -> BatchPlan {
         let part_size = self.batch_size / self.parts;
         let begin = batch % (self.steps_per_epoch() * self.parts) * part_size;
-        let end = (begin + part_size).min(orders.indices.len());
+        let length = part_size.min(orders.indices.len() - begin);
+        let Place { rank, size } = self.share;
+        let (begin, end) = (begin + length * rank / size, begin + length * (rank + 1) / size);
         BatchPlan {
             epoch: orders.epoch,
             indices: orders.indices[begin..end].to_vec(),
@@ -119,7 +127,8 @@ mod tests {
 
     fn schedule(image_set: usize, batch_size: usize, last: LastBatch) -> Schedule {
         let indices = Arc::new((0..image_set).collect());
-        Schedule { indices, batch_size, parts: 1, last, pairing: Pairing::SameImage, seed: 3, order: 0 }
+        let pairing = Pairing::SameImage;
+        Schedule { indices, batch_size, parts: 1, last, pairing, seed: 3, order: 0, share: WHOLE }
     }
 
     #[test]
@@ -147,6 +156,28 @@ mod tests {
             let orders = whole.orders_of(step / 2);
             let parts: Vec<usize> = (0..2).flat_map(|part| parted.plan(2 * step + part, &orders).indices).collect();
             assert_eq!(parts, whole.plan(step, &orders).indices);
+        }
+    }
+
+    /// For every number of ranks that divides a part, the shares of all one after the other are the part.
+    #[test]
+    fn shares_make_up_their_part() {
+        let whole = Schedule { parts: 2, pairing: Pairing::Independent, ..schedule(50, 24, LastBatch::Drop) };
+        for size in [1, 2, 3, 4, 6, 12] {
+            for part in 0..8 {
+                let orders = whole.orders_of(part / 4);
+                let plans = (0..size).map(|rank| {
+                    let schedule = Schedule { share: Place { rank, size }, ..whole.clone() };
+                    assert_eq!(schedule.steps_per_epoch(), whole.steps_per_epoch());
+                    schedule.plan(part, &orders)
+                });
+                let plans: Vec<BatchPlan> = plans.collect();
+                let expected = whole.plan(part, &orders);
+                assert!(plans.iter().all(|plan| plan.indices.len() * size == 12));
+                let indices: Vec<usize> = plans.iter().flat_map(|plan| plan.indices.clone()).collect();
+                let unpaired: Vec<usize> = plans.iter().flat_map(|plan| plan.unpaired.clone().unwrap()).collect();
+                assert_eq!((indices, Some(unpaired)), (expected.indices, expected.unpaired));
+            }
         }
     }
 

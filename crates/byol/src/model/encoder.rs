@@ -166,6 +166,7 @@ mod tests {
     use super::*;
     use crate::device::Precision;
     use crate::model::{Mode, Weights};
+    use crate::ranks::Ranks;
 
     const SMALL: StemKind = StemKind::SmallStride2;
 
@@ -188,7 +189,7 @@ mod tests {
         let images = Tensor::ones([1, 3, 16, 16], (Kind::Float, Device::Cpu));
         for precision in [Precision::Full, Precision::Bf16] {
             let represent = |weights: &Weights, leaves: &crate::model::Leaves| {
-                let pass = Pass { weights, leaves, mode: Mode::Evaluate, precision, views: 1 };
+                let pass = Pass { weights, leaves, mode: Mode::Evaluate, precision, views: 1, ranks: Ranks::alone() };
                 tch::no_grad(|| encoder.represent(&pass, &images))
             };
             let (mut weights, other) = (of_seed(1), of_seed(2));

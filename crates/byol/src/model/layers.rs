@@ -9,6 +9,7 @@ use super::parameters::{
     BufferId, Initial, LayoutBuilder, Leaves, MemoryOrder, ParameterId, ParameterUse, Statistic, Weights,
 };
 use crate::device::Precision;
+use crate::ranks::Ranks;
 
 /// One forward pass: the numbers it reads, and how.
 #[derive(Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct Pass<'a> {
     pub precision: Precision,
     /// Views that the batch holds one after the other, in equal parts. In training, batch norm sees one at a time.
     pub views: usize,
+    /// Who else passes parts of the batch. In training, batch norm takes the statistics of all parts.
+    pub ranks: &'a Ranks,
 }
 
 impl Pass<'_> {
@@ -167,6 +170,7 @@ impl BatchNorm {
             variance: pass.weights.buffer(self.variance),
             mode: pass.mode,
             groups: pass.views,
+            ranks: pass.ranks,
         }
     }
 

@@ -131,10 +131,11 @@ mod tests {
     use crate::device::Precision;
     use crate::model::layers::Pass;
     use crate::model::{EncoderConfig, Mode};
+    use crate::ranks::Ranks;
 
     fn represent(encoder: &Encoder, weights: &Weights, mode: Mode, images: &Tensor) -> Tensor {
         let leaves = weights.leaves(Precision::Full);
-        let pass = Pass { weights, leaves: &leaves, mode, precision: Precision::Full, views: 1 };
+        let pass = Pass { weights, leaves: &leaves, mode, precision: Precision::Full, views: 1, ranks: Ranks::alone() };
         tch::no_grad(|| encoder.represent(&pass, images))
     }
 

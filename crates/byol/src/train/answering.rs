@@ -13,6 +13,7 @@ use crate::loader::{self, ImageSet, ViewGroup, ViewKind};
 use crate::loss;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode, Weights};
+use crate::ranks::Ranks;
 
 /// A classifier, and what it answers with: images are resized whole, and batch norm has its running statistics.
 #[derive(Clone, Copy)]
@@ -43,7 +44,14 @@ impl Answering<'_> {
     pub(super) fn answers(self, images: Arc<dyn ImageSource>, indices: &[usize]) -> Result<Tensor, TrainError> {
         let Answering { experiment, hardware, classifier, weights } = self;
         let leaves = weights.leaves(hardware.precision);
-        let pass = Pass { weights, leaves: &leaves, mode: Mode::Evaluate, precision: hardware.precision, views: 1 };
+        let pass = Pass {
+            weights,
+            leaves: &leaves,
+            mode: Mode::Evaluate,
+            precision: hardware.precision,
+            views: 1,
+            ranks: Ranks::alone(),
+        };
         let image_set = ImageSet::of(experiment, images, hardware);
         let views = ViewGroup::one(ViewKind::Plain, experiment.image_size);
         let size = experiment.evaluation_batch_size;

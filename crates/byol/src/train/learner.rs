@@ -1,6 +1,7 @@
 //! The learner of BYOL: both networks, their optimiser, and one step of the paper's Algorithm 1, whose lines the comments
 //! name. What ablations and the lab's faults compute instead is in `ablated`; where the images come from, and what is
-//! recorded, in [`pretrain`](super::pretrain).
+//! recorded, in [`pretrain`](super::pretrain). Of several ranks each computes this for its share of a batch; batch norm, the
+//! negatives of a contrastive loss and the gradient are those of all.
 
 mod ablated;
 mod lanes;
@@ -21,6 +22,7 @@ use crate::model::layers::Pass;
 use crate::model::{Byol, Leaves, Mode, SharedImages, Weights};
 use crate::optim::Optimizer;
 use crate::optim::factors::RateFactors;
+use crate::ranks::Ranks;
 
 /// Both networks, their optimiser, and one step of training.
 pub struct Learner {
@@ -42,6 +44,8 @@ pub struct Learner {
     gradient: Option<Tensor>,
     /// What passes the views apart, once they have been.
     lanes: Option<Lanes>,
+    /// Who else has a share of each batch.
+    ranks: Ranks,
     phases: PhaseClock,
 }
 
@@ -127,8 +131,14 @@ impl Learner {
             objective,
             gradient: None,
             lanes: None,
+            ranks: Ranks::default(),
             phases: PhaseClock::default(),
         }
+    }
+
+    /// The same learner as one of several ranks, all of which have the same weights.
+    pub fn among(self, ranks: &Ranks) -> Learner {
+        Learner { ranks: ranks.clone(), ..self }
     }
 
     /// A whole step on one batch: Algorithm 1, lines 5 to 11.
@@ -182,9 +192,11 @@ impl Learner {
         (passed.output, passed.gradient)
     }
 
-    /// How the views divide libtorch's threads among them; not where one pass of all is as good, or what is compared needs it.
+    /// How the views divide libtorch's threads among them; not where one pass of all is as good, or what is compared needs it. Of
+    /// several ranks all views pass together: the collective functions of two lanes would meet each other's.
     fn division(&self, views: &[Tensor]) -> Option<Division> {
         let fits = self.online.device() == Device::Cpu && self.objective.branch == TargetBranch::Average;
+        let fits = fits && self.ranks.is_alone();
         let threads = tch::get_num_threads().max(1) as usize;
         fits.then(|| Division::of(&lanes::costs(&self.objective, views), threads)).flatten()
     }
@@ -222,8 +234,8 @@ impl Learner {
 
     /// Line 7, symmetrised: the prediction of every view beside what the target branch makes of every other one.
     fn compare(&self, sides: Sides) -> StepOutput {
-        let pairs = self.objective.pairs();
-        let mut terms = pairs.iter().map(|pair| self.objective.distance(pair, &sides));
+        let (pairs, aims) = (self.objective.pairs(), self.aims(&sides.aims));
+        let mut terms = pairs.iter().map(|pair| self.objective.distance(pair, &sides.predictions, &aims));
         let first = terms.next().unwrap_or_else(|| Tensor::from(0f32));
         let loss = self.objective.of_sum(terms.fold(first, |sum, term| sum + term));
         StepOutput { loss, projections: sides.aims[0].detach() }
@@ -234,10 +246,11 @@ impl Learner {
         self.online_leaves.gradient(loss, self.online.flat().kind())
     }
 
-    /// Lines 10 and 11: one optimiser step along the accumulated gradient, and the target's moving average.
+    /// Lines 10 and 11: one optimiser step along the accumulated gradient, of all ranks, and the target's moving average.
     pub fn update(&mut self, learning_rate: f64, tau: f64) {
         self.phases.begin();
-        if let Some(gradient) = self.gradient.take() {
+        if let Some(mut gradient) = self.gradient.take() {
+            self.ranks.mean(&mut gradient);
             self.factors.step(&mut self.optimizer, self.online.flat_mut(), gradient, learning_rate);
         }
         self.phases.lap(Phase::Optimizer);
@@ -311,7 +324,7 @@ impl Learner {
             Network::Online => (&self.online, &self.online_leaves),
             Network::Target => (&self.target, &self.target_leaves),
         };
-        Pass { weights, leaves, mode, precision: self.precision, views }
+        Pass { weights, leaves, mode, precision: self.precision, views, ranks: &self.ranks }
     }
 
     /// Takes over weights that were changed from outside.
@@ -350,112 +363,4 @@ pub fn networks(experiment: &Experiment) -> Byol {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::LossTarget;
-    use crate::loss::regression;
-
-    fn learner(groups: Vec<SeenGroup>) -> Learner {
-        let mut experiment = Experiment::preset("demo").unwrap();
-        experiment.width = 0.0625;
-        let model = networks(&experiment);
-        let online = model.initialize(1, tch::Device::Cpu);
-        // Another network, so that it shows which of both computed what.
-        let target = model.target_of(&model.initialize(2, tch::Device::Cpu));
-        let settings = &experiment.pretrain;
-        let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &online);
-        let objective = Objective { groups, ..Objective::paper(LossTarget::Projection) };
-        Learner::assemble(model, [online, target], optimizer, objective, Precision::Full)
-    }
-
-    /// Two large views that both networks see, and two small ones for the online network alone: the loss is twice the
-    /// mean over the six pairs of different views of which the target sees the second, each network's views by themselves.
-    #[test]
-    fn views_of_two_sides_by_hand() {
-        let learner = learner(vec![
-            SeenGroup { views: 2, seen_by: SeenBy::Both },
-            SeenGroup { views: 2, seen_by: SeenBy::Online },
-        ]);
-        tch::manual_seed(3);
-        let images = |side: i64| Tensor::randn([8, 3, side, side], (tch::Kind::Float, tch::Device::Cpu));
-        let batch = [images(16), images(12)];
-        let alone = |network: Network, view: usize| {
-            let images = batch[view / 2].narrow(0, 4 * (view as i64 % 2), 4);
-            learner.model.project(&learner.pass(network, Mode::Train, 1), &SharedImages::new(&images))
-        };
-        let predictions: Vec<Tensor> = (0..4)
-            .map(|view| {
-                let pass = learner.pass(Network::Online, Mode::Train, 1);
-                learner.model.predict(&pass, &alone(Network::Online, view))
-            })
-            .collect();
-        let aims: Vec<Tensor> = (0..2).map(|view| alone(Network::Target, view)).collect();
-        let pairs = [(0, 1), (1, 0), (2, 0), (2, 1), (3, 0), (3, 1)];
-        let sum: f64 = pairs.iter().map(|&(v, w)| regression(&predictions[v], &aims[w]).double_value(&[])).sum();
-        let output = learner.loss(&batch);
-        assert!((output.loss.double_value(&[]) - sum / 3.0).abs() < 1e-4, "{:?} and {sum}", output.loss);
-        assert!(output.projections.allclose(&aims[0], 1e-3, 1e-4, false));
-        let gradient = learner.gradient(&output.loss);
-        assert!(gradient.isfinite().all().int64_value(&[]) != 0 && gradient.abs().max().double_value(&[]) > 0.0);
-    }
-
-    /// Four patches of each of two views are encoded apart, with the norms' statistics over all patches of a view; the mean of
-    /// each of the six pairs predicts the other view.
-    #[test]
-    fn patches_by_hand() {
-        let whole = learner(vec![SeenGroup { views: 2, seen_by: SeenBy::Both }]);
-        let objective = Objective { patches: 2, ..whole.objective.clone() };
-        let learner = Learner { objective, ..whole };
-        tch::manual_seed(3);
-        let images = Tensor::randn([8, 3, 16, 16], (tch::Kind::Float, tch::Device::Cpu));
-        let pass = learner.pass(Network::Online, Mode::Train, 1);
-        let view = |number: i64| images.narrow(0, 4 * number, 4);
-        let predictions = |number: i64| {
-            let corners = [(0, 0), (0, 8), (8, 0), (8, 8)];
-            let patches = corners.map(|(row, column)| view(number).narrow(2, row, 8).narrow(3, column, 8));
-            let encoded = learner.model.represent(&pass, &Tensor::cat(&patches, 0));
-            let of = |patch: i64| encoded.narrow(0, 4 * patch, 4);
-            let pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)].map(|(a, b)| (of(a) + of(b)) / 2.0);
-            learner.model.predict(&pass, &learner.model.project_representations(&pass, &Tensor::cat(&pairs, 0)))
-        };
-        let target = learner.pass(Network::Target, Mode::Train, 1);
-        let aim = |number: i64| learner.model.project(&target, &SharedImages::new(&view(number)));
-        let expected: f64 = [(0, 1), (1, 0)]
-            .map(|(view, other)| {
-                let (predictions, aim) = (predictions(view), aim(other));
-                let terms = (0..6).map(|pair| regression(&predictions.narrow(0, 4 * pair, 4), &aim).double_value(&[]));
-                terms.sum::<f64>() / 6.0
-            })
-            .iter()
-            .sum();
-        let output = learner.loss(&[images.shallow_clone()]);
-        assert!((output.loss.double_value(&[]) - expected).abs() < 1e-4, "{:?} and {expected}", output.loss);
-        let gradient = learner.gradient(&output.loss);
-        assert!(gradient.isfinite().all().int64_value(&[]) != 0 && gradient.abs().max().double_value(&[]) > 0.0);
-    }
-
-    /// A step of the predictor is four times as long, and nothing else changes.
-    #[test]
-    fn the_predictor_has_a_learning_rate_of_its_own() {
-        let stepped = |factor: f64| {
-            let mut experiment = Experiment::preset("demo").unwrap();
-            (experiment.width, experiment.pretrain.optimizer) = (0.0625, crate::config::OptimizerKind::Sgd);
-            experiment.pretrain.predictor_learning_rate = factor;
-            let model = networks(&experiment);
-            let online = model.initialize(1, tch::Device::Cpu).to_kind(tch::Kind::Double);
-            let before = online.named();
-            let mut learner = Learner::new(model, online, &experiment, Precision::Full);
-            tch::manual_seed(3);
-            let images = Tensor::randn([8, 3, 16, 16], (tch::Kind::Double, tch::Device::Cpu));
-            learner.step(&[images], 0.1, 0.9);
-            (before, learner.online.named())
-        };
-        let ((before, one), (_, four)) = (stepped(1.0), stepped(4.0));
-        for (name, before) in &before {
-            let factor = if name.starts_with("predictor.") && !name.contains("running") { 4.0 } else { 1.0 };
-            let deviation = (&four[name] - before - (&one[name] - before) * factor).abs().max().double_value(&[]);
-            assert!(deviation < 1e-12, "{name}: {deviation}");
-        }
-        assert!(one["predictor.0.weight"] != before["predictor.0.weight"]);
-    }
-}
+mod tests;

@@ -42,6 +42,9 @@ pub trait Method {
     /// Whether all weights that are learned are finite.
     fn is_finite(&self) -> bool;
 
+    /// A number that tells weights apart which differ in a bit: the sum of their bits as whole numbers.
+    fn weight_sum(&self) -> i64;
+
     /// The tensors of the network that is learned, by name; those of the encoder begin with `encoder.`.
     fn network(&self) -> BTreeMap<String, Tensor>;
 

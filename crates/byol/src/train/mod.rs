@@ -27,6 +27,7 @@ use crate::eval::features::FeatureError;
 use crate::loader::LoadError;
 use crate::model::ModelError;
 use crate::optim::StateError;
+use crate::ranks::RanksError;
 use crate::report::language::english::names::signs;
 use crate::run::RunError;
 use crate::run::event::{Interrupt, Reporter};
@@ -89,6 +90,23 @@ pub enum TrainError {
         batch_size: usize,
         /// Images that there are.
         images: usize,
+    },
+    /// Other processes that train with this one are gone, or do not fit.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
+    /// Ranks cannot have equal shares of a batch.
+    #[error(
+        "pretrain.batch_size is {batch_size} in {parts} part{}, which {ranks} processes cannot share equally; start {} \
+         processes, or --set pretrain.batch_size={}",
+        if *parts == 1 { "" } else { "s" }, fitting_ranks(batch_size / parts, *ranks), fitting_batch(*batch_size, parts * ranks)
+    )]
+    Uneven {
+        /// Images per step.
+        batch_size: usize,
+        /// Parts that they come in.
+        parts: usize,
+        /// How many processes there are.
+        ranks: usize,
     },
     /// The representation has collapsed, and `stop_on_collapse` is set.
     #[error(
@@ -153,10 +171,28 @@ pub(crate) fn smaller(images: usize) -> usize {
     if wanted < 2 { 2 } else { 1 << wanted.ilog2() }
 }
 
+/// The nearest numbers of ranks, below and above, that share a part of so many images equally.
+fn fitting_ranks(part: usize, ranks: usize) -> String {
+    let fits = |count: &usize| part.is_multiple_of(*count);
+    let below = (1..ranks).rev().find(fits);
+    let above = (ranks + 1..=part).find(fits);
+    let both: Vec<String> = [below, above].into_iter().flatten().map(|count| count.to_string()).collect();
+    both.join(" or ")
+}
+
+/// The multiple of `step` nearest below a batch size, or the first above it.
+fn fitting_batch(batch_size: usize, step: usize) -> usize {
+    (batch_size / step).max(1) * step
+}
+
 impl TrainError {
-    /// Whether the configuration does not fit the data: other settings are the remedy.
+    /// Whether the configuration does not fit the data, or the processes: other settings are the remedy.
     pub fn is_of_configuration(&self) -> bool {
-        matches!(self, TrainError::BatchTooLarge { .. })
+        match self {
+            TrainError::BatchTooLarge { .. } | TrainError::Uneven { .. } => true,
+            TrainError::Ranks(error) => error.is_of_command_line(),
+            _ => false,
+        }
     }
 
     /// Whether the same training may do well with another seed.

@@ -1,20 +1,25 @@
 //! BYOL pre-training (paper, section 3.1 and Algorithm 1): one visible loop. What a step computes is in
 //! [`method`] and [`learner`](super::learner), what surrounds the steps in `sitting`.
+//!
+//! Several ranks go through the same loop, each with its share of every batch. Rank 0 looks at the representation, writes and
+//! reports; the others hear from it how far training is ([`along`]).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::method;
+use super::method::{self, Method};
 use super::monitor::{Look, Monitor};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError};
 use crate::config::{Experiment, Fault, PatienceMetric, Pretrain, SeenBy, Sides, TrainingView};
 use crate::data::ImageSource;
 use crate::eval::health;
-use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind, WHOLE};
 use crate::model::byol::{encoder_part, transferred_part};
+use crate::ranks::{Mismatch, Ranks, RanksError};
 use crate::run::RunDirectory;
 use crate::run::record::{Ended, Stage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder, Progress};
@@ -49,6 +54,18 @@ pub(crate) fn require_images(settings: &Pretrain, images: usize) -> Result<(), T
     }
 }
 
+/// That ranks have equal shares of every part of a batch: statistics and gradients of each count alike.
+///
+/// # Errors
+/// They have not.
+pub fn require_shares(settings: &Pretrain, ranks: &Ranks) -> Result<(), TrainError> {
+    let Pretrain { batch_size, accumulation_steps: parts, .. } = *settings;
+    match (batch_size / parts).is_multiple_of(ranks.count()) {
+        true => Ok(()),
+        false => Err(TrainError::Uneven { batch_size, parts, ranks: ranks.count() }),
+    }
+}
+
 /// The batches of pre-training on `images` images.
 pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
     let unpaired = experiment.faults.contains(&Fault::UnpairedViews);
@@ -60,6 +77,7 @@ pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
         pairing: if unpaired { Pairing::Independent } else { Pairing::SameImage },
         seed: experiment.seed,
         order: 0,
+        share: WHOLE,
     }
 }
 
@@ -95,17 +113,40 @@ pub fn pretrain(
     monitor: Option<&Monitor>,
     directory: &RunDirectory,
 ) -> Result<Pretrained, TrainError> {
+    trained(setting, pool, monitor, Some(directory))
+}
+
+/// Trains along with rank 0, which has the run directory, to where that ends.
+///
+/// # Errors
+/// As [`pretrain`]; or rank 0 has failed.
+pub fn along(setting: &mut Setting, pool: Arc<dyn ImageSource>) -> Result<Ended, TrainError> {
+    Ok(trained(setting, pool, None, None)?.ended)
+}
+
+fn trained(
+    setting: &mut Setting,
+    pool: Arc<dyn ImageSource>,
+    monitor: Option<&Monitor>,
+    directory: Option<&RunDirectory>,
+) -> Result<Pretrained, TrainError> {
     let (experiment, hardware) = (setting.experiment, setting.hardware);
-    let settings = &experiment.pretrain;
+    let (settings, ranks) = (&experiment.pretrain, hardware.ranks.clone());
     require_images(settings, pool.len())?;
-    let schedule = schedule(experiment, pool.len());
+    require_shares(settings, &ranks)?;
+    let schedule = Schedule { share: ranks.place(), ..schedule(experiment, pool.len()) };
     let parts = schedule.parts;
-    let given = weights::initial(directory, experiment)?.map(weights::encoder_of);
+    let given = match directory {
+        Some(directory) => weights::initial(directory, experiment)?.map(weights::encoder_of),
+        None => None,
+    };
     let mut method = method::begin(experiment, hardware, given)?;
-    let (mut sitting, found) = Sitting::begin(setting, course(experiment, &schedule, directory), directory)?;
+    let course = course(experiment, &schedule, directory, &ranks);
+    let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
     if let Some(checkpoint) = &found {
         method.restore(checkpoint)?;
     }
+    share(method.as_mut(), &mut sitting, &ranks)?;
     let mut image_set = ImageSet::of(experiment, pool, hardware);
     if !sitting.is_finished() {
         image_set.make_resident()?;
@@ -117,52 +158,96 @@ pub fn pretrain(
         for _ in 0..parts {
             let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
             let output = method.accumulate(&batch.images, parts);
-            sitting.add(output.loss, batch.indices.len());
+            let mut loss = output.loss;
+            ranks.mean(&mut loss);
+            sitting.add(loss, batch.indices.len() * ranks.count());
             projections = Some(output.projections);
         }
         let moment = sitting.moment();
         let (rate, tau) = (moment.learning_rate, method.update(&moment));
+        ranks.check()?;
         sitting.stepped(rate, tau)?;
 
         let mut collapsed = None;
         if let Some(epoch) = sitting.ended_epoch() {
-            let loss = sitting.epoch_loss()?;
-            let look = match monitor {
-                Some(monitor) if epoch.is_multiple_of(settings.monitor_every) => {
-                    Some(monitor.look(sitting.setting, method.as_ref())?)
-                }
-                _ => None,
-            };
-            collapsed = look.and_then(|look| look.collapse(sitting.step())).filter(|_| settings.stop_on_collapse);
-            sitting.epoch_ended(Figures {
-                loss,
-                look,
-                projection_deviation: projections.as_ref().and_then(|vectors| health::deviation(vectors).ok()),
-                watched: watched(settings, loss, look),
-                ..Figures::default()
-            })?;
-        }
-        if sitting.checkpoint_due() || collapsed.is_some() {
-            let mut checkpoint = sitting.checkpoint()?;
-            if !method.is_finite() {
-                return Err(sitting.diverged());
+            let projections = projections.map(|vectors| ranks.gather_rows(&vectors));
+            if ranks.is_first() {
+                let loss = sitting.epoch_loss()?;
+                let look = match monitor {
+                    Some(monitor) if epoch.is_multiple_of(settings.monitor_every) => {
+                        Some(monitor.look(sitting.setting, method.as_ref())?)
+                    }
+                    _ => None,
+                };
+                collapsed = look.and_then(|look| look.collapse(sitting.step())).filter(|_| settings.stop_on_collapse);
+                sitting.epoch_ended(Figures {
+                    loss,
+                    look,
+                    projection_deviation: projections.as_ref().and_then(|vectors| health::deviation(vectors).ok()),
+                    watched: watched(settings, loss, look),
+                    ..Figures::default()
+                })?;
             }
-            method.store(&mut checkpoint);
-            sitting.save(&checkpoint)?;
+            collapsed = sitting.agree(collapsed)?;
+        }
+        if sitting.checkpoint_due()? || collapsed.is_some() {
+            require_same(method.as_ref(), sitting.step(), &ranks)?;
+            if ranks.is_first() {
+                let mut checkpoint = sitting.checkpoint()?;
+                if !method.is_finite() {
+                    return Err(sitting.diverged());
+                }
+                method.store(&mut checkpoint);
+                sitting.save(&checkpoint)?;
+            }
         }
         if let Some(seen) = collapsed {
             return Err(TrainError::Collapsed { seen, step: sitting.step(), epoch: sitting.epochs() });
         }
     }
+    // Nobody goes before the last checkpoint is written.
+    ranks.wait_for_all()?;
     let epochs = sitting.epochs();
     let End { ended, progress, images_per_second, seconds } = sitting.end()?;
     let images = (progress.step * settings.batch_size) as u64;
     Ok(Pretrained { network: method.network(), progress, ended, epochs, images, images_per_second, seconds })
 }
 
-fn course(experiment: &Experiment, schedule: &Schedule, directory: &RunDirectory) -> Course {
+/// All ranks begin with the networks and the optimiser of rank 0, which may come from a checkpoint or from given weights.
+fn share(method: &mut dyn Method, sitting: &mut Sitting, ranks: &Ranks) -> Result<(), TrainError> {
+    if ranks.is_alone() {
+        return Ok(());
+    }
+    let named = Path::new("what rank 0 begins with");
+    let mut own = Vec::new();
+    if ranks.is_first() {
+        let mut checkpoint = sitting.checkpoint()?;
+        method.store(&mut checkpoint);
+        own = checkpoint.bytes(named)?;
+    }
+    let bytes = ranks.of_first(&own)?;
+    if !ranks.is_first() {
+        method.restore(&Checkpoint::of_bytes(&bytes, named)?)?;
+    }
+    Ok(())
+}
+
+/// That the weights of all ranks are the same to the last bit.
+fn require_same(method: &dyn Method, step: usize, ranks: &Ranks) -> Result<(), TrainError> {
+    if ranks.is_alone() {
+        return Ok(());
+    }
+    let sums = ranks.texts(&method.weight_sum().to_string())?;
+    match sums.iter().position(|sum| *sum != sums[0]) {
+        Some(rank) => Err(RanksError::from(Mismatch::Weights { rank, step }).into()),
+        None => Ok(()),
+    }
+}
+
+fn course(experiment: &Experiment, schedule: &Schedule, directory: Option<&RunDirectory>, ranks: &Ranks) -> Course {
     let settings = &experiment.pretrain;
     let steps_per_epoch = schedule.steps_per_epoch();
+    let folder = directory.map(RunDirectory::pretrain_checkpoints).unwrap_or_default();
     Course {
         stage: Stage::Pretrain,
         labels_per_class: None,
@@ -177,7 +262,8 @@ fn course(experiment: &Experiment, schedule: &Schedule, directory: &RunDirectory
         schedule: settings.schedule,
         extended: settings.extended.clone(),
         patience: settings.patience,
-        checkpoints: CheckpointFolder::new(directory.pretrain_checkpoints(), settings.keep_checkpoints),
+        checkpoints: CheckpointFolder::new(folder, settings.keep_checkpoints),
+        ranks: ranks.clone(),
         checkpoint_every: Some(settings.checkpoint_every),
     }
 }

@@ -2,6 +2,8 @@
 //! records of epochs, patience, checkpoints, events, and how it ended. What a step computes, and what is looked at between
 //! epochs, is in the loops of [`pretrain`](super::pretrain) and [`supervised`](super::supervised).
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tch::Tensor;
 
 use super::losses::Losses;
@@ -12,6 +14,7 @@ use super::{Setting, TrainError};
 use crate::config::{ScheduleKind, Sides};
 use crate::loader::{self, Batches, ImageSet, Schedule, ViewGroup};
 use crate::optim::schedule::LearningRate;
+use crate::ranks::Ranks;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter, StepReport};
 use crate::run::notice::Notice;
@@ -40,6 +43,8 @@ pub(super) struct Course {
     /// Epochs without improvement after which it stops; 0 for never.
     pub patience: usize,
     pub checkpoints: CheckpointFolder,
+    /// Who trains along. What ends the training, and when a checkpoint is written, all decide together; rank 0 alone writes.
+    pub ranks: Ranks,
     /// Epochs between checkpoints; without it there is one at the end, and those that the clock asks for.
     pub checkpoint_every: Option<usize>,
 }
@@ -100,7 +105,8 @@ pub(super) struct End {
 /// One sitting of a training: from its newest checkpoint, or from the beginning, to its end or to where it is interrupted.
 pub(super) struct Sitting<'s, 'a> {
     pub setting: &'s mut Setting<'a>,
-    directory: &'s RunDirectory,
+    /// Rank 0's.
+    directory: Option<&'s RunDirectory>,
     course: Course,
     learning_rate: LearningRate,
     /// The lengths in steps that the training had before it was extended.
@@ -124,14 +130,14 @@ pub(super) struct Sitting<'s, 'a> {
 
 impl<'s, 'a> Sitting<'s, 'a> {
     /// Sits down to a training, with the checkpoint that it goes on from. Records of later epochs are removed: they are
-    /// made again.
+    /// made again. A rank that is not the first has no directory, and stands where the first does.
     ///
     /// # Errors
     /// The run directory cannot be read or written.
     pub fn begin(
         setting: &'s mut Setting<'a>,
         course: Course,
-        directory: &'s RunDirectory,
+        directory: Option<&'s RunDirectory>,
     ) -> Result<(Sitting<'s, 'a>, Option<Checkpoint>), TrainError> {
         let learning_rate = LearningRate {
             peak: course.peak,
@@ -139,13 +145,16 @@ impl<'s, 'a> Sitting<'s, 'a> {
             steps: course.steps(),
             kind: course.schedule,
         };
-        let (found, passed_over) = course.checkpoints.latest()?;
+        let (found, passed_over) = directory.map_or(Ok((None, Vec::new())), |_| course.checkpoints.latest())?;
         for error in passed_over {
             setting.reporter.event(&Event::Warning(Notice::PassedOver { problem: error.to_string() }));
         }
         let progress = found.as_ref().map_or_else(Progress::default, |found| found.header.progress.clone());
-        directory.retain_metrics(|record| !course.has(record) || record.step <= progress.step)?;
-        let last = directory.metrics()?.into_iter().rev().find(|record| course.has(record));
+        let progress = course.ranks.value_of_first(progress)?;
+        if let Some(directory) = directory {
+            directory.retain_metrics(|record| !course.has(record) || record.step <= progress.step)?;
+        }
+        let last = last_record(directory, &course)?;
         setting.reporter.event(&Event::StageStarted {
             stage: course.stage,
             labels_per_class: course.labels_per_class,
@@ -294,7 +303,9 @@ impl<'s, 'a> Sitting<'s, 'a> {
     /// The record cannot be written.
     pub fn epoch_ended(&mut self, figures: Figures) -> Result<(), TrainError> {
         let record = self.record(&figures);
-        self.directory.append_metrics(&record)?;
+        if let Some(directory) = self.directory {
+            directory.append_metrics(&record)?;
+        }
         self.setting.reporter.event(&Event::EpochEnded(&record));
         let progress = &mut self.progress;
         progress.last_loss = Some(figures.loss);
@@ -315,6 +326,20 @@ impl<'s, 'a> Sitting<'s, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// Takes over what rank 0 made of the epoch that has ended: how far training is, and what it has found.
+    ///
+    /// # Errors
+    /// A rank is gone.
+    pub fn agree<T: Serialize + DeserializeOwned>(&mut self, found: T) -> Result<T, TrainError> {
+        let own = (self.progress.clone(), self.best, found);
+        let (progress, best, found) = self.course.ranks.value_of_first(own)?;
+        (self.progress, self.best) = (progress, best);
+        if !self.course.ranks.is_first() {
+            self.losses.clear();
+        }
+        Ok(found)
     }
 
     fn record(&self, figures: &Figures) -> EpochRecord {
@@ -349,12 +374,18 @@ impl<'s, 'a> Sitting<'s, 'a> {
     }
 
     /// Looks whether somebody has asked to stop, and says whether a checkpoint is due: for that, at the end, as often as
-    /// is wanted, and of the best epoch so far.
-    pub fn checkpoint_due(&mut self) -> bool {
-        self.interrupted = self.setting.interrupt.requested() && !self.is_finished();
+    /// is wanted, and of the best epoch so far. The same on all ranks: whichever was asked, all stop after this step.
+    ///
+    /// # Errors
+    /// A rank is gone.
+    pub fn checkpoint_due(&mut self) -> Result<bool, TrainError> {
+        let ranks = &self.course.ranks;
+        let own = [self.setting.interrupt.requested(), ranks.is_first() && self.clock.due()];
+        let [asked, due] = ranks.largest(own.map(i64::from))?.map(|any| any > 0);
+        self.interrupted = asked && !self.is_finished();
         let wanted = self.course.checkpoint_every.zip(self.ended_epoch());
         let wanted = wanted.is_some_and(|(every, epoch)| epoch.is_multiple_of(every));
-        self.interrupted || self.is_finished() || wanted || self.best || self.clock.due()
+        Ok(self.interrupted || self.is_finished() || wanted || self.best || due)
     }
 
     /// A checkpoint of where the training stands, for the caller's tensors.
@@ -394,7 +425,7 @@ impl<'s, 'a> Sitting<'s, 'a> {
     /// # Errors
     /// The run directory cannot be read.
     pub fn end(self) -> Result<End, TrainError> {
-        let last = self.directory.metrics()?.into_iter().rev().find(|record| self.course.has(record));
+        let last = last_record(self.directory, &self.course)?;
         Ok(End {
             ended: match (self.interrupted, self.progress.stopped) {
                 (true, _) => Ended::Interrupted,
@@ -406,4 +437,10 @@ impl<'s, 'a> Sitting<'s, 'a> {
             progress: self.progress,
         })
     }
+}
+
+/// The last record of a training.
+fn last_record(directory: Option<&RunDirectory>, course: &Course) -> Result<Option<EpochRecord>, TrainError> {
+    let records = directory.map_or(Ok(Vec::new()), RunDirectory::metrics)?;
+    Ok(records.into_iter().rev().find(|record| course.has(record)))
 }

@@ -17,7 +17,7 @@ use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Sides, Supervis
 use crate::data::LabeledImages;
 use crate::device::Hardware;
 use crate::device::Precision;
-use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind, WHOLE};
 use crate::loss;
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
@@ -27,6 +27,7 @@ use crate::model::{Classifier, Leaves, Mode, ModelError, Weights, rescaling};
 use crate::optim::Optimizer;
 use crate::optim::factors::RateFactors;
 use crate::random::ViewNumber;
+use crate::ranks::Ranks;
 use crate::run::RunDirectory;
 use crate::run::event::{Event, Reporter};
 use crate::run::notice::Notice;
@@ -134,8 +135,14 @@ impl SupervisedLearner {
 
     /// Logits of a batch, with the graph of its loss: images `[batch, 3, side, side]` to `[batch, classes]`.
     pub(super) fn logits(&self, images: &Tensor) -> Tensor {
-        let pass =
-            Pass { weights: &self.weights, leaves: &self.leaves, mode: self.mode, precision: self.precision, views: 1 };
+        let pass = Pass {
+            weights: &self.weights,
+            leaves: &self.leaves,
+            mode: self.mode,
+            precision: self.precision,
+            views: 1,
+            ranks: Ranks::alone(),
+        };
         self.classifier.forward(&pass, images)
     }
 
@@ -213,7 +220,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
     let course = task.course(setting.reporter, schedule.steps_per_epoch(), (experiment.image_size, directory));
     let sides = course.sides;
     let mut learner = task.begin(experiment, hardware)?;
-    let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
+    let (mut sitting, found) = Sitting::begin(setting, course, Some(directory))?;
     let mut average = TailAverage::over(task.settings.average, sitting.steps());
     match &found {
         Some(checkpoint) => {
@@ -254,7 +261,7 @@ pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Re
                 ..Figures::default()
             })?;
         }
-        if sitting.checkpoint_due() {
+        if sitting.checkpoint_due()? {
             let mut checkpoint = sitting.checkpoint()?;
             learner.store(&mut checkpoint, Rest::of(&sitting));
             average.store(&mut checkpoint, Rest::of(&sitting));
@@ -289,6 +296,7 @@ impl Task<'_> {
             pairing: Pairing::SameImage,
             seed,
             order: 1 + self.draw as u64,
+            share: WHOLE,
         }
     }
 
@@ -326,6 +334,7 @@ impl Task<'_> {
             extended: Vec::new(),
             patience: settings.patience,
             checkpoints: CheckpointFolder::new(folder, 1),
+            ranks: Ranks::default(),
             checkpoint_every: None,
         }
     }

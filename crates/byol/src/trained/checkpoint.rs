@@ -209,6 +209,12 @@ impl Checkpoint {
     /// # Errors
     /// The file cannot be written (full disk, read-only folder). An older file of that name stays.
     pub fn write(&self, path: &Path) -> Result<(), CheckpointError> {
+        let bytes = self.bytes(path)?;
+        write_atomically(path, &bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
+    }
+
+    /// What [`Checkpoint::write`] writes; errors name `path`.
+    pub(crate) fn bytes(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
         let mut blobs = Vec::with_capacity(self.tensors.len());
         for (name, tensor) in &self.tensors {
@@ -226,8 +232,7 @@ impl Checkpoint {
         let envelope = serde_json::to_string(&envelope).map_err(|error| damaged(error.to_string()))?;
         // A map of one key has one order.
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), envelope)]);
-        let bytes = serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))?;
-        write_atomically(path, &bytes).map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
+        serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))
     }
 
     /// Reads what a person named as a checkpoint.
@@ -245,8 +250,13 @@ impl Checkpoint {
     /// The file is missing, torn, not a checkpoint of ours, or of a newer format.
     pub fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
         let bytes = std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+        Checkpoint::of_bytes(&bytes, path)
+    }
+
+    /// As [`Checkpoint::read`], of the bytes of a file; errors name `path`.
+    pub(crate) fn of_bytes(bytes: &[u8], path: &Path) -> Result<Checkpoint, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
         let envelope = metadata
             .metadata()
             .as_ref()
@@ -261,7 +271,7 @@ impl Checkpoint {
         if format > FORMAT {
             return Err(CheckpointError::Format { path: path.to_owned(), found: format });
         }
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
         let mut views = file.tensors();
         views.sort_by(|a, b| a.0.cmp(&b.0));
         let views: Vec<(&str, TensorView)> = views.iter().map(|(name, view)| (name.as_str(), view.clone())).collect();

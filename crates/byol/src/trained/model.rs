@@ -19,6 +19,7 @@ use crate::model::byol::encoder_part;
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Encoder, EncoderConfig, Leaves, Mode, Weights};
+use crate::ranks::Ranks;
 use crate::run::record::{DataRecord, HeadKind, LabelBudget, PredictionRecord, PretrainRecord, Stage};
 use crate::statistics::guess::Guess;
 
@@ -145,7 +146,7 @@ impl TrainedClassifier {
 
     /// A pass for evaluation, for [`Classifier::forward`] and [`Classifier::represent`].
     pub fn pass<'a>(&'a self, leaves: &'a Leaves, precision: Precision) -> Pass<'a> {
-        Pass { weights: &self.weights, leaves, mode: Mode::Evaluate, precision, views: 1 }
+        Pass { weights: &self.weights, leaves, mode: Mode::Evaluate, precision, views: 1, ranks: Ranks::alone() }
     }
 
     /// How images are normalised for it.
@@ -190,7 +191,7 @@ impl TrainedEncoder {
 
     /// A pass for evaluation, for [`Encoder::represent`].
     pub fn pass<'a>(&'a self, leaves: &'a Leaves, precision: Precision) -> Pass<'a> {
-        Pass { weights: &self.weights, leaves, mode: Mode::Evaluate, precision, views: 1 }
+        Pass { weights: &self.weights, leaves, mode: Mode::Evaluate, precision, views: 1, ranks: Ranks::alone() }
     }
 
     /// How images are normalised for it.

@@ -5,6 +5,7 @@ use byol::device::Precision;
 use byol::model::classifier::ClassifierHead;
 use byol::model::layers::Pass;
 use byol::model::{Classifier, EncoderConfig, Leaves, Mode, Weights};
+use byol::ranks::Ranks;
 use byol::trained::checkpoint::read_weights;
 use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
@@ -80,7 +81,7 @@ fn compare(name: &str, reference: &Reference, kind: Kind, tolerance: f64, gradie
 }
 
 fn pass<'a>(weights: &'a Weights, leaves: &'a Leaves, mode: Mode) -> Pass<'a> {
-    Pass { weights, leaves, mode, precision: Precision::Full, views: 1 }
+    Pass { weights, leaves, mode, precision: Precision::Full, views: 1, ranks: Ranks::alone() }
 }
 
 #[test]

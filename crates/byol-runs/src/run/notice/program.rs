@@ -20,6 +20,22 @@ pub enum ProgramNote {
         /// Device, precision and threads.
         hardware: String,
     },
+    /// What computes, where several processes do.
+    HardwareOfMany {
+        /// Device, precision and threads of rank 0.
+        hardware: String,
+        /// How many processes there are.
+        processes: usize,
+        /// On how many hosts.
+        hosts: usize,
+    },
+    /// Processes of a training have not come yet.
+    WaitingForProcesses {
+        /// Their ranks.
+        ranks: Vec<usize>,
+        /// How many processes there are to be.
+        of: usize,
+    },
     /// A folder of images without labels is looked through.
     LookingThrough {
         /// The folder.

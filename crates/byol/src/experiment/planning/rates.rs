@@ -12,12 +12,13 @@ use crate::data::{ConcatSource, Dataset, ImageSource, LabeledImages};
 use crate::device::{self, Hardware};
 use crate::eval::Features;
 use crate::eval::linear::{LinearOptions, fit_linear};
-use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind, WHOLE};
 use crate::model::classifier::ClassifierHead;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Encoder, EncoderConfig, Mode};
 use crate::optim::Optimizer;
 use crate::plan::Rates;
+use crate::ranks::Ranks;
 use crate::run::record::SupervisedStage;
 use crate::train::method::{self, Moment};
 use crate::train::supervised::{SupervisedLearner, view_kind};
@@ -110,6 +111,7 @@ fn evaluation(
         mode: Mode::Evaluate,
         precision: hardware.precision,
         views: 1,
+        ranks: Ranks::alone(),
     };
     let batch_size = experiment.evaluation_batch_size.min(BATCH).min(labeled.labels.len());
     let schedule = steps_of(experiment, labeled, batch_size);
@@ -185,6 +187,7 @@ fn steps_of(experiment: &Experiment, labeled: &LabeledImages, batch_size: usize)
         pairing: Pairing::SameImage,
         seed: experiment.seed,
         order: 0,
+        share: WHOLE,
     }
 }
 

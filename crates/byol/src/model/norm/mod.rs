@@ -2,15 +2,20 @@
 //! pool. One sweep over memory then does what three operations of libtorch would.
 //!
 //! A batch may hold several *groups* one after the other, such as the two views of BYOL's images: every group is
-//! normalised by its own statistics, as if it went through the network alone.
+//! normalised by its own statistics, as if it went through the network alone. Where several ranks have parts of the batch,
+//! the statistics of a group are those of its parts on all ranks.
 
 mod composed;
 mod cpu;
 mod cuda;
 
+use std::sync::Arc;
+
+use byol_cuda::Kernels;
 use tch::Tensor;
 
 use super::Mode;
+use crate::ranks::Ranks;
 
 /// PyTorch's default, and the paper's (appendix C).
 pub(crate) const EPSILON: f64 = 1e-5;
@@ -35,6 +40,20 @@ pub(super) struct BatchNormCall<'a> {
     pub mode: Mode,
     /// Equal parts of the batch that are normalised separately in training.
     pub groups: usize,
+    /// Who else has a part of each, of the same size.
+    pub ranks: &'a Ranks,
+}
+
+impl BatchNormCall<'_> {
+    /// Whether statistics of other ranks are wanted.
+    fn is_shared(&self) -> bool {
+        self.mode == Mode::Train && !self.ranks.is_alone()
+    }
+}
+
+/// The kernels of a GPU, which take statistics of their own rows alone.
+fn kernels(input: &Tensor, call: &BatchNormCall) -> Option<Arc<Kernels>> {
+    if call.is_shared() { None } else { cuda::serves(input) }
 }
 
 /// `activation(norm(input) + residual)`.
@@ -50,7 +69,7 @@ pub(super) fn batch_norm(
 ) -> Tensor {
     if cpu::serves(input) {
         cpu::batch_norm(input, residual, activation, call)
-    } else if let Some(kernels) = cuda::serves(input) {
+    } else if let Some(kernels) = kernels(input, call) {
         cuda::batch_norm(kernels, input, residual, activation, call)
     } else {
         composed::batch_norm(input, residual, activation, call)
@@ -63,7 +82,7 @@ pub(super) fn batch_norm(
 /// # Shapes
 /// As [`batch_norm`].
 pub(super) fn batch_norm_add_relu_forked(input: &Tensor, residual: &Tensor, call: &BatchNormCall) -> [Tensor; 2] {
-    match cuda::serves(input) {
+    match kernels(input, call) {
         Some(kernels) => cuda::batch_norm_add_relu_forked(kernels, input, residual, call),
         None => {
             let output = batch_norm(input, Some(residual), Activation::Relu, call);
@@ -79,7 +98,7 @@ pub(super) fn batch_norm_add_relu_forked(input: &Tensor, residual: &Tensor, call
 pub(super) fn batch_norm_relu_pool(input: &Tensor, call: &BatchNormCall) -> Tensor {
     if cpu::serves(input) {
         cpu::batch_norm_relu_pool(input, call)
-    } else if let Some(kernels) = cuda::serves(input) {
+    } else if let Some(kernels) = kernels(input, call) {
         cuda::batch_norm_relu_pool(kernels, input, call)
     } else {
         composed::batch_norm_relu_pool(input, call)

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 use super::{Activation, BatchNormCall, composed, cuda};
 use crate::device::tests::device;
 use crate::model::Mode;
+use crate::ranks::Ranks;
 
 /// The fused operations: those that the device calls for, or a GPU's kernels run by the processor.
 struct Fused(Option<Arc<Kernels>>);
@@ -79,6 +80,7 @@ impl Numbers {
             variance: &self.variance,
             mode,
             groups,
+            ranks: Ranks::alone(),
         }
     }
 }

@@ -59,6 +59,7 @@ mod tests {
     use crate::device::Precision;
     use crate::model::layers::Pass;
     use crate::model::{Encoder, EncoderConfig, Mode};
+    use crate::ranks::Ranks;
 
     /// Two views apart leave in the running statistics, to the last bit, what they leave one after the other, and their
     /// gradients add up to that of both.
@@ -80,7 +81,7 @@ mod tests {
             let (leaves, own) = (weights.leaves(precision), separate.leaves(precision));
             let mut apart = [(); 2].map(|()| Apart::of(&separate, &own));
             let represent = |weights: &Weights, leaves: &Leaves, images: &Tensor| {
-                let pass = Pass { weights, leaves, mode: Mode::Train, precision, views: 1 };
+                let pass = Pass { weights, leaves, mode: Mode::Train, precision, views: 1, ranks: Ranks::alone() };
                 encoder.represent(&pass, images).square().sum(kind)
             };
             // The second time, the statistics begin where the first has moved them.

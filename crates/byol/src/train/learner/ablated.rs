@@ -1,6 +1,8 @@
 //! What the loss compares, and how: the paper's way, and what ablations and the university lab's faults compute instead of
 //! the lines 5 to 7 of Algorithm 1.
 
+use std::ops::Range;
+
 use tch::Tensor;
 
 use super::{Learner, Network, SeenGroup, SeenImages, Sides};
@@ -44,6 +46,25 @@ pub(super) struct Pair {
     pub other: usize,
     /// The number of that one among those of the target branch.
     pub aim: usize,
+}
+
+/// What the target branch makes of one view: of the images here, or of those of all ranks where each is told from all.
+pub(super) struct Aims {
+    /// `[images, projection]`.
+    pub rows: Tensor,
+    /// Those of the images here.
+    pub own: Range<i64>,
+}
+
+impl Aims {
+    /// Of the images here.
+    pub(super) fn here(rows: &Tensor) -> Aims {
+        Aims { own: 0..rows.size()[0], rows: rows.shallow_clone() }
+    }
+
+    fn detach(&self) -> Aims {
+        Aims { rows: self.rows.detach(), own: self.own.clone() }
+    }
 }
 
 /// How predictions and targets are compared.
@@ -126,8 +147,8 @@ impl Objective {
     }
 
     /// How far the prediction of a pair is from its aim.
-    pub(super) fn distance(&self, pair: &Pair, sides: &Sides) -> Tensor {
-        let (prediction, aim) = (&sides.predictions[pair.view], &sides.aims[pair.aim]);
+    pub(super) fn distance(&self, pair: &Pair, predictions: &[Tensor], aims: &[Aims]) -> Tensor {
+        let (prediction, aim) = (&predictions[pair.view], &aims[pair.aim]);
         match self.branch {
             TargetBranch::LabOnline if pair.view < pair.other => self.between(prediction, &aim.detach()),
             TargetBranch::LabOnline => self.between(&prediction.detach(), aim),
@@ -136,11 +157,13 @@ impl Objective {
     }
 
     /// How far predictions are from an aim, whichever network made it.
-    pub(super) fn between(&self, prediction: &Tensor, aim: &Tensor) -> Tensor {
+    pub(super) fn between(&self, prediction: &Tensor, aim: &Aims) -> Tensor {
         match self.distance {
-            Distance::Normalized => loss::regression(prediction, &repeated(aim, prediction)),
-            Distance::Unnormalized => loss::squared_difference(prediction, &repeated(aim, prediction)),
-            Distance::Contrastive(temperature) => loss::contrastive(prediction, aim, temperature),
+            Distance::Normalized => loss::regression(prediction, &repeated(&aim.rows, prediction)),
+            Distance::Unnormalized => loss::squared_difference(prediction, &repeated(&aim.rows, prediction)),
+            Distance::Contrastive(temperature) => {
+                loss::contrastive(prediction, &aim.rows, aim.own.clone(), temperature)
+            }
         }
     }
 }
@@ -163,6 +186,19 @@ impl TargetBranch {
 }
 
 impl Learner {
+    /// What the predictions of the images here are compared with, of each view that the target branch sees. A contrastive loss
+    /// tells the own target from those of all images of the batch, on whichever rank they are.
+    pub(super) fn aims(&self, aims: &[Tensor]) -> Vec<Aims> {
+        let of_all = |rows: &Tensor| {
+            let (batch, rank) = (rows.size()[0], self.ranks.place().rank as i64);
+            Aims { rows: self.ranks.gather_rows(rows), own: rank * batch..(rank + 1) * batch }
+        };
+        match self.objective.distance {
+            Distance::Contrastive(_) => aims.iter().map(of_all).collect(),
+            Distance::Normalized | Distance::Unnormalized => aims.iter().map(Aims::here).collect(),
+        }
+    }
+
     /// What is compared where the target branch is not the paper's.
     pub(super) fn ablated_sides(&self, views: &[SeenImages]) -> Sides {
         if self.objective.branch == TargetBranch::AveragePrediction {

@@ -16,13 +16,14 @@ use std::time::Instant;
 
 use tch::{Kind, Tensor};
 
-use super::ablated::Pair;
+use super::ablated::{Aims, Pair};
 use super::{Learner, Network, Objective, StepOutput, project_parts};
 use crate::config::SeenBy;
 use crate::device::Precision;
 use crate::model::layers::Pass;
 use crate::model::parameters::Apart;
 use crate::model::{Byol, Mode, SharedImages};
+use crate::ranks::Ranks;
 use crate::train::phases::Phase;
 
 /// Lanes whose threads would be at work for less than this share of the time are not worth it: about what one pass of all
@@ -310,7 +311,7 @@ impl Work {
                 Some(aims) => aims,
                 none => none.insert(ends.aims.recv().ok()?),
             };
-            let terms = view.pairs.iter().map(|pair| objective.between(&predictions, &aims[pair.aim]));
+            let terms = view.pairs.iter().map(|pair| objective.between(&predictions, &Aims::here(&aims[pair.aim])));
             let terms: Vec<Tensor> = terms.collect();
             let of_view = terms.iter().map(Tensor::shallow_clone).reduce(|sum, term| sum + term)?;
             let loss = objective.of_sum(of_view);
@@ -334,7 +335,14 @@ impl Work {
 
 /// A pass of one view in training.
 fn pass(network: &Apart, precision: Precision) -> Pass<'_> {
-    Pass { weights: &network.weights, leaves: &network.leaves, mode: Mode::Train, precision, views: 1 }
+    Pass {
+        weights: &network.weights,
+        leaves: &network.leaves,
+        mode: Mode::Train,
+        precision,
+        views: 1,
+        ranks: Ranks::alone(),
+    }
 }
 
 /// How long a lane's forward passes take.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::{Method, Moment};
 use crate::config::{Experiment, ScheduleKind, SeenBy};
@@ -38,7 +38,7 @@ impl ByolMethod {
             experiment.training_views().iter().map(|view| (view.side, view.seen_by)).collect();
         Ok(ByolMethod {
             flops: model.step_flops(&views, Objective::of(experiment).target_pass(), experiment.pretrain.patches),
-            learner: Learner::new(model, online, experiment, hardware.precision),
+            learner: Learner::new(model, online, experiment, hardware.precision).among(&hardware.ranks),
             tau: (experiment.pretrain.tau, experiment.pretrain.tau_schedule),
         })
     }
@@ -62,6 +62,12 @@ impl Method for ByolMethod {
 
     fn is_finite(&self) -> bool {
         self.learner.is_finite()
+    }
+
+    fn weight_sum(&self) -> i64 {
+        let networks = [&self.learner.online, &self.learner.target];
+        let tensors = networks.into_iter().flat_map(|network| [network.flat(), network.buffers()]);
+        tensors.map(sum_of_bits).fold(0, i64::wrapping_add)
     }
 
     fn network(&self) -> BTreeMap<String, Tensor> {
@@ -93,4 +99,10 @@ impl Method for ByolMethod {
     fn take_phases(&self) -> Option<PhaseTimes> {
         self.learner.take_phases()
     }
+}
+
+/// The sum of a tensor's numbers, read as whole ones: exact, in whichever order they are added.
+fn sum_of_bits(tensor: &Tensor) -> i64 {
+    let whole = if tensor.kind() == Kind::Double { Kind::Int64 } else { Kind::Int };
+    tensor.view_dtype(whole).sum(Kind::Int64).int64_value(&[])
 }

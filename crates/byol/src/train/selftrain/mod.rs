@@ -21,12 +21,13 @@ use crate::config::{Augmentation, Experiment, Selftrain};
 use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
 use crate::eval::EvalError;
-use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind};
+use crate::loader::{self, ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind, WHOLE};
 use crate::loss;
 use crate::model::classifier::ClassifierHead;
 use crate::model::{Classifier, EncoderConfig, Weights};
 use crate::optim::Optimizer;
 use crate::random::{self, Coordinates, Stream, ViewNumber};
+use crate::ranks::Ranks;
 use crate::run::RunDirectory;
 use crate::run::record::{LabelBudget, Stage, SupervisedStage};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
@@ -155,7 +156,7 @@ pub fn train(setting: &mut Setting, task: Task, directory: &RunDirectory) -> Res
     let Task { student: Network { classifier, weights, .. }, .. } = task;
     let optimizer = Optimizer::new(settings.optimizer, settings.weight_decay, &weights);
     let mut learner = SupervisedLearner::new(classifier, weights, optimizer, hardware.precision);
-    let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
+    let (mut sitting, found) = Sitting::begin(setting, course, Some(directory))?;
     if let Some(checkpoint) = &found {
         learner.restore(checkpoint, Rest::of(&sitting))?;
     }
@@ -197,7 +198,7 @@ pub fn train(setting: &mut Setting, task: Task, directory: &RunDirectory) -> Res
                 ..Figures::default()
             })?;
         }
-        if sitting.checkpoint_due() {
+        if sitting.checkpoint_due()? {
             let mut checkpoint = sitting.checkpoint()?;
             learner.store(&mut checkpoint, Rest::of(&sitting));
             sitting.save(&checkpoint)?;
@@ -223,6 +224,7 @@ impl Task<'_> {
             pairing: Pairing::SameImage,
             seed,
             order,
+            share: WHOLE,
         };
         let order = ORDERS + 2 * self.draw as u64;
         [schedule(&self.train, sizes[0], order), schedule(&self.teaching.images, sizes[1], order + 1)]
@@ -247,6 +249,7 @@ impl Task<'_> {
             extended: Vec::new(),
             patience: 0,
             checkpoints: CheckpointFolder::new(folder, 1),
+            ranks: Ranks::default(),
             checkpoint_every: None,
         }
     }

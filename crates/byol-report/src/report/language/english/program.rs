@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::names::{kind, reason, with_first};
-use super::numbers::{count, expected_duration, guessing, percent, plural, right_among, right_of, whole_duration};
+use super::numbers::{
+    count, expected_duration, guessing, list, percent, plural, right_among, right_of, whole_duration,
+};
 use crate::run::classifier::{ClassifierKind, Reason};
 use crate::run::notice::{ProgramNote, SingleViews, Tested};
 use crate::run::record::{LabelBudget, Stage};
@@ -16,6 +18,18 @@ const LICENCE: &str = "torchvision's weights, trained on ImageNet: they may have
 pub fn program_note(note: &ProgramNote) -> String {
     match note {
         ProgramNote::Hardware { hardware } => format!("hardware: {hardware}"),
+        ProgramNote::HardwareOfMany { hardware, processes, hosts } => {
+            let hosts = match hosts {
+                1 => "this host".to_owned(),
+                several => format!("{several} hosts"),
+            };
+            format!("hardware: {processes} processes on {hosts}, each like this one: {hardware}")
+        }
+        ProgramNote::WaitingForProcesses { ranks, of } => {
+            let numbers: Vec<String> = ranks.iter().map(usize::to_string).collect();
+            let rank = plural(ranks.len() as u64, "rank");
+            format!("waiting for {} of {of} processes: {rank} {}", ranks.len(), list(&numbers))
+        }
         ProgramNote::LookingThrough { folder } => format!("looking through {folder}"),
         ProgramNote::LookedAt { done, of, seconds_left } => {
             format!("{done} of {of} images looked at, {} left", whole_duration(*seconds_left))

@@ -13,6 +13,7 @@ use super::{Activation, BatchNormCall, EPSILON, MOMENTUM, empty_like, from_rows,
 use crate::element::TensorElement;
 use crate::model::Mode;
 use crate::model::slices::{values, values_mut};
+use crate::ranks::Ranks;
 
 /// Whether these kernels compute what `input` asks for.
 pub(super) fn serves(input: &Tensor) -> bool {
@@ -27,6 +28,34 @@ struct Figures {
     /// `y = x * scale + shift`
     scale: Vec<f32>,
     shift: Vec<f32>,
+    /// Who else has rows of each group.
+    ranks: Ranks,
+}
+
+/// Means and variances over the rows of all ranks, each of which has as many; merged in the order of the ranks.
+fn over_ranks(ranks: &Ranks, (mean, variance): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
+    if ranks.is_alone() {
+        return (mean, variance);
+    }
+    let figures = mean.len();
+    let parts = ranks.gather_numbers(&[mean, variance].concat());
+    let average = |place: usize| parts.iter().map(|part| part[place]).sum::<f64>() / parts.len() as f64;
+    let mean: Vec<f64> = (0..figures).map(average).collect();
+    let variance = mean.iter().enumerate().map(|(place, mean)| {
+        let between = parts.iter().map(|part| (part[place] - mean).powi(2)).sum::<f64>() / parts.len() as f64;
+        average(figures + place) + between
+    });
+    let variance = variance.collect();
+    (mean, variance)
+}
+
+/// Two sums of each group and channel over the rows of all ranks, added in the order of the ranks.
+fn sums_over_ranks(ranks: &Ranks, sums: &[f64], products: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let parts = ranks.gather_numbers(&[sums, products].concat());
+    let mut all: Vec<f64> =
+        (0..2 * sums.len()).map(|place| parts.iter().map(|part| part[place]).sum::<f64>()).collect();
+    let products = all.split_off(sums.len());
+    (all, products)
 }
 
 impl Figures {
@@ -35,8 +64,8 @@ impl Figures {
         let parameters = [call.weight, call.bias].map(|parameter| values::<f32>(parameter).to_vec());
         let (mean, variance) = match call.mode {
             Mode::Train => {
-                let (mean, variance) = rows::statistics(x, rows);
-                let count = rows.per_group as f64;
+                let (mean, variance) = over_ranks(call.ranks, rows::statistics(x, rows));
+                let count = (rows.per_group * call.ranks.count()) as f64;
                 // Running variances are unbiased, as PyTorch's.
                 move_running(call.mean, &mean, 1.0);
                 move_running(call.variance, &variance, count / (count - 1.0));
@@ -58,10 +87,11 @@ impl Figures {
             scale: narrow(&scale),
             inverse_deviation: narrow(&inverse),
             mean: narrow(&mean),
+            ranks: call.ranks.clone(),
         }
     }
 
-    /// The gradients of weight and bias, and the figures of the input's.
+    /// The gradients of weight and bias by these rows, and the figures of the input's, which depend on all.
     fn gradient(&self, (sums, products): (Vec<f64>, Vec<f64>), rows: Rows) -> ([Tensor; 2], GradientFigures) {
         let mut parameters = [vec![0f64; rows.channels], vec![0f64; rows.channels]];
         let mut figures = GradientFigures {
@@ -70,11 +100,18 @@ impl Figures {
             slope: Vec::with_capacity(rows.figures()),
             offset: Vec::with_capacity(rows.figures()),
         };
-        let count = rows.per_group as f64;
-        for (index, (sum, product)) in sums.into_iter().zip(products).enumerate() {
-            let (scale, inverse) = (f64::from(self.scale[index]), f64::from(self.inverse_deviation[index]));
-            parameters[0][index % rows.channels] += product * inverse;
+        let inverse = |index: usize| f64::from(self.inverse_deviation[index]);
+        for (index, (sum, product)) in sums.iter().zip(&products).enumerate() {
+            parameters[0][index % rows.channels] += product * inverse(index);
             parameters[1][index % rows.channels] += sum;
+        }
+        let count = (rows.per_group * self.ranks.count()) as f64;
+        let (sums, products) = match self.ranks.is_alone() {
+            true => (sums, products),
+            false => sums_over_ranks(&self.ranks, &sums, &products),
+        };
+        for (index, (sum, product)) in sums.into_iter().zip(products).enumerate() {
+            let (scale, inverse) = (f64::from(self.scale[index]), inverse(index));
             figures.slope.push((-scale * inverse * inverse * product / count) as f32);
             figures.offset.push((-scale * sum / count) as f32);
         }
