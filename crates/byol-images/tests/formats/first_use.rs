@@ -76,9 +76,13 @@ fn a_pool_that_waits_is_the_one_that_was_looked_through() {
     assert!(waiting.notes.contains(&note) && !now.notes.contains(&note), "{:?}", waiting.notes);
 
     // Of the data itself, those without labels.
-    let alone = Dataset::open(more.path(), &later()).unwrap();
+    let without_classes = tempfile::tempdir().unwrap();
+    for number in 0..9 {
+        scene(&without_classes.path().join(format!("{number}.png")), 100 + number);
+    }
+    let alone = Dataset::open(without_classes.path(), &later()).unwrap();
     assert_eq!(waits(&alone), [true]);
-    let looked_through = open(more.path());
+    let looked_through = open(without_classes.path());
     assert_eq!(alone.fingerprint, looked_through.fingerprint);
     assert_eq!(all_pixels(alone.unlabeled[0].images.as_ref()), all_pixels(looked_through.unlabeled[0].images.as_ref()));
     for number in 0..5 {
@@ -132,7 +136,7 @@ fn what_is_not_used_is_replaced_by_its_number_alone() {
     let dataset = open();
     assert_eq!((waits(&dataset), dataset.skipped), (vec![true], 1), "the header of one is none");
     let images = dataset.unlabeled[0].images.as_ref();
-    assert_eq!(images.len(), 25);
+    assert_eq!(images.len(), 24);
     let all = all_pixels(images);
 
     // All pixels are of the images that a look beforehand leaves.
@@ -152,16 +156,13 @@ fn what_is_not_used_is_replaced_by_its_number_alone() {
     assert_eq!(why("1/copy.png"), Some(&Why::TestExact));
     assert_eq!(why("1/again.jpg"), Some(&Why::TestNear));
     assert_eq!(why("1/repeated.png"), Some(&Why::Repeated));
-    for found in &found {
-        assert!(!usable.contains(&fs::read(&found.image).unwrap()));
-    }
 
     // Another order, one image alone, and several threads at once.
     let other = open();
     let images = other.unlabeled[0].images.as_ref();
     assert_eq!(pixels(images, found[0].index), all[found[0].index]);
     let parts: Vec<Vec<(usize, Vec<u8>)>> = std::thread::scope(|scope| {
-        let part = |first: usize| (first..25).rev().step_by(3).map(|index| (index, pixels(images, index))).collect();
+        let part = |first: usize| (first..24).rev().step_by(3).map(|index| (index, pixels(images, index))).collect();
         let threads: Vec<_> = (0..3).map(|first| scope.spawn(move || part(first))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
