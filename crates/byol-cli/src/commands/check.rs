@@ -55,7 +55,7 @@ pub fn check(options: &Check, output: Output, reporter: &mut dyn Reporter) -> an
     options.csv.iter().try_for_each(|csv| options.force.file(csv))?;
     request::there(&options.data)?;
     interrupt::end_at_once(representations::INTERRUPTED)?;
-    let hardware = request::hardware(&options.hardware, reporter)?;
+    let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     options.trained.tell(&trained.origin, reporter)?;
     let data = open(options, &trained, reporter)?;

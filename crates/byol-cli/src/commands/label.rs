@@ -117,7 +117,7 @@ pub fn label(options: &Label, output: Output, reporter: &mut dyn Reporter) -> an
     options.page.iter().try_for_each(|page| options.force.page("--page", page))?;
     request::there(&options.source.data)?;
     interrupt::end_at_once(representations::INTERRUPTED)?;
-    let hardware = request::hardware(&options.hardware, reporter)?;
+    let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     options.trained.tell(&trained.origin, reporter)?;
     let wanted = Wanted {

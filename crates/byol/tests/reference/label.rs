@@ -38,7 +38,7 @@ struct Confident {
     joint: Vec<Vec<u64>>,
     off_diagonal: Vec<usize>,
     issues: Vec<usize>,
-    normalized_margin: Vec<f64>,
+    self_confidence: Vec<f64>,
 }
 
 fn values() -> Values {
@@ -92,13 +92,11 @@ fn label_issues_are_cleanlabs() {
         assert_eq!(off, case.off_diagonal);
         let found = issues(&probabilities, &case.labels, classes);
         let mut rows: Vec<usize> = found.iter().map(|issue| issue.row).collect();
-        // Its normalized margin is (margin + 1) / 2.
         for issue in &found {
-            let expected = case.normalized_margin[issue.row];
-            assert!(((issue.margin() + 1.0) / 2.0 - expected).abs() < 1e-8, "{issue:?} {expected}");
+            let expected = case.self_confidence[issue.row];
+            assert!((issue.own_probability - expected).abs() < 1e-8, "{issue:?} {expected}");
         }
-        let in_order =
-            rows.windows(2).all(|pair| case.normalized_margin[pair[0]] <= case.normalized_margin[pair[1]] + 1e-9);
+        let in_order = rows.windows(2).all(|pair| case.self_confidence[pair[0]] <= case.self_confidence[pair[1]]);
         assert!(in_order, "the most suspicious first");
         rows.sort_unstable();
         assert_eq!(rows, case.issues);
