@@ -19,6 +19,7 @@ mod report;
 mod resume;
 mod seeds;
 pub mod selftrain;
+mod together;
 mod train;
 mod views;
 pub mod watch;
