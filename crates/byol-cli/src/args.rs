@@ -13,7 +13,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use shared::{
-    Beginning, Config, Hardware, KeptSplit, Labels, Longer, Pool, Source, Strictness, Target, TrainingSource,
+    Beginning, Config, Hardware, KeptSplit, Labels, Longer, Mode, Pool, Processes, Source, Strictness, Target,
+    TrainingSource,
 };
 
 use crate::place::Force;
@@ -220,6 +221,8 @@ pub struct Pretrain {
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Args)]

@@ -12,6 +12,7 @@ use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
 use byol::inference::InferenceError;
 use byol::label::LabelError;
+use byol::ranks::RanksError;
 use byol::report::ReportError;
 use byol::run::RunError;
 use byol::run::command::shell_word;
@@ -81,6 +82,7 @@ fn is_usage(cause: &(dyn Error + 'static)) -> bool {
         || says(cause, ExperimentError::is_of_configuration)
         || says(cause, PlanError::is_of_configuration)
         || says(cause, TrainError::is_of_configuration)
+        || says(cause, RanksError::is_of_command_line)
         || says(cause, DataError::is_of_command_line)
         || says(cause, ExportError::is_of_command_line)
         || says(cause, InferenceError::is_of_command_line)
@@ -191,7 +193,7 @@ fn typed_command() -> Typed {
 }
 
 /// An error with its causes, outermost first. Some messages hold their cause already.
-fn one_line(error: &anyhow::Error) -> String {
+pub fn one_line(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();

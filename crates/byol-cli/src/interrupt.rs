@@ -108,6 +108,16 @@ fn end() -> ! {
     low_level::exit(exit_code().into())
 }
 
+/// The first signal that came; 0 where none did.
+pub fn signal() -> i32 {
+    FIRST.load(Ordering::Relaxed)
+}
+
+/// Makes a signal that another process of the same training had the one that the program reports having ended by; 0 is none.
+pub fn ended_by(signal: i32) {
+    let _ = FIRST.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
+}
+
 /// As shells report a program that the first signal ended: 130 for Ctrl-C, 143 for a request to terminate.
 pub fn exit_code() -> u8 {
     match FIRST.load(Ordering::Relaxed) {

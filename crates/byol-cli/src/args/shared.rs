@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use byol::device::{DeviceChoice, PrecisionChoice};
 use byol::run::record::LabelBudget;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{at_least_one, preset_names};
 use crate::sweep::MOST_THREADS;
@@ -126,6 +126,29 @@ pub struct Hardware {
     /// CPU threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true)]
     pub threads: Option<usize>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Several processes")]
+pub struct Processes {
+    /// auto: processes that torchrun, srun or mpirun has started, or that have RANK and WORLD_SIZE, pre-train together; off: each
+    /// by itself
+    #[arg(long, value_name = "WHETHER", default_value = "auto", hide_possible_values = true)]
+    pub processes: Mode,
+    /// Minutes that a process waits for the others, above 0
+    #[arg(long, value_name = "MINUTES", default_value = "30", value_parser = minutes, allow_negative_numbers = true)]
+    pub rank_timeout: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    Auto,
+    Off,
+}
+
+fn minutes(text: &str) -> Result<f64, &'static str> {
+    let most = 60.0 * 24.0 * 365.0;
+    text.parse().ok().filter(|minutes| *minutes > 0.0 && *minutes <= most).ok_or("must be a number of minutes above 0")
 }
 
 fn threads(text: &str) -> Result<usize, String> {

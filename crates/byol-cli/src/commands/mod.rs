@@ -22,6 +22,7 @@ mod representations;
 mod resume;
 mod seeds;
 pub mod selftrain;
+mod together;
 mod train;
 mod views;
 pub mod watch;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use byol::experiment;
+use byol::ranks::Ranks;
 use byol::run::command::TrainingCommand;
 use byol::run::event::Reporter;
 use byol::run::record::Stage;
@@ -63,6 +64,7 @@ pub fn selftrain(selftrain: &Selftrain, output: Output, reporter: &mut dyn Repor
         basis: Basis { run: selftrain.from.as_deref(), stage: Some(Stage::Selftrain), ..Basis::default() },
         hardware: &selftrain.hardware,
         hours: None,
+        ranks: Ranks::default(),
     };
     job.work(&Place::of(&selftrain.target)?, output, reporter, |context, meant, _| {
         experiment::selftrain(context, meant.from.as_deref().unwrap_or(Path::new("")))

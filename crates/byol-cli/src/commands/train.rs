@@ -7,6 +7,7 @@ use byol::data::{Dataset, Decoding, Need, PATTERNS, Pools};
 use byol::device::Hardware;
 use byol::experiment::planning::{self, Plan, Scope, Wish};
 use byol::experiment::{self, Asked, Context, ExperimentError, Outcome};
+use byol::ranks::Ranks;
 use byol::report;
 use byol::report::language::program;
 use byol::run::RunDirectory;
@@ -17,12 +18,14 @@ use byol::run::extend::Extension;
 use byol::run::lock::RunLock;
 use byol::run::notice::ProgramNote;
 use byol::run::record::{Control, LabelBudget, Stage, Summary};
+use byol::train::pretrain as pretraining;
 use byol::weights::{self, Beginning};
 use serde::Serialize;
 
 use super::beginning::Weights;
 use super::resume::{Earlier, Meant, Place, Typed};
 use super::seeds::{self, Seeds};
+use super::together;
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis, Wanted};
@@ -39,6 +42,8 @@ pub(super) struct Job<'a> {
     pub basis: Basis<'a>,
     pub hardware: &'a args::Hardware,
     pub hours: Option<f64>,
+    /// The processes that share the work.
+    pub ranks: Ranks,
 }
 
 pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -51,6 +56,7 @@ pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> a
         basis: Basis { preset: Some("demo"), ..Basis::default() },
         hardware: &demo.hardware,
         hours: None,
+        ranks: Ranks::default(),
     };
     // A second demo shows the first one's result, or continues it.
     let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None, seeds: None };
@@ -73,6 +79,7 @@ pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyh
         basis: Basis::default(),
         hardware: &run.hardware,
         hours: run.hours,
+        ranks: Ranks::default(),
     };
     let place = Place { more_epochs: run.longer.more_epochs, ..Place::of(&run.target)? };
     let place = Seeds::place(run, place)?;
@@ -103,6 +110,7 @@ pub fn supervised(
         basis: Basis { stage: Some(stage), ..Basis::default() },
         hardware: &supervised.hardware,
         hours: None,
+        ranks: Ranks::default(),
     };
     job.work(&Place::of(&supervised.target)?, output, reporter, |context, _, _| experiment::supervised(context))
 }
@@ -123,9 +131,13 @@ pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Re
         basis: Basis { stage: Some(Stage::Pretrain), ..Basis::default() },
         hardware: &pretrain.hardware,
         hours: None,
+        ranks: Ranks::default(),
     };
     let place = Place { more_epochs: pretrain.longer.more_epochs, ..Place::of(&pretrain.target)? };
-    job.work(&place, output, reporter, |context, _, _| experiment::pretrain(context))
+    match together::launched(&pretrain.processes)? {
+        Some(launch) => together::pretrain(job, place, &launch, &pretrain.processes, (output, reporter)),
+        None => job.work(&place, output, reporter, |context, _, _| experiment::pretrain(context)),
+    }
 }
 
 pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -143,6 +155,7 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
         basis: Basis { run: finetune.from.as_deref(), stage: Some(Stage::Finetune), ..Basis::default() },
         hardware: &finetune.hardware,
         hours: None,
+        ranks: Ranks::default(),
     };
     job.work(&Place::of(&finetune.target)?, output, reporter, |context, meant, _| {
         experiment::finetune(context, meant.from.as_deref().unwrap_or(Path::new("")))
@@ -203,7 +216,10 @@ impl Job<'_> {
             true => program::NOTHING_BEGUN.to_owned(),
             false => program::as_it_was(place.folder()),
         })?;
-        let hardware = request::hardware(&meant.hardware, reporter)?;
+        let hardware = match self.ranks.is_alone() {
+            true => request::hardware(&meant.hardware, reporter)?,
+            false => together::hardware_of_first(self, &meant, reporter)?,
+        };
         if let Some(earlier) = &goes_on {
             experiment::same_hardware(out, earlier, &hardware)?;
         }
@@ -247,6 +263,7 @@ impl Job<'_> {
         for notice in experiment::fit(&mut experiment, &typed, &data) {
             reporter.event(&Event::Note(notice));
         }
+        pretraining::require_shares(&experiment.pretrain, &self.ranks)?;
         let beginning = Beginning {
             weights: weights.as_deref(),
             out,
@@ -254,6 +271,9 @@ impl Job<'_> {
             classes: self.classifies.then_some(data.class_names.len()),
         };
         let (mode, notes) = weights::begin(&beginning, &mut experiment)?;
+        if !self.ranks.is_alone() {
+            experiment = together::settle(&hardware, &experiment, &data)?;
+        }
         if lock.is_none() && weights.is_some() {
             lock = Some(RunLock::take(place.folder())?);
             RunDirectory::existing(out)?.write_command(&meant.record)?;

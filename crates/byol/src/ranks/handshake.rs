@@ -13,10 +13,13 @@ use crate::config::resolve::differences;
 
 const VERDICT: &str = "verdict";
 const TROUBLE: &str = "trouble";
+const HEARD: &str = "heard";
 /// Rank 0 looks for those that have not come so often.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// It says for whom it waits so often.
 const BETWEEN_NOTES: Duration = Duration::from_secs(30);
+/// Rank 0 waits so long at most until the others have read that they do not fit.
+const TO_BE_HEARD: Duration = Duration::from_secs(5);
 /// The value of a key that is known to be there.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
@@ -97,10 +100,15 @@ pub fn meet(store: &Store, place: Place, own: &Hello, patience: Patience) -> Res
             Err(refused) => Verdict { refused: Some(refused), peers: Vec::new(), configuration: String::new() },
         };
         say(store, VERDICT, &verdict).map_err(RanksError::Unjoined)?;
+        if verdict.refused.is_some() {
+            wait_to_be_heard(store, own.size);
+        }
         return verdict.told();
     }
     // Rank 0 may have begun to wait later; its own limit ends this.
     let told = store.get(VERDICT, limit * 2).map_err(|refused| RanksError::of(&refused, limit * 2))?;
+    // Where nobody counts any more, nobody waits for it either.
+    let _ = store.add(HEARD, 1);
     read::<Verdict>(&told).map_err(RanksError::Unjoined)?.told()
 }
 
@@ -110,6 +118,15 @@ impl Verdict {
             Some(refused) => Err(refused.into()),
             None => Ok(Met { peers: self.peers, configuration: self.configuration }),
         }
+    }
+}
+
+/// Until those who have come have read the verdict, or might have: the store may end with this process.
+fn wait_to_be_heard(store: &Store, size: usize) {
+    let come = (1..size).filter(|&rank| store.has(&hello_of(rank)).unwrap_or(false)).count() as i64;
+    let began = Instant::now();
+    while store.add(HEARD, 0).is_ok_and(|heard| heard < come) && began.elapsed() < TO_BE_HEARD {
+        sleep(BETWEEN_LOOKS);
     }
 }
 

@@ -28,7 +28,7 @@ use launch::Launch;
 /// Why a rank has ended.
 const FAILED: &str = "failed";
 /// Longer than others take to read that.
-const TO_BE_READ: Duration = Duration::from_secs(1);
+const TO_BE_READ: Duration = Duration::from_secs(2);
 
 /// This process among those that train together; by default it is alone, and everything here does nothing.
 ///

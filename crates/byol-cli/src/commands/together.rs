@@ -1,0 +1,266 @@
+//! `byol pretrain` as one of several processes that a launcher has started: who they are, what rank 0 tells the others, and how
+//! all of them end. Rank 0 alone has the run directory and speaks; the others say why they end, where that is an error.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use byol::config::Experiment;
+use byol::data::{Dataset, Need, Pools};
+use byol::device::{DeviceChoice, Hardware, Precision, PrecisionChoice};
+use byol::experiment::{self, Along};
+use byol::ranks::handshake::Patience;
+use byol::ranks::launch::Launch;
+use byol::ranks::{Meeting, Mismatch, Ranks, RanksError};
+use byol::report::language::program;
+use byol::run::directory::OpenMode;
+use byol::run::event::{Event, Reporter, Silent};
+use byol::run::notice::ProgramNote;
+use byol::run::record::Ended;
+use serde::{Deserialize, Serialize};
+
+use super::beginning::Weights;
+use super::resume::{Earlier, Place};
+use super::train::Job;
+use crate::args::{self, Mode, Output};
+use crate::exit::{Ending, Usage, one_line};
+use crate::interrupt;
+use crate::request::{self, Basis, Wanted};
+
+/// Ranks wait so long for all to be started, or as long as `--rank-timeout` where that is shorter.
+const TO_START: Duration = Duration::from_secs(600);
+
+/// What rank 0 tells the others before the data is opened: they may have been given less.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    data: PathBuf,
+    unlabeled: Vec<PathBuf>,
+    split: Option<PathBuf>,
+    strict: bool,
+    bf16: bool,
+}
+
+/// What each has found, which must be the same.
+#[derive(Serialize, Deserialize)]
+struct Found {
+    fingerprint: String,
+    images: usize,
+    gpu: Option<usize>,
+    /// Which GPUs are hidden from it.
+    visible: String,
+}
+
+/// The process that this is of several, where it is.
+pub fn launched(options: &args::Processes) -> Result<Option<Launch>, RanksError> {
+    match options.processes {
+        Mode::Off => Ok(None),
+        Mode::Auto => Ok(Launch::of(&Launch::variables())?),
+    }
+}
+
+/// Pre-trains as one of several.
+pub fn pretrain(
+    job: Job<'_>,
+    place: Place,
+    launch: &Launch,
+    options: &args::Processes,
+    (output, reporter): (Output, &mut dyn Reporter),
+) -> anyhow::Result<Ending> {
+    // Started anew, it goes on where it was.
+    let mode = if launch.attempt > 0 { OpenMode::Resume } else { place.mode };
+    let place = Place { mode, ..place };
+    let rank = launch.place.rank;
+    let worked = meet(&job, &place, launch, options, reporter).and_then(|(ranks, configuration)| {
+        let worked = match ranks.is_first() {
+            true => lead(Job { ranks: ranks.clone(), ..job }, &place, output, reporter),
+            false => follow(&job, &ranks, launch, &configuration),
+        };
+        match worked.and_then(|ending| Ok((ending, ranks.largest([interrupt::signal().into()])?))) {
+            Ok((ending, [signal])) => {
+                interrupt::ended_by(signal as i32);
+                Ok(ending)
+            }
+            Err(error) => {
+                ranks.fail(&one_line(&error));
+                Err(error)
+            }
+        }
+    });
+    if rank == 0 { worked } else { worked.with_context(|| format!("rank {rank}")) }
+}
+
+fn meet(
+    job: &Job<'_>,
+    place: &Place,
+    launch: &Launch,
+    options: &args::Processes,
+    reporter: &mut dyn Reporter,
+) -> anyhow::Result<(Ranks, String)> {
+    let size = launch.place.size;
+    let timeout = Duration::from_secs_f64(options.rank_timeout * 60.0);
+    let interface = std::env::var("GLOO_SOCKET_IFNAME").ok();
+    let meeting = Meeting {
+        launch,
+        command: job.command.name(),
+        configuration: &configuration(job, place, launch.place.rank)?,
+        interface: interface.as_deref(),
+        timeout,
+        patience: Patience {
+            limit: timeout.min(TO_START),
+            note: &mut |missing| {
+                let note = ProgramNote::WaitingForProcesses { ranks: missing.to_vec(), of: size };
+                reporter.event(&Event::Note(note.into()));
+            },
+        },
+    };
+    Ok(Ranks::meet(meeting)?)
+}
+
+/// The configuration that this process was given, as TOML; nothing where it goes on with a run that is on rank 0's host alone.
+fn configuration(job: &Job<'_>, place: &Place, rank: usize) -> anyhow::Result<String> {
+    let earlier = match Earlier::of(place, job.command) {
+        Err(_) if rank > 0 => return Ok(String::new()),
+        earlier => earlier?,
+    };
+    let begins = Weights::of(job.typed.beginning, earlier.as_ref(), place)?;
+    let basis = match &earlier {
+        Some(_) => Basis { run: Some(&place.out), ..job.basis },
+        None => job.basis,
+    };
+    let basis = Basis { over_preset: &begins.settings, ..basis };
+    Ok(request::experiment(job.config, job.labels, basis)?.to_toml()?)
+}
+
+fn lead(job: Job<'_>, place: &Place, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    job.work(place, output, reporter, |context, _, _| experiment::pretrain(context))
+}
+
+/// Rank 0's hardware; tells the others what to open, and in which type to compute.
+pub(super) fn hardware_of_first(
+    job: &Job<'_>,
+    meant: &super::resume::Meant,
+    reporter: &mut dyn Reporter,
+) -> anyhow::Result<Hardware> {
+    let options = args::Hardware { threads: job.hardware.threads, ..meant.hardware };
+    let hardware = hardware(&options, &job.ranks)?;
+    let hosts: BTreeSet<&str> = job.ranks.peers().iter().map(|peer| peer.host.as_str()).collect();
+    let note = ProgramNote::HardwareOfMany {
+        hardware: hardware.to_string(),
+        processes: job.ranks.count(),
+        hosts: hosts.len(),
+    };
+    reporter.event(&Event::Note(note.into()));
+    let here = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let asked = Asked {
+        data: if meant.data.exists() { here(&meant.data) } else { meant.data.clone() },
+        unlabeled: meant.unlabeled.iter().map(here).collect(),
+        split: meant.strictness.kept.split.clone(),
+        strict: meant.strictness.strict,
+        bf16: hardware.precision == Precision::Bf16,
+    };
+    job.ranks.of_first(&serde_json::to_vec(&asked)?)?;
+    Ok(hardware.among(&job.ranks)?)
+}
+
+/// The device of this rank, and its share of the cores of its host.
+fn hardware(options: &args::Hardware, ranks: &Ranks) -> anyhow::Result<Hardware> {
+    let (peers, own) = (ranks.peers(), ranks.place().rank);
+    let local = peers[..own].iter().filter(|peer| peer.host == peers[own].host).count();
+    let on_host = peers.iter().filter(|peer| peer.host == peers[own].host).count();
+    if let (DeviceChoice::Cuda(number), true) = (options.device, on_host > 1)
+        && number > 0
+    {
+        let text = format!(
+            "--device cuda:{number} names one GPU for {on_host} processes of this host; leave it out, and each takes its own"
+        );
+        return Err(Usage(text).into());
+    }
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let threads = options.threads.unwrap_or((cores / peers[own].sharing.max(1)).max(1));
+    Ok(Hardware::choose(options.device.of_rank(local), options.precision, Some(threads))?)
+}
+
+/// That all ranks see the same images and compute on devices of one kind. All take over rank 0's configuration, which fits the
+/// data.
+pub(super) fn settle(hardware: &Hardware, experiment: &Experiment, data: &Dataset) -> anyhow::Result<Experiment> {
+    let ranks = &hardware.ranks;
+    let index = |device| match device {
+        byol::tch::Device::Cuda(number) => Some(number),
+        _ => None,
+    };
+    let found = Found {
+        fingerprint: data.fingerprint.clone(),
+        images: data.pretraining_pool().iter().map(|pool| pool.images.len()).sum(),
+        gpu: index(hardware.device),
+        visible: std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default(),
+    };
+    let texts = ranks.texts(&serde_json::to_string(&found)?)?;
+    let all = texts.iter().map(|text| serde_json::from_str(text)).collect::<Result<Vec<Found>, _>>()?;
+    if let Some(mismatch) = compare(&all, ranks) {
+        return Err(RanksError::from(mismatch).into());
+    }
+    let configuration = ranks.of_first(experiment.to_toml()?.as_bytes())?;
+    match ranks.is_first() {
+        true => Ok(experiment.clone()),
+        false => Ok(Experiment::from_toml(&String::from_utf8_lossy(&configuration))?),
+    }
+}
+
+fn compare(all: &[Found], ranks: &Ranks) -> Option<Mismatch> {
+    let host = |rank: usize| ranks.peers().get(rank).map_or_else(String::new, |peer| peer.host.clone());
+    let kind = |found: &Found| match found.gpu {
+        Some(_) => "a GPU".to_owned(),
+        None => "a CPU".to_owned(),
+    };
+    for (rank, found) in all.iter().enumerate() {
+        let host = host(rank);
+        if (&found.fingerprint, found.images) != (&all[0].fingerprint, all[0].images) {
+            return Some(Mismatch::Data { rank, host, there: found.images, here: all[0].images });
+        }
+        if kind(found) != kind(&all[0]) {
+            return Some(Mismatch::Devices { rank, host, there: kind(found), here: kind(&all[0]) });
+        }
+        let same = |other: usize| {
+            let alike = (&all[other].visible, all[other].gpu) == (&found.visible, found.gpu);
+            alike && ranks.peers()[other].host == host
+        };
+        if let (Some(gpu), Some(first)) = (found.gpu, (0..rank).find(|&other| same(other))) {
+            return Some(Mismatch::OneGpu { first, second: rank, gpu, host });
+        }
+    }
+    None
+}
+
+/// The work of a rank that is not the first.
+fn follow(job: &Job<'_>, ranks: &Ranks, launch: &Launch, configuration: &str) -> anyhow::Result<Ending> {
+    let asked: Asked = serde_json::from_slice(&ranks.of_first(&[])?)?;
+    let experiment = Experiment::from_toml(configuration)?;
+    interrupt::end_at_once(format!("rank {}: {}", launch.place.rank, program::NOTHING_BEGUN))?;
+    let precision = if asked.bf16 { PrecisionChoice::Bf16 } else { PrecisionChoice::Fp32 };
+    let options = args::Hardware { precision, ..*job.hardware };
+    let hardware = hardware(&options, ranks)?.among(ranks)?;
+    // Where its host has the data elsewhere, it was told so.
+    let data = job.typed.data.filter(|path| path.exists()).unwrap_or(&asked.data);
+    request::there(data)?;
+    let typed = job.typed.unlabeled;
+    let unlabeled = if !typed.is_empty() && typed.iter().all(|path| path.exists()) { typed } else { &asked.unlabeled };
+    let strictness = args::Strictness { strict: asked.strict, kept: args::KeptSplit { split: asked.split.clone() } };
+    let wanted = Wanted {
+        data,
+        unlabeled,
+        strictness: &strictness,
+        need: Need::Images,
+        labels_per_class: 0,
+        copies: Some(Pools::LeaveCopiesOut),
+        levels: experiment.levels,
+    };
+    let data = request::dataset(wanted, &mut Silent)?;
+    let experiment = settle(&hardware, &experiment, &data)?;
+    let interrupt = interrupt::ask_training()?;
+    let along = Along { experiment: &experiment, data: &data, hardware: &hardware, interrupt: &interrupt };
+    Ok(match experiment::pretrain_along(&along)? {
+        Some(Ended::Interrupted) => Ending::Interrupted,
+        Some(Ended::Epochs | Ended::Patience) | None => Ending::Done,
+    })
+}
