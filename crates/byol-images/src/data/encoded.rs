@@ -15,6 +15,7 @@ use super::decode::{Decoded, Detail};
 use super::depths::Depths;
 use super::error::{DataError, ImageProblem};
 use super::fingerprint::Fingerprint;
+use super::first_use::Decoding;
 use super::folder::OpenOptions;
 use super::levels::Levels;
 use super::look::Look;
@@ -268,6 +269,11 @@ pub(crate) fn look_through(given: Vec<Given>, options: &OpenOptions) -> LookedTh
 }
 
 impl LookedThrough {
+    /// When the images for pre-training alone are decoded.
+    pub fn decoding(&self) -> Decoding {
+        if self.waiting > 0 { Decoding::AtFirstUse } else { Decoding::AtOnce }
+    }
+
     fn keep(&mut self, index: usize, encoded: Encoded, seen: Seen) {
         let Seen { whole, stamp, look, depths, image } = seen;
         self.depths.join(depths);

@@ -161,12 +161,13 @@ impl Listing {
         let fingerprint = listing.fingerprint(&looked, &Divided::default());
         warnings.extend(looked.depths.warnings(options.levels));
         let notes = listing.notes.iter().cloned().chain(too_large(&looked, &listing.root)).collect();
-        let LookedThrough { images, skipped, waiting, .. } = looked;
+        let decoding = looked.decoding();
+        let LookedThrough { images, skipped, .. } = looked;
         let sizes = images.sizes().to_vec();
         Ok(Pool {
             images: Arc::new(images),
             sizes,
-            waits: waiting > 0,
+            decoding,
             skipped,
             fingerprint,
             notes,
@@ -307,7 +308,8 @@ impl Listing {
         let fingerprint = self.fingerprint(&looked, &divided);
         let parts = self.fingerprints(&looked, &divided);
         let too_large = too_large(&looked, &self.root);
-        let LookedThrough { images, kept, skipped, waiting, .. } = looked;
+        let decoding = looked.decoding();
+        let LookedThrough { images, kept, skipped, .. } = looked;
         let no_labels = self.no_labels.filter(|_| divided.train.is_empty() && divided.test.is_empty());
         let mut notes = self.notes;
         notes.extend(divided.notes);
@@ -325,7 +327,7 @@ impl Listing {
             })
         };
         let unlabeled = (!divided.unlabeled.is_empty())
-            .then(|| UnlabeledImages::of("unlabeled".into(), subset(&divided.unlabeled), waiting > 0));
+            .then(|| UnlabeledImages::of("unlabeled".into(), subset(&divided.unlabeled), decoding));
         let mut warnings = self.warnings;
         warnings.extend(divided.warnings);
         warnings.extend(describe(&skipped, &self.root));
@@ -400,8 +402,8 @@ pub(crate) struct Pool {
     pub images: Arc<dyn ImageSource>,
     /// (width, height) of each; empty where they are not known without reading them.
     pub sizes: Vec<(usize, usize)>,
-    /// Whether they are decoded when they are first used.
-    pub waits: bool,
+    /// When they are decoded.
+    pub decoding: Decoding,
     pub skipped: Vec<Skipped>,
     pub fingerprint: String,
     pub notes: Vec<DataNote>,

@@ -199,10 +199,10 @@ impl UnlabeledImages {
     }
 
     /// Images that wait to be judged, or have been.
-    fn of(name: String, images: Arc<dyn ImageSource>, waits: bool) -> Self {
-        match waits {
-            true => UnlabeledImages::waiting(name, images, Barred::default()),
-            false => UnlabeledImages::new(name, images),
+    fn of(name: String, images: Arc<dyn ImageSource>, decoding: Decoding) -> Self {
+        match decoding {
+            Decoding::AtFirstUse => UnlabeledImages::waiting(name, images, Barred::default()),
+            Decoding::AtOnce => UnlabeledImages::new(name, images),
         }
     }
 
@@ -364,7 +364,7 @@ impl Dataset {
 
     /// Adds a pool but for the images that are test images of this data set; says how many are.
     fn add_pool(&mut self, path: &Path, pool: Pool) -> Result<usize, DataError> {
-        let Pool { images, waits, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
+        let Pool { images, decoding, skipped, fingerprint: of_pool, notes, warnings, passed_over, .. } = pool;
         let (images, left_out) = self.without_test_images(images);
         if images.is_empty() {
             return Err(DataError::OnlyTestImages { path: path.to_path_buf() });
@@ -384,7 +384,7 @@ impl Dataset {
         fingerprint.bytes(of_pool.as_bytes());
         self.fingerprint = fingerprint.finish();
         self.parts.add_unlabeled(&of_pool);
-        self.unlabeled.push(UnlabeledImages::of(path.display().to_string(), images, waits));
+        self.unlabeled.push(UnlabeledImages::of(path.display().to_string(), images, decoding));
         Ok(left_out)
     }
 
@@ -399,7 +399,7 @@ impl Dataset {
         Pool {
             images,
             sizes: Vec::new(),
-            waits: false,
+            decoding: Decoding::AtOnce,
             skipped: Vec::new(),
             fingerprint: self.fingerprint,
             notes: self.notes,
