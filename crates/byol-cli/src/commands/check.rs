@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use byol::check::table::write_csv;
 use byol::check::{Labelled, check as look};
-use byol::data::{ConcatSource, Dataset, Image, ImageSource, LabeledImages, Need};
+use byol::data::{ConcatSource, Dataset, Decoding, Image, ImageSource, LabeledImages, Need};
 use byol::eval::linear::LinearOptions;
 use byol::gallery::small_jpeg;
 use byol::report::data_check::{lines, render};
@@ -103,6 +103,7 @@ fn open(options: &Check, trained: &TrainedEncoder, reporter: &mut dyn Reporter) 
         need: Need::Labels,
         labels_per_class: 0,
         copies: None,
+        decoding: Decoding::AtOnce,
         levels,
     };
     let refused = match request::dataset(wanted, reporter) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
-use byol::data::{ConcatSource, ImageSource, Need};
+use byol::data::{ConcatSource, Decoding, ImageSource, Need};
 use byol::eval::Features;
 use byol::eval::linear::LinearOptions;
 use byol::label::simulation::{SimulationOptions, simulate};
@@ -127,6 +127,7 @@ pub fn label(options: &Label, output: Output, reporter: &mut dyn Reporter) -> an
         need: Need::Labels,
         labels_per_class: 0,
         copies: None,
+        decoding: Decoding::AtOnce,
         levels: trained.experiment.levels,
     };
     let data = request::dataset(wanted, reporter)?;

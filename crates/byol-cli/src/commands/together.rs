@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use byol::config::Experiment;
-use byol::data::{Dataset, Need, Pools};
+use byol::data::{Dataset, Decoding, Need, Pools};
 use byol::device::{DeviceChoice, Hardware, Precision, PrecisionChoice};
 use byol::experiment::{self, Along};
 use byol::ranks::handshake::Patience;
@@ -38,6 +38,7 @@ struct Asked {
     unlabeled: Vec<PathBuf>,
     split: Option<PathBuf>,
     strict: bool,
+    decoding: Decoding,
     bf16: bool,
 }
 
@@ -139,7 +140,7 @@ fn lead(job: Job<'_>, place: &Place, output: Output, reporter: &mut dyn Reporter
 /// Rank 0's hardware; tells the others what to open, and in which type to compute.
 pub(super) fn hardware_of_first(
     job: &Job<'_>,
-    meant: &super::resume::Meant,
+    (meant, decoding): (&super::resume::Meant, Decoding),
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Hardware> {
     let options = args::Hardware { threads: job.hardware.threads, ..meant.hardware };
@@ -157,6 +158,7 @@ pub(super) fn hardware_of_first(
         unlabeled: meant.unlabeled.iter().map(here).collect(),
         split: meant.strictness.kept.split.clone(),
         strict: meant.strictness.strict,
+        decoding,
         bf16: hardware.precision == Precision::Bf16,
     };
     job.ranks.of_first(&serde_json::to_vec(&asked)?)?;
@@ -253,6 +255,7 @@ fn follow(job: &Job<'_>, ranks: &Ranks, launch: &Launch, configuration: &str) ->
         need: Need::Images,
         labels_per_class: 0,
         copies: Some(Pools::LeaveCopiesOut),
+        decoding: asked.decoding,
         levels: experiment.levels,
     };
     let data = request::dataset(wanted, &mut Silent)?;

@@ -218,7 +218,7 @@ impl Job<'_> {
         })?;
         let hardware = match self.ranks.is_alone() {
             true => request::hardware(&meant.hardware, reporter)?,
-            false => together::hardware_of_first(self, &meant, reporter)?,
+            false => together::hardware_of_first(self, (&meant, decoding), reporter)?,
         };
         if let Some(earlier) = &goes_on {
             experiment::same_hardware(out, earlier, &hardware)?;
