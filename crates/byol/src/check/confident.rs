@@ -68,8 +68,8 @@ pub fn confident_joint(labels: &[u16], confident: &[Option<u16>], classes: usize
 }
 
 /// The rows off the diagonal of the confident joint: confidently of another class than their label, which is also not the most probable
-/// one. The most suspicious first, by the label's own probability (self-confidence, section 3.2). Ranked by margins, fewer of the first
-/// ones were wrong labels: an unsure model is often sure enough of one wrong class, and seldom sure that a right label is none.
+/// one. The most suspicious first, by the label's own probability (self-confidence): where 5% of STL-10's labels were made wrong, more of the
+/// first ones were wrong so than by margins.
 ///
 /// # Shapes
 /// As [`thresholds`].

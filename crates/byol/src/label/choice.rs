@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::clusters::Draw;
 use super::coverage::{Coverage, labelled_outside};
 use super::head::Head;
-use super::{LabelError, MOST_COMPARED, rows_of, typical, uncertain, unit};
+use super::{LabelError, MOST_COMPARED, centred, rows_of, typical, uncertain};
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::simulation::Strategy;
 
@@ -25,7 +25,8 @@ const FIRST_ROUND: u64 = 1;
 #[derive(Debug)]
 pub struct Chooser<'a> {
     vectors: &'a Tensor,
-    unit: Tensor,
+    /// What is compared: [`centred`].
+    centred: Tensor,
     strategy: Strategy,
     classes: usize,
     seed: u64,
@@ -65,8 +66,8 @@ impl<'a> Chooser<'a> {
         let mut compared = shuffled(images, seed, COMPARED);
         compared.truncate(MOST_COMPARED);
         compared.sort_unstable();
-        let unit = unit(vectors);
-        Ok(Chooser { vectors, unit, strategy, classes, seed, compared, coverage: None, order, round: 0 })
+        let centred = centred(vectors);
+        Ok(Chooser { vectors, centred, strategy, classes, seed, compared, coverage: None, order, round: 0 })
     }
 
     /// The next images, most wanted first: `count` of them, or all that are left.
@@ -113,19 +114,19 @@ impl<'a> Chooser<'a> {
         among.dedup();
         let places: Vec<usize> = labelled.iter().filter_map(|image| among.binary_search(image).ok()).collect();
         let barred: Vec<bool> = among.iter().map(|&image| taken[image]).collect();
-        let rows = rows_of(&self.unit, &among);
+        let rows = rows_of(&self.centred, &among);
         typical::typical(&rows, &places, &barred, count, draw).into_iter().map(|place| among[place]).collect()
     }
 
     fn cover(&mut self, labelled: &[usize], taken: &[bool], count: usize) -> Vec<usize> {
-        let rows = rows_of(&self.unit, &self.compared);
+        let rows = rows_of(&self.centred, &self.compared);
         let draw = Draw { seed: self.seed, number: 0 };
         let classes = self.classes;
         let coverage = self.coverage.get_or_insert_with(|| Coverage::of(&rows, classes, draw));
         let place = |image: &usize| self.compared.binary_search(image).ok();
         let (inside, outside): (Vec<usize>, Vec<usize>) = labelled.iter().partition(|image| place(image).is_some());
         let mut covering: Vec<usize> = inside.iter().filter_map(place).collect();
-        covering.extend(labelled_outside(coverage, &rows, &rows_of(&self.unit, &outside)));
+        covering.extend(labelled_outside(coverage, &rows, &rows_of(&self.centred, &outside)));
         let barred: Vec<bool> = self.compared.iter().map(|&image| taken[image]).collect();
         coverage.choose(&covering, &barred, count).into_iter().map(|place| self.compared[place]).collect()
     }
@@ -142,7 +143,7 @@ impl<'a> Chooser<'a> {
         let Some(probabilities) = head.map(|head| head.probabilities(self.vectors)).transpose()?.flatten() else {
             return Ok(Vec::new());
         };
-        let (vectors, probabilities) = (rows_of(&self.unit, &free), rows_of(&probabilities, &free));
+        let (vectors, probabilities) = (rows_of(&self.centred, &free), rows_of(&probabilities, &free));
         let chosen = match strategy {
             Strategy::Badge => uncertain::badge(&vectors, &probabilities, count, draw),
             _ => uncertain::margin(&vectors, &probabilities, count, draw),

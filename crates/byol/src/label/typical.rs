@@ -20,7 +20,7 @@ const NEIGHBOURS: usize = 20;
 /// `labelled` are rows that have a label, `barred` rows that may not be chosen, those with a label included.
 ///
 /// # Shapes
-/// `vectors` is float32 `[images, features]`, rows of length 1, as in the paper.
+/// `vectors` is float32 `[images, features]`, rows of length 1, as in the paper; [`Chooser`](super::choice::Chooser) takes the mean of all away first.
 pub fn typical(vectors: &Tensor, labelled: &[usize], barred: &[bool], count: usize, draw: Draw) -> Vec<usize> {
     let clusters = (labelled.len() + count).min(MOST_CLUSTERS);
     let found = kmeans(vectors, clusters, draw);
