@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,7 +61,16 @@ void quiet() {
   }
 }
 
-void finish(const c10::intrusive_ptr<c10d::Work>& work) {
+// Begins a collective function and waits for it. libtorch notes each that begins in one record of the process (c10d's flight
+// recorder), which several threads may not do at a time: two groups in one process, as where ranks are threads.
+template <typename Begin>
+void collective(Begin begin) {
+  static std::mutex beginning;
+  c10::intrusive_ptr<c10d::Work> work;
+  {
+    const std::lock_guard<std::mutex> one(beginning);
+    work = begin();
+  }
   // What NCCL has put on the current stream is no work to wait for.
   if (work) {
     work->wait();
@@ -185,7 +195,7 @@ char* byol_group_all_reduce(const Group* group, at::Tensor* tensor, bool maximum
     options.reduceOp = maximum ? c10d::ReduceOp::MAX : c10d::ReduceOp::SUM;
     options.asyncOp = false;
     std::vector<at::Tensor> tensors{*tensor};
-    finish(group->backend->allreduce(tensors, options));
+    collective([&] { return group->backend->allreduce(tensors, options); });
   });
 }
 
@@ -194,7 +204,7 @@ char* byol_group_all_gather(const Group* group, at::Tensor* output, at::Tensor* 
   return guarded([&] {
     c10d::AllgatherOptions options;
     options.asyncOp = false;
-    finish(group->backend->_allgather_base(*output, *input, options));
+    collective([&] { return group->backend->_allgather_base(*output, *input, options); });
   });
 }
 
@@ -205,7 +215,7 @@ char* byol_group_broadcast(const Group* group, at::Tensor* tensor, int root) {
     options.rootRank = root;
     options.asyncOp = false;
     std::vector<at::Tensor> tensors{*tensor};
-    finish(group->backend->broadcast(tensors, options));
+    collective([&] { return group->backend->broadcast(tensors, options); });
   });
 }
 
@@ -214,7 +224,7 @@ char* byol_group_barrier(const Group* group) {
   return guarded([&] {
     c10d::BarrierOptions options;
     options.asyncOp = false;
-    finish(group->backend->barrier(options));
+    collective([&] { return group->backend->barrier(options); });
   });
 }
 

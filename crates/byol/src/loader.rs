@@ -317,6 +317,7 @@ mod tests {
                 pairing: Pairing::SameImage,
                 seed: 3,
                 order: 0,
+                share: WHOLE,
             };
             let batches = scheduled(image_set, ViewGroup::one(kind, sides), schedule, steps, 2);
             batches.map(|batch| batch.unwrap().images.remove(0)).collect()

@@ -6,7 +6,7 @@ mod tiny;
 use std::path::Path;
 
 use byol::config::Experiment;
-use byol::data::{Dataset, Decoding, Image, ImageSource, OpenOptions, Pools};
+use byol::data::{Dataset, Decoding, Image, OpenOptions, Pools};
 use byol::device::{DeviceChoice, Hardware, PrecisionChoice};
 use byol::experiment::{self, Context, ExperimentError, Outcome};
 use byol::report::language::notices::notice;

@@ -50,8 +50,8 @@ impl Clusters {
     }
 }
 
-/// Divides rows into `count` clusters (as many as there are rows, where these are fewer): centres by k-means++ (Arthur and
-/// Vassilvitskii 2007), then [`lloyd`].
+/// Divides rows into `count` clusters (as many as there are rows, where these are fewer): centres by greedy k-means++ ([`spread`]), then
+/// [`lloyd`].
 ///
 /// # Shapes
 /// `vectors` is float32 `[images, features]`, with one row or more; `count` is 1 or more.
@@ -73,7 +73,8 @@ pub fn kmeans(vectors: &Tensor, count: usize, draw: Draw) -> Clusters {
     let first = random.random_range(0..sampled.size()[0] as usize);
     let chosen = spread(
         first,
-        count,
+        // As many tries as scikit-learn makes.
+        [count, 2 + (count as f64).ln() as usize],
         &mut |row| {
             let center = sampled.get(row as i64);
             let squared = &lengths + lengths.get(row as i64) - sampled.mv(&center) * 2.0;
@@ -85,10 +86,11 @@ pub fn kmeans(vectors: &Tensor, count: usize, draw: Draw) -> Clusters {
 }
 
 /// The rule of k-means++: after `first`, each next one is drawn with a probability that is proportional to the squared distance to the
-/// nearest one so far; `distances` gives those of all to one. Fewer than `count` come where all others are as good as chosen.
+/// nearest one so far; `distances` gives those of all to one. Of `tries` that are drawn for each place, the one that brings all the
+/// others nearest is taken (greedy k-means++, which the paper's conclusion names: Arthur and Vassilvitskii 2007). Fewer than `count` come where all others are as good as chosen.
 pub(super) fn spread(
     first: usize,
-    count: usize,
+    [count, tries]: [usize; 2],
     distances: &mut dyn FnMut(usize) -> Vec<f32>,
     random: &mut impl RngExt,
 ) -> Vec<usize> {
@@ -100,20 +102,32 @@ pub(super) fn spread(
         if total <= 0.0 {
             break;
         }
-        let mut left = random.random::<f64>() * total;
-        let place = nearest.iter().position(|&distance| {
-            left -= f64::from(distance);
-            left < 0.0 && distance > 0.0
-        });
-        // Rounding may leave nothing at the end.
-        let Some(next) = place.or_else(|| nearest.iter().rposition(|&distance| distance > 0.0)) else { break };
-        for (nearest, other) in nearest.iter_mut().zip(distances(next)) {
-            *nearest = nearest.min(other);
+        let mut best: Option<(f64, usize, Vec<f32>)> = None;
+        for _ in 0..tries.max(1) {
+            let Some(next) = drawn(&nearest, random.random::<f64>() * total) else { break };
+            let mut with: Vec<f32> =
+                nearest.iter().zip(distances(next)).map(|(&near, other)| near.min(other)).collect();
+            with[next] = 0.0;
+            let left = with.iter().map(|&distance| f64::from(distance)).sum();
+            if best.as_ref().is_none_or(|&(least, _, _)| left < least) {
+                best = Some((left, next, with));
+            }
         }
-        nearest[next] = 0.0;
+        let Some((_, next, with)) = best else { break };
+        nearest = with;
         chosen.push(next);
     }
     chosen
+}
+
+/// The place at which the sum of the distances up to it exceeds `left`.
+fn drawn(distances: &[f32], mut left: f64) -> Option<usize> {
+    let place = distances.iter().position(|&distance| {
+        left -= f64::from(distance);
+        left < 0.0 && distance > 0.0
+    });
+    // Rounding may leave nothing at the end.
+    place.or_else(|| distances.iter().rposition(|&distance| distance > 0.0))
 }
 
 /// Lloyd's algorithm from given centres (Lloyd 1982): each row belongs to the nearest centre, and each centre is the mean of its rows,
@@ -249,9 +263,22 @@ mod tests {
         let at = [0.0f32, 1.0, 3.0];
         let drawn = |seed: u64| {
             let mut random = rng(seed, Stream::Clusters, Coordinates::default());
-            spread(0, 2, &mut |row| at.iter().map(|value| (value - at[row]).powi(2)).collect(), &mut random)[1]
+            spread(0, [2, 1], &mut |row| at.iter().map(|value| (value - at[row]).powi(2)).collect(), &mut random)[1]
         };
         let far = (0..1000).filter(|&seed| drawn(seed) == 2).count();
         assert!((870..=930).contains(&far), "{far} of 1000");
+    }
+
+    /// From a large heap at 0, plain k-means++ takes another row of it now and then, and never finds the small heap at 20.
+    #[test]
+    fn of_several_tries_the_best_is_taken() {
+        let at: Vec<f32> = (0..100).map(|row| if row < 98 { (row % 10) as f32 } else { 20.0 }).collect();
+        let drawn = |seed: u64, tries: usize| {
+            let mut random = rng(seed, Stream::Clusters, Coordinates::default());
+            let mut distances = |row: usize| at.iter().map(|value| (value - at[row]).powi(2)).collect();
+            spread(4, [3, tries], &mut distances, &mut random).iter().any(|&row| row >= 98)
+        };
+        let [once, often] = [1, 8].map(|tries| (0..200).filter(|&seed| drawn(seed, tries)).count());
+        assert!(often > once, "{often} and {once} of 200");
     }
 }

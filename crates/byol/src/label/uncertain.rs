@@ -75,7 +75,7 @@ pub fn badge(vectors: &Tensor, probabilities: &Tensor, count: usize, draw: Draw)
     let rows = vectors.size()[0] as usize;
     let mut chosen = spread(
         first,
-        count.min(rows),
+        [count.min(rows), 1],
         &mut |row| {
             let row = row as i64;
             let products = errors.mv(&errors.get(row)) * vectors.mv(&vectors.get(row));

@@ -48,7 +48,7 @@ fn encoder(seed: u64) -> TrainedEncoder {
 }
 
 fn hardware() -> Hardware {
-    Hardware { device: Device::Cpu, precision: Precision::Full, threads: 1 }
+    Hardware { precision: Precision::Full, ..Hardware::auto().with_threads(1) }
 }
 
 fn of(encoder: &TrainedEncoder, run: Option<&Path>, levels: &[u8]) -> Representations {
