@@ -88,7 +88,7 @@ impl Plane {
     fn new(component: &Component, by: usize, unit: [usize; 2], units: [usize; 2]) -> Option<Self> {
         let side = |side: usize| {
             let pixels = unit[side] * 8 / by;
-            (pixels % component.blocks[side] == 0).then(|| pixels / component.blocks[side])
+            pixels.is_multiple_of(component.blocks[side]).then(|| pixels / component.blocks[side])
         };
         let block = [side(0)?, side(1)?];
         let inverse = inverse_to(block[0], block[1])?;

@@ -141,7 +141,8 @@ mod tests {
             assert!(found[0] % 2 == 1 && found[0] < 20, "{found:?}");
         }
         // The first is far from everything that is certain or small: the next is nearly always of those.
-        let second = (0..50).filter(|&seed| badge(&vectors, &probabilities, 2, Draw { seed, number: 0 })[1] % 2 == 0);
+        let second =
+            (0..50).filter(|&seed| badge(&vectors, &probabilities, 2, Draw { seed, number: 0 })[1].is_multiple_of(2));
         assert!(second.count() > 20);
         let certain = Tensor::from_slice2(&[[1.0f32, 0.0]; 5]);
         let mut all = badge(&vectors.narrow(0, 0, 5), &certain, 9, DRAW);

@@ -186,8 +186,8 @@ fn the_only_image_of_a_class_is_never_held_out() {
     let mut labels = per_class(6);
     labels.push(3);
     let mut rows = Vec::new();
-    for row in 0..labels.len() {
-        rows.push([row as f32, f32::from(labels[row]), (row * row % 7) as f32]);
+    for (row, &label) in labels.iter().enumerate() {
+        rows.push([row as f32, f32::from(label), (row * row % 7) as f32]);
     }
     let train = Features { vectors: Tensor::from_slice2(&rows), labels: labels.clone() };
     for folds in [3, labels.len()] {
