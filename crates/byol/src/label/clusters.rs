@@ -50,7 +50,7 @@ impl Clusters {
     }
 }
 
-/// Divides rows into `count` clusters (as many as there are rows, where these are fewer): centres by greedy k-means++ ([`spread`]), then
+/// Divides rows into `count` clusters (as many as there are rows, where these are fewer): centres by greedy k-means++ (Arthur and Vassilvitskii 2007), then
 /// [`lloyd`].
 ///
 /// # Shapes
