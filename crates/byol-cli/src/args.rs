@@ -376,6 +376,8 @@ pub enum BenchName {
     Pretrain,
     /// Steps of the baseline, data and augmentation included
     Supervised,
+    /// Choosing images to label and fitting to the labels, on 100,000 made representations of 512 numbers (--set-size)
+    Label,
 }
 
 pub fn at_least_one(text: &str) -> Result<usize, &'static str> {

@@ -55,6 +55,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "byol data check photos --from runs/all --page check.html --csv check.csv",
                 "with the images on a page, and as a table",
             ),
+            example(
+                "byol data check photos --from runs/all --serve --open",
+                "with a page where labels are kept, changed and dropped",
+            ),
         ],
     ),
     (
@@ -299,6 +303,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             example("byol bench pretrain --preset hour", "images per second, and where a step's time goes"),
             example("byol bench pretrain --sweep batch_size=64,256 --json", "at two batch sizes, for a program"),
             example("byol bench decode --data photos --steps 100", "opening one's own photographs"),
+            example("byol bench label --set-size 1000000", "choosing images to label in a pool of a million"),
             example("byol bench augment --data photos --set-size 1000 --steps 100", "views alone, of one's own images"),
         ],
     ),

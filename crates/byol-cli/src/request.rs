@@ -141,6 +141,8 @@ pub struct Wanted<'a> {
     pub labels_per_class: usize,
     /// What happens to copies where they are looked for.
     pub copies: Option<Pools>,
+    /// Whether labels that people corrected are taken so.
+    pub corrections: bool,
     /// When images for pre-training are decoded.
     pub decoding: Decoding,
     pub levels: Levels,
@@ -148,13 +150,14 @@ pub struct Wanted<'a> {
 
 /// The data that the options mean, looked through for copies where that is asked for; reports what is odd about it.
 pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Result<Dataset> {
-    let Wanted { data, unlabeled, strictness, need, labels_per_class, copies, decoding, levels } = wanted;
+    let Wanted { data, unlabeled, strictness, need, labels_per_class, copies, corrections, decoding, levels } = wanted;
     let options = OpenOptions {
         strict: strictness.strict,
         need,
         labels_per_class,
         levels,
         decoding,
+        corrections,
         split_file: strictness.kept.split.clone(),
         saving: Saving::Later,
         ..OpenOptions::default()
@@ -177,9 +180,15 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
     Ok(dataset)
 }
 
-/// The labelled images of data that nobody trains on; reports what is odd about it.
-pub fn labelled(data: &Path, levels: Levels, reporter: &mut dyn Reporter) -> anyhow::Result<Dataset> {
-    let options = OpenOptions { levels, ..OpenOptions::default() };
+/// The labelled images of data that nobody trains on, with their labels as they are where these are not to be corrected; reports what is
+/// odd about it.
+pub fn labelled(
+    data: &Path,
+    levels: Levels,
+    corrections: bool,
+    reporter: &mut dyn Reporter,
+) -> anyhow::Result<Dataset> {
+    let options = OpenOptions { levels, corrections, ..OpenOptions::default() };
     let dataset = telling(reporter, &options, |options| Dataset::open_labelled(data, options))?;
     for note in &dataset.warnings {
         reporter.event(&Event::Warning(note.clone().into()));

@@ -3,6 +3,8 @@
 //! Chromium or Chrome is found on the path, or where `CHROME` says.
 #![cfg(unix)]
 
+#[path = "browser/answers.rs"]
+mod answers;
 #[path = "browser/page.rs"]
 mod page;
 

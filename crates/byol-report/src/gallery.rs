@@ -198,6 +198,15 @@ pub fn write_neighbors(
     Ok(examples)
 }
 
+/// Writes an image as PNG into `out` (made where it does not exist), made smaller where it is large.
+///
+/// # Errors
+/// As [`write_views`].
+pub fn write_image(source: &dyn ImageSource, index: usize, out: &Path, name: &str) -> Result<(), GalleryError> {
+    make_folder(out)?;
+    write_original(&read(source, index)?, &out.join(name))
+}
+
 /// Writes thumbnails of the test images `indices` into sheets in `out` (made where it does not exist).
 ///
 /// # Errors

@@ -5,11 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Literals of several words that are no sentences for readers of the page or the terminal.
-const NO_SENTENCES: [&str; 18] = [
+const NO_SENTENCES: [&str; 22] = [
     // For browsers.
     "; script-src 'unsafe-inline'; connect-src 'self'",
     "; script-src 'unsafe-inline'",
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}",
+    "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}",
+    "data: 'self'",
+    "\\\"use strict\\\";\\n{{\\n{ANSWERS}}}\\n",
+    "suspects asked",
+    "figure[data-image]",
     "width=device-width, initial-scale=1",
     "light dark",
     "\\\"use strict\\\";\\n{{\\n{}{SCRIPT}}}\\n",
@@ -34,7 +38,7 @@ const NOT_SHOWN: [&str; 4] = ["#[error(", ".expect(", "io::Error::other(", "unre
 /// Rust and JavaScript of the page, those of tests and languages left out.
 fn sources() -> Vec<PathBuf> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut found, mut folders) = (Vec::new(), vec![src.join("report"), src.join("watch")]);
+    let (mut found, mut folders) = (Vec::new(), vec![src.join("report"), src.join("review"), src.join("watch")]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())).flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());

@@ -82,7 +82,9 @@ pub(crate) use byol_images::files;
 #[doc(hidden)]
 pub use byol_images::nearest;
 pub use byol_images::{augment, data, random, statistics};
-pub use byol_report::{gallery, report, watch};
+#[doc(hidden)]
+pub use byol_report::local;
+pub use byol_report::{gallery, report, review, watch};
 pub use byol_runs::{config, plan, run, stage};
 
 /// The commit that the program was built from.

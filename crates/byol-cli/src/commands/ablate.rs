@@ -25,6 +25,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
     let hardware = request::hardware(&options.hardware, reporter)?;
     let data = request::dataset(
         Wanted {
+            corrections: true,
             data: &options.data,
             unlabeled: &[],
             strictness: &options.strictness,

@@ -1,6 +1,7 @@
-//! `byol bench`: what is to be measured, one point after the other. Opening images is in `decode`, how all is written for people in `tables`.
+//! `byol bench`: what is to be measured, one point after the other. Opening images is in `decode`, choosing them in `label`, how all is written for people in `tables`.
 
 mod decode;
+mod label;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ struct SweepLine<'a> {
 pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let subject = match options.what {
         BenchName::Decode => return decode::bench(options, output),
+        BenchName::Label => return label::bench(options, output),
         BenchName::Augment => Subject::Augment,
         BenchName::Pretrain => Subject::Pretrain,
         BenchName::Supervised => Subject::Supervised,
@@ -47,6 +49,7 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
     let points = points(options, subject, &hardware)?;
     let data = request::dataset(
         Wanted {
+            corrections: true,
             data: &options.data,
             unlabeled: &[],
             strictness: &args::Strictness::default(),

@@ -39,6 +39,7 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
     let run = RunDirectory::existing(&options.from).and_then(|run| run.summary()).unwrap_or_default();
     let data = request::dataset(
         Wanted {
+            corrections: true,
             data: &options.source.data,
             unlabeled: &[],
             strictness: &options.source.strictness,

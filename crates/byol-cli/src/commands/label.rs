@@ -121,6 +121,7 @@ pub fn label(options: &Label, output: Output, reporter: &mut dyn Reporter) -> an
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     options.trained.tell(&trained.origin, reporter)?;
     let wanted = Wanted {
+        corrections: true,
         data: &options.source.data,
         unlabeled: &[],
         strictness: &options.source.strictness,

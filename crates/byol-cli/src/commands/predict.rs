@@ -332,7 +332,8 @@ fn enough(folder: &Path, images: usize) -> Result<(), Usage> {
 /// Chooses a temperature on labelled images.
 fn calibrate(data: &Path, about: Calibrated, reporter: &mut dyn Reporter) -> anyhow::Result<calibration::Record> {
     let class_names = about.trained.class_names();
-    let held = labelled::of_classes(request::labelled(data, about.network.levels(), reporter)?, data, class_names)?;
+    let held =
+        labelled::of_classes(request::labelled(data, about.network.levels(), true, reporter)?, data, class_names)?;
     enough(data, held.labels.len())?;
     let places: Vec<PathBuf> = (0..held.images.len()).filter_map(|index| held.images.origin(index)).collect();
     let seen = seen::in_training(about.run, &places);

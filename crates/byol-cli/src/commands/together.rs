@@ -249,6 +249,7 @@ fn follow(job: &Job<'_>, ranks: &Ranks, launch: &Launch, configuration: &str) ->
     let unlabeled = if !typed.is_empty() && typed.iter().all(|path| path.exists()) { typed } else { &asked.unlabeled };
     let strictness = args::Strictness { strict: asked.strict, kept: args::KeptSplit { split: asked.split.clone() } };
     let wanted = Wanted {
+        corrections: true,
         data,
         unlabeled,
         strictness: &strictness,

@@ -231,6 +231,7 @@ impl Job<'_> {
         };
         let need = if self.classifies { Need::Labels } else { Need::Images };
         let wanted = Wanted {
+            corrections: true,
             data: &meant.data,
             unlabeled: &meant.unlabeled,
             strictness: &meant.strictness,

@@ -26,6 +26,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
     let experiment = request::experiment(&options.config, None, basis)?;
     let data = request::dataset(
         Wanted {
+            corrections: true,
             data: &options.source.data,
             unlabeled: &[],
             strictness: &options.source.strictness,

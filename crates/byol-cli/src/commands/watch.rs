@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use byol::local::LocalError;
 use byol::nearest::path_hint;
 use byol::report::language::program;
 use byol::run::RunDirectory;
@@ -38,7 +39,7 @@ const TRIED: u16 = 32;
 fn bind(options: &Options) -> Result<Watch, WatchError> {
     let Some(port) = options.port else {
         let free = |port| match Watch::bind(&options.runs, port) {
-            Err(WatchError::Listen { .. }) => None,
+            Err(WatchError::Local(LocalError::Listen { .. })) => None,
             decided => Some(decided),
         };
         let found = (PORT..PORT + TRIED).find_map(free);
@@ -51,7 +52,7 @@ pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> 
     let interrupt = interrupt::ask_server()?;
     let runs = each_run(&options.runs)?;
     let watch = bind(options).map_err(|error| match error {
-        WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Listen { .. } => {
+        WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Local(LocalError::Listen { .. }) => {
             anyhow::Error::new(Usage(error.to_string()))
         }
         other => other.into(),

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::PATTERNS;
 use super::cifar10::Cifar10Problem;
+use super::corrections::CorrectionProblem;
 use super::decode::EXTENSIONS;
 use super::hf_parquet::ParquetProblem;
 use super::labels_csv::CsvProblem;
@@ -281,6 +282,9 @@ pub enum DataError {
     /// The saved train/test split cannot be used, or not be saved.
     #[error(transparent)]
     SavedSplit(#[from] SavedSplitProblem),
+    /// Answers to suspicious labels cannot be used.
+    #[error(transparent)]
+    Corrections(#[from] CorrectionProblem),
     /// A file of STL-10 cannot be used.
     #[error(transparent)]
     Stl10(#[from] Stl10Problem),

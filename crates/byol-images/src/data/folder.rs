@@ -63,6 +63,9 @@ pub struct OpenOptions {
     pub split_file: Option<PathBuf>,
     /// When it is saved there.
     pub saving: Saving,
+    /// Whether answers that people gave to suspicious labels, which are kept beside the data, change labels and leave images out
+    /// ([`corrections`](super::corrections)).
+    pub corrections: bool,
     /// Called with (images looked at, images in all), from several threads and not always in order.
     pub on_progress: Option<Arc<dyn Fn(usize, usize) + Send + Sync>>,
 }
@@ -79,6 +82,7 @@ impl Default for OpenOptions {
             decoding: Decoding::AtOnce,
             split_file: None,
             saving: Saving::AtOnce,
+            corrections: true,
             on_progress: None,
         }
     }
@@ -96,6 +100,7 @@ impl fmt::Debug for OpenOptions {
             .field("decoding", &self.decoding)
             .field("split_file", &self.split_file)
             .field("saving", &self.saving)
+            .field("corrections", &self.corrections)
             .finish_non_exhaustive()
     }
 }

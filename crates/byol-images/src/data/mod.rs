@@ -5,6 +5,7 @@ pub mod cifar10;
 mod class_folders;
 mod concat;
 mod copies;
+pub mod corrections;
 pub mod decode;
 #[doc(hidden)]
 pub mod depths;
@@ -260,9 +261,11 @@ impl Dataset {
     /// Labelled images that are not divided into training and test images are divided by a split that is drawn once
     /// and saved ([`split_file`](OpenOptions::split_file), [`saving`](OpenOptions::saving)).
     ///
+    /// Labels that people corrected are taken so ([`corrections`](OpenOptions::corrections)).
+    ///
     /// # Errors
     /// Nothing is there, it holds no data set, or a file of it is damaged; the classes are too few or too small; a drawn
-    /// split cannot be saved.
+    /// split cannot be saved; corrections cannot be applied.
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
         match format::find(path.as_ref())? {
             Found::Encoded(found) => {
@@ -270,13 +273,21 @@ impl Dataset {
                 let passed_over = PassedOver::beside(&found, &listing);
                 let mut dataset = listing.open(options)?;
                 dataset.warnings.extend(passed_over.notes());
-                Ok(dataset)
+                dataset.corrected(path.as_ref(), options)
             }
             Found::Pixels(found) => {
                 let mut dataset = Self::open_pixels(&found, options)?;
                 dataset.warnings.extend(options.split_file.as_deref().map(listing::unused_split));
-                Ok(dataset)
+                dataset.corrected(path.as_ref(), options)
             }
+        }
+    }
+
+    /// With the corrections that lie beside the data, where there are some and they are wanted.
+    fn corrected(self, path: &Path, options: &OpenOptions) -> Result<Self, DataError> {
+        match corrections::place(path).filter(|file| options.corrections && file.exists()) {
+            Some(file) => Ok(corrections::Corrections::read(&file)?.apply(self)?.data),
+            None => Ok(self),
         }
     }
 
@@ -287,7 +298,9 @@ impl Dataset {
     /// Nothing is there, it holds no data set, or a file of it is damaged; no image has a label.
     pub fn open_labelled(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
         let found = match format::find(path.as_ref())? {
-            Found::Encoded(found) => return found.list(Labels::Read)?.open_undivided(options),
+            Found::Encoded(found) => {
+                return found.list(Labels::Read)?.open_undivided(options)?.corrected(path.as_ref(), options);
+            }
             Found::Pixels(found) => found,
         };
         let mut dataset = Self::open_pixels(&found, options)?;
@@ -297,7 +310,7 @@ impl Dataset {
         }
         let labels = parts.iter().flat_map(|part| part.labels.iter().copied()).collect();
         let images = Arc::new(ConcatSource::new(parts.into_iter().map(|part| part.images).collect()));
-        Ok(Dataset { train: Some(LabeledImages { images, labels }), ..dataset })
+        Dataset { train: Some(LabeledImages { images, labels }), ..dataset }.corrected(path.as_ref(), options)
     }
 
     /// Saves the train/test split that was drawn, where [`OpenOptions::saving`] left it for later.

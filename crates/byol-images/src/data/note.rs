@@ -90,6 +90,22 @@ pub enum DataNote {
         /// Images that are there more than once, each counted once.
         images: usize,
     },
+    /// Labels that people changed, and images that they left out, as they answered to suspicious labels.
+    Corrected {
+        /// Labels that are not those of the data.
+        changed: usize,
+        /// Images that are left out.
+        dropped: usize,
+        /// The answers.
+        file: String,
+    },
+    /// Answers that are not applied: the label is not what it was, or the image is gone.
+    CorrectionsNotUsed {
+        /// How many.
+        answers: usize,
+        /// The answers.
+        file: String,
+    },
     /// All images of a class are copies, so that its test images are training images also.
     OnlyCopies {
         /// Its name.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
+use super::corrections::CORRECTIONS_FILE;
 use super::folder::is_image;
 use super::labels_csv::{self, SplitTable, folder_of};
 use super::layout::{FolderLayout, split_of, subfolders};
@@ -105,11 +106,11 @@ fn named(folder: &Path) -> Option<PathBuf> {
     tables.into_iter().find(has_labels)
 }
 
-/// The tables in a folder that may name images: neither a saved split nor answers to be handed in.
+/// The tables in a folder that may name images: neither a saved split, nor corrections, nor answers to be handed in.
 fn tables_in(folder: &Path) -> Vec<PathBuf> {
     let is_other = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        name.ends_with(SPLIT_FILE) || name.contains("submission")
+        name.ends_with(SPLIT_FILE) || name.ends_with(CORRECTIONS_FILE) || name.contains("submission")
     };
     let mut tables: Vec<PathBuf> = visible_files(folder).filter(|path| is_table(path) && !is_other(path)).collect();
     tables.sort();

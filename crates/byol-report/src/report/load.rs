@@ -347,6 +347,7 @@ impl RunData {
             names.insert(&example.query);
             names.extend(example.neighbors.iter().map(|neighbor| &neighbor.image));
         }
+        names.extend(self.gallery.suspects.iter().flat_map(|suspects| &suspects.shown).map(|suspect| &suspect.file));
         for name in names {
             match read_image(folder, name, PNG_SIGNATURE) {
                 Ok(bytes) => {

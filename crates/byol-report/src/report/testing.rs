@@ -9,7 +9,8 @@ use crate::data::{Decoding, Findings};
 use crate::plan::{Kind, Plan, Rates, Step, Task};
 use crate::run::record::{
     DataRecord, EmbeddingMap, Ended, EpochRecord, Gallery, LabelBudget, Neighbor, NeighborExample, Plane, PoolRecord,
-    PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, TestImages, Thumbnails, ViewExample,
+    PredictionRecord, PretrainRecord, ResultName, ResultRecord, Stage, Summary, Suspect, Suspects, TestImages,
+    Thumbnails, ViewExample,
 };
 
 pub(crate) const CLASSES: u16 = 4;
@@ -370,6 +371,18 @@ fn gallery() -> Gallery {
                 Neighbor { image: "n1.png".to_owned(), name: String::new(), label: 2, similarity: 0.84 },
             ],
         }],
+        suspects: Some(Suspects {
+            looked_at: 400,
+            suspicious: 3,
+            shown: vec![Suspect {
+                file: "n1.png".to_owned(),
+                name: "train/bird/n1.jpg".to_owned(),
+                label: 1,
+                likely: 2,
+                own_probability: 0.04,
+                likely_probability: 0.81,
+            }],
+        }),
     }
 }
 

@@ -3,25 +3,20 @@
 //! It reads run directories and writes nothing. Two addresses exist, `/` and `/revision`; no path of a request ever names
 //! a file.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
-use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::report::language::watch::refused;
+use crate::local::{Answer, Asked, Local, LocalError};
 use crate::report::standing::{Standing, State, standing};
 use crate::report::{self, ReportError, RunData, language};
 use crate::run::directory::PLAN_FILE;
 use crate::run::event::Interrupt;
 use crate::run::seeds::each_run;
 
-/// How long a thread waits for a request before it looks whether it should end.
-const PATIENCE: Duration = Duration::from_millis(200);
-/// Threads that answer: a browser that reads slowly keeps no other waiting.
-const THREADS: usize = 4;
 /// Making a page anew takes at most one part in so many of the time.
 const IDLE_SHARE: u32 = 9;
 /// What a page is made from.
@@ -47,23 +42,14 @@ pub enum WatchError {
     /// A file was named where a run directory was meant.
     #[error("{} is a file: name the folder that a run writes to", .0.display())]
     NotAFolder(PathBuf),
-    /// The port cannot be had.
-    #[error("port {port} of 127.0.0.1 {reason}; choose another --port, or 0 for any that is free")]
-    Listen {
-        /// The port that was asked for.
-        port: u16,
-        /// Why not, as the end of a sentence.
-        reason: String,
-    },
-    /// A connection failed in a way that ends the server.
-    #[error("the server failed: {0}")]
-    Serve(#[from] std::io::Error),
+    /// The port cannot be had, or the server fails.
+    #[error(transparent)]
+    Local(#[from] LocalError),
 }
 
 /// A server that listens.
 pub struct Watch {
-    server: Server,
-    address: SocketAddr,
+    local: Local,
     named: Vec<PathBuf>,
     made: Mutex<Made>,
 }
@@ -118,18 +104,16 @@ impl Watch {
         if let Some(file) = runs.iter().find(|run| run.is_file()) {
             return Err(WatchError::NotAFolder(file.clone()));
         }
-        let listen = |reason: String| WatchError::Listen { port, reason };
-        let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| listen(taken(&*error)))?;
-        let address = server.server_addr().to_ip().ok_or_else(|| listen("gives no address".to_owned()))?;
+        let local = Local::bind(port)?;
         // Pages of an earlier server must not take this one's first for their own.
         let first = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_millis() as u64);
         let made = Mutex::new(make(meant(runs), first));
-        Ok(Watch { server, address, named: runs.to_vec(), made })
+        Ok(Watch { local, named: runs.to_vec(), made })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.local.address()
     }
 
     /// Answers until it is asked to stop.
@@ -137,59 +121,24 @@ impl Watch {
     /// # Errors
     /// Requests cannot be received any more.
     pub fn serve(&self, interrupt: &Interrupt) -> Result<(), WatchError> {
-        let answer = || -> std::io::Result<()> {
-            while !interrupt.requested() {
-                if let Some(request) = self.server.recv_timeout(PATIENCE)? {
-                    self.answer(request);
-                }
-            }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(answer)).collect();
-            threads.into_iter().try_for_each(|thread| match thread.join() {
-                Ok(ended) => ended.map_err(WatchError::from),
-                Err(_) => Err(WatchError::Serve(std::io::Error::other("a thread that answers requests panicked"))),
-            })
-        })
+        Ok(self.local.serve(interrupt, false, &|asked: &Asked| self.answer(asked))?)
     }
 
-    fn answer(&self, request: Request) {
-        let path = request.url().split(['?', '#']).next().unwrap_or_default();
-        // A page of another site, whose name leads here, must not read this one's answers.
-        let named = |header: &Header| header.field.equiv("Host") && is_this_machine(header.value.as_str());
-        let response = if !request.headers().iter().any(named) {
-            plain(403, refused::ELSEWHERE)
-        } else if !matches!(request.method(), Method::Get | Method::Head) {
-            plain(405, refused::METHOD).with_header(header("Allow", "GET, HEAD"))
-        } else {
-            match path {
-                "/" => {
-                    let page = Arc::clone(&self.newest().page);
-                    Response::from_string(&*page).with_header(header("Content-Type", "text/html; charset=utf-8"))
-                }
-                "/revision" => self.revision(),
-                _ => plain(404, refused::PATH),
-            }
-        };
-        let response = response
-            .with_header(header("Cache-Control", "no-store"))
-            .with_header(header("X-Content-Type-Options", "nosniff"))
-            .with_header(header("Referrer-Policy", "no-referrer"));
-        // Whoever asked may have gone.
-        let _ = request.respond(response);
+    fn answer(&self, asked: &Asked) -> Answer {
+        match asked.path.as_str() {
+            "/" => Answer::page(&Arc::clone(&self.newest().page)),
+            "/revision" => self.revision(),
+            _ => Answer::not_found(),
+        }
     }
 
-    fn revision(&self) -> Response<std::io::Cursor<Vec<u8>>> {
+    fn revision(&self) -> Answer {
         let (revision, runs, problems) = {
             let made = self.newest();
             (made.revision, made.runs.clone(), made.problems.clone())
         };
         let runs = runs.iter().zip(problems).map(|(run, problem)| status(run, problem)).collect();
-        match serde_json::to_string(&Revision { revision: revision.to_string(), runs }) {
-            Ok(text) => Response::from_string(text).with_header(header("Content-Type", "application/json")),
-            Err(error) => plain(500, &error.to_string()),
-        }
+        Answer::json(200, &Revision { revision: revision.to_string(), runs })
     }
 
     /// The newest page: made anew where a file has changed, unless that would take too much of the machine's time.
@@ -203,16 +152,6 @@ impl Watch {
             }
         }
         made
-    }
-}
-
-/// Why a port cannot be had, without the system's number for it.
-fn taken(error: &(dyn std::error::Error + 'static)) -> String {
-    use std::io::ErrorKind;
-    match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
-        Some(ErrorKind::AddrInUse) => "is in use by another program".to_owned(),
-        Some(ErrorKind::PermissionDenied) => "needs rights that this user does not have".to_owned(),
-        _ => format!("cannot be listened on ({error})"),
     }
 }
 
@@ -251,22 +190,6 @@ fn not_begun(error: &ReportError) -> bool {
         ReportError::Read { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
         _ => false,
     }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    matches!(name, "127.0.0.1" | "localhost")
-}
-
-fn plain(code: u16, text: &str) -> Response<std::io::Cursor<Vec<u8>>> {
-    Response::from_string(format!("{text}\n"))
-        .with_status_code(code)
-        .with_header(header("Content-Type", "text/plain; charset=utf-8"))
-}
-
-/// A header of plain ASCII, as all of these are.
-fn header(name: &'static str, value: &'static str) -> Header {
-    Header::from_bytes(name, value).expect("a header of plain ASCII")
 }
 
 #[cfg(test)]

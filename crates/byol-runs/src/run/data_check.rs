@@ -129,6 +129,19 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// As [`images`](Self::images), to be changed.
+    pub fn images_mut(&mut self) -> &mut [LabelledImage] {
+        match self {
+            Finding::Contradiction { images, .. }
+            | Finding::InTrainAndTest { images, .. }
+            | Finding::Repeated { images, .. } => images,
+            Finding::WrongLabel { image, .. } | Finding::Outlier { image, .. } => std::slice::from_mut(image),
+            Finding::AlikeClasses { .. } | Finding::SmallClass { .. } => &mut [],
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -344,6 +344,37 @@ pub struct Gallery {
     pub views: Vec<ViewExample>,
     /// Test images, with the training images nearest to each; empty where there is no test.
     pub neighbors: Vec<NeighborExample>,
+    /// Labels of training images that are probably wrong; absent in runs of earlier versions, and before the encoder was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspects: Option<Suspects>,
+}
+
+/// What `byol data check` would say of the labels of the training images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspects {
+    /// Training images whose labels were looked at.
+    pub looked_at: usize,
+    /// Labels among them that are probably wrong.
+    pub suspicious: usize,
+    /// Some of them, the most suspicious first.
+    pub shown: Vec<Suspect>,
+}
+
+/// A training image whose label is probably wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// Its file.
+    pub file: String,
+    /// Which training image it is: a path or a name within the data.
+    pub name: String,
+    /// The class index of its label.
+    pub label: u16,
+    /// The class that it probably shows.
+    pub likely: u16,
+    /// Probability of its label, 0-1, by the labels of the other images.
+    pub own_probability: f64,
+    /// Probability of the likely class, 0-1.
+    pub likely_probability: f64,
 }
 
 /// One image with views of it.

@@ -1,4 +1,5 @@
-//! Throughput on this machine: opening encoded images, rendering views, a pre-training step, a supervised step; data and augmentation included.
+//! Throughput on this machine: opening encoded images, rendering views, a pre-training step, a supervised step, data and augmentation included; and
+//! what choosing images to label takes.
 //!
 //! How a training is measured is in `training`, what is trained in `pretrain` and `supervised`, what the machine can do
 //! and how much memory the process has in `machine`.
@@ -6,6 +7,7 @@
 mod augment;
 mod beside;
 pub mod decode;
+pub mod label;
 mod machine;
 mod pool;
 mod pretrain;

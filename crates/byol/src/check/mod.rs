@@ -7,8 +7,9 @@ pub mod confident;
 mod copies;
 pub mod outliers;
 pub mod table;
+mod votes;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::data::look::Look;
 use crate::data::{DataSplit, Dataset, LabeledImages, PATTERNS};
@@ -20,6 +21,8 @@ use crate::statistics::{known_classes, same_count};
 
 /// The penalty is chosen with so many images at most, which are drawn at random.
 const CHOSEN_WITH: usize = 2000;
+/// Images whose labels a run looks at, at most: some seconds.
+const LOOKED_AT: usize = 10_000;
 
 /// Representations of all labelled images of a data set: of the training images, then of the test images.
 #[derive(Clone, Copy)]
@@ -33,7 +36,8 @@ pub struct Labelled<'a> {
 }
 
 /// Looks at all labelled images together, whatever part they are of. Labels are judged by logistic regression out of
-/// [`LinearOptions::folds`] folds; its penalty is chosen among those of `options`.
+/// [`LinearOptions::folds`] folds, whose penalty is chosen among those of `options`, together with the labels of the nearest images,
+/// as far as these help (docs/experiments.md).
 ///
 /// # Errors
 /// There is no labelled image, representations hold NaN or infinity or are of another number of images, or the classifier cannot be
@@ -55,7 +59,7 @@ pub fn check(labelled: Labelled<'_>, options: &LinearOptions) -> Result<DataChec
     let mut held_out = None;
     if counts.iter().filter(|&&images| images > 0).count() > 1 {
         let l2 = penalty(&features, names.len(), options)?;
-        let answers = out_of_fold(&features, names.len(), l2, options.folds, options.seed)?;
+        let answers = answers(&features, names.len(), LinearOptions { l2: vec![l2], ..options.clone() })?;
         let validation = answers.validation(&features.labels)?;
         held_out = validation.map(|found| HeldOut { right: found.right, images: found.images });
         findings.extend(wrong_labels(&answers, &features.labels, names, &image)?);
@@ -73,6 +77,33 @@ pub fn check(labelled: Labelled<'_>, options: &LinearOptions) -> Result<DataChec
         findings,
         version: crate::version(),
     })
+}
+
+/// The labels of these images that are probably wrong, most suspicious first, and how many labels were looked at: of more than 10,000
+/// images an even choice. As [`check`] finds them, which looks at everything else too. None where all labels are of one class.
+///
+/// # Errors
+/// As [`check`].
+pub fn suspects(
+    features: &Features,
+    classes: usize,
+    options: &LinearOptions,
+) -> Result<(Vec<confident::Issue>, usize), EvalError> {
+    known_classes("label", &features.labels, classes)?;
+    let images = features.labels.len();
+    let looked: Vec<usize> = (0..images.min(LOOKED_AT)).map(|place| place * images / images.min(LOOKED_AT)).collect();
+    let rows: Vec<i64> = looked.iter().map(|&row| row as i64).collect();
+    let rows = Tensor::from_slice(&rows).to_device(features.vectors.device());
+    let vectors = features.vectors.index_select(0, &rows).to_kind(Kind::Float).to_device(Device::Cpu);
+    let some = Features { vectors, labels: looked.iter().map(|&row| features.labels[row]).collect() };
+    if classes::counts(&some.labels, classes).iter().filter(|&&images| images > 0).count() < 2 {
+        return Ok((Vec::new(), looked.len()));
+    }
+    let l2 = penalty(&some, classes, options)?;
+    let answers = answers(&some, classes, LinearOptions { l2: vec![l2], ..options.clone() })?;
+    let mut issues = confident::issues(&values(&answers)?, &of_rows(&answers, &some.labels), classes);
+    issues.iter_mut().for_each(|issue| issue.row = looked[answers.rows[issue.row]]);
+    Ok((issues, looked.len()))
 }
 
 /// The order of the kinds: what is wrong for certain first. Within a kind the order stays.
@@ -132,6 +163,23 @@ fn penalty(features: &Features, classes: usize, options: &LinearOptions) -> Resu
     })
 }
 
+/// What a linear classifier and the nearest images say of each image, neither with its own label.
+fn answers(features: &Features, classes: usize, options: LinearOptions) -> Result<OutOfFold, EvalError> {
+    let LinearOptions { l2, folds, seed } = options;
+    let linear = out_of_fold(features, classes, l2[0], folds, seed)?;
+    let votes = votes::votes(features, classes, seed)?;
+    let near: Vec<f64> =
+        linear.rows.iter().flat_map(|&row| votes[classes * row..classes * (row + 1)].iter().copied()).collect();
+    let pooled = votes::pooled(&values(&linear)?, &near, &of_rows(&linear, &features.labels), classes);
+    let shape = [linear.rows.len() as i64, classes as i64];
+    Ok(OutOfFold { rows: linear.rows, probabilities: Tensor::from_slice(&pooled).view(shape) })
+}
+
+/// The probabilities, row by row.
+fn values(answers: &OutOfFold) -> Result<Vec<f64>, EvalError> {
+    Ok(Vec::try_from(answers.probabilities.to_kind(Kind::Double).flatten(0, -1))?)
+}
+
 /// The labels of the rows that were held out.
 fn of_rows(answers: &OutOfFold, labels: &[u16]) -> Vec<u16> {
     answers.rows.iter().map(|&row| labels[row]).collect()
@@ -151,8 +199,7 @@ fn wrong_labels(
     names: &[String],
     image: &dyn Fn(usize) -> LabelledImage,
 ) -> Result<Vec<Finding>, EvalError> {
-    let probabilities: Vec<f64> = Vec::try_from(answers.probabilities.to_kind(Kind::Double).flatten(0, -1))?;
-    let issues = confident::issues(&probabilities, &of_rows(answers, labels), names.len());
+    let issues = confident::issues(&values(answers)?, &of_rows(answers, labels), names.len());
     let found = issues.into_iter().map(|issue| Finding::WrongLabel {
         image: image(answers.rows[issue.row]),
         likely: names[usize::from(issue.likely)].clone(),

@@ -109,6 +109,19 @@ fn data_of_one_class_is_looked_at_without_judging_labels() {
 }
 
 #[test]
+fn suspects_are_rows_of_what_was_given() {
+    let (_, vectors, _) = data(|_| {});
+    let mut labels: Vec<u16> = (0..120).map(|row| row % 3).collect();
+    labels[6] = 1;
+    labels.push(3);
+    let vectors = Tensor::cat(&[vectors.narrow(0, 0, 120), vectors.narrow(0, 5, 1)], 0);
+    let (found, looked) = suspects(&Features { vectors, labels }, 4, &options()).unwrap();
+    assert_eq!((found[0].row, found[0].likely, looked), (6, 0, 121));
+    let one = Features { vectors: Tensor::rand([5, 3], (Kind::Float, Device::Cpu)), labels: vec![1; 5] };
+    assert_eq!(suspects(&one, 4, &options()).unwrap(), (Vec::new(), 5));
+}
+
+#[test]
 fn representations_must_be_of_these_images() {
     let (dataset, vectors, looks) = data(|_| {});
     let some = vectors.narrow(0, 0, 100);

@@ -198,6 +198,22 @@ fn for_each_chunk(
     Ok(())
 }
 
+/// Rows without what all have in common, of length 1: the mean of all is taken away first. Representations behind a ReLU point nearly the
+/// same way, and clusters of them are better told apart by what differs. A row that is the mean stays zero.
+///
+/// # Shapes
+/// float32 `[images, features]`, as the result.
+pub(crate) fn centred(vectors: &Tensor) -> Tensor {
+    centred_by(vectors, &vectors.mean_dim([0i64].as_slice(), true, Kind::Float))
+}
+
+/// As [`centred`], by the mean of all where these are some: `[1, features]`.
+pub(crate) fn centred_by(vectors: &Tensor, mean: &Tensor) -> Tensor {
+    let vectors = vectors - mean;
+    let lengths = vectors.square().sum_dim_intlist([1i64].as_slice(), true, Kind::Float).sqrt();
+    vectors / lengths.clamp_min(f64::from(f32::MIN_POSITIVE))
+}
+
 /// Rows divided by their Euclidean norm. They are divided by their largest value first, so that no square overflows or
 /// vanishes.
 fn unit(vectors: &Tensor) -> Tensor {

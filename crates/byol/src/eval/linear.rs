@@ -3,6 +3,7 @@
 //! The paper's classifier trained by SGD is in [`sgd`].
 
 mod held_out;
+pub mod many;
 mod objective;
 pub mod sgd;
 

@@ -2,12 +2,12 @@
 //! the files beside this one.
 
 use rand::seq::SliceRandom;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::clusters::Draw;
 use super::coverage::{Coverage, labelled_outside};
 use super::head::Head;
-use super::{LabelError, MOST_COMPARED, centred, rows_of, typical, uncertain};
+use super::{LabelError, MOST_COMPARED, centred_by, rows_of, typical, uncertain};
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::simulation::Strategy;
 
@@ -25,8 +25,10 @@ const FIRST_ROUND: u64 = 1;
 #[derive(Debug)]
 pub struct Chooser<'a> {
     vectors: &'a Tensor,
-    /// What is compared: [`centred`].
-    centred: Tensor,
+    /// The mean of all, `[1, features]`: what is compared is without it ([`centred_by`]).
+    mean: Tensor,
+    /// Those that are compared, so.
+    rows: Tensor,
     strategy: Strategy,
     classes: usize,
     seed: u64,
@@ -66,8 +68,17 @@ impl<'a> Chooser<'a> {
         let mut compared = shuffled(images, seed, COMPARED);
         compared.truncate(MOST_COMPARED);
         compared.sort_unstable();
-        let centred = centred(vectors);
-        Ok(Chooser { vectors, centred, strategy, classes, seed, compared, coverage: None, order, round: 0 })
+        let mean = vectors.mean_dim([0i64].as_slice(), true, Kind::Float);
+        let rows = centred_by(&rows_of(vectors, &compared), &mean);
+        Ok(Chooser { vectors, mean, rows, strategy, classes, seed, compared, coverage: None, order, round: 0 })
+    }
+
+    /// Does beforehand what need not be done again for each choice: seconds, for coverage of a large pool. Without it, the first choice
+    /// takes so much longer.
+    pub fn prepare(&mut self) {
+        if self.strategy == Strategy::Coverage {
+            self.covering();
+        }
     }
 
     /// The next images, most wanted first: `count` of them, or all that are left.
@@ -114,19 +125,28 @@ impl<'a> Chooser<'a> {
         among.dedup();
         let places: Vec<usize> = labelled.iter().filter_map(|image| among.binary_search(image).ok()).collect();
         let barred: Vec<bool> = among.iter().map(|&image| taken[image]).collect();
-        let rows = rows_of(&self.centred, &among);
+        let rows = if among == self.compared { self.rows.shallow_clone() } else { self.centred(&among) };
         typical::typical(&rows, &places, &barred, count, draw).into_iter().map(|place| among[place]).collect()
     }
 
-    fn cover(&mut self, labelled: &[usize], taken: &[bool], count: usize) -> Vec<usize> {
-        let rows = rows_of(&self.centred, &self.compared);
+    /// Rows without the mean of all, of length 1.
+    fn centred(&self, images: &[usize]) -> Tensor {
+        centred_by(&rows_of(self.vectors, images), &self.mean)
+    }
+
+    fn covering(&mut self) -> &Coverage {
         let draw = Draw { seed: self.seed, number: 0 };
-        let classes = self.classes;
-        let coverage = self.coverage.get_or_insert_with(|| Coverage::of(&rows, classes, draw));
+        self.coverage.get_or_insert_with(|| Coverage::of(&self.rows, self.classes, draw))
+    }
+
+    fn cover(&mut self, labelled: &[usize], taken: &[bool], count: usize) -> Vec<usize> {
+        self.covering();
         let place = |image: &usize| self.compared.binary_search(image).ok();
         let (inside, outside): (Vec<usize>, Vec<usize>) = labelled.iter().partition(|image| place(image).is_some());
         let mut covering: Vec<usize> = inside.iter().filter_map(place).collect();
-        covering.extend(labelled_outside(coverage, &rows, &rows_of(&self.centred, &outside)));
+        let outside = self.centred(&outside);
+        let Some(coverage) = &self.coverage else { return Vec::new() };
+        covering.extend(labelled_outside(coverage, &self.rows, &outside));
         let barred: Vec<bool> = self.compared.iter().map(|&image| taken[image]).collect();
         coverage.choose(&covering, &barred, count).into_iter().map(|place| self.compared[place]).collect()
     }
@@ -139,16 +159,28 @@ impl<'a> Chooser<'a> {
         count: usize,
         draw: Draw,
     ) -> Result<Vec<usize>, LabelError> {
-        let free: Vec<usize> = (0..taken.len()).filter(|&image| !taken[image]).collect();
-        let Some(probabilities) = head.map(|head| head.probabilities(self.vectors)).transpose()?.flatten() else {
+        let Some(head) = head else { return Ok(Vec::new()) };
+        // Gradients are compared with each other, margins are not.
+        let images: &mut dyn Iterator<Item = usize> = match strategy {
+            Strategy::Badge => &mut self.compared.iter().copied(),
+            _ => &mut (0..taken.len()),
+        };
+        let free: Vec<usize> = images.filter(|&image| !taken[image]).collect();
+        if free.is_empty() {
             return Ok(Vec::new());
-        };
-        let (vectors, probabilities) = (rows_of(&self.centred, &free), rows_of(&probabilities, &free));
+        }
         let chosen = match strategy {
-            Strategy::Badge => uncertain::badge(&vectors, &probabilities, count, draw),
-            _ => uncertain::margin(&vectors, &probabilities, count, draw),
+            Strategy::Badge => {
+                let asked = head.probabilities(&rows_of(self.vectors, &free))?;
+                asked.map(|probabilities| uncertain::badge(&self.centred(&free), &probabilities, count, draw))
+            }
+            _ => head.probabilities(self.vectors)?.map(|probabilities| {
+                let vectors =
+                    |places: &[usize]| self.centred(&places.iter().map(|&place| free[place]).collect::<Vec<_>>());
+                uncertain::margin(&vectors, &rows_of(&probabilities, &free), count, draw)
+            }),
         };
-        Ok(chosen.into_iter().map(|place| free[place]).collect())
+        Ok(chosen.unwrap_or_default().into_iter().map(|place| free[place]).collect())
     }
 }
 

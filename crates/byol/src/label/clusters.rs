@@ -75,10 +75,10 @@ pub fn kmeans(vectors: &Tensor, count: usize, draw: Draw) -> Clusters {
         first,
         // As many tries as scikit-learn makes.
         [count, 2 + (count as f64).ln() as usize],
-        &mut |row| {
-            let center = sampled.get(row as i64);
-            let squared = &lengths + lengths.get(row as i64) - sampled.mv(&center) * 2.0;
-            values_of(&squared.clamp_min(0.0))
+        &mut |drawn| {
+            let own = rows_of(&lengths.unsqueeze(1), drawn);
+            let squared = own + &lengths - rows_of(&sampled, drawn).mm(&sampled.transpose(0, 1)) * 2.0;
+            row_by_row(&squared.clamp_min(0.0))
         },
         &mut random,
     );
@@ -86,27 +86,27 @@ pub fn kmeans(vectors: &Tensor, count: usize, draw: Draw) -> Clusters {
 }
 
 /// The rule of k-means++: after `first`, each next one is drawn with a probability that is proportional to the squared distance to the
-/// nearest one so far; `distances` gives those of all to one. Of `tries` that are drawn for each place, the one that brings all the
+/// nearest one so far; `distances` gives those of all to each of some. Of `tries` that are drawn for each place, the one that brings all the
 /// others nearest is taken (greedy k-means++, which the paper's conclusion names: Arthur and Vassilvitskii 2007). Fewer than `count` come where all others are as good as chosen.
 pub(super) fn spread(
     first: usize,
     [count, tries]: [usize; 2],
-    distances: &mut dyn FnMut(usize) -> Vec<f32>,
+    distances: &mut dyn FnMut(&[usize]) -> Vec<Vec<f32>>,
     random: &mut impl RngExt,
 ) -> Vec<usize> {
     let mut chosen = vec![first];
-    let mut nearest = distances(first);
+    let mut nearest = distances(&[first]).remove(0);
     nearest[first] = 0.0;
     while chosen.len() < count {
         let total: f64 = nearest.iter().map(|&distance| f64::from(distance)).sum();
         if total <= 0.0 {
             break;
         }
+        let candidates: Vec<usize> =
+            (0..tries.max(1)).map_while(|_| drawn(&nearest, random.random::<f64>() * total)).collect();
         let mut best: Option<(f64, usize, Vec<f32>)> = None;
-        for _ in 0..tries.max(1) {
-            let Some(next) = drawn(&nearest, random.random::<f64>() * total) else { break };
-            let mut with: Vec<f32> =
-                nearest.iter().zip(distances(next)).map(|(&near, other)| near.min(other)).collect();
+        for (&next, mut with) in candidates.iter().zip(distances(&candidates)) {
+            with.iter_mut().zip(&nearest).for_each(|(other, &near)| *other = other.min(near));
             with[next] = 0.0;
             let left = with.iter().map(|&distance| f64::from(distance)).sum();
             if best.as_ref().is_none_or(|&(least, _, _)| left < least) {
@@ -118,6 +118,12 @@ pub(super) fn spread(
         chosen.push(next);
     }
     chosen
+}
+
+/// The rows of a matrix.
+pub(super) fn row_by_row(matrix: &Tensor) -> Vec<Vec<f32>> {
+    let columns = (matrix.size()[1] as usize).max(1);
+    values_of(matrix).chunks_exact(columns).map(<[f32]>::to_vec).collect()
 }
 
 /// The place at which the sum of the distances up to it exceeds `left`.
@@ -263,7 +269,10 @@ mod tests {
         let at = [0.0f32, 1.0, 3.0];
         let drawn = |seed: u64| {
             let mut random = rng(seed, Stream::Clusters, Coordinates::default());
-            spread(0, [2, 1], &mut |row| at.iter().map(|value| (value - at[row]).powi(2)).collect(), &mut random)[1]
+            let mut distances = |rows: &[usize]| {
+                rows.iter().map(|&row| at.iter().map(|value| (value - at[row]).powi(2)).collect()).collect()
+            };
+            spread(0, [2, 1], &mut distances, &mut random)[1]
         };
         let far = (0..1000).filter(|&seed| drawn(seed) == 2).count();
         assert!((870..=930).contains(&far), "{far} of 1000");
@@ -276,7 +285,9 @@ mod tests {
         let squared = |one: usize, other: usize| (at[one] - at[other]).powi(2);
         let left = |seed: u64, tries: usize| -> f32 {
             let mut random = rng(seed, Stream::Clusters, Coordinates::default());
-            let mut distances = |center: usize| (0..100).map(|row| squared(row, center)).collect();
+            let mut distances = |centers: &[usize]| {
+                centers.iter().map(|&center| (0..100).map(|row| squared(row, center)).collect()).collect()
+            };
             let centers = spread(4, [3, tries], &mut distances, &mut random);
             let nearest = |row: usize| centers.iter().map(|&center| squared(row, center)).fold(f32::MAX, f32::min);
             (0..100).map(nearest).sum()

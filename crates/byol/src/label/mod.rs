@@ -2,13 +2,14 @@
 //! ([`representations`](crate::inference::representations)); nothing here looks at pixels, and no label is read that was not given.
 //!
 //! [`choice`] chooses the next images by a strategy: [`typical`] and [`coverage`] need no classifier and suit few labels, [`uncertain`]
-//! asks the one that has been fitted so far ([`head`]). [`clusters`] is what they stand on. [`simulation`] tries them on data whose
+//! asks the one that has been fitted so far ([`head`]). [`clusters`] is what they stand on, [`near`] finds what looks alike. [`simulation`] tries them on data whose
 //! labels are known.
 
 pub mod choice;
 pub mod clusters;
 pub mod coverage;
 pub mod head;
+pub mod near;
 pub mod simulation;
 pub mod typical;
 pub mod uncertain;
@@ -16,10 +17,11 @@ pub mod uncertain;
 use tch::{Kind, Tensor};
 
 use crate::eval::EvalError;
+pub(crate) use crate::eval::knn::centred_by;
 use crate::statistics::StatisticsError;
 
 /// Images of a pool that are compared with each other: of more, so many are drawn at random. All pairs of them are looked at in a
-/// second or two on two cores.
+/// second or two on two cores. What no pairs need, such as margins, is looked at in all images, and so are labelled ones.
 pub const MOST_COMPARED: usize = 10_000;
 
 /// Choosing, or simulating it, fails.
@@ -50,17 +52,6 @@ impl LabelError {
     pub fn is_of_command_line(&self) -> bool {
         matches!(self, LabelError::TooFewImages { .. } | LabelError::Setting(_))
     }
-}
-
-/// Rows without what all have in common, of length 1: the mean of all is taken away first. Representations behind a ReLU point nearly the
-/// same way, and clusters of them are better told apart by what differs. A row that is the mean stays zero.
-///
-/// # Shapes
-/// float32 `[images, features]`, as the result.
-pub(crate) fn centred(vectors: &Tensor) -> Tensor {
-    let vectors = vectors - vectors.mean_dim([0i64].as_slice(), true, Kind::Float);
-    let lengths = vectors.square().sum_dim_intlist([1i64].as_slice(), true, Kind::Float).sqrt();
-    vectors / lengths.clamp_min(f64::from(f32::MIN_POSITIVE))
 }
 
 /// Some rows of a matrix.

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use tch::{Kind, Tensor};
 
-use super::clusters::{Draw, kmeans, lloyd, spread};
+use super::clusters::{Draw, kmeans, lloyd, row_by_row, spread};
 use super::{largest, rows_of, values_of};
 use crate::random::{Coordinates, Stream, rng};
 
@@ -27,17 +27,23 @@ pub fn margins(probabilities: &Tensor) -> Vec<f32> {
 /// the smaller its margin is, the one nearest to each centre (Zhdanov 2019, arXiv 1901.05954). Fewer come where there are fewer.
 ///
 /// # Shapes
-/// `vectors` float32 `[images, features]`, `probabilities` float32 `[images, classes]`: of the rows that may be chosen.
-pub fn margin(vectors: &Tensor, probabilities: &Tensor, count: usize, draw: Draw) -> Vec<usize> {
+/// `probabilities` float32 `[images, classes]`, of the rows that may be chosen; `vectors` gives float32 `[rows, features]` for some of these.
+pub fn margin(vectors: &dyn Fn(&[usize]) -> Tensor, probabilities: &Tensor, count: usize, draw: Draw) -> Vec<usize> {
     let _guard = tch::no_grad_guard();
     let margins = margins(probabilities);
     let mut order: Vec<usize> = (0..margins.len()).collect();
-    order.sort_by(|&a, &b| margins[a].total_cmp(&margins[b]));
-    order.truncate(UNSURE_PER_CHOICE * count);
+    let by_margin = |&a: &usize, &b: &usize| margins[a].total_cmp(&margins[b]).then(a.cmp(&b));
+    let wanted = UNSURE_PER_CHOICE * count;
+    if wanted < order.len() {
+        // Of a large pool all but a few need no order.
+        order.select_nth_unstable_by(wanted, by_margin);
+        order.truncate(wanted);
+    }
+    order.sort_by(by_margin);
     if order.len() <= count {
         return order;
     }
-    let rows = rows_of(vectors, &order);
+    let rows = vectors(&order);
     // A certain answer still weighs something, so that no cluster is without weight.
     let weights: Vec<f32> = order.iter().map(|&row| (1.0 - margins[row]).max(1e-3)).collect();
     let begun = kmeans(&rows, count, draw);
@@ -62,7 +68,7 @@ pub fn margin(vectors: &Tensor, probabilities: &Tensor, count: usize, draw: Draw
 /// gradient, as in the authors' program.
 ///
 /// # Shapes
-/// As [`margin`].
+/// float32 `[images, features]` and `[images, classes]`: of the rows that may be chosen.
 pub fn badge(vectors: &Tensor, probabilities: &Tensor, count: usize, draw: Draw) -> Vec<usize> {
     let _guard = tch::no_grad_guard();
     // A row's gradient is the outer product of its errors and its vector; products of such are products of products.
@@ -76,10 +82,11 @@ pub fn badge(vectors: &Tensor, probabilities: &Tensor, count: usize, draw: Draw)
     let mut chosen = spread(
         first,
         [count.min(rows), 1],
-        &mut |row| {
-            let row = row as i64;
-            let products = errors.mv(&errors.get(row)) * vectors.mv(&vectors.get(row));
-            values_of(&(&lengths + lengths.get(row) - products * 2.0).clamp_min(0.0))
+        &mut |drawn| {
+            let [errors_of, vectors_of, lengths_of] =
+                [&errors, vectors, &lengths.unsqueeze(1)].map(|of| rows_of(of, drawn));
+            let products = errors_of.mm(&errors.transpose(0, 1)) * vectors_of.mm(&vectors.transpose(0, 1));
+            row_by_row(&(lengths_of + &lengths - products * 2.0).clamp_min(0.0))
         },
         &mut random,
     );
@@ -122,11 +129,12 @@ mod tests {
     #[test]
     fn unsure_images_of_different_clusters_are_chosen() {
         let (vectors, probabilities) = two_heaps();
-        let found = margin(&vectors, &probabilities, 2, DRAW);
+        let of = |rows: &[usize]| rows_of(&vectors, rows);
+        let found = margin(&of, &probabilities, 2, DRAW);
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(|&row| row < 20) && found[0] % 2 != found[1] % 2, "{found:?}");
-        assert_eq!(found, margin(&vectors, &probabilities, 2, DRAW));
-        let mut all = margin(&vectors, &probabilities, 40, DRAW);
+        assert_eq!(found, margin(&of, &probabilities, 2, DRAW));
+        let mut all = margin(&of, &probabilities, 40, DRAW);
         all.sort_unstable();
         assert_eq!(all, (0..30).collect::<Vec<_>>(), "all where so many are wanted");
     }

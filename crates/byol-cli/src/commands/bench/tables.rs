@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use byol::bench::decode::{DecodeResult, Way};
+use byol::bench::label::{LabelResult, LabelWork};
 use byol::bench::{BenchResult, Breakdown, Subject};
 
 use crate::sweep::SweepKey;
@@ -72,6 +73,36 @@ pub fn opened(measured: &DecodeResult) -> String {
         let (width, height) = opened.result;
         let size = format!("{width}x{height}");
         let _ = writeln!(text, "{way:<32} {size:>11} {:>9.1} {:>9.1}", opened.processor_ms, opened.images_per_second);
+    }
+    if let Some(memory) = measured.memory {
+        let _ = write!(
+            text,
+            "\n{:<12} {:.0} MiB, at most {:.0} MiB\n",
+            "memory", memory.memory_mib, memory.peak_memory_mib
+        );
+    }
+    text
+}
+
+/// Choosing images to label, and fitting to the labels.
+pub fn labelling(measured: &LabelResult) -> String {
+    let LabelResult { images, features, classes, threads, .. } = measured;
+    let threads = if *threads == 1 { "one thread".to_owned() } else { format!("{threads} threads") };
+    let mut text = format!("{images} made representations of {features} numbers, {classes} classes, {threads}\n\n");
+    let _ = writeln!(text, "{:<58} {:>8} {:>12}", "", "s", "processor, s");
+    for step in &measured.steps {
+        let what = match step.what {
+            LabelWork::Fit { labels } => format!("choose a penalty and fit to {labels} labels"),
+            LabelWork::Refit { labels } => format!("fit again to {labels} labels, ten of them new"),
+            LabelWork::Answers => "the classifier's answers for all images".to_owned(),
+            LabelWork::Prepare { strategy } => format!("{}: what is done once", strategy.name()),
+            LabelWork::Choose { strategy, labels } => {
+                format!("{}: the next ten images, with {labels} labels", strategy.name())
+            }
+            LabelWork::Lengths => "near images: what is done once".to_owned(),
+            LabelWork::Neighbours => "the twenty nearest images of one".to_owned(),
+        };
+        let _ = writeln!(text, "{what:<58} {:>8.3} {:>12.3}", step.seconds, step.processor_seconds);
     }
     if let Some(memory) = measured.memory {
         let _ = write!(

@@ -7,6 +7,7 @@ use super::language::data_check as said;
 use crate::run::data_check::DataCheck;
 
 pub use page::render;
+pub(crate) use page::{Answered, Asked, render_asking};
 
 /// A line for each finding, most suspicious first, and how many there are of each kind.
 pub fn lines(check: &DataCheck) -> String {

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::super::html::{Conduct, document};
 use super::super::language::data_check as said;
+use crate::data::corrections::Answer;
 use crate::run::data_check::{DataCheck, Finding, LabelledImage};
 
 /// Images that a page shows at most: some 10 MB.
@@ -16,54 +17,125 @@ const MOST_OF_ONE: usize = 12;
 /// A page that holds everything it shows and asks nothing of the network. `small` gives an image as a small JPEG by
 /// [`LabelledImage::index`]; one that it has not is named without being shown.
 pub fn render(check: &DataCheck, small: &dyn Fn(usize) -> Option<Vec<u8>>) -> String {
-    let title = said::title(check);
-    let mut left = MOST_IMAGES;
-    let findings: Vec<Markup> = check
-        .findings
-        .iter()
-        .map(|finding| {
-            let images = finding.images();
-            let shown = images.len().min(MOST_OF_ONE).min(left);
-            left -= shown;
-            one(finding, &images[..shown], small)
-        })
-        .collect();
-    let body = html! {
-        header {
-            p.over { (said::OVER) }
-            h1 { (title) }
-            p.verdict { (said::closing(check)) }
-            p { (said::LEAD) }
-        }
-        main {
-            section aria-labelledby="findings" {
-                h2 id="findings" { (said::FINDINGS) }
-                ol.findings { @for finding in &findings { li { (finding) } } }
+    let image = |image: &LabelledImage, _: &Finding| {
+        html! {
+            figure {
+                @match small(image.index) {
+                    Some(bytes) => { img src={ "data:image/jpeg;base64," (STANDARD.encode(bytes)) } alt=(image.image); }
+                    None => { span.nothing { (said::NOT_SHOWN) } }
+                }
+                (caption(image))
             }
         }
+    };
+    let findings = list(check, "suspects", &image);
+    let body = html! {
+        (header(check, said::LEAD, None))
+        main { (findings) }
         footer { p { (said::made_by(check)) } }
     };
-    document(&title, &body, Conduct::Still)
+    document(&said::title(check), &body, Conduct::Still)
 }
 
-fn one(finding: &Finding, shown: &[LabelledImage], small: &dyn Fn(usize) -> Option<Vec<u8>>) -> Markup {
-    let hidden = finding.images().len() - shown.len();
-    html! {
-        p { (said::finding(finding)) }
-        @if !shown.is_empty() {
-            div.suspects {
-                @for image in shown {
-                    figure {
-                        @match small(image.index) {
-                            Some(bytes) => { img src={ "data:image/jpeg;base64," (STANDARD.encode(bytes)) } alt=(image.image); }
-                            None => { span.nothing { (said::NOT_SHOWN) } }
+/// What the page that is answered needs beside the findings.
+pub(crate) struct Asked<'a> {
+    /// Names of the classes.
+    pub classes: &'a [String],
+    /// Images that were answered before.
+    pub answered: &'a [Answered],
+}
+
+/// An image that was answered before.
+pub(crate) struct Answered {
+    pub image: LabelledImage,
+    pub answer: Answer,
+}
+
+/// The page whose images are answered, by its own server, which gives them as `/image/INDEX`.
+pub(crate) fn render_asking(check: &DataCheck, asked: &Asked<'_>) -> String {
+    let image = |image: &LabelledImage, finding: &Finding| {
+        let likely = match finding {
+            Finding::WrongLabel { likely, .. } => Some(likely.as_str()),
+            _ => None,
+        };
+        asked_figure(image, likely, asked.classes, &caption(image))
+    };
+    let words: serde_json::Map<String, serde_json::Value> =
+        said::WORDS.iter().map(|&(name, words)| (name.to_owned(), words.into())).collect();
+    let body = html! {
+        (header(check, said::ASKED, Some(said::KEYS)))
+        main data-words=(serde_json::Value::Object(words)) {
+            (list(check, "suspects asked", &image))
+            @if !asked.answered.is_empty() {
+                section aria-labelledby="answered" {
+                    h2 id="answered" { (said::ANSWERED) }
+                    div.suspects.asked {
+                        @for one in asked.answered {
+                            @let said = html! { figcaption { (said::answered(&one.image.class, &one.answer)) br; (one.image.image) } };
+                            (asked_figure(&one.image, None, asked.classes, &said))
                         }
-                        figcaption { b { (image.class) } br; (image.image) @if image.test { br; (said::TEST) } }
                     }
                 }
             }
+            p.standing role="status" {}
         }
-        @if hidden > 0 { p.nothing { (said::not_shown(hidden)) } }
+        footer { p { (said::made_by(check)) } }
+    };
+    document(&said::title(check), &body, Conduct::Answering)
+}
+
+fn asked_figure(image: &LabelledImage, likely: Option<&str>, classes: &[String], caption: &Markup) -> Markup {
+    html! {
+        figure tabindex="0" data-image=(image.index) {
+            img src={ "/image/" (image.index) } alt=(image.image) loading="lazy";
+            (caption)
+            div.answers {
+                button type="button" data-gives="keep" { (said::KEEP) }
+                @if let Some(likely) = likely { button type="button" data-gives="change" data-label=(likely) { (said::change_to(likely)) } }
+                select aria-label=(said::ANOTHER) {
+                    option value="" { (said::ANOTHER) }
+                    @for class in classes { @if *class != image.class { option value=(class) { (class) } } }
+                }
+                button type="button" data-gives="drop" { (said::DROP) }
+            }
+        }
+    }
+}
+
+fn header(check: &DataCheck, lead: &str, keys: Option<&str>) -> Markup {
+    html! {
+        header {
+            p.over { (said::OVER) }
+            h1 { (said::title(check)) }
+            p.verdict { (said::closing(check)) }
+            p { (lead) }
+            @if let Some(keys) = keys { p { (keys) " " button type="button" data-undo { (said::UNDO) } } }
+        }
+    }
+}
+
+fn caption(image: &LabelledImage) -> Markup {
+    html! { figcaption { b { (image.class) } br; (image.image) @if image.test { br; (said::TEST) } } }
+}
+
+fn list(check: &DataCheck, kind: &str, figure: &dyn Fn(&LabelledImage, &Finding) -> Markup) -> Markup {
+    let mut left = MOST_IMAGES;
+    html! {
+        section aria-labelledby="findings" {
+            h2 id="findings" { (said::FINDINGS) }
+            ol.findings {
+                @for finding in &check.findings {
+                    @let images = finding.images();
+                    @let shown = images.len().min(MOST_OF_ONE).min(left);
+                    li {
+                        p { (said::finding(finding)) }
+                        @if shown > 0 { div class=(kind) { @for image in &images[..shown] { (figure(image, finding)) } } }
+                        @if shown < images.len() { p.nothing { (said::not_shown(images.len() - shown)) } }
+                    }
+                    @let () = left -= shown;
+                }
+            }
+        }
     }
 }
 
@@ -89,6 +161,26 @@ mod tests {
         }
         assert!(!page.contains("<script") && !page.contains("http:") && !page.contains("https:"));
         assert_eq!(page.matches("<img").count(), 7, "eight images, one of which cannot be shown");
+    }
+
+    #[test]
+    fn the_page_that_is_answered_offers_the_classes() {
+        let mut check = check();
+        check.classes[1] = "\"d\" <i>og".to_owned();
+        let answered = [Answered { image: image(77, "cat", false), answer: Answer::Drop }];
+        let page = render_asking(&check, &Asked { classes: &check.classes, answered: &answered });
+        for part in [
+            "<img src=\"/image/3\"",
+            "<img src=\"/image/77\"",
+            "data-gives=\"change\" data-label=\"a &quot;dog&quot;, large\"",
+            "value=\"&quot;d&quot; &lt;i&gt;og\"",
+            "connect-src 'self'",
+            "img-src data: 'self'",
+            said::KEYS,
+        ] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
+        assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("<i>"));
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn neighbour(run: &RunData, neighbor: &Neighbor, label: u16) -> Markup {
 }
 
 /// An image of the gallery, inside the page.
-fn image(run: &RunData, name: &str, text: &str) -> Markup {
+pub(super) fn image(run: &RunData, name: &str, text: &str) -> Markup {
     html! {
         @match run.images.get(name) {
             Some(bytes) => img.small[width(bytes).is_some_and(|width| width < 96)]

@@ -11,6 +11,7 @@ mod measures;
 mod mistakes;
 pub(super) mod overlay;
 pub(super) mod results;
+mod suspects;
 mod thumbnails;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -36,6 +37,8 @@ const SCRIPT: &str = concat!(
     include_str!("live.js"),
     include_str!("page.js"),
 );
+/// What the page of suspicious labels does when it is answered; its words stand in the page.
+const ANSWERS: &str = include_str!("../data_check/answers.js");
 /// What a page may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Conduct {
@@ -45,6 +48,8 @@ pub(super) enum Conduct {
     Interactive,
     /// It asks its own server for what is new, too.
     Live,
+    /// It tells its own server what people answer to suspicious labels, and shows images that this one gives.
+    Answering,
 }
 
 impl Conduct {
@@ -53,10 +58,11 @@ impl Conduct {
         let script = match self {
             Conduct::Still => "",
             Conduct::Interactive => "; script-src 'unsafe-inline'",
-            Conduct::Live => "; script-src 'unsafe-inline'; connect-src 'self'",
+            Conduct::Live | Conduct::Answering => "; script-src 'unsafe-inline'; connect-src 'self'",
         };
+        let images = if self == Conduct::Answering { "data: 'self'" } else { "data:" };
         format!(
-            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}"
+            "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}"
         )
     }
 }
@@ -115,6 +121,7 @@ pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
                 meta name="generator" content="byol";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
+                @if conduct == Conduct::Answering { link rel="icon" href="data:,"; }
                 @if conduct == Conduct::Live {
                     // Without scripts it is loaded anew every few seconds. Browsers ask for an icon where none is named.
                     noscript { meta http-equiv="refresh" content="5"; }
@@ -123,7 +130,13 @@ pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
             }
             body {
                 (body)
-                @if conduct != Conduct::Still { script { (PreEscaped(format!("\"use strict\";\n{{\n{}{SCRIPT}}}\n", language::SCRIPT))) } }
+                @match conduct {
+                    Conduct::Still => {}
+                    Conduct::Answering => script { (PreEscaped(format!("\"use strict\";\n{{\n{ANSWERS}}}\n"))) },
+                    Conduct::Interactive | Conduct::Live => {
+                        script { (PreEscaped(format!("\"use strict\";\n{{\n{}{SCRIPT}}}\n", language::SCRIPT))) }
+                    }
+                }
             }
         }
     };
@@ -208,13 +221,14 @@ pub enum Section {
     Map,
     Views,
     Neighbours,
+    Suspects,
     Facts,
     Next,
 }
 
 impl Section {
     /// In the order of the page.
-    const ALL: [Section; 11] = [
+    const ALL: [Section; 12] = [
         Section::Results,
         Section::Explanation,
         Section::Mistakes,
@@ -224,6 +238,7 @@ impl Section {
         Section::Map,
         Section::Views,
         Section::Neighbours,
+        Section::Suspects,
         Section::Facts,
         Section::Next,
     ];
@@ -240,6 +255,7 @@ impl Section {
             Section::Map => "map",
             Section::Views => "views",
             Section::Neighbours => "neighbours",
+            Section::Suspects => "suspects",
             Section::Facts => "facts",
             Section::Next => "next",
         }
@@ -257,6 +273,7 @@ impl Section {
             Section::Map => map::section(run, sheets),
             Section::Views => images::views(run),
             Section::Neighbours => images::neighbours(run),
+            Section::Suspects => suspects::section(run),
             Section::Facts => facts::section(run),
             Section::Next => advice::section(run, explanation),
         }

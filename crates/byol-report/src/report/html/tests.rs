@@ -92,6 +92,8 @@ fn the_page_of_a_whole_run() {
         "<td class=\"best\">60.0<span class=\"deviation\"> ± 1.0</span></td>",
         "<h3>Pre-train longer</h3>",
         "byol run --resume ",
+        "3 labels of 400 training images are suspicious",
+        "byol data check ",
         "data-path=\"/home/me/my photos/test/bird/q.jpg\"",
         "Paths are within <code>/home/me/my photos</code>",
     ] {
@@ -100,7 +102,7 @@ fn the_page_of_a_whole_run() {
     // What is said of their number is true of the table.
     assert_eq!(page.matches("<span class=\"test\"").count(), 12);
     assert!(page.contains("The p-values of the 12 McNemar tests under “Every difference with its interval and tests”"));
-    assert_eq!(page.matches("data:image/png;base64,").count(), 7);
+    assert_eq!(page.matches("data:image/png;base64,").count(), 8);
     assert_eq!(page.matches("data:image/jpeg;base64,").count(), 1);
     let left: Vec<_> = std::fs::read_dir(&folder)
         .expect("the run directory")

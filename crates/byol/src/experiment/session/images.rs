@@ -3,19 +3,22 @@
 use tch::Tensor;
 
 use super::Session;
+use crate::check::suspects;
 use crate::data::LabeledImages;
 use crate::eval::knn::nearest;
+use crate::eval::linear::LinearOptions;
 use crate::eval::plane::principal_plane;
 use crate::experiment::frozen::FrozenFeatures;
 use crate::experiment::{ExperimentError, shown};
 use crate::gallery;
 use crate::report::choice::{self, Candidate, ClassifierKind};
-use crate::run::record::{EmbeddingMap, Gallery, Plane, PredictionRecord, ViewExample};
+use crate::run::record::{EmbeddingMap, Gallery, Plane, PredictionRecord, Suspect, Suspects, ViewExample};
 
 /// Images in the report: with views, and with nearest neighbours.
 const GALLERY_VIEWS: usize = 4;
 const GALLERY_QUERIES: usize = 8;
 const GALLERY_NEIGHBORS: usize = 6;
+const GALLERY_SUSPECTS: usize = 12;
 const MAP_NEIGHBORS: usize = 6;
 
 /// Four decimals: more than a screen shows.
@@ -42,7 +45,7 @@ impl Session<'_, '_> {
         }
         let views = self.views(labeled)?;
         self.write_thumbnails(test)?;
-        Ok(self.directory.write_gallery(&Gallery { views, neighbors: Vec::new() })?)
+        Ok(self.directory.write_gallery(&Gallery { views, neighbors: Vec::new(), suspects: None })?)
     }
 
     fn views(&self, labeled: &LabeledImages) -> Result<Vec<ViewExample>, ExperimentError> {
@@ -78,8 +81,32 @@ impl Session<'_, '_> {
             .map(|(nearest, query)| gallery::Neighbors { query, nearest })
             .collect();
         let neighbors = gallery::write_neighbors(test, labeled, &found, &self.directory.gallery_path())?;
-        self.directory.write_gallery(&Gallery { views, neighbors })?;
+        let suspects = self.suspects(labeled, &features)?;
+        self.directory.write_gallery(&Gallery { views, neighbors, suspects: Some(suspects) })?;
         self.write_map(&features.test.vectors)
+    }
+
+    /// Labels of training images that are probably wrong, with the images of the most suspicious.
+    fn suspects(&self, labeled: &LabeledImages, features: &FrozenFeatures) -> Result<Suspects, ExperimentError> {
+        let experiment = self.context.experiment;
+        let evaluate = &experiment.evaluate;
+        let (l2, folds) = (evaluate.linear_l2.clone(), evaluate.linear_folds);
+        let options = LinearOptions { l2, folds, seed: experiment.seed };
+        let (found, looked_at) = suspects(&features.train, self.context.data.class_names.len(), &options)?;
+        let mut shown = Vec::new();
+        for (place, issue) in found.iter().take(GALLERY_SUSPECTS).enumerate() {
+            let file = format!("suspect-{place:02}.png");
+            gallery::write_image(labeled.images.as_ref(), issue.row, &self.directory.gallery_path(), &file)?;
+            shown.push(Suspect {
+                file,
+                name: labeled.images.name(issue.row),
+                label: labeled.labels[issue.row],
+                likely: issue.likely,
+                own_probability: rounded(issue.own_probability),
+                likely_probability: rounded(issue.likely_probability),
+            });
+        }
+        Ok(Suspects { looked_at, suspicious: found.len(), shown })
     }
 
     /// Test images on a plane, by their representations.

@@ -80,6 +80,17 @@ pub fn data_note(note: &DataNote) -> String {
         DataNote::TestImagesLeftOut { images, root } => {
             format!("{} of {root} {} left out", counted(*images, "test image"), verb(*images, "is", "are"))
         }
+        DataNote::Corrected { changed, dropped, file } => {
+            let changed = (*changed > 0).then(|| format!("{} changed", subject(*changed, "label", "is", "are")));
+            let dropped = (*dropped > 0).then(|| format!("{} left out", subject(*dropped, "image", "is", "are")));
+            let both: Vec<String> = changed.into_iter().chain(dropped).collect();
+            format!("{} by {file}", both.join(" and "))
+        }
+        DataNote::CorrectionsNotUsed { answers, file } => format!(
+            "{} in {file} {} not applied: the label is not what it was then, or the image is gone",
+            counted(*answers, "answer"),
+            verb(*answers, "is", "are")
+        ),
         DataNote::TestImagesOfData { images, root } => format!(
             "{} of {root} {} of the data and {} left out of pre-training",
             counted(*images, "image"),

@@ -1,6 +1,7 @@
 //! What a look at labelled data found.
 
 use super::numbers::{count, list, plural, right_among};
+use crate::data::corrections::Answer;
 use crate::run::data_check::{DataCheck, Finding, LabelledImage};
 
 pub const OVER: &str = "byol data check";
@@ -12,6 +13,40 @@ pub const LEAD: &str = "Each is a suspicion by what a frozen encoder makes of th
 pub const NOT_SHOWN: &str = "cannot be read";
 /// Under a test image.
 pub const TEST: &str = "test";
+/// What the page that is answered is for.
+pub const ASKED: &str = "Each is a suspicion by what a frozen encoder makes of the images, not a judgement. Keep the label, change it, or \
+     drop the image: every answer is in the file at once, and commands that take this data apply it. Images and labels themselves stay as they are.";
+/// The keys of that page.
+pub const KEYS: &str = "Keys: k keeps the label, Enter takes the suggested class, c chooses another one, d drops the image, n and p go to \
+     the next and the previous image, u undoes, as often as wanted.";
+pub const ANSWERED: &str = "Answered before";
+pub const KEEP: &str = "Keep";
+pub const DROP: &str = "Drop";
+pub const ANOTHER: &str = "Change to …";
+pub const UNDO: &str = "Undo";
+/// Words of the page's script.
+pub const WORDS: &[(&str, &str)] = &[
+    ("standing", "{given} answered, kept in {file}"),
+    ("elsewhere", "This image was answered in another window meanwhile; its answer is shown now."),
+    ("gone", "The server does not answer: nothing is kept until it does. Start the command again, and reload."),
+    ("nothing", "There is nothing to undo."),
+];
+
+/// The button that takes the suggested class.
+pub fn change_to(class: &str) -> String {
+    format!("Change to {class}")
+}
+
+/// An answer that was given before, below its image.
+pub fn answered(class: &str, answer: &Answer) -> String {
+    match answer {
+        Answer::Keep => format!("{class}, kept"),
+        Answer::Change(to) => format!("{class}, changed to {to}"),
+        Answer::Drop => format!("{class}, dropped"),
+        Answer::Open => class.to_owned(),
+    }
+}
+
 /// Copies that a line names at most.
 const NAMED: usize = 4;
 

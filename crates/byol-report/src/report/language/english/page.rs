@@ -59,6 +59,7 @@ pub fn section(section: Section) -> &'static str {
         Section::Map => "Map of test images",
         Section::Views => "Views",
         Section::Neighbours => "Neighbours",
+        Section::Suspects => "Suspicious labels",
         Section::Facts => "Data and settings",
         Section::Next => "What next",
     }
@@ -91,6 +92,7 @@ pub mod nothing {
     pub const MAP: &str = "No map of test images is recorded.";
     pub const MAP_OF_SO_FEW: &str = "A map of so few test images would show nothing.";
     pub const VIEWS: &str = "The gallery holds no views.";
+    pub const SUSPECTS: &str = "The labels of the training images were not looked at.";
     pub const NEIGHBOURS: &str = "The gallery holds no nearest neighbours.";
     pub const SUMMARY: &str = "Data and machine are not recorded yet: the run has no summary.json.";
     pub const IMAGE: &str = "missing";
@@ -165,6 +167,8 @@ pub mod facts {
 
 /// Views and neighbours.
 pub mod gallery {
+    use crate::report::language::english::numbers::{count, plural};
+
     /// The heads of the table of views.
     pub const COLUMNS: [&str; 3] = ["original", "views with t", "views with t\u{2032}"];
 
@@ -181,6 +185,27 @@ pub mod gallery {
              the others are marked ✗ with a dashed frame."
         )
     }
+
+    /// How many labels are suspicious.
+    pub fn suspects(suspicious: usize, looked_at: usize) -> String {
+        let labels = plural(looked_at as u64, "training image");
+        match suspicious {
+            0 => format!("By the pre-trained encoder no label of {labels} is suspicious."),
+            1 => format!("By the pre-trained encoder one label of {labels} is probably wrong."),
+            _ => format!(
+                "By the pre-trained encoder {} labels of {labels} are suspicious; the most suspicious come first. A weak encoder \
+                 suspects many right ones: look before you change a label.",
+                count(suspicious as u64)
+            ),
+        }
+    }
+
+    /// Below a suspicious image.
+    pub fn probably(likely: &str, own: f64, probability: f64) -> String {
+        format!("{:.0}%; probably {likely}, {:.0}%", 100.0 * own, 100.0 * probability)
+    }
+
+    pub const ALL_SUSPECTS: &str = "All of them, with copies and outliers, to keep, change or drop:";
 
     pub const TEST_IMAGE: &str = "test image";
 

@@ -291,6 +291,16 @@ pub fn watching(runs: &[String], address: &str) -> String {
     format!("watching {} at {address} (Ctrl-C ends this, not the run)", runs.join(", "))
 }
 
+/// Where suspicious labels are answered, and where the answers are kept.
+pub fn asking(file: &str, address: &str) -> String {
+    format!("answer at {address} (Ctrl-C ends this); answers are kept in {file}")
+}
+
+/// How many answers there are by now, and how they are used.
+pub fn answers_kept(answers: usize, file: &str) -> String {
+    format!("{} in {file}; commands with this --data apply them", plural(answers as u64, "answer"))
+}
+
 pub fn port_taken(port: u16) -> String {
     format!("port {port} is taken, so another one is used")
 }

@@ -113,5 +113,7 @@ pub const LIVE: &str = "Live";
 pub mod refused {
     pub const ELSEWHERE: &str = "this page is for this machine alone";
     pub const METHOD: &str = "only GET is answered";
+    pub const METHOD_OR_POST: &str = "only GET and POST are answered";
+    pub const TOO_LONG: &str = "what was sent is too long";
     pub const PATH: &str = "there is no such page";
 }

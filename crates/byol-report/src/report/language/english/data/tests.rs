@@ -200,6 +200,8 @@ fn every_note_is_a_sentence_without_a_capital_and_a_full_stop() {
         DataNote::MoreLinesSkipped { lines: 3 },
         DataNote::NotInMemory { root: name() },
         DataNote::DecodedLater { images: 2, root: name() },
+        DataNote::Corrected { changed: 2, dropped: 1, file: name() },
+        DataNote::CorrectionsNotUsed { answers: 2, file: name() },
         DataNote::CopiesTrained { images: 2 },
         DataNote::OnlyCopies { class: name() },
         DataNote::SplitNotUsed { file: name() },
