@@ -43,8 +43,9 @@ test: libtorch python ## all tests, those in the documentation included (the rep
 
 # Kills whole comparisons with SIGKILL at so many random moments, resumes them, and compares with one that was never stopped.
 KILLS ?= 50
-kill-test: libtorch ## kill training at 50 random moments (KILLS=N) and check that nothing is lost
+kill-test: libtorch ## kill training, by one process and by two, at 50 random moments (KILLS=N) and check that nothing is lost
 	BYOL_KILLS=$(KILLS) cargo test --release --package byol-cli --test nothing_lost -- --nocapture killed
+	BYOL_RANK_KILLS=$(KILLS) cargo test --release --package byol-cli --test ranks -- --nocapture killed_again
 
 few-labels-test: libtorch ## pre-train beside 1 to 20 labels of 2 to 10 classes, 1,800 times, and see that none is called collapsed
 	BYOL_FEW_LABELS=all cargo test --release --package byol --test few_labels -- --nocapture healthy

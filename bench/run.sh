@@ -14,9 +14,10 @@ usage: bench/run.sh [--data DIR] [--rounds N] [--steps N] [--only SUBJECTS] [--l
                    (default: data, where `byol data fetch stl10` puts it)
   --rounds N       how often every program runs, in turn (default 3)
   --steps N        steps per run that are counted (default 30)
-  --only SUBJECTS  some of pretrain,fp32,loaded,supervised,augment,photographs (default: all); fp32 is pre-training in float32
-                   on a processor that has bf16, loaded is pre-training beside two and eight busy processes, photographs
-                   are JPEG files of 12 megapixels
+  --only SUBJECTS  some of pretrain,fp32,loaded,supervised,augment,photographs,ranks (default: all but ranks); fp32 is
+                   pre-training in float32 on a processor that has bf16, loaded is pre-training beside two and eight busy
+                   processes, photographs are JPEG files of 12 megapixels, ranks is pre-training by 1, 2 and 4 processes
+                   that share the cores, beside DistributedDataParallel over Gloo
   --log FILE       keep every figure there, one JSON object a line
   --no-write       print, but leave docs/benchmarks.md as it is
 
@@ -48,8 +49,8 @@ done
 check_number --rounds "$rounds"
 check_number --steps "$steps"
 for subject in ${only//,/ }; do
-    [[ $subject =~ ^(pretrain|fp32|loaded|supervised|augment|photographs)$ ]] ||
-        fail "--only $subject: choose from pretrain,fp32,loaded,supervised,augment,photographs"
+    [[ $subject =~ ^(pretrain|fp32|loaded|supervised|augment|photographs|ranks)$ ]] ||
+        fail "--only $subject: choose from pretrain,fp32,loaded,supervised,augment,photographs,ranks"
 done
 [ -d "$data" ] || fail "$data is not a folder; fetch STL-10 with 'byol data fetch stl10' or name it with --data"
 data=$(cd "$data" && pwd)
@@ -132,6 +133,23 @@ fp32() {
     measure "pretrain, fp32" "PyTorch tuned, fp32" "${peer[@]}"
     with_tcmalloc "pretrain, fp32" "PyTorch tuned, fp32" "${peer[@]}"
     [ -z "$compiler" ] || measure "pretrain, fp32" "PyTorch tuned, fp32, compiled" "${peer[@]}" --compile
+}
+
+# Pre-training by several processes with equal shares of the cores and of each batch: statistics of batch norm are those of all in
+# byol, and each process's own in the others, where PyTorch has none of all on CPUs.
+ranks() {
+    local count each
+    for count in 1 2 4; do
+        each=$((threads / count > 0 ? threads / count : 1))
+        local torchrun=("$python" -m torch.distributed.run --nproc-per-node "$count" --master-port 29511)
+        local peers=(--data "$data" --steps "$steps" --threads "$each" --workers 1)
+        # shellcheck disable=SC2046
+        measure "pretrain, $count processes" byol "${torchrun[@]}" --no-python "${byol[@]}" bench pretrain --data "$data" \
+            --json --steps "$steps" --device cpu --threads "$each" --precision "$precision" $(networks 64)
+        measure "pretrain, $count processes" "PyTorch tuned, $precision" "${torchrun[@]}" bench/peers/pretrain_torch.py \
+            "${peers[@]}" --precision "$precision"
+        measure "pretrain, $count processes" "lightly, fp32" "${torchrun[@]}" bench/peers/pretrain_lightly.py "${peers[@]}"
+    done
 }
 
 # Pre-training while other processes want the cores, the same ones for every program.

@@ -2,6 +2,7 @@
 
     python pretrain_lightly.py --data DIR
     python pretrain_lightly.py --data DIR --device cuda --workers 8
+    torchrun --nproc-per-node 2 pretrain_lightly.py --data DIR     by two processes (processes.py)
 
 lightly's transform, heads, loss and moving average; PIL images, ResNet-18, heads 4096-256, SGD, fp32. The last line is one
 JSON object; an image is two views. The steps before the counted ones empty the batches that the workers had ready.
@@ -22,6 +23,7 @@ from PIL import Image
 from torch import nn
 
 from clock import Clock
+import processes
 from images import Images
 
 
@@ -54,6 +56,17 @@ class BYOL(nn.Module):
         return self.projection_head_momentum(self.backbone_momentum(images).flatten(start_dim=1)).detach()
 
 
+class Predictions(nn.Module):
+    """Both views in one call, after which several processes expect the gradient."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, first, second):
+        return self.model(first), self.model(second)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="folder with STL-10's train_X.bin, or with image files")
@@ -71,10 +84,12 @@ def main():
     options = parser.parse_args()
     if options.warmup_steps is None:
         options.warmup_steps = 5 + 2 * options.workers
+    processes.join(options)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
 
     model = BYOL(options.hidden, options.projection).to(options.device)
+    predictions_of = processes.shared(Predictions(model))
     transform = BYOLTransform(
         view_1_transform=BYOLView1Transform(input_size=options.image_size),
         view_2_transform=BYOLView2Transform(input_size=options.image_size),
@@ -101,7 +116,7 @@ def main():
             momentum = cosine_schedule(step, total, 0.996, 1)
             update_momentum(model.backbone, model.backbone_momentum, m=momentum)
             update_momentum(model.projection_head, model.projection_head_momentum, m=momentum)
-            predictions = model(first), model(second)
+            predictions = predictions_of(first, second)
             aims = model.forward_momentum(first), model.forward_momentum(second)
             loss = 0.5 * (criterion(predictions[0], aims[1]) + criterion(predictions[1], aims[0]))
             loss.backward()
@@ -113,9 +128,12 @@ def main():
                 break
     clock.end()
 
+    if not processes.is_first():
+        return
     print(json.dumps({
         "program": "pretrain_lightly",
-        **clock.result(options.steps * options.batch_size, options.steps),
+        "processes": processes.processes(),
+        **clock.result(options.steps * options.batch_size * processes.processes(), options.steps),
         "loss": round(loss.item(), 4),
         "torch": torch.__version__,
         "settings": {name: value for name, value in vars(options).items() if name != "data"},

@@ -4,6 +4,7 @@
     python pretrain_torch.py --data DIR --compile                  tuned, and compiled
     python pretrain_torch.py --data DIR --plain                    as its users commonly write it
     python pretrain_torch.py --data DIR --device cuda --augment batched --compile --cuda-graphs
+    torchrun --nproc-per-node 2 pretrain_torch.py --data DIR       tuned, by two processes (processes.py)
 
 ResNet-18 with heads 4096-256, the paper's views, bf16 autocast, and a constant tau, as in `byol bench`.
 
@@ -29,6 +30,7 @@ from torchvision.models import resnet18
 from torchvision.transforms import v2
 
 from clock import Clock
+import processes
 from images import DEVIATION, MEAN, Normalize, Images
 from views import paper
 from views_gpu import recipes
@@ -68,6 +70,17 @@ class Projected(nn.Module):
 
     def forward(self, images):
         return self.projector(self.encoder(images))
+
+
+class Predictions(nn.Module):
+    """Both views in one call, after which several processes expect the gradient."""
+
+    def __init__(self, predict, *parts):
+        super().__init__()
+        self.predict, self.parts = predict, nn.ModuleList(parts)
+
+    def forward(self, first, second):
+        return self.predict(first), self.predict(second)
 
 
 def arguments():
@@ -188,6 +201,7 @@ class Byol:
             how = {"mode": options.compile, "dynamic": False}
             self.normalize = torch.compile(self.normalize.__call__, dynamic=False)
             self.predict, self.project = torch.compile(self.predict, **how), torch.compile(self.project, **how)
+        self.predictions = processes.shared(Predictions(self.predict, self.online, self.predictor))
 
     def predict(self, images):
         return self.predictor(self.online(images))
@@ -204,7 +218,8 @@ class Byol:
         with self.autocast:
             with torch.no_grad():
                 first_aim, second_aim = self.project(first), self.project(second)
-            loss = regression(self.predict(first), second_aim) + regression(self.predict(second), first_aim)
+            first_prediction, second_prediction = self.predictions(first, second)
+            loss = regression(first_prediction, second_aim) + regression(second_prediction, first_aim)
         self.clock.lap("forward")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -240,6 +255,7 @@ def regression(prediction, aim):
 
 def main():
     options = arguments()
+    processes.join(options)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     if not options.plain:
@@ -263,9 +279,12 @@ def main():
             clock.lap("graph")
     clock.end()
 
+    if not processes.is_first():
+        return
     print(json.dumps({
         "program": "pretrain_torch",
-        **clock.result(options.steps * options.batch_size, options.steps),
+        "processes": processes.processes(),
+        **clock.result(options.steps * options.batch_size * processes.processes(), options.steps),
         "loss": round(loss.item(), 4),
         "torch": torch.__version__,
         "settings": {name: value for name, value in vars(options).items() if name != "data"},

@@ -97,7 +97,10 @@ pub enum Command {
     Embed(commands::embed::Embed),
     /// Find the images that are most like one
     Neighbors(commands::neighbors::Neighbors),
-    /// Say which images are worth labelling: simulate it on data whose labels are known
+    /// Label images on a page that chooses them and says what the labels are worth; or simulate that
+    #[command(
+        override_usage = "byol label --images <DIR> --from <RUN> [OPTIONS]\n       byol label --simulate --data <DIR> --from <RUN> [OPTIONS]"
+    )]
     Label(commands::label::Label),
     /// Change one thing of BYOL at a time and compare; shows what each part is for
     Ablate(Ablate),
@@ -203,6 +206,8 @@ pub struct Supervised {
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Args)]
@@ -240,6 +245,8 @@ pub struct Finetune {
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Args)]
@@ -259,6 +266,8 @@ pub struct Evaluate {
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -299,6 +308,8 @@ pub struct Run {
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Args)]
@@ -329,6 +340,8 @@ pub struct Ablate {
     pub labels: Labels,
     #[command(flatten)]
     pub hardware: Hardware,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Args)]
@@ -364,6 +377,8 @@ pub struct Bench {
     pub config: Config,
     #[command(flatten)]
     pub hardware: Hardware,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

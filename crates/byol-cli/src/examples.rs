@@ -261,6 +261,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "label",
         &[
             example(
+                "byol label --images photos --from runs/pretrained --open",
+                "label by hand; answers go to photos/labels.csv, and the page says when it is enough",
+            ),
+            example(
                 "byol label --simulate --data photos --from runs/all",
                 "accuracy with 40, 100 and 250 labels, by how their images were chosen",
             ),

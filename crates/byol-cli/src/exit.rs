@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use byol::config::ConfigError;
 use byol::config::template::TemplateError;
 use byol::data::DataError;
+use byol::data::labelling::LabelFileError;
 use byol::experiment::ExperimentError;
 use byol::experiment::planning::PlanError;
 use byol::export::ExportError;
@@ -87,6 +88,7 @@ fn is_usage(cause: &(dyn Error + 'static)) -> bool {
         || says(cause, ExportError::is_of_command_line)
         || says(cause, InferenceError::is_of_command_line)
         || says(cause, LabelError::is_of_command_line)
+        || says(cause, LabelFileError::is_of_command_line)
         || says(cause, NetworkError::is_of_command_line)
         || says(cause, WeightsError::is_of_command_line)
         || says(cause, CheckpointError::is_of_command_line)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
+use byol::data::folder::FolderSource;
 use byol::data::{self, Dataset, Decoding, Levels, Need, OpenOptions, Pools, Saving};
 use byol::device::{Hardware, Precision, PrecisionChoice};
 use byol::run::RunDirectory;
@@ -178,6 +179,16 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
         reporter.event(&Event::Warning(note.clone().into()));
     }
     Ok(dataset)
+}
+
+/// All images of a folder, whatever stands beside them; reports what is odd about them.
+pub fn folder(path: &Path, strict: bool, levels: Levels, reporter: &mut dyn Reporter) -> anyhow::Result<FolderSource> {
+    let options = OpenOptions { strict, levels, ..OpenOptions::default() };
+    let source = telling(reporter, &options, |options| FolderSource::open(path, options))?;
+    for note in source.notes(path) {
+        reporter.event(&Event::Warning(note.into()));
+    }
+    Ok(source)
 }
 
 /// The labelled images of data that nobody trains on, with their labels as they are where these are not to be corrected; reports what is

@@ -5,8 +5,12 @@
 
 #[path = "browser/answers.rs"]
 mod answers;
+#[path = "browser/labelling.rs"]
+mod labelling;
 #[path = "browser/page.rs"]
 mod page;
+#[path = "labelling/served.rs"]
+mod served;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

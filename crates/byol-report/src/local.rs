@@ -167,7 +167,8 @@ fn answer_of(request: &mut Request, posts: bool, answer: &(dyn Fn(&Asked) -> Ans
         return Answer::plain(403, refused::ELSEWHERE);
     }
     let is_post = *request.method() == Method::Post;
-    if !matches!(request.method(), Method::Get | Method::Head) && !(is_post && posts) {
+    let reads = matches!(request.method(), Method::Get | Method::Head);
+    if !(reads || is_post && posts) {
         return Answer::plain(405, if posts { refused::METHOD_OR_POST } else { refused::METHOD });
     }
     let (path, rest) = request.url().split_once('?').unwrap_or((request.url(), ""));

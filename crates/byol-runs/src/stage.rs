@@ -17,7 +17,8 @@ pub enum Stage {
 }
 
 /// A stage that trains with labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SupervisedStage {
     /// From random or given weights, without pre-training: [`Stage::Supervised`].
     Baseline,

@@ -200,6 +200,11 @@ impl Hardware {
         Ok(Hardware { ranks: ranks.clone(), ..self })
     }
 
+    /// The same without others.
+    pub fn alone(&self) -> Hardware {
+        Hardware { ranks: Ranks::default(), ..self.clone() }
+    }
+
     /// The same with another number of threads, at least one, which libtorch is set up for.
     pub fn with_threads(&self, threads: usize) -> Hardware {
         tch::set_num_threads(threads as i32);

@@ -3,6 +3,7 @@
 //! Which images a batch holds and how they are augmented is a pure function of (seed, epoch, sample index, view), so it
 //! does not matter which thread renders it. `schedule` says which images, `render` makes the batches.
 
+mod divided;
 pub mod gpu;
 mod render;
 mod schedule;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use byol_cuda::Kernels;
 use tch::Tensor;
 
+pub(crate) use divided::{InOrder, computed};
 pub use schedule::{BatchPlan, LastBatch, Pairing, Schedule, WHOLE};
 
 use render::{Finish, Made, RenderTime, gpu_of, work};
@@ -318,6 +320,7 @@ mod tests {
                 seed: 3,
                 order: 0,
                 share: WHOLE,
+                led: false,
             };
             let batches = scheduled(image_set, ViewGroup::one(kind, sides), schedule, steps, 2);
             batches.map(|batch| batch.unwrap().images.remove(0)).collect()

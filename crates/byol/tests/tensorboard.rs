@@ -67,6 +67,7 @@ fn record(stage: Stage, draw: usize, epoch: usize) -> EpochRecord {
         tau: pretraining.then_some(0.99),
         images_per_second: 1234.5,
         seconds: 10.5 * epoch as f64,
+        processes: None,
     }
 }
 

@@ -131,8 +131,8 @@ pub struct Hardware {
 #[derive(Args)]
 #[command(next_help_heading = "Several processes")]
 pub struct Processes {
-    /// auto: processes that torchrun, srun or mpirun has started, or that have RANK and WORLD_SIZE, pre-train together; off: each
-    /// by itself
+    /// auto: processes that torchrun, srun or mpirun has started, or that have RANK and WORLD_SIZE, work together; off: each by
+    /// itself
     #[arg(long, value_name = "WHETHER", default_value = "auto", hide_possible_values = true)]
     pub processes: Mode,
     /// Minutes that a process waits for the others, above 0

@@ -10,13 +10,14 @@ use byol::run::event::{Event, Reporter};
 use byol::run::lock::RunLock;
 use byol::run::notice::ProgramNote;
 
-use super::report;
+use super::{report, together};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::interrupt;
 use crate::request::{self, Basis, Wanted};
 
 pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    together::alone("an ablation", &options.processes)?;
     let variants = chosen(if options.lab { &LAB } else { &MECHANISM }, &options.only)?;
     let basis = Basis { preset: Some("demo"), set: &BASIS, ..Basis::default() };
     let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;

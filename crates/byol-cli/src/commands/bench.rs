@@ -10,10 +10,12 @@ use byol::bench::{self, BenchOptions, BenchResult, Subject};
 use byol::config::Experiment;
 use byol::data::{Decoding, Levels, Need};
 use byol::device::Hardware;
-use byol::run::event::Reporter;
+use byol::ranks::Ranks;
+use byol::run::event::{Reporter, Silent};
 use byol::run::record::Stage;
 use serde::Serialize;
 
+use super::together::{self, Together};
 use crate::args::{self, BenchName, Output};
 use crate::exit::{Ending, Usage};
 use crate::output;
@@ -37,6 +39,30 @@ struct SweepLine<'a> {
 }
 
 pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    let alone = matches!(options.what, BenchName::Pretrain) && options.sweep.is_empty() && options.beside.is_none();
+    if !alone {
+        together::alone("what is swept, and all but `bench pretrain`,", &options.processes)?;
+    }
+    let Some(launch) = together::launched(&options.processes)? else {
+        return measured(options, &Ranks::default(), output, reporter);
+    };
+    let basis = Basis { stage: Some(Stage::Pretrain), ..Basis::default() };
+    let configuration = request::experiment(&options.config, None, basis)?.to_toml()?;
+    let together = Together { launch: &launch, options: &options.processes, command: "bench", configuration };
+    together.work(
+        reporter,
+        |ranks, reporter| measured(options, &ranks, output, reporter),
+        |ranks, _| measured(options, ranks, output, &mut Silent).map(|_| ()),
+    )
+}
+
+/// Measures, and prints what rank 0 has measured.
+fn measured(
+    options: &args::Bench,
+    ranks: &Ranks,
+    output: Output,
+    reporter: &mut dyn Reporter,
+) -> anyhow::Result<Ending> {
     let subject = match options.what {
         BenchName::Decode => return decode::bench(options, output),
         BenchName::Label => return label::bench(options, output),
@@ -44,7 +70,10 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
         BenchName::Pretrain => Subject::Pretrain,
         BenchName::Supervised => Subject::Supervised,
     };
-    let hardware = request::hardware(&options.hardware, reporter)?;
+    let hardware = match ranks.is_alone() {
+        true => request::hardware(&options.hardware, reporter)?,
+        false => together::hardware(&options.hardware, ranks)?.among(ranks)?,
+    };
     // Everything that can be wrong is found before minutes are spent on the first point.
     let points = points(options, subject, &hardware)?;
     let data = request::dataset(
@@ -61,6 +90,9 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
         },
         reporter,
     )?;
+    if let (false, [point]) = (ranks.is_alone(), &points[..]) {
+        together::settle(&hardware, &point.experiment, &data)?;
+    }
     for point in &points {
         bench::check(subject, &point.experiment, &data, point.options)?;
     }
@@ -71,6 +103,9 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
         if number > 0 {
             // The start of the program is the first point's.
             measured.first_step_seconds = None;
+        }
+        if !ranks.is_first() {
+            continue;
         }
         match point.sweep {
             None if output.json => output::json(&measured),

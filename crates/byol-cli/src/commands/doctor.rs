@@ -1,10 +1,12 @@
 //! `byol doctor`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use byol::doctor::{self, CudaHalf, Diagnosis, Gpus, Place, Question, Severity, amount};
+use byol::doctor::{self, CudaHalf, Diagnosis, Gpus, Place, Processes, Question, Severity, amount};
 use clap::Args;
 
+use super::together;
 use crate::args::{self, Output};
 use crate::exit::Ending;
 use crate::output;
@@ -17,12 +19,27 @@ pub struct Doctor {
     pub out: PathBuf,
     #[command(flatten)]
     pub hardware: args::Hardware,
+    #[command(flatten)]
+    pub processes: args::Processes,
 }
 
-/// Says what was found; that training would not work is a failure, which the findings themselves explain.
+/// Says what was found, by rank 0 of several processes unless they have not met; that training would not work is a failure, which the findings themselves explain.
 pub fn doctor(options: &Doctor, output: Output) -> anyhow::Result<Ending> {
     let args::Hardware { device, precision, threads } = options.hardware;
-    let found = doctor::examine(Question { device, precision, threads, folder: &options.out });
+    let launch = together::launched(&options.processes);
+    let found = doctor::examine(Question {
+        device,
+        precision,
+        threads,
+        folder: &options.out,
+        launch: launch.as_ref().map(Option::as_ref),
+        patience: Duration::from_secs_f64(60.0 * options.processes.rank_timeout).min(doctor::PATIENCE),
+    });
+    let Processes { launch, trial } = &found.processes;
+    let told_by_first = trial.is_some() && launch.as_ref().is_some_and(|launch| launch.rank > 0);
+    if told_by_first {
+        return Ok(if found.works { Ending::Done } else { Ending::Failed });
+    }
     if output.json {
         output::json(&found);
     } else {
@@ -67,6 +84,7 @@ fn sections(found: &Diagnosis) -> Vec<(&'static str, Lines)> {
         let lines = found.environment.iter().map(|(name, value)| ("", format!("{name}={value}"))).collect();
         sections.push(("Environment", lines));
     }
+    sections.push(("Processes", processes(&found.processes)));
     sections.push(("What will be used", uses(found)));
     sections
 }
@@ -137,6 +155,43 @@ fn place(place: &Place) -> String {
 
 fn free(bytes: Option<u64>) -> String {
     bytes.map(|bytes| format!(", {} free on its disk", amount(bytes))).unwrap_or_default()
+}
+
+/// What a launcher says, and what sums over processes take.
+fn processes(found: &Processes) -> Lines {
+    let mut lines = Vec::new();
+    match &found.launch {
+        Some(launch) => {
+            let here = launch.on_this_host.map(|[rank, count]| format!(", {rank} of {count} on this host"));
+            let attempt =
+                if launch.attempt > 0 { format!(", started anew {} times", launch.attempt) } else { String::new() };
+            let (rank, count, here) = (launch.rank, launch.processes, here.unwrap_or_default());
+            lines.push(("launcher", format!("{}: rank {rank} of {count}{here}{attempt}", launch.launcher)));
+            lines.extend(launch.variables.iter().map(|(name, value)| ("", format!("{name}={value}"))));
+            let server =
+                if launch.serves { "which this process serves" } else { "which the launcher or rank 0 serves" };
+            lines.push(("meeting", format!("{}, {server}", launch.meeting)));
+        }
+        None => lines.push(("launcher", "none: one process".to_owned())),
+    }
+    lines.push((
+        "a sum",
+        match &found.trial {
+            None => "failed".to_owned(),
+            Some(trial) => match trial.gradient_ms {
+                Some(gradient) => {
+                    let hosts =
+                        if trial.hosts == 1 { "this host".to_owned() } else { format!("{} hosts", trial.hosts) };
+                    format!(
+                        "{:.2} ms over {}, {gradient:.0} ms of a gradient of 67 MB; {} processes on {hosts}",
+                        trial.number_ms, trial.over, trial.processes
+                    )
+                }
+                None => format!("{:.2} ms over {}, by two threads", trial.number_ms, trial.over),
+            },
+        },
+    ));
+    lines
 }
 
 fn uses(found: &Diagnosis) -> Lines {

@@ -1,7 +1,9 @@
 //! `byol evaluate`.
 
+use byol::config::Experiment;
 use byol::data::Need;
 use byol::experiment::{self, Context, Keep};
+use byol::ranks::Ranks;
 use byol::report::language::{names, program};
 use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
@@ -10,24 +12,57 @@ use byol::run::lock::RunLock;
 use byol::run::record::{Accuracy, HeadKind, LabelBudget, PredictionRecord, ResultName};
 
 use super::resume::decoding_of;
-use crate::args::{self, Output, ProtocolName};
+use super::together::{self, Asked, Followed, Together};
+use crate::args::{Evaluate, Output, ProtocolName};
 use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis, Wanted};
 use crate::{interrupt, output};
 
-pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    let (protocols, set): (&[HeadKind], &[&str]) = match options.protocol {
+pub fn evaluate(options: &Evaluate, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    let Some(launch) = together::launched(&options.processes)? else {
+        return judge(options, &Ranks::default(), output, reporter);
+    };
+    let elsewhere = launch.place.rank > 0 && !options.from.exists();
+    let configuration = if elsewhere { String::new() } else { configuration(options)?.to_toml()? };
+    let together = Together { launch: &launch, options: &options.processes, command: "evaluate", configuration };
+    together.work(
+        reporter,
+        |ranks, reporter| {
+            let ending = judge(options, &ranks, output, reporter)?;
+            experiment::release(&ranks)?;
+            Ok(ending)
+        },
+        |ranks, configuration| {
+            let Evaluate { source, hardware, .. } = options;
+            let data = Some(source.data.as_path());
+            Followed { data, unlabeled: &[], hardware, need: Need::Labels, copies: None }.follow(ranks, configuration)
+        },
+    )
+}
+
+/// What judges, and the settings that belong to it.
+fn protocols(protocol: ProtocolName) -> (&'static [HeadKind], &'static [&'static str]) {
+    match protocol {
         ProtocolName::Linear => (&[HeadKind::Linear], &[]),
         ProtocolName::Knn => (&[HeadKind::Knn], &[]),
         ProtocolName::Folds => (&[HeadKind::Linear, HeadKind::Knn], &["labels_per_class=[\"folds\"]"]),
-    };
+    }
+}
+
+fn configuration(options: &Evaluate) -> anyhow::Result<Experiment> {
+    let (_, set) = protocols(options.protocol);
+    let basis = Basis { run: Some(&options.from), set, ..Basis::default() };
+    request::experiment(&options.config, Some(&options.labels), basis)
+}
+
+fn judge(options: &Evaluate, ranks: &Ranks, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    let (protocols, _) = protocols(options.protocol);
     if options.keep && !options.from.is_dir() {
         let from = options.from.display();
         return Err(Usage(format!("--keep needs the run directory, and {from} is none; name it with --from")).into());
     }
     let keep = if options.keep { Keep::Classifiers } else { Keep::Nothing };
-    let basis = Basis { run: Some(&options.from), set, ..Basis::default() };
-    let experiment = request::experiment(&options.config, Some(&options.labels), basis)?;
+    let experiment = configuration(options)?;
     let _lock = options.keep.then(|| RunLock::take(&options.from)).transpose()?;
     interrupt::end_at_once(match keep {
         Keep::Nothing => "interrupted; an evaluation leaves nothing behind".to_owned(),
@@ -35,8 +70,22 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
             format!("interrupted; classifiers that were kept by now stay in {}", options.from.display())
         }
     })?;
-    let hardware = request::hardware(&options.hardware, reporter)?;
     let run = RunDirectory::existing(&options.from).and_then(|run| run.summary()).unwrap_or_default();
+    let decoding = decoding_of(run.as_ref());
+    let hardware = match ranks.is_alone() {
+        true => request::hardware(&options.hardware, reporter)?,
+        false => {
+            let asked = Asked {
+                data: options.source.data.clone(),
+                unlabeled: Vec::new(),
+                split: options.source.strictness.kept.split.clone(),
+                strict: options.source.strictness.strict,
+                decoding,
+                bf16: false,
+            };
+            together::hardware_of_first(&options.hardware, asked, ranks, reporter)?
+        }
+    };
     let data = request::dataset(
         Wanted {
             corrections: true,
@@ -46,12 +95,15 @@ pub fn evaluate(options: &args::Evaluate, output: Output, reporter: &mut dyn Rep
             need: Need::Labels,
             labels_per_class: 0,
             copies: None,
-            decoding: decoding_of(run.as_ref()),
+            decoding,
             levels: experiment.levels,
         },
         reporter,
     )?;
     data.check_split_place()?;
+    if !ranks.is_alone() {
+        together::settle(&hardware, &experiment, &data)?;
+    }
     let mut context = Context {
         experiment: &experiment,
         data: &data,

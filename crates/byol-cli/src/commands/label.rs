@@ -1,42 +1,79 @@
-//! `byol label --simulate`.
+//! `byol label`: by hand on a page, or simulated.
+
+mod page;
+mod simulate;
+mod tuning;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use anyhow::bail;
-use byol::data::{ConcatSource, Decoding, ImageSource, Need};
-use byol::eval::Features;
-use byol::eval::linear::LinearOptions;
-use byol::label::simulation::{SimulationOptions, simulate};
-use byol::report::language::program;
-use byol::report::simulation::{curves, markdown, render};
-use byol::run::event::{Event, Reporter};
-use byol::run::notice::ProgramNote;
-use byol::run::simulation::{Outcome, Simulation, Strategy};
-use byol::trained::model::TrainedEncoder;
+use byol::run::event::Reporter;
+use byol::run::simulation::Strategy;
 use clap::{Args, ValueEnum};
 
-use super::{images, representations};
+use super::images;
 use crate::args::{self, Output};
 use crate::exit::Ending;
-use crate::place::{Force, Target};
-use crate::request::{self, Wanted};
-use crate::{interrupt, output};
+use crate::place::Force;
 
 #[derive(Args)]
 pub struct Label {
-    /// Take the labels from the data, as if somebody gave them, and test what they are worth. It must be typed: labelling by hand is
-    /// not there yet
-    #[arg(long, required = true)]
+    /// A folder of images to label, on a page on this machine; no labels need exist
+    #[arg(long, value_name = "DIR", required_unless_present = "simulate", conflicts_with_all = ["simulate", "data"])]
+    pub images: Option<PathBuf>,
+    /// Take the labels from --data instead, as if somebody gave them, and test what they are worth
+    #[arg(long, requires = "data")]
     pub simulate: bool,
     #[command(flatten)]
-    pub source: args::Source,
-    #[command(flatten)]
     pub trained: images::TrainedEncoder,
+    #[command(flatten)]
+    pub strictness: args::Strictness,
+    /// Share of the labels that go to random images and are set aside to measure the classifier, not to train it [default: 0.1; 0
+    /// with --simulate]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub test_share: Option<f64>,
+    /// Images that are chosen at a time, before the classifier is fitted again
+    #[arg(long, value_name = "N", default_value = "10", value_parser = args::at_least_one, allow_negative_numbers = true)]
+    pub batch: usize,
+    /// Seed of every choice; with --simulate, the first
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub seed: u64,
+    /// Where the answers go: a table in the form that --data reads, beside the images or in a folder above [default: labels.csv in the
+    /// folder of images]
+    #[arg(long, value_name = "FILE.csv", help_heading = "With --images", conflicts_with = "simulate")]
+    pub labels: Option<PathBuf>,
+    /// Names of classes to begin with; the page takes others
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        help_heading = "With --images",
+        conflicts_with = "simulate"
+    )]
+    pub classes: Vec<String>,
+    /// What chooses the images
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "With --images",
+        conflicts_with = "simulate"
+    )]
+    pub strategy: StrategyName,
+    /// Port on 127.0.0.1; 0 takes any that is free [default: 8450, or the next that is free]
+    #[arg(long, value_name = "N", help_heading = "With --images", conflicts_with = "simulate")]
+    pub port: Option<u16>,
+    /// Open the page in the browser
+    #[arg(long, help_heading = "With --images", conflicts_with = "simulate")]
+    pub open: bool,
+    /// Labelled images: anything that --data takes elsewhere
+    #[arg(long, value_name = "DIR", requires = "simulate", help_heading = "With --simulate")]
+    pub data: Option<PathBuf>,
     /// Numbers of labels at which the classifier is tested
     #[arg(
         long, value_name = "N,...", value_delimiter = ',', default_value = "40,100,250",
-        value_parser = args::at_least_one, allow_negative_numbers = true
+        value_parser = args::at_least_one, allow_negative_numbers = true, help_heading = "With --simulate"
     )]
     pub budgets: Vec<usize>,
     /// What chooses the images; random ones are always simulated beside
@@ -45,23 +82,18 @@ pub struct Label {
         value_name = "NAME,...",
         value_delimiter = ',',
         value_enum,
-        default_value = "auto,typical,coverage,margin,badge"
+        default_value = "auto,typical,coverage,margin,badge",
+        help_heading = "With --simulate"
     )]
     pub strategies: Vec<StrategyName>,
     /// Repeat with so many seeds, from --seed on
-    #[arg(long, value_name = "N", default_value = "5", value_parser = seeds, allow_negative_numbers = true)]
+    #[arg(
+        long, value_name = "N", default_value = "5", value_parser = seeds, allow_negative_numbers = true,
+        help_heading = "With --simulate"
+    )]
     pub seeds: u64,
-    /// The first seed
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub seed: u64,
-    /// Images that are chosen at a time, before the classifier is fitted again
-    #[arg(long, value_name = "N", default_value = "10", value_parser = args::at_least_one, allow_negative_numbers = true)]
-    pub batch: usize,
-    /// Share of the labels that go to random images and are set aside to measure the classifier, not to train it
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share, allow_negative_numbers = true)]
-    pub test_share: f64,
     /// Write a page with the curves
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(long, value_name = "FILE.html", help_heading = "With --simulate", conflicts_with = "images")]
     pub page: Option<PathBuf>,
     #[command(flatten)]
     pub force: Force,
@@ -114,111 +146,10 @@ fn share(text: &str) -> Result<f64, &'static str> {
 }
 
 pub fn label(options: &Label, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    options.page.iter().try_for_each(|page| options.force.page("--page", page))?;
-    request::there(&options.source.data)?;
-    interrupt::end_at_once(representations::INTERRUPTED)?;
-    let hardware = request::quiet_hardware(&options.hardware)?;
-    let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
-    options.trained.tell(&trained.origin, reporter)?;
-    let wanted = Wanted {
-        corrections: true,
-        data: &options.source.data,
-        unlabeled: &[],
-        strictness: &options.source.strictness,
-        need: Need::Labels,
-        labels_per_class: 0,
-        copies: None,
-        decoding: Decoding::AtOnce,
-        levels: trained.experiment.levels,
-    };
-    let data = request::dataset(wanted, reporter)?;
-    data.check_split_place()?;
-    let (Some(train), Some(test)) = (&data.train, &data.test) else {
-        bail!("{} has no labelled images to test with, or none to label", options.source.data.display());
-    };
-    let images: Arc<dyn ImageSource> =
-        Arc::new(ConcatSource::new(vec![Arc::clone(&train.images), Arc::clone(&test.images)]));
-    let vectors = representations::of(&options.trained, &trained, &hardware, &images, reporter)?.all();
-    data.save_split()?;
-    let (pooled, tested) = (train.labels.len(), test.labels.len());
-    let pool = Features { vectors: vectors.narrow(0, 0, pooled as i64), labels: train.labels.clone() };
-    let test = Features { vectors: vectors.narrow(0, pooled as i64, tested as i64), labels: test.labels.clone() };
-
-    let evaluate = &trained.experiment.evaluate;
-    let linear = LinearOptions { l2: evaluate.linear_l2.clone(), folds: evaluate.linear_folds, seed: options.seed };
-    let settings = SimulationOptions {
-        strategies: strategies(&options.strategies),
-        budgets: rising(&options.budgets),
-        seeds: (options.seed..options.seed.saturating_add(options.seeds)).collect(),
-        batch: options.batch,
-        test_share: options.test_share,
-        linear,
-    };
-    let classes = data.class_names.len();
-    let outcomes = simulate(&pool, &test, classes, &settings, &mut |outcome| {
-        let Outcome { strategy, seed, labels, test_accuracy, .. } = *outcome;
-        let strategy = strategy.name().to_owned();
-        reporter.event(&Event::Note(ProgramNote::Simulated { strategy, seed, labels, test_accuracy }.into()));
-    })?;
-    let simulation = Simulation {
-        data: data.name.clone(),
-        pool: pooled,
-        test: tested,
-        classes,
-        batch: options.batch,
-        test_share: options.test_share,
-        budgets: settings.budgets,
-        seeds: settings.seeds,
-        outcomes,
-        version: byol::version(),
-    };
-    if let Some(page) = &options.page {
-        Target::new(page).write(render(&simulation).as_bytes())?;
-    }
-    if output.json {
-        let curves = curves(&simulation);
-        output::json(&serde_json::json!({ "event": "ended", "simulation": simulation, "curves": curves }));
-    } else {
-        output::text(&markdown(&simulation));
-    }
-    if let (Some(page), false) = (&options.page, output.quiet || output.json) {
-        output::line(&program::page(page));
-    }
-    Ok(Ending::Done)
-}
-
-/// Each strategy once, random images last.
-fn strategies(typed: &[StrategyName]) -> Vec<Strategy> {
-    let mut strategies: Vec<Strategy> = Vec::new();
-    for strategy in typed.iter().map(|name| name.strategy()).chain([Strategy::Random]) {
-        strategies.retain(|one| *one != Strategy::Random);
-        if !strategies.contains(&strategy) {
-            strategies.push(strategy);
-        }
-    }
-    strategies
-}
-
-/// Each number once, in rising order.
-fn rising(typed: &[usize]) -> Vec<usize> {
-    let mut budgets = typed.to_vec();
-    budgets.sort_unstable();
-    budgets.dedup();
-    budgets
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_images_are_simulated_last_and_nothing_twice() {
-        use StrategyName::{Badge, Random, Typical};
-        assert_eq!(
-            strategies(&[Random, Typical, Badge, Typical]),
-            [Strategy::Typical, Strategy::Badge, Strategy::Random]
-        );
-        assert_eq!(strategies(&[Random]), [Strategy::Random]);
-        assert_eq!(rising(&[100, 40, 100]), [40, 100]);
+    match (&options.images, &options.data) {
+        (Some(folder), _) => page::label(folder, options, output, reporter),
+        (None, Some(data)) => simulate::simulate(data, options, output, reporter),
+        // The parser asks for one of them.
+        (None, None) => Ok(Ending::Done),
     }
 }

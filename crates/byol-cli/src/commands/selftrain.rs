@@ -10,6 +10,7 @@ use byol::run::record::Stage;
 use clap::Args;
 
 use super::resume::{Place, Typed};
+use super::together;
 use super::train::Job;
 use crate::args::{self, Output};
 use crate::exit::Ending;
@@ -38,6 +39,8 @@ pub struct Selftrain {
     pub config: args::Config,
     #[command(flatten)]
     pub hardware: args::Hardware,
+    #[command(flatten)]
+    pub processes: args::Processes,
 }
 
 impl Selftrain {
@@ -48,6 +51,7 @@ impl Selftrain {
 }
 
 pub fn selftrain(selftrain: &Selftrain, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    together::alone("self-training", &selftrain.processes)?;
     let labels = selftrain.labels();
     let job = Job {
         command: TrainingCommand::Selftrain,

@@ -1,8 +1,8 @@
-//! `byol pretrain` as one of several processes that a launcher has started: who they are, what rank 0 tells the others, and how
-//! all of them end. Rank 0 alone has the run directory and speaks; the others say why they end, where that is an error.
+//! A command as one of several processes that a launcher has started: who they are, what rank 0 tells the others, and how all of
+//! them end. Rank 0 alone has the run directory and speaks; the others say why they end, where that is an error.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,7 +17,6 @@ use byol::report::language::program;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter, Silent};
 use byol::run::notice::ProgramNote;
-use byol::run::record::Ended;
 use serde::{Deserialize, Serialize};
 
 use super::beginning::Weights;
@@ -31,15 +30,15 @@ use crate::request::{self, Basis, Wanted};
 /// Ranks wait so long for all to be started, or as long as `--rank-timeout` where that is shorter.
 const TO_START: Duration = Duration::from_secs(600);
 
-/// What rank 0 tells the others before the data is opened: they may have been given less.
+/// What rank 0 opens, which it tells the others: they may have been given less.
 #[derive(Serialize, Deserialize)]
-struct Asked {
-    data: PathBuf,
-    unlabeled: Vec<PathBuf>,
-    split: Option<PathBuf>,
-    strict: bool,
-    decoding: Decoding,
-    bf16: bool,
+pub(super) struct Asked {
+    pub data: PathBuf,
+    pub unlabeled: Vec<PathBuf>,
+    pub split: Option<PathBuf>,
+    pub strict: bool,
+    pub decoding: Decoding,
+    pub bf16: bool,
 }
 
 /// What each has found, which must be the same.
@@ -60,70 +59,115 @@ pub fn launched(options: &args::Processes) -> Result<Option<Launch>, RanksError>
     }
 }
 
-/// Pre-trains as one of several.
-pub fn pretrain(
+/// That a command, which is computed by one process, is not one of several.
+pub fn alone(command: &str, options: &args::Processes) -> anyhow::Result<()> {
+    let Some(launch) = launched(options)? else { return Ok(()) };
+    let text = format!(
+        "{command} is computed by one process, and {} were started; start one, or let each work by itself with \
+         --processes off",
+        launch.place.size
+    );
+    Err(Usage(text).into())
+}
+
+/// How several processes work together.
+pub struct Together<'a> {
+    pub launch: &'a Launch,
+    pub options: &'a args::Processes,
+    /// The command of the program.
+    pub command: &'a str,
+    /// The configuration that this process was given, as TOML; empty where rank 0's is to be taken.
+    pub configuration: String,
+}
+
+impl Together<'_> {
+    /// Meets the others, and works: rank 0 leads, the others follow with its configuration.
+    pub fn work(
+        self,
+        reporter: &mut dyn Reporter,
+        lead: impl FnOnce(Ranks, &mut dyn Reporter) -> anyhow::Result<Ending>,
+        follow: impl FnOnce(&Ranks, &str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Ending> {
+        let rank = self.launch.place.rank;
+        let worked = self.meet(reporter).and_then(|(ranks, configuration)| {
+            let worked = match ranks.is_first() {
+                true => lead(ranks.clone(), reporter),
+                false => follow(&ranks, &configuration).map(|()| Ending::Done),
+            };
+            worked.and_then(|ending| ended(&ranks, ending)).inspect_err(|error| ranks.fail(&one_line(error)))
+        });
+        if rank == 0 { worked } else { worked.with_context(|| format!("rank {rank}")) }
+    }
+
+    fn meet(&self, reporter: &mut dyn Reporter) -> anyhow::Result<(Ranks, String)> {
+        let size = self.launch.place.size;
+        let timeout = Duration::from_secs_f64(self.options.rank_timeout * 60.0);
+        let interface = std::env::var("GLOO_SOCKET_IFNAME").ok();
+        let meeting = Meeting {
+            launch: self.launch,
+            command: self.command,
+            configuration: &self.configuration,
+            interface: interface.as_deref(),
+            timeout,
+            patience: Patience {
+                limit: timeout.min(TO_START),
+                note: &mut |missing| {
+                    let note = ProgramNote::WaitingForProcesses { ranks: missing.to_vec(), of: size };
+                    reporter.event(&Event::Note(note.into()));
+                },
+            },
+        };
+        Ok(Ranks::meet(meeting)?)
+    }
+}
+
+/// How all ranks end: as rank 0, by whichever signal came to any.
+fn ended(ranks: &Ranks, ending: Ending) -> anyhow::Result<Ending> {
+    let own = [interrupt::signal().into(), i64::from(ending == Ending::Interrupted)];
+    let [signal, interrupted] = ranks.largest(own)?;
+    interrupt::ended_by(signal as i32);
+    Ok(if interrupted > 0 { Ending::Interrupted } else { ending })
+}
+
+/// Trains, by all processes where a launcher has started several.
+pub fn train(
     job: Job<'_>,
     place: Place,
-    launch: &Launch,
     options: &args::Processes,
     (output, reporter): (Output, &mut dyn Reporter),
+    work: impl FnOnce(&Job<'_>, &Place, Output, &mut dyn Reporter) -> anyhow::Result<Ending>,
 ) -> anyhow::Result<Ending> {
-    // Started anew, it goes on where it was.
-    let mode = if launch.attempt > 0 { OpenMode::Resume } else { place.mode };
-    let place = Place { mode, ..place };
-    let rank = launch.place.rank;
-    let worked = meet(&job, &place, launch, options, reporter).and_then(|(ranks, configuration)| {
-        let worked = match ranks.is_first() {
-            true => lead(Job { ranks: ranks.clone(), ..job }, &place, output, reporter),
-            false => follow(&job, &ranks, launch, &configuration),
-        };
-        match worked.and_then(|ending| Ok((ending, ranks.largest([interrupt::signal().into()])?))) {
-            Ok((ending, [signal])) => {
-                interrupt::ended_by(signal as i32);
-                Ok(ending)
-            }
-            Err(error) => {
-                ranks.fail(&one_line(&error));
-                Err(error)
-            }
-        }
-    });
-    if rank == 0 { worked } else { worked.with_context(|| format!("rank {rank}")) }
-}
-
-fn meet(
-    job: &Job<'_>,
-    place: &Place,
-    launch: &Launch,
-    options: &args::Processes,
-    reporter: &mut dyn Reporter,
-) -> anyhow::Result<(Ranks, String)> {
-    let size = launch.place.size;
-    let timeout = Duration::from_secs_f64(options.rank_timeout * 60.0);
-    let interface = std::env::var("GLOO_SOCKET_IFNAME").ok();
-    let meeting = Meeting {
-        launch,
-        command: job.command.name(),
-        configuration: &configuration(job, place, launch.place.rank)?,
-        interface: interface.as_deref(),
-        timeout,
-        patience: Patience {
-            limit: timeout.min(TO_START),
-            note: &mut |missing| {
-                let note = ProgramNote::WaitingForProcesses { ranks: missing.to_vec(), of: size };
-                reporter.event(&Event::Note(note.into()));
-            },
+    let Some(launch) = launched(options)? else { return work(&job, &place, output, reporter) };
+    let configuration = configuration(&job, &place, launch.place.rank)?;
+    let (command, follower) = (job.command.name(), job.clone());
+    let together = Together { launch: &launch, options, command, configuration };
+    together.work(
+        reporter,
+        |ranks, reporter| {
+            let ending = work(&Job { ranks: ranks.clone(), ..job }, &place, output, reporter)?;
+            experiment::release(&ranks)?;
+            Ok(ending)
         },
-    };
-    Ok(Ranks::meet(meeting)?)
+        |ranks, configuration| follow(&follower, ranks, configuration),
+    )
 }
 
-/// The configuration that this process was given, as TOML; nothing where it goes on with a run that is on rank 0's host alone.
+/// The place of a run: started anew by its launcher, it goes on where it was.
+pub fn place(place: Place, options: &args::Processes) -> anyhow::Result<Place> {
+    let again = launched(options)?.is_some_and(|launch| launch.attempt > 0);
+    Ok(if again { Place { mode: OpenMode::Resume, ..place } } else { place })
+}
+
+/// The configuration that this process was given, as TOML; nothing where it goes on with a run, or begins with one, that is on rank
+/// 0's host alone.
 fn configuration(job: &Job<'_>, place: &Place, rank: usize) -> anyhow::Result<String> {
     let earlier = match Earlier::of(place, job.command) {
         Err(_) if rank > 0 => return Ok(String::new()),
         earlier => earlier?,
     };
+    if rank > 0 && job.typed.from.is_some_and(|from| !from.exists()) {
+        return Ok(String::new());
+    }
     let begins = Weights::of(job.typed.beginning, earlier.as_ref(), place)?;
     let basis = match &earlier {
         Some(_) => Basis { run: Some(&place.out), ..job.basis },
@@ -133,40 +177,31 @@ fn configuration(job: &Job<'_>, place: &Place, rank: usize) -> anyhow::Result<St
     Ok(request::experiment(job.config, job.labels, basis)?.to_toml()?)
 }
 
-fn lead(job: Job<'_>, place: &Place, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
-    job.work(place, output, reporter, |context, _, _| experiment::pretrain(context))
-}
-
 /// Rank 0's hardware; tells the others what to open, and in which type to compute.
 pub(super) fn hardware_of_first(
-    job: &Job<'_>,
-    (meant, decoding): (&super::resume::Meant, Decoding),
+    options: &args::Hardware,
+    asked: Asked,
+    ranks: &Ranks,
     reporter: &mut dyn Reporter,
 ) -> anyhow::Result<Hardware> {
-    let options = args::Hardware { threads: job.hardware.threads, ..meant.hardware };
-    let hardware = hardware(&options, &job.ranks)?;
-    let hosts: BTreeSet<&str> = job.ranks.peers().iter().map(|peer| peer.host.as_str()).collect();
-    let note = ProgramNote::HardwareOfMany {
-        hardware: hardware.to_string(),
-        processes: job.ranks.count(),
-        hosts: hosts.len(),
-    };
+    let hardware = hardware(options, ranks)?;
+    let hosts: BTreeSet<&str> = ranks.peers().iter().map(|peer| peer.host.as_str()).collect();
+    let note =
+        ProgramNote::HardwareOfMany { hardware: hardware.to_string(), processes: ranks.count(), hosts: hosts.len() };
     reporter.event(&Event::Note(note.into()));
     let here = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let asked = Asked {
-        data: if meant.data.exists() { here(&meant.data) } else { meant.data.clone() },
-        unlabeled: meant.unlabeled.iter().map(here).collect(),
-        split: meant.strictness.kept.split.clone(),
-        strict: meant.strictness.strict,
-        decoding,
+        data: if asked.data.exists() { here(&asked.data) } else { asked.data },
+        unlabeled: asked.unlabeled.iter().map(here).collect(),
         bf16: hardware.precision == Precision::Bf16,
+        ..asked
     };
-    job.ranks.of_first(&serde_json::to_vec(&asked)?)?;
-    Ok(hardware.among(&job.ranks)?)
+    ranks.of_first(&serde_json::to_vec(&asked)?)?;
+    Ok(hardware.among(ranks)?)
 }
 
 /// The device of this rank, and its share of the cores of its host.
-fn hardware(options: &args::Hardware, ranks: &Ranks) -> anyhow::Result<Hardware> {
+pub(super) fn hardware(options: &args::Hardware, ranks: &Ranks) -> anyhow::Result<Hardware> {
     let (peers, own) = (ranks.peers(), ranks.place().rank);
     let local = peers[..own].iter().filter(|peer| peer.host == peers[own].host).count();
     let on_host = peers.iter().filter(|peer| peer.host == peers[own].host).count();
@@ -235,36 +270,62 @@ fn compare(all: &[Found], ranks: &Ranks) -> Option<Mismatch> {
 }
 
 /// The work of a rank that is not the first.
-fn follow(job: &Job<'_>, ranks: &Ranks, launch: &Launch, configuration: &str) -> anyhow::Result<Ending> {
-    let asked: Asked = serde_json::from_slice(&ranks.of_first(&[])?)?;
-    let experiment = Experiment::from_toml(configuration)?;
-    interrupt::end_at_once(format!("rank {}: {}", launch.place.rank, program::NOTHING_BEGUN))?;
-    let precision = if asked.bf16 { PrecisionChoice::Bf16 } else { PrecisionChoice::Fp32 };
-    let options = args::Hardware { precision, ..*job.hardware };
-    let hardware = hardware(&options, ranks)?.among(ranks)?;
-    // Where its host has the data elsewhere, it was told so.
-    let data = job.typed.data.filter(|path| path.exists()).unwrap_or(&asked.data);
-    request::there(data)?;
-    let typed = job.typed.unlabeled;
-    let unlabeled = if !typed.is_empty() && typed.iter().all(|path| path.exists()) { typed } else { &asked.unlabeled };
-    let strictness = args::Strictness { strict: asked.strict, kept: args::KeptSplit { split: asked.split.clone() } };
-    let wanted = Wanted {
-        corrections: true,
-        data,
-        unlabeled,
-        strictness: &strictness,
-        need: Need::Images,
-        labels_per_class: 0,
-        copies: Some(Pools::LeaveCopiesOut),
-        decoding: asked.decoding,
-        levels: experiment.levels,
+fn follow(job: &Job<'_>, ranks: &Ranks, configuration: &str) -> anyhow::Result<()> {
+    let need = if job.classifies { Need::Labels } else { Need::Images };
+    let wanted = Followed {
+        data: job.typed.data,
+        unlabeled: job.typed.unlabeled,
+        hardware: job.hardware,
+        need,
+        copies: Some(job.copies()),
     };
-    let data = request::dataset(wanted, &mut Silent)?;
-    let experiment = settle(&hardware, &experiment, &data)?;
-    let interrupt = interrupt::ask_training()?;
-    let along = Along { experiment: &experiment, data: &data, hardware: &hardware, interrupt: &interrupt };
-    Ok(match experiment::pretrain_along(&along)? {
-        Some(Ended::Interrupted) => Ending::Interrupted,
-        Some(Ended::Epochs | Ended::Patience) | None => Ending::Done,
-    })
+    wanted.follow(ranks, configuration)
+}
+
+/// What a rank that is not the first was given.
+pub(super) struct Followed<'a> {
+    pub data: Option<&'a Path>,
+    pub unlabeled: &'a [PathBuf],
+    pub hardware: &'a args::Hardware,
+    pub need: Need,
+    pub copies: Option<Pools>,
+}
+
+impl Followed<'_> {
+    /// Opens what rank 0 opens, and computes along with it to the end.
+    pub fn follow(&self, ranks: &Ranks, configuration: &str) -> anyhow::Result<()> {
+        let asked: Asked = serde_json::from_slice(&ranks.of_first(&[])?)?;
+        let experiment = Experiment::from_toml(configuration)?;
+        interrupt::end_at_once(format!("rank {}: {}", ranks.place().rank, program::NOTHING_BEGUN))?;
+        let precision = if asked.bf16 { PrecisionChoice::Bf16 } else { PrecisionChoice::Fp32 };
+        let options = args::Hardware { precision, ..*self.hardware };
+        let hardware = hardware(&options, ranks)?.among(ranks)?;
+        // Where its host has the data elsewhere, it was told so.
+        let data = self.data.filter(|path| path.exists()).unwrap_or(&asked.data);
+        request::there(data)?;
+        let typed = self.unlabeled;
+        let known = !typed.is_empty() && typed.iter().all(|path| path.exists());
+        let strictness =
+            args::Strictness { strict: asked.strict, kept: args::KeptSplit { split: asked.split.clone() } };
+        let wanted = Wanted {
+            corrections: true,
+            data,
+            unlabeled: if known { typed } else { &asked.unlabeled },
+            strictness: &strictness,
+            need: self.need,
+            labels_per_class: 0,
+            copies: self.copies,
+            decoding: asked.decoding,
+            levels: experiment.levels,
+        };
+        let data = request::dataset(wanted, &mut Silent)?;
+        let experiment = settle(&hardware, &experiment, &data)?;
+        let interrupt = interrupt::ask_training()?;
+        Ok(experiment::follow(&Along {
+            experiment: &experiment,
+            data: &data,
+            hardware: &hardware,
+            interrupt: &interrupt,
+        })?)
+    }
 }

@@ -32,6 +32,7 @@ use crate::request::{self, Basis, Wanted};
 use crate::{interrupt, output};
 
 /// What the training commands have in common, from their options.
+#[derive(Clone)]
 pub(super) struct Job<'a> {
     pub command: TrainingCommand,
     pub typed: Typed<'a>,
@@ -82,11 +83,11 @@ pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyh
         ranks: Ranks::default(),
     };
     let place = Place { more_epochs: run.longer.more_epochs, ..Place::of(&run.target)? };
-    let place = Seeds::place(run, place)?;
-    match &place.seeds {
-        Some(of) => seeds::work(&job, &place, of, output, reporter),
-        None => job.work(&place, output, reporter, |context, _, plan| experiment::run_planned(context, plan)),
-    }
+    let place = Seeds::place(run, together::place(place, &run.processes)?)?;
+    together::train(job, place, &run.processes, (output, reporter), |job, place, output, reporter| match &place.seeds {
+        Some(of) => seeds::work(job, place, of, output, reporter),
+        None => job.work(place, output, reporter, |context, _, plan| experiment::run_planned(context, plan)),
+    })
 }
 
 pub fn supervised(
@@ -112,7 +113,10 @@ pub fn supervised(
         hours: None,
         ranks: Ranks::default(),
     };
-    job.work(&Place::of(&supervised.target)?, output, reporter, |context, _, _| experiment::supervised(context))
+    let place = together::place(Place::of(&supervised.target)?, &supervised.processes)?;
+    together::train(job, place, &supervised.processes, (output, reporter), |job, place, output, reporter| {
+        job.work(place, output, reporter, |context, _, _| experiment::supervised(context))
+    })
 }
 
 pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -134,10 +138,10 @@ pub fn pretrain(pretrain: &args::Pretrain, output: Output, reporter: &mut dyn Re
         ranks: Ranks::default(),
     };
     let place = Place { more_epochs: pretrain.longer.more_epochs, ..Place::of(&pretrain.target)? };
-    match together::launched(&pretrain.processes)? {
-        Some(launch) => together::pretrain(job, place, &launch, &pretrain.processes, (output, reporter)),
-        None => job.work(&place, output, reporter, |context, _, _| experiment::pretrain(context)),
-    }
+    let place = together::place(place, &pretrain.processes)?;
+    together::train(job, place, &pretrain.processes, (output, reporter), |job, place, output, reporter| {
+        job.work(place, output, reporter, |context, _, _| experiment::pretrain(context))
+    })
 }
 
 pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -157,8 +161,11 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
         hours: None,
         ranks: Ranks::default(),
     };
-    job.work(&Place::of(&finetune.target)?, output, reporter, |context, meant, _| {
-        experiment::finetune(context, meant.from.as_deref().unwrap_or(Path::new("")))
+    let place = together::place(Place::of(&finetune.target)?, &finetune.processes)?;
+    together::train(job, place, &finetune.processes, (output, reporter), |job, place, output, reporter| {
+        job.work(place, output, reporter, |context, meant, _| {
+            experiment::finetune(context, meant.from.as_deref().unwrap_or(Path::new("")))
+        })
     })
 }
 
@@ -218,17 +225,11 @@ impl Job<'_> {
         })?;
         let hardware = match self.ranks.is_alone() {
             true => request::hardware(&meant.hardware, reporter)?,
-            false => together::hardware_of_first(self, (&meant, decoding), reporter)?,
+            false => self.hardware_of_first(&meant, decoding, reporter)?,
         };
         if let Some(earlier) = &goes_on {
             experiment::same_hardware(out, earlier, &hardware)?;
         }
-        let copies = match self.command {
-            TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain | TrainingCommand::Selftrain => {
-                Pools::LeaveCopiesOut
-            }
-            TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,
-        };
         let need = if self.classifies { Need::Labels } else { Need::Images };
         let wanted = Wanted {
             corrections: true,
@@ -237,7 +238,7 @@ impl Job<'_> {
             strictness: &meant.strictness,
             need,
             labels_per_class: if typed.contains("labels_per_class") { most(&experiment.labels_per_class) } else { 0 },
-            copies: Some(copies),
+            copies: Some(self.copies()),
             decoding,
             levels: experiment.levels,
         };
@@ -264,7 +265,9 @@ impl Job<'_> {
         for notice in experiment::fit(&mut experiment, &typed, &data) {
             reporter.event(&Event::Note(notice));
         }
-        pretraining::require_shares(&experiment.pretrain, &self.ranks)?;
+        if self.copies() == Pools::LeaveCopiesOut {
+            pretraining::require_shares(&experiment.pretrain, &self.ranks)?;
+        }
         let beginning = Beginning {
             weights: weights.as_deref(),
             out,
@@ -331,6 +334,34 @@ impl Job<'_> {
             reporter,
         };
         Ok(work(&mut context, &meant, plan.as_ref())?)
+    }
+
+    /// What becomes of images for pre-training that are in training or test too: where there is none, they are not looked at.
+    pub(super) fn copies(&self) -> Pools {
+        match self.command {
+            TrainingCommand::Run | TrainingCommand::Demo | TrainingCommand::Pretrain | TrainingCommand::Selftrain => {
+                Pools::LeaveCopiesOut
+            }
+            TrainingCommand::Supervised | TrainingCommand::Finetune => Pools::Unused,
+        }
+    }
+
+    fn hardware_of_first(
+        &self,
+        meant: &Meant,
+        decoding: Decoding,
+        reporter: &mut dyn Reporter,
+    ) -> anyhow::Result<Hardware> {
+        let options = args::Hardware { threads: self.hardware.threads, ..meant.hardware };
+        let asked = together::Asked {
+            data: meant.data.clone(),
+            unlabeled: meant.unlabeled.clone(),
+            split: meant.strictness.kept.split.clone(),
+            strict: meant.strictness.strict,
+            decoding,
+            bf16: false,
+        };
+        together::hardware_of_first(&options, asked, &self.ranks, reporter)
     }
 
     /// Whether settings are chosen for the time: where it was typed, or nobody has named settings to begin with.

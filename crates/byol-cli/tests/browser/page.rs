@@ -169,6 +169,11 @@ impl Page {
             .unwrap();
     }
 
+    /// After a server was gone on purpose.
+    pub fn forget_problems(&self) {
+        self.problems.lock().unwrap().clear();
+    }
+
     pub fn assert_no_problems(&self) {
         let problems = self.problems.lock().unwrap();
         assert!(problems.is_empty(), "{problems:#?}");

@@ -14,9 +14,11 @@ use super::error::DataError;
 use super::fingerprint::Fingerprint;
 use super::first_use::Decoding;
 use super::levels::Levels;
+use super::listing::describe;
 use super::look::Look;
 use super::missing_files::Missing;
 use super::names::composed;
+use super::note::DataNote;
 use super::{Image, ImageSource};
 
 pub use super::encoded::Skipped;
@@ -137,6 +139,11 @@ impl FolderSource {
     /// The files and folders that were left out, in the order of their paths.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// What is odd about the folder, whose path this is: files that were left out.
+    pub fn notes(&self, folder: &Path) -> Vec<DataNote> {
+        describe(&self.skipped, folder)
     }
 
     /// (width, height) of every image, after turning it upright, as it is stored.

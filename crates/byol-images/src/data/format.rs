@@ -89,10 +89,22 @@ pub(crate) enum PixelSet {
 /// Single encoded images: a list is made of them.
 #[derive(Debug)]
 pub(crate) enum EncodedSet {
-    Csv { table: PathBuf },
-    Parquet { root: PathBuf, shards: Vec<PathBuf> },
-    WebDataset { root: PathBuf, shards: Vec<PathBuf> },
-    Folder { folder: PathBuf },
+    Csv {
+        table: PathBuf,
+        /// Whether its folder was named, so that images which it does not list are meant too where labels are not.
+        of_folder: bool,
+    },
+    Parquet {
+        root: PathBuf,
+        shards: Vec<PathBuf>,
+    },
+    WebDataset {
+        root: PathBuf,
+        shards: Vec<PathBuf>,
+    },
+    Folder {
+        folder: PathBuf,
+    },
 }
 
 impl From<PixelSet> for Found {
@@ -132,7 +144,7 @@ pub(crate) fn find(path: &Path) -> Result<Found, DataError> {
     }
     let table = path.join(labels_csv::TABLE);
     if table.is_file() {
-        return Ok(EncodedSet::Csv { table }.into());
+        return Ok(EncodedSet::Csv { table, of_folder: true }.into());
     }
     let root = path.to_path_buf();
     // Tables of other things (representations, for instance) may lie beside images.
@@ -159,8 +171,8 @@ fn find_file(path: &Path) -> Result<Found, DataError> {
     let path = path.to_path_buf();
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
-        _ if table::is_table(&path) => Ok(EncodedSet::Csv { table: path }.into()),
-        _ if parquet_table::is_one(&path) => Ok(EncodedSet::Csv { table: path }.into()),
+        _ if table::is_table(&path) => Ok(EncodedSet::Csv { table: path, of_folder: false }.into()),
+        _ if parquet_table::is_one(&path) => Ok(EncodedSet::Csv { table: path, of_folder: false }.into()),
         _ if tables::is_spreadsheet(&path) => Err(DataError::Spreadsheet { path }),
         Some(hf_parquet::EXTENSION) => Ok(EncodedSet::Parquet { shards: vec![path.clone()], root: path }.into()),
         Some(pack::EXTENSION) => Ok(PixelSet::Pack { file: path }.into()),
@@ -200,7 +212,14 @@ impl EncodedSet {
     /// As the format's own.
     pub(crate) fn list(&self, labels: Labels) -> Result<Listing, DataError> {
         match self {
-            EncodedSet::Csv { table } => labels_csv::list(table, labels),
+            EncodedSet::Csv { table, of_folder } => {
+                let mut listing = labels_csv::list(table, labels)?;
+                // A pool is all that lies there.
+                if *of_folder && labels == Labels::Ignored {
+                    labels_csv::add_unlisted(&mut listing, table);
+                }
+                Ok(listing)
+            }
             EncodedSet::Parquet { root, shards } => hf_parquet::list(root, shards.clone(), labels),
             EncodedSet::WebDataset { root, shards } => webdataset::list(root, shards.clone(), labels),
             EncodedSet::Folder { folder } => match labels {

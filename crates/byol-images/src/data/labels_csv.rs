@@ -2,6 +2,8 @@
 //! divide them; a row without a label is an image without one. Files are read in `table`, cells become files in
 //! `table_files`, and tables are looked for in `tables`.
 
+pub(crate) mod stated;
+
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -214,13 +216,25 @@ pub(crate) fn list_all(of: Tables, wanted: Labels) -> Result<Listing, DataError>
     Ok(listing)
 }
 
+/// Adds the images of a table's folder that it does not list, in the place of the warning about them.
+pub(crate) fn add_unlisted(listing: &mut Listing, table: &Path) {
+    let listed: BTreeSet<String> = listing.images.iter().map(|listed| listed.encoded.name.clone()).collect();
+    let found = Files::of(folder_of(table)).into_found().into_iter().filter(|(name, _)| !listed.contains(name));
+    let image = |(name, path)| Listed { encoded: Encoded { name, place: Place::File(path) }, label: None, split: None };
+    listing.images.extend(found.map(image));
+    listing.warnings.retain(|note| !matches!(note, DataNote::NotListed { .. }));
+}
+
 /// Reads a table whose columns are these.
 ///
 /// # Errors
 /// As [`Table::read`].
 pub(crate) fn read(path: &Path) -> Result<Table, DataError> {
-    let known: Vec<&str> = PATH_COLUMNS.iter().chain(&LABEL_COLUMNS).chain([&SPLIT_COLUMN]).copied().collect();
-    Table::read(path, &known)
+    Table::read(path, &known_columns())
+}
+
+fn known_columns() -> Vec<&'static str> {
+    PATH_COLUMNS.iter().chain(&LABEL_COLUMNS).chain([&SPLIT_COLUMN]).copied().collect()
 }
 
 /// Whether a table names images and their labels in columns that are understood; `files` are those of its folder.

@@ -22,6 +22,7 @@ pub mod format;
 pub mod hf_parquet;
 pub mod info;
 mod known_names;
+pub mod labelling;
 mod labels;
 pub mod labels_csv;
 mod layout;
@@ -64,7 +65,7 @@ pub use first_use::Decoding;
 pub use folder::{Need, OpenOptions, Saving};
 pub use levels::Levels;
 pub use note::DataNote;
-pub use split::DataSplit;
+pub use split::{DataSplit, Split};
 
 pub use subset::SubsetSource;
 

@@ -33,9 +33,13 @@ pub(crate) fn read(path: &Path) -> Result<Table, DataError> {
     let (columns, rows) = guarded(file).map_err(|problem| DataError::Parquet { path: path.to_path_buf(), problem })?;
     match rows.is_empty() {
         true => Err(DataError::EmptyTable { path: path.to_path_buf() }),
-        false => {
-            Ok(Table { path: path.to_path_buf(), first: columns.join(", "), columns, rows: (1..).zip(rows).collect() })
-        }
+        false => Ok(Table {
+            path: path.to_path_buf(),
+            first: columns.join(", "),
+            columns,
+            rows: (1..).zip(rows).collect(),
+            form: None,
+        }),
     }
 }
 

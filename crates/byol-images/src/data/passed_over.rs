@@ -81,7 +81,7 @@ impl PassedOver {
     pub(crate) fn beside(found: &EncodedSet, listing: &Listing) -> Self {
         let folder = match found {
             EncodedSet::Folder { folder } => Some(folder.as_path()),
-            EncodedSet::Csv { table } => table.parent(),
+            EncodedSet::Csv { table, .. } => table.parent(),
             EncodedSet::Parquet { .. } | EncodedSet::WebDataset { .. } => None,
         };
         let places = listing.images.iter().map(|listed| &listed.encoded.place);

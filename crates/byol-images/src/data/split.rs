@@ -55,7 +55,7 @@ impl Split {
     }
 
     /// Its name where splits are named.
-    pub(crate) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Split::Train => "train",
             Split::Test => "test",

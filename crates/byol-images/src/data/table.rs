@@ -22,6 +22,16 @@ pub(crate) struct Table {
     pub first: String,
     /// Each with its line in the file.
     pub rows: Vec<(u64, Vec<String>)>,
+    /// How the file is laid out, where it is one of comma-separated values or alike.
+    pub form: Option<Form>,
+}
+
+/// Where the rows of a text file lie.
+pub(crate) struct Form {
+    /// What stands between cells.
+    pub delimiter: u8,
+    /// The byte at which each row begins, or an empty line before it.
+    pub starts: Vec<usize>,
 }
 
 impl Table {
@@ -33,23 +43,36 @@ impl Table {
         if parquet_table::is_one(path) {
             return parquet_table::read(path);
         }
-        let bytes = fs::read(path).map_err(DataError::io("read", path))?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let line = Lines::new(&bytes).line_at(error.valid_up_to() as u64);
+        Self::of_bytes(path, &fs::read(path).map_err(DataError::io("read", path))?, known)
+    }
+
+    /// As [`read`](Self::read), of the content of a text file.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn of_bytes(path: &Path, bytes: &[u8], known: &[&str]) -> Result<Table, DataError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = Lines::new(bytes).line_at(error.valid_up_to() as u64);
             DataError::CsvLine { path: path.to_path_buf(), line, problem: CsvProblem::NotUtf8 }
         })?;
+        let whole = text.len();
         let text = text.trim_start_matches('\u{feff}');
-        match is_json(path) {
-            true => Self::of_json(path, text),
-            false => Self::of_csv(path, text, known),
+        if is_json(path) {
+            return Self::of_json(path, text);
         }
+        let mut table = Self::of_csv(path, text, known)?;
+        if let Some(form) = &mut table.form {
+            form.starts.iter_mut().for_each(|start| *start += whole - text.len());
+        }
+        Ok(table)
     }
 
     fn of_csv(path: &Path, text: &str, known: &[&str]) -> Result<Table, DataError> {
         let first = text.lines().next().unwrap_or_default();
         let mut lines = Lines::new(text.as_bytes());
-        let mut reader = reader(text, delimiter(first, known));
-        let (mut columns, mut rows) = (None, Vec::new());
+        let delimiter = delimiter(first, known);
+        let mut reader = reader(text, delimiter);
+        let (mut columns, mut rows, mut starts) = (None, Vec::new(), Vec::new());
         for record in reader.records() {
             let record = record.map_err(|error| {
                 let line = lines.line_at(error.position().map_or(0, csv::Position::byte));
@@ -63,13 +86,18 @@ impl Table {
                 DataError::CsvLine { path: path.to_path_buf(), line, problem: CsvProblem::Malformed(problem) }
             })?;
             let cells: Vec<String> = record.iter().map(str::to_owned).collect();
+            let start = record.position().map_or(0, csv::Position::byte);
             match columns {
                 None => columns = Some(cells),
-                Some(_) => rows.push((lines.line_at(record.position().map_or(0, csv::Position::byte)), cells)),
+                Some(_) => {
+                    starts.push(start as usize);
+                    rows.push((lines.line_at(start), cells));
+                }
             }
         }
         let columns = columns.ok_or_else(|| DataError::EmptyTable { path: path.to_path_buf() })?;
-        Ok(Table { path: path.to_path_buf(), columns, first: first.to_owned(), rows })
+        let form = Some(Form { delimiter, starts });
+        Ok(Table { path: path.to_path_buf(), columns, first: first.to_owned(), rows, form })
     }
 
     fn of_json(path: &Path, text: &str) -> Result<Table, DataError> {
@@ -105,7 +133,7 @@ impl Table {
         }
         match rows.is_empty() {
             true => Err(DataError::EmptyTable { path: path.to_path_buf() }),
-            false => Ok(Table { path: path.to_path_buf(), first: columns.join(", "), columns, rows }),
+            false => Ok(Table { path: path.to_path_buf(), first: columns.join(", "), columns, rows, form: None }),
         }
     }
 }

@@ -25,6 +25,11 @@ impl Files {
         Files { folder: folder.to_path_buf(), found, known }
     }
 
+    /// All images with their names, in the order of these.
+    pub fn into_found(self) -> Vec<(String, PathBuf)> {
+        self.found
+    }
+
     /// Names of all images, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.known.names().iter().map(String::as_str)

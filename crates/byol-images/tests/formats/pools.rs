@@ -175,3 +175,18 @@ fn pools_that_do_not_stay_in_memory_say_so() {
     dataset.add_unlabeled(root.path().join("cat"), &options).unwrap();
     assert!(dataset.notes.is_empty(), "{:?}", dataset.notes);
 }
+
+#[test]
+fn images_that_the_table_of_a_folder_does_not_list_are_in_its_pool() {
+    let root = tempfile::tempdir().unwrap();
+    class(root.path(), 10, 0);
+    let text = "path,label,split\n0.png,x,train\n1.png,y,train\n2.png,x,test\n3.png,y,test\n";
+    write(&root.path().join("labels.csv"), text.as_bytes());
+    let mut dataset = open(root.path());
+    dataset.add_unlabeled(root.path(), &OpenOptions::default()).unwrap();
+    let pool = &dataset.unlabeled.last().unwrap().images;
+    let names: Vec<String> = (0..pool.len()).map(|index| pool.name(index)).collect();
+    assert_eq!(names, ["0.png", "1.png", "4.png", "5.png", "6.png", "7.png", "8.png", "9.png"]);
+    dataset.add_unlabeled(root.path().join("labels.csv"), &OpenOptions::default()).unwrap();
+    assert_eq!(dataset.unlabeled.last().unwrap().images.len(), 2, "those that it lists");
+}

@@ -11,6 +11,8 @@ pub mod data_check;
 pub(crate) mod explain;
 pub(crate) mod html;
 #[doc(hidden)]
+pub mod labelling;
+#[doc(hidden)]
 pub mod language;
 mod load;
 #[doc(hidden)]
@@ -32,6 +34,15 @@ use crate::run::place::runs_hint;
 
 pub(crate) use load::name_of;
 pub use load::{RunData, Sheets, load};
+
+/// The page of runs, without writing it anywhere.
+///
+/// # Errors
+/// There is no run.
+#[doc(hidden)]
+pub fn page(runs: &[RunData]) -> Result<String, ReportError> {
+    html::render(runs)
+}
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -253,6 +253,7 @@ fn pretrain_epoch(epoch: usize) -> EpochRecord {
         tau: Some(short(0.99 + 0.0005 * epoch as f64)),
         images_per_second: 145.3,
         seconds: short(images as f64 / 145.3),
+        processes: None,
     }
 }
 
@@ -280,6 +281,7 @@ fn supervised_epoch(stage: Stage, budget: LabelBudget, draw: usize, epoch: usize
         tau: None,
         images_per_second: 400.0,
         seconds: short((labels * epoch as u64) as f64 / 400.0),
+        processes: None,
     }
 }
 

@@ -92,6 +92,13 @@ fn status(run: &Path, problem: Option<String>) -> RunStatus {
     RunStatus { name: report::name_of(run), state: standing.state(), text: language::watch::standing(&standing) }
 }
 
+/// Whether a run is finished, and where it stands as a sentence without its full stop.
+#[doc(hidden)]
+pub fn stands(run: &Path) -> (bool, String) {
+    let standing = standing(run);
+    (matches!(standing, Standing::Finished { .. }), language::watch::standing(&standing))
+}
+
 impl Watch {
     /// Listens on 127.0.0.1. A run directory need not be there yet; a folder of runs with several seeds stands for all of them. Port 0 takes any that is free.
     ///

@@ -64,6 +64,9 @@ pub struct EpochRecord {
     pub images_per_second: f64,
     /// Wall-clock seconds since the stage began (over all its sittings).
     pub seconds: f64,
+    /// Processes that trained together; absent where there was but one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<usize>,
 }
 
 impl EpochRecord {

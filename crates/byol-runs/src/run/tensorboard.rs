@@ -197,6 +197,7 @@ mod tests {
             tau: None,
             images_per_second: 3.0,
             seconds: step as f64,
+            processes: None,
         }
     }
 

@@ -60,5 +60,6 @@ pub fn measure(
         memory: machine::memory(),
         first_step_seconds: None,
         beside: None,
+        together: None,
     })
 }

@@ -92,6 +92,23 @@ pub struct BenchResult {
     /// The same beside busy threads; absent where none were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<Beside>,
+    /// What comes of several processes; absent of one. `images_per_second` and `batch_size` are those of all, and everything else of
+    /// rank 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
+}
+
+/// What comes of several processes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Together {
+    pub processes: usize,
+    /// Milliseconds of a step in collective functions at rank 0: waiting for others, and for what travels. On GPUs, where they are begun
+    /// and not waited for, that of beginning them.
+    pub collective_ms: f64,
+    /// Of rank 0 by itself, on its share of a batch and with its threads, while the others rest.
+    pub images_per_second_of_one: f64,
+    /// The rate of all by that of one times their number: 1 where nothing is lost.
+    pub efficiency: f64,
 }
 
 /// What is left of a rate while other threads want the same cores.

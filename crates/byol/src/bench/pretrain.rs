@@ -7,7 +7,7 @@ use super::{BenchOptions, BenchResult, pool};
 use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::device::Hardware;
-use crate::loader::ImageSet;
+use crate::loader::{ImageSet, Schedule};
 use crate::train::method::{self, Method, Moment};
 use crate::train::phases::PhaseTimes;
 use crate::train::{TrainError, pretrain};
@@ -40,10 +40,35 @@ pub fn measure(
     hardware: &Hardware,
     options: BenchOptions,
 ) -> Result<BenchResult, TrainError> {
+    let ranks = &hardware.ranks;
+    pretrain::require_shares(&experiment.pretrain, ranks)?;
+    let mut share = experiment.clone();
+    share.pretrain.batch_size /= ranks.count();
+    // Rank 0 by itself, while the others wait.
+    let of_one = match !ranks.is_alone() && ranks.is_first() {
+        true => steps(&share, data, &hardware.alone(), options)?.images_per_second,
+        false => 0.0,
+    };
+    let of_one = ranks.value_of_first(of_one)?;
+    let mut measured = steps(experiment, data, hardware, options)?;
+    ranks.check()?;
+    if let Some(together) = &mut measured.together {
+        together.images_per_second_of_one = of_one;
+        together.efficiency = measured.images_per_second / (of_one * ranks.count() as f64);
+    }
+    Ok(measured)
+}
+
+fn steps(
+    experiment: &Experiment,
+    data: &Dataset,
+    hardware: &Hardware,
+    options: BenchOptions,
+) -> Result<BenchResult, TrainError> {
     let source = pool::unlabeled(data, options);
     let method = method::begin(experiment, hardware, None)?;
     let input = Input {
-        schedule: pretrain::schedule(experiment, source.len()),
+        schedule: Schedule { share: hardware.ranks.place(), ..pretrain::schedule(experiment, source.len()) },
         image_set: ImageSet::of(experiment, source, hardware),
         views: pretrain::views(experiment),
         flops_per_image: method.step_flops(),

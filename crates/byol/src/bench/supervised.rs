@@ -77,6 +77,7 @@ pub fn measure(
         seed: experiment.seed,
         order: 0,
         share: WHOLE,
+        led: false,
     };
     let views = ViewGroup::one(view_kind(settings.augmentation, experiment), experiment.image_size);
     let input = Input { image_set: image_set.clone(), views, schedule, flops_per_image };

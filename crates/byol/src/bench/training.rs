@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tch::Tensor;
 
-use super::{Arithmetic, BenchOptions, BenchResult, Breakdown, machine};
+use super::{Arithmetic, BenchOptions, BenchResult, Breakdown, Together, machine};
 use crate::device::{self, Hardware};
 use crate::loader::{self, Batches, ImageSet, Schedule, ViewGroup};
 use crate::train::TrainError;
@@ -62,6 +62,8 @@ struct Window {
     seconds: f64,
     idle: f64,
     transfer: f64,
+    /// In collective functions.
+    waited: f64,
     phases: Option<PhaseTimes>,
 }
 
@@ -104,6 +106,7 @@ impl Run<'_> {
         if parts == Parts::Measured {
             self.trainee.measure_phases();
         }
+        self.hardware.ranks.take_waited();
         let begun = Instant::now();
         for _ in 0..steps {
             for number in 0..self.parts {
@@ -121,7 +124,8 @@ impl Run<'_> {
         }
         device::finish(device);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(Window { steps, seconds, idle, transfer, phases: self.trainee.take_phases() })
+        let waited = self.hardware.ranks.take_waited().as_secs_f64();
+        Ok(Window { steps, seconds, idle, transfer, waited, phases: self.trainee.take_phases() })
     }
 }
 
@@ -178,5 +182,11 @@ pub fn run(
         memory,
         first_step_seconds,
         beside: None,
+        together: (!hardware.ranks.is_alone()).then(|| Together {
+            processes: hardware.ranks.count(),
+            collective_ms: counted.per_step(counted.waited),
+            images_per_second_of_one: 0.0,
+            efficiency: 0.0,
+        }),
     })
 }

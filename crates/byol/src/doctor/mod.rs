@@ -3,20 +3,25 @@
 
 mod machine;
 mod place;
+mod processes;
 mod trial;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use byol_cuda::Kernels;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use crate::device::Precision;
 use crate::device::{DeviceChoice, Hardware, PrecisionChoice};
+use crate::ranks::RanksError;
+use crate::ranks::launch::Launch;
 
 pub use machine::{CudaHalf, GpuFound, Gpus, Graphics, Libtorch, Machine, Memory, Processor, Program, System};
 pub use place::{Cache, Place};
+pub use processes::{Launched, PATIENCE, Processes, Trial};
 
 /// What would be asked of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +31,10 @@ pub struct Question<'a> {
     pub threads: Option<usize>,
     /// Where runs would be written.
     pub folder: &'a Path,
+    /// What the variables of a launcher say.
+    pub launch: Result<Option<&'a Launch>, &'a RanksError>,
+    /// How long other processes are waited for.
+    pub patience: Duration,
 }
 
 /// What was found.
@@ -40,6 +49,8 @@ pub struct Diagnosis {
     pub folder: Place,
     /// Variables of the environment that change what libtorch and this program use; only those that are set.
     pub environment: BTreeMap<&'static str, String>,
+    /// The processes that would train together.
+    pub processes: Processes,
     /// What will be used; absent where that cannot be had.
     pub uses: Option<Uses>,
     /// The worst first.
@@ -61,7 +72,7 @@ pub struct Uses {
 }
 
 /// Something that is wrong, with what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
     pub severity: Severity,
     pub what: String,
@@ -69,7 +80,7 @@ pub struct Problem {
 }
 
 /// How much a problem matters; the worst is the smallest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Training would not work.
@@ -78,9 +89,10 @@ pub enum Severity {
     Warning,
 }
 
-/// Looks at the machine and tries a training step. Call it before any tensor is made, as [`Hardware::choose`].
+/// Looks at the machine, tries a training step, and sums over the processes that a launcher has started, or over two threads. Call it before any tensor is made, as [`Hardware::choose`].
 pub fn examine(question: Question<'_>) -> Diagnosis {
-    let chosen = Hardware::choose(question.device, question.precision, question.threads);
+    let local = question.launch.ok().flatten().and_then(|launch| launch.local).map_or(0, |local| local.rank);
+    let chosen = Hardware::choose(question.device.of_rank(local), question.precision, question.threads);
     let machine = machine::look();
     let cache = place::cache();
     let folder = place::place(question.folder);
@@ -95,9 +107,14 @@ pub fn examine(question: Question<'_>) -> Diagnosis {
     };
     let findings = Findings { machine: &machine, cache: &cache, folder: &folder, environment: &environment };
     findings.judge(chosen.as_ref().ok(), &mut problems);
+    let of_others = (question.patience, &mut problems);
+    let (processes, ranks) = processes::examine(question.launch, chosen.as_ref().ok(), of_others);
+    if let Err(error) = processes::gathered(&ranks, &mut problems) {
+        problems.push(Problem::error(error.to_string(), "start all processes anew".to_owned()));
+    }
     problems.sort();
     let works = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Diagnosis { works, program: machine::program(), machine, cache, folder, environment, uses, problems }
+    Diagnosis { works, program: machine::program(), machine, cache, folder, environment, processes, uses, problems }
 }
 
 impl Problem {

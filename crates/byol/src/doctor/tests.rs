@@ -1,7 +1,14 @@
 use super::*;
 
 fn question(device: DeviceChoice, folder: &Path) -> Question<'_> {
-    Question { device, precision: PrecisionChoice::Fp32, threads: Some(1), folder }
+    Question {
+        device,
+        precision: PrecisionChoice::Fp32,
+        threads: Some(1),
+        folder,
+        launch: Ok(None),
+        patience: PATIENCE,
+    }
 }
 
 #[test]
@@ -9,6 +16,8 @@ fn training_works_here() {
     let folder = tempfile::tempdir().unwrap();
     let found = examine(question(DeviceChoice::Cpu, folder.path()));
     assert!(found.works, "{:?}", found.problems);
+    let Processes { launch, trial } = found.processes;
+    assert!(launch.is_none() && trial.is_some_and(|trial| trial.over == "gloo" && trial.number_ms > 0.0));
     let uses = found.uses.unwrap();
     assert_eq!((uses.device.as_str(), uses.precision, uses.threads, uses.gpu_kernels), ("cpu", "fp32", 1, false));
     assert!(uses.trial_seconds.is_some_and(|seconds| seconds > 0.0));

@@ -9,10 +9,10 @@ use super::Features;
 use crate::config::Experiment;
 use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
-use crate::loader::{self, ImageSet, LoadError, ViewGroup, ViewKind};
+use crate::loader::{self, ImageSet, InOrder, LoadError, ViewGroup, ViewKind};
 use crate::model::layers::Pass;
 use crate::model::{Encoder, EncoderConfig, Mode, ModelError, Weights};
-use crate::ranks::Ranks;
+use crate::ranks::{Ranks, RanksError};
 
 /// Representations that cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum FeatureError {
     /// The weights do not fit the encoder.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Other processes that compute along are gone.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
 }
 
 /// Whose representations are wanted.
@@ -37,7 +40,8 @@ pub struct FeatureRequest<'a> {
     pub encoder: &'a BTreeMap<String, Tensor>,
 }
 
-/// Representations of the images `indices` as evaluations see them, with the running statistics of batch norm.
+/// Representations of the images `indices` as evaluations see them, with the running statistics of batch norm. Of several ranks all
+/// must compute the same ones; rank 0 has them, the others none.
 ///
 /// # Errors
 /// An image cannot be read, or the weights do not fit the experiment's encoder.
@@ -85,14 +89,43 @@ pub fn represent(
     };
     let image_set = ImageSet::of(experiment, Arc::clone(images), hardware);
     let views = ViewGroup::one(view, experiment.image_size);
-    let size = experiment.evaluation_batch_size;
-    let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
-    let mut rows = vec![Tensor::zeros([0, network.features()], (Kind::Float, hardware.device))];
-    for batch in batches {
-        let batch = batch?;
-        rows.push(tch::no_grad(|| network.represent(&pass, &batch.images[0]).to_kind(Kind::Float)));
+    let of = InOrder { image_set, views, indices, batch_size: experiment.evaluation_batch_size };
+    let mut rows = loader::computed::<FeatureError>(of, |batch| {
+        vec![tch::no_grad(|| network.represent(&pass, &batch.images[0]).to_kind(Kind::Float))]
+    })?;
+    Ok(rows.pop().unwrap_or_else(|| Tensor::zeros([0, network.features()], (Kind::Float, hardware.device))))
+}
+
+/// Gives the encoder of rank 0's request to the other ranks, which call [`encoder_of_first`].
+///
+/// # Errors
+/// The weights do not fit the experiment's encoder, or a rank is gone.
+pub(crate) fn give_encoder(request: &FeatureRequest) -> Result<(), FeatureError> {
+    if !request.hardware.ranks.is_alone() {
+        passed(network(request)?.1, &request.hardware.ranks)?;
     }
-    Ok(Tensor::cat(&rows, 0))
+    Ok(())
+}
+
+/// The encoder that rank 0 gives, by name.
+///
+/// # Errors
+/// A rank is gone.
+pub(crate) fn encoder_of_first(
+    experiment: &Experiment,
+    hardware: &Hardware,
+) -> Result<BTreeMap<String, Tensor>, FeatureError> {
+    let (_, layout) = Encoder::alone(EncoderConfig::of(experiment));
+    let weights = Weights::initialize(&layout, experiment.seed, 0, hardware.device);
+    Ok(passed(weights, &hardware.ranks)?.named())
+}
+
+/// The weights of rank 0.
+fn passed(mut weights: Weights, ranks: &Ranks) -> Result<Weights, RanksError> {
+    ranks.take_of_first(weights.flat_mut());
+    ranks.take_of_first(&mut weights.buffers().shallow_clone());
+    ranks.check()?;
+    Ok(weights)
 }
 
 /// The encoder's structure with its weights.

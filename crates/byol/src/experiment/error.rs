@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::eval::EvalError;
 use crate::gallery::GalleryError;
@@ -30,6 +31,9 @@ pub enum ExperimentError {
     /// Other processes that train with this one are gone, or do not fit.
     #[error(transparent)]
     Ranks(#[from] RanksError),
+    /// Rank 0's configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -107,6 +111,12 @@ pub enum ExperimentError {
         /// What to do about it.
         remedy: String,
     },
+    /// Self-training was to be part of a run by several processes.
+    #[error(
+        "self-training is computed by one process: leave it out of a run by several with --set selftrain.part_of_run=false, \
+         and start `byol selftrain` with that run afterwards"
+    )]
+    SelfTrainsAlone,
     /// Early stopping was to go by k-NN over all labels, while the label budget allows some of them.
     #[error(
         "pretrain.patience_metric = \"knn\" would choose by labels outside the label budget; use \"loss\", or \
@@ -130,6 +140,7 @@ impl ExperimentError {
     pub fn is_of_configuration(&self) -> bool {
         match self {
             ExperimentError::PatienceBeyondBudget
+            | ExperimentError::SelfTrainsAlone
             | ExperimentError::PatienceByFewLabels { .. }
             | ExperimentError::MissingSplit { .. }
             | ExperimentError::OtherData { .. }

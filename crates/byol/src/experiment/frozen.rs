@@ -7,11 +7,12 @@ use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
 use super::Context;
+use super::along::Errand;
 use super::plan::Part;
 use crate::augment::Recipe;
 use crate::config::{Experiment, LinearSolver};
 use crate::data::LabeledImages;
-use crate::eval::features::{FeatureRequest, extract, extract_view};
+use crate::eval::features::{FeatureRequest, extract, extract_view, give_encoder};
 use crate::eval::knn::{KnnOptions, bank, knn_votes, leave_one_out};
 use crate::eval::linear::sgd::{SgdOptions, fit_sgd};
 use crate::eval::linear::{LinearModel, LinearOptions, fit_linear};
@@ -37,6 +38,7 @@ pub(super) struct FrozenFeatures {
 }
 
 impl FrozenFeatures {
+    /// Those by an encoder of rank 0's, computed with all ranks.
     pub fn extract(
         context: &Context,
         encoder: &BTreeMap<String, Tensor>,
@@ -44,8 +46,19 @@ impl FrozenFeatures {
         test: &LabeledImages,
     ) -> Result<FrozenFeatures, TrainError> {
         let request = FeatureRequest { experiment: context.experiment, hardware: context.hardware, encoder };
+        context.hardware.ranks.give(Errand::Represent)?;
+        give_encoder(&request)?;
+        FrozenFeatures::computed(&request, labeled, test)
+    }
+
+    /// Those that rank 0 has in the end, by an encoder that all ranks have.
+    pub fn computed(
+        request: &FeatureRequest,
+        labeled: &LabeledImages,
+        test: &LabeledImages,
+    ) -> Result<FrozenFeatures, TrainError> {
         let all = |images: &LabeledImages| (0..images.labels.len()).collect::<Vec<_>>();
-        let evaluate = &context.experiment.evaluate;
+        let evaluate = &request.experiment.evaluate;
         let passes = match evaluate.linear_solver {
             LinearSolver::Sgd => evaluate.sgd_views,
             LinearSolver::Lbfgs => 0,
@@ -54,12 +67,12 @@ impl FrozenFeatures {
         let crops = (0..passes)
             .map(|pass| {
                 let view = ViewKind::Random { recipe: recipe.clone(), view: ViewNumber::Crop(pass) };
-                extract_view(&request, labeled, &all(labeled), view)
+                extract_view(request, labeled, &all(labeled), view)
             })
             .collect::<Result<_, _>>()?;
         Ok(FrozenFeatures {
-            train: extract(&request, labeled, &all(labeled))?,
-            test: extract(&request, test, &all(test))?,
+            train: extract(request, labeled, &all(labeled))?,
+            test: extract(request, test, &all(test))?,
             crops,
         })
     }

@@ -4,6 +4,7 @@
 //! What is trained and how lives in [`train`](crate::train) and [`eval`](crate::eval); here is the order of things.
 
 pub mod ablation;
+mod along;
 mod error;
 mod fit;
 mod frozen;
@@ -15,6 +16,7 @@ mod selftrain;
 mod session;
 mod shown;
 
+pub use along::{Along, follow, release};
 pub use error::ExperimentError;
 pub use fit::{Asked, expected, fit, warn_of_test, warnings};
 pub use seeds::run_seeds;
@@ -33,18 +35,19 @@ use crate::eval::features::{self, FeatureRequest};
 use crate::model::byol::{encoder_part, transferred_part};
 use crate::run::command::CommandRecord;
 use crate::run::directory::OpenMode;
-use crate::run::event::{Event, Interrupt, Reporter, Silent};
+use crate::run::event::{Event, Interrupt, Reporter};
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{HeadKind, Init, LabelBudget, PredictionRecord, ResultName, Summary, SupervisedStage};
 use crate::run::{RunDirectory, RunError};
+use crate::train::TrainError;
 use crate::train::learner::networks;
 use crate::train::monitor::Monitor;
 use crate::train::pretrain as pretraining;
-use crate::train::{Setting, TrainError};
 use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::trained::digest::digest;
 use crate::weights;
+use along::Errand;
 use frozen::FrozenFeatures;
 use plan::{frozen_parts, plan};
 use planning::Plan;
@@ -116,6 +119,9 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     let experiment = context.experiment;
     if experiment.pretrain.is_patient_by_knn() && experiment.labels_per_class != [LabelBudget::All] {
         return Err(ExperimentError::PatienceBeyondBudget);
+    }
+    if experiment.selftrain.part_of_run && !context.hardware.ranks.is_alone() {
+        return Err(ExperimentError::SelfTrainsAlone);
     }
     let labeled = split(context.data, context.data.train.as_ref(), "train")?;
     let test = split(context.data, context.data.test.as_ref(), "test")?;
@@ -220,10 +226,7 @@ fn arms(
 pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
     let pool = pool(context.data, context.experiment)?;
     let monitor = monitor(context.data, context.experiment)?;
-    let ranks = context.hardware.ranks.clone();
-    let opened = Session::open(context)?;
-    ranks.value_of_first(matches!(opened, Opened::Session(_)))?;
-    let mut session = match opened {
+    let mut session = match Session::open(context)? {
         Opened::Finished(summary) => return Ok(Outcome::AlreadyFinished(*summary)),
         Opened::Session(session) => session,
     };
@@ -231,32 +234,6 @@ pub fn pretrain(context: &mut Context) -> Result<Outcome, ExperimentError> {
         Ended::Interrupted => session.interrupted(),
         Ended::Epochs | Ended::Patience => session.finish(),
     }
-}
-
-/// What a rank that is not the first pre-trains with: the run directory and all that is told are rank 0's.
-pub struct Along<'a> {
-    /// The resolved configuration, the same as rank 0's.
-    pub experiment: &'a Experiment,
-    /// The data, the same as rank 0's.
-    pub data: &'a Dataset,
-    /// What the work runs on, and with whom.
-    pub hardware: &'a Hardware,
-    /// What stops the work of all ranks.
-    pub interrupt: &'a Interrupt,
-}
-
-/// Pre-trains along with rank 0, which calls [`pretrain`]. Returns how that ended; nothing where there was nothing to do.
-///
-/// # Errors
-/// As [`pretrain`]; or rank 0 has failed.
-pub fn pretrain_along(along: &Along) -> Result<Option<Ended>, ExperimentError> {
-    let Along { experiment, data, hardware, interrupt } = *along;
-    let pool = pool(data, experiment)?;
-    if !hardware.ranks.value_of_first(false)? {
-        return Ok(None);
-    }
-    let reporter = &mut Silent;
-    Ok(Some(pretraining::along(&mut Setting { experiment, hardware, interrupt, reporter }, pool)?))
 }
 
 /// Judges the frozen encoder of the run or checkpoint `from`, beside the same encoder before BYOL: `byol evaluate`.
@@ -293,6 +270,8 @@ pub fn evaluate(
     if keep == Keep::Classifiers {
         context.data.save_split()?;
     }
+    let ranks = &context.hardware.ranks;
+    ranks.give(Errand::Begin(experiment.to_toml()?))?;
     let mut records = Vec::new();
     for (init, encoder) in &encoders {
         let features = FrozenFeatures::extract(context, encoder, &labeled, &test)?;

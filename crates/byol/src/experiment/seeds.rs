@@ -16,6 +16,7 @@ use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::seeds::{SeedsRecord, run_of};
 use crate::run::{RunDirectory, RunError};
+use crate::train::TrainError;
 
 /// The option that a seed is typed with, and what beside `--set` it wins over.
 const SEED: &str = "--seed";
@@ -54,7 +55,7 @@ pub fn run_seeds(
             context.reporter.event(&Event::Note(notice));
             match run_seed(context, seed) {
                 Ok(outcome) => matches!(outcome, Outcome::Interrupted(_)),
-                Err(ExperimentError::Train(error)) if error.may_be_the_seed() => {
+                Err(ExperimentError::Train(error)) if error.may_be_the_seed() && left_by_all(&error, context) => {
                     let notice = Notice::SeedFailed { seed, left: left.len() - tried - 1, why: error.to_string() };
                     context.reporter.event(&Event::Note(notice));
                     failed.get_or_insert(error);
@@ -72,6 +73,11 @@ pub fn run_seeds(
         Some(error) => Err(error.into()),
         None => Ok(Ended::Epochs),
     }
+}
+
+/// Whether every rank has left the training: that it collapsed all know, that it diverged whoever has looked.
+fn left_by_all(error: &TrainError, context: &Context) -> bool {
+    context.hardware.ranks.is_alone() || matches!(error, TrainError::Collapsed { .. })
 }
 
 /// The run with one of the seeds, which goes on by the plan in its directory.

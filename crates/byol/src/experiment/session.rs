@@ -17,6 +17,7 @@ use tch::Tensor;
 
 use ending::{SummaryClock, Written};
 
+use super::along::Errand;
 use super::frozen::FrozenFeatures;
 use super::plan::{Part, frozen_parts, settled};
 use super::planning::countdown::Countdown;
@@ -135,6 +136,8 @@ impl<'s, 'a> Session<'s, 'a> {
             session.directory.write_test_images(&shown::names(test.images.as_ref()))?;
         }
         session.directory.write_summary(&session.summary(false))?;
+        let Context { hardware, experiment, .. } = &session.context;
+        hardware.ranks.give(Errand::Begin(experiment.to_toml()?))?;
         Ok(Opened::Session(session))
     }
 
@@ -238,6 +241,7 @@ impl<'s, 'a> Session<'s, 'a> {
         self.note(Notice::PretrainsOn { pools });
         let directory = self.directory.clone();
         self.begin(planning::Task::only(Kind::Pretrain))?;
+        self.context.hardware.ranks.give(Errand::Pretrain)?;
         let pretrained = self.training(|setting| pretraining::pretrain(setting, pool, monitor, &directory))?;
         self.end(pretrained.ended != Ended::Interrupted)?;
         let progress = &pretrained.progress;

@@ -107,8 +107,13 @@ impl<'a> Chooser<'a> {
         Ok(chosen)
     }
 
+    /// There are so many classes by now.
+    pub(crate) fn set_classes(&mut self, classes: usize) {
+        self.classes = classes;
+    }
+
     /// What chooses with so many labels.
-    fn strategy_now(&self, asked: Asked<'_>) -> Strategy {
+    pub(crate) fn strategy_now(&self, asked: Asked<'_>) -> Strategy {
         let many = asked.labelled.len() >= AUTO_LABELS_PER_CLASS * self.classes;
         match self.strategy {
             Strategy::Auto if many => Strategy::Margin,

@@ -44,6 +44,14 @@ impl Head {
         Head { classes, options, fitted: None, chosen_with: (0, 0), basis: None }
     }
 
+    /// The penalty of the last fit; nothing before it, or where all labels were of one class.
+    pub(crate) fn penalty(&self) -> Option<f64> {
+        match self.fitted {
+            Some(Fitted::Linear(_, l2)) => Some(l2),
+            Some(Fitted::One(_)) | None => None,
+        }
+    }
+
     /// Fits to these labels. The penalty is that of the last fit while there are not many more labels than when it was chosen and no
     /// further class; the weights then start from the last ones ([`refit_linear`]; from 5,000 labels on [`fit_many`]). With labels of one
     /// class, that class is the answer.

@@ -2,15 +2,20 @@
 //! ([`representations`](crate::inference::representations)); nothing here looks at pixels, and no label is read that was not given.
 //!
 //! [`choice`] chooses the next images by a strategy: [`typical`] and [`coverage`] need no classifier and suit few labels, [`uncertain`]
-//! asks the one that has been fitted so far ([`head`]). [`clusters`] is what they stand on, [`near`] finds what looks alike. [`simulation`] tries them on data whose
-//! labels are known.
+//! asks the one that has been fitted so far ([`head`]). [`clusters`] is what they stand on, [`near`] finds what looks alike. [`simulation`] tries them on
+//! data whose labels are known. [`session`] asks people, [`site`] in their browsers; [`prospect`] says what further labels are likely to bring.
 
 pub mod choice;
 pub mod clusters;
 pub mod coverage;
 pub mod head;
 pub mod near;
+pub mod prospect;
+pub mod session;
 pub mod simulation;
+pub mod site;
+#[cfg(test)]
+mod testing;
 pub mod typical;
 pub mod uncertain;
 

@@ -12,25 +12,25 @@ const ROWS_AT_ONCE: i64 = 16_384;
 
 /// A pool, and what is found once of its rows.
 #[derive(Debug)]
-pub struct Near<'a> {
-    vectors: &'a Tensor,
+pub struct Near {
+    vectors: Tensor,
     /// `[features]`.
     mean: Tensor,
     /// One by the length of each row without the mean, `[images]`; 0 for the mean itself.
     inverse: Tensor,
 }
 
-impl Near<'_> {
+impl Near {
     /// # Shapes
-    /// `vectors` is float32 `[images, features]`, with one row or more. 4 bytes are kept for each image.
-    pub fn of(vectors: &Tensor) -> Near<'_> {
+    /// `vectors` is float32 `[images, features]`, with one row or more; it is shared, not copied. 4 bytes are kept for each image.
+    pub fn of(vectors: &Tensor) -> Near {
         let _guard = tch::no_grad_guard();
         let mean = vectors.mean_dim([0i64].as_slice(), false, Kind::Float);
         let lengths: Vec<Tensor> =
             vectors.split(ROWS_AT_ONCE, 0).into_iter().map(|rows| squared_lengths(&(rows - &mean)).sqrt()).collect();
         let lengths = Tensor::cat(&lengths, 0);
         let inverse = lengths.reciprocal().masked_fill(&lengths.le(f64::from(f32::MIN_POSITIVE)), 0.0);
-        Near { vectors, mean, inverse }
+        Near { vectors: vectors.shallow_clone(), mean, inverse }
     }
 
     /// The `count` images that are nearest to an image of the pool, nearest first, each with its cosine similarity (-1 to 1) of rows without

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 
 use crate::random::{self, Coordinates, Stream};
-use crate::ranks::Place;
+use crate::ranks::{Place, share_of};
 
 /// Which images one batch holds, in order, and the epoch their views are drawn for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +55,11 @@ pub struct Schedule {
     pub seed: u64,
     /// Keeps the orders of different stages apart.
     pub order: u64,
-    /// Which of how many equal shares of every batch is rendered here.
+    /// Which of how many shares of every batch is rendered here: they are as equal as can be.
     pub share: Place,
+    /// Whether a share begins with the image before it in the batch (of the first, with the last): the partner of its first image
+    /// where images are mixed.
+    pub led: bool,
 }
 
 /// All of every batch.
@@ -94,6 +97,18 @@ impl Schedule {
         order
     }
 
+    /// Images of optimiser step `step`, over all shares.
+    pub fn rows(&self, step: usize) -> usize {
+        let begin = step % self.steps_per_epoch() * self.batch_size;
+        self.batch_size.min(self.indices.len() - begin)
+    }
+
+    /// The images of this share of optimiser step `step`, as its batch holds them.
+    #[cfg(test)]
+    pub(crate) fn share_of_step(&self, step: usize) -> Vec<usize> {
+        self.plan(step, &self.orders_of(step / self.steps_per_epoch())).indices
+    }
+
     pub(super) fn orders_of(&self, epoch: usize) -> Orders {
         let unpaired = (self.pairing == Pairing::Independent).then(|| self.shuffled(epoch, 1));
         Orders { epoch, indices: self.order_of(epoch), unpaired }
@@ -104,12 +119,16 @@ impl Schedule {
         let part_size = self.batch_size / self.parts;
         let begin = batch % (self.steps_per_epoch() * self.parts) * part_size;
         let length = part_size.min(orders.indices.len() - begin);
-        let Place { rank, size } = self.share;
-        let (begin, end) = (begin + length * rank / size, begin + length * (rank + 1) / size);
+        let own = share_of(self.share, length);
+        let lead = (self.led && own.len() < length).then(|| (own.start + length - 1) % length);
+        let shown = |order: &[usize]| {
+            let part = &order[begin..begin + length];
+            lead.iter().map(|&place| part[place]).chain(part[own.clone()].iter().copied()).collect()
+        };
         BatchPlan {
             epoch: orders.epoch,
-            indices: orders.indices[begin..end].to_vec(),
-            unpaired: orders.unpaired.as_ref().map(|order| order[begin..end].to_vec()),
+            indices: shown(&orders.indices),
+            unpaired: orders.unpaired.as_deref().map(shown),
         }
     }
 }
@@ -128,7 +147,7 @@ mod tests {
     fn schedule(image_set: usize, batch_size: usize, last: LastBatch) -> Schedule {
         let indices = Arc::new((0..image_set).collect());
         let pairing = Pairing::SameImage;
-        Schedule { indices, batch_size, parts: 1, last, pairing, seed: 3, order: 0, share: WHOLE }
+        Schedule { indices, batch_size, parts: 1, last, pairing, seed: 3, order: 0, share: WHOLE, led: false }
     }
 
     #[test]
@@ -179,6 +198,24 @@ mod tests {
                 assert_eq!((indices, Some(unpaired)), (expected.indices, expected.unpaired));
             }
         }
+    }
+
+    /// The last batch of an epoch may not divide, and may be smaller than the number of ranks.
+    #[test]
+    fn shares_of_what_is_left_over() {
+        let whole = schedule(17, 5, LastBatch::Keep);
+        assert_eq!((0..5).map(|step| whole.rows(step)).collect::<Vec<_>>(), [5, 5, 5, 2, 5]);
+        let orders = whole.orders_of(0);
+        let shares = |step: usize, led: bool| {
+            let of =
+                |rank| Schedule { share: Place { rank, size: 3 }, led, ..whole.clone() }.plan(step, &orders).indices;
+            (0..3).map(of).collect::<Vec<_>>()
+        };
+        let batch = whole.plan(0, &orders).indices;
+        assert_eq!(shares(0, false), [vec![batch[0]], batch[1..3].to_vec(), batch[3..].to_vec()]);
+        assert_eq!(shares(0, true), [vec![batch[4], batch[0]], batch[..3].to_vec(), batch[2..].to_vec()]);
+        let last = whole.plan(3, &orders).indices;
+        assert_eq!(shares(3, true), [last.clone(), last.clone(), last]);
     }
 
     #[test]

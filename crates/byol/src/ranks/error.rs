@@ -39,6 +39,16 @@ pub enum RanksError {
         /// How long was waited.
         waited: Duration,
     },
+    /// Rank 0 serves the meeting, and does not reach it.
+    #[error(
+        "rank 0 does not reach itself at {host}:{port}; set MASTER_ADDR to an address of rank 0's host, on all ranks"
+    )]
+    NotHere {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// The ranks do not fit together.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),

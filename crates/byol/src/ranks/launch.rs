@@ -78,20 +78,24 @@ pub enum LaunchError {
 
 /// The variables of one launcher.
 struct Names {
+    launcher: &'static str,
     rank: &'static str,
     size: &'static str,
     local: Option<[&'static str; 2]>,
 }
 
-const BY_HAND: Names = Names { rank: "RANK", size: "WORLD_SIZE", local: Some(["LOCAL_RANK", "LOCAL_WORLD_SIZE"]) };
+const BY_HAND: Names =
+    Names { launcher: "variables", rank: "RANK", size: "WORLD_SIZE", local: Some(["LOCAL_RANK", "LOCAL_WORLD_SIZE"]) };
 const OPEN_MPI: Names = Names {
+    launcher: "mpirun",
     rank: "OMPI_COMM_WORLD_RANK",
     size: "OMPI_COMM_WORLD_SIZE",
     local: Some(["OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"]),
 };
 // The job's SLURM_NTASKS is set in a batch script too, where nobody else has been started.
-const SLURM: Names = Names { rank: "SLURM_PROCID", size: "SLURM_STEP_NUM_TASKS", local: None };
-const PMI: Names = Names { rank: "PMI_RANK", size: "PMI_SIZE", local: Some(["MPI_LOCALRANKID", "MPI_LOCALNRANKS"]) };
+const SLURM: Names = Names { launcher: "srun", rank: "SLURM_PROCID", size: "SLURM_STEP_NUM_TASKS", local: None };
+const PMI: Names =
+    Names { launcher: "PMI", rank: "PMI_RANK", size: "PMI_SIZE", local: Some(["MPI_LOCALRANKID", "MPI_LOCALNRANKS"]) };
 
 /// Variables by name.
 pub type Variables = BTreeMap<String, String>;
@@ -109,13 +113,7 @@ impl Launch {
     /// A variable is missing beside another, is no number, or names a rank that there is not.
     pub fn of(variables: &Variables) -> Result<Option<Launch>, LaunchError> {
         let variable = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
-        let found = [&BY_HAND, &OPEN_MPI, &SLURM, &PMI].into_iter().find(|names| {
-            let has = |name| variable(name).is_some();
-            // A batch script of Slurm has a rank too, but no step that it would be one of; a number of tasks alone is a wish.
-            let both = has(names.rank) && has(names.size);
-            both || (names.rank == BY_HAND.rank && (has(names.rank) || has(names.size)))
-        });
-        let Some(names) = found else { return Ok(None) };
+        let Some(names) = Names::in_use(variables) else { return Ok(None) };
         let number = |name: &'static str| match variable(name) {
             Some(value) => match value.trim().parse::<usize>() {
                 Ok(number) => Ok(Some(number)),
@@ -172,6 +170,36 @@ impl Launch {
             job,
         }))
     }
+}
+
+impl Names {
+    /// Those that this process has been started with.
+    fn in_use(variables: &Variables) -> Option<&'static Names> {
+        [&BY_HAND, &OPEN_MPI, &SLURM, &PMI].into_iter().find(|names| {
+            let has = |name| variables.get(name).is_some_and(|value| !value.is_empty());
+            // A batch script of Slurm has a rank too, but no step that it would be one of; a number of tasks alone is a wish.
+            let both = has(names.rank) && has(names.size);
+            both || (names.rank == BY_HAND.rank && (has(names.rank) || has(names.size)))
+        })
+    }
+}
+
+/// What has started this process: `torchrun`, `srun`, `mpirun`, `PMI`, or `variables` that were set by hand.
+pub fn launcher(variables: &Variables) -> Option<&'static str> {
+    let agent = variables.contains_key("TORCHELASTIC_RUN_ID");
+    Names::in_use(variables).map(|names| if agent && names.rank == BY_HAND.rank { "torchrun" } else { names.launcher })
+}
+
+/// The variables that tell which process this is, and where it meets the others.
+pub fn telling(variables: &Variables) -> Variables {
+    let Some(names) = Names::in_use(variables) else { return Variables::new() };
+    let known =
+        [names.rank, names.size, "MASTER_ADDR", "MASTER_PORT", "GLOO_SOCKET_IFNAME", "TORCHELASTIC_RESTART_COUNT"];
+    let of_slurm = ["SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_LOCALID", "SLURM_RESTART_COUNT"];
+    let of_slurm = of_slurm.into_iter().filter(|_| names.rank == SLURM.rank);
+    let known: Vec<&str> = known.into_iter().chain(names.local.into_iter().flatten()).chain(of_slurm).collect();
+    let told = variables.iter().filter(|(name, _)| known.contains(&name.as_str()));
+    told.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn slurm_port(job: u64) -> u16 {

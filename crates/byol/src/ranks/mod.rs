@@ -5,28 +5,31 @@
 //! What is computed of tensors, and what is trained, is elsewhere; no layer above asks the environment.
 
 mod address;
+mod errands;
 mod error;
 pub mod handshake;
 pub mod launch;
+mod shares;
 #[cfg(test)]
 pub(crate) mod testing;
+mod word;
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use byol_torch::group::{Address, Group, Nccl, Reduction, Refused, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::{Kind, Tensor};
 
-pub use byol_torch::group::Place;
+pub use byol_torch::group::{End, Place};
 pub use error::{Mismatch, RanksError};
+pub(crate) use shares::share_of;
 
 use handshake::{Hello, Patience, Peer, meet};
 use launch::Launch;
 
-/// Why a rank has ended.
-const FAILED: &str = "failed";
 /// Longer than others take to read that.
 const TO_BE_READ: Duration = Duration::from_secs(2);
 
@@ -35,13 +38,17 @@ const TO_BE_READ: Duration = Duration::from_secs(2);
 /// A collective function that fails poisons it: what is computed from there on is worthless, further collectives do nothing, and
 /// [`Ranks::check`] says what has happened. Batch norm's gradient, which libtorch calls, has no other way to fail.
 #[derive(Clone, Debug, Default)]
-pub struct Ranks(Option<Arc<Together>>);
+pub struct Ranks {
+    together: Option<Arc<Together>>,
+    /// Rows of each of a batch that cannot be shared equally.
+    shares: Option<Arc<[usize]>>,
+}
 
-static ALONE: Ranks = Ranks(None);
+static ALONE: Ranks = Ranks { together: None, shares: None };
 
 impl PartialEq for Ranks {
     fn eq(&self, other: &Ranks) -> bool {
-        match (&self.0, &other.0) {
+        match (&self.together, &other.together) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
             (own, other) => own.is_none() && other.is_none(),
         }
@@ -61,7 +68,11 @@ struct Together {
     address: Address,
     timeout: Duration,
     failure: OnceLock<RanksError>,
-    store: Store,
+    store: Arc<Store>,
+    /// How many errands rank 0 has given, or this rank has taken.
+    errands: AtomicUsize,
+    /// Nanoseconds in collective functions.
+    waited: AtomicU64,
 }
 
 /// Where tensors are computed.
@@ -106,6 +117,7 @@ impl Ranks {
             let (host, port) = (host.clone(), *port);
             match end {
                 byol_torch::group::End::Server if is_taken(&refused) => RanksError::PortTaken { host, port },
+                byol_torch::group::End::Server if refused.0.contains("imed out") => RanksError::NotHere { host, port },
                 byol_torch::group::End::Server => RanksError::Unjoined(refused),
                 byol_torch::group::End::Client => RanksError::NobodyThere { host, port, waited: patience.limit },
             }
@@ -129,9 +141,15 @@ impl Ranks {
             address,
             timeout,
             failure: OnceLock::new(),
-            store,
+            store: Arc::new(store),
+            errands: AtomicUsize::new(0),
+            waited: AtomicU64::new(0),
         };
-        Ok((Ranks(Some(Arc::new(together))), met.configuration))
+        Ok((Ranks::of(together), met.configuration))
+    }
+
+    fn of(together: Together) -> Ranks {
+        Ranks { together: Some(Arc::new(together)), shares: None }
     }
 
     /// Joins the ranks for tensors there; before that, only what is agreed on passes between them.
@@ -139,7 +157,7 @@ impl Ranks {
     /// # Errors
     /// libtorch refuses.
     pub fn compute_in(&self, medium: Medium) -> Result<(), RanksError> {
-        let Some(together) = &self.0 else { return Ok(()) };
+        let Some(together) = &self.together else { return Ok(()) };
         // A group is made through the store, where nobody would notice that a rank is gone.
         self.wait_for_all()?;
         let under = together.store.under("data").map_err(RanksError::Unjoined)?;
@@ -154,7 +172,7 @@ impl Ranks {
 
     /// Which of how many.
     pub fn place(&self) -> Place {
-        self.0.as_ref().map_or(Place { rank: 0, size: 1 }, |together| together.place)
+        self.together.as_ref().map_or(Place { rank: 0, size: 1 }, |together| together.place)
     }
 
     /// How many there are.
@@ -164,7 +182,7 @@ impl Ranks {
 
     /// Whether there are no others.
     pub fn is_alone(&self) -> bool {
-        self.0.is_none()
+        self.together.is_none()
     }
 
     /// Whether this one writes and speaks for all: rank 0, and whoever is alone.
@@ -174,7 +192,7 @@ impl Ranks {
 
     /// What is known of each rank, in their order; nothing of one that is alone.
     pub fn peers(&self) -> &[Peer] {
-        self.0.as_ref().map_or(&[], |together| &together.peers)
+        self.together.as_ref().map_or(&[], |together| &together.peers)
     }
 
     /// That nothing has failed so far.
@@ -182,22 +200,28 @@ impl Ranks {
     /// # Errors
     /// A collective function has.
     pub fn check(&self) -> Result<(), RanksError> {
-        match self.0.as_ref().and_then(|together| together.failure.get()) {
+        match self.together.as_ref().and_then(|together| together.failure.get()) {
             Some(failure) => Err(failure.clone()),
             None => Ok(()),
         }
     }
 
+    /// Time in collective functions since the last call: waiting for others, and for what travels. Those on GPUs are begun and not
+    /// waited for.
+    pub(crate) fn take_waited(&self) -> Duration {
+        let waited = self.together.as_ref().map(|together| together.waited.swap(0, Ordering::Relaxed));
+        Duration::from_nanos(waited.unwrap_or(0))
+    }
+
     /// Leaves the others, with a word why. They notice it at once, by connections that end; whoever serves the store stays long
     /// enough for them to read the word.
     pub fn fail(self, message: &str) {
-        let Some(together) = self.0 else { return };
+        let Some(together) = self.together else { return };
         let Place { rank, .. } = together.place;
         if together.failure.get().is_none() {
             let host = together.peers.get(rank).map_or("", |peer| peer.host.as_str());
             let told = format!("rank {rank} ({host}) has failed: {message}");
-            // Where the store is gone, nobody can be told.
-            let _ = together.store.set(FAILED, told.as_bytes());
+            together.leave_word(told);
         }
         if let Some(Together { control, data, store, .. }) = Arc::into_inner(together) {
             drop((control, data));
@@ -211,7 +235,7 @@ impl Ranks {
     /// The tensors of all ranks in their order, `[...]` to `[ranks, ...]`; the gradient is not theirs.
     pub fn gather(&self, tensor: &Tensor) -> Tensor {
         let own = tensor.detach();
-        let Some(together) = &self.0 else { return own.unsqueeze(0) };
+        let Some(together) = &self.together else { return own.unsqueeze(0) };
         let gathered = together.run(|group| group.all_gather(&own));
         gathered.unwrap_or_else(|| Tensor::stack(&vec![&own; self.count()], 0))
     }
@@ -246,9 +270,15 @@ impl Ranks {
 
     /// Makes a tensor the mean over all ranks, the same on each to the last bit.
     pub(crate) fn mean(&self, tensor: &mut Tensor) {
-        let Some(together) = &self.0 else { return };
+        let Some(together) = &self.together else { return };
         together.run(|group| group.all_reduce(tensor, Reduction::Sum));
         let _ = tensor.g_div_scalar_(self.count() as f64);
+    }
+
+    /// Makes a contiguous tensor that of rank 0.
+    pub(crate) fn take_of_first(&self, tensor: &mut Tensor) {
+        let Some(together) = &self.together else { return };
+        together.run(|group| group.broadcast(tensor, 0));
     }
 
     /// The largest of each of these numbers over all ranks.
@@ -256,7 +286,7 @@ impl Ranks {
     /// # Errors
     /// A rank is gone.
     pub fn largest<const COUNT: usize>(&self, numbers: [i64; COUNT]) -> Result<[i64; COUNT], RanksError> {
-        let Some(together) = &self.0 else { return Ok(numbers) };
+        let Some(together) = &self.together else { return Ok(numbers) };
         self.check()?;
         let mut tensor = Tensor::from_slice(&numbers);
         together.agree(|group| group.all_reduce(&mut tensor, Reduction::Maximum))?;
@@ -268,7 +298,7 @@ impl Ranks {
     /// # Errors
     /// A rank is gone.
     pub fn sum(&self, number: f64) -> Result<f64, RanksError> {
-        let Some(together) = &self.0 else { return Ok(number) };
+        let Some(together) = &self.together else { return Ok(number) };
         self.check()?;
         let mut tensor = Tensor::from_slice(&[number]).to_kind(Kind::Double);
         together.agree(|group| group.all_reduce(&mut tensor, Reduction::Sum))?;
@@ -280,7 +310,7 @@ impl Ranks {
     /// # Errors
     /// A rank is gone.
     pub fn of_first(&self, bytes: &[u8]) -> Result<Vec<u8>, RanksError> {
-        let Some(together) = &self.0 else { return Ok(bytes.to_vec()) };
+        let Some(together) = &self.together else { return Ok(bytes.to_vec()) };
         self.check()?;
         together.agree(|group| group.broadcast_bytes(bytes, 0))
     }
@@ -303,7 +333,7 @@ impl Ranks {
     /// # Errors
     /// A rank is gone.
     pub fn texts(&self, text: &str) -> Result<Vec<String>, RanksError> {
-        let Some(together) = &self.0 else { return Ok(vec![text.to_owned()]) };
+        let Some(together) = &self.together else { return Ok(vec![text.to_owned()]) };
         self.check()?;
         let told = (0..self.count()).map(|rank| {
             let bytes = together.agree(|group| group.broadcast_bytes(text.as_bytes(), rank))?;
@@ -317,7 +347,7 @@ impl Ranks {
     /// # Errors
     /// A rank is gone.
     pub fn wait_for_all(&self) -> Result<(), RanksError> {
-        let Some(together) = &self.0 else { return Ok(()) };
+        let Some(together) = &self.together else { return Ok(()) };
         self.check()?;
         together.agree(Group::barrier)
     }
@@ -330,27 +360,18 @@ impl Together {
             return None;
         }
         let group = self.data.get().unwrap_or(&self.control);
-        self.kept(function(group)).ok()
+        self.kept(|| function(group)).ok()
     }
 
     fn agree<T>(&self, function: impl FnOnce(&Group) -> Result<T, Refused>) -> Result<T, RanksError> {
-        self.kept(function(&self.control))
+        self.kept(|| function(&self.control))
     }
 
-    fn kept<T>(&self, result: Result<T, Refused>) -> Result<T, RanksError> {
+    fn kept<T>(&self, function: impl FnOnce() -> Result<T, Refused>) -> Result<T, RanksError> {
+        let begun = Instant::now();
+        let result = function();
+        self.waited.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         result.map_err(|refused| self.failure.get_or_init(|| self.told(&refused)).clone())
-    }
-
-    /// What a refusal means: the word that another rank has left, or what can be told from it.
-    fn told(&self, refused: &Refused) -> RanksError {
-        let word = match self.store.has(FAILED) {
-            Ok(true) => self.store.get(FAILED, Duration::from_secs(1)).ok(),
-            _ => None,
-        };
-        match word {
-            Some(word) => RanksError::Failed { told: String::from_utf8_lossy(&word).into_owned() },
-            None => RanksError::of(refused, self.timeout),
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ranks that are threads of the tests' process.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,8 +34,10 @@ impl Ranks {
         let control = Group::gloo(&store.under("control").unwrap(), place, &address, LONG).unwrap();
         let peer = |rank| Peer { host: format!("thread {rank}"), sharing: place.size };
         let (peers, data, failure) = ((0..place.size).map(peer).collect(), OnceLock::new(), OnceLock::new());
-        let together = Together { place, peers, data, control, address, timeout: LONG, failure, store };
-        let ranks = Ranks(Some(Arc::new(together)));
+        let (errands, waited, timeout) = (AtomicUsize::new(0), AtomicU64::new(0), LONG);
+        let store = Arc::new(store);
+        let together = Together { place, peers, data, control, address, timeout, failure, store, errands, waited };
+        let ranks = Ranks::of(together);
         ranks.compute_in(Medium::Cpu).unwrap();
         ranks
     }

@@ -9,7 +9,7 @@ use super::supervised::labels;
 use crate::config::Experiment;
 use crate::data::{ImageSource, LabeledImages};
 use crate::device::Hardware;
-use crate::loader::{self, ImageSet, ViewGroup, ViewKind};
+use crate::loader::{self, ImageSet, InOrder, ViewGroup, ViewKind};
 use crate::loss;
 use crate::model::layers::Pass;
 use crate::model::{Classifier, Mode, Weights};
@@ -29,7 +29,8 @@ pub struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// The answers for some of the labelled images.
+    /// The answers for some of the labelled images. Of several ranks all must ask for the same ones; rank 0 has them, the others
+    /// none.
     ///
     /// # Shapes
     /// float32 `[images, classes]` on the hardware's device.
@@ -54,22 +55,22 @@ impl Answering<'_> {
         };
         let image_set = ImageSet::of(experiment, images, hardware);
         let views = ViewGroup::one(ViewKind::Plain, experiment.image_size);
-        let size = experiment.evaluation_batch_size;
-        let batches = loader::in_order(image_set, views, indices.to_vec(), size, hardware.threads);
-        let mut rows = Vec::new();
-        for batch in batches {
-            let batch = batch?;
-            rows.push(tch::no_grad(|| classifier.forward(&pass, &batch.images[0]).to_kind(Kind::Float)));
-        }
-        Ok(Tensor::cat(&rows, 0))
+        let of = InOrder { image_set, views, indices, batch_size: experiment.evaluation_batch_size };
+        let mut rows = loader::computed::<TrainError>(of, |batch| {
+            vec![tch::no_grad(|| classifier.forward(&pass, &batch.images[0]).to_kind(Kind::Float))]
+        })?;
+        Ok(rows.pop().unwrap_or_else(|| Tensor::zeros([0, 0], (Kind::Float, hardware.device))))
     }
 
-    /// Mean loss and accuracy over the validation images, where there are any.
+    /// Mean loss and accuracy over the validation images, where there are any; rank 0's.
     pub(super) fn validate(self, labeled: &LabeledImages, images: &[usize]) -> Result<Option<(f64, f64)>, TrainError> {
         if images.is_empty() {
             return Ok(None);
         }
         let logits = self.logits(labeled, images)?;
+        if !self.hardware.ranks.is_first() {
+            return Ok(None);
+        }
         let labels = labels(labeled, images, self.hardware);
         let right = logits.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(None);
         Ok(Some((loss::cross_entropy(&logits, &labels).double_value(&[]), right.double_value(&[]))))

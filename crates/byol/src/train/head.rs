@@ -12,7 +12,8 @@ use crate::eval::features::{FeatureRequest, extract};
 use crate::eval::linear::{LinearModel, LinearOptions, fit_linear};
 use crate::model::classifier::OUTPUT;
 
-/// Gives the learner the head that its training begins with, before the first step.
+/// Gives the learner the head that its training begins with, before the first step. Ranks compute the representations together, and
+/// rank 0 has the head.
 ///
 /// # Errors
 /// An image cannot be read, or all images are of one class.
@@ -25,7 +26,7 @@ pub(super) fn begin(
     match task.settings.head {
         FirstHead::Random => Ok(()),
         FirstHead::Linear => {
-            let probe = probe(experiment, hardware, task, learner)?;
+            let Some(probe) = probe(experiment, hardware, task, learner)? else { return Ok(()) };
             let mut named = learner.weights.named();
             let (weight, bias) = probe.affine();
             named.extend([(format!("{OUTPUT}.weight"), weight), (format!("{OUTPUT}.bias"), finite(&bias))]);
@@ -41,13 +42,16 @@ fn probe(
     hardware: &Hardware,
     task: &Task,
     learner: &SupervisedLearner,
-) -> Result<LinearModel, TrainError> {
+) -> Result<Option<LinearModel>, TrainError> {
     let mut encoder = learner.weights.named();
     encoder.retain(|name, _| !name.starts_with(&format!("{OUTPUT}.")));
     let request = FeatureRequest { experiment, hardware, encoder: &encoder };
     let features = extract(&request, task.labeled, &task.train)?;
+    if !hardware.ranks.is_first() {
+        return Ok(None);
+    }
     let (l2, folds) = (experiment.evaluate.linear_l2.clone(), experiment.evaluate.linear_folds);
-    Ok(fit_linear(&features, task.classes, &LinearOptions { l2, folds, seed: experiment.seed })?)
+    Ok(Some(fit_linear(&features, task.classes, &LinearOptions { l2, folds, seed: experiment.seed })?))
 }
 
 /// A class without images has the bias minus infinity, from which no step leads away: it gets the lowest of the others.
@@ -103,7 +107,7 @@ mod tests {
         for (name, tensor) in &before {
             assert_eq!(after[name] == *tensor, !name.starts_with("fc."), "{name}");
         }
-        let probe = probe(&experiment, &hardware, &task, &learner).unwrap();
+        let probe = probe(&experiment, &hardware, &task, &learner).unwrap().unwrap();
         let mut encoder = after;
         encoder.retain(|name, _| !name.starts_with("fc."));
         let request = FeatureRequest { experiment: &experiment, hardware: &hardware, encoder: &encoder };

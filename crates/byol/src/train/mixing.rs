@@ -30,6 +30,18 @@ pub(super) struct Examples {
     pub labels: Tensor,
 }
 
+impl Examples {
+    /// The last so many of them.
+    pub fn last(self, count: usize) -> Examples {
+        let (all, count) = (self.images.size()[0], count as i64);
+        if all == count {
+            return self;
+        }
+        let last = |tensor: Tensor| tensor.narrow(0, all - count, count);
+        Examples { images: last(self.images), targets: last(self.targets), labels: last(self.labels) }
+    }
+}
+
 /// What becomes of the images of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mix {
@@ -54,7 +66,12 @@ impl Mixing {
         Mixing { mixup: settings.mixup, cutmix: settings.cutmix, classes: classes as i64, seed, order }
     }
 
-    /// The examples of step `step`, from 0.
+    /// Whether any batch is mixed.
+    pub fn mixes(&self) -> bool {
+        self.mixup > 0.0 || self.cutmix > 0.0
+    }
+
+    /// The examples of step `step`, from 0. Of a share of a batch that is led by the image before it, the first example is none.
     ///
     /// # Shapes
     /// Images `[batch, 3, side, side]`, labels int64 `[batch]`.

@@ -14,7 +14,7 @@ use crate::eval::health::spread;
 use crate::eval::knn::{KnnOptions, knn};
 use crate::eval::linear::{LinearOptions, fit_linear};
 use crate::eval::{EvalError, Features};
-use crate::loader::{self, ImageSet, ViewGroup, ViewKind};
+use crate::loader::{self, ImageSet, InOrder, ViewGroup, ViewKind};
 use crate::random::ViewNumber;
 use crate::run::health::{Health, Sign};
 use crate::statistics::accuracy;
@@ -106,11 +106,11 @@ impl Monitor {
         Ok((count > 0).then_some(Monitor { watched, labels }))
     }
 
-    /// Looks at the online network.
+    /// Looks at the online network; ranks look together, and rank 0 has seen it.
     ///
     /// # Errors
     /// An image cannot be read, or a representation is not finite.
-    pub fn look(&self, setting: &Setting, method: &dyn Method) -> Result<Look, TrainError> {
+    pub fn look(&self, setting: &Setting, method: &dyn Method) -> Result<Option<Look>, TrainError> {
         let experiment = setting.experiment;
         // The first two views as training has them, at other draws.
         let views = experiment.training_views();
@@ -123,7 +123,12 @@ impl Monitor {
             .collect();
         let views = ViewGroup { sides: side.into(), kinds };
         let count = self.watched.indices.len();
-        let health = match &embed(setting, method, &self.watched, views)?[..] {
+        let watched = embed(setting, method, &self.watched, views)?;
+        let voting = self.labels.as_ref().map(|labels| labels.embed(setting, method)).transpose()?;
+        if !setting.hardware.ranks.is_first() {
+            return Ok(None);
+        }
+        let health = match &watched[..] {
             [first, second] if count > 1 => Some(Health {
                 representation: spread(&first[0], &second[0])?,
                 projection: spread(&first[1], &second[1])?,
@@ -131,11 +136,11 @@ impl Monitor {
             }),
             _ => None,
         };
-        let (knn_accuracy, linear_accuracy) = match &self.labels {
-            Some(labels) => labels.classify(setting, method)?,
+        let (knn_accuracy, linear_accuracy) = match self.labels.as_ref().zip(voting) {
+            Some((labels, vectors)) => labels.classify(experiment, vectors)?,
             None => (None, None),
         };
-        Ok(Look { health, knn_accuracy, linear_accuracy })
+        Ok(Some(Look { health, knn_accuracy, linear_accuracy }))
     }
 }
 
@@ -161,19 +166,31 @@ impl Labels {
         Ok(enough.then_some(Labels { source, of_images, classes, bank, held_out }))
     }
 
-    fn classify(&self, setting: &Setting, method: &dyn Method) -> Result<(Option<f64>, Option<f64>), TrainError> {
-        let evaluate = &setting.experiment.evaluate;
-        let features = |indices: &[usize]| -> Result<Features, TrainError> {
+    /// Representations of the images that vote, and of those that are classified: rank 0's.
+    fn embed(&self, setting: &Setting, method: &dyn Method) -> Result<[Option<Tensor>; 2], TrainError> {
+        let vectors = |indices: &[usize]| -> Result<Option<Tensor>, TrainError> {
             let images = Images { source: self.source.clone(), indices: indices.to_vec() };
             let whole = ViewGroup { sides: setting.experiment.view_size().into(), kinds: vec![ViewKind::Plain] };
-            let mut embedded = embed(setting, method, &images, whole)?;
-            let [vectors, _] = embedded.remove(0);
-            Ok(Features { vectors, labels: indices.iter().map(|&index| self.of_images[index]).collect() })
+            Ok(embed(setting, method, &images, whole)?.pop().map(|[vectors, _]| vectors))
         };
-        let (bank, held_out) = (features(&self.bank)?, features(&self.held_out)?);
+        Ok([vectors(&self.bank)?, vectors(&self.held_out)?])
+    }
+
+    fn classify(
+        &self,
+        experiment: &Experiment,
+        [bank, held_out]: [Option<Tensor>; 2],
+    ) -> Result<(Option<f64>, Option<f64>), TrainError> {
+        let (Some(bank), Some(held_out)) = (bank, held_out) else { return Ok((None, None)) };
+        let evaluate = &experiment.evaluate;
+        let features = |vectors: Tensor, indices: &[usize]| Features {
+            vectors,
+            labels: indices.iter().map(|&index| self.of_images[index]).collect(),
+        };
+        let (bank, held_out) = (features(bank, &self.bank), features(held_out, &self.held_out));
         let options = KnnOptions { neighbors: evaluate.knn_neighbors, temperature: evaluate.knn_temperature };
         let knn = knn(&bank, &held_out.vectors, self.classes, &options)?;
-        let options = LinearOptions { l2: vec![PROBE_L2], folds: evaluate.linear_folds, seed: setting.experiment.seed };
+        let options = LinearOptions { l2: vec![PROBE_L2], folds: evaluate.linear_folds, seed: experiment.seed };
         let linear = match fit_linear(&bank, self.classes, &options) {
             Ok(model) => Some(accuracy(&held_out.labels, &model.predict(&held_out.vectors)?).map_err(EvalError::from)?),
             // A representation that the probe cannot be fitted to is no reason to stop training.
@@ -184,7 +201,7 @@ impl Labels {
     }
 }
 
-/// Representations and projections of each view of the images.
+/// Representations and projections of each view of the images: rank 0's, and nothing elsewhere.
 fn embed(
     setting: &Setting,
     method: &dyn Method,
@@ -193,17 +210,15 @@ fn embed(
 ) -> Result<Vec<[Tensor; 2]>, TrainError> {
     let experiment = setting.experiment;
     let image_set = ImageSet::of(experiment, images.source.clone(), setting.hardware);
-    let mut rows: Vec<[Vec<Tensor>; 2]> = views.kinds.iter().map(|_| Default::default()).collect();
     let count = views.kinds.len() as i64;
-    let size = experiment.evaluation_batch_size;
-    for batch in loader::in_order(image_set, vec![views], images.indices.clone(), size, setting.hardware.threads) {
-        for (view, [representations, projections]) in batch?.images[0].chunk(count, 0).iter().zip(&mut rows) {
-            let [representation, projection] = method.embed(&view.to_device(setting.device()));
-            representations.push(representation);
-            projections.push(projection);
-        }
-    }
-    Ok(rows.into_iter().map(|layers| layers.map(|parts| Tensor::cat(&parts, 0))).collect())
+    let (views, batch_size) = (vec![views], experiment.evaluation_batch_size);
+    let of = InOrder { image_set, views, indices: &images.indices, batch_size };
+    let rows = loader::computed::<TrainError>(of, |batch| {
+        let views = batch.images[0].chunk(count, 0);
+        views.iter().flat_map(|view| method.embed(&view.to_device(setting.device()))).collect()
+    })?;
+    let mut rows = rows.into_iter();
+    Ok(std::iter::from_fn(|| Some([rows.next()?, rows.next()?])).collect())
 }
 
 impl Look {

@@ -1,8 +1,8 @@
 //! BYOL pre-training (paper, section 3.1 and Algorithm 1): one visible loop. What a step computes is in
 //! [`method`] and [`learner`](super::learner), what surrounds the steps in `sitting`.
 //!
-//! Several ranks go through the same loop, each with its share of every batch. Rank 0 looks at the representation, writes and
-//! reports; the others hear from it how far training is ([`along`]).
+//! Several ranks go through the same loop, each with its share of every batch, and look at the representation together. Rank 0
+//! judges, writes and reports; the others hear from it how far training is ([`along`]).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -78,6 +78,7 @@ pub fn schedule(experiment: &Experiment, images: usize) -> Schedule {
         seed: experiment.seed,
         order: 0,
         share: WHOLE,
+        led: false,
     }
 }
 
@@ -120,8 +121,12 @@ pub fn pretrain(
 ///
 /// # Errors
 /// As [`pretrain`]; or rank 0 has failed.
-pub fn along(setting: &mut Setting, pool: Arc<dyn ImageSource>) -> Result<Ended, TrainError> {
-    Ok(trained(setting, pool, None, None)?.ended)
+pub fn along(
+    setting: &mut Setting,
+    pool: Arc<dyn ImageSource>,
+    monitor: Option<&Monitor>,
+) -> Result<Ended, TrainError> {
+    Ok(trained(setting, pool, monitor, None)?.ended)
 }
 
 fn trained(
@@ -171,14 +176,14 @@ fn trained(
         let mut collapsed = None;
         if let Some(epoch) = sitting.ended_epoch() {
             let projections = projections.map(|vectors| ranks.gather_rows(&vectors));
+            let look = match monitor {
+                Some(monitor) if epoch.is_multiple_of(settings.monitor_every) => {
+                    monitor.look(sitting.setting, method.as_ref())?
+                }
+                _ => None,
+            };
             if ranks.is_first() {
                 let loss = sitting.epoch_loss()?;
-                let look = match monitor {
-                    Some(monitor) if epoch.is_multiple_of(settings.monitor_every) => {
-                        Some(monitor.look(sitting.setting, method.as_ref())?)
-                    }
-                    _ => None,
-                };
                 collapsed = look.and_then(|look| look.collapse(sitting.step())).filter(|_| settings.stop_on_collapse);
                 sitting.epoch_ended(Figures {
                     loss,

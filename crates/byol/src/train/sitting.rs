@@ -365,6 +365,7 @@ impl<'s, 'a> Sitting<'s, 'a> {
             tau,
             images_per_second: self.pace.images_per_second(),
             seconds: self.seconds(),
+            processes: Some(self.course.ranks.count()).filter(|count| *count > 1),
         }
     }
 

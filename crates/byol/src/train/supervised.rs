@@ -1,5 +1,11 @@
 //! Training with labels: the baseline from random weights, and fine-tuning from a pre-trained encoder. One visible loop
-//! serves both; they differ in where the encoder's weights come from.
+//! serves both; they differ in where the encoder's weights come from. What a step computes is in `learner`.
+//!
+//! Several ranks go through the same loop, each with its share of every batch, and answer for validation images together. Rank 0
+//! writes and reports; the others hear from it how far training is ([`along`]).
+
+mod learner;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,31 +15,29 @@ use tch::{Device, Kind, Tensor};
 use super::answering::Answering;
 use super::averaging::TailAverage;
 use super::mixing::Mixing;
-use super::phases::{Phase, PhaseClock, PhaseTimes};
 use super::sitting::{Course, End, Figures, Sitting};
 use super::{Setting, TrainError, head};
 use crate::augment::Recipe;
 use crate::config::{Augmentation, Experiment, Fault, FilterNorm, Sides, Supervised};
 use crate::data::LabeledImages;
 use crate::device::Hardware;
-use crate::device::Precision;
 use crate::loader::{ImageSet, LastBatch, LoadError, Pairing, Schedule, ViewGroup, ViewKind, WHOLE};
-use crate::loss;
 use crate::model::EncoderConfig;
 use crate::model::classifier::ClassifierHead;
-use crate::model::layers::Pass;
 use crate::model::parameters::Parameter;
-use crate::model::{Classifier, Leaves, Mode, ModelError, Weights, rescaling};
+use crate::model::{Classifier, Mode, Weights, rescaling};
 use crate::optim::Optimizer;
 use crate::optim::factors::RateFactors;
 use crate::random::ViewNumber;
-use crate::ranks::Ranks;
+use crate::ranks::share_of;
 use crate::run::RunDirectory;
-use crate::run::event::{Event, Reporter};
+use crate::run::event::Event;
 use crate::run::notice::Notice;
 use crate::run::record::Ended;
 use crate::run::record::{LabelBudget, Stage, SupervisedStage};
-use crate::trained::checkpoint::{Checkpoint, CheckpointFolder};
+use crate::trained::checkpoint::CheckpointFolder;
+
+pub use learner::SupervisedLearner;
 
 /// One supervised training.
 pub struct Task<'a> {
@@ -81,193 +85,97 @@ pub struct Trained {
     pub seconds: f64,
 }
 
-/// A classifier, its optimiser, and one step of training.
-pub struct SupervisedLearner {
-    /// The structure.
-    pub classifier: Classifier,
-    /// The numbers.
-    pub weights: Weights,
-    /// What moves them.
-    pub optimizer: Optimizer,
-    /// Factors on the learning rate.
-    pub factors: RateFactors,
-    /// How batch norm behaves in a training step.
-    pub mode: Mode,
-    /// Share of every target that is spread evenly over all classes, from 0 up to, not including, 1.
-    pub label_smoothing: f64,
-    leaves: Leaves,
-    precision: Precision,
-    phases: PhaseClock,
-}
-
-impl SupervisedLearner {
-    /// A learner before its first step, in training mode, without label smoothing, with one learning rate for all.
-    pub fn new(
-        classifier: Classifier,
-        weights: Weights,
-        optimizer: Optimizer,
-        precision: Precision,
-    ) -> SupervisedLearner {
-        let leaves = weights.leaves(precision);
-        let phases = PhaseClock::default();
-        SupervisedLearner {
-            classifier,
-            weights,
-            optimizer,
-            factors: RateFactors::default(),
-            mode: Mode::Train,
-            label_smoothing: 0.0,
-            leaves,
-            precision,
-            phases,
-        }
-    }
-
-    /// Loss and logits of a batch.
-    ///
-    /// # Shapes
-    /// Images `[batch, 3, side, side]`, targets int64 `[batch]` or probabilities `[batch, classes]`; a scalar and `[batch,
-    /// classes]`.
-    pub fn loss(&self, images: &Tensor, targets: &Tensor) -> (Tensor, Tensor) {
-        let logits = self.logits(images);
-        (loss::smoothed_cross_entropy(&logits, targets, self.label_smoothing), logits)
-    }
-
-    /// Logits of a batch, with the graph of its loss: images `[batch, 3, side, side]` to `[batch, classes]`.
-    pub(super) fn logits(&self, images: &Tensor) -> Tensor {
-        let pass = Pass {
-            weights: &self.weights,
-            leaves: &self.leaves,
-            mode: self.mode,
-            precision: self.precision,
-            views: 1,
-            ranks: Ranks::alone(),
-        };
-        self.classifier.forward(&pass, images)
-    }
-
-    /// One step along the gradient of a loss.
-    pub(super) fn follow(&mut self, loss: &Tensor, learning_rate: f64) {
-        let gradient = self.gradient(loss);
-        self.factors.step(&mut self.optimizer, self.weights.flat_mut(), gradient, learning_rate);
-        self.weights.refresh(&mut self.leaves);
-    }
-
-    /// The gradient of a loss, `[parameters]`.
-    pub fn gradient(&self, loss: &Tensor) -> Tensor {
-        self.leaves.gradient(loss, self.weights.flat().kind())
-    }
-
-    /// One step; returns what [`SupervisedLearner::loss`] returns, without the graph.
-    pub fn step(&mut self, images: &Tensor, targets: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
-        self.phases.begin();
-        let (loss, logits) = self.loss(images, targets);
-        self.phases.lap(Phase::OnlineForward);
-        let gradient = self.gradient(&loss);
-        self.phases.lap(Phase::Backward);
-        self.factors.step(&mut self.optimizer, self.weights.flat_mut(), gradient, learning_rate);
-        self.weights.refresh(&mut self.leaves);
-        self.phases.lap(Phase::Optimizer);
-        (loss.detach(), logits.detach())
-    }
-
-    /// Measures from here on how long the phases of a step take.
-    pub fn measure_phases(&self) {
-        self.phases.start(self.weights.device());
-    }
-
-    /// What has been measured since [`SupervisedLearner::measure_phases`], which ends with it.
-    pub fn take_phases(&self) -> Option<PhaseTimes> {
-        self.phases.stop()
-    }
-
-    /// Takes over parameters and statistics.
-    pub(super) fn load(&mut self, named: &BTreeMap<String, Tensor>) -> Result<(), ModelError> {
-        self.weights.load(named)?;
-        self.weights.refresh(&mut self.leaves);
-        Ok(())
-    }
-
-    /// Adds the classifier to a checkpoint, and the optimiser where it is needed further.
-    pub(super) fn store(&self, checkpoint: &mut Checkpoint, rest: Rest) {
-        checkpoint.insert_part("classifier", self.weights.named());
-        if rest == Rest::Some {
-            checkpoint.insert_part("optimizer", self.optimizer.state());
-        }
-    }
-
-    /// Takes over the classifier of a checkpoint, and the optimiser where it is needed further.
-    pub(super) fn restore(&mut self, checkpoint: &Checkpoint, rest: Rest) -> Result<(), TrainError> {
-        self.load(&checkpoint.part("classifier"))?;
-        if rest == Rest::Some {
-            self.optimizer.load(&checkpoint.part("optimizer"))?;
-        }
-        Ok(())
-    }
-}
-
 /// Trains a classifier, from the newest checkpoint of this task in `directory` where it was interrupted.
 ///
 /// # Errors
 /// There are fewer than two images, one of them cannot be read, the loss is no number, the encoder does not fit, or
 /// the run directory cannot be written.
 pub fn train(setting: &mut Setting, task: &Task, directory: &RunDirectory) -> Result<Trained, TrainError> {
+    trained(setting, task, Some(directory))
+}
+
+/// Trains along with rank 0, which has the run directory and the encoder that is begun with, to where that ends.
+///
+/// # Errors
+/// As [`train`]; or rank 0 has failed.
+pub fn along(setting: &mut Setting, task: &Task) -> Result<Trained, TrainError> {
+    trained(setting, task, None)
+}
+
+fn trained(setting: &mut Setting, task: &Task, directory: Option<&RunDirectory>) -> Result<Trained, TrainError> {
     let (experiment, hardware) = (setting.experiment, setting.hardware);
+    let ranks = hardware.ranks.clone();
     if task.train.len() < 2 {
         return Err(TrainError::TooFewImages { stage: task.stage.into(), images: task.train.len() });
     }
-    let schedule = task.schedule(experiment.seed);
-    let course = task.course(setting.reporter, schedule.steps_per_epoch(), (experiment.image_size, directory));
+    let mixing = Mixing::of(task.settings, task.classes, experiment.seed, 1 + task.draw as u64);
+    let schedule = Schedule { share: ranks.place(), led: mixing.mixes(), ..task.schedule(experiment.seed) };
+    let course = task.course(setting, schedule.steps_per_epoch(), directory);
     let sides = course.sides;
-    let mut learner = task.begin(experiment, hardware)?;
-    let (mut sitting, found) = Sitting::begin(setting, course, Some(directory))?;
+    let mut learner = task.begin(experiment, hardware)?.among(&ranks);
+    let (mut sitting, found) = Sitting::begin(setting, course, directory)?;
     let mut average = TailAverage::over(task.settings.average, sitting.steps());
-    match &found {
-        Some(checkpoint) => {
-            learner.restore(checkpoint, Rest::of(&sitting))?;
-            average.restore(checkpoint, &learner.weights)?;
-        }
-        None => head::begin(experiment, hardware, task, &mut learner)?,
+    if let Some(checkpoint) = &found {
+        learner.restore(checkpoint, Rest::of(&sitting))?;
+        average.restore(checkpoint, &learner.weights)?;
+    }
+    together::begin_alike(&mut sitting, &mut learner, &mut average)?;
+    if ranks.value_of_first(found.is_none())? {
+        head::begin(experiment, hardware, task, &mut learner)?;
+        together::begin_alike(&mut sitting, &mut learner, &mut average)?;
     }
     let image_set = ImageSet::of(experiment, task.labeled.images.clone(), hardware);
     let view = view_kind(task.settings.augmentation, experiment);
-    let mixing = Mixing::of(task.settings, task.classes, experiment.seed, 1 + task.draw as u64);
-    let mut batches = sitting.batches(image_set, ViewGroup::one(view, sides), schedule);
+    let mut batches = sitting.batches(image_set, ViewGroup::one(view, sides), schedule.clone());
 
     while sitting.goes_on() {
         if experiment.faults.contains(&Fault::EvaluationMode) && sitting.epochs() > 0 {
             learner.mode = Mode::Evaluate;
         }
+        let rows = schedule.rows(sitting.step());
+        learner.share(rows);
         let batch = batches.next().unwrap_or(Err(LoadError::WorkerLost))?;
         let labels = labels(task.labeled, &batch.indices, hardware);
-        let examples = mixing.mix(&batch.images[0], &labels, sitting.step());
+        let examples = mixing.mix(&batch.images[0], &labels, sitting.step()).last(share_of(ranks.place(), rows).len());
         let rate = sitting.learning_rate();
         let (loss, logits) = learner.step(&examples.images, &examples.targets, rate);
-        sitting.add(loss, batch.indices.len());
-        sitting.add_right(&logits.argmax(1, false).eq_tensor(&examples.labels).sum(Kind::Int64));
+        let right = logits.argmax(1, false).eq_tensor(&examples.labels).sum(Kind::Int64);
+        let (loss, right) = together::over_all(&ranks, learner.sharing(), (loss, right));
+        sitting.add(loss, rows);
+        sitting.add_right(&right);
+        ranks.check()?;
         sitting.stepped(rate, None)?;
         average.add(&learner.weights, sitting.step());
 
         if sitting.ended_epoch().is_some() {
-            let loss = sitting.epoch_loss()?;
-            let weights = average.or(&learner.weights);
-            let judged = Answering { experiment, hardware, classifier: &learner.classifier, weights };
+            let judged = Answering {
+                experiment,
+                hardware,
+                classifier: &learner.classifier,
+                weights: average.or(&learner.weights),
+            };
             let validation = judged.validate(task.labeled, &task.validation)?;
-            sitting.epoch_ended(Figures {
-                loss,
-                train_accuracy: Some(sitting.train_accuracy()),
-                validation,
-                watched: Some(validation.map_or(loss, |(loss, _)| loss)),
-                ..Figures::default()
-            })?;
+            if ranks.is_first() {
+                let loss = sitting.epoch_loss()?;
+                sitting.epoch_ended(Figures {
+                    loss,
+                    train_accuracy: Some(sitting.train_accuracy()),
+                    validation,
+                    watched: Some(validation.map_or(loss, |(loss, _)| loss)),
+                    ..Figures::default()
+                })?;
+            }
+            sitting.agree(())?;
         }
-        if sitting.checkpoint_due()? {
+        if sitting.checkpoint_due()? && ranks.is_first() {
             let mut checkpoint = sitting.checkpoint()?;
             learner.store(&mut checkpoint, Rest::of(&sitting));
             average.store(&mut checkpoint, Rest::of(&sitting));
             sitting.save(&checkpoint)?;
         }
     }
+    // Nobody goes before the last checkpoint is written.
+    ranks.wait_for_all()?;
     let End { ended, seconds, .. } = sitting.end()?;
     let SupervisedLearner { classifier, weights, .. } = learner;
     Ok(Trained { classifier, weights: average.end(weights), ended, seconds })
@@ -297,20 +205,16 @@ impl Task<'_> {
             seed,
             order: 1 + self.draw as u64,
             share: WHOLE,
+            led: false,
         }
     }
 
     /// The training's course: longer than its epochs where it takes that for its steps, which is said once.
-    fn course(
-        &self,
-        reporter: &mut dyn Reporter,
-        steps_per_epoch: usize,
-        (side, directory): (usize, &RunDirectory),
-    ) -> Course {
-        let settings = self.settings;
+    fn course(&self, setting: &mut Setting, steps_per_epoch: usize, directory: Option<&RunDirectory>) -> Course {
+        let (settings, side) = (self.settings, setting.experiment.image_size);
         let epochs = settings.epochs.max(settings.minimum_steps.div_ceil(steps_per_epoch));
         if epochs > settings.epochs && self.draw == 0 && self.lengths == Lengths::Asked {
-            reporter.event(&Event::Note(Notice::Lengthened {
+            setting.reporter.event(&Event::Note(Notice::Lengthened {
                 stage: self.stage.into(),
                 epochs,
                 asked: settings.epochs,
@@ -318,7 +222,7 @@ impl Task<'_> {
                 least_steps: settings.minimum_steps,
             }));
         }
-        let folder = directory.supervised_checkpoints(self.stage, self.budget, self.draw);
+        let folder = directory.map(|directory| directory.supervised_checkpoints(self.stage, self.budget, self.draw));
         Course {
             stage: self.stage.into(),
             labels_per_class: Some(self.budget),
@@ -333,8 +237,8 @@ impl Task<'_> {
             schedule: settings.schedule,
             extended: Vec::new(),
             patience: settings.patience,
-            checkpoints: CheckpointFolder::new(folder, 1),
-            ranks: Ranks::default(),
+            checkpoints: CheckpointFolder::new(folder.unwrap_or_default(), 1),
+            ranks: setting.hardware.ranks.clone(),
             checkpoint_every: None,
         }
     }
@@ -393,3 +297,6 @@ pub(crate) fn view_kind(augmentation: Augmentation, experiment: &Experiment) -> 
     };
     ViewKind::Random { recipe, view: ViewNumber::Labelled }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! beside the data, `path,was,answer,label`, line by line in the order in which they were given; of several on one image the last one
 //! counts, and `open` takes an answer back. Images and labels themselves stay as they are: whoever opens the data applies the file.
 //!
-//! How the file is written is in [`file`].
+//! How the file is written is in [`mod@file`].
 
 pub mod file;
 

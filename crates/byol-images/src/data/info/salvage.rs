@@ -49,7 +49,7 @@ pub(super) fn list(found: &EncodedSet) -> Result<Salvaged, DataError> {
             Ok(listing) => Ok(Salvaged::refused(listing, &error)),
             Err(_) => Err(error),
         },
-        EncodedSet::Csv { table } => match class_folders::list_without_labels(folder_of(table)) {
+        EncodedSet::Csv { table, .. } => match class_folders::list_without_labels(folder_of(table)) {
             Ok(listing) => Ok(Salvaged { unread_table: Some(table.clone()), ..Salvaged::refused(listing, &error) }),
             Err(_) => Err(error),
         },

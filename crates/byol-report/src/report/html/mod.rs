@@ -39,6 +39,15 @@ const SCRIPT: &str = concat!(
 );
 /// What the page of suspicious labels does when it is answered; its words stand in the page.
 const ANSWERS: &str = include_str!("../data_check/answers.js");
+/// What the page does on which images are labelled, and how it looks beside the others.
+const LABELLING_SCRIPT: &str = concat!(
+    include_str!("elements.js"),
+    include_str!("../labelling/server.js"),
+    include_str!("../labelling/task.js"),
+    include_str!("../labelling/worth.js"),
+    include_str!("../labelling/keys.js"),
+);
+const LABELLING_STYLE: &str = include_str!("../labelling/style.css");
 /// What a page may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Conduct {
@@ -50,6 +59,8 @@ pub(super) enum Conduct {
     Live,
     /// It tells its own server what people answer to suspicious labels, and shows images that this one gives.
     Answering,
+    /// It tells its own server what somebody answers, and asks it for images.
+    Labelling,
 }
 
 impl Conduct {
@@ -58,11 +69,13 @@ impl Conduct {
         let script = match self {
             Conduct::Still => "",
             Conduct::Interactive => "; script-src 'unsafe-inline'",
-            Conduct::Live | Conduct::Answering => "; script-src 'unsafe-inline'; connect-src 'self'",
+            Conduct::Live | Conduct::Answering | Conduct::Labelling => {
+                "; script-src 'unsafe-inline'; connect-src 'self'"
+            }
         };
-        let images = if self == Conduct::Answering { "data: 'self'" } else { "data:" };
+        let own = if matches!(self, Conduct::Answering | Conduct::Labelling) { "'self' " } else { "" };
         format!(
-            "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}"
+            "default-src 'none'; img-src {own}data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}"
         )
     }
 }
@@ -120,22 +133,23 @@ pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
                 meta http-equiv="Content-Security-Policy" content=(conduct.policy());
                 meta name="generator" content="byol";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) @if conduct == Conduct::Labelling { (PreEscaped(LABELLING_STYLE)) } }
                 @if conduct == Conduct::Answering { link rel="icon" href="data:,"; }
                 @if conduct == Conduct::Live {
                     // Without scripts it is loaded anew every few seconds. Browsers ask for an icon where none is named.
                     noscript { meta http-equiv="refresh" content="5"; }
-                    link rel="icon" href="data:,";
                 }
+                @if matches!(conduct, Conduct::Live | Conduct::Labelling) { link rel="icon" href="data:,"; }
             }
             body {
                 (body)
-                @match conduct {
-                    Conduct::Still => {}
-                    Conduct::Answering => script { (PreEscaped(format!("\"use strict\";\n{{\n{ANSWERS}}}\n"))) },
-                    Conduct::Interactive | Conduct::Live => {
-                        script { (PreEscaped(format!("\"use strict\";\n{{\n{}{SCRIPT}}}\n", language::SCRIPT))) }
-                    }
+                @if conduct != Conduct::Still {
+                    @let (words, script) = match conduct {
+                        Conduct::Answering => ("", ANSWERS),
+                        Conduct::Labelling => (language::LABELLING_SCRIPT, LABELLING_SCRIPT),
+                        Conduct::Still | Conduct::Interactive | Conduct::Live => (language::SCRIPT, SCRIPT),
+                    };
+                    script { (PreEscaped(format!("\"use strict\";\n{{\n{words}{script}}}\n"))) }
                 }
             }
         }

@@ -102,6 +102,17 @@ pub enum ProgramNote {
         hint: String,
     },
 
+    /// A table of labels cannot name an image, so it is not asked for.
+    CannotBeNamed {
+        /// The image.
+        image: String,
+    },
+    /// No share of the labels is set aside, because the table has no column that could say so.
+    NothingSetAside {
+        /// The table.
+        table: String,
+    },
+
     /// No browser could be opened on a live page.
     NoBrowser {
         /// The page's address.

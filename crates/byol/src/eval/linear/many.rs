@@ -2,7 +2,7 @@
 //! are made. It ends sooner than a fit in double precision does; where one fit follows another from nearly the same rows, a few steps
 //! are enough.
 //!
-//! What makes few steps do is as in [`objective`](super::objective), but is applied to the weights instead of the rows.
+//! What makes few steps do is as in `objective.rs`, but is applied to the weights instead of the rows.
 
 use std::cell::RefCell;
 

@@ -37,11 +37,12 @@ const BATCH: usize = 64;
 /// Labelled images of the linear classifier that is timed.
 const LINEAR_IMAGES: usize = 200;
 
-/// Images per second of steps of pre-training.
+/// Images per second of steps of pre-training: by several ranks, so many times what one does by itself.
 ///
 /// # Errors
 /// There are fewer than two images, or one cannot be read.
 pub(super) fn pretraining(experiment: &Experiment, data: &Dataset, hardware: &Hardware) -> Result<f64, PlanError> {
+    let (ranks, hardware) = (hardware.ranks.count() as f64, &hardware.alone());
     let pool: Arc<dyn ImageSource> = Arc::new(ConcatSource::from(data.pretraining_pool()));
     let batch_size =
         (experiment.pretrain.batch_size / experiment.pretrain.accumulation_steps).min(BATCH).min(pool.len());
@@ -54,7 +55,7 @@ pub(super) fn pretraining(experiment: &Experiment, data: &Dataset, hardware: &Ha
     let seconds = input.step_seconds(|images, _| {
         method.step(images, &moment);
     })?;
-    Ok(batch_size as f64 / seconds)
+    Ok(ranks * batch_size as f64 / seconds)
 }
 
 /// Seconds of a step with labels: of each step, and of each of its images besides.
@@ -145,7 +146,7 @@ fn linear(experiment: &Experiment, classes: usize, hardware: &Hardware) -> Resul
     Ok(begun.elapsed().as_secs_f64() / images as f64)
 }
 
-/// All rates of an experiment.
+/// All rates of an experiment. Ranks share images, and each makes every step.
 ///
 /// # Errors
 /// As [`pretraining`].
@@ -155,13 +156,15 @@ pub(super) fn all(
     labeled: &LabeledImages,
     hardware: &Hardware,
 ) -> Result<Rates, PlanError> {
-    let classes = data.class_names.len().max(2);
+    let (classes, ranks) = (data.class_names.len().max(2), hardware.ranks.count() as f64);
+    let pretrain = pretraining(experiment, data, hardware)?;
+    let hardware = &hardware.alone();
     let [step_seconds, image_seconds] = supervised(experiment, labeled, classes, hardware)?;
     Ok(Rates {
-        pretrain: pretraining(experiment, data, hardware)?,
+        pretrain,
         step_seconds,
-        image_seconds,
-        evaluate: evaluation(experiment, labeled, classes, hardware)?,
+        image_seconds: image_seconds / ranks,
+        evaluate: ranks * evaluation(experiment, labeled, classes, hardware)?,
         linear_seconds: linear(experiment, classes, hardware)?,
     })
 }
@@ -188,6 +191,7 @@ fn steps_of(experiment: &Experiment, labeled: &LabeledImages, batch_size: usize)
         seed: experiment.seed,
         order: 0,
         share: WHOLE,
+        led: false,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::{Experiment, Supervised};
 use crate::data::LabeledImages;
 use crate::data::splits::hold_out;
 use crate::experiment::ExperimentError;
+use crate::experiment::along::{Errand, Training};
 use crate::experiment::frozen::{Answers, Recorded};
 use crate::experiment::plan::Part;
 use crate::experiment::planning::{self, Kind};
@@ -61,6 +62,7 @@ impl Session<'_, '_> {
         };
         let task = Task { train, validation, lengths: self.lengths(), ..arm.task(&settings, self.classes()) };
         let directory = self.directory.clone();
+        self.context.hardware.ranks.give(Errand::Train(Box::new(Training::of(&task, test.is_some()))))?;
         let trained = self.training(|setting| training::train(setting, &task, &directory))?;
         if trained.ended == Ended::Interrupted {
             return Ok(Ended::Interrupted);
@@ -108,6 +110,7 @@ impl Session<'_, '_> {
             let directory = self.directory.trial(&name);
             let (train, validation) = (train.clone(), validation.clone());
             let task = Task { train, validation, lengths: self.lengths(), ..arm.task(&settings, self.classes()) };
+            self.context.hardware.ranks.give(Errand::Train(Box::new(Training::of(&task, false))))?;
             if self.training(|setting| training::train(setting, &task, &directory))?.ended == Ended::Interrupted {
                 return Ok(None);
             }

@@ -52,7 +52,7 @@ fn normalize(input: &Tensor, call: &BatchNormCall) -> Tensor {
     Tensor::cat(&groups, 0)
 }
 
-/// With the statistics of each group's rows on all ranks, of which each has as many.
+/// With the statistics of each group's rows on all ranks, each of which counts by its rows.
 fn normalize_over_ranks(input: &Tensor, call: &BatchNormCall) -> Tensor {
     let (groups, channels) = (call.groups as i64, input.size()[1]);
     let wide = if input.kind() == Kind::Double { Kind::Double } else { Kind::Float };
@@ -62,14 +62,19 @@ fn normalize_over_ranks(input: &Tensor, call: &BatchNormCall) -> Tensor {
 
     let (output, centred, inverse, scale) = tch::no_grad(|| {
         let x = rows(input);
-        let count = (x.numel() / (groups * channels) as usize * call.ranks.count()) as f64;
+        let count = call.ranks.over_all(x.numel() / (groups * channels) as usize) as f64;
         let own = Tensor::stack(
             &[x.mean_dim(over_rows.as_slice(), false, wide), x.var_dim(over_rows.as_slice(), false, false)],
             0,
         );
         let parts = call.ranks.gather(&own.to_kind(Kind::Double));
         let (means, variances) = (parts.select(1, 0), parts.select(1, 1));
-        let average = |tensor: &Tensor| tensor.mean_dim([0i64].as_slice(), false, Kind::Double);
+        let weights =
+            (!call.ranks.is_even()).then(|| Tensor::from_slice(&call.ranks.weights()).to_device(input.device()));
+        let average = |tensor: &Tensor| match &weights {
+            Some(weights) => (tensor * weights.view([-1, 1, 1])).mean_dim([0i64].as_slice(), false, Kind::Double),
+            None => tensor.mean_dim([0i64].as_slice(), false, Kind::Double),
+        };
         let mean = average(&means);
         let variance = average(&variances) + average(&(means - &mean).square());
         move_running(call.mean, &mean, 1.0);
@@ -86,7 +91,7 @@ fn normalize_over_ranks(input: &Tensor, call: &BatchNormCall) -> Tensor {
         return output;
     }
     let (ranks, kind) = (call.ranks.clone(), call.weight.kind());
-    let count = (centred.numel() / (groups * channels) as usize * ranks.count()) as f64;
+    let count = ranks.over_all(centred.numel() / (groups * channels) as usize) as f64;
     byol_torch::with_gradient(output, &inputs, move |gradient| {
         let (shape, type_of_input) = (gradient.size(), gradient.kind());
         let gradient = gradient.to_kind(wide).reshape(centred.size());

@@ -40,7 +40,7 @@ pub(super) struct BatchNormCall<'a> {
     pub mode: Mode,
     /// Equal parts of the batch that are normalised separately in training.
     pub groups: usize,
-    /// Who else has a part of each, of the same size.
+    /// Who else has a part of each.
     pub ranks: &'a Ranks,
 }
 

@@ -225,6 +225,7 @@ impl Task<'_> {
             seed,
             order,
             share: WHOLE,
+            led: false,
         };
         let order = ORDERS + 2 * self.draw as u64;
         [schedule(&self.train, sizes[0], order), schedule(&self.teaching.images, sizes[1], order + 1)]

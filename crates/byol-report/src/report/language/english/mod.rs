@@ -9,6 +9,7 @@ pub(crate) mod data_check;
 pub(crate) mod explain;
 pub(crate) mod glossary;
 pub mod inventory;
+pub(crate) mod labelling;
 pub mod method;
 pub mod names;
 pub(crate) mod notes;
@@ -29,3 +30,6 @@ pub const CODE: &str = "en";
 
 /// What the page's scripts say.
 pub(crate) const SCRIPT: &str = include_str!("script.js");
+
+/// What the script of the page says on which images are labelled.
+pub(crate) const LABELLING_SCRIPT: &str = include_str!("labelling.js");

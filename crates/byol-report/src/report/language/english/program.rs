@@ -124,6 +124,13 @@ pub fn program_note(note: &ProgramNote) -> String {
             let among = right_among(*right as u64, *images as u64, "labelled image");
             format!("right on {}", among.unwrap_or_else(|| "no labelled image".to_owned()))
         }
+        ProgramNote::CannotBeNamed { image } => format!(
+            "{image} is not asked for: a table cannot hold its name, which begins or ends with a blank or has a control character"
+        ),
+        ProgramNote::NothingSetAside { table } => format!(
+            "{table} has no column `split`, so no label is set aside to measure the classifier; add `,split` to its first line and a \
+             comma to each other for that"
+        ),
         ProgramNote::NoBrowser { address } => format!("no browser could be opened; open {address} yourself"),
         ProgramNote::Calibrated {
             images,
@@ -299,6 +306,10 @@ pub fn asking(file: &str, address: &str) -> String {
 /// How many answers there are by now, and how they are used.
 pub fn answers_kept(answers: usize, file: &str) -> String {
     format!("{} in {file}; commands with this --data apply them", plural(answers as u64, "answer"))
+}
+
+pub fn labelling(address: &str, table: &Path) -> String {
+    format!("label at {address}; every answer is kept in {} at once (Ctrl-C ends this)", table.display())
 }
 
 pub fn port_taken(port: u16) -> String {

@@ -32,19 +32,23 @@ struct Figures {
     ranks: Ranks,
 }
 
-/// Means and variances over the rows of all ranks, each of which has as many; merged in the order of the ranks.
+/// Means and variances over the rows of all ranks, each of which counts by its rows; merged in the order of the ranks.
 fn over_ranks(ranks: &Ranks, (mean, variance): (Vec<f64>, Vec<f64>)) -> (Vec<f64>, Vec<f64>) {
     if ranks.is_alone() {
         return (mean, variance);
     }
     let figures = mean.len();
     let parts = ranks.gather_numbers(&[mean, variance].concat());
-    let average = |place: usize| parts.iter().map(|part| part[place]).sum::<f64>() / parts.len() as f64;
-    let mean: Vec<f64> = (0..figures).map(average).collect();
-    let variance = mean.iter().enumerate().map(|(place, mean)| {
-        let between = parts.iter().map(|part| (part[place] - mean).powi(2)).sum::<f64>() / parts.len() as f64;
-        average(figures + place) + between
-    });
+    let weights = ranks.weights();
+    let average = |value: &dyn Fn(&[f64]) -> f64| {
+        let weighted = parts.iter().zip(&weights).map(|(part, weight)| value(part) * weight);
+        weighted.sum::<f64>() / parts.len() as f64
+    };
+    let mean: Vec<f64> = (0..figures).map(|place| average(&|part| part[place])).collect();
+    let variance = mean
+        .iter()
+        .enumerate()
+        .map(|(place, mean)| average(&|part| part[figures + place]) + average(&|part| (part[place] - mean).powi(2)));
     let variance = variance.collect();
     (mean, variance)
 }
@@ -65,7 +69,7 @@ impl Figures {
         let (mean, variance) = match call.mode {
             Mode::Train => {
                 let (mean, variance) = over_ranks(call.ranks, rows::statistics(x, rows));
-                let count = (rows.per_group * call.ranks.count()) as f64;
+                let count = call.ranks.over_all(rows.per_group) as f64;
                 // Running variances are unbiased, as PyTorch's.
                 move_running(call.mean, &mean, 1.0);
                 move_running(call.variance, &variance, count / (count - 1.0));
@@ -105,7 +109,7 @@ impl Figures {
             parameters[0][index % rows.channels] += product * inverse(index);
             parameters[1][index % rows.channels] += sum;
         }
-        let count = (rows.per_group * self.ranks.count()) as f64;
+        let count = self.ranks.over_all(rows.per_group) as f64;
         let (sums, products) = match self.ranks.is_alone() {
             true => (sums, products),
             false => sums_over_ranks(&self.ranks, &sums, &products),

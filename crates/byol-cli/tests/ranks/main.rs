@@ -1,0 +1,11 @@
+//! The program as several processes that meet on this host, or in network namespaces that are hosts to each other. Times are those of a
+//! busy machine: order and words are compared, never seconds.
+#![cfg(unix)]
+
+mod hosts;
+mod killed;
+mod measured;
+mod pretrain;
+mod processes;
+mod run;
+mod torchrun;
