@@ -250,39 +250,15 @@ fn the_page_says_what_is_wrong_what_words_mean_and_what_to_do_next() {
 #[test]
 fn the_page_suits_the_dark_narrow_screens_and_readers_without_scripts() {
     let page = Page::open(&format!("file://{}", finished().join("report.html").display()));
-    let scheme = |value: &str| {
-        let feature = Emulation::MediaFeature { name: "prefers-color-scheme".to_owned(), value: value.to_owned() };
-        page.tab.call_method(Emulation::SetEmulatedMedia { media: None, features: Some(vec![feature]) }).unwrap();
-    };
     let light = "(() => { const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number); return r + g + b; })()";
-    scheme("light");
+    page.scheme("light");
     page.wait_for(&format!("{light} > 600"));
     let map: String = page.ask("document.querySelector('.map canvas').toDataURL()");
-    scheme("dark");
+    page.scheme("dark");
     page.wait_for(&format!("{light} < 150"));
     page.wait_for(&format!("document.querySelector('.map canvas').toDataURL() !== {map:?}"));
 
-    let metrics = |width: u32| {
-        let method = Emulation::SetDeviceMetricsOverride {
-            width,
-            height: 900,
-            device_scale_factor: 1.0,
-            mobile: false,
-            scale: None,
-            screen_width: None,
-            screen_height: None,
-            position_x: None,
-            position_y: None,
-            dont_set_visible_size: None,
-            screen_orientation: None,
-            viewport: None,
-            device_posture: None,
-            display_feature: None,
-        };
-        page.tab.call_method(method).unwrap();
-    };
-    metrics(390);
-    page.wait_for("innerWidth === 390");
+    page.resize(390);
     page.ask::<bool>("(document.querySelectorAll('details').forEach((part) => { part.open = true; }), true)");
     let wide: Vec<String> = page.ask(
         "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 391 && \

@@ -1,7 +1,7 @@
 //! Files that are there whole or not at all, and the folder of those that are fetched once.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Extension of a file that is still being written.
@@ -18,12 +18,27 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
         return Err(error);
     }
-    // The new name is as durable as the bytes only once the folder is on the disk. Not every file system can do that.
+    name_endures(path);
+    Ok(())
+}
+
+/// Writes `bytes` at the end of a file, which is at `end`, and on the disk before it returns; what cannot be written whole is taken back, where
+/// the system lets it.
+pub fn append(file: &mut File, end: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(end))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_data());
+    if written.is_err() {
+        let _ = file.set_len(end);
+    }
+    written
+}
+
+/// A new name is as durable as the bytes only once the folder is on the disk. Not every file system can do that.
+pub fn name_endures(path: &Path) {
     #[cfg(unix)]
     if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
         let _ = folder.sync_all();
     }
-    Ok(())
 }
 
 /// Makes a sibling of `path` and removes it: whether a file can be made there.

@@ -2,8 +2,6 @@
 
 use std::fs;
 
-use headless_chrome::protocol::cdp::Emulation;
-
 use super::*;
 
 /// Images of two classes; one is in both.
@@ -40,28 +38,6 @@ fn serving(photos: &Path) -> (Running, String) {
     (server, asking["address"].as_str().unwrap().to_owned())
 }
 
-fn narrow(page: &Page) {
-    let method = Emulation::SetDeviceMetricsOverride {
-        width: 390,
-        height: 800,
-        device_scale_factor: 1.0,
-        mobile: false,
-        scale: None,
-        screen_width: None,
-        screen_height: None,
-        position_x: None,
-        position_y: None,
-        dont_set_visible_size: None,
-        screen_orientation: None,
-        viewport: None,
-        device_posture: None,
-        display_feature: None,
-    };
-    page.tab.call_method(method).unwrap();
-    page.wait_for("innerWidth === 390");
-    assert!(page.holds("document.documentElement.scrollWidth <= 390"), "it is wider than a phone");
-}
-
 #[test]
 fn suspicious_labels_are_answered_by_keyboard_and_the_answers_apply() {
     let folder = tempfile::tempdir().unwrap();
@@ -88,7 +64,8 @@ fn suspicious_labels_are_answered_by_keyboard_and_the_answers_apply() {
     page.focus("figure[data-image]");
     page.press("d");
     page.wait_for(&format!("{said}.startsWith('1 answered')"));
-    narrow(&page);
+    page.resize(390);
+    assert!(page.holds("document.documentElement.scrollWidth <= 390"), "it is wider than a phone");
     page.assert_no_problems();
 
     // What was answered is in the file, however the server ends.

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 
-use headless_chrome::protocol::cdp::Emulation;
-
 use super::page::Page;
 use super::served::{Served, drawn, labelling, pretrained, table};
 
@@ -50,27 +48,6 @@ fn answer(page: &Page, expected: &mut BTreeMap<String, String>) -> String {
     page.wait_for(&format!("{NAME} !== {name:?} && {NAME} !== '' && {IDLE}"));
     expected.insert(name.clone(), class);
     name
-}
-
-fn screen(page: &Page, width: u32) {
-    let method = Emulation::SetDeviceMetricsOverride {
-        width,
-        height: 844,
-        device_scale_factor: 1.0,
-        mobile: false,
-        scale: None,
-        screen_width: None,
-        screen_height: None,
-        position_x: None,
-        position_y: None,
-        dont_set_visible_size: None,
-        screen_orientation: None,
-        viewport: None,
-        device_posture: None,
-        display_feature: None,
-    };
-    page.tab.call_method(method).unwrap();
-    page.wait_for(&format!("innerWidth === {width}"));
 }
 
 #[test]
@@ -190,9 +167,8 @@ fn a_phone_in_the_dark_labels_by_touch_and_several_at_once() {
     drawn(&photos, 60);
     let server = begun(&photos, "0");
     let page = Page::open(server.address());
-    screen(&page, 390);
-    let feature = Emulation::MediaFeature { name: "prefers-color-scheme".to_owned(), value: "dark".to_owned() };
-    page.tab.call_method(Emulation::SetEmulatedMedia { media: None, features: Some(vec![feature]) }).unwrap();
+    page.resize(390);
+    page.scheme("dark");
     let mut expected = BTreeMap::new();
     for _ in 0..16 {
         let name = asked(&page);

@@ -5,6 +5,7 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use headless_chrome::protocol::cdp::Emulation::{MediaFeature, SetDeviceMetricsOverride, SetEmulatedMedia};
 use headless_chrome::protocol::cdp::Input::{DispatchMouseEvent, DispatchMouseEventTypeOption as Mouse, MouseButton};
 use headless_chrome::protocol::cdp::types::Event;
 use headless_chrome::protocol::cdp::{Log, Network, Runtime};
@@ -79,6 +80,34 @@ impl Page {
         .unwrap();
         tab.navigate_to(address).unwrap().wait_until_navigated().unwrap();
         Page { tab, problems, _browser: browser, _profile: profile }
+    }
+
+    /// Looks at it with the system's colours `light` or `dark`.
+    pub fn scheme(&self, value: &str) {
+        let feature = MediaFeature { name: "prefers-color-scheme".to_owned(), value: value.to_owned() };
+        self.tab.call_method(SetEmulatedMedia { media: None, features: Some(vec![feature]) }).unwrap();
+    }
+
+    /// Looks at it on a screen of another width, in pixels.
+    pub fn resize(&self, width: u32) {
+        let method = SetDeviceMetricsOverride {
+            width,
+            height: 900,
+            device_scale_factor: 1.0,
+            mobile: false,
+            scale: None,
+            screen_width: None,
+            screen_height: None,
+            position_x: None,
+            position_y: None,
+            dont_set_visible_size: None,
+            screen_orientation: None,
+            viewport: None,
+            device_posture: None,
+            display_feature: None,
+        };
+        self.tab.call_method(method).unwrap();
+        self.wait_for(&format!("innerWidth === {width}"));
     }
 
     /// What an expression gives.

@@ -2,6 +2,7 @@
 //! penalty chosen by cross-validation inside the given labels. No test vector is seen here before the model is fitted.
 //! The paper's classifier trained by SGD is in [`sgd`].
 
+mod descent;
 mod held_out;
 pub mod many;
 mod objective;

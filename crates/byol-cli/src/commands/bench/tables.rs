@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use byol::bench::decode::{DecodeResult, Way};
 use byol::bench::label::{LabelResult, LabelWork};
-use byol::bench::{BenchResult, Breakdown, Subject};
+use byol::bench::{BenchResult, Breakdown, Memory, Subject};
 
 use crate::sweep::SweepKey;
 
@@ -81,14 +81,13 @@ pub fn opened(measured: &DecodeResult) -> String {
         let size = format!("{width}x{height}");
         let _ = writeln!(text, "{way:<32} {size:>11} {:>9.1} {:>9.1}", opened.processor_ms, opened.images_per_second);
     }
-    if let Some(memory) = measured.memory {
-        let _ = write!(
-            text,
-            "\n{:<12} {:.0} MiB, at most {:.0} MiB\n",
-            "memory", memory.memory_mib, memory.peak_memory_mib
-        );
-    }
+    text.extend(measured.memory.map(memory));
     text
+}
+
+/// The memory of the process, below a table.
+fn memory(memory: Memory) -> String {
+    format!("\n{:<12} {:.0} MiB, at most {:.0} MiB\n", "memory", memory.memory_mib, memory.peak_memory_mib)
 }
 
 /// Choosing images to label, and fitting to the labels.
@@ -111,13 +110,7 @@ pub fn labelling(measured: &LabelResult) -> String {
         };
         let _ = writeln!(text, "{what:<58} {:>8.3} {:>12.3}", step.seconds, step.processor_seconds);
     }
-    if let Some(memory) = measured.memory {
-        let _ = write!(
-            text,
-            "\n{:<12} {:.0} MiB, at most {:.0} MiB\n",
-            "memory", memory.memory_mib, memory.peak_memory_mib
-        );
-    }
+    text.extend(measured.memory.map(memory));
     text
 }
 

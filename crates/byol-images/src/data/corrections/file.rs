@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Answer, CorrectionProblem, Corrections, HEADER, whole_lines};
 use crate::data::DataError;
+use crate::files;
 
 /// What the name of the file ends with that keeps others from writing.
 const LOCK: &str = "lock";
@@ -78,9 +79,19 @@ impl CorrectionFile {
             let written = rows.try_for_each(|row| table.write_record(row)).map_err(io::Error::from);
             written.and_then(|()| table.flush()).map_err(DataError::io("write", &self.path))?;
         }
-        append(&self.path, self.length, &bytes).map_err(DataError::io("write", &self.path))?;
+        self.append(&bytes).map_err(DataError::io("write", &self.path))?;
         self.length += bytes.len() as u64;
         self.corrections.set(image, was, answer);
+        Ok(())
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.path)?;
+        file.set_len(self.length)?;
+        files::append(&mut file, self.length, bytes)?;
+        if self.length == 0 {
+            files::name_endures(&self.path);
+        }
         Ok(())
     }
 
@@ -102,18 +113,6 @@ fn length(path: &Path) -> io::Result<u64> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         found => found.map(|found| found.len()),
     }
-}
-
-/// Writes `bytes` at `from`, where the file ends then; what cannot be written whole is taken back.
-fn append(path: &Path, from: u64, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    file.set_len(from)?;
-    file.seek(io::SeekFrom::Start(from))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_data());
-    if written.is_err() {
-        let _ = file.set_len(from);
-    }
-    written
 }
 
 fn lock(of: &Path) -> Result<Lock, DataError> {

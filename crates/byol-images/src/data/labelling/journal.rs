@@ -3,12 +3,13 @@
 //! a second server away. What the table says is not here.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{LabelFileError, Step};
+use crate::files;
 
 /// A line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -111,10 +112,7 @@ impl Journal {
             serde_json::to_writer(&mut bytes, line).map_err(io::Error::other).map_err(failed)?;
             bytes.push(b'\n');
         }
-        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
-            let _ = self.file.set_len(self.length);
-            return Err(failed(error));
-        }
+        files::append(&mut self.file, self.length, &bytes).map_err(failed)?;
         self.length += bytes.len() as u64;
         Ok(())
     }

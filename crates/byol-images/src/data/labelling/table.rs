@@ -2,8 +2,8 @@
 //! answers may be given is not here.
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, Metadata, OpenOptions};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use crate::data::known_names::Written;
 use crate::data::labels_csv::folder_of;
 use crate::data::labels_csv::stated::stated;
 use crate::data::split::Split;
-use crate::files::write_atomically;
+use crate::files;
 
 /// The first line of a table that is made here.
 const HEADER: [&str; 3] = ["path", "label", "split"];
@@ -255,14 +255,13 @@ impl Table {
         let before = self.bytes.len() as u64;
         let failed = |source| LabelFileError::Unwritten { path: self.path.clone(), source };
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path).map_err(failed)?;
-        if let Err(error) = file.write_all(&added).and_then(|()| file.sync_data()) {
+        if let Err(error) = files::append(&mut file, before, &added) {
             // Nothing of it stays. Where the system refuses that too, the file is read again, for its length is another.
-            let _ = file.set_len(before);
             self.stamp = Stamp::of(&self.path).ok().flatten().filter(|now| now.bytes == before).or(self.stamp.take());
             return Err(failed(error));
         }
         if before == 0 {
-            sync_folder(&self.folder);
+            files::name_endures(&self.path);
         }
         self.bytes.extend(added);
         for row in rows {
@@ -333,7 +332,7 @@ impl Table {
             self.bytes = bytes;
         } else {
             let rights = fs::metadata(&self.path).map(|found| found.permissions());
-            write_atomically(&self.path, &bytes).map_err(failed)?;
+            files::write_atomically(&self.path, &bytes).map_err(failed)?;
             if let Ok(rights) = rights {
                 // The file is whole, and whoever may write it may change this.
                 let _ = fs::set_permissions(&self.path, rights);
@@ -405,11 +404,4 @@ fn number(found: &Metadata) -> u64 {
 #[cfg(not(unix))]
 fn number(_: &Metadata) -> u64 {
     0
-}
-
-/// A new name is as durable as the bytes only once the folder is on the disk. Not every file system can do that.
-fn sync_folder(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
 }

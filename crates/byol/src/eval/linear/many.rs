@@ -4,13 +4,9 @@
 //!
 //! What makes few steps do is as in `objective.rs`, but is applied to the weights instead of the rows.
 
-use std::cell::RefCell;
-
-use argmin::core::{CostFunction, Executor, Gradient, State};
-use argmin::solver::linesearch::MoreThuenteLineSearch;
-use argmin::solver::quasinewton::LBFGS;
 use tch::{Kind, Tensor};
 
+use super::descent::{Limit, Point, Surface, flat, lowest};
 use super::{Chosen, LinearModel, LinearOptions, deviation, present_classes};
 use crate::eval::{EvalError, Features};
 
@@ -18,9 +14,8 @@ use crate::eval::{EvalError, Features};
 const LOOKED_AT: usize = 10_000;
 /// The norm of the gradient at which a fit ends, in a scale in which the curvature is about one.
 const ENOUGH: f64 = 3e-4;
-/// Steps of L-BFGS at most, and pairs from which it estimates the curvature.
+/// Steps of L-BFGS at most.
 const STEPS: u64 = 100;
-const MEMORY: usize = 10;
 
 /// What rows are standardised with, and their principal axes: found once, for many fits to rows of the same encoder.
 ///
@@ -131,7 +126,6 @@ fn minimum(
     (places, classes): (&[i64], usize),
     (l2, start): (f64, Option<(Tensor, Tensor)>),
 ) -> Result<(Tensor, Tensor), EvalError> {
-    let failed = |problem: argmin::core::Error| EvalError::NotConverged { l2, reason: problem.to_string() };
     let places = Tensor::from_slice(places).to_device(rows.device()).unsqueeze(1);
     let objective = Objective::new(basis, rows, (places, classes), (l2, start.as_ref()));
     let from = match start {
@@ -139,18 +133,12 @@ fn minimum(
         None => vec![0.0; (basis.width() + 1) * classes],
     };
     // L-BFGS looks at the gradient after its first step only.
-    if objective.at(&from, |point| norm(&point.gradient))? <= ENOUGH {
-        return Ok(objective.parts(&objective.shaped(&from)));
-    }
-    let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY).with_tolerance_grad(ENOUGH).map_err(failed)?;
-    let ended = Executor::new(&objective, solver)
-        .configure(|state| state.param(from).max_iters(STEPS))
-        .timer(false)
-        .run()
-        .map_err(failed)?;
-    let best = ended.state().get_best_param();
-    let best = best.ok_or_else(|| EvalError::NotConverged { l2, reason: "its cost is not a number".into() })?;
-    Ok(objective.parts(&objective.shaped(best)))
+    let first = objective.evaluate(&from)?;
+    let best = match first.slope() <= ENOUGH {
+        true => first,
+        false => lowest(&objective, from, Limit { gradient: ENOUGH, steps: STEPS }, l2)?,
+    };
+    Ok(objective.parts(&objective.shaped(&best.at)))
 }
 
 /// The objective as a function of scaled weights along the axes: `[features + 1, classes]`, the last row being the bias.
@@ -163,14 +151,6 @@ struct Objective<'a> {
     l2: f64,
     /// What scaled weights are multiplied by, `[features + 1, 1]`.
     scale: Tensor,
-    /// L-BFGS asks for the cost and the gradient of a point one after the other; both come from one pass.
-    last: RefCell<Option<Point>>,
-}
-
-struct Point {
-    at: Vec<f64>,
-    cost: f64,
-    gradient: Vec<f64>,
 }
 
 impl<'a> Objective<'a> {
@@ -182,8 +162,7 @@ impl<'a> Objective<'a> {
     ) -> Objective<'a> {
         let device = basis.mean.device();
         let scale = Tensor::ones([basis.width() as i64 + 1, 1], (Kind::Double, device));
-        let mut objective =
-            Objective { basis, rows, places, classes: classes as i64, l2, scale, last: RefCell::new(None) };
+        let mut objective = Objective { basis, rows, places, classes: classes as i64, l2, scale };
         let count = classes as f64;
         // As in `objective`: the cross-entropy's curvature along an axis, spread evenly over the classes.
         let spread = start.map_or(1.0 / count, |(weights, bias)| {
@@ -215,16 +194,9 @@ impl<'a> Objective<'a> {
         let bias = (bias - self.basis.mean.mm(&per_unit)).squeeze_dim(0).to_kind(Kind::Float);
         self.rows.linear(&per_unit.transpose(0, 1).to_kind(Kind::Float).contiguous(), Some(&bias))
     }
+}
 
-    /// Reads something off the point `at`, which is evaluated unless it was the last one.
-    fn at<T>(&self, at: &[f64], read: impl FnOnce(&Point) -> T) -> Result<T, EvalError> {
-        let mut last = self.last.borrow_mut();
-        match &*last {
-            Some(point) if point.at == at => Ok(read(point)),
-            _ => Ok(read(last.insert(self.evaluate(at)?))),
-        }
-    }
-
+impl Surface for Objective<'_> {
     fn evaluate(&self, at: &[f64]) -> Result<Point, EvalError> {
         let (weights, bias) = self.parts(&self.shaped(at));
         let images = self.rows.size()[0] as f64;
@@ -242,32 +214,6 @@ impl<'a> Objective<'a> {
         let gradient = Tensor::cat(&[of_weights + weights * self.l2, of_bias], 0) * &self.scale;
         Ok(Point { at: at.to_vec(), cost: cross_entropy + penalty, gradient: flat(&gradient)? })
     }
-}
-
-impl CostFunction for &Objective<'_> {
-    type Param = Vec<f64>;
-    type Output = f64;
-
-    fn cost(&self, param: &Vec<f64>) -> Result<f64, argmin::core::Error> {
-        Ok(self.at(param, |point| point.cost)?)
-    }
-}
-
-impl Gradient for &Objective<'_> {
-    type Param = Vec<f64>;
-    type Gradient = Vec<f64>;
-
-    fn gradient(&self, param: &Vec<f64>) -> Result<Vec<f64>, argmin::core::Error> {
-        Ok(self.at(param, |point| point.gradient.clone())?)
-    }
-}
-
-fn flat(values: &Tensor) -> Result<Vec<f64>, EvalError> {
-    Ok(Vec::try_from(values.flatten(0, -1))?)
-}
-
-fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]

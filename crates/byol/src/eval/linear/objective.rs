@@ -7,17 +7,11 @@
 
 mod newton;
 
-use std::cell::RefCell;
-
-use argmin::core::{CostFunction, Executor, Gradient, State};
-use argmin::solver::linesearch::MoreThuenteLineSearch;
-use argmin::solver::quasinewton::LBFGS;
 use tch::{Kind, Tensor};
 
+use super::descent::{Limit, Point, Surface, flat, lowest};
 use crate::eval::EvalError;
 
-/// Step and gradient pairs from which L-BFGS estimates the curvature.
-const MEMORY: usize = 10;
 /// Steps of L-BFGS after which the scale is adapted.
 const STEPS: u64 = 40;
 
@@ -128,19 +122,11 @@ impl Rotated {
 
     /// A few dozen steps in the scale that suits the start.
     fn round(&self, l2: f64, start: Option<&Solution>, gradient: f64) -> Result<Solution, EvalError> {
-        let failed = |problem: argmin::core::Error| EvalError::NotConverged { l2, reason: problem.to_string() };
         let objective = Objective::new(self, l2, start);
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY).with_tolerance_grad(gradient).map_err(failed)?;
-        let from = objective.scaled(start)?;
-        let ended = Executor::new(&objective, solver)
-            .configure(|state| state.param(from).max_iters(STEPS))
-            .timer(false)
-            .run()
-            .map_err(failed)?;
-        let best = ended.state().get_best_param();
-        let best = best.ok_or_else(|| EvalError::NotConverged { l2, reason: "its cost is not a number".into() })?;
-        let (weights, bias) = objective.unscaled(best);
-        objective.at(best, |point| Solution { weights, bias, cost: point.cost, gradient: norm(&point.gradient) })
+        let limit = Limit { gradient, steps: STEPS };
+        let best = lowest(&objective, objective.scaled(start)?, limit, l2)?;
+        let (weights, bias) = objective.unscaled(&best.at);
+        Ok(Solution { weights, bias, cost: best.cost, gradient: best.slope() })
     }
 }
 
@@ -150,8 +136,6 @@ struct Objective<'a> {
     l2: f64,
     /// What scaled weights are multiplied by, `[axes + 1, 1]`.
     scale: Tensor,
-    /// L-BFGS asks for the cost and the gradient of a point one after the other; both come from one pass.
-    last: RefCell<Option<Point>>,
 }
 
 /// A point in scaled coordinates, and what is known there.
@@ -162,13 +146,6 @@ struct Place {
     gradient: Tensor,
     /// `[images, classes]`.
     probabilities: Tensor,
-}
-
-/// What L-BFGS asks for of a [`Place`].
-struct Point {
-    at: Vec<f64>,
-    cost: f64,
-    gradient: Vec<f64>,
 }
 
 impl Objective<'_> {
@@ -183,7 +160,7 @@ impl Objective<'_> {
         });
         let axes = (&data.variances * spread + l2).rsqrt();
         let bias = axes.new_full([1, 1], spread.powf(-0.5), (axes.kind(), axes.device()));
-        Objective { data, l2, scale: Tensor::cat(&[axes, bias], 0), last: RefCell::new(None) }
+        Objective { data, l2, scale: Tensor::cat(&[axes, bias], 0) }
     }
 
     fn scaled(&self, solution: Option<&Solution>) -> Result<Vec<f64>, EvalError> {
@@ -209,20 +186,6 @@ impl Objective<'_> {
         (weights.narrow(0, 0, axes), weights.narrow(0, axes, 1))
     }
 
-    /// Reads something off the point `at`, which is evaluated unless it was the last one.
-    fn at<T>(&self, at: &[f64], read: impl FnOnce(&Point) -> T) -> Result<T, EvalError> {
-        let mut last = self.last.borrow_mut();
-        match &*last {
-            Some(point) if point.at == at => Ok(read(point)),
-            _ => Ok(read(last.insert(self.evaluate(at)?))),
-        }
-    }
-
-    fn evaluate(&self, at: &[f64]) -> Result<Point, EvalError> {
-        let place = self.place(self.shaped(at));
-        Ok(Point { at: at.to_vec(), cost: place.cost, gradient: flat(&place.gradient)? })
-    }
-
     fn place(&self, at: Tensor) -> Place {
         let Rotated { rows, targets, .. } = self.data;
         let (weights, bias) = self.parts(&at);
@@ -244,28 +207,9 @@ impl Objective<'_> {
     }
 }
 
-impl CostFunction for &Objective<'_> {
-    type Param = Vec<f64>;
-    type Output = f64;
-
-    fn cost(&self, param: &Vec<f64>) -> Result<f64, argmin::core::Error> {
-        Ok(self.at(param, |point| point.cost)?)
+impl Surface for Objective<'_> {
+    fn evaluate(&self, at: &[f64]) -> Result<Point, EvalError> {
+        let place = self.place(self.shaped(at));
+        Ok(Point { at: at.to_vec(), cost: place.cost, gradient: flat(&place.gradient)? })
     }
-}
-
-impl Gradient for &Objective<'_> {
-    type Param = Vec<f64>;
-    type Gradient = Vec<f64>;
-
-    fn gradient(&self, param: &Vec<f64>) -> Result<Vec<f64>, argmin::core::Error> {
-        Ok(self.at(param, |point| point.gradient.clone())?)
-    }
-}
-
-fn flat(values: &Tensor) -> Result<Vec<f64>, EvalError> {
-    Ok(Vec::try_from(values.flatten(0, -1))?)
-}
-
-fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
