@@ -14,6 +14,8 @@ use crate::run::event::Interrupt;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Threads that answer: a browser that reads slowly keeps no other waiting.
 const THREADS: usize = 4;
+/// Ports that are tried where none is named.
+const TRIED: u16 = 32;
 /// Bytes of a request's content at most.
 const MOST_SENT: u64 = 1 << 20;
 
@@ -92,6 +94,28 @@ impl Answer {
     }
 }
 
+/// Where a server is to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Here; 0 takes any that is free.
+    Named(u16),
+    /// Here, or at the next that is free.
+    From(u16),
+}
+
+impl Port {
+    /// The port that was named, or else one from `first` on.
+    pub fn named_or_from(named: Option<u16>, first: u16) -> Port {
+        named.map_or(Port::From(first), Port::Named)
+    }
+}
+
+impl From<u16> for Port {
+    fn from(port: u16) -> Port {
+        Port::Named(port)
+    }
+}
+
 /// A server that listens.
 pub struct Local {
     server: Server,
@@ -99,11 +123,20 @@ pub struct Local {
 }
 
 impl Local {
-    /// Listens on 127.0.0.1; port 0 takes any that is free.
+    /// Listens on 127.0.0.1.
     ///
     /// # Errors
-    /// The port is taken.
-    pub fn bind(port: u16) -> Result<Local, LocalError> {
+    /// The port is taken, or the first one and all that are tried after it.
+    pub fn bind(port: impl Into<Port>) -> Result<Local, LocalError> {
+        match port.into() {
+            Port::Named(port) => Local::listen(port),
+            Port::From(first) => (first..first.saturating_add(TRIED))
+                .find_map(|port| Local::listen(port).ok())
+                .map_or_else(|| Local::listen(first), Ok),
+        }
+    }
+
+    fn listen(port: u16) -> Result<Local, LocalError> {
         let listen = |reason: String| LocalError::Listen { port, reason };
         let server = Server::http((Ipv4Addr::LOCALHOST, port)).map_err(|error| listen(taken(&*error)))?;
         let address = server.server_addr().to_ip().ok_or_else(|| listen("gives no address".to_owned()))?;

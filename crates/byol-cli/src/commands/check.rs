@@ -11,7 +11,7 @@ use byol::data::look::Look;
 use byol::data::{ConcatSource, Dataset, Decoding, Image, ImageSource, LabeledImages, Need};
 use byol::eval::linear::LinearOptions;
 use byol::gallery::small_jpeg;
-use byol::local::LocalError;
+use byol::local::{LocalError, Port};
 use byol::report::data_check::{lines, render};
 use byol::report::language::program;
 use byol::review::{Review, ReviewError, Subject};
@@ -145,17 +145,13 @@ fn open_ones(mut found: DataCheck, kept: &[usize], answers: &Corrections) -> Dat
     found
 }
 
-/// The port where none was named, and how many are tried from there on.
+/// The port where none was named.
 const PORT: u16 = 8451;
-const TRIED: u16 = 32;
 
 fn serve(subject: Subject, options: &Check, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let interrupt = interrupt::ask_server()?;
     let place = subject.place.display().to_string();
-    let review = match options.port {
-        Some(port) => Review::bind(subject, port),
-        None => Review::bind_first_free(subject, PORT..PORT + TRIED),
-    };
+    let review = Review::bind(subject, Port::named_or_from(options.port, PORT));
     let review = review.map_err(|error| match error {
         ReviewError::Local(LocalError::Listen { .. }) => anyhow::Error::new(Usage(error.to_string())),
         other => other.into(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use byol::local::LocalError;
+use byol::local::{LocalError, Port};
 use byol::nearest::path_hint;
 use byol::report::language::program;
 use byol::run::RunDirectory;
@@ -32,26 +32,11 @@ pub struct Options {
 
 /// The port where none was named.
 const PORT: u16 = 8449;
-/// So many ports are tried from there on.
-const TRIED: u16 = 32;
-
-/// The port that was named; else the first that is free.
-fn bind(options: &Options) -> Result<Watch, WatchError> {
-    let Some(port) = options.port else {
-        let free = |port| match Watch::bind(&options.runs, port) {
-            Err(WatchError::Local(LocalError::Listen { .. })) => None,
-            decided => Some(decided),
-        };
-        let found = (PORT..PORT + TRIED).find_map(free);
-        return found.unwrap_or_else(|| Watch::bind(&options.runs, PORT));
-    };
-    Watch::bind(&options.runs, port)
-}
 
 pub fn watch(options: &Options, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     let interrupt = interrupt::ask_server()?;
     let runs = each_run(&options.runs)?;
-    let watch = bind(options).map_err(|error| match error {
+    let watch = Watch::bind(&options.runs, Port::named_or_from(options.port, PORT)).map_err(|error| match error {
         WatchError::NotAFolder(_) | WatchError::NoRuns | WatchError::Local(LocalError::Listen { .. }) => {
             anyhow::Error::new(Usage(error.to_string()))
         }

@@ -15,7 +15,7 @@ use crate::data::corrections::Answer;
 use crate::data::corrections::file::CorrectionFile;
 use crate::data::{DataError, Image, ImageSource};
 use crate::gallery::small_jpeg;
-use crate::local::{self, Asked, Local, LocalError};
+use crate::local::{self, Asked, Local, LocalError, Port};
 use crate::report::data_check::{Answered, Asked as Beside, render_asking};
 use crate::run::data_check::{DataCheck, LabelledImage};
 use crate::run::event::Interrupt;
@@ -97,28 +97,17 @@ pub enum ReviewError {
 }
 
 impl Review {
-    /// Listens on 127.0.0.1; port 0 takes any that is free.
+    /// Listens on 127.0.0.1.
     ///
     /// # Errors
     /// The port is taken, or the file of answers cannot be used.
-    pub fn bind(subject: Subject, port: u16) -> Result<Review, ReviewError> {
+    pub fn bind(subject: Subject, port: impl Into<Port>) -> Result<Review, ReviewError> {
         let mut file = CorrectionFile::open(&subject.place)?;
         let local = Local::bind(port)?;
         // Without it another program is not told where this one answers.
         let _ = file.tell(&format!("http://{}/", local.address()));
         let places = (0..subject.images.len()).rev().map(|index| (subject.images.name(index), index)).collect();
         Ok(Review { local, subject, places, state: Mutex::new(State { file, before: Vec::new() }) })
-    }
-
-    /// As [`bind`](Self::bind), at the first of these ports that is free.
-    ///
-    /// # Errors
-    /// As [`bind`](Self::bind).
-    pub fn bind_first_free(subject: Subject, ports: std::ops::Range<u16>) -> Result<Review, ReviewError> {
-        let first = ports.start;
-        let is_free = |port: &u16| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, *port)).is_ok();
-        let port = ports.into_iter().find(is_free).unwrap_or(first);
-        Review::bind(subject, port)
     }
 
     /// Where it listens.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
-use crate::local::{Answer, Asked, Local, LocalError};
+use crate::local::{Answer, Asked, Local, LocalError, Port};
 use crate::report::standing::{Standing, State, standing};
 use crate::report::{self, ReportError, RunData, language};
 use crate::run::directory::PLAN_FILE;
@@ -100,11 +100,11 @@ pub fn stands(run: &Path) -> (bool, String) {
 }
 
 impl Watch {
-    /// Listens on 127.0.0.1. A run directory need not be there yet; a folder of runs with several seeds stands for all of them. Port 0 takes any that is free.
+    /// Listens on 127.0.0.1. A run directory need not be there yet; a folder of runs with several seeds stands for all of them.
     ///
     /// # Errors
     /// There are no runs, one is a file, or the port is taken.
-    pub fn bind(runs: &[PathBuf], port: u16) -> Result<Watch, WatchError> {
+    pub fn bind(runs: &[PathBuf], port: impl Into<Port>) -> Result<Watch, WatchError> {
         if runs.is_empty() {
             return Err(WatchError::NoRuns);
         }

@@ -9,7 +9,7 @@ use byol::eval::linear::LinearOptions;
 use byol::label::LabelError;
 use byol::label::session::{ClassChange, LabelPool, Session, SessionOptions};
 use byol::label::site::{Site, SiteOptions};
-use byol::local::{Local, LocalError};
+use byol::local::{Local, LocalError, Port};
 use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
 use byol::run::notice::ProgramNote;
@@ -24,8 +24,6 @@ use crate::{interrupt, output, request};
 
 /// The port where none was named.
 const PORT: u16 = 8450;
-/// So many ports are tried from there on.
-const TRIED: u16 = 32;
 /// Share of the labels that are set aside where none was named.
 const TEST_SHARE: f64 = 0.1;
 
@@ -96,13 +94,8 @@ fn tell(options: &Label, local: &Local, address: &str, table: &Path, output: Out
     output::text(&program::labelling(address, table));
 }
 
-/// The port that was named; else the first that is free.
 fn bind(port: Option<u16>) -> anyhow::Result<Local> {
-    let found = match port {
-        Some(port) => Local::bind(port),
-        None => (PORT..PORT + TRIED).find_map(|port| Local::bind(port).ok()).map_or_else(|| Local::bind(PORT), Ok),
-    };
-    found.map_err(|error| match error {
+    Local::bind(Port::named_or_from(port, PORT)).map_err(|error| match error {
         LocalError::Listen { .. } => Usage(error.to_string()).into(),
         other => other.into(),
     })
