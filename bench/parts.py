@@ -26,12 +26,18 @@ from pathlib import Path
 CLASSES, IMAGES, JUDGED = 10, 5_000, 1_000
 BYTES = 96 * 96 * 3
 
+# Steps with few labels, and so many that they see as many pixels of images of 48 px.
+STEPS = 600
+LARGER_STEPS = STEPS * 32**2 // 48**2
+
 SMALL = {
     "image_size": 32,
     "stem": "small-stride2",
     "width": 0.25,
     "pretrain.projector_hidden": 512,
     "pretrain.projection_size": 128,
+    "supervised.minimum_steps": STEPS,
+    "finetune.minimum_steps": STEPS,
 }
 
 # The first is what the others are held against.
@@ -44,21 +50,26 @@ PRETRAINING = {
     "batches of 256": {"pretrain.batch_size": 256, "pretrain.learning_rate": 0.003, "pretrain.tau": 0.97},
     "decoupled weight decay": {"pretrain.optimizer": "adamw", "pretrain.weight_decay": 0.05},
     "residual branches begin at zero": {"zero_init_residual": True},
+    "images of 48 px, views of 32": {"image_size": 48, "pretrain.view_size": 32},
 }
 
 FINETUNING = {
     "as in hour": {},
-    "mixup 0.2": {"finetune.mixup": 0.2},
+    "nothing mixed": {"finetune.mixup": 0, "finetune.cutmix": 0},
+    "mixup alone": {"finetune.cutmix": 0},
     "linear probe first": {"finetune.head": "linear"},
     "learning rate by depth": {"finetune.layer_decay": 0.7},
     "averaged weights": {"finetune.average": 0.5},
     "label smoothing": {"finetune.label_smoothing": 0.1},
     "filters of their first norm": {"finetune.filter_norm": "initial"},
+    "images of 48 px, as much time": {"image_size": 48, "finetune.minimum_steps": LARGER_STEPS},
 }
 
 BASELINE = {
     "baseline": {},
-    "baseline, mixup 0.2": {"supervised.mixup": 0.2},
+    "baseline, nothing mixed": {"supervised.mixup": 0, "supervised.cutmix": 0},
+    "baseline, mixup alone": {"supervised.cutmix": 0},
+    "baseline, images of 48 px, as much time": {"image_size": 48, "supervised.minimum_steps": LARGER_STEPS},
 }
 
 SELFTRAINING = {

@@ -115,7 +115,7 @@ fn a_configuration_to_begin_with_is_the_presets() {
     let expected = "byol: byol.toml exists already; name another file, or replace it with --force\n";
     assert_eq!(String::from_utf8_lossy(&again.stderr), expected);
     assert!(at(&["init", "--force"]).status.success());
-    assert!(std::fs::read_to_string(folder.path().join("byol.toml")).unwrap().contains("image_size = 64"));
+    assert!(std::fs::read_to_string(folder.path().join("byol.toml")).unwrap().contains("image_size = 96"));
     let views = at(&["views", "--data", "patterns", "--count", "1", "--out", "views", "--config", "byol.toml"]);
     assert!(views.status.success(), "{views:?}");
 }

@@ -40,7 +40,8 @@ pub struct Request<'a> {
 ///
 /// The recipes `pretrain.t` and `pretrain.t_prime` follow `pretrain.views`, except for keys of them that the file or a
 /// pair sets; presets set none. A recipe key in a file that only repeats what the file's `views` stands for (as in the
-/// saved configuration of a run) counts as not set.
+/// saved configuration of a run) counts as not set. `pretrain.view_size` belongs to the `image_size` that was stated before
+/// it: where a later part changes that and says nothing of views, they have the size of the images (0).
 ///
 /// # Errors
 /// The preset does not exist, the file cannot be read, a key is unknown, a value has the wrong type or range.
@@ -82,13 +83,9 @@ pub fn resolve_typed(request: Request<'_>) -> Result<(Experiment, Typed), Config
     let mut settings: BTreeMap<String, (Value, Origin)> =
         preset.into_iter().map(|(key, value)| (key, (value, origin.clone()))).collect();
     let over_preset = request.over_preset.iter().map(|text| parse_pair(text)).collect::<Result<Vec<_>, _>>()?;
-    for Entry { key, value, .. } in over_preset.into_iter().flatten() {
-        settings.insert(key, (value, Origin::Weights));
-    }
+    let over_preset = over_preset.into_iter().flatten().map(|entry| Entry { origin: Origin::Weights, ..entry });
     let typed = user.iter().map(|entry| entry.key.clone()).collect();
-    for Entry { key, value, origin } in user.into_iter().chain(extended) {
-        settings.insert(key, (value, origin));
-    }
+    replace(&mut settings, over_preset.chain(user).chain(extended));
     if let Some((value, _)) = settings.get_mut(BUDGETS_KEY) {
         *value = listed(value);
     }
@@ -98,6 +95,26 @@ pub fn resolve_typed(request: Request<'_>) -> Result<(Experiment, Typed), Config
         settings.entry(key).or_insert_with(|| (value, origin.clone()));
     }
     Ok((build(&settings)?, Typed(typed)))
+}
+
+/// Replaces settings by later ones, in their order. Views of a size of their own belong to the image size that was stated
+/// before them: where a later one changes it, and nothing else is said of views, they have the size of the images.
+fn replace(settings: &mut BTreeMap<String, (Value, Origin)>, entries: impl Iterator<Item = Entry>) {
+    let mut sized = false;
+    let mut belongs = true;
+    for Entry { key, value, origin } in entries {
+        if key == IMAGE_SIZE {
+            let changed = settings.get(IMAGE_SIZE).is_none_or(|(size, _)| *size != value);
+            if changed && belongs {
+                settings.insert(VIEW_SIZE.to_owned(), (Value::Integer(0), origin.clone()));
+            }
+            sized = true;
+        }
+        if key == VIEW_SIZE {
+            belongs = sized;
+        }
+        settings.insert(key, (value, origin));
+    }
 }
 
 /// What a file or a saved configuration states, and how a run was extended.
@@ -119,6 +136,8 @@ fn stated(request: Request<'_>) -> Result<(Vec<Entry>, Option<Entry>), ConfigErr
     Ok((follow_views(entries), extended))
 }
 
+const IMAGE_SIZE: &str = "image_size";
+const VIEW_SIZE: &str = "pretrain.view_size";
 const VIEWS: &str = "pretrain.views";
 const BUDGETS_KEY: &str = "labels_per_class";
 const LEVELS: &str = "levels";

@@ -290,7 +290,7 @@ mod tests {
         }
         assert_eq!(keys, keys::known().count());
         for excerpt in [
-            "# Side of the square images that the encoder sees, in pixels\n# 8 to 1024; default 64\nimage_size = 64\n",
+            "# Side of the square images that the encoder sees, in pixels\n# 8 to 1024; default 96\nimage_size = 96\n",
             "# one of adam, ",
             "; default \"adam\"\noptimizer = \"adam\"\n",
             "#solarize_probability = 0.2\n",
@@ -311,7 +311,7 @@ mod tests {
         assert!(error.to_string().ends_with("byol.toml exists already; name another file, or replace it with --force"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         write(&path, "hour", Existing::Replace).unwrap();
-        assert!(std::fs::read_to_string(&path).unwrap().contains("image_size = 64"));
+        assert!(std::fs::read_to_string(&path).unwrap().contains("image_size = 96"));
         let missing = folder.path().join("missing/byol.toml");
         assert!(matches!(write(&missing, "hour", Existing::Keep), Err(TemplateError::Write { .. })));
     }

@@ -170,7 +170,8 @@ impl Labels {
     fn embed(&self, setting: &Setting, method: &dyn Method) -> Result<[Option<Tensor>; 2], TrainError> {
         let vectors = |indices: &[usize]| -> Result<Option<Tensor>, TrainError> {
             let images = Images { source: self.source.clone(), indices: indices.to_vec() };
-            let whole = ViewGroup { sides: setting.experiment.view_size().into(), kinds: vec![ViewKind::Plain] };
+            // As evaluation of the frozen encoder will see them.
+            let whole = ViewGroup { sides: setting.experiment.image_size.into(), kinds: vec![ViewKind::Plain] };
             Ok(embed(setting, method, &images, whole)?.pop().map(|[vectors, _]| vectors))
         };
         Ok([vectors(&self.bank)?, vectors(&self.held_out)?])

@@ -69,6 +69,14 @@ fn presets_have_the_values_that_they_had() {
             let settings = &mut expected.pretrain;
             (settings.epochs, settings.patches, settings.temperature) = (10, 2, 0.5);
         }
+        // Changed on 2026-11-30.
+        if name == "hour" {
+            (expected.image_size, expected.pretrain.view_size) = (96, 64);
+            for settings in [&mut expected.supervised, &mut expected.finetune] {
+                (settings.epochs, settings.minimum_steps, settings.batch_size) = (30, 1200, 64);
+                (settings.mixup, settings.cutmix) = (0.2, 1.0);
+            }
+        }
         assert_eq!(Experiment::preset(name).unwrap(), expected, "{name}");
     }
 }
@@ -101,6 +109,34 @@ fn later_parts_win() {
     let experiment = from_file(text, &["pretrain.epochs=9", "pretrain.epochs = 11"]).unwrap();
     assert_eq!((experiment.preset.as_str(), experiment.seed), ("paper-100", 5));
     assert_eq!((experiment.pretrain.epochs, experiment.pretrain.tau, experiment.image_size), (11, 1.0, 224));
+}
+
+/// By hand: `hour` trains on views of 64 px and answers for images of 96.
+#[test]
+fn views_follow_the_image_size_that_a_later_part_changes() {
+    let sizes = |over_preset: &[&str], set: &[&str]| {
+        let (over_preset, set): (Vec<String>, Vec<String>) =
+            (over_preset.iter().map(|&pair| pair.into()).collect(), set.iter().map(|&pair| pair.into()).collect());
+        let request = Request { preset: Some("hour"), over_preset: &over_preset, set: &set, ..Request::default() };
+        let experiment = resolve(request).unwrap();
+        (experiment.image_size, experiment.pretrain.view_size)
+    };
+    assert_eq!(sizes(&[], &[]), (96, 64));
+    assert_eq!(sizes(&[], &["image_size=96"]), (96, 64));
+    assert_eq!(sizes(&[], &["image_size=32"]), (32, 0));
+    assert_eq!(sizes(&[], &["pretrain.view_size=48", "image_size=32"]), (32, 48));
+    assert_eq!(sizes(&["image_size=128"], &[]), (128, 0));
+    assert_eq!(sizes(&["image_size=128", "pretrain.view_size=80"], &[]), (128, 80));
+    assert_eq!(sizes(&["image_size=128", "pretrain.view_size=80"], &["image_size=32"]), (32, 0));
+    assert_eq!(sizes(&["image_size=32"], &["image_size=96"]), (96, 0));
+    // What was chosen for the time stands before what was typed.
+    assert_eq!(sizes(&[], &["image_size=128", "pretrain.view_size=80", "image_size=32"]), (32, 0));
+    assert_eq!(sizes(&[], &["image_size=128", "pretrain.view_size=80", "image_size=128"]), (128, 80));
+    let file = |set: &[&str]| {
+        let experiment = from_file("image_size = 128\n[pretrain]\nview_size = 80\n", set).unwrap();
+        (experiment.image_size, experiment.pretrain.view_size)
+    };
+    assert_eq!((file(&[]), file(&["image_size=32"])), ((128, 80), (32, 0)));
 }
 
 #[test]

@@ -174,8 +174,18 @@ mod tests {
     const RATES: Rates =
         Rates { pretrain: 10.0, step_seconds: 0.25, image_seconds: 0.01, evaluate: 50.0, linear_seconds: 0.01 };
 
+    /// Lengths that what is counted by hand rests on.
+    const LENGTHS: [&str; 6] = [
+        "supervised.batch_size=128",
+        "supervised.epochs=40",
+        "supervised.minimum_steps=300",
+        "finetune.batch_size=128",
+        "finetune.epochs=40",
+        "finetune.minimum_steps=300",
+    ];
+
     fn of(set: &[&str]) -> Vec<Step> {
-        let set: Vec<String> = set.iter().map(|&pair| pair.to_owned()).collect();
+        let set: Vec<String> = LENGTHS.iter().chain(set).map(|&pair| pair.to_owned()).collect();
         let experiment = resolve(Request { set: &set, ..Request::default() }).unwrap();
         let options = PatternOptions { side: 32, train_per_class: 20, test_per_class: 5, unlabeled: 100 };
         steps(&experiment, &dataset_with(options), &RATES).unwrap()
