@@ -2,18 +2,25 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use byol::device::{Hardware, Precision, PrecisionChoice};
+use byol::inference::divided;
 use byol::inference::embeddings::{self, EmbeddingWriter, Format, MadeBy};
+use byol::inference::files::{self, Separator};
 use byol::inference::network::Network;
 use byol::inference::npy::NpyWriter;
 use byol::inference::parquet::ParquetWriter;
 use byol::inference::paths::{self, PathWriter};
+use byol::inference::pipeline::Division;
+use byol::ranks::Ranks;
 use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::images::{self, Images};
+use super::together::{self, Together};
 use crate::args::{self, Output};
 use crate::exit::Ending;
 use crate::place::{self, Force, Target};
@@ -33,9 +40,66 @@ pub struct Embed {
     pub force: Force,
     #[command(flatten)]
     pub hardware: args::Hardware,
+    #[command(flatten)]
+    pub processes: args::Processes,
+}
+
+/// What rank 0 asks of the others.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    /// Of its network; another one would answer otherwise.
+    network: String,
+    bf16: bool,
 }
 
 pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
+    let Some(launch) = together::launched(&options.processes)? else {
+        return write(options, &Ranks::default(), output, reporter);
+    };
+    let together =
+        Together { launch: &launch, options: &options.processes, command: "embed", configuration: String::new() };
+    together.work(
+        reporter,
+        |ranks, reporter| write(options, &ranks, output, reporter),
+        |ranks, _| compute_along(options, ranks),
+    )
+}
+
+/// What a rank that is not the first does: its part of the files that rank 0 has found.
+fn compute_along(options: &Embed, ranks: &Ranks) -> anyhow::Result<()> {
+    let asked: Asked = serde_json::from_slice(&ranks.of_first(&[])?)?;
+    let list = ranks.of_first(&[])?;
+    let files = files::read_list(&list[..], Separator::Nul)?;
+    interrupt::end_at_once(format!("rank {}: {}", ranks.place().rank, program::NOTHING_BEGUN))?;
+    let precision = if asked.bf16 { PrecisionChoice::Bf16 } else { PrecisionChoice::Fp32 };
+    let hardware = together::hardware(&args::Hardware { precision, ..options.hardware }, ranks)?.among(ranks)?;
+    let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
+    if trained.digest() != asked.network {
+        bail!("{} holds another network here than at rank 0", options.trained.from.display());
+    }
+    let network = Network::encoder(&trained, &hardware)?;
+    let division = Division::fitting(&network, hardware.threads);
+    divided::run::<anyhow::Error>(&network, &files, division, ranks, |_, _| Ok(()))?;
+    Ok(())
+}
+
+/// Tells the other ranks, where there are any, what they are to compute; the hardware, as one of theirs.
+fn ask(hardware: Hardware, trained: &TrainedEncoder, files: &[PathBuf], ranks: &Ranks) -> anyhow::Result<Hardware> {
+    if ranks.is_alone() {
+        return Ok(hardware);
+    }
+    let asked = Asked { network: trained.digest(), bf16: hardware.precision == Precision::Bf16 };
+    ranks.of_first(&serde_json::to_vec(&asked)?)?;
+    let mut list = Vec::new();
+    for file in files {
+        list.extend_from_slice(std::path::absolute(file)?.as_os_str().as_encoded_bytes());
+        list.push(0);
+    }
+    ranks.of_first(&list)?;
+    Ok(hardware.among(ranks)?)
+}
+
+fn write(options: &Embed, ranks: &Ranks, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     options.force.file(&options.out)?;
     let Some(format) = Format::of(&options.out) else {
         return Err(place::unknown_extension(&options.out, &["npy", "parquet"], "").into());
@@ -47,8 +111,12 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     }
     interrupt::end_at_once(program::not_written(&options.out))?;
     let files = options.images.files(reporter)?;
-    let hardware = request::quiet_hardware(&options.hardware)?;
+    let hardware = match ranks.is_alone() {
+        true => request::quiet_hardware(&options.hardware)?,
+        false => together::hardware(&options.hardware, ranks)?,
+    };
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
+    let hardware = ask(hardware, &trained, &files, ranks)?;
     let network = Network::encoder(&trained, &hardware)?;
     options.trained.tell(&trained.origin, reporter)?;
 

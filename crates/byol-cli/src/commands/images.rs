@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use byol::device::Hardware;
 use byol::inference::InferenceError;
+use byol::inference::divided;
 use byol::inference::files::{self, Separator};
 use byol::inference::network::Network;
-use byol::inference::pipeline::{self, Division, Outcome, Timing};
+use byol::inference::pipeline::{Division, Outcome, Timing};
 use byol::run::event::{Event, Reporter};
 use byol::run::notice::{ProgramNote, Tested};
 use byol::run::record::HeadKind;
@@ -210,7 +211,7 @@ impl Images {
     }
 }
 
-/// Puts `files` through `network` and hands the rows to `take` in their order. Names and counts what cannot be read.
+/// Puts `files` through `network`, by all ranks, and hands the rows to `take` in their order. Names and counts what cannot be read.
 pub fn go_through(
     network: &Network,
     files: &[PathBuf],
@@ -222,7 +223,7 @@ pub fn go_through(
     let (begun, mut told) = (Instant::now(), Instant::now());
     let (mut done, mut first_problem) = (0, None);
     let division = Division::fitting(network, hardware.threads);
-    let timing = pipeline::run::<anyhow::Error>(network, files, division, |path, outcome| {
+    let timing = divided::run::<anyhow::Error>(network, files, division, &hardware.ranks, |path, outcome| {
         done += 1;
         match outcome {
             Outcome::Row(row) => take(path, row)?,
@@ -249,8 +250,8 @@ pub fn go_through(
     if let (0, Some((path, problem))) = (timing.images, first_problem) {
         return Err(InferenceError::NoneReadable { files: files.len(), path, problem }.into());
     }
-    for note in &timing.warnings {
-        reporter.event(&Event::Warning(note.clone().into()));
+    for note in timing.warnings(network) {
+        reporter.event(&Event::Warning(note.into()));
     }
     if timing.unreadable > 0 {
         let note = ProgramNote::Unreadable { unreadable: timing.unreadable, of: files.len() };

@@ -98,7 +98,11 @@ fn ranks_compare_together() {
     }
     let processes = std::fs::read_to_string(place.path("two").join("metrics.jsonl")).unwrap();
     assert!(processes.lines().all(|line| line.contains("\"processes\":2")), "{processes}");
-    assert!(place.path("two").join("report.html").is_file());
+    let [summary, page] =
+        ["summary.json", "report.html"].map(|file| std::fs::read_to_string(place.path("two").join(file)).unwrap());
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(summary["processes"], 2);
+    assert!(page.contains("2 processes, each cpu"), "the report does not say by how many it was made");
     // A finished run is passed over by all.
     place.finish(2, || place.program(&["run", "--quiet", "--resume", "two"]));
 }
@@ -171,4 +175,36 @@ fn one_process_self_trains() {
         );
         assert!(end.code == Some(2) && end.said.starts_with(&sentence), "{end:?}");
     }
+}
+
+/// Representations of files: the same bytes as by one process, and one sentence where the others were given another network.
+#[test]
+fn representations_are_those_of_one_process() {
+    let place = Place::new();
+    let own = ["--preset", "demo", "--device", "cpu", "--precision", "fp32", "--threads", "1", "--quiet"];
+    let set = ["image_size=16", "width=0.0625", "pretrain.epochs=1", "pretrain.monitor_every=0"];
+    for (run, seed) in [("first", "1"), ("second", "2")] {
+        let mut command =
+            place.program(&[&["pretrain", "--data", "photos", "--seed", seed, "--out", run], &own[..]].concat());
+        assert!(command.args(set.iter().flat_map(|pair| ["--set", pair])).output().unwrap().status.success());
+    }
+    std::fs::write(place.path("photos/broken.jpg"), "no image").unwrap();
+    let embed = |from: &str, out: &str| {
+        let hardware = ["--device", "cpu", "--threads", "1"];
+        place.program(&[&["embed", "--from", from, "photos", "--out", out], &hardware[..]].concat())
+    };
+    let files = ["", ".paths.csv", ".network.json"];
+    let read = |out: &str| files.map(|end| std::fs::read(place.path(&format!("{out}{end}"))).unwrap());
+    assert!(embed("first", "alone.npy").output().unwrap().status.success());
+    for (size, out) in [(2, "two.npy"), (3, "three.npy")] {
+        let ends = place.finish(size, || embed("first", out));
+        assert!(read(out) == read("alone.npy"), "{size} processes");
+        assert!(ends[0].said.contains("broken.jpg") && ends[0].said.contains("1 of 49"), "{:?}", ends[0]);
+        assert!(ends[1].said.is_empty() && ends[1].printed.is_empty(), "{:?}", ends[1]);
+    }
+    let ranks = [("first", 0), ("second", 1)].map(|(from, rank)| place.start_as(rank, 2, embed(from, "other.npy")));
+    let ends = ranks.map(crate::processes::Rank::end);
+    assert!(ends.iter().all(|end| end.code == Some(1)), "{ends:?}");
+    assert!(ends[1].said.contains("second holds another network here than at rank 0"), "{ends:?}");
+    assert!(ends[0].said.contains("rank 1") && !place.path("other.npy").exists(), "{ends:?}");
 }

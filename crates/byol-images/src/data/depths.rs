@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Image;
 use super::decode::deep::Stored;
 use super::levels::{Levels, SampleKind};
@@ -21,17 +23,18 @@ const SMALL_PART: f64 = 0.25;
 const BEYOND: f64 = 0.05;
 
 /// Of the images of one set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Depths {
     images: usize,
     /// How many are of (nearly) one level.
     flat: usize,
     /// Images of more than eight bits, by what their samples are.
+    #[serde(with = "as_list")]
     kinds: BTreeMap<SampleKind, Used>,
 }
 
 /// The values that images use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Used {
     images: usize,
     /// How many use a small part of what lies between black and white.
@@ -40,6 +43,21 @@ struct Used {
     beyond: usize,
     low: f64,
     high: f64,
+}
+
+/// Kinds of samples, which are no names, and so no keys of JSON, as a list.
+mod as_list {
+    use serde::{Deserializer, Serializer};
+
+    use super::{BTreeMap, Deserialize, SampleKind, Serialize, Used};
+
+    pub fn serialize<S: Serializer>(kinds: &BTreeMap<SampleKind, Used>, to: S) -> Result<S::Ok, S::Error> {
+        kinds.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<SampleKind, Used>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().collect())
+    }
 }
 
 impl Depths {

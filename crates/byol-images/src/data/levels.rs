@@ -77,7 +77,7 @@ impl From<Levels> for String {
 }
 
 /// What one sample of an image is stored as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleKind {
     /// Whole numbers of so many bits.

@@ -310,6 +310,7 @@ fn summary(test_labels: Vec<u16>) -> Summary {
             ended_by: Ended::Epochs,
         }),
         version: "byol 0.1.0 (0123abc)".to_owned(),
+        processes: None,
         hardware: "CPU, 2 threads, fp32".to_owned(),
         seconds: 1234.0,
         finished: true,

@@ -212,6 +212,9 @@ pub struct Summary {
     pub version: String,
     /// CPU or GPU, threads and precision, for people.
     pub hardware: String,
+    /// Processes that the last sitting was computed by; absent for one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<usize>,
     /// Wall-clock seconds over all sittings.
     pub seconds: f64,
     /// Whether everything that the run was to do is done.

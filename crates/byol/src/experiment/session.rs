@@ -340,6 +340,7 @@ impl<'s, 'a> Session<'s, 'a> {
             pretrain: self.pretrain.clone(),
             version: crate::version(),
             hardware: self.context.hardware.to_string(),
+            processes: Some(self.context.hardware.ranks.count()).filter(|count| *count > 1),
             seconds: self.earlier + self.begun.elapsed().as_secs_f64(),
             finished,
             interrupted: false,

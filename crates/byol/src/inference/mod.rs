@@ -5,6 +5,7 @@
 //! rows of numbers over in the order of the files.
 
 pub mod calibration;
+pub mod divided;
 pub mod embeddings;
 pub mod files;
 mod folded;

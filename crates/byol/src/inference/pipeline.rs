@@ -7,7 +7,8 @@
 //!
 //! A file is decoded once, whatever number of its views the network sees ([`Network::views`]); these go through it together.
 //!
-//! The order of the rows is that of the files, and a row does not depend on the number of threads.
+//! The order of the rows is that of the files, and a row does not depend on the number of threads. `divided` does the same by
+//! several processes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use byol_kernels::views::layout::Input;
 use half::bf16;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use super::InferenceError;
@@ -58,7 +60,7 @@ pub enum Outcome<'a> {
 }
 
 /// Where the time went. The parts are sums over the threads: together they are at most `threads` times `elapsed`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Timing {
     /// Images that were answered.
@@ -79,8 +81,8 @@ pub struct Timing {
     pub forward: Duration,
     /// Threads that waited for rows to be taken, or for one another.
     pub waiting: Duration,
-    /// What a person should know of the files together, one sentence each.
-    pub warnings: Vec<DataNote>,
+    /// How much of their range the files use.
+    depths: Depths,
 }
 
 impl Timing {
@@ -89,7 +91,14 @@ impl Timing {
         self.images as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
-    fn add(&mut self, other: &Timing) {
+    /// What a person should know of the files together, one sentence each.
+    pub fn warnings(&self, network: &Network) -> Vec<DataNote> {
+        self.depths.warnings_of_answers(network.levels())
+    }
+
+    /// Work that was done after this, or beside it.
+    pub(super) fn add(&mut self, other: &Timing) {
+        self.depths.join(other.depths.clone());
         self.read += other.read;
         self.decode += other.decode;
         self.resize += other.resize;
@@ -160,17 +169,12 @@ pub fn run<E: From<InferenceError>>(
         };
         let result = collect();
         turn.stop();
-        let mut depths = Depths::default();
         for worker in workers {
             match worker.join() {
-                Ok((spent, seen)) => {
-                    timing.add(&spent);
-                    depths.join(seen);
-                }
+                Ok(spent) => timing.add(&spent),
                 Err(_) => return result.and(Err(InferenceError::WorkerLost.into())),
             }
         }
-        timing.warnings = depths.warnings_of_answers(network.levels());
         result
     });
     tch::set_num_threads(before);
@@ -198,7 +202,7 @@ fn work<T: Input + TensorElement>(
     range: impl Fn(usize) -> Range<usize>,
     turn: &Turn,
     sender: &Sender<(usize, Batch)>,
-) -> (Timing, Depths) {
+) -> Timing {
     let _alarm = Alarm(turn);
     // The other cores have threads of their own to work with.
     tch::set_num_threads(1);
@@ -208,7 +212,7 @@ fn work<T: Input + TensorElement>(
         let asked = Instant::now();
         let number = turn.next();
         timing.waiting += asked.elapsed();
-        let Some(number) = number else { return (timing, reader.depths) };
+        let Some(number) = number else { return timing };
         let (problems, images) = reader.batch::<T>(&files[range(number)], &mut timing);
         let answers = if network.device().is_cuda() {
             Answers::Prepared(images)
@@ -241,7 +245,6 @@ struct Reader {
     detail: Detail,
     normalization: Normalization,
     levels: Levels,
-    depths: Depths,
 }
 
 impl Reader {
@@ -254,7 +257,6 @@ impl Reader {
             detail: network.views().detail(network.side(), network.evaluation_crop()),
             normalization: network.normalization(),
             levels: network.levels(),
-            depths: Depths::default(),
         }
     }
 
@@ -301,7 +303,7 @@ impl Reader {
         let decoded = decode::decode_bytes(&bytes, self.levels, self.detail, &mut self.image);
         let decoding = read.elapsed();
         timing.decode += decoding;
-        self.depths.join(Depths::of_stored(decoded?.stored, self.levels));
+        timing.depths.join(Depths::of_stored(decoded?.stored, self.levels));
         let views = self.views.of(self.image.width, self.image.height, self.evaluation_crop);
         let per_view = pixels.len() / views.len();
         for (view, pixels) in views.iter().zip(pixels.chunks_exact_mut(per_view)) {

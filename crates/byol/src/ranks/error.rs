@@ -87,6 +87,11 @@ impl RanksError {
         }
     }
 
+    /// What cannot be put into text for another rank, or understood from it.
+    pub(crate) fn untold(error: serde_json::Error) -> RanksError {
+        RanksError::Unjoined(Refused(error.to_string()))
+    }
+
     /// What a refusal after the handshake means, where no rank has said more.
     pub(super) fn of(refused: &Refused, timeout: Duration) -> RanksError {
         match refused.0.contains("imed out") {

@@ -323,9 +323,8 @@ impl Ranks {
         if self.is_alone() {
             return Ok(value);
         }
-        let no_text = |error: serde_json::Error| RanksError::Unjoined(Refused(error.to_string()));
-        let own = if self.is_first() { serde_json::to_vec(&value).map_err(no_text)? } else { Vec::new() };
-        serde_json::from_slice(&self.of_first(&own)?).map_err(no_text)
+        let own = if self.is_first() { serde_json::to_vec(&value).map_err(RanksError::untold)? } else { Vec::new() };
+        serde_json::from_slice(&self.of_first(&own)?).map_err(RanksError::untold)
     }
 
     /// The texts of all ranks, in their order.

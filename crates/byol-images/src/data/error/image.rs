@@ -72,6 +72,10 @@ pub enum ImageProblem {
     #[error("{0}")]
     NamedInTable(String),
 
+    /// What another process met with the file, in its words.
+    #[error("{0}")]
+    MetElsewhere(String),
+
     /// There is nothing at the path.
     #[error("the file is not there")]
     NotThere,
@@ -107,6 +111,7 @@ impl ImageProblem {
             | ImageProblem::CutOff
             | ImageProblem::Decode(_) => true,
             ImageProblem::Empty
+            | ImageProblem::MetElsewhere(_)
             | ImageProblem::TooManyBytes { .. }
             | ImageProblem::NotAFile
             | ImageProblem::NamedInTable(_)

@@ -136,6 +136,10 @@ pub mod facts {
             name => format!("{} of {name}", count(pool.images as u64)),
         };
         let pools: Vec<String> = data.unlabeled.iter().map(of).collect();
+        let hardware = match summary.processes {
+            Some(processes) => format!("{processes} processes, each {}", summary.hardware),
+            None => summary.hardware.clone(),
+        };
         let facts = [
             ("data", data.name.clone()),
             ("fingerprint", data.fingerprint.clone()),
@@ -146,7 +150,7 @@ pub mod facts {
             ("unreadable files left out", count(data.skipped as u64)),
             ("seed", summary.seed.to_string()),
             ("version", summary.version.clone()),
-            ("hardware", summary.hardware.clone()),
+            ("hardware", hardware),
             ("total time", duration(seconds)),
         ];
         facts.into_iter().map(|(name, value)| (capital(name), value)).collect()
