@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use byol::device::{Hardware, Precision, PrecisionChoice};
+use byol::device::{Hardware, Precision};
 use byol::inference::divided;
 use byol::inference::embeddings::{self, EmbeddingWriter, Format, MadeBy};
 use byol::inference::files::{self, Separator};
@@ -71,8 +71,7 @@ fn compute_along(options: &Embed, ranks: &Ranks) -> anyhow::Result<()> {
     let list = ranks.of_first(&[])?;
     let files = files::read_list(&list[..], Separator::Nul)?;
     interrupt::end_at_once(format!("rank {}: {}", ranks.place().rank, program::NOTHING_BEGUN))?;
-    let precision = if asked.bf16 { PrecisionChoice::Bf16 } else { PrecisionChoice::Fp32 };
-    let hardware = together::hardware(&args::Hardware { precision, ..options.hardware }, ranks)?.among(ranks)?;
+    let hardware = together::hardware_along(&options.hardware, asked.bf16, ranks)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     if trained.digest() != asked.network {
         bail!("{} holds another network here than at rank 0", options.trained.from.display());

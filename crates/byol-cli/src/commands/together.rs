@@ -218,6 +218,12 @@ pub(super) fn hardware(options: &args::Hardware, ranks: &Ranks) -> anyhow::Resul
     Ok(Hardware::choose(options.device.of_rank(local), options.precision, Some(threads))?)
 }
 
+/// The hardware of a rank that is not the first, which computes in the type that rank 0 does.
+pub(super) fn hardware_along(options: &args::Hardware, bf16: bool, ranks: &Ranks) -> anyhow::Result<Hardware> {
+    let precision = if bf16 { PrecisionChoice::Bf16 } else { PrecisionChoice::Fp32 };
+    Ok(hardware(&args::Hardware { precision, ..*options }, ranks)?.among(ranks)?)
+}
+
 /// That all ranks see the same images and compute on devices of one kind. All take over rank 0's configuration, which fits the
 /// data.
 pub(super) fn settle(hardware: &Hardware, experiment: &Experiment, data: &Dataset) -> anyhow::Result<Experiment> {
@@ -297,9 +303,7 @@ impl Followed<'_> {
         let asked: Asked = serde_json::from_slice(&ranks.of_first(&[])?)?;
         let experiment = Experiment::from_toml(configuration)?;
         interrupt::end_at_once(format!("rank {}: {}", ranks.place().rank, program::NOTHING_BEGUN))?;
-        let precision = if asked.bf16 { PrecisionChoice::Bf16 } else { PrecisionChoice::Fp32 };
-        let options = args::Hardware { precision, ..*self.hardware };
-        let hardware = hardware(&options, ranks)?.among(ranks)?;
+        let hardware = hardware_along(self.hardware, asked.bf16, ranks)?;
         // Where its host has the data elsewhere, it was told so.
         let data = self.data.filter(|path| path.exists()).unwrap_or(&asked.data);
         request::there(data)?;

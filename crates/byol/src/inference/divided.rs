@@ -40,18 +40,19 @@ pub fn run<E: From<InferenceError> + From<RanksError>>(
         return pipeline::run(network, files, division, deliver);
     }
     let begun = Instant::now();
-    let per_rank = (BATCHES * division.threads.max(1) * division.batch_size).max(1);
+    // Hosts differ in cores and devices; how files are divided must not.
+    let per_rank = ranks.value_of_first((BATCHES * division.threads.max(1) * division.batch_size).max(1))?;
     let columns = network.columns() * network.views().count();
     let mut timing = Timing::default();
     for block in files.chunks(per_rank * ranks.count()) {
         let own = block.chunks(per_rank).nth(ranks.place().rank).unwrap_or_default();
         let (told, rows) = part(network, own, division, ranks)?;
-        let (all, mut rows) = exchanged(ranks, &told, rows, (per_rank, columns), network)?;
+        let (all, rows) = exchanged(ranks, &told, rows, (per_rank, columns), network)?;
         if !ranks.is_first() {
             continue;
         }
         timing.threads = all.iter().map(|told| told.timing.threads).sum::<usize>().max(timing.threads);
-        for ((told, rows), files) in all.into_iter().zip(&mut rows).zip(block.chunks(per_rank)) {
+        for ((told, rows), files) in all.into_iter().zip(&rows).zip(block.chunks(per_rank)) {
             timing.add(&told.timing);
             let mut rows = rows.chunks_exact(columns.max(1));
             for (path, problem) in files.iter().zip(told.problems) {
@@ -129,12 +130,8 @@ fn exchanged(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::resolve::{Request, resolve};
-    use crate::device::{Hardware, Precision};
-    use crate::model::{Encoder, EncoderConfig, Weights};
+    use crate::inference::tiny;
     use crate::ranks::testing;
-    use crate::run::record::Stage;
-    use crate::trained::model::{Origin, TrainedEncoder};
 
     #[derive(Debug, thiserror::Error)]
     enum Error {
@@ -147,24 +144,7 @@ mod tests {
     }
 
     fn network() -> Network {
-        let set = ["image_size=16".to_owned(), "width=0.0625".to_owned()];
-        let experiment = resolve(Request { preset: Some("demo"), set: &set, ..Request::default() }).unwrap();
-        let (encoder, layout) = Encoder::alone(EncoderConfig::of(&experiment));
-        let weights = Weights::initialize(&layout, 3, 0, tch::Device::Cpu);
-        let origin = Origin {
-            stage: Stage::Pretrain,
-            labels_per_class: None,
-            draw: 0,
-            step: 0,
-            finished: true,
-            data: None,
-            pretrain: None,
-            test: None,
-            planned: false,
-            head: None,
-        };
-        let hardware = Hardware { precision: Precision::Full, ..Hardware::auto().with_threads(1) };
-        Network::encoder(&TrainedEncoder { experiment, encoder, weights, origin }, &hardware).unwrap()
+        Network::encoder(&tiny::encoder(3), &tiny::hardware()).unwrap()
     }
 
     /// Images of 10 of 16 bits, which is worth a word, with one file in seven that is none.
@@ -187,7 +167,8 @@ mod tests {
     /// What rank 0 is handed, with what was counted.
     fn of(network: &Network, files: &[PathBuf], ranks: &Ranks) -> (Found, Timing) {
         let mut handed = Vec::new();
-        let division = Division { batch_size: 2, threads: 1 };
+        // As on hosts with different numbers of cores.
+        let division = Division { batch_size: 2, threads: 1 + ranks.place().rank };
         let timing = run::<Error>(network, files, division, ranks, |path, outcome| {
             handed.push((
                 path.to_owned(),

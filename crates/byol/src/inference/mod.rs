@@ -21,6 +21,8 @@ pub mod pipeline;
 pub mod predictions;
 pub mod representations;
 pub mod seen;
+#[cfg(test)]
+mod tiny;
 
 use std::io;
 use std::path::{Path, PathBuf};

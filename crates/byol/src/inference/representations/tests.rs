@@ -1,10 +1,6 @@
 use super::*;
-use crate::config::Experiment;
-use crate::config::resolve::{Request as Settings, resolve};
 use crate::data::Image;
-use crate::model::{Encoder, EncoderConfig, Weights};
-use crate::run::record::Stage;
-use crate::trained::model::Origin;
+use crate::inference::tiny::{encoder, hardware};
 
 /// Gray images of these levels.
 struct Gray(Vec<u8>);
@@ -24,31 +20,6 @@ impl ImageSource for Gray {
     fn name(&self, index: usize) -> String {
         format!("{index}")
     }
-}
-
-fn encoder(seed: u64) -> TrainedEncoder {
-    let set = ["image_size=16".to_owned(), "width=0.0625".to_owned()];
-    let experiment: Experiment =
-        resolve(Settings { preset: Some("demo"), set: &set, ..Settings::default() }).expect("a tiny network");
-    let (encoder, layout) = Encoder::alone(EncoderConfig::of(&experiment));
-    let weights = Weights::initialize(&layout, seed, 0, Device::Cpu);
-    let origin = Origin {
-        stage: Stage::Pretrain,
-        labels_per_class: None,
-        draw: 0,
-        step: 0,
-        finished: true,
-        data: None,
-        pretrain: None,
-        test: None,
-        planned: false,
-        head: None,
-    };
-    TrainedEncoder { experiment, encoder, weights, origin }
-}
-
-fn hardware() -> Hardware {
-    Hardware { precision: Precision::Full, ..Hardware::auto().with_threads(1) }
 }
 
 fn of(encoder: &TrainedEncoder, run: Option<&Path>, levels: &[u8]) -> Representations {
