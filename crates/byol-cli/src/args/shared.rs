@@ -120,7 +120,7 @@ pub struct Hardware {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// auto, fp32 or bf16; auto is bf16 where the processor or GPU has instructions for it, and fp32 in `predict` on a CPU
+    /// auto, fp32 or bf16; auto is bf16 where the processor or GPU multiplies it faster than fp32, and fp32 in `predict` on a CPU
     #[arg(long, value_name = "PRECISION", default_value = "auto")]
     pub precision: PrecisionChoice,
     /// CPU threads [default: all cores]

@@ -175,8 +175,8 @@ fn instructions() -> Vec<&'static str> {
     .filter_map(|(name, there)| there.then_some(name))
     .collect();
     // The system must allow AMX too, which its list of flags tells.
-    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = flags.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    let cpuinfo = device::cpuinfo();
+    let flags = device::flags_of(&cpuinfo);
     found.extend(["amx_tile", "amx_bf16", "amx_int8"].into_iter().filter(|name| flags.contains(name)));
     found
 }
