@@ -430,7 +430,12 @@ pub(crate) mod tests {
             format!("processor\t: 0\nvendor_id\t: {vendor}\nmodel name\t: A: B\nflags\t\t: {flags}\nbugs\t\t:\n")
         };
         let cases = [
-            ("Sapphire Rapids", "GenuineIntel", "fma avx512f avx512_bf16 avx512_fp16 amx_bf16 amx_tile amx_int8", false),
+            (
+                "Sapphire Rapids",
+                "GenuineIntel",
+                "fma avx512f avx512_bf16 avx512_fp16 amx_bf16 amx_tile amx_int8",
+                false,
+            ),
             ("Sapphire Rapids without AMX", "GenuineIntel", "fma avx512f avx512_bf16 avx512_fp16", true),
             ("Cooper Lake", "GenuineIntel", "fma avx512f avx512_bf16", false),
             ("Zen 4 and 5", "AuthenticAMD", "fma avx512f avx512_bf16", false),

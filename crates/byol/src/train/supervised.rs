@@ -5,6 +5,7 @@
 //! writes and reports; the others hear from it how far training is ([`along`]).
 
 mod learner;
+mod threads;
 mod together;
 
 use std::collections::BTreeMap;

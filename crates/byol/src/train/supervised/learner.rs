@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use super::Rest;
+use super::threads::Fewer;
 use crate::device::Precision;
 use crate::loss;
 use crate::model::layers::Pass;
@@ -115,10 +116,12 @@ impl SupervisedLearner {
         self.leaves.gradient(loss, self.weights.flat().kind())
     }
 
-    /// One step; returns what [`SupervisedLearner::loss`] returns, without the graph. Of several ranks the loss counts by the rows
+    /// One step, on as many of libtorch's threads as it is worth; returns what [`SupervisedLearner::loss`] returns, without the graph. Of several ranks the loss counts by the rows
     /// of each, so that the mean over ranks is that over all rows.
     pub fn step(&mut self, images: &Tensor, targets: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
         self.phases.begin();
+        let flops = || self.classifier.step_flops(images.size()[2] as usize) * images.size()[0] as u64;
+        let _fewer = Fewer::for_step(images, flops);
         let (loss, logits) = self.loss(images, targets);
         let loss = if self.sharing.is_even() { loss } else { loss * self.sharing.weight() };
         self.phases.lap(Phase::OnlineForward);
