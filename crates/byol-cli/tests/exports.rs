@@ -179,6 +179,7 @@ fn levels(images: &[Image]) -> Tensor {
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Classifier,
+    Selftrained,
     Linear,
     Knn,
     Encoder,
@@ -188,6 +189,7 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Part::Classifier => "classifier",
+            Part::Selftrained => "selftrained",
             Part::Linear => "linear",
             Part::Knn => "knn",
             Part::Encoder => "encoder",
@@ -197,6 +199,7 @@ impl Part {
     fn options(self) -> &'static [&'static str] {
         match self {
             Part::Classifier => &[],
+            Part::Selftrained => &["--classifier", "selftrained"],
             Part::Linear => &["--classifier", "linear"],
             Part::Knn => &["--classifier", "knn"],
             Part::Encoder => &["--encoder-only"],
@@ -204,8 +207,8 @@ impl Part {
     }
 }
 
-fn frozen(run: &Path, head: HeadKind) -> AnyClassifier {
-    Chosen::open(run, Choice::default(), Some(ClassifierKind::Frozen(head)), Device::Cpu).unwrap().classifier
+fn chosen(run: &Path, kind: ClassifierKind) -> AnyClassifier {
+    Chosen::open(run, Choice::default(), Some(kind), Device::Cpu).unwrap().classifier
 }
 
 /// What the library computes: logits or representations of images, by its own loader.
@@ -219,12 +222,18 @@ fn answers(run: &Path, part: Part, images: Vec<Image>) -> Tensor {
     };
     match part {
         Part::Classifier => logits(&TrainedClassifier::open(run, Choice::default(), Device::Cpu).unwrap()),
-        Part::Linear => {
-            let AnyClassifier::Layers(network) = frozen(run, HeadKind::Linear) else { panic!("linear has layers") };
+        Part::Selftrained | Part::Linear => {
+            let kind = match part {
+                Part::Selftrained => ClassifierKind::Selftrained,
+                _ => ClassifierKind::Frozen(HeadKind::Linear),
+            };
+            let AnyClassifier::Layers(network) = chosen(run, kind) else { panic!("{kind:?} has layers") };
             logits(&network)
         }
         Part::Knn => {
-            let AnyClassifier::Knn(knn) = frozen(run, HeadKind::Knn) else { panic!("k-NN is k-NN") };
+            let AnyClassifier::Knn(knn) = chosen(run, ClassifierKind::Frozen(HeadKind::Knn)) else {
+                panic!("k-NN is k-NN")
+            };
             let encoder = knn.weights.named();
             let request = FeatureRequest { experiment: &knn.experiment, hardware: &hardware, encoder: &encoder };
             let vectors = extract(&request, &labeled, &all).unwrap().vectors;
@@ -314,7 +323,17 @@ fn other_programs_compute_the_same() {
         "evaluation_crop=0.875",
     ]);
     let thin = tiny(&["encoder=resnet34", "stem=imagenet", "width=0.25", "labels_per_class=[2]"]);
+    let taught = tiny(&[
+        "width=0.25",
+        "labels_per_class=[2]",
+        "selftrain.part_of_run=true",
+        "selftrain.judge=never",
+        "selftrain.steps=3",
+        "selftrain.batch_size=8",
+        "selftrain.warmup_steps=1",
+    ]);
     let of = |name: &str| folder.path().join(name);
+    train(&taught, &of("taught"), Stages::All);
     train(&narrow, &of("narrow"), Stages::All);
     train(&plain, &of("plain"), Stages::All);
     train(&bottleneck, &of("bottleneck"), Stages::Supervised);
@@ -322,6 +341,7 @@ fn other_programs_compute_the_same() {
     // 60 labelled images in batches of 64 and 20 of 20: 4 steps. 100 images in batches of 16 twice: 12 steps.
     let cases = [
         case(&of("narrow"), Part::Classifier, &narrow, None, 4),
+        case(&of("taught"), Part::Selftrained, &taught, None, 3),
         case(&of("narrow"), Part::Linear, &narrow, None, 24),
         case(&of("narrow"), Part::Knn, &narrow, None, 24),
         case(&of("narrow"), Part::Encoder, &narrow, None, 24),
