@@ -1,4 +1,6 @@
-//! Matrix products of matrices that lie in slices: `matrixmultiply`'s.
+//! Matrix products of matrices that lie in slices: `matrixmultiply`'s, and of matrices in [`panels`].
+
+pub(crate) mod panels;
 
 /// A matrix in a slice.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +33,7 @@ pub(crate) fn multiply(
     keep: f32,
     (c, c_row): (&mut [f32], usize),
 ) {
-    let holds = |length: usize, [down, across]: [usize; 2], [rows, columns]: [usize; 2]| {
-        rows * columns == 0 || (rows - 1) * down + (columns - 1) * across < length
-    };
-    assert!(holds(a.values.len(), a.strides, [rows, depth]) && holds(b.values.len(), b.strides, [depth, columns]));
-    assert!(holds(c.len(), [c_row, 1], [rows, columns]) && c_row >= columns);
+    assert_fitting([rows, depth, columns], a, b, (c, c_row));
     let [[a_row, a_column], [b_row, b_column]] =
         [a.strides, b.strides].map(|strides| strides.map(|step| step as isize));
     // SAFETY: every element of the three matrices lies in its slice, none of `c` twice, and nothing else reads or writes `c`.
@@ -57,4 +55,13 @@ pub(crate) fn multiply(
             1,
         );
     }
+}
+
+/// That all elements of a product lie in their slices, and those of `c` in different places.
+fn assert_fitting([rows, depth, columns]: [usize; 3], a: Matrix, b: Matrix, (c, c_row): (&[f32], usize)) {
+    let holds = |length: usize, [down, across]: [usize; 2], [rows, columns]: [usize; 2]| {
+        rows * columns == 0 || (rows - 1) * down + (columns - 1) * across < length
+    };
+    assert!(holds(a.values.len(), a.strides, [rows, depth]) && holds(b.values.len(), b.strides, [depth, columns]));
+    assert!(holds(c.len(), [c_row, 1], [rows, columns]) && c_row >= columns);
 }

@@ -2,8 +2,8 @@
 
 use multiversion::multiversion;
 
-use super::{EDGE, POINTS};
-use crate::product::Matrix;
+use super::{EDGE, GAP, POINTS};
+use crate::product::panels::{Panels, panel_columns};
 
 const SIDE: usize = 3;
 
@@ -26,13 +26,12 @@ pub enum Direction {
     Backward,
 }
 
-/// Transformed filters, `[36, outputs, inputs]`.
+/// Transformed filters: for every point a matrix `[from, to]` in panels.
 #[derive(Debug)]
 pub struct Filters {
     points: Vec<f32>,
-    inputs: usize,
-    outputs: usize,
-    direction: Direction,
+    /// Channels of what is convolved, and of the result.
+    channels: [usize; 2],
 }
 
 impl Filters {
@@ -43,57 +42,80 @@ impl Filters {
     /// It is not.
     pub fn new(weight: &[f32], [inputs, outputs]: [usize; 2], direction: Direction) -> Filters {
         assert_eq!(weight.len(), outputs * SIDE * SIDE * inputs);
-        let mut points = vec![0.0; POINTS * outputs * inputs];
-        transform(weight, inputs, direction == Direction::Backward, &mut points);
-        Filters { points, inputs, outputs, direction }
+        let (channels, taps) = match direction {
+            Direction::Forward => {
+                ([inputs, outputs], Taps { from: 1, to: SIDE * SIDE * inputs, inputs, turned: false })
+            }
+            Direction::Backward => {
+                ([outputs, inputs], Taps { from: SIDE * SIDE * inputs, to: 1, inputs, turned: true })
+            }
+        };
+        let [from, to] = channels;
+        let width = panel_columns(to);
+        let mut points = vec![0.0; POINTS * (from * to.div_ceil(width) * width + GAP)];
+        transform(weight, taps, channels, width, &mut points);
+        Filters { points, channels }
     }
 
     /// Channels of what is convolved, and of the result.
     pub fn channels(&self) -> [usize; 2] {
-        match self.direction {
-            Direction::Forward => [self.inputs, self.outputs],
-            Direction::Backward => [self.outputs, self.inputs],
-        }
+        self.channels
     }
 
     /// `[from, to]`.
-    pub(super) fn point(&self, point: usize) -> Matrix<'_> {
-        let count = self.outputs * self.inputs;
-        let matrix = Matrix::new(&self.points[point * count..][..count], [self.inputs, 1]);
-        match self.direction {
-            Direction::Forward => matrix.transposed(),
-            Direction::Backward => matrix,
-        }
+    pub(super) fn point(&self, point: usize) -> Panels<'_> {
+        let ([from, to], count) = (self.channels, self.points.len() / POINTS);
+        let width = panel_columns(to);
+        Panels { values: &self.points[point * count..][..count], row: width, panel: from * width }
     }
+}
+
+/// Where the nine numbers between two channels lie.
+#[derive(Clone, Copy)]
+struct Taps {
+    /// Values from one channel of what is convolved to the next, and from one of the result to the next.
+    from: usize,
+    to: usize,
+    /// Values from one of the nine to the next.
+    inputs: usize,
+    /// Whether the last comes first.
+    turned: bool,
 }
 
 /// Channels that are transformed at a time.
 const LANES: usize = 16;
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn transform(weight: &[f32], inputs: usize, turned: bool, points: &mut [f32]) {
+fn transform(weight: &[f32], taps: Taps, [from, to]: [usize; 2], width: usize, points: &mut [f32]) {
     let count = points.len() / POINTS;
-    for (output, filter) in weight.chunks_exact(SIDE * SIDE * inputs).enumerate() {
-        for begin in (0..inputs).step_by(LANES) {
-            let lanes = LANES.min(inputs - begin);
-            let mut g = [[[0f32; LANES]; SIDE]; SIDE];
-            for tap in 0..SIDE * SIDE {
-                let from = if turned { SIDE * SIDE - 1 - tap } else { tap };
-                let values = &filter[from * inputs + begin..][..lanes];
-                g[tap / SIDE][tap % SIDE][..lanes].copy_from_slice(values);
-            }
-            for point in 0..POINTS {
-                let (down, across) = (POINT_OF_FILTER[point / EDGE], POINT_OF_FILTER[point % EDGE]);
-                let mut sum = [0f32; LANES];
-                for row in 0..SIDE {
-                    for column in 0..SIDE {
-                        let factor = down[row] * across[column];
-                        for lane in 0..LANES {
-                            sum[lane] += factor * g[row][column][lane];
-                        }
+    for panel in 0..to.div_ceil(width) {
+        let columns = width.min(to - panel * width);
+        for source in 0..from {
+            for begin in (0..columns).step_by(LANES) {
+                let lanes = LANES.min(columns - begin);
+                let mut g = [[[0f32; LANES]; SIDE]; SIDE];
+                for tap in 0..SIDE * SIDE {
+                    let place = if taps.turned { SIDE * SIDE - 1 - tap } else { tap };
+                    let first = source * taps.from + (panel * width + begin) * taps.to + place * taps.inputs;
+                    let values = &weight[first..];
+                    for lane in 0..lanes {
+                        g[tap / SIDE][tap % SIDE][lane] = values[lane * taps.to];
                     }
                 }
-                points[point * count + output * inputs + begin..][..lanes].copy_from_slice(&sum[..lanes]);
+                let at = (panel * from + source) * width + begin;
+                for point in 0..POINTS {
+                    let (down, across) = (POINT_OF_FILTER[point / EDGE], POINT_OF_FILTER[point % EDGE]);
+                    let mut sum = [0f32; LANES];
+                    for row in 0..SIDE {
+                        for column in 0..SIDE {
+                            let factor = down[row] * across[column];
+                            for lane in 0..LANES {
+                                sum[lane] += factor * g[row][column][lane];
+                            }
+                        }
+                    }
+                    points[point * count + at..][..lanes].copy_from_slice(&sum[..lanes]);
+                }
             }
         }
     }

@@ -11,7 +11,8 @@ mod lines;
 use std::ops::Range;
 
 pub use self::filters::{Direction, Filters, filters_gradient};
-use crate::product::{Matrix, multiply};
+use crate::product::Matrix;
+use crate::product::panels::{Panels, multiply_panels, panel_columns};
 
 /// Side of a tile of inputs.
 const EDGE: usize = 6;
@@ -134,7 +135,7 @@ pub fn convolve(
     for point in 0..POINTS {
         let inputs = Matrix::new(&inputs[point * strides[0].point..], [strides[0].tile, 1]);
         let products = (&mut products[point * strides[1].point..], strides[1].tile);
-        multiply([tiles, from, to], inputs, filters.point(point), 0.0, products);
+        multiply_panels([tiles, from, to], inputs, filters.point(point), false, products);
     }
     let start = grid.pixels_before(rows.start);
     for (number, row) in rows.enumerate() {
@@ -179,8 +180,9 @@ pub fn add_filters_gradient(
     }
     for point in 0..vertical.len() * EDGE {
         let gradients = Matrix::new(&of_gradients[point * strides[1].point..], [strides[1].tile, 1]).transposed();
-        let of_inputs = Matrix::new(&of_inputs[point * strides[0].point..], [strides[0].tile, 1]);
+        let of_inputs = &of_inputs[point * strides[0].point..];
+        let of_inputs = Panels { values: of_inputs, row: strides[0].tile, panel: panel_columns(inputs) };
         let sums = (&mut sums[point * outputs * inputs..], inputs);
-        multiply([outputs, tiles, inputs], gradients, of_inputs, 1.0, sums);
+        multiply_panels([outputs, tiles, inputs], gradients, of_inputs, true, sums);
     }
 }

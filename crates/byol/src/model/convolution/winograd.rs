@@ -17,8 +17,6 @@ const LEAST_CHANNELS: i64 = 32;
 const LEAST_GAIN: f64 = 2.0;
 /// Tiles that a task transforms and multiplies at a time: enough rows for a matrix product, and what fits a core's cache.
 const TASK_TILES: usize = 96;
-/// The same of filters' gradients, whose products sum over tiles.
-const SUMMED_TILES: usize = 192;
 /// Rows of points: what filters' gradients are divided by among threads.
 const POINT_ROWS: usize = 6;
 
@@ -103,7 +101,7 @@ impl Winograd {
         let [inputs, outputs] = self.channels;
         let (x, gradient) = (values::<f32>(x), values::<f32>(gradient));
         let rows = self.rows(x.len() / inputs);
-        let per_group = (SUMMED_TILES / self.grid.across()).max(1);
+        let per_group = (TASK_TILES / self.grid.across()).max(1);
         let mut points = vec![0f32; POINTS * outputs * inputs];
         let in_a_row = points.len() / POINT_ROWS;
         let shared = Shared::new(&mut points);
