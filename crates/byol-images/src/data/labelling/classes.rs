@@ -1,6 +1,7 @@
 //! The classes of labels that are given by hand: new ones, other names, two that become one.
 
 use super::journal::Line;
+use super::marks::Renaming;
 use super::{Label, LabelFile, LabelFileError, Mark};
 use crate::data::names::composed;
 
@@ -44,27 +45,33 @@ impl LabelFile {
         Ok(())
     }
 
-    /// Gives all images of a class another one: a new name, or that of a class that is there, with which it becomes one. It can be undone.
+    /// Gives all images of a class another one: a new name, or that of a class that is there, with which it becomes one. It is one step,
+    /// which can be undone, also where no image has the class. A new name takes the place, and the key, of the old one.
     ///
     /// # Errors
     /// The new name cannot be one; a file cannot be written.
     pub fn rename_class(&mut self, by: &str, from: &str, to: &str) -> Result<Option<u64>, LabelFileError> {
         let to = composed(to.trim());
         Self::check_class(&to)?;
-        let images = self.table.labels().filter(|(_, label)| label.class == from);
-        let answers: Vec<(String, Mark)> =
-            images.map(|(name, label)| (name.to_owned(), Mark::Label(Label { class: to.clone(), ..label }))).collect();
         if from == to {
             return Ok(None);
         }
-        // Before the images: a new name takes the place, and the key, of the old one.
-        let line = Line::Renamed { from: from.to_owned(), to };
-        self.journal.append(std::slice::from_ref(&line))?;
-        self.apply(line);
-        if answers.is_empty() { Ok(None) } else { self.answer(by, answers) }
+        let images = self.table.labels().filter(|(_, label)| label.class == from);
+        let answers: Vec<(String, Mark)> =
+            images.map(|(name, label)| (name.to_owned(), Mark::Label(Label { class: to.clone(), ..label }))).collect();
+        let changes = self.changes(answers)?;
+        if changes.is_empty() && !self.classes.iter().any(|class| class == from) {
+            return Ok(None);
+        }
+        let renaming = Renaming { from: from.to_owned(), to, before: self.classes.clone() };
+        self.take_step(by, changes, Some(renaming)).map(Some)
     }
 
-    pub(super) fn check_class(name: &str) -> Result<(), LabelFileError> {
+    /// Refuses what cannot be the name of a class.
+    ///
+    /// # Errors
+    /// It is empty or too long, begins or ends with a blank, or holds what a table would take for something else.
+    pub fn check_class(name: &str) -> Result<(), LabelFileError> {
         let refused = |reason| Err(LabelFileError::ClassName { name: name.to_owned(), reason });
         match name {
             "" => refused("it is empty"),

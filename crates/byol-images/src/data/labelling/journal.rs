@@ -26,7 +26,8 @@ pub(super) enum Line {
     },
     /// A class got its name before an image did.
     Class(String),
-    /// A class got another name, or became one with another.
+    /// A class got another name, or became one with another, apart from the step that changed its images: as it was written before steps
+    /// had it.
     Renamed {
         /// The name until then.
         from: String,
@@ -76,11 +77,13 @@ impl Journal {
         let failed = |source| LabelFileError::Unwritten { path: path.clone(), source };
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed)?;
         let held = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        file.read_to_string(&mut text).map_err(failed)?;
-        let whole = text.rfind('\n').map_or(0, |place| place + 1);
-        let lines = text[..whole].lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        // A line may have been cut off within a letter.
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
+        let text = String::from_utf8_lossy(&bytes[..whole]);
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let read = lines.map(|(place, line)| {
             let wrong = |error: serde_json::Error| LabelFileError::Journal {
                 path: path.clone(),
@@ -98,7 +101,7 @@ impl Journal {
             return Err(LabelFileError::Held { path: table.to_path_buf(), by: by(serving) });
         }
         let lines: Vec<Line> = read.collect::<Result<_, _>>()?;
-        if whole < text.len() {
+        if whole < bytes.len() {
             file.set_len(whole as u64).map_err(failed)?;
         }
         Ok((Journal { path, file, length: whole as u64 }, lines))

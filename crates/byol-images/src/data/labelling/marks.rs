@@ -55,6 +55,39 @@ pub struct Step {
     pub at: u64,
     /// What they changed.
     pub changes: Vec<Change>,
+    /// The class that they gave another name, or made one with another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) renaming: Option<Renaming>,
+}
+
+/// A class gets another name, or becomes one with another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Renaming {
+    /// The name until then.
+    pub from: String,
+    /// The name from then on.
+    pub to: String,
+    /// All classes until then, in their order.
+    pub before: Vec<String>,
+}
+
+impl Renaming {
+    /// The classes with the new name: in the place of the old one, or where the other class stands.
+    pub fn done(&self, classes: &mut Vec<String>) {
+        match classes.iter().position(|class| *class == self.from) {
+            Some(place) if classes.contains(&self.to) => drop(classes.remove(place)),
+            Some(place) => classes[place] = self.to.clone(),
+            None if classes.contains(&self.to) => {}
+            None => classes.push(self.to.clone()),
+        }
+    }
+
+    /// The classes with the old name in its place; others that have come since stay behind them, and those that have gone stay away.
+    pub fn undone(&self, classes: &mut Vec<String>) {
+        let later = classes.iter().filter(|class| !self.before.contains(class) && **class != self.to);
+        let stays = |class: &&String| **class == self.from || classes.contains(class);
+        *classes = self.before.iter().filter(stays).chain(later).cloned().collect();
+    }
 }
 
 /// What others did to the table meanwhile.

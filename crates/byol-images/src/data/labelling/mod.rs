@@ -18,6 +18,7 @@ use super::names::composed;
 use super::table::is_table;
 use super::{DataError, labels_csv};
 use journal::{Journal, Line, Serving};
+use marks::Renaming;
 use table::{Table, Wanted};
 
 pub use error::LabelFileError;
@@ -90,6 +91,9 @@ impl LabelFile {
     fn apply(&mut self, line: Line) {
         match line {
             Line::Step(step) => {
+                if let Some(renaming) = &step.renaming {
+                    renaming.done(&mut self.classes);
+                }
                 for change in &step.changes {
                     self.know_of(&change.after);
                     self.put(&change.image, &change.after);
@@ -97,9 +101,11 @@ impl LabelFile {
                 self.steps.push(step);
             }
             Line::Undone { step: number, .. } => {
-                let step = self.steps.iter().find(|step| step.number == number);
-                let changes = step.map(|step| step.changes.clone()).unwrap_or_default();
-                for change in changes {
+                let step = self.steps.iter().find(|step| step.number == number).cloned();
+                if let Some(renaming) = step.as_ref().and_then(|step| step.renaming.as_ref()) {
+                    renaming.undone(&mut self.classes);
+                }
+                for change in step.map(|step| step.changes).unwrap_or_default() {
                     self.know_of(&change.before);
                     // What the table says is known there.
                     if self.aside.get(&change.image).cloned().unwrap_or_default() == change.after.beside_table() {
@@ -109,13 +115,7 @@ impl LabelFile {
                 self.undone.insert(number);
             }
             Line::Class(name) => self.know(name),
-            Line::Renamed { from, to } => {
-                let Some(place) = self.classes.iter().position(|class| *class == from) else { return self.know(to) };
-                match self.classes.contains(&to) {
-                    true => drop(self.classes.remove(place)),
-                    false => self.classes[place] = to,
-                }
-            }
+            Line::Renamed { from, to } => Renaming { from, to, before: Vec::new() }.done(&mut self.classes),
             Line::Dropped(name) => self.classes.retain(|class| *class != name),
             Line::Point(point) => self.points.push(point),
             Line::Serving(_) => {}
@@ -210,6 +210,15 @@ impl LabelFile {
     /// # Errors
     /// A file cannot be written, a class cannot have its name, or the table cannot name an image.
     pub fn answer(&mut self, by: &str, answers: Vec<(String, Mark)>) -> Result<Option<u64>, LabelFileError> {
+        let changes = self.changes(answers)?;
+        match changes.is_empty() {
+            true => Ok(None),
+            false => self.take_step(by, changes, None).map(Some),
+        }
+    }
+
+    /// What answers change; none of them is written.
+    fn changes(&self, answers: Vec<(String, Mark)>) -> Result<Vec<Change>, LabelFileError> {
         let mut changes = Vec::new();
         for (image, mut after) in answers {
             let before = self.mark(&image);
@@ -225,12 +234,14 @@ impl LabelFile {
                 changes.push(Change { image, before, after, bare });
             }
         }
-        if changes.is_empty() {
-            return Ok(None);
-        }
+        Ok(changes)
+    }
+
+    /// Records a step, on disk before it returns, and gives its number.
+    fn take_step(&mut self, by: &str, changes: Vec<Change>, renaming: Option<Renaming>) -> Result<u64, LabelFileError> {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let number = self.steps.last().map_or(1, |step| step.number + 1);
-        let step = Step { number, by: by.to_owned(), at, changes };
+        let step = Step { number, by: by.to_owned(), at, changes, renaming };
         self.journal.append(&[Line::Step(step.clone())])?;
         let wanted: Vec<Wanted<'_>> = step.changes.iter().map(|change| change.wanted(&change.after)).collect();
         let written = self.table.write(&wanted);
@@ -242,7 +253,7 @@ impl LabelFile {
             self.apply(undone);
             return Err(error);
         }
-        Ok(Some(number))
+        Ok(number)
     }
 
     /// Whether a mark is this one; of tables without splits the class counts.
@@ -278,14 +289,20 @@ impl LabelFile {
             let _ = self.journal.append(std::slice::from_ref(&undone));
         }
         self.apply(undone);
+        if step.renaming.is_some() {
+            // Images that others gave the new name keep it.
+            self.know_classes();
+        }
         Ok(Some(changes))
     }
 
     fn undoable(&self, may: impl Fn(&str) -> bool) -> Option<usize> {
         let stands = |change: &Change| self.is_as_said(&self.mark(&change.image), &change.after);
-        self.steps
-            .iter()
-            .rposition(|step| !self.undone.contains(&step.number) && may(&step.by) && step.changes.iter().any(stands))
+        let has_effect = |step: &Step| match &step.renaming {
+            Some(renaming) if step.changes.is_empty() => self.classes.contains(&renaming.to),
+            _ => step.changes.iter().any(stands),
+        };
+        self.steps.iter().rposition(|step| !self.undone.contains(&step.number) && may(&step.by) && has_effect(step))
     }
 
     /// Whether a step is left that can be undone by who `may`.

@@ -206,16 +206,78 @@ fn classes_are_added_renamed_merged_and_dropped() {
     assert_eq!(file.classes(), ["hound", "bird"]);
     file.undo("me", |_| true).unwrap();
     assert_eq!(file.mark("0.png"), train("cat"));
+    assert_eq!(file.classes(), ["cat", "hound", "bird"], "in its place again");
     assert!(file.drop_class("cat").is_err());
     file.add_class("mistake").unwrap();
     file.drop_class("mistake").unwrap();
     assert_eq!(file.rename_class("me", "bird", "bird").unwrap(), None);
-    assert_eq!(file.classes(), ["hound", "bird", "cat"]);
+    assert_eq!(file.classes(), ["cat", "hound", "bird"]);
     for wrong in ["", "  ", "a\nb", "{\"choices\": []}", &"x".repeat(201)] {
         assert!(matches!(file.add_class(wrong), Err(LabelFileError::ClassName { .. })), "{wrong}");
     }
     let wrong = file.answer("me", vec![(" 0.png".to_owned(), train("cat"))]);
     assert!(matches!(wrong, Err(LabelFileError::ImageName { .. })));
+}
+
+#[test]
+fn a_class_that_no_image_has_is_renamed_in_a_step_of_its_own() {
+    let folder = images(2);
+    let mut file = open(&folder);
+    for class in ["cat", "dog"] {
+        file.add_class(class).unwrap();
+    }
+    answer(&mut file, "0.png", train("dog"));
+    file.rename_class("me", "cat", "lynx").unwrap().unwrap();
+    file.add_class("bird").unwrap();
+    file.undo("me", |_| true).unwrap().unwrap();
+    assert_eq!((file.classes().join(" "), file.labels().len()), ("cat dog bird".to_owned(), 1), "no answer is undone");
+    file.rename_class("me", "cat", "dog").unwrap().unwrap();
+    assert_eq!(file.classes(), ["dog", "bird"]);
+    drop(file);
+    let mut file = open(&folder);
+    file.undo("me", |_| true).unwrap().unwrap();
+    assert_eq!(file.classes(), ["cat", "dog", "bird"]);
+    assert_eq!(file.rename_class("me", "nobody", "somebody").unwrap(), None);
+    // Who has labelled with the new name meanwhile keeps it.
+    file.rename_class("me", "dog", "hound").unwrap().unwrap();
+    file.answer("other", vec![("1.png".to_owned(), train("hound"))]).unwrap();
+    file.undo("me", |by| by == "me").unwrap().unwrap();
+    assert_eq!((file.mark("0.png"), file.mark("1.png")), (train("dog"), train("hound")));
+    assert_eq!(file.classes(), ["cat", "dog", "bird", "hound"]);
+}
+
+#[test]
+fn a_class_keeps_its_name_where_the_table_cannot_be_written() {
+    let folder = images(2);
+    let mut file = open(&folder);
+    for class in ["cat", "dog"] {
+        file.add_class(class).unwrap();
+    }
+    answer(&mut file, "0.png", train("cat"));
+    // Nothing can be written beside it.
+    let taken = folder.path().join("labels.partial");
+    fs::create_dir_all(taken.join("in")).unwrap();
+    for to in ["feline", "dog"] {
+        assert!(matches!(file.rename_class("me", "cat", to), Err(LabelFileError::Unwritten { .. })), "{to}");
+        assert_eq!((file.classes().join(" "), file.mark("0.png")), ("cat dog".to_owned(), train("cat")), "{to}");
+    }
+    drop(file);
+    fs::remove_dir_all(taken).unwrap();
+    let mut file = open(&folder);
+    assert_eq!(file.classes(), ["cat", "dog"]);
+    file.undo("me", |_| true).unwrap().unwrap();
+    assert_eq!(file.mark("0.png"), Mark::Open, "what was not done is not undone");
+}
+
+#[test]
+fn a_journal_of_before_renamings_were_steps_is_read() {
+    let folder = images(1);
+    fs::write(folder.path().join("labels.csv"), "path,label,split\n0.png,hound,train\n").unwrap();
+    let journal = "{\"class\":\"dog\"}\n{\"class\":\"cat\"}\n{\"class\":\"eel\"}\n{\"renamed\":{\"from\":\"dog\",\"to\":\"hound\"}}\n\
+                   {\"renamed\":{\"from\":\"eel\",\"to\":\"cat\"}}\n{\"class\":\"\u{e4}";
+    // Its last line was cut off within a letter.
+    fs::write(folder.path().join("byol-labels.journal"), &journal.as_bytes()[..journal.len() - 1]).unwrap();
+    assert_eq!(open(&folder).classes(), ["hound", "cat"]);
 }
 
 #[test]
