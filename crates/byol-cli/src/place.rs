@@ -142,6 +142,15 @@ impl Target {
         File::create(&self.temporary).with_context(|| format!("failed to write {}", self.path.display()))
     }
 
+    /// Whether a file can be made there, before what is to stand in it is found. Folders that are not there yet are made.
+    ///
+    /// # Errors
+    /// None can be made.
+    pub fn try_place(&self) -> anyhow::Result<()> {
+        drop(self.create()?);
+        Ok(())
+    }
+
     /// Writes all of it.
     pub fn write(self, bytes: &[u8]) -> anyhow::Result<()> {
         self.create()?.write_all(bytes).with_context(|| format!("failed to write {}", self.path.display()))?;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use byol::config::resolve::{Request, Typed, resolve_typed};
 use byol::config::{ConfigError, Experiment};
 use byol::data::folder::FolderSource;
+use byol::data::labelling::LabelFile;
 use byol::data::{self, Dataset, Decoding, Levels, Need, OpenOptions, Pools, Saving};
 use byol::device::{Hardware, Precision, PrecisionChoice};
 use byol::run::RunDirectory;
@@ -205,6 +206,21 @@ pub fn labelled(
         reporter.event(&Event::Warning(note.clone().into()));
     }
     Ok(dataset)
+}
+
+/// What data is called: a folder whose labels stand in a table by the folder's name, all else as the library calls it.
+pub fn called(data: &Path, dataset: &Dataset) -> String {
+    let table = LabelFile::beside(data);
+    match data.is_dir() && table.file_name().is_some_and(|name| *name == *dataset.name) {
+        true => folder_name(data),
+        false => dataset.name.clone(),
+    }
+}
+
+/// What a folder is called.
+pub fn folder_name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// That data is where it was said to be, before anything is looked through.

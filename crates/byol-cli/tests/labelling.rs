@@ -195,6 +195,9 @@ fn what_cannot_be_labelled_is_said_at_once() {
     let elsewhere = said(&["--images", "photos", "--labels", "elsewhere/labels.csv"], 2);
     assert!(elsewhere.contains("does not lie beside the images"), "{elsewhere}");
     assert!(said(&["--images", "photos", "--labels", "labels.xlsx"], 2).contains("must end with .csv or .tsv"));
+    let nameless = said(&["--images", "photos", "--classes", "red,,blue"], 2);
+    assert!(nameless.contains("`` cannot be the name of a class: it is empty"), "{nameless}");
+    assert!(!folder.path().join("photos/byol-labels.journal").exists(), "nothing is begun");
     std::fs::write(folder.path().join("photos/labels.csv"), "path,label\nred-00.bmp,red\n").unwrap();
     assert!(said(&["--images", "photos", "--test-share", "0.2"], 2).contains("has no column `split`"));
     std::fs::write(folder.path().join("photos/labels.csv"), "path,label,split\nred-00.bmp,red,tomorrow\n").unwrap();

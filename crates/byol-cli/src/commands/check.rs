@@ -7,17 +7,18 @@ use anyhow::Context;
 use byol::check::table::write_csv;
 use byol::check::{Labelled, check as look};
 use byol::data::corrections::{self, Answer, Corrected, Corrections};
+use byol::data::labelling::LabelFile;
 use byol::data::look::Look;
-use byol::data::{ConcatSource, Dataset, Decoding, Image, ImageSource, LabeledImages, Need};
+use byol::data::{ConcatSource, DataNote, Dataset, Decoding, Image, ImageSource, LabeledImages, Need};
 use byol::eval::linear::LinearOptions;
 use byol::gallery::small_jpeg;
 use byol::local::{LocalError, Port};
 use byol::report::data_check::{lines, render};
 use byol::report::language::program;
-use byol::review::{Review, ReviewError, Subject};
+use byol::review::{Review, ReviewError, Subject, Watched};
 use byol::run::data_check::{DataCheck, Finding};
 use byol::run::event::{Event, Reporter};
-use byol::run::notice::ProgramNote;
+use byol::run::notice::{Notice, ProgramNote};
 use byol::tch::Tensor;
 use byol::trained::model::TrainedEncoder;
 use clap::Args;
@@ -69,12 +70,17 @@ pub struct Check {
 pub fn check(options: &Check, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
     options.page.iter().try_for_each(|page| options.force.page("--page", page))?;
     options.csv.iter().try_for_each(|csv| options.force.file(csv))?;
+    if options.csv.is_some() && options.csv == options.page {
+        return Err(Usage("--csv and --page name the same file; give each its own".to_owned()).into());
+    }
     request::there(&options.data)?;
+    options.csv.iter().chain(&options.page).try_for_each(|file| Target::new(file).try_place())?;
     let place = place_of(&options.data, options.serve)?;
     interrupt::end_at_once(representations::INTERRUPTED)?;
     let hardware = request::quiet_hardware(&options.hardware)?;
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     options.trained.tell(&trained.origin, reporter)?;
+    let table = table_of(&options.data);
     let data = open_data(options, &trained, reporter)?;
     let parts: Vec<&LabeledImages> = data.train.iter().chain(&data.test).collect();
     let images: Arc<dyn ImageSource> =
@@ -88,9 +94,15 @@ pub fn check(options: &Check, output: Output, reporter: &mut dyn Reporter) -> an
     let rows: Vec<i64> = kept.iter().map(|&row| row as i64).collect();
     let vectors = represented.all().index_select(0, &Tensor::from_slice(&rows));
     let looks: Vec<Look> = kept.iter().map(|&row| represented.looks()[row].clone()).collect();
-    let found = look(Labelled { dataset: &corrected, vectors: &vectors, looks: &looks }, &linear)?;
+    let mut found = look(Labelled { dataset: &corrected, vectors: &vectors, looks: &looks }, &linear)?;
+    found.data = request::called(&options.data, &data);
     let found = open_ones(found, &kept, &answers);
 
+    // What was found is said before anything is written, which may fail.
+    match output.json {
+        true => output::json(&serde_json::json!({ "event": "ended", "check": found })),
+        false => output::text(&lines(&found)),
+    }
     if let Some(csv) = &options.csv {
         let mut bytes = Vec::new();
         write_csv(&found, &mut bytes).with_context(|| format!("failed to write {}", csv.display()))?;
@@ -104,11 +116,6 @@ pub fn check(options: &Check, output: Output, reporter: &mut dyn Reporter) -> an
         };
         Target::new(page).write(render(&found, &small).as_bytes())?;
     }
-    if output.json {
-        output::json(&serde_json::json!({ "event": "ended", "check": found }));
-    } else {
-        output::text(&lines(&found));
-    }
     if let (Some(page), false) = (&options.page, output.quiet || output.json) {
         output::line(&program::page(page));
     }
@@ -116,7 +123,7 @@ pub fn check(options: &Check, output: Output, reporter: &mut dyn Reporter) -> an
         Some(place) => {
             let classes = byol::check::labels_of(&data);
             let classes = classes.into_iter().map(|label| data.class_names[usize::from(label)].clone()).collect();
-            let subject = Subject { check: found, images, classes, place };
+            let subject = Subject { check: found, images, classes, place, table };
             serve(subject, options, output, reporter)
         }
         None => Ok(Ending::Done),
@@ -171,6 +178,23 @@ fn serve(subject: Subject, options: &Check, output: Output, reporter: &mut dyn R
     Ok(Ending::Done)
 }
 
+/// Passes on all but that a split will be saved: this command saves none.
+struct Unsaved<'a>(&'a mut dyn Reporter);
+
+impl Reporter for Unsaved<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        if !matches!(event, Event::Note(Notice::Data(DataNote::SplitDrawn { .. }))) {
+            self.0.event(event);
+        }
+    }
+}
+
+/// The table that the labels stand in, where they stand in one.
+fn table_of(data: &Path) -> Option<Watched> {
+    let table = if data.is_dir() { LabelFile::beside(data) } else { data.to_owned() };
+    table.is_file().then(|| Watched::now(&table))
+}
+
 /// Where answers are kept.
 fn place_of(data: &Path, serve: bool) -> anyhow::Result<Option<PathBuf>> {
     match corrections::place(data) {
@@ -194,7 +218,7 @@ fn open_data(options: &Check, trained: &TrainedEncoder, reporter: &mut dyn Repor
         decoding: Decoding::AtOnce,
         levels,
     };
-    let refused = match request::dataset(wanted, reporter) {
+    let refused = match request::dataset(wanted, &mut Unsaved(reporter)) {
         Ok(data) => return Ok(data),
         Err(refused) => refused,
     };

@@ -15,6 +15,7 @@ pub mod init;
 pub mod label;
 pub mod man;
 pub mod neighbors;
+mod next;
 pub mod pack;
 pub mod predict;
 mod report;

@@ -25,7 +25,7 @@ use serde::Serialize;
 use super::beginning::Weights;
 use super::resume::{Earlier, Meant, Place, Typed};
 use super::seeds::{self, Seeds};
-use super::together;
+use super::{next, together};
 use crate::args::{self, Output};
 use crate::exit::{Ending, Usage};
 use crate::request::{self, Basis, Wanted};
@@ -440,6 +440,10 @@ impl Job<'_> {
             let page = out.join("report.html");
             if page.is_file() {
                 output::text(&format!("\n{}", program::report(&page)));
+            }
+            if self.command == TrainingCommand::Pretrain && summary.finished {
+                let next = next::after_pretraining(out, self.typed.data, summary);
+                next.iter().for_each(|command| output::line(&program::next(command)));
             }
         }
         match outcome {

@@ -87,3 +87,60 @@ fn suspicious_labels_are_answered_by_keyboard_and_the_answers_apply() {
     assert!(told.contains("1 image is left out by") && told.contains("24 labelled images"), "{told}");
     assert!(!told.contains("different labels"), "{told}");
 }
+
+#[test]
+fn an_answer_that_is_not_kept_is_not_passed_over_and_another_class_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = photos(folder.path());
+    let file = photos.join("byol-corrections.csv");
+    let (_server, address) = serving(&photos);
+    let page = Page::open(&address);
+    let said = "document.querySelector('.standing').textContent";
+    let figures = "[...document.querySelectorAll('figure[data-image]')]";
+    let at = |place: usize| format!("document.activeElement === {figures}[Math.min({place}, {figures}.length - 1)]");
+    page.wait_for(&format!("{said}.startsWith('0 answered')"));
+    page.press("n");
+    assert!(page.holds(&at(0)));
+    // No file can be written there. Two keys come before that is known.
+    fs::create_dir(&file).unwrap();
+    page.press("d");
+    page.press("k");
+    page.wait_for(&format!("{said}.includes('is not kept') && {}", at(0)));
+    assert!(page.holds("document.querySelector('.bar').classList.contains('problem')"));
+    assert_eq!(page.ask::<usize>("document.querySelectorAll('figure[data-answer]').length"), 0);
+    fs::remove_dir(&file).unwrap();
+    page.press("d");
+    page.wait_for(&format!("{said}.startsWith('1 answered') && {}", at(1)));
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 2);
+    page.forget_problems();
+
+    // Another class by a part of its name; none that is not there.
+    let own: String = page.ask("document.activeElement.dataset.class");
+    let other = if own == "cat" { "a dog" } else { "cat" };
+    page.press("c");
+    page.wait_for("document.getElementById('asking').open");
+    page.tab.type_str("lynx").unwrap();
+    page.press("Enter");
+    assert!(page.holds("document.getElementById('asking').open"), "there is no such class");
+    page.tab.type_str("x").unwrap();
+    page.press("Escape");
+    page.wait_for("!document.getElementById('asking').open");
+    page.resize(390);
+    page.press("c");
+    page.wait_for("document.getElementById('asking').open");
+    page.tab.type_str(&other[1..]).unwrap();
+    page.wait_for("document.querySelectorAll('#asking .classes button').length === 1");
+    assert!(page.holds("document.documentElement.scrollWidth <= 390"), "it is wider than a phone");
+    page.press("Enter");
+    page.wait_for(&format!("{said}.startsWith('2 answered') && {}", at(2)));
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.ends_with(&format!(",{own},change,{other}\n")), "{text}");
+    page.assert_no_problems();
+
+    // An image that vanishes gets no answer.
+    let name: String = page.ask("document.activeElement.querySelector('img').alt");
+    fs::remove_file(photos.join(&name)).unwrap();
+    page.press("k");
+    page.wait_for(&format!("{said}.startsWith({:?}) && {}", format!("{name} is not there any more"), at(2)));
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}

@@ -219,3 +219,39 @@ fn a_phone_in_the_dark_labels_by_touch_and_several_at_once() {
     assert!(page.ask::<u32>(light) < 150);
     page.assert_no_problems();
 }
+
+#[test]
+fn among_many_classes_one_is_found_by_its_name_and_images_that_come_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    drawn(&photos, 24);
+    let mut classes: Vec<String> = (0..98).map(|number| format!("class {number}")).collect();
+    classes.extend(["bobcat", "cat"].map(str::to_owned));
+    let server = labelling(&photos, pretrained(), &["--classes", &classes.join(",")]);
+    let page = Page::open(server.address());
+    let name = asked(&page);
+    page.press("/");
+    page.wait_for("document.getElementById('asking').open");
+    page.tab.type_str("no such").unwrap();
+    page.press("Enter");
+    assert!(page.holds("document.getElementById('asking').open"), "a class that is not there is no answer");
+    page.press("Escape");
+    page.wait_for("!document.getElementById('asking').open");
+    page.press("/");
+    page.wait_for("document.getElementById('asking').open");
+    page.tab.type_str("cat").unwrap();
+    page.press("Enter");
+    page.wait_for(&format!("{NAME} !== {name:?} && {NAME} !== '' && {IDLE}"));
+    assert_eq!(labels(&photos), BTreeMap::from([(name, "cat".to_owned())]), "the name itself before a longer one");
+
+    // On a phone all else is within reach, however many classes there are.
+    page.resize(390);
+    let below = "document.getElementById('actions').getBoundingClientRect().bottom - document.getElementById('classes').getBoundingClientRect().top";
+    assert!(page.ask::<f64>(below) < 800.0);
+    assert!(page.holds("document.documentElement.scrollWidth <= 390"));
+
+    drawn(&photos, 26);
+    page.wait_for("document.getElementById('progress').textContent.includes('2 added since')");
+    assert!(page.holds("document.getElementById('told').textContent.includes('2 images came into the folder')"));
+    page.assert_no_problems();
+}

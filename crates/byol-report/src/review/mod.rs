@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ use crate::data::{DataError, Image, ImageSource};
 use crate::gallery::small_jpeg;
 use crate::local::{self, Asked, Local, LocalError, Port};
 use crate::report::data_check::{Answered, Asked as Beside, render_asking};
+use crate::report::language::data_check as said;
 use crate::run::data_check::{DataCheck, LabelledImage};
 use crate::run::event::Interrupt;
 
@@ -33,6 +35,27 @@ pub struct Subject {
     pub classes: Vec<String>,
     /// Where answers are kept.
     pub place: PathBuf,
+    /// The table of the labels as it was when it was read, where they stand in one.
+    pub table: Option<Watched>,
+}
+
+/// A file that others may change.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    path: PathBuf,
+    found: Option<(u64, SystemTime)>,
+}
+
+impl Watched {
+    /// The file as it is now.
+    pub fn now(path: &Path) -> Watched {
+        let found = std::fs::metadata(path).and_then(|found| Ok((found.len(), found.modified()?))).ok();
+        Watched { path: path.to_owned(), found }
+    }
+
+    fn is_other(&self) -> bool {
+        Watched::now(&self.path).found != self.found
+    }
 }
 
 /// A server that listens.
@@ -78,6 +101,8 @@ struct Standing {
     /// Why the last answer is not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    /// Whether the table of the labels was changed since they were read.
+    data_changed: bool,
     /// Whether the image was answered otherwise meanwhile, so that the answer was not taken.
     elsewhere: bool,
     /// The image whose answer was taken back.
@@ -184,6 +209,7 @@ impl Review {
             given: corrections.iter().count(),
             file: self.subject.place.display().to_string(),
             problem: None,
+            data_changed: self.subject.table.as_ref().is_some_and(Watched::is_other),
             elsewhere: false,
             undone: None,
         }
@@ -213,7 +239,11 @@ impl Review {
         if shown_of(&before) != seen {
             return local::Answer::json(409, &Standing { elsewhere: true, ..self.standing(&state) });
         }
-        let problem = self.keep(&mut state, image, answer).err().map(|error| error.to_string());
+        let is_gone = self.subject.images.origin(image).is_some_and(|path| !path.exists());
+        let problem = match is_gone {
+            true => Some(said::gone(&self.subject.images.name(image))),
+            false => self.keep(&mut state, image, answer).err().map(|error| error.to_string()),
+        };
         if problem.is_none() {
             state.before.push((image, before));
         }

@@ -8,7 +8,8 @@ use super::*;
 use crate::data::corrections::Corrections;
 use crate::run::data_check::Finding;
 
-struct Gray(usize);
+/// So many gray images; in this folder, where there is one.
+struct Gray(usize, Option<PathBuf>);
 
 impl ImageSource for Gray {
     fn len(&self) -> usize {
@@ -22,6 +23,10 @@ impl ImageSource for Gray {
 
     fn name(&self, index: usize) -> String {
         format!("{index}.png")
+    }
+
+    fn origin(&self, index: usize) -> Option<PathBuf> {
+        self.1.as_ref().map(|folder| folder.join(self.name(index)))
     }
 }
 
@@ -38,11 +43,15 @@ fn subject(place: PathBuf) -> Subject {
         findings: vec![finding],
         version: "0".to_owned(),
     };
-    Subject { check, images: Arc::new(Gray(6)), classes: vec!["cat".to_owned(); 6], place }
+    Subject { check, images: Arc::new(Gray(6, None)), classes: vec!["cat".to_owned(); 6], place, table: None }
 }
 
 fn served(place: PathBuf, work: impl FnOnce(SocketAddr)) {
-    let review = Review::bind(subject(place), 0).expect("a free port");
+    served_of(subject(place), work);
+}
+
+fn served_of(subject: Subject, work: impl FnOnce(SocketAddr)) {
+    let review = Review::bind(subject, 0).expect("a free port");
     let interrupt = Interrupt::default();
     std::thread::scope(|scope| {
         let serving = scope.spawn(|| review.serve(&interrupt));
@@ -142,4 +151,31 @@ fn an_answer_that_cannot_be_kept_is_said_not_to_be() {
         fs::remove_dir(&place).unwrap();
         assert_eq!(send(address, "/answer", r#"{"image":3,"answer":"keep","seen":null}"#).0, 200);
     });
+}
+
+#[test]
+fn data_that_changes_meanwhile_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, table) = (folder.path().join("byol-corrections.csv"), folder.path().join("labels.csv"));
+    fs::write(&table, "path,label\n3.png,cat\n").unwrap();
+    for index in 0..6 {
+        fs::write(folder.path().join(format!("{index}.png")), "").unwrap();
+    }
+    let images = Arc::new(Gray(6, Some(folder.path().to_owned())));
+    let watched = Some(Watched::now(&table));
+    served_of(Subject { images, table: watched, ..subject(place.clone()) }, |address| {
+        let keep =
+            |image: usize| send(address, "/answer", &format!(r#"{{"image":{image},"answer":"keep","seen":null}}"#));
+        let (code, state) = keep(3);
+        assert!(code == 200 && state.contains(r#""data_changed":false"#), "{code} {state}");
+        fs::write(&table, "path,label\n3.png,lynx\n").unwrap();
+        assert!(ask(address, "GET /state HTTP/1.1", "").1.contains(r#""data_changed":true"#));
+        // Others may still be right, and each answer says which label it is on.
+        let (code, state) = keep(4);
+        assert!(code == 200 && state.contains(r#""data_changed":true"#), "{code} {state}");
+        fs::remove_file(folder.path().join("5.png")).unwrap();
+        let (code, state) = keep(5);
+        assert!(code == 500 && state.contains("5.png is not there any more") && !state.contains(r#""5":"#), "{state}");
+    });
+    assert_eq!(Corrections::read(&place).unwrap().iter().count(), 2);
 }

@@ -26,6 +26,9 @@ pub struct HeldOut {
     pub right: u64,
     /// All of them.
     pub images: u64,
+    /// Whether that is not clearly better than answering without looking at an image, so that suspicions say little.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_better_than_guessing: bool,
 }
 
 /// A labelled image.

@@ -17,6 +17,7 @@ use crate::eval::linear::{Chosen, LinearOptions, OutOfFold, fit_linear, out_of_f
 use crate::eval::{EvalError, Features, metrics};
 use crate::random::{Coordinates, Stream, rng};
 use crate::run::data_check::{DataCheck, Finding, HeldOut, LabelledImage};
+use crate::statistics::guess::Guess;
 use crate::statistics::{known_classes, same_count};
 
 /// The penalty is chosen with so many images at most, which are drawn at random.
@@ -61,7 +62,12 @@ pub fn check(labelled: Labelled<'_>, options: &LinearOptions) -> Result<DataChec
         let l2 = penalty(&features, names.len(), options)?;
         let answers = answers(&features, names.len(), LinearOptions { l2: vec![l2], ..options.clone() })?;
         let validation = answers.validation(&features.labels)?;
-        held_out = validation.map(|found| HeldOut { right: found.right, images: found.images });
+        let guess = Guess::best(&features.labels, counts.iter().filter(|&&images| images > 0).count());
+        held_out = validation.map(|found| HeldOut {
+            right: found.right,
+            images: found.images,
+            no_better_than_guessing: guess.is_beaten_by(found.right, found.images) == Some(false),
+        });
         findings.extend(wrong_labels(&answers, &features.labels, names, &image)?);
         findings.extend(classes::alike(&answered(&answers)?, &of_rows(&answers, &features.labels), names));
     }

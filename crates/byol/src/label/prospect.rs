@@ -31,7 +31,7 @@ pub struct Prospect {
 }
 
 /// What `more` labels are likely to add to the accuracy of logistic regression with the penalty `l2`; nothing where there are fewer than
-/// [`LEAST_LABELS`].
+/// [`LEAST_LABELS`], or where no classifier is right on any label that it did not see, so that there is no error that falls.
 ///
 /// # Errors
 /// A classifier cannot be fitted.
@@ -47,7 +47,7 @@ pub fn prospect(
         return Ok(None);
     }
     let options = LinearOptions { l2: vec![l2], folds: 2, seed };
-    let mut gains = Vec::new();
+    let (mut gains, mut right) = (Vec::new(), 0.0);
     for repeat in 0..REPEATS {
         let order = shuffled(labels, seed, FIRST_ORDER + repeat);
         let (held_out, rest) = order.split_at(labels.div_ceil(HELD_OUT));
@@ -58,8 +58,12 @@ pub fn prospect(
             let learned = part(train, &rest[..count]);
             let wrong = wrong_answers(&learned, &test, classes, &options)?;
             errors.push((count as f64, wrong));
+            right += held_out.len() as f64 - wrong;
         }
         gains.push(gain(&errors, held_out.len() as f64, labels as f64, more as f64));
+    }
+    if right == 0.0 {
+        return Ok(None);
     }
     let Some(mean) = mean_difference(&gains) else { return Ok(None) };
     let interval = [mean.low, mean.high].map(|bound| bound.max(0.0));
@@ -137,5 +141,7 @@ mod tests {
         assert_eq!(prospect(&train, 3, 1e-2, 50, 0).unwrap(), Some(found), "a function of its seed");
         let few = part(&train, &(0..LEAST_LABELS - 1).collect::<Vec<_>>());
         assert_eq!(prospect(&few, 3, 1e-2, 50, 0).unwrap(), None);
+        let each_of_its_own = Features { labels: (0..60).collect(), vectors: train.vectors };
+        assert_eq!(prospect(&each_of_its_own, 60, 1e-2, 50, 0).unwrap(), None);
     }
 }

@@ -122,6 +122,7 @@ impl<'a> Site<'a> {
         let session = self.session;
         std::thread::scope(|scope| {
             let worker = scope.spawn(move || session.work(&vectors));
+            scope.spawn(move || session.look_for_added());
             let served = self.local.serve(interrupt, true, &|asked: &Asked| self.answer(asked));
             session.end();
             match worker.join() {

@@ -7,8 +7,8 @@ use byol::data::labelling::LabelFile;
 use byol::data::{ImageSource, SubsetSource};
 use byol::eval::linear::LinearOptions;
 use byol::label::LabelError;
-use byol::label::session::{ClassChange, LabelPool, Session, SessionOptions};
-use byol::label::site::{Site, SiteOptions};
+use byol::label::session::{LabelPool, Session, SessionOptions};
+use byol::label::site::{FineTuning, Site, SiteOptions};
 use byol::local::{Local, LocalError, Port};
 use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
@@ -32,6 +32,7 @@ pub fn label(folder: &Path, options: &Label, output: Output, reporter: &mut dyn 
     interrupt::end_at_once(representations::INTERRUPTED)?;
     let table = options.labels.clone().unwrap_or_else(|| LabelFile::beside(folder));
     let prefix = LabelFile::prefix(&table, folder)?;
+    options.classes.iter().try_for_each(|class| LabelFile::check_class(class.trim()))?;
     // Whoever labels there already is found before anything takes long.
     let mut file = LabelFile::open(&table)?;
     let test_share = test_share(options, &file, reporter)?;
@@ -43,16 +44,19 @@ pub fn label(folder: &Path, options: &Label, output: Output, reporter: &mut dyn 
     let trained = TrainedEncoder::open(&options.trained.from, options.trained.choice(), hardware.device)?;
     options.trained.tell(&trained.origin, reporter)?;
     let levels = trained.experiment.levels;
-    let source: Arc<dyn ImageSource> = Arc::new(request::folder(folder, options.strictness.strict, levels, reporter)?);
-    let named = |index: &usize| {
+    let source = request::folder(folder, options.strictness.strict, levels, reporter)?;
+    let mut left_out: Vec<PathBuf> = source.skipped().iter().map(|skipped| skipped.path.clone()).collect();
+    let source: Arc<dyn ImageSource> = Arc::new(source);
+    let mut named = |index: &usize| {
         let name = format!("{prefix}{}", source.name(*index));
         let can = file.can_name(&name);
         if !can {
+            left_out.extend(source.origin(*index));
             reporter.event(&Event::Warning(ProgramNote::CannotBeNamed { image: name }.into()));
         }
         can
     };
-    let kept: Vec<usize> = (0..source.len()).filter(named).collect();
+    let kept: Vec<usize> = (0..source.len()).filter(|index| named(index)).collect();
     if kept.is_empty() {
         return Err(LabelError::EmptyPool.into());
     }
@@ -65,13 +69,12 @@ pub fn label(folder: &Path, options: &Label, output: Output, reporter: &mut dyn 
     let evaluate = &trained.experiment.evaluate;
     let linear = LinearOptions { l2: evaluate.linear_l2.clone(), folds: evaluate.linear_folds, seed: options.seed };
     let settings = SessionOptions { strategy: options.strategy.strategy(), batch: options.batch, test_share, linear };
-    let session = Session::new(&LabelPool { names, paths, vectors: vectors.shallow_clone() }, file, settings);
-    for class in &options.classes {
-        session.change_classes("", &ClassChange::Add(class.clone()))?;
-    }
+    options.classes.iter().try_for_each(|class| file.add_class(class))?;
+    let pool = LabelPool { names, paths, vectors: vectors.shallow_clone(), folder: folder.to_owned(), left_out };
+    let session = Session::new(&pool, file, settings);
     let data = if options.labels.is_some() { &table } else { folder };
     let tuning = Tuning::new(&options.trained.from, data);
-    let about = SiteOptions { name: shown(folder), levels };
+    let about = SiteOptions { name: request::folder_name(folder), levels };
     let site = Site::new(&local, &session, &tuning, about);
     let interrupt = interrupt::ask_server()?;
     tell(options, &local, &address, &table, output);
@@ -80,6 +83,10 @@ pub fn label(folder: &Path, options: &Label, output: Output, reporter: &mut dyn 
         reporter.event(&Event::Warning(ProgramNote::NoBrowser { address }.into()));
     }
     site.serve(&vectors, &interrupt)?;
+    let labels = session.labels();
+    if labels > 0 && !(output.json || output.quiet) {
+        output::line(&program::labels_kept(labels, &table, &tuning.command()));
+    }
     Ok(Ending::Done)
 }
 
@@ -121,10 +128,4 @@ fn test_share(options: &Label, file: &LabelFile, reporter: &mut dyn Reporter) ->
             Ok(0.0)
         }
     }
-}
-
-/// What a folder is called.
-fn shown(folder: &Path) -> String {
-    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    whole.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -72,7 +72,7 @@ pub fn simulate(named: &Path, options: &Label, output: Output, reporter: &mut dy
         reporter.event(&Event::Note(ProgramNote::Simulated { strategy, seed, labels, test_accuracy }.into()));
     })?;
     let simulation = Simulation {
-        data: data.name.clone(),
+        data: request::called(named, &data),
         pool: pooled,
         test: tested,
         classes,

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{Answer, CorrectionProblem, Corrections, HEADER, whole_lines};
 use crate::data::DataError;
@@ -16,8 +17,10 @@ const LOCK: &str = "lock";
 pub struct CorrectionFile {
     path: PathBuf,
     corrections: Corrections,
-    /// Bytes of the file when it was read or written last.
+    /// Bytes of the file's whole lines when it was read or written last.
     length: u64,
+    /// By which the file is known to be as it was left then.
+    stamp: Option<Stamp>,
     lock: Lock,
 }
 
@@ -42,7 +45,7 @@ impl CorrectionFile {
     pub fn open(path: &Path) -> Result<CorrectionFile, DataError> {
         let lock = lock(path)?;
         let mut opened =
-            CorrectionFile { path: path.to_path_buf(), corrections: Corrections::default(), length: 0, lock };
+            CorrectionFile { path: path.to_path_buf(), corrections: Corrections::default(), length: 0, stamp: None, lock };
         opened.read()?;
         Ok(opened)
     }
@@ -67,7 +70,7 @@ impl CorrectionFile {
     /// # Errors
     /// The file cannot be written, or is damaged by now. The answer is then not given.
     pub fn give(&mut self, image: &str, was: &str, answer: Answer) -> Result<(), DataError> {
-        if length(&self.path).map_err(DataError::io("read", &self.path))? != self.length {
+        if stamp(&self.path).map_err(DataError::io("read", &self.path))? != self.stamp {
             self.read()?;
         }
         let [word, label] = answer.cells();
@@ -81,6 +84,7 @@ impl CorrectionFile {
         }
         self.append(&bytes).map_err(DataError::io("write", &self.path))?;
         self.length += bytes.len() as u64;
+        self.stamp = stamp(&self.path).unwrap_or_default();
         self.corrections.set(image, was, answer);
         Ok(())
     }
@@ -96,6 +100,8 @@ impl CorrectionFile {
     }
 
     fn read(&mut self) -> Result<(), DataError> {
+        // Before the content: what changes in between is read once more.
+        let found = stamp(&self.path).map_err(DataError::io("read", &self.path))?;
         self.corrections = Corrections::read(&self.path)?;
         let text = match std::fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -103,15 +109,19 @@ impl CorrectionFile {
         };
         // A line that was cut off is written over.
         self.length = whole_lines(&text) as u64;
+        self.stamp = found;
         Ok(())
     }
 }
 
-/// Bytes of a file; none where it is not there.
-fn length(path: &Path) -> io::Result<u64> {
+/// Bytes of a file, and when it was changed last.
+type Stamp = (u64, SystemTime);
+
+/// That of a file; nothing where it is not there.
+fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
     match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        found => found.map(|found| found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.and_then(|found| Ok(Some((found.len(), found.modified()?)))),
     }
 }
 

@@ -113,6 +113,12 @@ fn an_answer_is_in_the_file_at_once_and_others_must_wait() {
     assert_eq!(file.corrections(), &Corrections::read(&path).unwrap());
     assert_eq!(file.corrections().iter().count(), 3);
     assert!(fs::read_to_string(&path).unwrap().ends_with("c.png,dog,keep,\ne.png,dog,change,cat\n"));
+    // And one changes an answer to another that is as long.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let text = fs::read_to_string(&path).unwrap().replace("c.png,dog,keep,", "c.png,dog,drop,");
+    fs::write(&path, text).unwrap();
+    file.give("f.png", "dog", Answer::Keep).unwrap();
+    assert_eq!(file.corrections().of("c.png").unwrap().answer, Answer::Drop);
     file.tell("http://127.0.0.1:1/").unwrap();
     let refused = CorrectionFile::open(&path).err().unwrap().to_string();
     assert!(refused.contains("answers at http://127.0.0.1:1/"), "{refused}");

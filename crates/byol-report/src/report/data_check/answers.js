@@ -2,35 +2,50 @@
    server says that it is in the file. */
 
 const main = document.querySelector("main");
-const words = JSON.parse(main.dataset.words);
+const words = JSON.parse(main.dataset.words), classes = JSON.parse(main.dataset.classes);
 const standing = document.querySelector(".standing");
 const figures = [...document.querySelectorAll("figure[data-image]")];
+/* An image may be in several findings. */
+const shownOf = new Map();
+for (const figure of figures) {
+  const image = figure.dataset.image;
+  shownOf.set(image, [...(shownOf.get(image) ?? []), figure]);
+}
 /* What the server said last of each image. */
 let answers = {};
 
-function alike(image) {
-  return figures.filter((figure) => figure.dataset.image === String(image));
-}
+const alike = (image) => shownOf.get(String(image)) ?? [];
 
 function said(text, problem) {
   standing.textContent = text;
-  standing.classList.toggle("problem", problem);
+  standing.parentElement.classList.toggle("problem", problem);
+}
+
+/* Shows one image's answer. */
+function mark(figure) {
+  const answer = answers[figure.dataset.image];
+  if (answer) figure.dataset.answer = answer.answer;
+  else delete figure.dataset.answer;
+  let found = false;
+  for (const button of figure.querySelectorAll("[data-gives]")) {
+    const same = Boolean(answer) && button.dataset.gives === answer.answer && (button.dataset.label ?? "") === answer.label;
+    found = found || same;
+    button.setAttribute("aria-pressed", same);
+  }
+  const another = figure.querySelector("[data-another]"), elsewhere = answer?.answer === "change" && !found;
+  another.setAttribute("aria-pressed", elsewhere);
+  another.textContent = elsewhere ? words.changed.replace("{class}", answer.label) : words.another;
 }
 
 function show(state, problem) {
+  const before = answers;
   answers = state.answers;
-  for (const figure of figures) {
-    const answer = answers[figure.dataset.image];
-    if (answer) figure.dataset.answer = answer.answer;
-    else delete figure.dataset.answer;
-    for (const button of figure.querySelectorAll("[data-gives]")) {
-      const same = answer && button.dataset.gives === answer.answer && (button.dataset.label || "") === (answer.label || button.dataset.label || "");
-      button.setAttribute("aria-pressed", same ? "true" : "false");
-    }
-    const other = figure.querySelector("select");
-    other.value = answer && answer.answer === "change" ? answer.label : "";
+  const same = (one, other) => one?.answer === other?.answer && one?.label === other?.label;
+  for (const image of new Set([...Object.keys(before), ...Object.keys(answers)])) {
+    if (!same(before[image], answers[image])) alike(image).forEach(mark);
   }
-  said(problem || words.standing.replace("{given}", state.given).replace("{file}", state.file), Boolean(problem));
+  const text = words.standing.replace("{given}", state.given.toLocaleString("en")).replace("{file}", state.file);
+  said(problem || (state.data_changed ? `${text}. ${words.dataChanged}` : text), Boolean(problem || state.data_changed));
 }
 
 async function ask(path, content) {
@@ -44,26 +59,37 @@ async function ask(path, content) {
   }
 }
 
-/* Answers come one after the other, in the order of the keys. */
-let last = Promise.resolve();
+/* Answers come one after the other, in the order of the keys. After one that is not kept, those that were pressed before that was known
+   are not given, and the focus is where it was: nothing is passed over unseen. */
+let last = Promise.resolve(), failures = 0;
 function inOrder(work) {
-  last = last.then(work);
+  const asked = failures;
+  last = last.then(() => (asked === failures ? work() : undefined));
+}
+
+function failed(figure) {
+  failures += 1;
+  figure?.focus();
 }
 
 function give(figure, answer, label) {
   const image = Number(figure.dataset.image);
   inOrder(async () => {
     const state = await ask("/answer", { image, answer, label: label || "", seen: answers[image] || null });
-    if (state) show(state, state.problem || (state.elsewhere ? words.elsewhere : ""));
+    if (!state) return failed(figure);
+    const problem = state.problem ? words.notKept.replace("{problem}", state.problem) : state.elsewhere ? words.elsewhere : "";
+    show(state, problem);
+    if (problem) failed(figure);
   });
 }
 
 function undo() {
   inOrder(async () => {
     const state = await ask("/undo", {});
-    if (!state) return;
+    if (!state) return failed();
     show(state, state.problem || (state.undone === null ? words.nothing : ""));
-    if (state.undone !== null) alike(state.undone)[0]?.focus();
+    if (state.problem) failed();
+    else if (state.undone !== null) alike(state.undone)[0]?.focus();
   });
 }
 
@@ -72,33 +98,41 @@ function go(from, step) {
   figures[Math.max(0, Math.min(figures.length - 1, place + step))]?.focus();
 }
 
+/* The first image without an answer, from the beginning. */
+function begin() {
+  (figures.find((figure) => !figure.dataset.answer) ?? figures[0])?.focus();
+}
+
+/* Gives another class, whose name is asked for. */
+function another(figure) {
+  const others = classes.filter((name) => name !== figure.dataset.class);
+  askName(words.findClass, (name) => {
+    give(figure, "change", name);
+    go(figure, 1);
+  }, "", others);
+}
+
 for (const figure of figures) {
   for (const button of figure.querySelectorAll("[data-gives]")) {
     button.addEventListener("click", () => give(figure, button.dataset.gives, button.dataset.label));
   }
-  figure.querySelector("select").addEventListener("change", (event) => {
-    if (event.target.value) give(figure, "change", event.target.value);
-  });
+  figure.querySelector("[data-another]").addEventListener("click", () => another(figure));
 }
 document.querySelector("[data-undo]").addEventListener("click", undo);
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (byId("asking").open || event.ctrlKey || event.metaKey || event.altKey) return;
   const figure = event.target.closest?.("figure[data-image]");
-  if (event.target.tagName === "SELECT") return;
-  if (event.key === "u") {
-    undo();
-    return;
-  }
+  if (event.key === "u") return undo();
   if (!figure) {
-    if (event.key === "n" && figures.length) figures[0].focus();
+    if (event.key === "n") begin();
     return;
   }
   const likely = figure.querySelector("[data-gives=change]");
   const keys = {
     k: () => { give(figure, "keep"); go(figure, 1); },
     d: () => { give(figure, "drop"); go(figure, 1); },
-    c: () => figure.querySelector("select").focus(),
+    c: () => another(figure),
     n: () => go(figure, 1),
     p: () => go(figure, -1),
     Enter: () => {

@@ -40,7 +40,7 @@ pub(super) mod tests {
             Finding::SmallClass { class: "lynx".to_owned(), images: 1 },
         ];
         let classes = ["cat", "dog", "lynx"].map(str::to_owned).into();
-        let held_out = Some(HeldOut { right: 80, images: 100 });
+        let held_out = Some(HeldOut { right: 80, images: 100, no_better_than_guessing: false });
         DataCheck { data: "pets".to_owned(), images: 101, classes, held_out, findings, version: "0".to_owned() }
     }
 
@@ -59,6 +59,14 @@ pub(super) mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[..7], expected);
         assert!(lines[8].contains("80 of 100") && lines[8].starts_with("7 findings"), "{text}");
+    }
+
+    #[test]
+    fn suspicions_of_an_encoder_that_knows_nothing_are_said_to_say_little() {
+        let held_out = Some(HeldOut { right: 34, images: 100, no_better_than_guessing: true });
+        let text = lines(&DataCheck { held_out, ..check() });
+        assert!(text.contains("34 of 100") && text.contains("not clearly better than guessing"), "{text}");
+        assert!(!lines(&check()).contains("guessing"));
     }
 
     #[test]

@@ -58,13 +58,13 @@ pub(crate) fn render_asking(check: &DataCheck, asked: &Asked<'_>) -> String {
             Finding::WrongLabel { likely, .. } => Some(likely.as_str()),
             _ => None,
         };
-        asked_figure(image, likely, asked.classes, &caption(image))
+        asked_figure(image, likely, &caption(image))
     };
     let words: serde_json::Map<String, serde_json::Value> =
         said::WORDS.iter().map(|&(name, words)| (name.to_owned(), words.into())).collect();
     let body = html! {
         (header(check, said::ASKED, Some(said::KEYS)))
-        main data-words=(serde_json::Value::Object(words)) {
+        main data-words=(serde_json::Value::Object(words)) data-classes=(serde_json::json!(asked.classes)) {
             (list(check, "suspects asked", &image))
             @if !asked.answered.is_empty() {
                 section aria-labelledby="answered" {
@@ -72,31 +72,32 @@ pub(crate) fn render_asking(check: &DataCheck, asked: &Asked<'_>) -> String {
                     div.suspects.asked {
                         @for one in asked.answered {
                             @let said = html! { figcaption { (said::answered(&one.image.class, &one.answer)) br; (one.image.image) } };
-                            (asked_figure(&one.image, None, asked.classes, &said))
+                            (asked_figure(&one.image, None, &said))
                         }
                     }
                 }
             }
-            p.standing role="status" {}
+            div.bar {
+                p.standing role="status" {}
+                button type="button" data-undo { (said::UNDO) }
+            }
+            dialog id="asking" {}
         }
         footer { p { (said::made_by(check)) } }
     };
     document(&said::title(check), &body, Conduct::Answering)
 }
 
-fn asked_figure(image: &LabelledImage, likely: Option<&str>, classes: &[String], caption: &Markup) -> Markup {
+fn asked_figure(image: &LabelledImage, likely: Option<&str>, caption: &Markup) -> Markup {
     html! {
-        figure tabindex="0" data-image=(image.index) {
+        figure tabindex="0" data-image=(image.index) data-class=(image.class) {
             img src={ "/image/" (image.index) } alt=(image.image) loading="lazy";
             (caption)
             div.answers {
-                button type="button" data-gives="keep" { (said::KEEP) }
-                @if let Some(likely) = likely { button type="button" data-gives="change" data-label=(likely) { (said::change_to(likely)) } }
-                select aria-label=(said::ANOTHER) {
-                    option value="" { (said::ANOTHER) }
-                    @for class in classes { @if *class != image.class { option value=(class) { (class) } } }
-                }
-                button type="button" data-gives="drop" { (said::DROP) }
+                button type="button" aria-pressed="false" data-gives="keep" { (said::KEEP) }
+                @if let Some(likely) = likely { button type="button" aria-pressed="false" data-gives="change" data-label=(likely) { (said::change_to(likely)) } }
+                button type="button" aria-pressed="false" data-another { (said::ANOTHER) }
+                button type="button" aria-pressed="false" data-gives="drop" { (said::DROP) }
             }
         }
     }
@@ -109,7 +110,7 @@ fn header(check: &DataCheck, lead: &str, keys: Option<&str>) -> Markup {
             h1 { (said::title(check)) }
             p.verdict { (said::closing(check)) }
             p { (lead) }
-            @if let Some(keys) = keys { p { (keys) " " button type="button" data-undo { (said::UNDO) } } }
+            @if let Some(keys) = keys { p { (keys) } }
         }
     }
 }
@@ -119,7 +120,7 @@ fn caption(image: &LabelledImage) -> Markup {
 }
 
 fn list(check: &DataCheck, kind: &str, figure: &dyn Fn(&LabelledImage, &Finding) -> Markup) -> Markup {
-    let mut left = MOST_IMAGES;
+    let (mut left, mut without) = (MOST_IMAGES, 0);
     html! {
         section aria-labelledby="findings" {
             h2 id="findings" { (said::FINDINGS) }
@@ -127,14 +128,19 @@ fn list(check: &DataCheck, kind: &str, figure: &dyn Fn(&LabelledImage, &Finding)
                 @for finding in &check.findings {
                     @let images = finding.images();
                     @let shown = images.len().min(MOST_OF_ONE).min(left);
-                    li {
-                        p { (said::finding(finding)) }
-                        @if shown > 0 { div class=(kind) { @for image in &images[..shown] { (figure(image, finding)) } } }
-                        @if shown < images.len() { p.nothing { (said::not_shown(images.len() - shown)) } }
+                    @if shown == 0 && !images.is_empty() {
+                        @let () = without += 1;
+                    } @else {
+                        li.one[images.len() == 1] {
+                            p { (said::finding(finding)) }
+                            @if shown > 0 { div class=(kind) { @for image in &images[..shown] { (figure(image, finding)) } } }
+                            @if shown < images.len() { p.nothing { (said::not_shown(images.len() - shown)) } }
+                        }
                     }
                     @let () = left -= shown;
                 }
             }
+            @if without > 0 { p { (said::without_images(without)) } }
         }
     }
 }
@@ -173,7 +179,7 @@ mod tests {
             "<img src=\"/image/3\"",
             "<img src=\"/image/77\"",
             "data-gives=\"change\" data-label=\"a &quot;dog&quot;, large\"",
-            "value=\"&quot;d&quot; &lt;i&gt;og\"",
+            "\\&quot;d\\&quot; &lt;i&gt;og&quot;",
             "connect-src 'self'",
             "img-src 'self' data:",
             said::KEYS,
@@ -181,6 +187,28 @@ mod tests {
             assert!(page.contains(part), "{part}\n{page}");
         }
         assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("<i>"));
+    }
+
+    #[test]
+    fn what_is_too_much_for_a_page_is_counted() {
+        let wrong = |index| Finding::WrongLabel {
+            image: image(index, "cat", false),
+            likely: "dog".to_owned(),
+            own_probability: 0.1,
+            likely_probability: 0.8,
+        };
+        let alone = Finding::SmallClass { class: "lynx".to_owned(), images: 1 };
+        let findings = (0..MOST_IMAGES + 30).map(wrong).chain([alone]).collect();
+        let check = DataCheck { findings, ..check() };
+        for page in [
+            render(&check, &|_| Some(Vec::new())),
+            render_asking(&check, &Asked { classes: &check.classes, answered: &[] }),
+        ] {
+            assert_eq!(page.matches("<img").count(), MOST_IMAGES);
+            let listed = page.matches("<li>").count() + page.matches("<li class").count();
+            assert_eq!(listed, MOST_IMAGES + 1, "what has no image is told still");
+            assert!(page.contains("30 more findings are not on this page"));
+        }
     }
 
     #[test]

@@ -38,10 +38,15 @@ const SCRIPT: &str = concat!(
     include_str!("page.js"),
 );
 /// What the page of suspicious labels does when it is answered; its words stand in the page.
-const ANSWERS: &str = include_str!("../data_check/answers.js");
-/// What the page does on which images are labelled, and how it looks beside the others.
+const ANSWERS: &str = concat!(
+    include_str!("elements.js"),
+    include_str!("../labelling/names.js"),
+    include_str!("../data_check/answers.js")
+);
+/// What the page does on which images are labelled, and how pages look that are answered, beside the others.
 const LABELLING_SCRIPT: &str = concat!(
     include_str!("elements.js"),
+    include_str!("../labelling/names.js"),
     include_str!("../labelling/server.js"),
     include_str!("../labelling/task.js"),
     include_str!("../labelling/worth.js"),
@@ -64,6 +69,11 @@ pub(super) enum Conduct {
 }
 
 impl Conduct {
+    /// Whether people answer on it what images show.
+    fn is_answered(self) -> bool {
+        matches!(self, Conduct::Answering | Conduct::Labelling)
+    }
+
     /// What a browser allows the page, whatever stands in it.
     fn policy(self) -> String {
         let script = match self {
@@ -73,7 +83,7 @@ impl Conduct {
                 "; script-src 'unsafe-inline'; connect-src 'self'"
             }
         };
-        let own = if matches!(self, Conduct::Answering | Conduct::Labelling) { "'self' " } else { "" };
+        let own = if self.is_answered() { "'self' " } else { "" };
         format!(
             "default-src 'none'; img-src {own}data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{script}"
         )
@@ -133,7 +143,7 @@ pub(super) fn document(title: &str, body: &Markup, conduct: Conduct) -> String {
                 meta http-equiv="Content-Security-Policy" content=(conduct.policy());
                 meta name="generator" content="byol";
                 title { (title) }
-                style { (PreEscaped(STYLE)) @if conduct == Conduct::Labelling { (PreEscaped(LABELLING_STYLE)) } }
+                style { (PreEscaped(STYLE)) @if conduct.is_answered() { (PreEscaped(LABELLING_STYLE)) } }
                 @if conduct == Conduct::Answering { link rel="icon" href="data:,"; }
                 @if conduct == Conduct::Live {
                     // Without scripts it is loaded anew every few seconds. Browsers ask for an icon where none is named.

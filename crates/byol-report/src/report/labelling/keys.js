@@ -1,29 +1,4 @@
-/* The keyboard, names that are asked for, and the beginning. */
-
-/* Asks for a name; `choices` are offered while it is typed. */
-function askName(title, then, value = "", choices = null) {
-  const dialog = byId("asking");
-  const input = make("input", { value, "aria-label": title, maxlength: 200, autocomplete: "off", spellcheck: "false" });
-  const found = make("div", { class: "classes" });
-  const fitting = () => (choices ?? []).filter((name) => name.toLowerCase().includes(input.value.trim().toLowerCase())).slice(0, 12);
-  const offer = () => found.replaceChildren(...fitting().map((name) => make("button", { type: "button", click: () => take(name) }, name)));
-  const take = (name) => {
-    dialog.close();
-    if (name) then(name);
-  };
-  const form = make("form", { method: "dialog" }, make("label", {}, title, input), found,
-    make("div", { class: "row" }, make("button", { type: "submit", class: "accept" }, choices ? words.take : words.add),
-      make("button", { type: "button", click: () => dialog.close() }, words.cancel)));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    take(choices ? fitting()[0] : input.value.trim());
-  });
-  if (choices) input.addEventListener("input", offer);
-  dialog.replaceChildren(form);
-  if (choices) offer();
-  dialog.showModal();
-  input.select();
-}
+/* The keyboard, and the beginning. */
 
 function findClass() {
   askName(words.findClass, answerClass, "", view.classes.map((one) => one.name));

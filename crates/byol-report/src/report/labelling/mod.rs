@@ -50,6 +50,7 @@ fn task() -> Markup {
             div id="grid" hidden aria-label=(said::GRID) role="group" {}
             h3.said { (said::CLASSES) }
             div.classes id="classes" {}
+            div.row id="naming" {}
             div.row id="actions" {}
             p.status id="status" role="status" {}
             div id="near" hidden { h3 { (said::NEAR) } div.tiles {} }

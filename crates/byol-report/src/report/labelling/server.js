@@ -1,7 +1,6 @@
 /* What the page knows, and its talk with the server. Nothing is taken for recorded that the server has not said is. */
 
 const EVERY = 2000, RETRY = 3000;
-const byId = (id) => document.getElementById(id);
 
 /* Which page this is: kept while its tab lives, so that it can undo its own answers after a restart. */
 function ownName() {
@@ -27,8 +26,12 @@ async function ask(path, values = {}) {
 
 function take(next) {
   lost = false;
-  const first = view === null;
+  const first = view === null, added = view?.added ?? 0;
   view = next;
+  if (next.added > added) {
+    document.querySelectorAll("#told .added").forEach((told) => told.remove());
+    tell(words.added(next.added), "added");
+  }
   for (const notice of next.notices) {
     const name = `${notice.revision} ${notice.not_fitted ?? ""}`;
     if (first || seenNotices.has(name)) { seenNotices.add(name); continue; }
@@ -71,6 +74,7 @@ async function post(what, again = false) {
     });
     if (answer.ok) {
       waiting = null;
+      document.querySelectorAll("#told .passing").forEach((told) => told.remove());
       const next = await answer.json();
       sending = false;
       take(next);
@@ -84,7 +88,8 @@ async function post(what, again = false) {
     }
     const { problem, kind } = await answer.json().catch(() => ({ problem: String(answer.status) }));
     waiting = kind === "unwritten" ? { ...what, problem } : null;
-    if (kind !== "unwritten") tell(words.problem(problem));
+    /* What is wrong with the table stands there until it is mended. */
+    if (kind !== "unwritten" && kind !== "table") tell(words.problem(problem), "passing");
     sending = false;
     if (kind !== "unwritten") await refresh();
   } catch {
@@ -106,9 +111,9 @@ function retry() {
   if (waiting && !sending) post(waiting);
 }
 
-/* What somebody should know and may put away. */
-function tell(text) {
-  const told = make("p", { class: "notes" }, text, " ");
+/* What somebody should know and may put away; `passing` goes with the next answer that is taken. */
+function tell(text, kind = "") {
+  const told = make("p", { class: `notes ${kind}` }, text, " ");
   told.append(make("button", { type: "button", click: () => told.remove() }, words.dismiss));
   byId("told").append(told);
   while (byId("told").children.length > 3) byId("told").firstChild.remove();

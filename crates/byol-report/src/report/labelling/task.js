@@ -68,11 +68,12 @@ function showClasses() {
     place.replaceChildren(...view.classes.map((one, number) => make("button",
       { type: "button", "aria-label": words.classKey(one.name, KEYS[number]), click: () => answerClass(one.name) },
       KEYS[number] ? make("kbd", {}, KEYS[number]) : "", make("span", {}, one.name), make("small", {}, ""))));
-    place.append(make("button", { type: "button", class: "plain-button", click: () => askName(words.nameOfClass, addClass) },
+    /* Among so many that they scroll, these two would be out of sight. */
+    const many = view.classes.length > KEYS.length, naming = many ? byId("naming") : place;
+    byId("naming").replaceChildren();
+    naming.append(make("button", { type: "button", class: "plain-button", click: () => askName(words.nameOfClass, addClass) },
       make("kbd", {}, "+"), words.newClass));
-    if (view.classes.length > KEYS.length) {
-      place.append(make("button", { type: "button", class: "plain-button", click: findClass }, make("kbd", {}, "/"), words.find));
-    }
+    if (many) naming.append(make("button", { type: "button", class: "plain-button", click: findClass }, make("kbd", {}, "/"), words.find));
   }
   view.classes.forEach((one, number) => {
     place.children[number].lastChild.textContent = one.train + one.aside;

@@ -8,7 +8,7 @@ function unless(place, text, fill) {
 
 function showWorth() {
   const fitted = view.fitted, list = byId("accuracies");
-  unless(list, JSON.stringify([fitted, view.test_share > 0, view.fitting && !fitted]), () => {
+  unless(list, JSON.stringify([fitted, view.test_share > 0, view.fitting && !fitted, view.train, lonely()]), () => {
     list.replaceChildren();
     const entry = (name, share, note) => {
       if (!share) return list.append(make("dt", {}, name), make("dd", {}, note));
@@ -16,12 +16,17 @@ function showWorth() {
     };
     const measured = view.test_share > 0 && view.has_splits;
     entry(words.onAside, fitted?.aside, fitted?.aside ? words.asideIs : measured ? words.noAside : words.noAsideAtAll);
-    entry(words.heldOut, fitted?.held_out, fitted?.held_out ? words.heldOutIs : view.fitting ? words.fitting : words.tooFew);
+    entry(words.heldOut, fitted?.held_out, fitted?.held_out ? words.heldOutIs : view.fitting ? words.fitting : lonely() ? words.oneOfEach : words.tooFew);
     const prospect = fitted?.prospect;
-    byId("prospect").textContent = prospect ? words.prospect(...prospect) : words.noProspect;
+    byId("prospect").textContent = prospect ? words.prospect(...prospect) : view.train < view.prospect_from ? words.noProspect(view.prospect_from) : words.prospectUnknown;
   });
   unless(byId("curve"), JSON.stringify(view.curve), showCurve);
   unless(byId("counts"), JSON.stringify(view.classes), showCounts);
+}
+
+/* Whether there are classes to learn, of which none has a second label to be tested with. */
+function lonely() {
+  return view.classes.filter((one) => one.train > 0).length > 1 && view.classes.every((one) => one.train < 2);
 }
 
 /* A bar from 0 to 100 percent, with the interval. */

@@ -119,7 +119,7 @@ fn table(rows: &[Vec<String>], caption: &str) -> Markup {
     let (head, body) = rows.split_first().map_or((&[][..], &[][..]), |(head, body)| (head.as_slice(), body));
     html! {
         div.wide {
-            table.results {
+            table.results.whole {
                 caption { (caption) }
                 thead { tr { @for cell in head { th scope="col" { (cell) } } } }
                 tbody {

@@ -1,6 +1,7 @@
 //! Labelling by hand: which image each person is shown, what they answer, and what the classifier makes of it meanwhile. Answers are on
 //! disk before they count ([`LabelFile`]); fitting and choosing go on beside them ([`Session::work`]). How answers arrive is not here.
 
+mod added;
 mod alike;
 mod asking;
 pub mod view;
@@ -36,6 +37,10 @@ pub struct LabelPool {
     pub paths: Vec<PathBuf>,
     /// Their representations: float32 `[images, features]` on the CPU.
     pub vectors: Tensor,
+    /// The folder that was searched for them.
+    pub folder: PathBuf,
+    /// Files in it that look like images and are not among them.
+    pub left_out: Vec<PathBuf>,
 }
 
 /// How it is labelled.
@@ -141,6 +146,8 @@ struct State {
     pages: HashMap<String, Page>,
     /// Images whose files are not there any more.
     gone: HashSet<usize>,
+    /// Images that came into the folder since the session began.
+    added: usize,
     fitted: Option<Fitted>,
     /// Answers since the classifier was fitted.
     unfitted: usize,
@@ -160,6 +167,8 @@ pub struct Session {
     names: Vec<String>,
     paths: Vec<PathBuf>,
     by_name: HashMap<String, usize>,
+    folder: PathBuf,
+    left_out: Vec<PathBuf>,
     near: Mutex<Near>,
     options: SessionOptions,
     state: Mutex<State>,
@@ -167,7 +176,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins to label; [`Session::work`] must be called on a thread of its own.
+    /// Begins to label; [`Session::work`] must be called on a thread of its own, and [`Session::look_for_added`] may be.
     pub fn new(pool: &LabelPool, file: LabelFile, options: SessionOptions) -> Session {
         let by_name = pool.names.iter().cloned().enumerate().map(|(image, name)| (name, image)).collect();
         let state = State {
@@ -175,6 +184,7 @@ impl Session {
             queue: VecDeque::new(),
             pages: HashMap::new(),
             gone: HashSet::new(),
+            added: 0,
             fitted: None,
             unfitted: 1,
             answered: Instant::now(),
@@ -191,6 +201,8 @@ impl Session {
             names: pool.names.clone(),
             paths: pool.paths.clone(),
             by_name,
+            folder: pool.folder.clone(),
+            left_out: pool.left_out.clone(),
             near: Mutex::new(Near::of(&pool.vectors)),
             options,
             state: Mutex::new(state),
@@ -202,7 +214,7 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends [`Session::work`].
+    /// Ends [`Session::work`] and [`Session::look_for_added`].
     pub fn end(&self) {
         self.state().ended = true;
         self.wake.notify_all();
@@ -222,6 +234,11 @@ impl Session {
     /// The journal cannot be written.
     pub fn serving(&self, address: &str) -> Result<(), SessionError> {
         Ok(self.state().file.serving(address)?)
+    }
+
+    /// How many labels there are.
+    pub fn labels(&self) -> usize {
+        self.state().file.labels().len()
     }
 
     /// The table.

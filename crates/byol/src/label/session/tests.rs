@@ -17,7 +17,7 @@ fn pool(folder: &std::path::Path) -> LabelPool {
             at
         })
         .collect();
-    LabelPool { names, paths, vectors: Tensor::from_slice2(&rows) }
+    LabelPool { names, paths, vectors: Tensor::from_slice2(&rows), folder: folder.to_owned(), left_out: Vec::new() }
 }
 
 fn options(test_share: f64) -> SessionOptions {
@@ -33,6 +33,7 @@ fn labelling(folder: &std::path::Path, test_share: f64, work: impl FnOnce(&Sessi
     let vectors = pool.vectors.shallow_clone();
     std::thread::scope(|scope| {
         let at_work = scope.spawn(|| session.work(&{ vectors }));
+        scope.spawn(|| session.look_for_added());
         let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&session)));
         session.end();
         at_work.join().unwrap().unwrap();
@@ -178,6 +179,14 @@ fn files_that_change_or_vanish_are_told() {
         let (view, next) = asked(session, "me");
         assert_eq!((view.gone, next != image), (1, true));
         assert_eq!(std::fs::read_to_string(&table).unwrap().lines().count(), 2);
+        // What comes into the folder is counted, and not asked for.
+        assert_eq!((view.images, view.added), (60, 0));
+        for name in ["new.png", "new.txt", ".hidden.png"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        wait_for("a look at the folder", || session.view("me").added == 1);
+        std::fs::remove_file(folder.path().join("new.png")).unwrap();
+        wait_for("another look", || session.view("me").added == 0);
     });
 }
 

@@ -6,6 +6,7 @@ use super::worker::{Point, Tally};
 use super::{Next, Notice, Session, State, Why};
 use crate::data::Split;
 use crate::data::labelling::{Edited, Mark};
+use crate::label::prospect::LEAST_LABELS;
 use crate::run::simulation::Strategy;
 use crate::statistics::wilson;
 
@@ -27,6 +28,8 @@ pub struct View {
     pub skipped: usize,
     /// Those whose files are not there any more.
     pub gone: usize,
+    /// Images that came into the folder since.
+    pub added: usize,
     /// Labels to learn from.
     pub train: usize,
     /// Labels that are set aside.
@@ -55,6 +58,8 @@ pub struct View {
     pub has_splits: bool,
     /// Share of the labels that are set aside.
     pub test_share: f64,
+    /// Labels to learn from, with which it is said what more of them are likely to bring.
+    pub prospect_from: usize,
 }
 
 /// A class.
@@ -154,6 +159,7 @@ impl Session {
             none: 0,
             skipped: 0,
             gone: state.gone.len(),
+            added: state.added,
             train: 0,
             aside: 0,
             classes: Vec::new(),
@@ -171,6 +177,7 @@ impl Session {
             table: state.file.path().display().to_string(),
             has_splits: state.file.has_splits(),
             test_share: self.options.test_share,
+            prospect_from: LEAST_LABELS,
         };
         self.count(&state, &mut view);
         view

@@ -17,16 +17,28 @@ pub const TEST: &str = "test";
 pub const ASKED: &str = "Each is a suspicion by what a frozen encoder makes of the images, not a judgement. Keep the label, change it, or \
      drop the image: every answer is in the file at once, and commands that take this data apply it. Images and labels themselves stay as they are.";
 /// The keys of that page.
-pub const KEYS: &str = "Keys: k keeps the label, Enter takes the suggested class, c chooses another one, d drops the image, n and p go to \
-     the next and the previous image, u undoes, as often as wanted.";
+pub const KEYS: &str = "Keys: n begins at the first image without an answer, then n and p go to the next and the previous one; k keeps \
+     the label, Enter takes the suggested class, c asks for another one, d drops the image, u undoes, as often as wanted.";
 pub const ANSWERED: &str = "Answered before";
 pub const KEEP: &str = "Keep";
 pub const DROP: &str = "Drop";
-pub const ANOTHER: &str = "Change to …";
+pub const ANOTHER: &str = "Another class …";
 pub const UNDO: &str = "Undo";
 /// Words of the page's script.
 pub const WORDS: &[(&str, &str)] = &[
     ("standing", "{given} answered, kept in {file}"),
+    ("another", ANOTHER),
+    ("changed", "Changed to {class}"),
+    ("findClass", "Part of a class's name; Enter takes the first"),
+    ("noSuchClass", "No class has that in its name."),
+    ("take", "Take"),
+    ("cancel", "Cancel"),
+    ("notKept", "{problem}. This answer is not kept; give it again once that is mended."),
+    (
+        "dataChanged",
+        "The data has changed since this page was made: answers to labels that are others by now will not apply. End the command and \
+         begin it again.",
+    ),
     ("elsewhere", "This image was answered in another window meanwhile; its answer is shown now."),
     ("gone", "The server does not answer: nothing is kept until it does. Start the command again, and reload."),
     ("nothing", "There is nothing to undo."),
@@ -46,6 +58,10 @@ pub fn answered(class: &str, answer: &Answer) -> String {
         Answer::Open => class.to_owned(),
     }
 }
+
+/// Where the classifier says nothing.
+const CAUTION: &str = " That is not clearly better than guessing, so the encoder says little of these labels, and most of what looks wrong \
+     may be right: pre-train for longer, or look with another encoder.";
 
 /// Copies that a line names at most.
 const NAMED: usize = 4;
@@ -129,7 +145,8 @@ pub fn closing(check: &DataCheck) -> String {
     let looked = format!("{} of {}", plural(check.images as u64, "labelled image"), check.data);
     let held_out = check.held_out.and_then(|found| {
         let right = right_among(found.right, found.images, "label")?;
-        Some(format!(" A classifier that did not see them agrees with {right}."))
+        let caution = if found.no_better_than_guessing { CAUTION } else { "" };
+        Some(format!(" A classifier that did not see them agrees with {right}.{caution}"))
     });
     let held_out = held_out.unwrap_or_else(|| " There is one class alone, so no label can be judged.".to_owned());
     if check.findings.is_empty() {
@@ -166,6 +183,24 @@ fn counted(found: usize, said: &str) -> String {
 pub fn not_shown(images: usize) -> String {
     let are = if images == 1 { "is" } else { "are" };
     format!("{} more {are} not shown.", count(images as u64))
+}
+
+/// How many findings the page leaves out with their images.
+pub fn without_images(findings: usize) -> String {
+    let are = if findings == 1 { "is" } else { "are" };
+    format!(
+        "{} {are} not on this page: --csv lists them, and once those above are answered (--serve) the next look shows them.",
+        plural_more(findings)
+    )
+}
+
+fn plural_more(findings: usize) -> String {
+    format!("{} more finding{}", count(findings as u64), if findings == 1 { "" } else { "s" })
+}
+
+/// Why an answer to an image is not kept.
+pub fn gone(image: &str) -> String {
+    format!("{image} is not there any more")
 }
 
 /// What made the page.

@@ -11,7 +11,8 @@ const words = {
     + (view.aside > 0 ? `, ${view.aside} set aside` : "")
     + (view.none > 0 ? `, ${view.none} of no class` : "")
     + (view.skipped > 0 ? `, ${view.skipped} skipped` : "")
-    + (view.gone > 0 ? `, ${view.gone} gone` : ""),
+    + (view.gone > 0 ? `, ${view.gone} gone` : "")
+    + (view.added > 0 ? `, ${view.added} added since` : ""),
 
   /* Why an image is shown. */
   why: {
@@ -66,7 +67,8 @@ const words = {
 
   /* Names of classes. */
   nameOfClass: "Name of the new class",
-  findClass: "Beginning of a class's name",
+  findClass: "Part of a class's name; Enter takes the first",
+  noSuchClass: "No class has that in its name.",
   add: "Add",
   take: "Take",
   cancel: "Cancel",
@@ -102,10 +104,12 @@ const words = {
   noAside: "No label is set aside yet.",
   noAsideAtAll: "No label is set aside, so what to expect on other images is not measured.",
   tooFew: "The classifier needs labels of two classes.",
+  oneOfEach: "For this a class needs two labels to learn from; each has one as yet.",
   fitting: "The classifier is learning …",
   prospect: (more, gain, interval) => `${more} more labels are likely to bring ${(100 * gain).toFixed(1)} points`
     + (interval ? ` (${(100 * interval[0]).toFixed(1)} to ${(100 * interval[1]).toFixed(1)}).` : "."),
-  noProspect: "What more labels would bring is said from 20 labels on.",
+  noProspect: (labels) => `What more labels would bring is said from ${labels} labels on.`,
+  prospectUnknown: "The labels do not tell yet what more of them would bring.",
   curveOf: (points) => `Accuracy at ${counted(points, "number")} of labels`,
   labels: "labels",
   point: (name, labels, share) => `${name}, ${counted(labels, "label")}: ${percent(share.share)}`,
@@ -132,6 +136,7 @@ const words = {
     edited.added && `${counted(edited.added, "label")} added`,
     edited.changed && `${edited.changed} changed`,
     edited.removed && `${edited.removed} removed`].filter(Boolean).join(", ")}.`,
+  added: (images) => `${counted(images, "image")} came into the folder since this page was begun. End byol label and begin it again to be asked for ${images === 1 ? "it" : "them"}; no answer is lost.`,
   notFitted: (error) => `The classifier could not be fitted: ${error}.`,
   problem: (text) => `${text}.`,
   dismiss: "Close",

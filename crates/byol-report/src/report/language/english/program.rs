@@ -285,6 +285,16 @@ pub fn report(page: &Path) -> String {
     format!("report: {}", page.display())
 }
 
+/// What to do after it.
+pub fn next(command: &str) -> String {
+    format!("next: {command}")
+}
+
+/// How many labels there are when labelling ends, and what trains with them.
+pub fn labels_kept(labels: usize, table: &Path, command: &str) -> String {
+    format!("{} in {}; next: {command}", plural(labels as u64, "label"), table.display())
+}
+
 pub fn predictions_are_in(images: usize, out: &Path) -> String {
     let predictions = if images == 1 { "1 prediction is".to_owned() } else { format!("{images} predictions are") };
     format!("{predictions} in {}", out.display())
