@@ -271,7 +271,8 @@ pub fn is_image(path: &Path) -> bool {
 }
 
 /// The path within the folder, with `/` between its parts and letters composed on every system.
-pub(crate) fn name_within(folder: &Path, path: &Path) -> String {
+#[doc(hidden)]
+pub fn name_within(folder: &Path, path: &Path) -> String {
     let within = path.strip_prefix(folder).unwrap_or(path);
     composed(&within.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"))
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use byol::data::folder::name_within;
 use byol::data::labelling::LabelFile;
 use byol::data::{ImageSource, SubsetSource};
 use byol::eval::linear::LinearOptions;
@@ -45,13 +46,14 @@ pub fn label(folder: &Path, options: &Label, output: Output, reporter: &mut dyn 
     options.trained.tell(&trained.origin, reporter)?;
     let levels = trained.experiment.levels;
     let source = request::folder(folder, options.strictness.strict, levels, reporter)?;
-    let mut left_out: Vec<PathBuf> = source.skipped().iter().map(|skipped| skipped.path.clone()).collect();
+    let skipped = source.skipped().iter().map(|skipped| format!("{prefix}{}", name_within(folder, &skipped.path)));
+    let mut left_out: Vec<String> = skipped.collect();
     let source: Arc<dyn ImageSource> = Arc::new(source);
     let mut named = |index: &usize| {
         let name = format!("{prefix}{}", source.name(*index));
         let can = file.can_name(&name);
         if !can {
-            left_out.extend(source.origin(*index));
+            left_out.push(name.clone());
             reporter.event(&Event::Warning(ProgramNote::CannotBeNamed { image: name }.into()));
         }
         can
@@ -70,7 +72,8 @@ pub fn label(folder: &Path, options: &Label, output: Output, reporter: &mut dyn 
     let linear = LinearOptions { l2: evaluate.linear_l2.clone(), folds: evaluate.linear_folds, seed: options.seed };
     let settings = SessionOptions { strategy: options.strategy.strategy(), batch: options.batch, test_share, linear };
     options.classes.iter().try_for_each(|class| file.add_class(class))?;
-    let pool = LabelPool { names, paths, vectors: vectors.shallow_clone(), folder: folder.to_owned(), left_out };
+    let pool =
+        LabelPool { names, paths, vectors: vectors.shallow_clone(), folder: folder.to_owned(), prefix, left_out };
     let session = Session::new(&pool, file, settings);
     let data = if options.labels.is_some() { &table } else { folder };
     let tuning = Tuning::new(&options.trained.from, data);

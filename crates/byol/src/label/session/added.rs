@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::Session;
-use crate::data::folder::{is_image, walk};
+use crate::data::folder::{is_image, name_within, walk};
 
 /// The folder is searched so often,
 const EVERY: Duration = Duration::from_secs(2);
@@ -17,7 +17,10 @@ const REST: u32 = 50;
 impl Session {
     /// Counts the images that come into the folder, now and then, until [`Session::end`].
     pub fn look_for_added(&self) {
-        let known: HashSet<&Path> = self.paths.iter().chain(&self.left_out).map(|path| path.as_path()).collect();
+        // By names: what a link leads to has another path.
+        let known: HashSet<&str> = self.names.iter().chain(&self.left_out).map(String::as_str).collect();
+        let is_known =
+            |path: &Path| known.contains(format!("{}{}", self.prefix, name_within(&self.folder, path)).as_str());
         let mut next = Instant::now();
         loop {
             let mut state = self.state();
@@ -31,7 +34,7 @@ impl Session {
             drop(state);
             let begun = Instant::now();
             let files = walk(&self.folder).flatten().filter(|entry| entry.file_type().is_file());
-            let added = files.filter(|entry| is_image(entry.path()) && !known.contains(entry.path())).count();
+            let added = files.filter(|entry| is_image(entry.path()) && !is_known(entry.path())).count();
             next = Instant::now() + EVERY.max(REST * begun.elapsed());
             let mut state = self.state();
             if state.added != added {

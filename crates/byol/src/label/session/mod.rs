@@ -39,8 +39,10 @@ pub struct LabelPool {
     pub vectors: Tensor,
     /// The folder that was searched for them.
     pub folder: PathBuf,
-    /// Files in it that look like images and are not among them.
-    pub left_out: Vec<PathBuf>,
+    /// What their names begin with before their paths within it.
+    pub prefix: String,
+    /// Names of files in it that look like images and are not among them.
+    pub left_out: Vec<String>,
 }
 
 /// How it is labelled.
@@ -168,7 +170,8 @@ pub struct Session {
     paths: Vec<PathBuf>,
     by_name: HashMap<String, usize>,
     folder: PathBuf,
-    left_out: Vec<PathBuf>,
+    prefix: String,
+    left_out: Vec<String>,
     near: Mutex<Near>,
     options: SessionOptions,
     state: Mutex<State>,
@@ -202,6 +205,7 @@ impl Session {
             paths: pool.paths.clone(),
             by_name,
             folder: pool.folder.clone(),
+            prefix: pool.prefix.clone(),
             left_out: pool.left_out.clone(),
             near: Mutex::new(Near::of(&pool.vectors)),
             options,

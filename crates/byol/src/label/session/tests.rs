@@ -17,7 +17,8 @@ fn pool(folder: &std::path::Path) -> LabelPool {
             at
         })
         .collect();
-    LabelPool { names, paths, vectors: Tensor::from_slice2(&rows), folder: folder.to_owned(), left_out: Vec::new() }
+    let (folder, prefix, left_out) = (folder.to_owned(), String::new(), Vec::new());
+    LabelPool { names, paths, vectors: Tensor::from_slice2(&rows), folder, prefix, left_out }
 }
 
 fn options(test_share: f64) -> SessionOptions {
