@@ -31,6 +31,11 @@ SUBJECTS = {
         f"pretrain, beside {count}": f"BYOL pre-training, the same beside {count} busy processes"
         for count in (2, 8)
     },
+    **{
+        f"pretrain, {count} processes": f"BYOL pre-training, the same by {count} process{'es' * (count > 1)} with equal shares of the "
+        f"cores and of each batch; in the PyTorch programs each process has batch-norm statistics of its own share"
+        for count in (1, 2, 4)
+    },
     "supervised": "Supervised training and evaluation, no augmentation (ResNet-18, 96 px, batch 128)",
     "augment, 96 px": "Rendering t and t' alone, one thread, 96 px",
     "augment, 224 px": "Rendering t and t' alone, one thread, 224 px",
@@ -52,6 +57,9 @@ FURTHER = {
     "gpu_busy_percent": "GPU busy, %",
     "gpu_memory_used_mib": "GPU memory used, MiB",
     "start_seconds": "start and end, s of processor time",
+    "collective_ms": "of a step in collective functions, ms",
+    "gradient_ms": "of it for the gradient, ms",
+    "efficiency": "rate by that of one process and their number",
 }
 EPOCH = 100_000
 
@@ -70,6 +78,8 @@ def add(log, subject, program, number, command, result):
     try:
         result = json.loads(result)
         rate = float(result["images_per_second"])
+        # What byol says of several processes stands beside the rest.
+        result = {**result.pop("together", {}), **result}
     except (ValueError, KeyError, TypeError):
         fail(log, subject, program, number, command, "no JSON object with images_per_second as its last line")
         raise SystemExit(1) from None
@@ -119,7 +129,7 @@ class Program:
 
 
 def number(value):
-    return "" if value is None else f"{value:.1f}" if value < 10_000 else f"{value:,.0f}"
+    return "" if value is None else f"{value:.2f}" if value < 2 else f"{value:.1f}" if value < 10_000 else f"{value:,.0f}"
 
 
 def ratio(own, other):

@@ -131,6 +131,8 @@ pub struct Demo {
     pub hardware: Hardware,
     #[command(flatten)]
     pub labels: Labels,
+    #[command(flatten)]
+    pub processes: Processes,
 }
 
 #[derive(Subcommand)]

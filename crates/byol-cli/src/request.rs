@@ -11,6 +11,7 @@ use byol::data::folder::FolderSource;
 use byol::data::labelling::LabelFile;
 use byol::data::{self, Dataset, Decoding, Levels, Need, OpenOptions, Pools, Saving};
 use byol::device::{Hardware, Precision, PrecisionChoice};
+use byol::ranks::Ranks;
 use byol::run::RunDirectory;
 use byol::run::event::{Event, Reporter};
 use byol::run::notice::ProgramNote;
@@ -148,11 +149,14 @@ pub struct Wanted<'a> {
     /// When images for pre-training are decoded.
     pub decoding: Decoding,
     pub levels: Levels,
+    /// The processes that open it together.
+    pub ranks: &'a Ranks,
 }
 
 /// The data that the options mean, looked through for copies where that is asked for; reports what is odd about it.
 pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Result<Dataset> {
-    let Wanted { data, unlabeled, strictness, need, labels_per_class, copies, corrections, decoding, levels } = wanted;
+    let Wanted { data, unlabeled, strictness, need, labels_per_class, copies, corrections, decoding, levels, ranks } =
+        wanted;
     let options = OpenOptions {
         strict: strictness.strict,
         need,
@@ -162,6 +166,7 @@ pub fn dataset(wanted: Wanted<'_>, reporter: &mut dyn Reporter) -> anyhow::Resul
         corrections,
         split_file: strictness.kept.split.clone(),
         saving: Saving::Later,
+        companions: ranks.companions(),
         ..OpenOptions::default()
     };
     let mut dataset = telling(reporter, &options, |options| Dataset::open(data, options))?;

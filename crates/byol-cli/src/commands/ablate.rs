@@ -4,6 +4,7 @@ use byol::data::{Decoding, Need};
 use byol::experiment::Context;
 use byol::experiment::ablation::{self, AblationOutcome, BASIS, LAB, MECHANISM, Variant};
 use byol::nearest::hint;
+use byol::ranks::Ranks;
 use byol::report::language::program;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter};
@@ -35,6 +36,7 @@ pub fn ablate(options: &args::Ablate, output: Output, reporter: &mut dyn Reporte
             copies: None,
             decoding: Decoding::AtOnce,
             levels: experiment.levels,
+            ranks: Ranks::alone(),
         },
         reporter,
     )?;

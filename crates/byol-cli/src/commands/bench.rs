@@ -10,7 +10,7 @@ use byol::bench::{self, BenchOptions, BenchResult, Subject};
 use byol::config::Experiment;
 use byol::data::{Decoding, Levels, Need};
 use byol::device::Hardware;
-use byol::ranks::Ranks;
+use byol::ranks::{Ranks, Work};
 use byol::run::event::{Reporter, Silent};
 use byol::run::record::Stage;
 use serde::Serialize;
@@ -48,8 +48,10 @@ pub fn bench(options: &args::Bench, output: Output, reporter: &mut dyn Reporter)
     };
     let basis = Basis { stage: Some(Stage::Pretrain), ..Basis::default() };
     let configuration = request::experiment(&options.config, None, basis)?.to_toml()?;
-    let together = Together { launch: &launch, options: &options.processes, command: "bench", configuration };
-    together.work(
+    let processes = &options.processes;
+    let together =
+        Together { launch: &launch, options: processes, command: "bench", work: Work::Measurement, configuration };
+    together.run(
         reporter,
         |ranks, reporter| measured(options, &ranks, output, reporter),
         |ranks, _| measured(options, ranks, output, &mut Silent).map(|_| ()),
@@ -87,6 +89,7 @@ fn measured(
             copies: None,
             decoding: Decoding::AtOnce,
             levels: Levels::default(),
+            ranks,
         },
         reporter,
     )?;

@@ -13,6 +13,7 @@ use byol::data::{ConcatSource, DataNote, Dataset, Decoding, Image, ImageSource, 
 use byol::eval::linear::LinearOptions;
 use byol::gallery::small_jpeg;
 use byol::local::{LocalError, Port};
+use byol::ranks::Ranks;
 use byol::report::data_check::{lines, render};
 use byol::report::language::program;
 use byol::review::{Review, ReviewError, Subject, Watched};
@@ -217,6 +218,7 @@ fn open_data(options: &Check, trained: &TrainedEncoder, reporter: &mut dyn Repor
         copies: None,
         decoding: Decoding::AtOnce,
         levels,
+        ranks: Ranks::alone(),
     };
     let refused = match request::dataset(wanted, &mut Unsaved(reporter)) {
         Ok(data) => return Ok(data),

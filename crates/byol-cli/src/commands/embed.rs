@@ -12,7 +12,7 @@ use byol::inference::npy::NpyWriter;
 use byol::inference::parquet::ParquetWriter;
 use byol::inference::paths::{self, PathWriter};
 use byol::inference::pipeline::Division;
-use byol::ranks::Ranks;
+use byol::ranks::{Ranks, Work};
 use byol::report::language::program;
 use byol::run::event::{Event, Reporter};
 use byol::trained::model::TrainedEncoder;
@@ -56,9 +56,14 @@ pub fn embed(options: &Embed, output: Output, reporter: &mut dyn Reporter) -> an
     let Some(launch) = together::launched(&options.processes)? else {
         return write(options, &Ranks::default(), output, reporter);
     };
-    let together =
-        Together { launch: &launch, options: &options.processes, command: "embed", configuration: String::new() };
-    together.work(
+    let together = Together {
+        launch: &launch,
+        options: &options.processes,
+        command: "embed",
+        work: Work::Embedding,
+        configuration: String::new(),
+    };
+    together.run(
         reporter,
         |ranks, reporter| write(options, &ranks, output, reporter),
         |ranks, _| compute_along(options, ranks),

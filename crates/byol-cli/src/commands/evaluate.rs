@@ -3,7 +3,7 @@
 use byol::config::Experiment;
 use byol::data::Need;
 use byol::experiment::{self, Context, Keep};
-use byol::ranks::Ranks;
+use byol::ranks::{Ranks, Work};
 use byol::report::language::{names, program};
 use byol::run::RunDirectory;
 use byol::run::directory::OpenMode;
@@ -24,8 +24,10 @@ pub fn evaluate(options: &Evaluate, output: Output, reporter: &mut dyn Reporter)
     };
     let elsewhere = launch.place.rank > 0 && !options.from.exists();
     let configuration = if elsewhere { String::new() } else { configuration(options)?.to_toml()? };
-    let together = Together { launch: &launch, options: &options.processes, command: "evaluate", configuration };
-    together.work(
+    let processes = &options.processes;
+    let together =
+        Together { launch: &launch, options: processes, command: "evaluate", work: Work::Evaluation, configuration };
+    together.run(
         reporter,
         |ranks, reporter| {
             let ending = judge(options, &ranks, output, reporter)?;
@@ -97,6 +99,7 @@ fn judge(options: &Evaluate, ranks: &Ranks, output: Output, reporter: &mut dyn R
             copies: None,
             decoding,
             levels: experiment.levels,
+            ranks,
         },
         reporter,
     )?;

@@ -10,10 +10,11 @@ use byol::config::Experiment;
 use byol::data::{Dataset, Decoding, Need, Pools};
 use byol::device::{DeviceChoice, Hardware, Precision, PrecisionChoice};
 use byol::experiment::{self, Along};
-use byol::ranks::handshake::Patience;
+use byol::ranks::handshake::{Patience, Peer};
 use byol::ranks::launch::Launch;
-use byol::ranks::{Meeting, Mismatch, Ranks, RanksError};
+use byol::ranks::{Meeting, Mismatch, Ranks, RanksError, Work};
 use byol::report::language::program;
+use byol::run::command::TrainingCommand;
 use byol::run::directory::OpenMode;
 use byol::run::event::{Event, Reporter, Silent};
 use byol::run::notice::ProgramNote;
@@ -76,13 +77,15 @@ pub struct Together<'a> {
     pub options: &'a args::Processes,
     /// The command of the program.
     pub command: &'a str,
+    /// What it does.
+    pub work: Work,
     /// The configuration that this process was given, as TOML; empty where rank 0's is to be taken.
     pub configuration: String,
 }
 
 impl Together<'_> {
     /// Meets the others, and works: rank 0 leads, the others follow with its configuration.
-    pub fn work(
+    pub fn run(
         self,
         reporter: &mut dyn Reporter,
         lead: impl FnOnce(Ranks, &mut dyn Reporter) -> anyhow::Result<Ending>,
@@ -106,6 +109,7 @@ impl Together<'_> {
         let meeting = Meeting {
             launch: self.launch,
             command: self.command,
+            work: self.work,
             configuration: &self.configuration,
             interface: interface.as_deref(),
             timeout,
@@ -139,9 +143,13 @@ pub fn train(
 ) -> anyhow::Result<Ending> {
     let Some(launch) = launched(options)? else { return work(&job, &place, output, reporter) };
     let configuration = configuration(&job, &place, launch.place.rank)?;
-    let (command, follower) = (job.command.name(), job.clone());
-    let together = Together { launch: &launch, options, command, configuration };
-    together.work(
+    let follower = job.clone();
+    let work_of = match job.command {
+        TrainingCommand::Demo => Work::Demo,
+        _ => Work::Training,
+    };
+    let together = Together { launch: &launch, options, command: job.command.name(), work: work_of, configuration };
+    together.run(
         reporter,
         |ranks, reporter| {
             let ending = work(&Job { ranks: ranks.clone(), ..job }, &place, output, reporter)?;
@@ -169,11 +177,7 @@ fn configuration(job: &Job<'_>, place: &Place, rank: usize) -> anyhow::Result<St
         return Ok(String::new());
     }
     let begins = Weights::of(job.typed.beginning, earlier.as_ref(), place)?;
-    let basis = match &earlier {
-        Some(_) => Basis { run: Some(&place.out), ..job.basis },
-        None => job.basis,
-    };
-    let basis = Basis { over_preset: &begins.settings, ..basis };
+    let basis = Basis { over_preset: &begins.settings, ..job.basis_of(earlier.as_ref(), place) };
     Ok(request::experiment(job.config, job.labels, basis)?.to_toml()?)
 }
 
@@ -228,6 +232,7 @@ pub(super) fn hardware_along(options: &args::Hardware, bf16: bool, ranks: &Ranks
 /// data.
 pub(super) fn settle(hardware: &Hardware, experiment: &Experiment, data: &Dataset) -> anyhow::Result<Experiment> {
     let ranks = &hardware.ranks;
+    ranks.has_opened()?;
     let index = |device| match device {
         byol::tch::Device::Cuda(number) => Some(number),
         _ => None,
@@ -240,7 +245,7 @@ pub(super) fn settle(hardware: &Hardware, experiment: &Experiment, data: &Datase
     };
     let texts = ranks.texts(&serde_json::to_string(&found)?)?;
     let all = texts.iter().map(|text| serde_json::from_str(text)).collect::<Result<Vec<Found>, _>>()?;
-    if let Some(mismatch) = compare(&all, ranks) {
+    if let Some(mismatch) = compare(&all, ranks.peers()) {
         return Err(RanksError::from(mismatch).into());
     }
     let configuration = ranks.of_first(experiment.to_toml()?.as_bytes())?;
@@ -250,8 +255,8 @@ pub(super) fn settle(hardware: &Hardware, experiment: &Experiment, data: &Datase
     }
 }
 
-fn compare(all: &[Found], ranks: &Ranks) -> Option<Mismatch> {
-    let host = |rank: usize| ranks.peers().get(rank).map_or_else(String::new, |peer| peer.host.clone());
+fn compare(all: &[Found], peers: &[Peer]) -> Option<Mismatch> {
+    let host = |rank: usize| peers.get(rank).map_or_else(String::new, |peer| peer.host.clone());
     let kind = |found: &Found| match found.gpu {
         Some(_) => "a GPU".to_owned(),
         None => "a CPU".to_owned(),
@@ -266,7 +271,7 @@ fn compare(all: &[Found], ranks: &Ranks) -> Option<Mismatch> {
         }
         let same = |other: usize| {
             let alike = (&all[other].visible, all[other].gpu) == (&found.visible, found.gpu);
-            alike && ranks.peers()[other].host == host
+            alike && peers[other].host == host
         };
         if let (Some(gpu), Some(first)) = (found.gpu, (0..rank).find(|&other| same(other))) {
             return Some(Mismatch::OneGpu { first, second: rank, gpu, host });
@@ -321,6 +326,7 @@ impl Followed<'_> {
             copies: self.copies,
             decoding: asked.decoding,
             levels: experiment.levels,
+            ranks,
         };
         let data = request::dataset(wanted, &mut Silent)?;
         let experiment = settle(&hardware, &experiment, &data)?;
@@ -331,5 +337,32 @@ impl Followed<'_> {
             hardware: &hardware,
             interrupt: &interrupt,
         })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(found: &[Found], hosts: [&str; 2]) -> Option<String> {
+        let peers = hosts.map(|host| Peer { host: host.to_owned(), sharing: 1 });
+        compare(found, &peers).map(|mismatch| mismatch.to_string())
+    }
+
+    fn on(gpu: Option<usize>, visible: &str) -> Found {
+        Found { fingerprint: "f".into(), images: 9, gpu, visible: visible.into() }
+    }
+
+    /// Which GPUs there are, no test can choose.
+    #[test]
+    fn devices_that_do_not_fit() {
+        let twice = "ranks 0 and 1 would both use GPU 2 of a; start as many processes per host as it has GPUs";
+        assert_eq!(refused(&[on(Some(2), ""), on(Some(2), "")], ["a", "a"]).as_deref(), Some(twice));
+        assert_eq!(refused(&[on(Some(2), ""), on(Some(3), "")], ["a", "a"]), None);
+        assert_eq!(refused(&[on(Some(2), ""), on(Some(2), "")], ["a", "b"]), None);
+        // Each sees one of its own, which is its first.
+        assert_eq!(refused(&[on(Some(0), "4"), on(Some(0), "5")], ["a", "a"]), None);
+        let kinds = "rank 1 (b) computes on a CPU, rank 0 on a GPU; give all the same with --device";
+        assert_eq!(refused(&[on(Some(0), ""), on(None, "")], ["a", "b"]).as_deref(), Some(kinds));
     }
 }

@@ -61,7 +61,9 @@ pub fn demo(demo: &args::Demo, output: Output, reporter: &mut dyn Reporter) -> a
     };
     // A second demo shows the first one's result, or continues it.
     let place = Place { out: demo.out.clone(), mode: OpenMode::Resume, named: false, more_epochs: None, seeds: None };
-    job.work(&place, output, reporter, |context, _, _| experiment::run(context))
+    together::train(job, place, &demo.processes, (output, reporter), |job, place, output, reporter| {
+        job.work(place, output, reporter, |context, _, _| experiment::run(context))
+    })
 }
 
 pub fn run(run: &args::Run, output: Output, reporter: &mut dyn Reporter) -> anyhow::Result<Ending> {
@@ -169,7 +171,18 @@ pub fn finetune(finetune: &args::Finetune, output: Output, reporter: &mut dyn Re
     })
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// What the settings stand on: a run that goes on has its own, and what is typed beside them must agree.
+    pub fn basis_of<'b>(&self, earlier: Option<&Earlier>, place: &'b Place) -> Basis<'b>
+    where
+        'a: 'b,
+    {
+        match earlier {
+            Some(_) if self.command != TrainingCommand::Demo => Basis { run: Some(&place.out), ..self.basis },
+            _ => self.basis,
+        }
+    }
+
     /// Does the work, and tells what it found.
     pub fn work(
         &self,
@@ -193,13 +206,8 @@ impl Job<'_> {
     ) -> anyhow::Result<T> {
         let Place { out, mode, .. } = place;
         let earlier = Earlier::of(place, self.command)?;
-        // A run that goes on has its settings; what is typed beside them must agree.
-        let basis = match &earlier {
-            Some(_) if self.command != TrainingCommand::Demo => Basis { run: Some(out), ..self.basis },
-            _ => self.basis,
-        };
         let begins = Weights::of(self.typed.beginning, earlier.as_ref(), place)?;
-        let basis = Basis { over_preset: &begins.settings, ..basis };
+        let basis = Basis { over_preset: &begins.settings, ..self.basis_of(earlier.as_ref(), place) };
         let (mut experiment, mut typed) = request::settings(self.config, self.labels, basis)?;
         let is_new = earlier.is_none();
         // The run of another process is refused before anything else of it is looked at.
@@ -241,6 +249,7 @@ impl Job<'_> {
             copies: Some(self.copies()),
             decoding,
             levels: experiment.levels,
+            ranks: &self.ranks,
         };
         let data = request::dataset(wanted, reporter)?;
         data.check_split_place()?;

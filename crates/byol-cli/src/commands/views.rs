@@ -6,6 +6,7 @@ use anyhow::bail;
 use byol::data::{Decoding, ImageSource, Levels, Need};
 use byol::gallery::{self, ViewSheet};
 use byol::inference::page::{Group, Page, Shown};
+use byol::ranks::Ranks;
 use byol::report::language::method::views_are;
 use byol::report::language::program::{self, pages};
 use byol::run::event::Reporter;
@@ -35,6 +36,7 @@ pub fn views(options: &args::Views, output: Output, reporter: &mut dyn Reporter)
             copies: None,
             decoding: Decoding::AtOnce,
             levels: experiment.levels,
+            ranks: Ranks::alone(),
         },
         reporter,
     )?;

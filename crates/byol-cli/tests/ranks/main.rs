@@ -2,9 +2,12 @@
 //! busy machine: order and words are compared, never seconds.
 #![cfg(unix)]
 
+mod data;
 mod hosts;
 mod killed;
+mod lost;
 mod measured;
+mod mistakes;
 mod pretrain;
 mod processes;
 mod run;

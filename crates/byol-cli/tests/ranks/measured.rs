@@ -43,5 +43,6 @@ fn bench_measures_all_and_one() {
     assert_eq!(json!([found["together"]["processes"], found["batch_size"]]), json!([2, 16]));
     let efficiency = found["images_per_second"].as_f64().unwrap() / (2.0 * number("images_per_second_of_one"));
     assert!((number("efficiency") - efficiency).abs() < 1e-9, "{found}");
+    assert!(number("gradient_ms") > 0.0 && number("gradient_ms") < number("collective_ms"), "{found}");
     assert!(number("collective_ms") > 0.0 && number("collective_ms") <= found["step_ms"].as_f64().unwrap(), "{found}");
 }

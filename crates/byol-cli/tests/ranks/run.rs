@@ -134,6 +134,39 @@ fn parts_of_a_comparison() {
     assert_ne!(tables[0], tables[1]);
 }
 
+/// The demo is computed by all ranks, and shown by rank 0 when it is started a second time.
+#[test]
+fn ranks_go_through_the_demo() {
+    let place = Place::new();
+    let short = ["image_size=16", "width=0.0625", "labels_per_class=[2]", "draws=1", "pretrain.epochs=1"];
+    let stages =
+        ["supervised", "finetune"].map(|stage| ["epochs=1", "minimum_steps=4"].map(|key| format!("{stage}.{key}")));
+    let demo = |out: &str| {
+        let mut command =
+            place.program(&["demo", "--device", "cpu", "--precision", "fp32", "--threads", "1", "--out", out]);
+        command.args(short.iter().flat_map(|pair| ["--set", pair]));
+        command.args(stages.iter().flatten().flat_map(|pair| ["--set", pair]));
+        command
+    };
+    let ends = place.finish(2, || demo("two"));
+    assert!(ends[1].said.is_empty() && ends[1].printed.is_empty() && !ends[0].printed.is_empty(), "{ends:?}");
+    let summary = std::fs::read_to_string(place.path("two").join("summary.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&summary).unwrap()["processes"], 2);
+    let trained_once = trained(&place, "two");
+    assert_eq!(trained_once.len(), 3, "{:?}", trained_once.keys());
+    place.finish(2, || demo("two"));
+    assert!(trained(&place, "two") == trained_once, "a second demo trains anew");
+    // Each by itself, where that is asked for.
+    let alone = place
+        .start_as(1, 2, {
+            let mut alone = demo("alone");
+            alone.args(["--processes", "off"]);
+            alone
+        })
+        .end();
+    assert!(alone.code == Some(0) && !alone.printed.is_empty(), "{alone:?}");
+}
+
 /// A signal to any rank stops all, in a training with labels too; so many go on to the same end.
 #[test]
 fn trainings_with_labels_stop_together() {
@@ -207,4 +240,5 @@ fn representations_are_those_of_one_process() {
     assert!(ends.iter().all(|end| end.code == Some(1)), "{ends:?}");
     assert!(ends[1].said.contains("second holds another network here than at rank 0"), "{ends:?}");
     assert!(ends[0].said.contains("rank 1") && !place.path("other.npy").exists(), "{ends:?}");
+    assert!(ends[0].said.trim().ends_with("; no file was written, start all processes again"), "{ends:?}");
 }

@@ -127,6 +127,9 @@ pub enum DataError {
         /// What the system says of it.
         source: io::Error,
     },
+    /// Processes that open the same data have lost one another.
+    #[error("{0}")]
+    Companions(io::Error),
     /// A line of a table cannot be used.
     #[error("{path}, line {line}: {problem}")]
     CsvLine {

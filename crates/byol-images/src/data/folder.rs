@@ -19,6 +19,7 @@ use super::look::Look;
 use super::missing_files::Missing;
 use super::names::composed;
 use super::note::DataNote;
+use super::spool::Companions;
 use super::{Image, ImageSource};
 
 pub use super::encoded::Skipped;
@@ -68,6 +69,9 @@ pub struct OpenOptions {
     /// Whether answers that people gave to suspicious labels, which are kept beside the data, change labels and leave images out
     /// ([`corrections`](super::corrections)).
     pub corrections: bool,
+    /// Other processes of this host that open the same data now.
+    #[doc(hidden)]
+    pub companions: Option<Arc<dyn Companions>>,
     /// Called with (images looked at, images in all), from several threads and not always in order.
     pub on_progress: Option<Arc<dyn Fn(usize, usize) + Send + Sync>>,
 }
@@ -85,6 +89,7 @@ impl Default for OpenOptions {
             split_file: None,
             saving: Saving::AtOnce,
             corrections: true,
+            companions: None,
             on_progress: None,
         }
     }

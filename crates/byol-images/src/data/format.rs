@@ -9,6 +9,7 @@ use super::folder::holds_images;
 use super::labels_csv::Tables;
 use super::listing::{Labels, Listing};
 use super::split::Split;
+use super::spool::Companions;
 use super::{
     DataError, PATTERNS, cifar10, class_folders, hf_parquet, labels_csv, pack, parquet_table, stl10, table, tables,
     webdataset,
@@ -211,6 +212,14 @@ impl EncodedSet {
     /// # Errors
     /// As the format's own.
     pub(crate) fn list(&self, labels: Labels) -> Result<Listing, DataError> {
+        self.list_with(labels, None)
+    }
+
+    /// As [`list`](Self::list), beside other processes.
+    ///
+    /// # Errors
+    /// As the format's own; another process is gone.
+    pub(crate) fn list_with(&self, labels: Labels, companions: Option<&dyn Companions>) -> Result<Listing, DataError> {
         match self {
             EncodedSet::Csv { table, of_folder } => {
                 let mut listing = labels_csv::list(table, labels)?;
@@ -220,7 +229,7 @@ impl EncodedSet {
                 }
                 Ok(listing)
             }
-            EncodedSet::Parquet { root, shards } => hf_parquet::list(root, shards.clone(), labels),
+            EncodedSet::Parquet { root, shards } => hf_parquet::list(root, shards.clone(), labels, companions),
             EncodedSet::WebDataset { root, shards } => webdataset::list(root, shards.clone(), labels),
             EncodedSet::Folder { folder } => match labels {
                 Labels::Read => match tables::find(folder)? {

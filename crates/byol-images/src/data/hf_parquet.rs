@@ -2,11 +2,10 @@
 //! column `label`, whose class names are in the schema's metadata where it was written by their library.
 //!
 //! Parquet compresses whole pages, which forbids picking one image out of a file. So the encoded images are copied
-//! once into a temporary file that is mapped into memory and that the system removes when it is closed.
+//! once into a temporary file ([`super::spool`]).
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::DataError;
-use super::encoded::{Archive, Encoded, Place};
+use super::encoded::{Encoded, Place};
 use super::error::Unlabelled;
 use super::folder::name_within;
 use super::format::Format;
@@ -27,6 +26,7 @@ use super::labels;
 use super::listing::{Labels, Listed, Listing};
 use super::note::{DataNote, shown};
 use super::split::Split;
+use super::spool::{Companions, Spool};
 
 pub(crate) const EXTENSION: &str = "parquet";
 
@@ -125,7 +125,12 @@ pub enum ParquetProblem {
 ///
 /// # Errors
 /// A file is damaged, or is not such a data set; the temporary file cannot be written.
-pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<Listing, DataError> {
+pub(crate) fn list(
+    root: &Path,
+    shards: Vec<PathBuf>,
+    wanted: Labels,
+    companions: Option<&dyn Companions>,
+) -> Result<Listing, DataError> {
     let mut listing = Listing::new(Format::Parquet, root);
     let mut names: Option<Option<Vec<String>>> = None;
     let mut labels = Vec::new();
@@ -137,8 +142,8 @@ pub(crate) fn list(root: &Path, shards: Vec<PathBuf>, wanted: Labels) -> Result<
             false => shard.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         };
         // The reader of rows panics on some damaged files.
-        let rows =
-            catch_unwind(AssertUnwindSafe(|| read(shard, name.len() + 1, wanted, &wrong))).unwrap_or_else(|_| {
+        let rows = catch_unwind(AssertUnwindSafe(|| read(shard, name.len() + 1, (wanted, companions), &wrong)))
+            .unwrap_or_else(|_| {
                 Err(wrong(ParquetProblem::Unreadable(ParquetError::General("the reader failed".into()))))
             })?;
         if let Some(columns) = rows.without_labels {
@@ -225,7 +230,7 @@ fn find_column<'a>(columns: &[&'a str], known: &[&str]) -> (Option<&'a str>, Opt
 fn read(
     shard: &Path,
     within: usize,
-    wanted: Labels,
+    (wanted, companions): (Labels, Option<&dyn Companions>),
     wrong: &dyn Fn(ParquetProblem) -> DataError,
 ) -> Result<Rows, DataError> {
     let unreadable = |error| wrong(ParquetProblem::Unreadable(error));
@@ -252,7 +257,7 @@ fn read(
     let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(unreadable)?;
     let rows = reader.get_row_iter(Some(projection)).map_err(unreadable)?.with_batch_size(BATCH);
 
-    let mut spool = Spool::new()?;
+    let mut spool = Spool::new(companions)?;
     let mut labels = Vec::new();
     for (number, row) in rows.enumerate() {
         let mut bytes = None;
@@ -398,45 +403,4 @@ pub(crate) fn class_names(reader: &SerializedFileReader<File>, label: &str) -> O
     let metadata: Value = serde_json::from_str(text).ok()?;
     let names = metadata.pointer(&format!("/info/features/{label}/names"))?.as_array()?;
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
-}
-
-/// The temporary file of a shard.
-struct Spool {
-    file: BufWriter<File>,
-    /// Where each image ends.
-    ends: Vec<usize>,
-}
-
-impl Spool {
-    fn new() -> Result<Self, DataError> {
-        let mut file = BufWriter::new(tempfile::tempfile().map_err(Self::failed)?);
-        // An empty file cannot be mapped.
-        file.write_all(&[0; Self::START]).map_err(Self::failed)?;
-        Ok(Spool { file, ends: Vec::new() })
-    }
-
-    const START: usize = 1;
-
-    fn failed(source: io::Error) -> DataError {
-        DataError::Temporary { folder: std::env::temp_dir(), source }
-    }
-
-    fn add(&mut self, bytes: &[u8]) -> Result<(), DataError> {
-        self.file.write_all(bytes).map_err(Self::failed)?;
-        self.ends.push(self.ends.last().unwrap_or(&Self::START) + bytes.len());
-        Ok(())
-    }
-
-    /// `within` is where in an image's name that of its row begins.
-    fn finish(self, shard: &Path, within: usize) -> Result<Vec<Place>, DataError> {
-        let file = self.file.into_inner().map_err(|error| Self::failed(error.into_error()))?;
-        let archive = Archive::map(shard, &file)?;
-        let mut start = Self::START;
-        let place = |end| {
-            let place = Place::Part { archive: Arc::clone(&archive), start, len: end - start, within };
-            start = end;
-            place
-        };
-        Ok(self.ends.into_iter().map(place).collect())
-    }
 }

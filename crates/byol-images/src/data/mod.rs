@@ -42,6 +42,8 @@ pub mod patterns;
 mod saved_split;
 mod split;
 pub mod splits;
+#[doc(hidden)]
+pub mod spool;
 pub mod stl10;
 mod subset;
 mod table;
@@ -270,7 +272,7 @@ impl Dataset {
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DataError> {
         match format::find(path.as_ref())? {
             Found::Encoded(found) => {
-                let listing = found.list(Labels::Read)?;
+                let listing = found.list_with(Labels::Read, options.companions.as_deref())?;
                 let passed_over = PassedOver::beside(&found, &listing);
                 let mut dataset = listing.open(options)?;
                 dataset.warnings.extend(passed_over.notes());
@@ -365,7 +367,7 @@ impl Dataset {
         let options = &OpenOptions { decoding, ..options.clone() };
         match found {
             Found::Encoded(found) => {
-                let listing = found.list(Labels::Ignored)?;
+                let listing = found.list_with(Labels::Ignored, options.companions.as_deref())?;
                 let passed_over = PassedOver::beside(&found, &listing);
                 // With `strict` they are errors, however often they are met.
                 let unreadable = self.unreadable.iter().filter(|_| !options.strict);

@@ -105,6 +105,8 @@ pub struct Together {
     /// Milliseconds of a step in collective functions at rank 0: waiting for others, and for what travels. On GPUs, where they are begun
     /// and not waited for, that of beginning them.
     pub collective_ms: f64,
+    /// Of them, in the mean of the gradient.
+    pub gradient_ms: f64,
     /// Of rank 0 by itself, on its share of a batch and with its threads, while the others rest.
     pub images_per_second_of_one: f64,
     /// The rate of all by that of one times their number: 1 where nothing is lost.

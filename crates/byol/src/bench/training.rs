@@ -7,6 +7,7 @@ use tch::Tensor;
 use super::{Arithmetic, BenchOptions, BenchResult, Breakdown, Together, machine};
 use crate::device::{self, Hardware};
 use crate::loader::{self, Batches, ImageSet, Schedule, ViewGroup};
+use crate::ranks::Waited;
 use crate::train::TrainError;
 use crate::train::phases::{Phase, PhaseTimes};
 
@@ -63,7 +64,7 @@ struct Window {
     idle: f64,
     transfer: f64,
     /// In collective functions.
-    waited: f64,
+    waited: Waited,
     phases: Option<PhaseTimes>,
 }
 
@@ -124,7 +125,7 @@ impl Run<'_> {
         }
         device::finish(device);
         let seconds = begun.elapsed().as_secs_f64();
-        let waited = self.hardware.ranks.take_waited().as_secs_f64();
+        let waited = self.hardware.ranks.take_waited();
         Ok(Window { steps, seconds, idle, transfer, waited, phases: self.trainee.take_phases() })
     }
 }
@@ -184,7 +185,8 @@ pub fn run(
         beside: None,
         together: (!hardware.ranks.is_alone()).then(|| Together {
             processes: hardware.ranks.count(),
-            collective_ms: counted.per_step(counted.waited),
+            collective_ms: counted.per_step(counted.waited.all.as_secs_f64()),
+            gradient_ms: counted.per_step(counted.waited.for_means.as_secs_f64()),
             images_per_second_of_one: 0.0,
             efficiency: 0.0,
         }),

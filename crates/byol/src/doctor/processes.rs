@@ -11,7 +11,7 @@ use super::Problem;
 use crate::device::{self, Hardware};
 use crate::ranks::handshake::Patience;
 use crate::ranks::launch::{self, Launch, Variables};
-use crate::ranks::{End, Meeting, Ranks, RanksError};
+use crate::ranks::{End, Meeting, Ranks, RanksError, Work};
 
 /// So long a process waits for the others at most.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,6 +116,7 @@ fn join(launch: &Launch, hardware: &Hardware, timeout: Duration) -> Result<(Rank
     let (ranks, _) = Ranks::meet(Meeting {
         launch,
         command: "doctor",
+        work: Work::Measurement,
         configuration: "",
         interface: interface.as_deref(),
         timeout,

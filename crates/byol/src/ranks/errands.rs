@@ -23,7 +23,7 @@ impl Ranks {
         let set = together.asked(together.timeout, move |store| store.set(&key, b"given"));
         match set {
             Some(set) => set.map_err(|refused| together.told(&refused))?,
-            None => return Err(RanksError::Silence { waited: together.timeout }),
+            None => return Err(RanksError::Silence { waited: together.timeout, work: together.work }),
         }
         self.value_of_first(Some(errand)).map(|_| ())
     }

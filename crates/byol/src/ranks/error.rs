@@ -7,9 +7,7 @@ use byol_torch::group::Refused;
 use serde::{Deserialize, Serialize};
 
 use super::launch::LaunchError;
-
-/// What remains after a failure.
-const GO_ON: &str = "what was saved is kept, start again with --resume";
+use super::work::Work;
 
 /// Ranks that cannot compute together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,22 +51,32 @@ pub enum RanksError {
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// Another rank has said why it ended.
-    #[error("{told}; {GO_ON}")]
+    #[error("{told}; {}", work.remedy())]
     Failed {
         /// What it said: who it is, and why.
         told: String,
+        /// What was done together.
+        work: Work,
     },
     /// Another rank has ended without a word.
-    #[error("another process of this training has ended ({reason}); its own message says why; {GO_ON}")]
+    #[error("another process of this {} has ended ({reason}); its own message says why; {}", work.name(), work.remedy())]
     Lost {
         /// How it was noticed.
         reason: String,
+        /// What was done together.
+        work: Work,
     },
     /// A rank has not come to a meeting for as long as ranks wait.
-    #[error("no word from the other processes for {}; one of them hangs, or the network is gone (--rank-timeout); {GO_ON}", Waited(*waited))]
+    #[error(
+        "no word from the other processes for {}; one of them hangs, or the network is gone (--rank-timeout); {}",
+        Waited(*waited),
+        work.remedy()
+    )]
     Silence {
         /// How long was waited.
         waited: Duration,
+        /// What was done together.
+        work: Work,
     },
     /// libtorch cannot join the ranks.
     #[error("the processes cannot be joined: {0}")]
@@ -92,11 +100,11 @@ impl RanksError {
         RanksError::Unjoined(Refused(error.to_string()))
     }
 
-    /// What a refusal after the handshake means, where no rank has said more.
-    pub(super) fn of(refused: &Refused, timeout: Duration) -> RanksError {
+    /// What a refusal means, where no rank has said more.
+    pub(super) fn of(refused: &Refused, waited: Duration, work: Work) -> RanksError {
         match refused.0.contains("imed out") {
-            true => RanksError::Silence { waited: timeout },
-            false => RanksError::Lost { reason: reason(&refused.0) },
+            true => RanksError::Silence { waited, work },
+            false => RanksError::Lost { reason: reason(&refused.0), work },
         }
     }
 }
@@ -303,14 +311,20 @@ mod tests {
         assert_eq!(data(9, 10), "rank 1 (b) sees other data than rank 0: 9 images, 10 there");
         assert_eq!(data(10, 10), "rank 1 (b) sees other data than rank 0: as many images, 10, but others");
         let lost = "[../third_party/gloo/gloo/transport/tcp/pair.cc:542] Connection closed by peer [127.0.0.1]:29152";
-        let error = RanksError::of(&Refused(lost.into()), Duration::ZERO);
-        assert_eq!(
-            error.to_string(),
-            "another process of this training has ended (Connection closed by peer); its own message says why; what was saved \
-             is kept, start again with --resume"
-        );
+        for (work, name, remedy) in [
+            (Work::Meeting, "job", "nothing was begun, start all processes again"),
+            (Work::Training, "training", "what was saved is kept, start again with --resume"),
+            (Work::Demo, "demo", "what was saved is kept, and the demo goes on when it is started again"),
+            (Work::Evaluation, "evaluation", "start all processes again"),
+            (Work::Embedding, "embedding", "no file was written, start all processes again"),
+            (Work::Measurement, "measurement", "start all processes again"),
+        ] {
+            let found = RanksError::of(&Refused(lost.into()), Duration::ZERO, work).to_string();
+            let ended = format!("another process of this {name} has ended (Connection closed by peer)");
+            assert_eq!(found, format!("{ended}; its own message says why; {remedy}"));
+        }
         let silent = "[pair.cc:1] Timed out waiting 1800000ms for recv operation to complete";
-        let error = RanksError::of(&Refused(silent.into()), Duration::from_secs(1800));
+        let error = RanksError::of(&Refused(silent.into()), Duration::from_secs(1800), Work::Training);
         assert!(error.to_string().starts_with("no word from the other processes for 30 minutes; one of them hangs, "));
         assert!(!error.is_of_command_line());
     }

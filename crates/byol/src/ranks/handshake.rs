@@ -8,6 +8,7 @@ use byol_torch::group::{Place, Refused, Store};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Mismatch, RanksError};
+use super::work::Work;
 use crate::config::Experiment;
 use crate::config::resolve::differences;
 
@@ -106,7 +107,7 @@ pub fn meet(store: &Store, place: Place, own: &Hello, patience: Patience) -> Res
         return verdict.told();
     }
     // Rank 0 may have begun to wait later; its own limit ends this.
-    let told = store.get(VERDICT, limit * 2).map_err(|refused| RanksError::of(&refused, limit * 2))?;
+    let told = store.get(VERDICT, limit * 2).map_err(|refused| RanksError::of(&refused, limit * 2, Work::Meeting))?;
     // Where nobody counts any more, nobody waits for it either.
     let _ = store.add(HEARD, 1);
     read::<Verdict>(&told).map_err(RanksError::Unjoined)?.told()

@@ -5,27 +5,29 @@
 //! What is computed of tensors, and what is trained, is elsewhere; no layer above asks the environment.
 
 mod address;
+mod agreed;
 mod errands;
 mod error;
 pub mod handshake;
+mod host_files;
 pub mod launch;
 mod shares;
 #[cfg(test)]
 pub(crate) mod testing;
 mod word;
+mod work;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use byol_torch::group::{Address, Group, Nccl, Reduction, Refused, Store};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 pub use byol_torch::group::{End, Place};
 pub use error::{Mismatch, RanksError};
 pub(crate) use shares::share_of;
+pub use work::Work;
 
 use handshake::{Hello, Patience, Peer, meet};
 use launch::Launch;
@@ -60,6 +62,7 @@ impl Eq for Ranks {}
 #[derive(Debug)]
 struct Together {
     place: Place,
+    work: Work,
     peers: Vec<Peer>,
     /// For tensors, where they are computed.
     data: OnceLock<Group>,
@@ -71,8 +74,21 @@ struct Together {
     store: Arc<Store>,
     /// How many errands rank 0 has given, or this rank has taken.
     errands: AtomicUsize,
+    /// How many temporary files this rank has asked for that those of its host have together.
+    files: AtomicUsize,
     /// Nanoseconds in collective functions.
     waited: AtomicU64,
+    /// Of them, in means of tensors.
+    waited_for_means: AtomicU64,
+}
+
+/// Time in collective functions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Waited {
+    /// In all of them.
+    pub all: Duration,
+    /// Of it, in means of tensors: in a step of training, of its gradient.
+    pub for_means: Duration,
 }
 
 /// Where tensors are computed.
@@ -90,6 +106,8 @@ pub struct Meeting<'a> {
     pub launch: &'a Launch,
     /// The command of the program.
     pub command: &'a str,
+    /// What it does.
+    pub work: Work,
     /// The resolved configuration as TOML; empty where rank 0's is to be taken.
     pub configuration: &'a str,
     /// The network interface between the hosts, where it is named (`GLOO_SOCKET_IFNAME`).
@@ -111,7 +129,7 @@ impl Ranks {
     /// # Errors
     /// They cannot be reached, or do not fit together.
     pub fn meet(meeting: Meeting) -> Result<(Ranks, String), RanksError> {
-        let Meeting { launch, command, configuration, interface, timeout, patience } = meeting;
+        let Meeting { launch, command, work, configuration, interface, timeout, patience } = meeting;
         let Launch { place, host, port, end, .. } = launch;
         let opened = Store::open(host, *port, *end, patience.limit).map_err(|refused| {
             let (host, port) = (host.clone(), *port);
@@ -135,6 +153,7 @@ impl Ranks {
         let control = Group::gloo(&under, *place, &address, timeout).map_err(RanksError::Unjoined)?;
         let together = Together {
             place: *place,
+            work,
             peers: met.peers,
             data: OnceLock::new(),
             control,
@@ -143,7 +162,9 @@ impl Ranks {
             failure: OnceLock::new(),
             store: Arc::new(store),
             errands: AtomicUsize::new(0),
+            files: AtomicUsize::new(0),
             waited: AtomicU64::new(0),
+            waited_for_means: AtomicU64::new(0),
         };
         Ok((Ranks::of(together), met.configuration))
     }
@@ -208,9 +229,10 @@ impl Ranks {
 
     /// Time in collective functions since the last call: waiting for others, and for what travels. Those on GPUs are begun and not
     /// waited for.
-    pub(crate) fn take_waited(&self) -> Duration {
-        let waited = self.together.as_ref().map(|together| together.waited.swap(0, Ordering::Relaxed));
-        Duration::from_nanos(waited.unwrap_or(0))
+    pub(crate) fn take_waited(&self) -> Waited {
+        let Some(together) = &self.together else { return Waited::default() };
+        let taken = |nanoseconds: &AtomicU64| Duration::from_nanos(nanoseconds.swap(0, Ordering::Relaxed));
+        Waited { all: taken(&together.waited), for_means: taken(&together.waited_for_means) }
     }
 
     /// Leaves the others, with a word why. They notice it at once, by connections that end; whoever serves the store stays long
@@ -271,7 +293,9 @@ impl Ranks {
     /// Makes a tensor the mean over all ranks, the same on each to the last bit.
     pub(crate) fn mean(&self, tensor: &mut Tensor) {
         let Some(together) = &self.together else { return };
+        let begun = Instant::now();
         together.run(|group| group.all_reduce(tensor, Reduction::Sum));
+        together.waited_for_means.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         let _ = tensor.g_div_scalar_(self.count() as f64);
     }
 
@@ -279,76 +303,6 @@ impl Ranks {
     pub(crate) fn take_of_first(&self, tensor: &mut Tensor) {
         let Some(together) = &self.together else { return };
         together.run(|group| group.broadcast(tensor, 0));
-    }
-
-    /// The largest of each of these numbers over all ranks.
-    ///
-    /// # Errors
-    /// A rank is gone.
-    pub fn largest<const COUNT: usize>(&self, numbers: [i64; COUNT]) -> Result<[i64; COUNT], RanksError> {
-        let Some(together) = &self.together else { return Ok(numbers) };
-        self.check()?;
-        let mut tensor = Tensor::from_slice(&numbers);
-        together.agree(|group| group.all_reduce(&mut tensor, Reduction::Maximum))?;
-        Ok(std::array::from_fn(|place| tensor.int64_value(&[place as i64])))
-    }
-
-    /// The sum of a number over all ranks.
-    ///
-    /// # Errors
-    /// A rank is gone.
-    pub fn sum(&self, number: f64) -> Result<f64, RanksError> {
-        let Some(together) = &self.together else { return Ok(number) };
-        self.check()?;
-        let mut tensor = Tensor::from_slice(&[number]).to_kind(Kind::Double);
-        together.agree(|group| group.all_reduce(&mut tensor, Reduction::Sum))?;
-        Ok(tensor.double_value(&[0]))
-    }
-
-    /// Rank 0's bytes.
-    ///
-    /// # Errors
-    /// A rank is gone.
-    pub fn of_first(&self, bytes: &[u8]) -> Result<Vec<u8>, RanksError> {
-        let Some(together) = &self.together else { return Ok(bytes.to_vec()) };
-        self.check()?;
-        together.agree(|group| group.broadcast_bytes(bytes, 0))
-    }
-
-    /// Rank 0's value.
-    ///
-    /// # Errors
-    /// A rank is gone.
-    pub(crate) fn value_of_first<T: Serialize + DeserializeOwned>(&self, value: T) -> Result<T, RanksError> {
-        if self.is_alone() {
-            return Ok(value);
-        }
-        let own = if self.is_first() { serde_json::to_vec(&value).map_err(RanksError::untold)? } else { Vec::new() };
-        serde_json::from_slice(&self.of_first(&own)?).map_err(RanksError::untold)
-    }
-
-    /// The texts of all ranks, in their order.
-    ///
-    /// # Errors
-    /// A rank is gone.
-    pub fn texts(&self, text: &str) -> Result<Vec<String>, RanksError> {
-        let Some(together) = &self.together else { return Ok(vec![text.to_owned()]) };
-        self.check()?;
-        let told = (0..self.count()).map(|rank| {
-            let bytes = together.agree(|group| group.broadcast_bytes(text.as_bytes(), rank))?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        });
-        told.collect()
-    }
-
-    /// Waits until all have come here.
-    ///
-    /// # Errors
-    /// A rank is gone.
-    pub fn wait_for_all(&self) -> Result<(), RanksError> {
-        let Some(together) = &self.together else { return Ok(()) };
-        self.check()?;
-        together.agree(Group::barrier)
     }
 }
 
@@ -380,6 +334,8 @@ fn is_taken(refused: &Refused) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     #[test]
@@ -468,6 +424,7 @@ mod tests {
             Ranks::meet(Meeting {
                 launch: &launch(rank),
                 command: "pretrain",
+                work: Work::Training,
                 configuration: "",
                 interface: None,
                 timeout: testing::LONG,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use byol_torch::group::{Address, Group, Place, Store};
 
 use super::handshake::Peer;
-use super::{Medium, Ranks, Together};
+use super::{Medium, Ranks, Together, Work};
 
 /// Longer than anything takes, however busy the machine is.
 pub(crate) const LONG: Duration = Duration::from_secs(300);
@@ -34,10 +34,21 @@ impl Ranks {
         let control = Group::gloo(&store.under("control").unwrap(), place, &address, LONG).unwrap();
         let peer = |rank| Peer { host: format!("thread {rank}"), sharing: place.size };
         let (peers, data, failure) = ((0..place.size).map(peer).collect(), OnceLock::new(), OnceLock::new());
-        let (errands, waited, timeout) = (AtomicUsize::new(0), AtomicU64::new(0), LONG);
-        let store = Arc::new(store);
-        let together = Together { place, peers, data, control, address, timeout, failure, store, errands, waited };
-        let ranks = Ranks::of(together);
+        let ranks = Ranks::of(Together {
+            place,
+            work: Work::Training,
+            peers,
+            data,
+            control,
+            address,
+            timeout: LONG,
+            failure,
+            store: Arc::new(store),
+            errands: AtomicUsize::new(0),
+            files: AtomicUsize::new(0),
+            waited: AtomicU64::new(0),
+            waited_for_means: AtomicU64::new(0),
+        });
         ranks.compute_in(Medium::Cpu).unwrap();
         ranks
     }

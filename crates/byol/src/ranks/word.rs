@@ -44,7 +44,7 @@ impl Together {
         let key = key.to_owned();
         let found = self.asked(self.timeout, move |store| Ok::<_, Refused>((store.has(&key)?, store.has(FAILED)?)));
         match found {
-            None => Err(RanksError::Silence { waited: self.timeout }),
+            None => Err(RanksError::Silence { waited: self.timeout, work: self.work }),
             Some(Err(refused)) => Err(self.told(&refused)),
             Some(Ok((false, true))) => Err(self.told(&Refused(String::new()))),
             Some(Ok((has, _))) => Ok(has),
@@ -58,8 +58,8 @@ impl Together {
             _ => None,
         });
         match word.flatten() {
-            Some(word) => RanksError::Failed { told: String::from_utf8_lossy(&word).into_owned() },
-            None => RanksError::of(refused, self.timeout),
+            Some(word) => RanksError::Failed { told: String::from_utf8_lossy(&word).into_owned(), work: self.work },
+            None => RanksError::of(refused, self.timeout, self.work),
         }
     }
 }

@@ -48,10 +48,14 @@ pub fn measurement(subject: Subject, measured: &BenchResult) -> String {
         line("beside", format!("{threads}: {rate:.1} images/s, {share:.0}% of the rate above"));
     }
     if let Some(together) = measured.together {
-        let (count, waiting) = (together.processes, together.collective_ms);
+        let (count, waiting, gradient) = (together.processes, together.collective_ms, together.gradient_ms);
         let share = 100.0 * waiting / measured.step_ms;
         let (one, efficiency) = (together.images_per_second_of_one, 100.0 * together.efficiency);
-        line("processes", format!("{count}; {waiting:.1} ms of a step in collective functions, {share:.0}%"));
+        let of_gradient = format!("{gradient:.1} ms of it for the gradient");
+        line(
+            "processes",
+            format!("{count}; {waiting:.1} ms of a step in collective functions, {share:.0}%; {of_gradient}"),
+        );
         line("efficiency", format!("{efficiency:.0}%: one process by itself makes {one:.1} images/s"));
     }
     if let Some(seconds) = measured.first_step_seconds {

@@ -8,6 +8,7 @@ use byol::data::{ConcatSource, Decoding, ImageSource, Need};
 use byol::eval::Features;
 use byol::eval::linear::LinearOptions;
 use byol::label::simulation::{self, SimulationOptions};
+use byol::ranks::Ranks;
 use byol::report::language::program;
 use byol::report::simulation::{curves, markdown, render};
 use byol::run::event::{Event, Reporter};
@@ -40,6 +41,7 @@ pub fn simulate(named: &Path, options: &Label, output: Output, reporter: &mut dy
         copies: None,
         decoding: Decoding::AtOnce,
         levels: trained.experiment.levels,
+        ranks: Ranks::alone(),
     };
     let data = request::dataset(wanted, reporter)?;
     data.check_split_place()?;
