@@ -77,7 +77,7 @@ BASELINE = {
 }
 
 SELFTRAINING = {
-    "self-training": {"selftrain.steps": 200},
+    "self-training": {"selftrain.steps": 200, "selftrain.judge": "never"},
 }
 
 

@@ -44,8 +44,13 @@ impl CorrectionFile {
     /// The file cannot be read or is damaged, no file can be made beside it, or another program writes it.
     pub fn open(path: &Path) -> Result<CorrectionFile, DataError> {
         let lock = lock(path)?;
-        let mut opened =
-            CorrectionFile { path: path.to_path_buf(), corrections: Corrections::default(), length: 0, stamp: None, lock };
+        let mut opened = CorrectionFile {
+            path: path.to_path_buf(),
+            corrections: Corrections::default(),
+            length: 0,
+            stamp: None,
+            lock,
+        };
         opened.read()?;
         Ok(opened)
     }
