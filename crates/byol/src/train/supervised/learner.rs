@@ -116,8 +116,8 @@ impl SupervisedLearner {
         self.leaves.gradient(loss, self.weights.flat().kind())
     }
 
-    /// One step, on as many of libtorch's threads as it is worth; returns what [`SupervisedLearner::loss`] returns, without the graph. Of several ranks the loss counts by the rows
-    /// of each, so that the mean over ranks is that over all rows.
+    /// One step, on as many of libtorch's threads as it is worth; returns what [`SupervisedLearner::loss`] returns, without the
+    /// graph. Of several ranks the loss counts by the rows of each, so that the mean over ranks is that over all rows.
     pub fn step(&mut self, images: &Tensor, targets: &Tensor, learning_rate: f64) -> (Tensor, Tensor) {
         self.phases.begin();
         let flops = || self.classifier.step_flops(images.size()[2] as usize) * images.size()[0] as u64;
