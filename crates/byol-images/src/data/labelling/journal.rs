@@ -82,7 +82,8 @@ impl Journal {
         file.read_to_end(&mut bytes).map_err(failed)?;
         // A line may have been cut off within a letter.
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |place| place + 1);
-        let text = String::from_utf8_lossy(&bytes[..whole]);
+        let text = std::str::from_utf8(&bytes[..whole])
+            .map_err(|error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let read = lines.map(|(place, line)| {
             let wrong = |error: serde_json::Error| LabelFileError::Journal {
