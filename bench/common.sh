@@ -53,10 +53,11 @@ measure() {
     [ "$status" = 0 ] || failures=$((failures + 1))
 }
 
-# byol's settings for the networks and views that the PyTorch programs have, at a batch size.
+# byol's settings for the method, networks and views that the PyTorch programs have, at a batch size.
 networks() {
-    echo "--set encoder=resnet18 --set stem=imagenet --set width=1.0 --set image_size=96 --set batch_size=$1" \
-        "--set projector_hidden=4096 --set projection_size=256 --set optimizer=adam --set views=paper"
+    echo "--set method=byol --set patches=1 --set view_size=0 --set encoder=resnet18 --set stem=imagenet --set width=1.0" \
+        "--set image_size=96 --set batch_size=$1 --set projector_hidden=4096 --set projection_size=256" \
+        "--set optimizer=adam --set views=paper"
 }
 
 # Writes what was measured, and ends with 1 if something could not be.

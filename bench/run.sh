@@ -98,11 +98,10 @@ with_tcmalloc() {
     [ -z "$tcmalloc" ] || measure "$1" "$2, tcmalloc" env "LD_PRELOAD=$tcmalloc" "${@:3}"
 }
 
-# What byol chooses by itself on this processor.
-precision=fp32
-if grep -qw avx512_bf16 /proc/cpuinfo 2>/dev/null; then
-    precision=bf16
-fi
+# What byol chooses by itself on this processor, and whether PyTorch has instructions for bf16, which may be the slower type.
+precision=$("${byol[@]}" bench pretrain --preset demo --device cpu --steps 1 --json |
+    "$python" -c 'import json, sys; print(json.loads(sys.stdin.readlines()[-1])["precision"])')
+has_bf16=$(grep -qw avx512_bf16 /proc/cpuinfo 2>/dev/null && echo yes || true)
 
 pretrain() {
     local peer=("$python" bench/peers/pretrain_torch.py --data "$data" --steps "$steps" --threads "$threads"
@@ -112,6 +111,7 @@ pretrain() {
         --precision "$precision" $(networks 64)
     measure pretrain "PyTorch as its users write it, $precision" "${peer[@]}" --precision "$precision" --plain
     [ "$precision" = fp32 ] || measure pretrain "PyTorch tuned, fp32" "${peer[@]}" --precision fp32
+    [ "$precision" = bf16 ] || [ -z "$has_bf16" ] || measure pretrain "PyTorch tuned, bf16" "${peer[@]}" --precision bf16
     measure pretrain "PyTorch tuned, $precision" "${peer[@]}" --precision "$precision"
     with_tcmalloc pretrain "PyTorch tuned, $precision" "${peer[@]}" --precision "$precision"
     if [ -n "$compiler" ]; then

@@ -122,7 +122,7 @@ fn a_run_compares_everything_and_a_resumed_one_equals_it() {
     assert!(matches!(again, Outcome::AlreadyFinished(_)));
 }
 
-/// Asks to stop after so many epochs of a stage.
+/// Asks to stop after so many epochs of a stage, with the first labels of each budget.
 struct StopIn {
     stage: Stage,
     epochs: usize,
@@ -132,7 +132,7 @@ struct StopIn {
 impl Reporter for StopIn {
     fn event(&mut self, event: &Event<'_>) {
         if let Event::EpochEnded(record) = event
-            && (record.stage, record.epoch) == (self.stage, self.epochs)
+            && (record.stage, record.epoch, record.draw) == (self.stage, self.epochs, 0)
         {
             self.interrupt.request();
         }

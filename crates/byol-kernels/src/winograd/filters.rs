@@ -1,21 +1,14 @@
 //! Filters to points, `G g G^T` (arXiv 1509.09308, section 4.2), and the gradient of points to that of filters, `G^T u G`.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use multiversion::multiversion;
 
 use super::{EDGE, GAP, POINTS};
 use crate::product::panels::{Panels, panel_columns};
 
 const SIDE: usize = 3;
-
-/// `G`.
-const POINT_OF_FILTER: [[f32; SIDE]; EDGE] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
 
 /// Which way images go through filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +19,7 @@ pub enum Direction {
     Backward,
 }
 
-/// Transformed filters: for every point a matrix `[from, to]` in panels.
+/// Transformed filters: panels of columns, and in each for every point a matrix `[from, columns]`.
 #[derive(Debug)]
 pub struct Filters {
     points: Vec<f32>,
@@ -40,7 +33,22 @@ impl Filters {
     ///
     /// # Panics
     /// It is not.
-    pub fn new(weight: &[f32], [inputs, outputs]: [usize; 2], direction: Direction) -> Filters {
+    pub fn new(weight: &[f32], channels: [usize; 2], direction: Direction) -> Filters {
+        let one_after_another = |panels: usize, panel: &(dyn Fn(usize) + Sync)| (0..panels).for_each(panel);
+        Filters::with(weight, channels, direction, Vec::new(), one_after_another)
+    }
+
+    /// As [`Filters::new`], in the memory of earlier ones; `each` calls a function for every panel from 0 to a number, on any threads.
+    ///
+    /// # Panics
+    /// As [`Filters::new`].
+    pub fn with(
+        weight: &[f32],
+        [inputs, outputs]: [usize; 2],
+        direction: Direction,
+        mut memory: Vec<f32>,
+        each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
+    ) -> Filters {
         assert_eq!(weight.len(), outputs * SIDE * SIDE * inputs);
         let (channels, taps) = match direction {
             Direction::Forward => {
@@ -51,10 +59,23 @@ impl Filters {
             }
         };
         let [from, to] = channels;
-        let width = panel_columns(to);
-        let mut points = vec![0.0; POINTS * (from * to.div_ceil(width) * width + GAP)];
-        transform(weight, taps, channels, width, &mut points);
-        Filters { points, channels }
+        let (width, panel) = (panel_columns(to), panel_values(channels));
+        let panels = to.div_ceil(width);
+        if memory.len() < panels * panel {
+            memory.resize(panels * panel, 0.0);
+        }
+        let parts: Vec<_> = memory.chunks_exact_mut(panel).take(panels).map(Mutex::new).collect();
+        each(panels, &|number| {
+            let mut points = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
+            transform(weight, taps, from, number * width..to.min((number + 1) * width), width, &mut points);
+        });
+        drop(parts);
+        Filters { points: memory, channels }
+    }
+
+    /// The memory, for others.
+    pub fn into_memory(self) -> Vec<f32> {
+        self.points
     }
 
     /// Channels of what is convolved, and of the result.
@@ -64,10 +85,19 @@ impl Filters {
 
     /// `[from, to]`.
     pub(super) fn point(&self, point: usize) -> Panels<'_> {
-        let ([from, to], count) = (self.channels, self.points.len() / POINTS);
-        let width = panel_columns(to);
-        Panels { values: &self.points[point * count..][..count], row: width, panel: from * width }
+        let (width, panel) = (panel_columns(self.channels[1]), panel_values(self.channels));
+        Panels { values: &self.points[point * point_values(self.channels)..], row: width, panel }
     }
+}
+
+/// Values of a point in a panel, and between points.
+fn point_values([from, to]: [usize; 2]) -> usize {
+    from * panel_columns(to) + GAP
+}
+
+/// Values of a panel, all points.
+fn panel_values(channels: [usize; 2]) -> usize {
+    POINTS * point_values(channels)
 }
 
 /// Where the nine numbers between two channels lie.
@@ -84,78 +114,177 @@ struct Taps {
 
 /// Channels that are transformed at a time.
 const LANES: usize = 16;
+/// Channels of what is convolved whose filters are put in order at a time: a cache line of them.
+const SOURCES: usize = 16;
 
+/// Sixteen numbers of as many channels.
+type Lane = [f32; LANES];
+
+#[inline(always)]
+fn times(factor: f32, a: &Lane) -> Lane {
+    let mut product = [0f32; LANES];
+    for lane in 0..LANES {
+        product[lane] = factor * a[lane];
+    }
+    product
+}
+
+#[inline(always)]
+fn plus(a: &Lane, b: &Lane) -> Lane {
+    let mut sum = [0f32; LANES];
+    for lane in 0..LANES {
+        sum[lane] = a[lane] + b[lane];
+    }
+    sum
+}
+
+#[inline(always)]
+fn minus(a: &Lane, b: &Lane) -> Lane {
+    let mut difference = [0f32; LANES];
+    for lane in 0..LANES {
+        difference[lane] = a[lane] - b[lane];
+    }
+    difference
+}
+
+/// As many values as both have; a whole lane without a call.
+#[inline(always)]
+fn copy(from: &[f32], to: &mut [f32]) {
+    match (from.first_chunk::<LANES>(), to.first_chunk_mut::<LANES>()) {
+        (Some(from), Some(to)) => *to = *from,
+        _ => {
+            let count = from.len().min(to.len());
+            to[..count].copy_from_slice(&from[..count]);
+        }
+    }
+}
+
+/// `G` times three numbers: its middle rows are -1/6, ±1/6, -1/6 and 1/24, ±1/12, 1/6.
+#[inline(always)]
+fn points_of(g: [&Lane; SIDE]) -> [Lane; EDGE] {
+    let [first, middle, last] = g;
+    let near = times(-1.0 / 6.0, &plus(first, last));
+    let far = plus(&times(1.0 / 24.0, first), &times(1.0 / 6.0, last));
+    let [of_near, of_far] = [times(1.0 / 6.0, middle), times(1.0 / 12.0, middle)];
+    [
+        times(1.0 / 4.0, first),
+        minus(&near, &of_near),
+        plus(&near, &of_near),
+        plus(&far, &of_far),
+        minus(&far, &of_far),
+        *last,
+    ]
+}
+
+/// `G^T` times six numbers.
+#[inline(always)]
+fn filter_of(u: [&Lane; EDGE]) -> [Lane; SIDE] {
+    let near = times(-1.0 / 6.0, &plus(u[1], u[2]));
+    let (far, difference) = (plus(u[3], u[4]), minus(u[3], u[4]));
+    [
+        plus(&plus(&times(1.0 / 4.0, u[0]), &near), &times(1.0 / 24.0, &far)),
+        plus(&times(1.0 / 6.0, &minus(u[2], u[1])), &times(1.0 / 12.0, &difference)),
+        plus(&plus(&near, &times(1.0 / 6.0, &far)), u[5]),
+    ]
+}
+
+/// A panel of some columns of the result's channels, `[36, from, width]` with a gap after each point.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn transform(weight: &[f32], taps: Taps, [from, to]: [usize; 2], width: usize, points: &mut [f32]) {
+fn transform(weight: &[f32], taps: Taps, from: usize, columns: Range<usize>, width: usize, points: &mut [f32]) {
     let count = points.len() / POINTS;
-    for panel in 0..to.div_ceil(width) {
-        let columns = width.min(to - panel * width);
-        for source in 0..from {
-            for begin in (0..columns).step_by(LANES) {
-                let lanes = LANES.min(columns - begin);
-                let mut g = [[[0f32; LANES]; SIDE]; SIDE];
-                for tap in 0..SIDE * SIDE {
-                    let place = if taps.turned { SIDE * SIDE - 1 - tap } else { tap };
-                    let first = source * taps.from + (panel * width + begin) * taps.to + place * taps.inputs;
-                    let values = &weight[first..];
-                    for lane in 0..lanes {
-                        g[tap / SIDE][tap % SIDE][lane] = values[lane * taps.to];
+    // Numbers of some sources, in the order of the panel: columns lie many cache lines apart in the filters.
+    let mut block = vec![0f32; SIDE * SIDE * SOURCES * width];
+    for first in (0..from).step_by(SOURCES) {
+        let sources = SOURCES.min(from - first);
+        for tap in 0..SIDE * SIDE {
+            let place = if taps.turned { SIDE * SIDE - 1 - tap } else { tap };
+            let values = &weight[first * taps.from + columns.start * taps.to + place * taps.inputs..];
+            let block = &mut block[tap * SOURCES * width..][..SOURCES * width];
+            if taps.to == 1 {
+                for source in 0..sources {
+                    let (values, block) = (&values[source * taps.from..], &mut block[source * width..]);
+                    for begin in (0..columns.len()).step_by(LANES) {
+                        let lanes = LANES.min(columns.len() - begin);
+                        copy(&values[begin..][..lanes], &mut block[begin..][..lanes]);
                     }
                 }
-                let at = (panel * from + source) * width + begin;
-                for point in 0..POINTS {
-                    let (down, across) = (POINT_OF_FILTER[point / EDGE], POINT_OF_FILTER[point % EDGE]);
-                    let mut sum = [0f32; LANES];
-                    for row in 0..SIDE {
-                        for column in 0..SIDE {
-                            let factor = down[row] * across[column];
-                            for lane in 0..LANES {
-                                sum[lane] += factor * g[row][column][lane];
-                            }
-                        }
+            } else {
+                for column in 0..columns.len() {
+                    let values = &values[column * taps.to..][..sources];
+                    for source in 0..sources {
+                        block[source * width + column] = values[source];
                     }
-                    points[point * count + at..][..lanes].copy_from_slice(&sum[..lanes]);
+                }
+            }
+        }
+        for source in 0..sources {
+            for begin in (0..columns.len()).step_by(LANES) {
+                let lanes = LANES.min(columns.len() - begin);
+                // Down, then across.
+                let mut rows = [[[0f32; LANES]; SIDE]; EDGE];
+                for column in 0..SIDE {
+                    let mut g = [[0f32; LANES]; SIDE];
+                    for row in 0..SIDE {
+                        let tap = row * SIDE + column;
+                        copy(&block[(tap * SOURCES + source) * width + begin..][..lanes], &mut g[row]);
+                    }
+                    let down = points_of([&g[0], &g[1], &g[2]]);
+                    for row in 0..EDGE {
+                        rows[row][column] = down[row];
+                    }
+                }
+                let at = (first + source) * width + begin;
+                for row in 0..EDGE {
+                    let across = points_of([&rows[row][0], &rows[row][1], &rows[row][2]]);
+                    for column in 0..EDGE {
+                        copy(&across[column], &mut points[(row * EDGE + column) * count + at..][..lanes]);
+                    }
                 }
             }
         }
     }
 }
 
-/// The gradient of filters from that of their points.
+/// The gradient of the filters of some outputs from that of their points.
 ///
 /// # Shapes
-/// `points` is `[36, outputs, inputs]`, `gradient` `[outputs, 3, 3, inputs]`.
+/// `points` is `[36, outputs, inputs]`, `gradient` `[outputs.len(), 3, 3, inputs]`.
 ///
 /// # Panics
 /// The slices do not fit together.
-pub fn filters_gradient(points: &[f32], inputs: usize, gradient: &mut [f32]) {
-    assert_eq!(points.len() * SIDE * SIDE, gradient.len() * POINTS);
-    untransform(points, inputs, gradient);
+pub fn filters_gradient(points: &[f32], inputs: usize, outputs: Range<usize>, gradient: &mut [f32]) {
+    assert!(gradient.len() == outputs.len() * SIDE * SIDE * inputs && outputs.end * inputs * POINTS <= points.len());
+    untransform(points, inputs, outputs.start, gradient);
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn untransform(points: &[f32], inputs: usize, gradient: &mut [f32]) {
+fn untransform(points: &[f32], inputs: usize, first: usize, gradient: &mut [f32]) {
     let count = points.len() / POINTS;
     for (output, filter) in gradient.chunks_exact_mut(SIDE * SIDE * inputs).enumerate() {
         for begin in (0..inputs).step_by(LANES) {
             let lanes = LANES.min(inputs - begin);
-            let mut g = [[[0f32; LANES]; SIDE]; SIDE];
-            for point in 0..POINTS {
-                let (down, across) = (POINT_OF_FILTER[point / EDGE], POINT_OF_FILTER[point % EDGE]);
-                let mut u = [0f32; LANES];
-                u[..lanes].copy_from_slice(&points[point * count + output * inputs + begin..][..lanes]);
-                for row in 0..SIDE {
-                    for column in 0..SIDE {
-                        let factor = down[row] * across[column];
-                        for lane in 0..LANES {
-                            g[row][column][lane] += factor * u[lane];
-                        }
-                    }
+            let at = (first + output) * inputs + begin;
+            // Across, then down.
+            let mut rows = [[[0f32; LANES]; SIDE]; EDGE];
+            for row in 0..EDGE {
+                let mut u = [[0f32; LANES]; EDGE];
+                for column in 0..EDGE {
+                    copy(&points[(row * EDGE + column) * count + at..][..lanes], &mut u[column]);
                 }
+                rows[row] = filter_of([&u[0], &u[1], &u[2], &u[3], &u[4], &u[5]]);
             }
-            for place in 0..SIDE * SIDE {
-                let values = &g[place / SIDE][place % SIDE][..lanes];
-                filter[place * inputs + begin..][..lanes].copy_from_slice(values);
+            for column in 0..SIDE {
+                let down = filter_of([
+                    &rows[0][column],
+                    &rows[1][column],
+                    &rows[2][column],
+                    &rows[3][column],
+                    &rows[4][column],
+                    &rows[5][column],
+                ]);
+                for row in 0..SIDE {
+                    copy(&down[row], &mut filter[(row * SIDE + column) * inputs + begin..][..lanes]);
+                }
             }
         }
     }

@@ -146,7 +146,8 @@ pub fn convolve(
     }
 }
 
-/// Adds to `sums` the gradient of the filters' points, of some of the six rows of points, from rows of tiles.
+/// The gradient of the filters' points, of some of the six rows of points, from rows of tiles: in place of what is in `sums`, or added to
+/// it if `add`.
 ///
 /// # Shapes
 /// `x` is `[batch, height, width, inputs]`, `gradient` `[batch, height, width, outputs]`, `sums` `[vertical, 6, outputs, inputs]` with
@@ -154,13 +155,15 @@ pub fn convolve(
 ///
 /// # Panics
 /// A slice is shorter than that.
-pub fn add_filters_gradient(
+#[expect(clippy::too_many_arguments, reason = "what it is of, which part of it, and where it goes")]
+pub fn points_gradient(
     grid: Grid,
     channels: [usize; 2],
     [x, gradient]: [&[f32]; 2],
     rows: Range<usize>,
     vertical: Range<usize>,
     scratch: &mut Scratch,
+    add: bool,
     sums: &mut [f32],
 ) {
     let [inputs, outputs] = channels;
@@ -183,6 +186,6 @@ pub fn add_filters_gradient(
         let of_inputs = &of_inputs[point * strides[0].point..];
         let of_inputs = Panels { values: of_inputs, row: strides[0].tile, panel: panel_columns(inputs) };
         let sums = (&mut sums[point * outputs * inputs..], inputs);
-        multiply_panels([outputs, tiles, inputs], gradients, of_inputs, true, sums);
+        multiply_panels([outputs, tiles, inputs], gradients, of_inputs, add, sums);
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -199,6 +200,7 @@ impl RunDirectory {
     /// # Errors
     /// The line cannot be written.
     pub fn append_metrics(&self, record: &EpochRecord) -> Result<(), RunError> {
+        let _alone = metrics_alone();
         append(&self.metrics_path(), record)?;
         tensorboard::append(&self.path, record).map_err(|source| self.tensorboard_error(source))
     }
@@ -210,6 +212,7 @@ impl RunDirectory {
     /// # Errors
     /// A line other than a torn last one is not a record.
     pub fn metrics(&self) -> Result<Vec<EpochRecord>, RunError> {
+        let _alone = metrics_alone();
         read_lines(&self.metrics_path())
     }
 
@@ -218,11 +221,12 @@ impl RunDirectory {
     /// # Errors
     /// The file cannot be read or written.
     pub fn retain_metrics(&self, keep: impl FnMut(&EpochRecord) -> bool) -> Result<(), RunError> {
+        let _alone = metrics_alone();
         let path = self.metrics_path();
         if !path.exists() {
             return Ok(());
         }
-        let mut records = self.metrics()?;
+        let mut records: Vec<EpochRecord> = read_lines(&path)?;
         records.retain(keep);
         let mut text = Vec::new();
         for record in &records {
@@ -390,6 +394,12 @@ fn optional_json<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, RunErr
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(RunError::Read { path, source }),
     }
+}
+
+/// Trainings of this process that go on side by side write their metrics into one file.
+fn metrics_alone() -> MutexGuard<'static, ()> {
+    static METRICS: Mutex<()> = Mutex::new(());
+    METRICS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn line(path: &Path, record: &impl Serialize) -> Result<Vec<u8>, RunError> {

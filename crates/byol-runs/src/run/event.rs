@@ -42,7 +42,8 @@ pub enum Event<'a> {
         /// Seconds that the steps of this sitting should take together.
         seconds: f64,
     },
-    /// An optimiser step ended. Sent a few times a second at most.
+    /// An optimiser step ended. Sent a few times a second at most. Of trainings that go on side by side only the first tells of
+    /// its steps.
     Step(StepReport),
     /// An epoch ended, and this record of it was written.
     EpochEnded(&'a EpochRecord),
@@ -111,16 +112,39 @@ impl Reporter for Silent {
 /// A request to stop, set from a signal handler or another thread. Training looks at it after every step, writes a
 /// checkpoint and returns.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt {
+    own: Arc<AtomicBool>,
+    whole: Option<Arc<Interrupt>>,
+}
 
 impl Interrupt {
     /// Asks whoever looks at it to stop; cannot be taken back.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.own.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody asked to stop.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.own.load(Ordering::Relaxed) || self.whole.as_ref().is_some_and(|whole| whole.requested())
+    }
+
+    /// One for a part of the work: it stops with the whole, and the whole does not stop with it.
+    pub fn of_part(&self) -> Interrupt {
+        Interrupt { own: Arc::default(), whole: Some(Arc::new(self.clone())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_stops_with_the_whole_and_not_the_other_way_round() {
+        let whole = Interrupt::default();
+        let parts = [whole.of_part(), whole.of_part()];
+        parts[0].request();
+        assert_eq!([&parts[0], &parts[1], &whole].map(Interrupt::requested), [true, false, false]);
+        whole.clone().request();
+        assert!(parts[1].requested());
     }
 }

@@ -267,13 +267,11 @@ fn run_variant(context: &mut Context, variant: &Variant) -> Result<Outcome, Expe
     }
     if variant.of_lab {
         let transferred = transferred_part(&pretrained.network);
-        for part in plan.iter().filter(|part| part.budget != LabelBudget::All) {
-            for (stage, encoder) in [(SupervisedStage::Baseline, None), (SupervisedStage::Finetune, Some(&transferred))]
-            {
-                let arm = Arm { stage, part, labeled: &labeled, encoder };
-                if session.arm(&arm, Some(&test))? == Ended::Interrupted {
-                    return session.interrupted_without_report();
-                }
+        for (stage, encoder) in [(SupervisedStage::Baseline, None), (SupervisedStage::Finetune, Some(&transferred))] {
+            let parts = plan.iter().filter(|part| part.budget != LabelBudget::All);
+            let arms: Vec<Arm> = parts.map(|part| Arm { stage, part, labeled: &labeled, encoder }).collect();
+            if session.arms(&arms, Some(&test))? == Ended::Interrupted {
+                return session.interrupted_without_report();
             }
         }
     }

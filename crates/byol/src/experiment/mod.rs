@@ -135,11 +135,9 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     session.follow(planned)?;
     session.write_first_images(&labeled, &test)?;
     let initial = session.initial_weights()?;
-    for part in &plan {
-        let arm = Arm { stage: SupervisedStage::Baseline, part, labeled: &labeled, encoder: initial.as_ref() };
-        if session.arm(&arm, Some(&test))? == Ended::Interrupted {
-            return session.interrupted();
-        }
+    let arm = |part| Arm { stage: SupervisedStage::Baseline, part, labeled: &labeled, encoder: initial.as_ref() };
+    if session.arms(&plan.iter().map(arm).collect::<Vec<_>>(), Some(&test))? == Ended::Interrupted {
+        return session.interrupted();
     }
     let pretrained = session.pretrain(pool, monitor.as_ref())?;
     if pretrained.ended == Ended::Interrupted {
@@ -157,11 +155,9 @@ pub fn run_planned(context: &mut Context, planned: Option<&Plan>) -> Result<Outc
     };
     session.write_gallery(&labeled, &test, features)?;
     let transferred = transferred_part(&pretrained.network);
-    for part in &plan {
-        let arm = Arm { stage: SupervisedStage::Finetune, part, labeled: &labeled, encoder: Some(&transferred) };
-        if session.arm(&arm, Some(&test))? == Ended::Interrupted {
-            return session.interrupted();
-        }
+    let arm = |part| Arm { stage: SupervisedStage::Finetune, part, labeled: &labeled, encoder: Some(&transferred) };
+    if session.arms(&plan.iter().map(arm).collect::<Vec<_>>(), Some(&test))? == Ended::Interrupted {
+        return session.interrupted();
     }
     let self_trains = experiment.selftrain.part_of_run;
     if self_trains && session.self_train_all(&plan, &labeled, &test, &transferred)? == Ended::Interrupted {
@@ -210,13 +206,11 @@ fn arms(
         session.warn(Notice::NoTest);
     }
     let initial = session.initial_weights()?;
-    for part in &plan {
-        let arm = Arm { stage, part, labeled: &labeled, encoder: encoder.or(initial.as_ref()) };
-        if session.arm(&arm, test.as_ref())? == Ended::Interrupted {
-            return session.interrupted();
-        }
+    let arm = |part| Arm { stage, part, labeled: &labeled, encoder: encoder.or(initial.as_ref()) };
+    match session.arms(&plan.iter().map(arm).collect::<Vec<_>>(), test.as_ref())? {
+        Ended::Interrupted => session.interrupted(),
+        Ended::Epochs | Ended::Patience => session.finish(),
     }
-    session.finish()
 }
 
 /// Pre-training alone: `byol pretrain`.

@@ -5,6 +5,7 @@ mod arm;
 mod ending;
 mod images;
 mod selftrain;
+mod side_by_side;
 
 pub(super) use arm::{Arm, SWEEP_HELD_OUT, candidates};
 pub(super) use selftrain::{JUDGED, Lesson};

@@ -196,6 +196,14 @@ impl Rest {
 }
 
 impl Task<'_> {
+    /// How many of so many threads a step on images of full side is worth.
+    pub(crate) fn threads(&self, experiment: &Experiment, threads: usize) -> usize {
+        let head = ClassifierHead::of(experiment, self.stage.into());
+        let classifier = Classifier::new(EncoderConfig::of(experiment), head, self.classes);
+        let images = self.settings.batch_size.min(self.train.len()) as u64;
+        threads::worth(classifier.step_flops(experiment.image_size) * images, threads)
+    }
+
     fn schedule(&self, seed: u64) -> Schedule {
         Schedule {
             indices: Arc::new(self.train.clone()),

@@ -8,6 +8,7 @@ use super::Session;
 use crate::config::{Experiment, Supervised};
 use crate::data::LabeledImages;
 use crate::data::splits::hold_out;
+use crate::device::Hardware;
 use crate::experiment::ExperimentError;
 use crate::experiment::along::{Errand, Training};
 use crate::experiment::frozen::{Answers, Recorded};
@@ -23,43 +24,66 @@ use crate::trained::checkpoint::CheckpointFolder;
 pub(in crate::experiment) const SWEEP_HELD_OUT: f64 = 0.2;
 
 impl Session<'_, '_> {
-    /// Trains one classifier and records its answers, unless an earlier sitting has.
-    pub(in crate::experiment) fn arm(
+    /// Trains classifiers and records their answers, of those that no earlier sitting has: side by side where their steps are worth
+    /// fewer threads than there are.
+    pub(in crate::experiment) fn arms(
         &mut self,
-        arm: &Arm,
+        arms: &[Arm],
         test: Option<&LabeledImages>,
     ) -> Result<Ended, ExperimentError> {
-        let Arm { stage, part: &Part { budget, draw, .. }, .. } = *arm;
-        let name = match stage {
+        let shares: Vec<Option<usize>> = arms.iter().map(|arm| self.share_of_threads(arm)).collect();
+        let mut rest = arms;
+        for alike in shares.chunk_by(PartialEq::eq) {
+            let (now, later) = rest.split_at(alike.len());
+            rest = later;
+            let ended = match alike[0] {
+                Some(threads) => self.side_by_side(now, threads, test)?,
+                None => self.one_after_another(now, test)?,
+            };
+            if ended == Ended::Interrupted {
+                return Ok(ended);
+            }
+        }
+        Ok(Ended::Epochs)
+    }
+
+    fn one_after_another(&mut self, arms: &[Arm], test: Option<&LabeledImages>) -> Result<Ended, ExperimentError> {
+        for arm in arms {
+            let Part { budget, draw, .. } = *arm.part;
+            if self.has(arm) {
+                continue;
+            }
+            let kind = Kind::of(arm.stage.into());
+            self.begin(planning::Task { kind, labels_per_class: Some(budget), draw })?;
+            let ended = self.train_and_record(arm, test)?;
+            self.end(ended != Ended::Interrupted)?;
+            if ended == Ended::Interrupted {
+                return Ok(ended);
+            }
+        }
+        Ok(Ended::Epochs)
+    }
+
+    /// The result that an arm is to have.
+    fn result(&self, arm: &Arm) -> ResultName {
+        match arm.stage {
             SupervisedStage::Finetune => ResultName::PRETRAINED_FINETUNED,
             SupervisedStage::Selftrain => ResultName::PRETRAINED_SELFTRAINED,
             SupervisedStage::Baseline => self.control().baseline(),
-        };
-        if self.recorded(name, arm.part) {
-            return Ok(Ended::Epochs);
         }
-        self.begin(planning::Task { kind: Kind::of(stage.into()), labels_per_class: Some(budget), draw })?;
-        let ended = self.train_and_record(name, arm, test)?;
-        self.end(ended != Ended::Interrupted)?;
-        Ok(ended)
     }
 
-    fn train_and_record(
-        &mut self,
-        name: ResultName,
-        arm: &Arm,
-        test: Option<&LabeledImages>,
-    ) -> Result<Ended, ExperimentError> {
-        let Arm { stage, part, labeled, .. } = *arm;
-        let experiment = self.context.experiment;
+    /// Whether an earlier sitting has recorded an arm's answers.
+    pub(super) fn has(&self, arm: &Arm) -> bool {
+        self.recorded(self.result(arm), arm.part)
+    }
+
+    fn train_and_record(&mut self, arm: &Arm, test: Option<&LabeledImages>) -> Result<Ended, ExperimentError> {
         let Some(Choice { settings, words: chosen }) = self.choose(arm)? else {
             return Ok(Ended::Interrupted);
         };
-        let share = experiment.validation_share;
-        let (train, validation) = match share > 0.0 {
-            true => hold_out(&labeled.labels, &part.indices, share, experiment.seed)?,
-            false => (part.indices.clone(), Vec::new()),
-        };
+        let experiment = self.context.experiment;
+        let [train, validation] = arm.divided(experiment)?;
         let task = Task { train, validation, lengths: self.lengths(), ..arm.task(&settings, self.classes()) };
         let directory = self.directory.clone();
         self.context.hardware.ranks.give(Errand::Train(Box::new(Training::of(&task, test.is_some()))))?;
@@ -68,25 +92,33 @@ impl Session<'_, '_> {
             return Ok(Ended::Interrupted);
         }
         if let Some(test) = test {
-            let all: Vec<usize> = (0..test.labels.len()).collect();
-            let Trained { classifier, weights, .. } = &trained;
-            let judged = Answering { experiment, hardware: self.context.hardware, classifier, weights };
-            let logits = judged.logits(test, &all)?;
-            let about = Recorded { name, part, seconds: trained.seconds, chosen };
-            let answers = Answers::of(&logits, &test.labels)?.calibrated(&logits, &test.labels)?;
-            self.record(answers.record(about))?;
-            let taught = stage == SupervisedStage::Finetune && experiment.selftrain.part_of_run;
-            if part.draw > 0 && !taught {
-                // The answers are recorded; of every budget, the first draw's classifier is kept.
-                CheckpointFolder::new(self.directory.supervised_checkpoints(stage, part.budget, part.draw), 1).remove();
-            }
-            // Of a sweep's candidates the metrics stay.
-            for candidate in candidates(arm.settings(experiment)) {
-                let trial = self.directory.trial(&arm.trial_name(&candidate));
-                CheckpointFolder::new(trial.supervised_checkpoints(stage, part.budget, part.draw), 1).remove();
-            }
+            let answers = answers(experiment, self.context.hardware, &trained, test)?;
+            self.record_arm(arm, trained.seconds, chosen, answers)?;
         }
         Ok(trained.ended)
+    }
+
+    /// Records what an arm answers for the test images. Of every budget the first draw's classifier is kept.
+    pub(super) fn record_arm(
+        &mut self,
+        arm: &Arm,
+        seconds: f64,
+        chosen: Option<String>,
+        answers: Answers,
+    ) -> Result<(), ExperimentError> {
+        let Arm { stage, part, .. } = *arm;
+        let experiment = self.context.experiment;
+        self.record(answers.record(Recorded { name: self.result(arm), part, seconds, chosen }))?;
+        let taught = stage == SupervisedStage::Finetune && experiment.selftrain.part_of_run;
+        if part.draw > 0 && !taught {
+            CheckpointFolder::new(self.directory.supervised_checkpoints(stage, part.budget, part.draw), 1).remove();
+        }
+        // Of a sweep's candidates the metrics stay.
+        for candidate in candidates(arm.settings(experiment)) {
+            let trial = self.directory.trial(&arm.trial_name(&candidate));
+            CheckpointFolder::new(trial.supervised_checkpoints(stage, part.budget, part.draw), 1).remove();
+        }
+        Ok(())
     }
 
     /// The settings of a stage, chosen from its sweep where it has one: every candidate is trained on four fifths of the
@@ -135,8 +167,18 @@ pub(in crate::experiment) struct Arm<'a> {
 
 impl Arm<'_> {
     /// The stage's settings before its sweep.
-    fn settings<'e>(&self, experiment: &'e Experiment) -> &'e Supervised {
+    pub(super) fn settings<'e>(&self, experiment: &'e Experiment) -> &'e Supervised {
         experiment.training(self.stage)
+    }
+
+    /// The images of this arm that train, and those that validate.
+    pub(super) fn divided(&self, experiment: &Experiment) -> Result<[Vec<usize>; 2], ExperimentError> {
+        let (share, indices) = (experiment.validation_share, &self.part.indices);
+        if share > 0.0 {
+            let (train, validation) = hold_out(&self.labeled.labels, indices, share, experiment.seed)?;
+            return Ok([train, validation]);
+        }
+        Ok([indices.clone(), Vec::new()])
     }
 
     fn trial_name(&self, candidate: &Supervised) -> String {
@@ -145,7 +187,7 @@ impl Arm<'_> {
     }
 
     /// The training of this arm; which of its images train and which validate is still open.
-    fn task<'t>(&'t self, settings: &'t Supervised, classes: usize) -> Task<'t> {
+    pub(super) fn task<'t>(&'t self, settings: &'t Supervised, classes: usize) -> Task<'t> {
         Task {
             stage: self.stage,
             settings,
@@ -159,6 +201,18 @@ impl Arm<'_> {
             lengths: Lengths::Asked,
         }
     }
+}
+
+/// What a trained classifier answers for the test images.
+pub(super) fn answers(
+    experiment: &Experiment,
+    hardware: &Hardware,
+    Trained { classifier, weights, .. }: &Trained,
+    test: &LabeledImages,
+) -> Result<Answers, ExperimentError> {
+    let all: Vec<usize> = (0..test.labels.len()).collect();
+    let logits = Answering { experiment, hardware, classifier, weights }.logits(test, &all)?;
+    Ok(Answers::of(&logits, &test.labels)?.calibrated(&logits, &test.labels)?)
 }
 
 /// The settings of a stage, and what was chosen of them, for people.

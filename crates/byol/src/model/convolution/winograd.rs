@@ -22,6 +22,8 @@ const POINT_ROWS: usize = 6;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    /// What transformed filters, or their gradient, are kept in: tens of megabytes, which the system would bring anew each time.
+    static POINTS_OF_FILTERS: RefCell<Vec<f32>> = RefCell::default();
 }
 
 /// A convolution that is computed so.
@@ -71,9 +73,12 @@ impl Winograd {
 
     /// `[batch, height, width, from]` to `[batch, to, height, width]`, channels last in memory.
     fn through(self, filters: &Tensor, direction: Direction, x: &Tensor) -> Tensor {
-        let filters = Filters::new(values(filters), self.channels, direction);
+        let memory = POINTS_OF_FILTERS.take();
+        let each = |panels: usize, panel: &(dyn Fn(usize) + Sync)| byol_torch::parallel(panels, panel);
+        let filters = Filters::with(values(filters), self.channels, direction, memory, each);
         let mut y = self.empty(x.size()[0], filters.channels()[1]);
         self.compute(&filters, x, None, values_mut(&mut y));
+        POINTS_OF_FILTERS.set(filters.into_memory());
         y.permute([0, 3, 1, 2])
     }
 
@@ -86,7 +91,10 @@ impl Winograd {
         let [from, to] = filters.channels();
         let (x, shared) = (values::<f32>(x), Shared::new(y));
         let rows = self.rows(x.len() / from);
-        let per_task = (TASK_TILES / self.grid.across()).max(1);
+        // As many for every thread.
+        let threads = tch::get_num_threads().max(1) as usize;
+        let tasks = rows.div_ceil((TASK_TILES / self.grid.across()).max(1)).next_multiple_of(threads);
+        let per_task = rows.div_ceil(tasks).max(1);
         byol_torch::parallel(rows.div_ceil(per_task), |task| {
             let rows = part(rows, per_task, task);
             let [begin, end] = [rows.start, rows.end].map(|row| self.grid.pixels_before(row) * to);
@@ -102,33 +110,38 @@ impl Winograd {
         let (x, gradient) = (values::<f32>(x), values::<f32>(gradient));
         let rows = self.rows(x.len() / inputs);
         let per_group = (TASK_TILES / self.grid.across()).max(1);
-        let mut points = vec![0f32; POINTS * outputs * inputs];
-        let in_a_row = points.len() / POINT_ROWS;
+        let mut points = POINTS_OF_FILTERS.take();
+        let in_a_row = POINTS / POINT_ROWS * outputs * inputs;
+        if points.len() < POINT_ROWS * in_a_row {
+            points.resize(POINT_ROWS * in_a_row, 0.0);
+        }
         let shared = Shared::new(&mut points);
-        let tasks = (tch::get_num_threads().max(1) as usize).min(POINT_ROWS);
+        let threads = tch::get_num_threads().max(1) as usize;
+        let tasks = threads.min(POINT_ROWS);
         byol_torch::parallel(tasks, |task| {
             let vertical = task * POINT_ROWS / tasks..(task + 1) * POINT_ROWS / tasks;
             // SAFETY: every row of points has a part of its own.
             let sums = unsafe { shared.part(vertical.start * in_a_row, vertical.len() * in_a_row) };
             SCRATCH.with_borrow_mut(|scratch| {
-                for group in 0..rows.div_ceil(per_group) {
-                    let rows = part(rows, per_group, group);
-                    let vertical = vertical.clone();
-                    winograd::add_filters_gradient(
-                        self.grid,
-                        self.channels,
-                        [x, gradient],
-                        rows,
-                        vertical,
-                        scratch,
-                        sums,
-                    );
+                // Of no images the gradient is 0.
+                for group in 0..rows.div_ceil(per_group).max(1) {
+                    let (rows, vertical, add) = (part(rows, per_group, group), vertical.clone(), group > 0);
+                    let (channels, of) = (self.channels, [x, gradient]);
+                    winograd::points_gradient(self.grid, channels, of, rows, vertical, scratch, add, sums);
                 }
             });
         });
         let size = [outputs as i64, 3, 3, inputs as i64];
         let mut result = Tensor::empty(size, (Kind::Float, Device::Cpu));
-        winograd::filters_gradient(&points, inputs, values_mut(&mut result));
+        let (of_output, shared) = (9 * inputs, Shared::new(values_mut(&mut result)));
+        let per_task = outputs.div_ceil(threads);
+        byol_torch::parallel(outputs.div_ceil(per_task), |task| {
+            let outputs = part(outputs, per_task, task);
+            // SAFETY: every output has a part of its own.
+            let gradient = unsafe { shared.part(outputs.start * of_output, outputs.len() * of_output) };
+            winograd::filters_gradient(&points[..POINT_ROWS * in_a_row], inputs, outputs, gradient);
+        });
+        POINTS_OF_FILTERS.set(points);
         result.permute([0, 3, 1, 2])
     }
 

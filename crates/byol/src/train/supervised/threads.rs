@@ -9,7 +9,7 @@ use tch::Tensor;
 const LEAST_FLOPS: u64 = 300_000_000;
 
 /// The threads that are worth starting for so many floating-point operations, of so many.
-fn worth(flops: u64, threads: usize) -> usize {
+pub(super) fn worth(flops: u64, threads: usize) -> usize {
     let most = usize::try_from(flops / LEAST_FLOPS).unwrap_or(usize::MAX);
     most.clamp(1, threads.max(1))
 }
