@@ -19,7 +19,7 @@ const DRAWS: usize = 4;
 
 /// Four label draws of the baseline, of steps that one thread is worth.
 fn draws() -> Experiment {
-    tiny::experiment(&["labels_per_class=[2]", "draws=4", "supervised.epochs=6", "supervised.minimum_steps=6"])
+    tiny::experiment(&["labels_per_class=[2]", "draws=4", "supervised.epochs=20", "supervised.minimum_steps=20"])
 }
 
 /// What was told of which draw, in order.
@@ -29,11 +29,12 @@ enum Told {
     Evaluated(usize),
 }
 
-/// Keeps what was told, and asks to stop when a draw has had so many epochs.
+/// Keeps what was told, and asks to stop after so many epochs, of whichever draws.
 #[derive(Default)]
 struct Watching {
     told: Vec<Told>,
-    stop: Option<(usize, usize)>,
+    epochs: usize,
+    stop: Option<usize>,
     interrupt: Interrupt,
 }
 
@@ -42,7 +43,12 @@ impl Reporter for Watching {
         match event {
             Event::StageStarted { draw, .. } => self.told.push(Told::Started(*draw)),
             Event::Evaluated { draw, .. } => self.told.push(Told::Evaluated(*draw)),
-            Event::EpochEnded(record) if Some((record.draw, record.epoch)) == self.stop => self.interrupt.request(),
+            Event::EpochEnded(_) => {
+                self.epochs += 1;
+                if self.stop == Some(self.epochs) {
+                    self.interrupt.request();
+                }
+            }
             _ => {}
         }
     }
@@ -75,7 +81,7 @@ fn answers(run: &Path) -> Vec<PredictionRecord> {
 }
 
 fn first_classifier(run: &Path) -> Vec<u8> {
-    std::fs::read(run.join("checkpoints/supervised-2-draw0/step-00000006.safetensors")).unwrap()
+    std::fs::read(run.join("checkpoints/supervised-2-draw0/step-00000020.safetensors")).unwrap()
 }
 
 /// Draw and epoch of every line of `metrics.jsonl`, sorted.
@@ -106,14 +112,14 @@ fn draws_side_by_side_are_those_of_one_after_another() {
     assert!(watching.told[..2].iter().all(|told| matches!(told, Told::Started(_))), "{:?}", watching.told);
     assert_eq!(answers(&beside), answers(&serial));
     assert!(first_classifier(&beside) == first_classifier(&serial), "the weights differ");
-    let all: Vec<(usize, usize)> = (0..DRAWS).flat_map(|draw| (1..=6).map(move |epoch| (draw, epoch))).collect();
+    let all: Vec<(usize, usize)> = (0..DRAWS).flat_map(|draw| (1..=20).map(move |epoch| (draw, epoch))).collect();
     assert_eq!(epochs(&beside), all);
 
-    // Stopped in the first draw, and again in the last.
-    for (stop, mode) in [((0, 3), OpenMode::Fresh), ((3, 4), OpenMode::Resume)] {
+    // Stopped twice; which draws are how far then is chance.
+    for (stop, mode) in [(5, OpenMode::Fresh), (7, OpenMode::Resume)] {
         let mut watching = Watching { stop: Some(stop), ..Watching::default() };
         let ended = train(&data, &parted, (2, mode), &mut watching).unwrap();
-        assert!(matches!(ended, Outcome::Interrupted(_)), "{stop:?}");
+        assert!(matches!(ended, Outcome::Interrupted(_)), "{stop}");
     }
     let ended = train(&data, &parted, (2, OpenMode::Resume), &mut Watching::default()).unwrap();
     assert!(matches!(ended, Outcome::Finished(_)));

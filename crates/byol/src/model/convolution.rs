@@ -278,7 +278,7 @@ mod tests {
         let taps = |input: &Tensor, weight: &Tensor, window| small::images(input, weight, window).is_some();
         type Way = fn(&Tensor, &Tensor, Window) -> bool;
         let cases: [([i64; 2], i64, Way); 11] = [
-            ([3, 3], 1, unfolded),
+            ([3, 1], 1, unfolded),
             ([5, 4], 2, unfolded),
             ([6, 6], 2, unfolded),
             ([5, 5], 2, unfolded),

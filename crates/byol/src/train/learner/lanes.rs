@@ -10,6 +10,7 @@
 //! which view does not depend on the clock, so that a step gives the same bytes every time, on the same number of threads.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -20,6 +21,7 @@ use super::ablated::{Aims, Pair};
 use super::{Learner, Network, Objective, StepOutput, project_parts};
 use crate::config::SeenBy;
 use crate::device::Precision;
+use crate::model::convolution::winograd::{Together, transform_with};
 use crate::model::layers::Pass;
 use crate::model::parameters::Apart;
 use crate::model::{Byol, Mode, SharedImages};
@@ -82,6 +84,7 @@ fn distribute(costs: &[u64], lanes: usize) -> Vec<Vec<usize>> {
 pub(super) struct Lanes {
     division: Division,
     lanes: Vec<Lane>,
+    filters: Arc<Together>,
 }
 
 /// The learner's ends of a lane.
@@ -141,6 +144,7 @@ impl Lanes {
         let seen_by: Vec<SeenBy> = seen_by.collect();
         let whole = tch::get_num_threads().max(1) as usize;
         let (ready, all_ready) = channel();
+        let filters = Arc::new(Together::new(division.lanes.len()));
         let start = |views: &Vec<usize>| {
             let view = |&number: &usize| {
                 let target = || Apart::of(&learner.target, &learner.target_leaves);
@@ -161,9 +165,10 @@ impl Lanes {
             let ((images, to_images), (own_aims, from_own_aims)) = (channel(), channel());
             let ((aims, to_aims), (done, from_done)) = (channel(), channel());
             let ends = Ends { images: to_images, own_aims, aims: to_aims, done };
-            let (ready, threads) = (ready.clone(), division.threads);
+            let (ready, threads, filters) = (ready.clone(), division.threads, Arc::clone(&filters));
             let thread = std::thread::spawn(move || {
                 byol_torch::set_own_threads(threads);
+                transform_with(filters);
                 // Nobody waits any more where starting has failed.
                 let _ = ready.send(());
                 work.run(&ends);
@@ -177,7 +182,7 @@ impl Lanes {
         });
         // Threads that begin later are to have what this one has.
         byol_torch::set_own_threads(whole);
-        Lanes { division, lanes }
+        Lanes { division, lanes, filters }
     }
 
     pub(super) fn serves(&self, division: &Division) -> bool {
@@ -204,6 +209,8 @@ impl Lanes {
 
     /// Nothing where a lane has panicked.
     fn passed(&self, objective: &Objective, views: &[Tensor]) -> Option<Passed> {
+        // Weights have changed.
+        self.filters.clear();
         // Those of the last optimiser step would keep a core from a lane: measured, 12 of 210 ms of both cores in a step of the
         // demo's network.
         byol_torch::dismiss_own_threads();
