@@ -100,7 +100,7 @@ with_tcmalloc() {
 
 # What byol chooses by itself on this processor, and whether PyTorch has instructions for bf16, which may be the slower type.
 precision=$("${byol[@]}" bench pretrain --preset demo --device cpu --steps 1 --json |
-    "$python" -c 'import json, sys; print(json.loads(sys.stdin.readlines()[-1])["precision"])')
+    "$python" -c 'import json, sys; print(json.loads(sys.stdin.readlines()[-1])["hardware"].split(", ")[-1])')
 has_bf16=$(grep -qw avx512_bf16 /proc/cpuinfo 2>/dev/null && echo yes || true)
 
 pretrain() {

@@ -36,7 +36,7 @@ impl Transform {
     }
 
     /// Channels of what is convolved, and of the result.
-    fn from_to(self) -> [usize; 2] {
+    fn ends(self) -> [usize; 2] {
         let [inputs, outputs] = self.channels;
         match self.direction {
             Direction::Forward => [inputs, outputs],
@@ -46,7 +46,7 @@ impl Transform {
 
     /// How many panels there are; in any order, on any threads.
     pub fn panels(self) -> usize {
-        let [_, to] = self.from_to();
+        let [_, to] = self.ends();
         to.div_ceil(panel_columns(to))
     }
 
@@ -57,7 +57,7 @@ impl Transform {
 
     /// Values of a point in a panel, and between points.
     fn point_values(self) -> usize {
-        let [from, to] = self.from_to();
+        let [from, to] = self.ends();
         from * panel_columns(to) + GAP
     }
 
@@ -71,7 +71,7 @@ impl Transform {
     pub fn panel(self, weight: &[f32], number: usize, points: &mut [f32]) {
         let [inputs, outputs] = self.channels;
         assert!(weight.len() == outputs * SIDE * SIDE * inputs && points.len() == self.panel_values());
-        let [from, to] = self.from_to();
+        let [from, to] = self.ends();
         let taps = match self.direction {
             Direction::Forward => Taps { from: 1, to: SIDE * SIDE * inputs, inputs, turned: false },
             Direction::Backward => Taps { from: SIDE * SIDE * inputs, to: 1, inputs, turned: true },
@@ -115,7 +115,7 @@ impl<'a> Filters<'a> {
 
     /// Channels of what is convolved, and of the result.
     pub fn channels(&self) -> [usize; 2] {
-        self.transform.from_to()
+        self.transform.ends()
     }
 
     pub(super) fn tile(&self) -> Tile {
@@ -126,7 +126,7 @@ impl<'a> Filters<'a> {
     pub(super) fn point(&self, point: usize) -> Panels<'_> {
         let transform = self.transform;
         let values = &self.points[point * transform.point_values()..];
-        Panels { values, row: panel_columns(transform.from_to()[1]), panel: transform.panel_values() }
+        Panels { values, row: panel_columns(transform.ends()[1]), panel: transform.panel_values() }
     }
 }
 
@@ -180,28 +180,21 @@ fn minus(a: &Lane, b: &Lane) -> Lane {
 /// The first values of a slice: a whole lane of them, or so many and zeros.
 #[inline(always)]
 fn load<const WHOLE: bool>(from: &[f32], count: usize) -> Lane {
-    match from.first_chunk() {
-        Some(lane) if WHOLE => *lane,
-        _ => {
-            let mut lane = [0f32; LANES];
-            for index in 0..count {
-                lane[index] = from[index];
-            }
-            lane
-        }
+    if WHOLE {
+        return *from.first_chunk().expect("a whole lane");
     }
+    let mut lane = [0f32; LANES];
+    lane[..count].copy_from_slice(&from[..count]);
+    lane
 }
 
 /// Puts a whole lane at the beginning of a slice, or so many values of it.
 #[inline(always)]
 fn store<const WHOLE: bool>(lane: &Lane, to: &mut [f32], count: usize) {
-    match to.first_chunk_mut() {
-        Some(to) if WHOLE => *to = *lane,
-        _ => {
-            for index in 0..count {
-                to[index] = lane[index];
-            }
-        }
+    if WHOLE {
+        *to.first_chunk_mut().expect("a whole lane") = *lane;
+    } else {
+        to[..count].copy_from_slice(&lane[..count]);
     }
 }
 
